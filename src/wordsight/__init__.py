@@ -1,0 +1,41 @@
+"""wordsight reads the words in photographs.
+
+    import wordsight
+
+    reader = wordsight.Reader()
+    photo = reader.read("photo.jpg")
+    print(photo.text)
+
+Importing this package loads neither NumPy nor an inference engine; the names below load what they need on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wordsight.errors import WordsightError
+    from wordsight.reader import Reader
+    from wordsight.results import Char, Line, Photo, Word
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Reader": "wordsight.reader",
+    "Photo": "wordsight.results",
+    "Line": "wordsight.results",
+    "Word": "wordsight.results",
+    "Char": "wordsight.results",
+    "WordsightError": "wordsight.errors",
+}
+
+__all__ = ["Char", "Line", "Photo", "Reader", "Word", "WordsightError", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'wordsight' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

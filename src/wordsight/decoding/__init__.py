@@ -1,0 +1,1 @@
+"""Decoding of recognizers in NumPy, the same code for every engine."""

@@ -1,0 +1,1 @@
+"""Where the text is: a detector, or the user's own boxes."""

@@ -1,0 +1,1 @@
+"""Protocols, metrics and reports. Scores strings and boxes, knows no model."""

@@ -1,0 +1,1 @@
+"""Images in, crops out: safe decoding, polygons to strips, preprocessing."""

@@ -1,0 +1,1 @@
+"""The recognizers, in PyTorch."""

@@ -1,0 +1,1 @@
+"""The PARSeq decoder and its permutations."""

@@ -1,0 +1,1 @@
+"""Model packs and the engine that runs them."""

@@ -1,0 +1,91 @@
+"""The ordered set of characters that a recognizer can write, and how labels are brought into it."""
+
+import hashlib
+import string
+import unicodedata
+from dataclasses import dataclass
+
+from wordsight.errors import ConfigError
+
+_LATIN1_LETTERS = "".join(c for c in map(chr, range(0xC0, 0x100)) if c.isalpha())
+_36 = string.digits + string.ascii_lowercase
+_62 = _36 + string.ascii_uppercase
+_94 = _62 + string.punctuation
+
+PRESETS: dict[str, str] = {
+    "36": _36,
+    "62": _62,
+    "94": _94,
+    "94+space": _94 + " ",
+    "latin": _94 + " " + _LATIN1_LETTERS,
+}
+"""Named charsets: digits and lower case; + upper case; + ASCII punctuation; + space; + the letters of Latin-1."""
+
+
+@dataclass(frozen=True)
+class Charset:
+    """An ordered, named set of characters (NFC, one code point each).
+
+    Raises:
+        ConfigError: a character is repeated, is not one NFC code point, or there are none.
+    """
+
+    name: str
+    characters: str
+
+    def __post_init__(self) -> None:
+        if not self.characters:
+            raise ConfigError(f"charset {self.name!r} is empty: list at least one character")
+        repeated = sorted({c for c in self.characters if self.characters.count(c) > 1})
+        if repeated:
+            raise ConfigError(f"charset {self.name!r} repeats {''.join(repeated)!r}: list every character once")
+        if unicodedata.normalize("NFC", self.characters) != self.characters:
+            raise ConfigError(f"charset {self.name!r} is not in Unicode normal form C: normalise its characters")
+
+    @classmethod
+    def preset(cls, name: str) -> "Charset":
+        """The charset called `name` in `PRESETS`."""
+        if name not in PRESETS:
+            raise ConfigError(f"no charset is called {name!r}: choose one of {', '.join(PRESETS)}")
+        return cls(name, PRESETS[name])
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def __contains__(self, character: str) -> bool:
+        return character in self.characters
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the characters in order, hexadecimal: two charsets are the same exactly if this is."""
+        return hashlib.sha256(self.characters.encode()).hexdigest()
+
+    @property
+    def strips_space(self) -> bool:
+        """Whether the field's rules for ASCII charsets without space apply (drop white space, NFKD to ASCII)."""
+        return self.characters.isascii() and " " not in self.characters
+
+    def normalize(self, label: str) -> str:
+        """A label in the form that this charset writes, unknown characters kept.
+
+        ASCII charsets without space follow the field (PARSeq): white space is removed, then NFKD and everything
+        outside ASCII dropped. All others: NFC, and runs of white space become one space.
+        """
+        if self.strips_space:
+            return unicodedata.normalize("NFKD", "".join(label.split())).encode("ascii", "ignore").decode()
+        return unicodedata.normalize("NFC", " ".join(label.split()))
+
+    def adapt(self, text: str) -> str:
+        """`text` as far as this charset can express it: folded to its only case, then unknown characters deleted.
+
+        This is how labels and predictions are compared under a benchmark's charset (PARSeq's charset adapter).
+        """
+        if not any(c.isupper() for c in self.characters):
+            text = text.lower()
+        elif not any(c.islower() for c in self.characters):
+            text = text.upper()
+        return "".join(c for c in text if c in self.characters)
+
+    def unknown(self, label: str) -> set[str]:
+        """The characters of `label` that this charset lacks."""
+        return set(label) - set(self.characters)

@@ -1,0 +1,1 @@
+"""Training: Lightning module, optimiser groups, schedule."""

@@ -1,0 +1,1 @@
+"""Writing packs from trained weights."""
