@@ -1,1 +1,27 @@
 """Samples, where they come from and how they are mixed."""
+
+from wordsight.data.augment import augment
+from wordsight.data.folder import FolderSource
+from wordsight.data.lmdb import LmdbSource
+from wordsight.data.mixing import Mixture, View, filter_labels, holdout, subset
+from wordsight.data.sample import Sample, Source
+from wordsight.data.scenes import Scene, ScenesSource, SceneWord, read_scenes
+from wordsight.data.sources import open_source
+
+__all__ = [
+    "FolderSource",
+    "LmdbSource",
+    "Mixture",
+    "Sample",
+    "Scene",
+    "SceneWord",
+    "ScenesSource",
+    "Source",
+    "View",
+    "augment",
+    "filter_labels",
+    "holdout",
+    "open_source",
+    "read_scenes",
+    "subset",
+]

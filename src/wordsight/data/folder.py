@@ -1,0 +1,80 @@
+"""A folder of crops with `labels.tsv`: file name, TAB, text."""
+
+import re
+from pathlib import Path
+
+from wordsight.data.sample import Sample
+from wordsight.errors import DataError, ImageError
+from wordsight.imaging import load_image
+
+
+def natural_key(name: str) -> tuple[tuple[int, str], ...]:
+    """Sort key that puts word_2 before word_10."""
+    return tuple((int(digits), "") if digits else (-1, other) for digits, other in re.findall(r"(\d+)|(\D+)", name))
+
+
+def read_text(path: Path) -> str:
+    """A text file as UTF-8, with or without a byte order mark.
+
+    Raises:
+        DataError: it cannot be opened or is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}): check the path") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: byte {error.start} is not UTF-8: convert the file to UTF-8") from error
+
+
+class FolderSource:
+    """The crops that a folder's `labels.tsv` lists, in the natural order of their names.
+
+    Neighbours in that order come from the same scene in the data sets of the field, whatever order the file has;
+    `holdout` relies on it. `path` is the folder or the file; image names are relative to the folder. Everything after
+    the first tab of a line is the label, further tabs included.
+
+    Raises:
+        DataError: the label file is missing, not UTF-8, or has a line without a tab or a name twice.
+    """
+
+    def __init__(self, path: str | Path, *, dataset: str = "", split: str = "") -> None:
+        path = Path(path)
+        file = path / "labels.tsv" if path.is_dir() else path
+        self.folder = file.parent
+        self.dataset = dataset or file.resolve().parent.name
+        self.split = split
+        entries: dict[str, str] = {}
+        # Only \n ends a line: str.splitlines would also cut labels at U+2028 and its like.
+        for number, line in enumerate(read_text(file).split("\n"), start=1):
+            line = line.removesuffix("\r")
+            if not line:
+                continue
+            name, tab, text = line.partition("\t")
+            if not tab:
+                raise DataError(f"{file}: line {number} has no tab: write file name, tab, text")
+            if name in entries:
+                raise DataError(f"{file}: line {number} names {name!r} again: list every image once")
+            entries[name] = text
+        self.names = sorted(entries, key=natural_key)
+        self._texts = [entries[name] for name in self.names]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def text(self, i: int) -> str:
+        """Label of sample i."""
+        return self._texts[i]
+
+    def __getitem__(self, i: int) -> Sample:
+        """Sample i.
+
+        Raises:
+            DataError: its image is missing or cannot be decoded.
+        """
+        path = self.folder / self.names[i]
+        try:
+            image = load_image(path)
+        except ImageError as error:
+            raise DataError(str(error)) from error
+        return Sample(self.names[i], image, self._texts[i], dataset=self.dataset, split=self.split)

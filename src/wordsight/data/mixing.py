@@ -1,0 +1,174 @@
+"""Views of sources and mixtures of them. Everything is a function of (seed, index), so that a run can be resumed."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from wordsight.data.sample import Sample, Source
+from wordsight.data.scenes import ScenesSource
+from wordsight.errors import ConfigError
+from wordsight.text import Charset
+
+_SLOTS = 1024
+_MASK = (1 << 64) - 1
+_S = TypeVar("_S", bound=Source)
+
+
+class View:
+    """Samples `indices` of `source`, in that order; with `texts`, under these labels instead of the source's own."""
+
+    def __init__(self, source: Source, indices: Sequence[int], texts: Sequence[str] | None = None) -> None:
+        if texts is not None and len(texts) != len(indices):
+            raise ConfigError(f"{len(texts)} texts for {len(indices)} samples: give one for each")
+        self.source = source
+        self.indices = indices
+        self.texts = texts
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def text(self, i: int) -> str:
+        """Label of sample i of the view."""
+        return self.source.text(self.indices[i]) if self.texts is None else self.texts[i]
+
+    def __getitem__(self, i: int) -> Sample:
+        """Sample i of the view."""
+        sample = self.source[self.indices[i]]
+        if self.texts is None or self.texts[i] == sample.text:
+            return sample
+        return Sample(
+            sample.id, sample.image, self.texts[i], sample.legible, sample.script, sample.dataset, sample.split
+        )
+
+
+def subset(source: Source, start: int, stop: int) -> View:
+    """Samples start to stop - 1 of `source`."""
+    return View(source, range(len(source))[start:stop])
+
+
+def holdout(source: Source, fraction: float) -> tuple[View, View]:
+    """Splits `source` into (training, validation), the validation part being its last `fraction`.
+
+    Sources list the crops of one scene one after the other (folders in the natural order of their names), so a cut in
+    one place keeps all scenes but at most one on one side; in a `ScenesSource` the cut is moved to a scene's start.
+    """
+    if not 0 <= fraction <= 1:
+        raise ConfigError(f"a holdout fraction of {fraction} is not between 0 and 1")
+    cut = len(source) - round(len(source) * fraction)
+    if isinstance(source, ScenesSource):
+        while 0 < cut < len(source) and source.words[cut][0] == source.words[cut - 1][0]:
+            cut -= 1
+    return subset(source, 0, cut), subset(source, cut, len(source))
+
+
+def filter_labels(
+    source: Source, charset: Charset, max_length: int = 40, *, keep_empty: bool = False
+) -> tuple[View, dict[str, int]]:
+    """The samples of `source` that a recognizer can be trained on, with labels normalised for `charset`.
+
+    Returns the view and how many samples were left out: "empty" (nothing left after normalising), "too long" (more than
+    `max_length` characters), "unknown characters". With `keep_empty`, crops labelled with the empty string (no text on
+    them) stay.
+    """
+    indices, texts = [], []
+    dropped = {"empty": 0, "too long": 0, "unknown characters": 0}
+    for i in range(len(source)):
+        given = source.text(i)
+        text = charset.normalize(given)
+        if not text and not (keep_empty and not given):
+            dropped["empty"] += 1
+        elif len(text) > max_length:
+            dropped["too long"] += 1
+        elif charset.unknown(text):
+            dropped["unknown characters"] += 1
+        else:
+            indices.append(i)
+            texts.append(text)
+    return View(source, indices, texts), dropped
+
+
+def _hash(*values: int) -> int:
+    """64 well-mixed bits of some integers (splitmix64's finaliser, Steele et al. 2014)."""
+    state = 0
+    for value in values:
+        state = (state + value + 0x9E3779B97F4A7C15) & _MASK
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
+        state ^= state >> 31
+    return state
+
+
+def permuted(position: int, size: int, key: int) -> int:
+    """Where a random permutation of range(size) puts `position`; nothing is stored, so size may be astronomic.
+
+    A four-round Feistel network on the smallest even number of bits that holds size - 1, walked until it is in range.
+    """
+    half = max(1, ((size - 1).bit_length() + 1) // 2)
+    mask = (1 << half) - 1
+    while True:
+        left, right = position >> half, position & mask
+        for step in range(4):
+            left, right = right, left ^ (_hash(key, step, right) & mask)
+        position = (left << half) | right
+        if position < size:
+            return position
+
+
+class Mixture:
+    """Samples of several sources by weight, endless in principle: any index >= 0 is a function of (seed, index).
+
+    The sources share each run of 1,024 indices in proportion to their weights (to 1/1,024, at least one slot each), in
+    shuffled order. Each source is walked in a new random order every time it is used up, so small sources are seen
+    evenly. `length` is what `len` says; default: the samples of all sources together.
+
+    Raises:
+        ConfigError: no sources, an empty source, or weights that do not fit.
+    """
+
+    def __init__(self, sources: Sequence[Source], weights: Sequence[float], seed: int, *, length: int = 0) -> None:
+        if not 1 <= len(sources) == len(weights) <= _SLOTS:
+            raise ConfigError(f"{len(sources)} sources and {len(weights)} weights: give one weight for each source")
+        if min(weights) <= 0 or not np.isfinite(weights).all():
+            raise ConfigError(f"weights {list(weights)} must be positive numbers: leave out sources you do not want")
+        for number, source in enumerate(sources):
+            if not len(source):
+                raise ConfigError(f"source {number} of the mixture is empty: leave it out")
+        self.sources = list(sources)
+        self.seed = seed
+        self._length = length or sum(map(len, sources))
+        share = np.asarray(weights, dtype=np.float64) / sum(weights) * _SLOTS
+        counts = np.maximum(np.floor(share), 1).astype(int)
+        while counts.sum() > _SLOTS:
+            counts[int(np.argmax(counts - share))] -= 1
+        while counts.sum() < _SLOTS:
+            counts[int(np.argmax(share - counts))] += 1
+        slots = np.random.default_rng((seed, 0)).permutation(np.repeat(np.arange(len(sources)), counts))
+        ranks = np.empty(_SLOTS, dtype=int)  # how often a slot's source occurs before it
+        for number in range(len(sources)):
+            ranks[slots == number] = np.arange(counts[number])
+        self._slots, self._ranks, self._counts = slots.tolist(), ranks.tolist(), counts.tolist()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """(number of the source, number of the sample in it) behind `index`, which may exceed the length."""
+        if index < 0:
+            raise IndexError(f"index {index} is negative")
+        turn, slot = divmod(index, _SLOTS)
+        number = self._slots[slot]
+        visit = turn * self._counts[number] + self._ranks[slot]
+        size = len(self.sources[number])
+        epoch, position = divmod(visit, size)
+        return number, permuted(position, size, _hash(self.seed, number, epoch))
+
+    def text(self, index: int) -> str:
+        """Label of the sample behind `index`."""
+        number, i = self.locate(index)
+        return self.sources[number].text(i)
+
+    def __getitem__(self, index: int) -> Sample:
+        """The sample behind `index`."""
+        number, i = self.locate(index)
+        return self.sources[number][i]

@@ -1,0 +1,47 @@
+"""What every source of words yields, and what a source is."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One word crop and what is written on it.
+
+    Attributes:
+        id: unique within its data set: a file name, the key of an archive, or scene and word number.
+        image: uint8 RGB (H, W, 3).
+        text: the label as it is given, not normalised; empty where the crop shows no text.
+        legible: false where the organisers mark the word as unreadable; such words are neither scored nor trained on.
+        script: ISO 15924 code where it is known, else empty.
+        dataset: name of the data set, for tables.
+        split: "train", "test", ... where it is known, else empty.
+    """
+
+    id: str
+    image: npt.NDArray[np.uint8]
+    text: str
+    legible: bool = True
+    script: str = ""
+    dataset: str = ""
+    split: str = ""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A finite, indexable set of samples. Reading sample i twice gives the same sample, in any process."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        ...
+
+    def text(self, i: int, /) -> str:
+        """Label of sample i, without decoding its image."""
+        ...
+
+    def __getitem__(self, i: int, /) -> Sample:
+        """Sample i, 0 <= i < len."""
+        ...
