@@ -1,0 +1,101 @@
+"""Plane geometry of polygons: (N, 2) float64 arrays of x and y in pixels, y downwards, (0, 0) the image's corner."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from wordsight.errors import BoxError
+
+Polygon = NDArray[np.float64]
+
+
+def as_polygon(points: ArrayLike) -> Polygon:
+    """Checked points, clockwise; the first stays the first.
+
+    Args:
+        points: (N, 2), N at least 4.
+
+    Raises:
+        BoxError: not numbers, too few points, or NaN or infinite ones.
+    """
+    try:
+        polygon = np.array(points, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise BoxError("a box is not a list of x, y pairs of numbers: give [[x, y], ...] in pixels") from None
+    if polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 4:
+        raise BoxError(f"a box has shape {polygon.shape}: give at least four x, y pairs in pixels")
+    if not np.isfinite(polygon).all():
+        raise BoxError("a box has a coordinate that is NaN or infinite: give numbers in pixels")
+    if np.abs(polygon).max() > 1e9:  # products of coordinates must stay exact enough
+        raise BoxError("a box has a coordinate beyond a thousand million: give numbers in pixels")
+    return clockwise(polygon)
+
+
+def area(polygon: Polygon) -> float:
+    """The enclosed area in square pixels, positive if clockwise on the screen."""
+    x, y = (polygon - polygon[0]).T
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def clockwise(polygon: Polygon) -> Polygon:
+    """The polygon clockwise, its first point kept first."""
+    return np.roll(polygon[::-1], 1, axis=0) if area(polygon) < 0 else polygon
+
+
+def is_convex(polygon: Polygon) -> bool:
+    """Whether a clockwise polygon has no dent; points in line with their neighbours are none."""
+    sides = np.roll(polygon, -1, axis=0) - polygon
+    turns = _cross(sides, np.roll(sides, -1, axis=0))
+    return bool((turns >= 0).all())
+
+
+def sides_cross(quad: Polygon) -> bool:
+    """Whether opposite sides of four corners intersect, as when corners are listed by rows instead of around."""
+    a, b, c, d = quad
+    return _segments_cross(a, b, c, d) or _segments_cross(b, c, d, a)
+
+
+def _segments_cross(a: Polygon, b: Polygon, c: Polygon, d: Polygon) -> bool:
+    return bool(_cross(b - a, c - a) * _cross(b - a, d - a) < 0 and _cross(d - c, a - c) * _cross(d - c, b - c) < 0)
+
+
+def _cross(a: Polygon, b: Polygon) -> NDArray[np.float64]:
+    return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
+
+
+def clip_to_rectangle(polygon: Polygon, width: float, height: float) -> Polygon:
+    """What a convex polygon and the rectangle from (0, 0) to (width, height) share: (M, 2), M is 0 if nothing."""
+    for axis, limit, sign in ((0, 0.0, 1.0), (0, width, -1.0), (1, 0.0, 1.0), (1, height, -1.0)):
+        if len(polygon) == 0:
+            break
+        inside = sign * (polygon[:, axis] - limit)
+        kept: list[NDArray[np.float64]] = []
+        for i in range(len(polygon)):
+            here, there = inside[i - 1], inside[i]
+            if (here >= 0) != (there >= 0):
+                kept.append(polygon[i - 1] + (polygon[i] - polygon[i - 1]) * here / (here - there))
+            if there >= 0:
+                kept.append(polygon[i])
+        polygon = np.array(kept).reshape(-1, 2)
+    return polygon
+
+
+def homography(source: Polygon, target: Polygon) -> NDArray[np.float64]:
+    """The 3 x 3 matrix that takes four points to four others by perspective.
+
+    Raises:
+        numpy.linalg.LinAlgError: three of the points lie on a line.
+    """
+    rows = []
+    for (x, y), (u, v) in zip(source, target, strict=True):
+        rows.append((x, y, 1, 0, 0, 0, -u * x, -u * y))
+        rows.append((0, 0, 0, x, y, 1, -v * x, -v * y))
+    solution = np.linalg.solve(np.array(rows), target.ravel())
+    return np.append(solution, 1.0).reshape(3, 3)
+
+
+def project(matrix: NDArray[np.floating[Any]], points: Polygon) -> Polygon:
+    """Points (N, 2) moved by a homography."""
+    moved = np.c_[points, np.ones(len(points))] @ matrix.T
+    return np.asarray(moved[:, :2] / moved[:, 2:])

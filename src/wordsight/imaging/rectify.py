@@ -1,0 +1,185 @@
+"""Polygons in a photo to upright strips: perspective for four corners, a chain of pieces for curved text."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from wordsight.errors import BoxError
+from wordsight.imaging.geometry import area, as_polygon, clip_to_rectangle, homography, is_convex, project, sides_cross
+
+MAX_STRIP = 2048
+"""Longest side of a strip in pixels: more than any recognizer takes, so that a huge box costs no huge picture."""
+
+_PIECES_PER_SEGMENT = 4  # a piece maps bilinearly; four between two given points leave no visible kink
+_MIN_SIDE = 1.0  # pixels; below there is nothing to read
+_MAX_PERSPECTIVE = 20.0  # a far side so much smaller than the near one is a triangle, not a sign seen at an angle
+
+
+def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX_STRIP) -> NDArray[np.uint8]:
+    """Cuts the text inside a polygon out of an image and makes it a straight strip.
+
+    Four corners are mapped by their perspective (by bilinear interpolation where they are not convex). More points are
+    the top edge (first half) followed by the bottom edge backwards (second half), as curved text is annotated; both
+    edges are sampled evenly along their length and the pieces between them straightened one by one. The strip is as
+    wide and high as the opposite sides are long on average.
+
+    A quad that reaches beyond the image is cut along its own sides to what the image shows; of other polygons, points
+    outside are moved to the border.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        polygon: (N, 2) in pixels, x then y, (0, 0) the corner of the first pixel; from the text's top left, clockwise
+            (if counter-clockwise, it is turned round and the first point kept).
+        max_side: a longer strip is scaled down to this length, in pixels.
+
+    Returns:
+        uint8 RGB (h, w, 3), h and w at least 1.
+
+    Raises:
+        BoxError: fewer than four points, NaN or infinite, empty, its sides cross, or wholly outside the image.
+    """
+    points = as_polygon(polygon)
+    height, width = image.shape[:2]
+    if (
+        points[:, 0].max() <= 0
+        or points[:, 1].max() <= 0
+        or points[:, 0].min() >= width
+        or points[:, 1].min() >= height
+    ):
+        raise BoxError(
+            f"{_describe(points)} lies outside the image of {width} x {height} pixels: check its coordinates"
+        )
+    if len(points) == 4:
+        return _rectify_quad(image, points, max_side)
+    return _rectify_chain(image, np.clip(points, 0, (width, height)), max_side)
+
+
+def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64], max_side: int) -> NDArray[np.uint8]:
+    if sides_cross(quad):
+        raise BoxError(f"the sides of {_describe(quad)} cross: list its corners in order around the text")
+    height, width = image.shape[:2]
+    inside = quad.min() >= 0 and quad[:, 0].max() <= width and quad[:, 1].max() <= height
+    if not inside:
+        quad = _cut_quad(quad, width, height)
+    strip_width, strip_height = _quad_size(quad)
+    if not is_convex(quad) or _perspective(quad) > _MAX_PERSPECTIVE:
+        return _straighten(image, quad[:2], quad[[3, 2]], 1, strip_width, strip_height, max_side)
+    source, quad, w, h = _source(image, quad, strip_width, strip_height, max_side)
+    # Pillow asks for the map from the strip's pixels to the source's
+    to_source = homography(np.array([(0, 0), (w, 0), (w, h), (0, h)], float), quad)
+    coefficients = (to_source / to_source[2, 2]).ravel()[:8].tolist()
+    strip = source.transform((w, h), Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC)
+    return np.asarray(strip)
+
+
+def _cut_quad(quad: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
+    """The smallest quad with the same perspective that holds all of `quad` that the image shows."""
+    visible = clip_to_rectangle(quad, width, height)
+    if len(visible) < 3 or abs(area(visible)) < _MIN_SIDE:
+        raise BoxError(f"{_describe(quad)} lies outside the image of {width} x {height} pixels: check its coordinates")
+    if not is_convex(quad) or _perspective(quad) > _MAX_PERSPECTIVE:
+        return np.clip(quad, 0, (width, height))
+    unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
+    to_quad = homography(unit, quad)
+    places = project(np.linalg.inv(to_quad), visible)
+    (x0, y0), (x1, y1) = places.min(axis=0).clip(0, 1), places.max(axis=0).clip(0, 1)
+    return project(to_quad, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+
+
+def _perspective(quad: NDArray[np.float64]) -> float:
+    """How many times nearer the nearest corner is than the farthest, at least 1; infinite for impossible views."""
+    unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
+    try:
+        depth = (np.c_[unit, np.ones(4)] @ homography(unit, quad).T)[:, 2]
+    except np.linalg.LinAlgError:
+        return np.inf
+    depth = depth * np.sign(depth[0])
+    return float(depth.max() / depth.min()) if depth.min() > 0 else np.inf
+
+
+def _quad_size(quad: NDArray[np.float64]) -> tuple[float, float]:
+    top, right, bottom, left = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
+    return _checked_size(quad, float(top + bottom) / 2, float(left + right) / 2)
+
+
+def _checked_size(points: NDArray[np.float64], width: float, height: float) -> tuple[float, float]:
+    if width < _MIN_SIDE or height < _MIN_SIDE or abs(area(points)) < _MIN_SIDE:
+        raise BoxError(f"{_describe(points)} is empty: give it at least one pixel of width and height")
+    return width, height
+
+
+def _rectify_chain(image: NDArray[np.uint8], points: NDArray[np.float64], max_side: int) -> NDArray[np.uint8]:
+    top, bottom = _edges(points)
+    pieces = _PIECES_PER_SEGMENT * (max(len(top), len(bottom)) - 1)
+    at = np.linspace(0, 1, pieces + 1)
+    height = float(np.linalg.norm(_along(top, at) - _along(bottom, at), axis=1).mean())
+    width, height = _checked_size(points, (_length(top) + _length(bottom)) / 2, height)
+    return _straighten(image, top, bottom, pieces, width, height, max_side)
+
+
+def _edges(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The top edge and the bottom edge, both from left to right. Of an odd number, the edges more equal in length."""
+    n = len(points)
+    splits = [(points[:k], points[k:][::-1]) for k in (n // 2, n - n // 2)]
+    return min(splits, key=lambda edges: abs(_length(edges[0]) - _length(edges[1])))
+
+
+def _length(edge: NDArray[np.float64]) -> float:
+    return float(np.linalg.norm(np.diff(edge, axis=0), axis=1).sum())
+
+
+def _along(edge: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The points of an edge at the given fractions of its length."""
+    reached = np.r_[0.0, np.cumsum(np.linalg.norm(np.diff(edge, axis=0), axis=1))]
+    at = at * reached[-1]
+    return np.stack([np.interp(at, reached, edge[:, 0]), np.interp(at, reached, edge[:, 1])], axis=1)
+
+
+def _straighten(
+    image: NDArray[np.uint8],
+    top: NDArray[np.float64],
+    bottom: NDArray[np.float64],
+    pieces: int,
+    width: float,
+    height: float,
+    max_side: int,
+) -> NDArray[np.uint8]:
+    """Cuts the band between two edges into pieces, evenly along both, and lays them side by side, each bilinearly."""
+    source, points, w, h = _source(image, np.concatenate([top, bottom]), width, height, max_side)
+    borders = np.unique(np.rint(np.linspace(0, w, pieces + 1)).astype(int))
+    top, bottom = _along(points[: len(top)], borders / w), _along(points[len(top) :], borders / w)
+    mesh = [
+        # Pillow's order of a quad: upper left, lower left, lower right, upper right
+        ((int(borders[i]), 0, int(borders[i + 1]), h), (*top[i], *bottom[i], *bottom[i + 1], *top[i + 1]))
+        for i in range(len(borders) - 1)
+    ]
+    strip = source.transform((w, h), Image.Transform.MESH, mesh, Image.Resampling.BICUBIC)
+    return np.asarray(strip)
+
+
+def _source(
+    image: NDArray[np.uint8], points: NDArray[np.float64], width: float, height: float, max_side: int
+) -> tuple[Image.Image, NDArray[np.float64], int, int]:
+    """The part of the image around `points`, the points in it, and the strip's width and height.
+
+    Cut with a margin, the image's border repeated beyond it; scaled down where the strip would be too long.
+    """
+    margin = 4 + int(max(width, height) / max_side)  # bicubic looks two pixels around, in the scaled picture
+    x0, y0 = np.floor(points.min(axis=0)).astype(int) - margin
+    x1, y1 = np.ceil(points.max(axis=0)).astype(int) + margin
+    rows = np.clip(np.arange(y0, y1), 0, image.shape[0] - 1)
+    columns = np.clip(np.arange(x0, x1), 0, image.shape[1] - 1)
+    inside = x0 >= 0 and y0 >= 0 and x1 <= image.shape[1] and y1 <= image.shape[0]
+    source = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]) if inside else image[rows[:, None], columns])
+    points = points - (x0, y0)
+    scale = min(1.0, max_side / max(width, height))
+    if scale < 1:  # Image.transform does not smooth, so a picture is reduced before
+        size = (max(1, round(source.width * scale)), max(1, round(source.height * scale)))
+        points = points * (size[0] / source.width, size[1] / source.height)
+        source = source.resize(size, Image.Resampling.BOX)
+    return source, points, max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _describe(points: NDArray[np.float64]) -> str:
+    corners = " ".join(f"({x:.0f}, {y:.0f})" for x, y in points[:4])
+    return f"the box {corners}" + (" ..." if len(points) > 4 else "")
