@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+from greedy_reference import decode_one
+from random_graphs import RandomGraphs
+
+from wordsight.decoding import Passes, decode_psm, read_psm
+from wordsight.text import Charset, CharTokenizer
+
+TOKENIZER = CharTokenizer(Charset("small", "abcdefghij"))
+MAX_LENGTH = 24  # above the length of the first draft
+
+
+def decode(graphs, images, **options):
+    return decode_psm(graphs, images, TOKENIZER, MAX_LENGTH, **options)
+
+
+@pytest.fixture(scope="module", params=[-3.0, 0.0, 3.0], ids=["long", "middling", "short"])
+def graphs(request):
+    return RandomGraphs(TOKENIZER, MAX_LENGTH, seed=1, end_bias=request.param)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return RandomGraphs.images(64)
+
+
+@pytest.mark.parametrize("refine_iters", [0, 1, 2])
+def test_equals_greedy_step_by_step(graphs, images, refine_iters):
+    expected = [decode_one(graphs, image, TOKENIZER, MAX_LENGTH, refine_iters) for image in images]
+    for batch in (1, 2, 7, 64):
+        for start in range(0, len(images), batch):
+            found = decode(graphs, images[start : start + batch], refine_iters=refine_iters).logits
+            for want, got in zip(expected[start : start + batch], found, strict=True):
+                assert want.argmax(1).tolist() == got.argmax(1).tolist()
+                np.testing.assert_allclose(got, want, atol=1e-4)
+
+
+def test_the_cases_are_hard_enough(images):
+    """What the tests above stand on: words of all lengths, empty and endless ones, captions that change."""
+    lengths, captions_changed = set(), 0
+    for bias in (-3.0, 0.0, 3.0):
+        graphs = RandomGraphs(TOKENIZER, MAX_LENGTH, seed=1, end_bias=bias)
+        graphs_visual = RandomGraphs(TOKENIZER, MAX_LENGTH, seed=1, end_bias=bias, cross=False)
+        lengths |= {len(TOKENIZER.decode(x.argmax(1))) for x in decode(graphs, images).logits}
+        before = [x.argmax(1).tolist() for x in decode(graphs_visual, images, refine_iters=0).logits]
+        after = [x.argmax(1).tolist() for x in decode(graphs_visual, images, refine_iters=1).logits]
+        captions_changed += sum(a != b for a, b in zip(before, after, strict=True))
+    assert {0, 1, 2, MAX_LENGTH + 1} <= lengths
+    assert len(lengths) >= 8
+    assert captions_changed > 20
+
+
+def test_a_word_does_not_depend_on_its_batch(graphs, images):
+    alone = [read_psm(graphs, images[i : i + 1], TOKENIZER, MAX_LENGTH)[0][0] for i in range(16)]
+    for order in (np.arange(64), np.random.default_rng(3).permutation(64)):
+        together, _ = read_psm(graphs, images[order], TOKENIZER, MAX_LENGTH)
+        for i in range(16):
+            reading = together[int(np.flatnonzero(order == i)[0])]
+            assert reading.text == alone[i].text
+            assert reading.confidence == pytest.approx(alone[i].confidence, rel=1e-4)
+
+
+def test_without_cross_branch_the_refined_visual_reading_counts(images):
+    graphs = RandomGraphs(TOKENIZER, MAX_LENGTH, seed=2, end_bias=1.0, cross=False)
+    for refine_iters in (0, 1):
+        expected = [decode_one(graphs, image, TOKENIZER, MAX_LENGTH, refine_iters) for image in images[:16]]
+        found = decode(graphs, images[:16], refine_iters=refine_iters)
+        assert (found.passes.cross, found.passes.text) == (0, 0)
+        for want, got in zip(expected, found.logits, strict=True):
+            np.testing.assert_allclose(got, want, atol=1e-4)
+
+
+def test_never_more_passes_than_steps(images):
+    """Visual without refinement: a draft and its verification; the draft alone for an empty word."""
+    graphs = RandomGraphs(TOKENIZER, 14, seed=1, cross=False, end_bias=1.0)  # one draft is enough for 14 characters
+    seen = set()
+    for image in images:
+        decoded = decode_psm(graphs, image[None], TOKENIZER, 14, refine_iters=0)
+        steps = len(decoded.logits[0])
+        assert decoded.passes.visual <= max(steps, 1)
+        assert (decoded.passes.visual == 1) == (steps == 1 and decoded.logits[0].argmax() == TOKENIZER.eos)
+        seen.add((steps, decoded.passes.visual))
+    assert len(seen) > 5
+
+
+class Sure(RandomGraphs):
+    """Knows its words whatever the context: what a well-trained model is like."""
+
+    words = ("abc", "", "jihgfedc", "a")
+
+    def _decode(self, w, tokens, kv, mask, memory_mask):
+        logits = super()._decode(w, tokens, kv, mask, memory_mask) / 100
+        for row, word in zip(logits, kv[:, 0, 0, 0, 0], strict=True):
+            for position, i in enumerate([*TOKENIZER.ids(self.words[int(word)]), TOKENIZER.eos][: tokens.shape[1]]):
+                row[position, i] += 9
+        return logits
+
+    def image(self, images):
+        kv, kv_cross = super().image(images)
+        for x in (kv, kv_cross):
+            x[:, 0, 0, 0, 0] = np.arange(len(images)) % len(self.words)
+        return kv, kv_cross
+
+
+def test_a_sure_model_needs_five_decoder_passes_for_a_batch():
+    graphs = Sure(TOKENIZER, MAX_LENGTH)
+    readings, passes = read_psm(graphs, graphs.images(8), TOKENIZER, MAX_LENGTH)
+    assert [r.text for r in readings] == list(Sure.words) * 2
+    assert passes == Passes(visual=3, cross=2, text=1)  # draft, verify, refine; verify, refine; one caption each
+    assert graphs.rows_seen == [8, 6, 8, 8, 8]  # the two empty words are known from the draft
+
+
+def test_finished_rows_leave_the_batch():
+    graphs = RandomGraphs(TOKENIZER, MAX_LENGTH, seed=1, cross=False)
+    decode(graphs, graphs.images(64), refine_iters=0)
+    assert graphs.rows_seen[-1] < 16
+    assert all(a >= b for a, b in zip(graphs.rows_seen[2:], graphs.rows_seen[3:], strict=False))
+
+
+def test_no_images():
+    graphs = RandomGraphs(TOKENIZER, MAX_LENGTH)
+    assert read_psm(graphs, graphs.images(0), TOKENIZER, MAX_LENGTH) == ([], Passes(0, 0, 0))
