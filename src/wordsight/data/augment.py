@@ -14,42 +14,43 @@ from PIL import Image, ImageFilter
 Picture = npt.NDArray[np.uint8]
 Rng = np.random.Generator
 
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 _LEVELS = np.linspace(0.0, 1.0, 256)
 
 
 def augment(image: Picture, rng: Rng, max_height: int = 40) -> Picture:
     """A changed copy of a crop, uint8 RGB (H, W, 3) to uint8 RGB (H', W', 3); the same for the same state of `rng`.
 
-    Geometry (rotation, shear, perspective, looser or tighter box), colour (contrast, brightness, gamma, tint,
-    saturation, inversion, channel order), blur, lower resolution, noise and JPEG, in the order in which a camera would
-    add them. Crops higher than `max_height` rows are brought down to about it: more than a model looks at (32 rows in
-    the compact ones) costs time and shows nothing.
+    Geometry (rotation, shear, perspective, looser or tighter box), blur, lower resolution, colour (contrast,
+    brightness, gamma, tint, saturation, inversion, channel order), noise and JPEG. Crops higher than `max_height` rows
+    are brought down to about it: more than a model looks at (32 rows in the compact ones) costs time and shows nothing.
     """
-    picture = Image.fromarray(image)
-    if picture.height >= 2 * max_height:
-        picture = picture.reduce(picture.height // max_height)
-    scale = min(1.0, max_height / picture.height)
+    if image.shape[0] >= 2 * max_height:
+        image = np.asarray(Image.fromarray(image).reduce(image.shape[0] // max_height))
+    scale = min(1.0, max_height / image.shape[0])
     if rng.random() < 0.7:
-        picture = warp(picture, rng, scale)
-    elif scale < 1:
-        picture = picture.resize((max(4, round(picture.width * scale)), max_height), Image.Resampling.BILINEAR)
-    if rng.random() < 0.7:
-        picture = recolour(picture, rng)
+        picture = warp(image, rng, scale)
+    else:
+        picture = Image.fromarray(image)
+        if scale < 1:
+            picture = picture.resize((max(4, round(picture.width * scale)), max_height), Image.Resampling.BOX)
     if rng.random() < 0.2:
         picture = blur(picture, rng)
     if rng.random() < 0.2:
         picture = shrink(picture, rng)
+    image = np.array(picture)
+    if rng.random() < 0.7:
+        image = recolour(image, rng)
     if rng.random() < 0.2:
-        picture = add_noise(picture, rng)
-    if rng.random() < 0.15:
-        picture = compress(picture, rng)
-    return np.array(picture)
+        image = add_noise(image, rng)
+    if rng.random() < 0.1:
+        image = compress(image, rng)
+    return image
 
 
-def warp(picture: Image.Image, rng: Rng, scale: float = 1.0) -> Image.Image:
+def warp(image: Picture, rng: Rng, scale: float = 1.0) -> Image.Image:
     """Rotation, shear, perspective, crop jitter and `scale` in one bilinear resampling; the border goes on outwards."""
-    width, height = picture.size
+    height, width = image.shape[:2]
     # A few words are tilted much more than the rest, as on photographs.
     turn = math.radians(rng.normal(0.0, 3.0) if rng.random() < 0.9 else rng.normal(0.0, 10.0))
     shear = rng.normal(0.0, 0.1)
@@ -66,32 +67,23 @@ def warp(picture: Image.Image, rng: Rng, scale: float = 1.0) -> Image.Image:
     xs, ys = zip(*quad, strict=True)
     before, above = max(0, math.ceil(-min(xs))), max(0, math.ceil(-min(ys)))
     after, below = max(0, math.ceil(max(xs) - width)), max(0, math.ceil(max(ys) - height))
-    padded = Image.fromarray(np.pad(np.asarray(picture), ((above, below), (before, after), (0, 0)), mode="edge"))
+    padded = Image.fromarray(_continue_border(image, above, below, before, after))
     corners = [v for x, y in quad for v in (x + before, y + above)]
     size = max(4, round((x1 - x0) * scale)), max(4, round((y1 - y0) * scale))
     return padded.transform(size, Image.Transform.QUAD, corners, Image.Resampling.BILINEAR)
 
 
-def recolour(picture: Image.Image, rng: Rng) -> Image.Image:
-    """Contrast, brightness, gamma, tint and inversion as one table per channel; saturation; order of the channels."""
-    if rng.random() < 0.3:
-        amount = 0.0 if rng.random() < 0.4 else rng.uniform(0.0, 1.6)
-        grey = [(1 - amount) * weight for weight in _LUMA]
-        rows = [[*(grey[c] + amount * (r == c) for c in range(3)), 0.0] for r in range(3)]
-        picture = picture.convert("RGB", tuple(v for row in rows for v in row))
-    gamma, contrast = np.exp(rng.normal(0.0, (0.25, 0.3)))
-    # Contrast turns about the crop's own middle grey, so that dark and pale words stay words.
-    middle = (float(np.asarray(picture)[::4, ::4].mean()) / 255.0) ** gamma
-    level = (_LEVELS**gamma - middle) * contrast + middle + rng.normal(0.0, 0.08)
-    if rng.random() < 0.15:
-        level = 1.0 - level
-    tint = rng.normal(1.0, 0.08, (3, 1)) if rng.random() < 0.5 else np.ones((3, 1))
-    table = np.clip(level * tint * 255.0 + 0.5, 0, 255).astype(np.uint8)
-    picture = picture.point(table.ravel().tolist())
-    if rng.random() < 0.15:
-        bands = picture.split()
-        picture = Image.merge("RGB", [bands[c] for c in rng.permutation(3)])
-    return picture
+def _continue_border(image: Picture, above: int, below: int, before: int, after: int) -> Picture:
+    """What np.pad(mode="edge") does, in a fifth of its time."""
+    height, width = image.shape[:2]
+    out = np.empty((above + height + below, before + width + after, 3), dtype=np.uint8)
+    rows = slice(above, above + height)
+    out[rows, before : before + width] = image
+    out[rows, :before] = image[:, :1]
+    out[rows, before + width :] = image[:, -1:]
+    out[:above] = out[above]
+    out[above + height :] = out[above + height - 1]
+    return out
 
 
 def blur(picture: Image.Image, rng: Rng) -> Image.Image:
@@ -118,19 +110,39 @@ def shrink(picture: Image.Image, rng: Rng) -> Image.Image:
     return small if rng.random() < 0.5 else small.resize(picture.size, filters[up])
 
 
-def add_noise(picture: Image.Image, rng: Rng) -> Image.Image:
+def recolour(image: Picture, rng: Rng) -> Picture:
+    """Saturation; contrast, brightness, gamma, tint and inversion as one table per channel; order of the channels."""
+    if rng.random() < 0.3:
+        amount = 0.0 if rng.random() < 0.4 else rng.uniform(0.0, 1.6)
+        mixed = (image @ (_LUMA * (1 - amount)))[:, :, None] + image * np.float32(amount)
+        image = np.clip(mixed, 0, 255).astype(np.uint8)
+    gamma, contrast = np.exp(rng.normal(0.0, (0.25, 0.3))).tolist()
+    # Contrast turns about the crop's own middle grey, so that dark and pale words stay words.
+    middle = (float(image[::4, ::4].mean()) / 255.0) ** gamma
+    level = (_LEVELS**gamma - middle) * contrast + middle + rng.normal(0.0, 0.08)
+    if rng.random() < 0.15:
+        level = 1.0 - level
+    tint = rng.normal(255.0, 20.0, 3).tolist() if rng.random() < 0.5 else (255.0, 255.0, 255.0)
+    order = rng.permutation(3).tolist() if rng.random() < 0.15 else (0, 1, 2)
+    out = np.empty_like(image)
+    for channel in range(3):
+        table = np.clip(level * tint[channel] + 0.5, 0, 255).astype(np.uint8)
+        out[:, :, channel] = table[image[:, :, order[channel]]]
+    return out
+
+
+def add_noise(image: Picture, rng: Rng) -> Picture:
     """Triangular noise of standard deviation 3 to 18 levels, per channel or the same in all three."""
-    pixels = np.asarray(picture)
-    shape = pixels.shape if rng.random() < 0.7 else (*pixels.shape[:2], 1)
-    # Two random bytes added: 16 times quicker than normal deviates. Their standard deviation is 104.5.
+    shape = image.shape if rng.random() < 0.7 else (*image.shape[:2], 1)
+    # Two random bytes added (standard deviation 104.5): several times quicker than normal deviates.
     dice = rng.integers(0, 256, (2, *shape), dtype=np.uint8)
     table = ((np.arange(511) - 255) * (rng.uniform(3.0, 18.0) / 104.5)).round().astype(np.int16)
-    noise = table[dice[0].astype(np.intp) + dice[1]]
-    return Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
+    noisy: npt.NDArray[np.int16] = image + table[dice[0].astype(np.int16) + dice[1]]
+    return noisy.clip(0, 255).astype(np.uint8)
 
 
-def compress(picture: Image.Image, rng: Rng) -> Image.Image:
+def compress(image: Picture, rng: Rng) -> Picture:
     """JPEG at quality 15 to 75."""
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=int(rng.uniform(15, 75)))
-    return Image.open(buffer).convert("RGB")
+    Image.fromarray(image).save(buffer, "JPEG", quality=int(rng.uniform(15, 75)))
+    return np.array(Image.open(buffer))
