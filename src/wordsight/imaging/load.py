@@ -32,13 +32,25 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
+
+class _Tiff(TiffImageFile):
+    """Pillow's decoder, without its second look at the size (and its warning) where the pixel limit has judged it."""
+
+    def load_prepare(self) -> None:
+        """Makes the picture to decode into; Pillow does it after its check, unless it is there already."""
+        if getattr(self, "_tile_size", self.size) == self.size:
+            ImageFile.ImageFile.load_prepare(self)
+        else:
+            super().load_prepare()
+
+
 # The decoders are called directly and not through Image.open: that one would run any of Pillow's forty formats
 # (Ghostscript among them) and warn about decompression bombs by a process-wide setting that is not ours to change.
 _DECODERS: tuple[tuple[tuple[bytes, ...], Callable[[BinaryIO], ImageFile.ImageFile]], ...] = (
     ((b"\xff\xd8\xff",), JpegImageFile),
     ((b"\x89PNG\r\n\x1a\n",), PngImageFile),
     ((b"GIF87a", b"GIF89a"), GifImageFile),
-    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImageFile),
+    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _Tiff),
     ((b"BM",), BmpImageFile),
 )
 _READABLE = "JPEG, PNG, WebP, TIFF, BMP or GIF"
