@@ -1,1 +1,1 @@
-"""Rendering words."""
+"""Rendering words: an endless supply of labelled crops for training."""

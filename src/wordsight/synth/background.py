@@ -1,0 +1,212 @@
+"""What is behind the words: procedural surfaces, or random cuts out of a folder of pictures."""
+
+import random
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from wordsight.errors import DataError
+
+Color = tuple[int, int, int]
+
+_PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+_CACHE_BYTES = 192 * 2**20
+_LONGEST_SIDE = 512
+
+
+@lru_cache(maxsize=1)
+def noise_bank() -> NDArray[np.float32]:
+    """A fixed field (512, 2048, 3) of standard normal noise, limited to +-4; random windows of it replace drawing."""
+    field = np.random.default_rng(20150).standard_normal((512, 2048, 3), dtype=np.float32)
+    return np.clip(field, -4, 4)
+
+
+def noise_window(rng: random.Random, height: int, width: int) -> NDArray[np.float32]:
+    """A random window (height, width, 3) of the noise bank, as far as the bank reaches."""
+    bank = noise_bank()
+    y, x = rng.randint(0, max(0, bank.shape[0] - height)), rng.randint(0, max(0, bank.shape[1] - width))
+    return bank[y : y + height, x : x + width]
+
+
+def limit(values: tuple[float, float, float]) -> Color:
+    """Three numbers as a colour of 8 bits."""
+    red, green, blue = (min(255, max(0, int(v))) for v in values)
+    return red, green, blue
+
+
+def luma(color: Sequence[float]) -> float:
+    """Brightness 0..255 of a colour (Rec. 601 weights, as in JPEG)."""
+    return 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]
+
+
+def random_color(rng: random.Random) -> Color:
+    """Colours as surfaces have them: greys and muted ones often, white, black and strong ones too."""
+    form = rng.random()
+    if form < 0.28:
+        grey = rng.randint(0, 255)
+        return limit((grey + rng.gauss(0, 6), grey + rng.gauss(0, 6), grey + rng.gauss(0, 6)))
+    if form < 0.40:
+        grey = rng.choice((rng.randint(225, 255), rng.randint(0, 35)))
+        return grey, grey, grey
+    hue, value = rng.random() * 6, rng.random() ** 0.7
+    saturation = rng.random() ** 1.5 if form < 0.72 else 0.55 + 0.45 * rng.random()
+    sector, part = int(hue) % 6, hue % 1
+    low, high = value * (1 - saturation), value
+    falling, rising = value * (1 - saturation * part), value * (1 - saturation * (1 - part))
+    red, green, blue = (
+        (high, rising, low),
+        (falling, high, low),
+        (low, high, rising),
+        (low, falling, high),
+        (rising, low, high),
+        (high, low, falling),
+    )[sector]
+    return limit((255 * red, 255 * green, 255 * blue))
+
+
+def near(rng: random.Random, color: Color, spread: float) -> Color:
+    """A colour not far from `color`."""
+    shift = rng.gauss(0, spread)
+    return limit(tuple(c + shift + rng.gauss(0, spread / 3) for c in color))  # type: ignore[arg-type]
+
+
+def _smooth(rng: random.Random, size: tuple[int, int], color: Color, spread: float) -> Image.Image:
+    """Clouds, stains, gradients: a few random colours blown up smoothly."""
+    columns, rows = rng.choice(((2, 1), (1, 2), (2, 2), (3, 2), (5, 3), (9, 4)))
+    cells = bytes(channel for _ in range(columns * rows) for channel in near(rng, color, spread))
+    return Image.frombytes("RGB", (columns, rows), cells).resize(size, Image.Resampling.BICUBIC)
+
+
+def _grain(rng: random.Random, picture: Image.Image, strength: float) -> Image.Image:
+    """Plaster, stone, cloth, wood: noise with its own grain size along and across."""
+    width, height = picture.size
+    step_x, step_y = rng.choice(((1, 1), (2, 2), (3, 3), (8, 1), (1, 6), (4, 2)))
+    field = noise_window(rng, height // step_y + 1, width // step_x + 1)[..., :1]
+    grey = Image.fromarray((128 + 31 * field[..., 0]).astype(np.uint8))
+    grey = grey.resize(picture.size, Image.Resampling.BILINEAR)
+    shift = (np.asarray(grey, dtype=np.float32) - 128) * (strength / 31)
+    return Image.fromarray(np.clip(np.asarray(picture) + shift[..., None], 0, 255).astype(np.uint8))
+
+
+def _stripes(rng: random.Random, picture: Image.Image, color: Color) -> None:
+    draw, (width, height) = ImageDraw.Draw(picture), picture.size
+    other, gap, thick = near(rng, color, 45), rng.randint(4, 28), rng.randint(1, 10)
+    slope = rng.choice((0.0, 0.0, rng.uniform(-1.5, 1.5)))
+    for x in range(-int(abs(slope) * height) - gap, width + int(abs(slope) * height), gap + thick):
+        draw.line((x, 0, x + slope * height, height), fill=other, width=thick)
+
+
+def _bricks(rng: random.Random, picture: Image.Image, color: Color) -> None:
+    draw, (width, height) = ImageDraw.Draw(picture), picture.size
+    mortar, high = near(rng, color, 45), rng.randint(7, 24)
+    wide, offset, thick = int(high * rng.uniform(1, 3.5)), rng.randint(0, high), rng.choice((1, 1, 2))
+    for row, y in enumerate(range(-offset, height, high)):
+        draw.line((0, y, width, y), fill=mortar, width=thick)
+        for x in range((row % 2) * wide // 2 - offset, width, wide):
+            draw.line((x, y, x, y + high), fill=mortar, width=thick)
+
+
+def _shapes(rng: random.Random, picture: Image.Image, spread: float) -> None:
+    """Edges of signs, windows, pipes, blots."""
+    draw, (width, height) = ImageDraw.Draw(picture), picture.size
+    base = picture.getpixel((width // 2, height // 2))
+    color: Color = base if isinstance(base, tuple) and len(base) == 3 else (128, 128, 128)
+    for _ in range(rng.randint(1, 4)):
+        fill = near(rng, color, spread) if rng.random() < 0.75 else random_color(rng)
+        x, y = rng.randint(-width // 4, width), rng.randint(-height // 4, height)
+        w, h = rng.randint(2, max(3, width)), rng.randint(2, max(3, height))
+        form = rng.random()
+        if form < 0.4:
+            draw.rectangle((x, y, x + w, y + h), fill=fill)
+        elif form < 0.6:
+            draw.ellipse((x, y, x + w, y + h), fill=fill)
+        elif form < 0.85:
+            draw.line((x, y, x + rng.randint(-w, w), y + rng.randint(-h, h)), fill=fill, width=rng.randint(1, 5))
+        else:
+            draw.polygon([(rng.randint(0, width), rng.randint(0, height)) for _ in range(3)], fill=fill)
+
+
+def procedural(rng: random.Random, size: tuple[int, int], color: Color | None = None) -> Image.Image:
+    """A surface of (width, height) pixels around `color` (random if None)."""
+    color = color or random_color(rng)
+    form = rng.random()
+    if form < 0.30:
+        picture = Image.new("RGB", size, color)
+    else:
+        picture = _smooth(rng, size, color, rng.choice((6, 12, 25, 45)))
+    if form > 0.88:
+        _bricks(rng, picture, color)
+    elif form > 0.78:
+        _stripes(rng, picture, color)
+    elif form > 0.62:
+        _shapes(rng, picture, rng.choice((15, 40)))
+    if rng.random() < 0.35:
+        picture = _grain(rng, picture, rng.choice((3, 5, 8, 14, 22)))
+    return picture
+
+
+class Backgrounds:
+    """Backgrounds for crops: cuts of the pictures below `folder`, or procedural ones. Picklable; pictures are cached."""
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        """Lists the pictures.
+
+        Raises:
+            DataError: `folder` is not there or holds no JPEG, PNG, WebP or BMP.
+        """
+        self._paths: list[Path] = []
+        if folder is not None:
+            if not Path(folder).is_dir():
+                raise DataError(f"{folder}: no such folder of backgrounds; give a folder with pictures")
+            self._paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in _PICTURES)
+            if not self._paths:
+                raise DataError(f"{folder}: no picture in it; backgrounds are JPEG, PNG, WebP or BMP files")
+        self._cache: OrderedDict[int, Image.Image | None] = OrderedDict()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_paths": self._paths, "_cache": OrderedDict(), "_bytes": 0}
+
+    def cut(self, rng: random.Random, size: tuple[int, int]) -> Image.Image | None:
+        """A random part of a random picture, stretched to (width, height); None if there is no (readable) picture."""
+        if not self._paths:
+            return None
+        picture = self._picture(rng.randrange(len(self._paths)))
+        if picture is None:
+            return None
+        width, height = picture.size
+        zoom = min(width / size[0], height / size[1]) * rng.uniform(0.35, 1.0)
+        wide, high = max(2.0, size[0] * zoom), max(2.0, size[1] * zoom)
+        x, y = rng.uniform(0, max(0.0, width - wide)), rng.uniform(0, max(0.0, height - high))
+        part = picture.resize(size, Image.Resampling.BILINEAR, (x, y, min(x + wide, width), min(y + high, height)))
+        return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else part
+
+    def _picture(self, number: int) -> Image.Image | None:
+        if number in self._cache:
+            self._cache.move_to_end(number)
+            return self._cache[number]
+        try:
+            with Image.open(self._paths[number]) as file:
+                file.draft("RGB", (_LONGEST_SIDE, _LONGEST_SIDE))
+                picture: Image.Image | None = file.convert("RGB")
+            if picture is not None:
+                picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.BILINEAR)
+        except (OSError, ValueError):
+            picture = None
+        self._cache[number] = picture
+        self._bytes += _size(picture)
+        while self._bytes > _CACHE_BYTES:
+            self._bytes -= _size(self._cache.popitem(last=False)[1])
+        return picture
+
+
+def _size(picture: Image.Image | None) -> int:
+    return 3 * picture.width * picture.height if picture else 0

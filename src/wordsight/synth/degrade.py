@@ -1,0 +1,147 @@
+"""What happens between a sign and its pixels: light, distance, focus, motion, sensor, sharpening, JPEG."""
+
+import io
+import math
+import random
+
+import numpy as np
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
+
+from wordsight.synth.background import noise_window, random_color
+
+# Standard deviation of brightness below which words on real crops are no longer read (see tests of the labels there:
+# the faintest legible ICDAR 2015 training crops have 5 to 8 grey levels).
+_LEAST_SPREAD = 7.0
+_RESIZE = (Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
+
+
+def light(rng: random.Random, picture: Image.Image) -> Image.Image:
+    """Shade and highlights: a smooth field multiplied onto the picture, or glare added to it."""
+    columns, rows = rng.choice(((2, 1), (1, 2), (2, 2), (3, 2), (6, 2)))
+    darkest = rng.randint(60, 220)
+    cells = bytes(rng.randint(darkest, 255) for _ in range(columns * rows))
+    sharp = Image.Resampling.NEAREST if columns == 6 and rng.random() < 0.3 else Image.Resampling.BICUBIC
+    field = Image.frombytes("L", (columns, rows), cells).resize(picture.size, sharp)
+    field = Image.merge("RGB", (field, field, field))
+    if rng.random() < 0.25:
+        return ImageChops.screen(picture, ImageChops.invert(field))
+    return ImageChops.multiply(picture, field)
+
+
+def occlude(rng: random.Random, picture: Image.Image) -> None:
+    """Things in front: bars, wires, blots. Small against the text, which must stay readable."""
+    draw, (width, height) = ImageDraw.Draw(picture), picture.size
+    color = random_color(rng)
+    form = rng.random()
+    if form < 0.5:
+        thick = max(1, round(height * rng.uniform(0.02, 0.10)))
+        draw.line(
+            (rng.uniform(0, width), rng.uniform(0, height), rng.uniform(0, width), rng.uniform(0, height)),
+            fill=color,
+            width=thick,
+        )
+    elif form < 0.8:
+        size = height * rng.uniform(0.08, 0.3)
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        shape = draw.ellipse if rng.random() < 0.5 else draw.rectangle
+        shape((x, y, x + size, y + size * rng.uniform(0.5, 1.5)), fill=color)
+    else:
+        edge = height * rng.uniform(0.03, 0.15)
+        y = rng.choice((0.0, height - edge))
+        draw.rectangle((0, y, width, y + edge), fill=color)
+
+
+def motion(rng: random.Random, picture: Image.Image, length: float) -> Image.Image:
+    """Motion blur over `length` pixels: the mean of a few copies moved along a line."""
+    angle = rng.choice((0.0, math.pi / 2, rng.uniform(0, math.pi)))
+    dx, dy = math.cos(angle) * length, math.sin(angle) * length
+    steps = 2 if length < 2.5 else 3
+    for step in range(steps):  # each round doubles the number of copies: 4 or 8 in the end
+        part = 0.5 ** (step + 1)
+        matrix = (1, 0, dx * part, 0, 1, dy * part)
+        moved = picture.transform(picture.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+        inside = Image.new("L", picture.size, 255).transform(picture.size, Image.Transform.AFFINE, matrix)
+        picture = Image.composite(Image.blend(picture, moved, 0.5), picture, inside)
+    return picture
+
+
+def tone(rng: random.Random, picture: Image.Image) -> Image.Image:
+    """Exposure, contrast, gamma, colour of the light, and now and then a negative: one table a channel."""
+    ramp = np.linspace(0, 1, 256, dtype=np.float32)
+    gamma = math.exp(rng.gauss(0, 0.25))
+    gain = min(1.25, max(0.4, math.exp(rng.gauss(-0.05, 0.22))))
+    contrast = rng.uniform(0.5, 1.1) if rng.random() < 0.35 else 1.0
+    pivot = rng.random()
+    curve = ((ramp**gamma - pivot) * contrast + pivot) * gain
+    if rng.random() < 0.03:
+        curve = 1 - curve
+    cast = np.array([[math.exp(rng.gauss(0, 0.07))] for _ in range(3)], dtype=np.float32)
+    table = np.clip(curve[None] * cast * 255, 0, 255).astype(np.uint8)
+    return picture.point(table.ravel().tolist())
+
+
+def ensure_contrast(picture: Image.Image) -> Image.Image:
+    """Spreads the grey levels of a picture in which nothing could be seen any more."""
+    spread = float(np.asarray(picture.convert("L"), dtype=np.float32).std())
+    if spread >= _LEAST_SPREAD or spread < 0.5:
+        return picture
+    mean = sum(picture.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))) / 3  # type: ignore[arg-type]
+    centre = min(max(mean, 40), 215)
+    table = [min(255, max(0, int(centre + (v - mean) * _LEAST_SPREAD / spread))) for v in range(256)]
+    return picture.point(table * 3)
+
+
+def noise(rng: random.Random, picture: Image.Image, strength: float) -> Image.Image:
+    """Sensor noise of `strength` grey levels, coloured or not, stronger in one channel at times."""
+    values = np.asarray(picture)
+    field = noise_window(rng, *values.shape[:2])
+    if field.shape[:2] != values.shape[:2]:
+        return picture  # wider than the bank: such a strip shows no noise at 128 px anyway
+    if rng.random() < 0.4:
+        field = field[..., :1]
+    return Image.fromarray(np.clip(values + field * np.float32(strength), 0, 255).astype(np.uint8))
+
+
+def jpeg(picture: Image.Image, quality: int) -> Image.Image:
+    """Through JPEG and back."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality, subsampling=2 if quality < 90 else 0)
+    with Image.open(buffer) as file:
+        return file.convert("RGB")
+
+
+def degrade(rng: random.Random, picture: Image.Image, lowest: int = 9) -> Image.Image:
+    """The whole chain. `lowest` is the height in pixels below which the text of this crop could not be read.
+
+    ICDAR 2015 training crops are 15 to 91 px high (5 to 95 %), the median 27, and those of 40 are often blurred as if
+    they were of 15: distance is drawn for both.
+    """
+    if rng.random() < 0.30:
+        picture = light(rng, picture)
+    if rng.random() < 0.05:
+        occlude(rng, picture)
+    width, height = picture.size
+    # How many pixels high the text really is on the sensor.
+    true_height = max(lowest, round(rng.triangular(8, 48, 20))) if rng.random() < 0.6 else height
+    if rng.random() < 0.12:
+        picture = motion(rng, picture, height * rng.uniform(0.03, 0.14))
+    if rng.random() < 0.35:
+        # In units of the height: 0.04 of 40 px is a blur of 1.6 px, at which 'e' and 'c' just differ.
+        picture = picture.filter(ImageFilter.GaussianBlur(height * rng.uniform(0.005, 0.05) * min(1, 24 / lowest)))
+    if true_height < height:
+        size = (max(4, round(width * true_height / height * rng.uniform(0.9, 1.1))), true_height)
+        picture = picture.resize(size, rng.choice(_RESIZE))
+    if rng.random() < 0.75:
+        picture = tone(rng, picture)
+    if rng.random() < 0.45:
+        picture = noise(rng, ensure_contrast(picture), abs(rng.gauss(0, 6)) + 1)
+    if rng.random() < 0.15:
+        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.8)))
+    if rng.random() < 0.2:
+        picture = picture.filter(ImageFilter.UnsharpMask(rng.uniform(0.6, 2), rng.randint(40, 200), 0))
+    if rng.random() < 0.55:
+        picture = jpeg(picture, rng.randint(30, 95))
+    if picture.height < 24 and rng.random() < 0.2:  # crops that were blown up before they were stored
+        zoom = rng.uniform(1.3, 2.5)
+        picture = picture.resize((round(picture.width * zoom), round(picture.height * zoom)), rng.choice(_RESIZE[1:]))
+    return picture

@@ -1,0 +1,327 @@
+"""Fonts: which files there are, which characters each can really draw, and quick access to their glyphs.
+
+Everything goes through Pillow's FreeType. Looking at a font costs milliseconds, so the result of `font_index` is kept
+in the user's cache folder; glyph masks are drawn once per process and kept up to a limit.
+"""
+
+import json
+import logging
+import os
+import random
+import string
+import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFont
+
+from wordsight.errors import DataError
+
+_log = logging.getLogger(__name__)
+
+CAP_HEIGHT = 32
+"""Height in pixels at which the capital H of every font is drawn: the scale of all masks in this room."""
+
+PRINTABLE = string.ascii_letters + string.digits + string.punctuation
+_SUFFIXES = {".ttf", ".otf", ".ttc", ".pfb", ".woff"}
+_INDEX_VERSION = 1
+# Seven-segment, line and machine-reading faces: not what is written on signs (DSEG draws text as digits of a clock).
+_SKIPPED_PARTS = ("dseg", "linex", "ocr-a", "ocr-b", "ocra", "ocrb", "sortsmill-dingbat")
+_GLYPH_CACHE_BYTES = 256 * 2**20
+_OPEN_FONTS = 128
+# Below this share of letters recognised as themselves a face counts as symbols. Text faces score 0.6 to 1.
+_MIN_SCORE = 0.25
+
+
+@dataclass(frozen=True)
+class Face:
+    """One way to draw letters: a font file (`path` "" is Pillow's own), its size for `CAP_HEIGHT`, what it can draw.
+
+    `weight` is the wght axis of a variable font, 0 where there is none. `characters` leaves out lower-case letters that
+    are drawn as capitals. `score` is the share of letters that look more like themselves than like any other letter.
+    """
+
+    path: str
+    size: int
+    characters: str
+    weight: int = 0
+    score: float = 1.0
+    family: str = ""
+
+    def can_draw(self, text: str) -> bool:
+        """Whether every character of `text` (spaces apart) has a glyph of its own."""
+        return set(text) <= {*self.characters, " "}
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """A drawn character: its mask cropped to the ink (None for a space), where it goes, how far the pen moves."""
+
+    mask: Image.Image | None
+    left: int
+    top: int
+    advance: float
+
+
+def default_folders() -> list[Path]:
+    """The folders where this system keeps fonts, those that exist."""
+    home = Path.home()
+    if sys.platform == "darwin":
+        folders = [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"]
+    elif sys.platform == "win32":
+        folders = [Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts"]
+    else:
+        folders = [
+            Path("/usr/share/fonts"),
+            Path("/usr/local/share/fonts"),
+            home / ".fonts",
+            home / ".local/share/fonts",
+        ]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def open_font(face: Face) -> ImageFont.FreeTypeFont:
+    """The FreeType font of a face, at its size and weight."""
+    if not face.path:
+        font = ImageFont.load_default(face.size)
+        if not isinstance(font, ImageFont.FreeTypeFont):
+            raise DataError("no font found and Pillow was built without FreeType: give a folder with --fonts")
+        return font
+    font = ImageFont.truetype(face.path, face.size, layout_engine=ImageFont.Layout.BASIC)
+    if face.weight:
+        _set_weight(font, face.weight)
+    return font
+
+
+def _set_weight(font: ImageFont.FreeTypeFont, weight: int) -> None:
+    values = [axis["default"] for axis in font.get_variation_axes()]
+    values[_weight_axis(font)] = weight
+    font.set_variation_by_axes(values)
+
+
+def _weight_axis(font: ImageFont.FreeTypeFont) -> int:
+    """Which axis of a variable font is its weight (axis names are bytes in Pillow), -1 if none is."""
+    try:
+        names = [bytes(axis["name"] or b"").lower() for axis in font.get_variation_axes()]
+    except (OSError, NotImplementedError):
+        return -1
+    return names.index(b"weight") if b"weight" in names else -1
+
+
+def draw_glyph(font: ImageFont.FreeTypeFont, character: str) -> Glyph:
+    """Draws one character; `left` and `top` are relative to the pen on the ascender line."""
+    advance = font.getlength(character)
+    core, offset = font.getmask2(character, "L", anchor="ls")
+    box = core.getbbox() if core.size[0] and core.size[1] else None
+    if box is None:
+        return Glyph(None, 0, 0, advance)
+    mask = Image.frombytes("L", core.size, bytes(core)).crop(box)
+    return Glyph(mask, offset[0] + box[0], offset[1] + box[1], advance)
+
+
+def _shape(mask: Image.Image) -> NDArray[np.float32]:
+    """A glyph as a unit vector that does not depend on size and position: 16x16, ink centred at zero mean."""
+    small = np.asarray(mask.resize((16, 16), Image.Resampling.BOX), dtype=np.float32).ravel()
+    small = small - small.mean()
+    norm = float(np.linalg.norm(small))
+    # Width over height tells I from O once both fill the square.
+    ratio = np.float32(min(mask.width / mask.height, 3.0) * 0.3)
+    return np.append(small / norm if norm else small, ratio)
+
+
+def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float32]]] | None:
+    """What a file can draw, and the shapes of its letters; None if it draws no capitals or no digits."""
+    probe = Face(str(path) if path.name else "", 64, "", weight)
+    font = open_font(probe)
+    capital = draw_glyph(font, "H").mask
+    if capital is None or capital.height < 4:
+        return None
+    face = Face(probe.path, max(8, round(64 * CAP_HEIGHT / capital.height)), "", weight)
+    if face.size > 400:
+        return None
+    font = open_font(face)
+    missing = {_bytes(draw_glyph(font, c)) for c in ("\uffff", "\u0378", "\U000e0fff")}
+    glyphs = {c: draw_glyph(font, c) for c in PRINTABLE}
+    drawable = {}
+    for character, glyph in glyphs.items():
+        if glyph.mask is None or _bytes(glyph) in missing or glyph.advance <= 0:
+            continue
+        if glyph.mask.width > 4 * CAP_HEIGHT or glyph.mask.height > 3 * CAP_HEIGHT:
+            continue
+        drawable[character] = glyph
+    shapes = {c: _shape(g.mask) for c, g in drawable.items() if c.isalpha() and g.mask is not None}
+    # A small-caps or capitals-only face draws 'a' with the shape of 'A'; letters alike in both cases are no evidence.
+    pairs = [c for c in "abdefghijlmnqrty" if c in shapes and c.upper() in shapes]
+    same = sum(float(shapes[c][:-1] @ shapes[c.upper()][:-1]) > 0.85 for c in pairs)
+    if pairs and same > len(pairs) / 2:
+        drawable = {c: g for c, g in drawable.items() if not c.islower()}
+        shapes = {c: s for c, s in shapes.items() if not c.islower()}
+    distinct = {_bytes(g) for c, g in drawable.items() if c in string.ascii_uppercase}
+    if len(distinct) < 24:
+        return None
+    return Face(face.path, face.size, "".join(drawable), weight), shapes
+
+
+def _bytes(glyph: Glyph) -> bytes:
+    return b"" if glyph.mask is None else glyph.mask.tobytes() + glyph.mask.width.to_bytes(2, "little")
+
+
+def _weights(path: Path) -> list[int]:
+    """The weights at which a file is used: 400, 600, 800 as far as a variable font goes, else [0]."""
+    font = ImageFont.truetype(str(path), 16, layout_engine=ImageFont.Layout.BASIC)
+    axis = _weight_axis(font)
+    if axis < 0:
+        return [0]
+    low, high = font.get_variation_axes()[axis]["minimum"], font.get_variation_axes()[axis]["maximum"]
+    return sorted({int(min(max(w, low or 1), high or 1)) for w in (300, 500, 700, 900)})
+
+
+def _score(faces: list[tuple[Face, dict[str, NDArray[np.float32]]]]) -> list[Face]:
+    """Keeps the faces whose letters look like letters: compared with the mean shape of each letter over all faces."""
+    if len(faces) < 20:  # too few to know what letters usually look like
+        return [face for face, _ in faces]
+    letters = string.ascii_letters
+    means = np.stack([np.mean([s[c] for _, s in faces if c in s], axis=0) for c in letters])
+    kept = []
+    for face, shapes in faces:
+        own = [c for c in letters if c in shapes]
+        nearest = np.argmax(np.stack([shapes[c] for c in own]) @ means.T, axis=1)
+        share = float(np.mean([letters[n].lower() == c.lower() for n, c in zip(nearest, own, strict=True)]))
+        if share >= _MIN_SCORE:
+            kept.append(Face(face.path, face.size, face.characters, face.weight, round(share, 3), face.family))
+    return kept
+
+
+def font_index(folders: Sequence[str | Path] | None = None, cache: bool = True) -> tuple[Face, ...]:
+    """The usable faces below `folders` (default: the system's), sorted by path; at least Pillow's own font.
+
+    Left out: files FreeType cannot open, symbol fonts, faces without capitals, exact copies of another face.
+    The result is cached in the user's cache folder under a name made of all paths, sizes and times.
+
+    Raises:
+        DataError: a folder that was asked for is not there or has no usable font.
+    """
+    asked = folders is not None
+    roots = [Path(folder) for folder in folders] if folders is not None else default_folders()
+    for root in roots:
+        if not root.is_dir():
+            raise DataError(f"{root}: no such folder of fonts; give a folder with .ttf or .otf files")
+    paths = sorted({p for root in roots for p in root.rglob("*") if p.suffix.lower() in _SUFFIXES})
+    paths = [p for p in paths if not any(part in str(p).lower() for part in _SKIPPED_PARTS)]
+    stamp = [(str(p), s.st_size, s.st_mtime_ns) for p in paths for s in (p.stat(),)]
+    name = sha256(json.dumps([_INDEX_VERSION, CAP_HEIGHT, stamp]).encode()).hexdigest()[:24]
+    file = _cache_folder() / f"fonts-{name}.json"
+    faces = _load(file) if cache else None
+    if faces is None:
+        faces = _build(paths)
+        if cache:
+            _store(file, faces)
+    if not faces and asked:
+        raise DataError(f"{', '.join(map(str, roots))}: no usable font; give a folder with .ttf or .otf files")
+    return faces or _fallback()
+
+
+def _fallback() -> tuple[Face, ...]:
+    face = _inspect(Path(""), 0)
+    if face is None:
+        raise DataError("no font found: give a folder with --fonts")
+    return (face[0],)
+
+
+def _build(paths: Sequence[Path]) -> tuple[Face, ...]:
+    faces, seen = [], set()
+    for path in paths:
+        try:
+            found = [_inspect(path, weight) for weight in _weights(path)]
+        except (OSError, ValueError, MemoryError, OverflowError) as error:
+            _log.info("%s: skipped, FreeType says: %s", path, error)
+            continue
+        for entry in found:
+            if entry is None:
+                continue
+            key = b"".join(s.tobytes() for s in entry[1].values())
+            if key not in seen:
+                seen.add(key)
+                family = "".join(c for c in path.stem.split("-")[0].lower() if c.isalpha())[:12]
+                faces.append((Face(**{**asdict(entry[0]), "family": family}), entry[1]))
+    return tuple(_score(faces))
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "wordsight"
+
+
+def _load(file: Path) -> tuple[Face, ...] | None:
+    try:
+        return tuple(Face(**entry) for entry in json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _store(file: Path, faces: Sequence[Face]) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{os.getpid()}.part")
+        partial.write_text(json.dumps([asdict(face) for face in faces]), encoding="utf-8")
+        partial.replace(file)
+    except OSError as error:
+        _log.info("%s: font index not kept: %s", file, error)
+
+
+class FontBook:
+    """Picks faces and draws their glyphs; opened fonts and glyph masks are cached, both bounded. Picklable when new."""
+
+    def __init__(self, faces: Sequence[Face]) -> None:
+        self.faces = tuple(faces)
+        self._sets = [frozenset(face.characters) | {" "} for face in self.faces]
+        families: dict[str, list[int]] = {}
+        for number, face in enumerate(self.faces):
+            families.setdefault(face.family, []).append(number)
+        self._families = list(families.values())
+        plain = [[n for n in group if self.faces[n].score >= 0.8] for group in self._families]
+        self._plain = [group for group in plain if group] or self._families
+        self._fonts: OrderedDict[int, ImageFont.FreeTypeFont] = OrderedDict()
+        self._glyphs: OrderedDict[tuple[int, str], Glyph] = OrderedDict()
+        self._glyph_bytes = 0
+
+    def pick(self, rng: random.Random, text: str) -> int:
+        """Number of a face that can draw `text`: plain text faces mostly, families rather than files alike."""
+        wanted = set(text)
+        for _ in range(12):
+            if rng.random() < 0.25:
+                number = rng.randrange(len(self.faces))
+            else:
+                number = rng.choice(rng.choice(self._plain if rng.random() < 0.75 else self._families))
+            if wanted <= self._sets[number]:
+                return number
+        able = [n for n, known in enumerate(self._sets) if wanted <= known]
+        return rng.choice(able) if able else max(range(len(self._sets)), key=lambda n: len(wanted & self._sets[n]))
+
+    def glyph(self, number: int, character: str) -> Glyph:
+        """The glyph of a character in face `number`, drawn once."""
+        key = (number, character)
+        glyph = self._glyphs.get(key)
+        if glyph is None:
+            glyph = self._glyphs[key] = draw_glyph(self._font(number), character)
+            self._glyph_bytes += _weight_of(glyph)
+            while self._glyph_bytes > _GLYPH_CACHE_BYTES:
+                self._glyph_bytes -= _weight_of(self._glyphs.popitem(last=False)[1])
+        return glyph
+
+    def _font(self, number: int) -> ImageFont.FreeTypeFont:
+        font = self._fonts.get(number)
+        if font is None:
+            font = self._fonts[number] = open_font(self.faces[number])
+            if len(self._fonts) > _OPEN_FONTS:
+                self._fonts.popitem(last=False)
+        return font
+
+
+def _weight_of(glyph: Glyph) -> int:
+    return 400 + (glyph.mask.width * glyph.mask.height if glyph.mask else 0)

@@ -1,0 +1,334 @@
+"""What the rendered words say: dictionary words as signs write them, numbers, codes, addresses, random strings.
+
+The shares follow the labels of real crops (ICDAR 2015, IIIT5K, SVT and ICDAR 2003 training words: 40-50 % capitals,
+a quarter Title case, a tenth with digits or signs, median length 5), with more of the rare kinds, so that a model has
+to read them rather than guess.
+"""
+
+import html
+import random
+import string
+from bisect import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+from wordsight.errors import DataError
+from wordsight.text.charset import PRESETS
+
+MAX_LENGTH = 40
+EMPTY_SHARE = 0.03
+"""Share of crops without text."""
+
+_CHARSET = frozenset(PRESETS["94+space"])
+# How strongly counts pull: 0 all words alike, 1 as often as in the file. At 0.5 'the' does not crowd out the rest.
+_TEMPER = 0.5
+
+SIGN_WORDS = """
+open closed exit entrance push pull sale free new stop parking taxi bus station street road avenue lane square park
+hotel restaurant cafe coffee bar pub bakery pizza burger sushi grill kitchen food market shop store mall bank cash post
+office police fire hospital pharmacy clinic dentist doctor school college university library museum theatre cinema
+music books news fashion shoes clothing jewellery watches beauty hair nails salon spa gym fitness sports travel tours
+tickets information reception toilet ladies gentlemen men women lift stairs floor level gate platform terminal airport
+train metro tram ferry car rental garage service tyres fuel petrol diesel oil wash repair tools paint hardware garden
+flowers gifts toys baby kids pets home furniture kitchen bathroom lighting electronics computers mobile phone internet
+wifi print photo studio gallery art design media solutions systems group company limited international global national
+royal central city town village north south east west upper lower grand great golden silver green blue red black white
+danger warning caution notice private property keep out no entry smoking please do not touch enter wait here queue
+welcome thank you for your visit today only special offer price discount best quality fresh natural organic original
+classic premium extra super mega mini max plus light milk water juice tea beer wine spirits bread cheese meat fish
+chicken beef pork rice noodles soup salad fruit vegetables sugar salt chocolate vanilla strawberry lemon orange apple
+the and of to in on at by with from our we are is it this that all more less up down left right one two three first
+last next day week month year time hours monday tuesday wednesday thursday friday saturday sunday january february march
+april may june july august september october november december call now email address name date number code total
+""".split()
+
+_NAMES = """
+James Mary Robert Patricia John Jennifer Michael Linda David Elizabeth William Barbara Richard Susan Joseph Jessica
+Thomas Karen Charles Sarah Anna Peter Laura Martin Julia Daniel Sofia Marco Elena Ivan Olga Ahmed Fatima Mohamed Aisha
+Wei Li Chen Wang Zhang Liu Tan Lim Lee Kim Park Singh Kumar Patel Sharma Gupta Tanaka Suzuki Sato Nguyen Tran Garcia
+Martinez Lopez Gonzalez Rodriguez Fernandez Silva Santos Rossi Ferrari Bianchi Muller Schmidt Schneider Weber Fischer
+Jansen Bakker Larsen Hansen Nielsen Johansson Andersson Kowalski Novak Horvat Popescu Smith Jones Taylor Brown Williams
+Wilson Johnson Davies Robinson Wright Thompson Evans Walker White Roberts Green Hall Wood Jackson Clarke O'Brien O'Neill
+McDonald McCarthy London Paris Berlin Madrid Rome Vienna Lisbon Dublin Oslo Tokyo Delhi Mumbai Singapore Sydney Toronto
+Boston Chicago Houston Dallas Denver Seattle Oakland Brooklyn Bangkok Jakarta Manila Cairo Lagos Nairobi Istanbul
+""".split()
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DOMAINS = ("com", "com", "net", "org", "co.uk", "de", "com.sg", "in", "fr", "edu", "gov", "info", "it", "eu", "nl")
+_UNITS = (
+    "kg",
+    "g",
+    "ml",
+    "L",
+    "cm",
+    "mm",
+    "km",
+    "m",
+    "KM",
+    "%",
+    "W",
+    "V",
+    "GB",
+    "MB",
+    "th",
+    "st",
+    "nd",
+    "rd",
+    "x",
+    "am",
+)
+
+
+@dataclass(frozen=True)
+class WordList:
+    """Words and their cumulative weights."""
+
+    words: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    def draw(self, rng: random.Random) -> str:
+        """One word, by weight."""
+        return self.words[bisect(self.weights, rng.random() * self.weights[-1], hi=len(self.words) - 1)]
+
+
+def load_words(path: str | Path) -> WordList:
+    """Reads a list of words: one a line, or word TAB count; lines starting with # and one space are comments.
+
+    HTML entities are unescaped. Words with characters outside the 94 printable ASCII ones or over 40 are left out.
+
+    Raises:
+        DataError: the file cannot be read or holds no usable word.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as a word list in UTF-8 ({error.__class__.__name__})") from None
+    counts: dict[str, float] = {}
+    for line in lines:
+        if line.startswith("# ") or line == "#":
+            continue
+        word, _, count = line.partition("\t")
+        word = " ".join(html.unescape(word).split())
+        if word and len(word) <= MAX_LENGTH and set(word) <= _CHARSET:
+            try:
+                weight = float(count) if count else 1.0
+            except ValueError:
+                raise DataError(f"{path}: {line[:40]!r} is not 'word TAB count'") from None
+            counts[word] = counts.get(word, 0.0) + max(weight, 0.0)
+    if not counts:
+        raise DataError(f"{path}: no usable word; one word a line, optionally TAB and a count")
+    return WordList(tuple(counts), tuple(accumulate(count**_TEMPER for count in counts.values())))
+
+
+class Vocabulary:
+    """Draws texts. The built-in list of sign words gives a sixth of the words, all of `paths` the rest alike."""
+
+    def __init__(self, paths: Sequence[str | Path] = ()) -> None:
+        signs = tuple(dict.fromkeys(SIGN_WORDS))
+        self._signs = WordList(signs, tuple(accumulate(1.0 for _ in signs)))
+        self._lists = tuple(load_words(path) for path in paths)
+
+    def _entry(self, rng: random.Random) -> str:
+        if not self._lists or rng.random() < 1 / 6:
+            return self._signs.draw(rng)
+        return rng.choice(self._lists).draw(rng)
+
+    def draw(self, rng: random.Random) -> str:
+        """A text of at most 40 characters of "94+space", single spaces inside; "" with probability `EMPTY_SHARE`."""
+        if rng.random() < EMPTY_SHARE:
+            return ""
+        for _ in range(8):
+            text = " ".join(self._draw(rng).split())
+            if 0 < len(text) <= MAX_LENGTH:
+                return text
+        return "EXIT"
+
+    def _draw(self, rng: random.Random) -> str:
+        kind = rng.random()
+        if kind < 0.68:
+            return _punctuate(rng, self._word(rng))
+        if kind < 0.76:
+            return self._phrase(rng)
+        if kind < 0.79:
+            return _change_case(rng, rng.choice(_NAMES), keep=0.5)
+        if kind < 0.84:
+            return _number(rng)
+        if kind < 0.90:
+            return rng.choice(_FORMATS)(rng)
+        if kind < 0.92:
+            return self._address(rng)
+        if kind < 0.98:
+            return _random_letters(rng)
+        return "".join(rng.choices(PRESETS["94"], k=_short(rng, 10)))
+
+    def _word(self, rng: random.Random) -> str:
+        return _change_case(rng, self._entry(rng), keep=0.45)
+
+    def _phrase(self, rng: random.Random) -> str:
+        """Two to five words; whole phrases share their case, as on signs."""
+        count = rng.choices((2, 3, 4, 5), (60, 25, 10, 5))[0]
+        words = [
+            self._entry(rng) if rng.random() < 0.85 else rng.choice((*_NAMES, "&", "-", _number(rng)))
+            for _ in range(count)
+        ]
+        text = " ".join(words)
+        while len(text) > MAX_LENGTH:
+            text = text.rpartition(" ")[0]
+        return _change_case(rng, text, keep=0.3)
+
+    def _address(self, rng: random.Random) -> str:
+        word = "".join(c for c in self._entry(rng).lower() if c.isalnum()) or "shop"
+        if rng.random() < 0.3:
+            word += rng.choice(("-", "", "")) + rng.choice(SIGN_WORDS)
+        site = f"{word}.{rng.choice(_DOMAINS)}"
+        form = rng.random()
+        if form < 0.55:
+            site = f"www.{site}"
+        elif form < 0.7:
+            site = f"{rng.choice(('info', 'sales', 'mail', 'contact', rng.choice(_NAMES).lower()))}@{site}"
+        elif form < 0.8:
+            site = f"{rng.choice(('http://', 'https://'))}{site}"
+        elif form < 0.85:
+            site = f"{rng.choice('#@/')}{word}"
+        return site.upper() if rng.random() < 0.15 else site
+
+
+def _change_case(rng: random.Random, text: str, keep: float) -> str:
+    form = rng.random()
+    if form < keep:
+        return text
+    form = rng.random()
+    if form < 0.43:
+        return text.upper()
+    if form < 0.78:
+        return " ".join(word[:1].upper() + word[1:].lower() for word in text.split(" "))
+    if form < 0.97:
+        return text.lower()
+    return "".join(c.upper() if rng.random() < 0.5 else c.lower() for c in text)
+
+
+def _punctuate(rng: random.Random, word: str) -> str:
+    if rng.random() > 0.07 or not word[-1].isalnum():
+        return word
+    form = rng.random()
+    if form < 0.6:
+        return (
+            word
+            + rng.choices(
+                (".", ",", "!", "?", ":", ";", "...", "!!", "'S" if word.isupper() else "'s"),
+                (25, 15, 18, 8, 10, 3, 4, 3, 14),
+            )[0]
+        )
+    if form < 0.75:
+        left, right = rng.choice(("()", '""', "''", "[]", "<>", "{}", "**", "--"))
+        return f"{left}{word}{right}"
+    if form < 0.85:
+        return rng.choice("(\"'#@-*&.+/$~_^`|\\=%<>[]{}") + word
+    if form < 0.95:
+        return word + rng.choice(")\"'/-*&%+_$#~^`|\\=<>[]{}")
+    return f"{word}{rng.choice('-/&+.')}{rng.choice(SIGN_WORDS).upper() if word.isupper() else rng.choice(SIGN_WORDS)}"
+
+
+def _digits(rng: random.Random, count: int) -> str:
+    return "".join(rng.choices(string.digits, k=count))
+
+
+def _capitals(rng: random.Random, count: int) -> str:
+    return "".join(rng.choices(string.ascii_uppercase, k=count))
+
+
+def _short(rng: random.Random, most: int) -> int:
+    """A length from 1 to `most`, short ones more often."""
+    return min(rng.randint(1, most), rng.randint(1, most + 3))
+
+
+def _number(rng: random.Random) -> str:
+    text = _digits(rng, rng.choices((1, 2, 3, 4, 5, 6, 8), (20, 28, 22, 16, 6, 5, 3))[0])
+    form = rng.random()
+    if form < 0.75:
+        return text
+    if form < 0.85:
+        return text + rng.choice(("", " ")) + rng.choice(_UNITS)
+    if form < 0.92:
+        return f"{int(text):,}"
+    return rng.choice("+-#*~") + text
+
+
+def _price(rng: random.Random) -> str:
+    amount = str(rng.randint(0, 10 ** rng.randint(1, 4)))
+    if rng.random() < 0.7:
+        amount += rng.choice(".,") + rng.choice(("00", "50", "90", "95", "99", _digits(rng, 2)))
+    sign = rng.random()
+    if sign < 0.7:
+        return "$" + amount
+    return amount + rng.choice(("", "$", "c", " EUR", "/kg", "%", " USD", ".-", "/-"))
+
+
+def _time(rng: random.Random) -> str:
+    hour, minute = rng.randint(0, 23), rng.choice(("00", "15", "30", "45", f"{rng.randint(0, 59):02d}"))
+    form = rng.random()
+    if form < 0.5:
+        return f"{hour}:{minute}" if rng.random() < 0.5 else f"{hour:02d}:{minute}"
+    if form < 0.8:
+        return f"{hour % 12 or 12}{rng.choice((':', '.'))}{minute}{rng.choice(('am', 'pm', ' am', 'AM', ' PM', 'PM'))}"
+    return f"{rng.randint(1, 11)}{rng.choice(('-', 'am-', '-'))}{rng.randint(1, 12)}{rng.choice(('pm', '', 'PM'))}"
+
+
+def _date(rng: random.Random) -> str:
+    day, month, year = rng.randint(1, 31), rng.randint(1, 12), rng.randint(1900, 2035)
+    form = rng.random()
+    if form < 0.4:
+        sign = rng.choice("/.-")
+        last = str(year) if rng.random() < 0.5 else f"{year % 100:02d}"
+        return f"{day:02d}{sign}{month:02d}{sign}{last}"
+    if form < 0.6:
+        return str(year)
+    if form < 0.8:
+        return _change_case(rng, f"{day} {_MONTHS[month - 1]}", keep=0.5)
+    return f"{year}-{rng.choice((f'{month:02d}', str(year + 1), f'{(year + 1) % 100:02d}'))}"
+
+
+def _phone(rng: random.Random) -> str:
+    sign = rng.choice((" ", "-", ".", ""))
+    groups = rng.choice(((4, 4), (3, 3, 4), (3, 4), (2, 4, 4), (1, 3, 3, 4), (5, 6), (3, 2, 2)))
+    text = sign.join(_digits(rng, n) for n in groups)
+    form = rng.random()
+    if form < 0.15:
+        return f"+{rng.randint(1, 99)} {text}"
+    if form < 0.25:
+        return f"({_digits(rng, rng.randint(2, 3))}){rng.choice(('', ' '))}{text}"
+    if form < 0.35:
+        return rng.choice(("Tel:", "TEL:", "Tel: ", "T ", "Fax:", "Ph.")) + text
+    return text
+
+
+def _code(rng: random.Random) -> str:
+    """Unit numbers, plates, part and postal codes: patterns of A capital, a small letter, 9 digit."""
+    pattern = rng.choice((
+        "A9", "A99", "AA99", "AAA999", "AAA 999", "AA 9999", "AAA9999A", "A 999 AA", "AA99 AAA", "99-AA-99", "#99-99",
+        "#99-99/99", "A9-A9", "99A", "999AA", "(99)", "[99]", "(A99)", "A99 9AA", "A-99", "AA-9999", "99/99", "99-99",
+        "9.9", "9A.999", "9aa", "a99", "AAaa99", "Aa-9", "999-999", "99999", "9999999999999", "A9A 9A9", "No.9", "No. 99",
+        "B9", "L9", "9F", "9/F", "99%", "-99%", "9x9", "9+9", "9 x 99", "99 KM", "1:999", "9.99", "9,999,999",
+    ))  # fmt: skip
+    table = {"9": string.digits, "A": string.ascii_uppercase, "a": string.ascii_lowercase}
+    return "".join(rng.choice(table[c]) if c in table else c for c in pattern)
+
+
+_FORMATS = (_price, _price, _time, _date, _phone, _code, _code, _code)
+
+
+def _random_letters(rng: random.Random) -> str:
+    """Letters without sense: no dictionary helps with them."""
+    length = _short(rng, 11)
+    form = rng.random()
+    if form < 0.4:
+        return _capitals(rng, length)
+    if form < 0.6:
+        return "".join(rng.choices(string.ascii_lowercase, k=length))
+    if form < 0.8:
+        return (_capitals(rng, 1) + "".join(rng.choices(string.ascii_lowercase, k=length)))[:length]
+    if form < 0.92:
+        return "".join(rng.choices(string.ascii_uppercase + string.digits, k=length))
+    return "".join(rng.choices(PRESETS["62"], k=length))
