@@ -1,1 +1,6 @@
 """Where the text is: a detector, or the user's own boxes."""
+
+from wordsight.detect.ppocr import Box, PPOCRDetector
+from wordsight.detect.split import split_words
+
+__all__ = ["Box", "PPOCRDetector", "split_words"]

@@ -99,3 +99,13 @@ def project(matrix: NDArray[np.floating[Any]], points: Polygon) -> Polygon:
     """Points (N, 2) moved by a homography."""
     moved = np.c_[points, np.ones(len(points))] @ matrix.T
     return np.asarray(moved[:, :2] / moved[:, 2:])
+
+
+def upright(quad: Polygon) -> Polygon:
+    """The corners of a quad clockwise, begun where the side that follows points most to the right."""
+    quad = clockwise(quad)
+    sides = np.roll(quad, -1, axis=0) - quad
+    lengths = np.maximum(np.linalg.norm(sides, axis=1), 1e-9)
+    # rounded, so that of two equally good sides (a diamond) it is always the upper one, not a matter of rounding
+    order = np.lexsort((quad[:, 1], -np.round(sides[:, 0] / lengths, 6)))
+    return np.roll(quad, -int(order[0]), axis=0)
