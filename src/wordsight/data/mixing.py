@@ -62,6 +62,16 @@ def holdout(source: Source, fraction: float) -> tuple[View, View]:
     return subset(source, 0, cut), subset(source, cut, len(source))
 
 
+def rejection(label: str, charset: Charset, max_length: int) -> str:
+    """Why a recognizer cannot be trained on a label, or the empty string."""
+    text = charset.normalize(label)
+    if not text:
+        return "empty"
+    if len(text) > max_length:
+        return "too long"
+    return "unknown characters" if charset.unknown(text) else ""
+
+
 def filter_labels(
     source: Source, charset: Charset, max_length: int = 40, *, keep_empty: bool = False
 ) -> tuple[View, dict[str, int]]:
@@ -75,16 +85,12 @@ def filter_labels(
     dropped = {"empty": 0, "too long": 0, "unknown characters": 0}
     for i in range(len(source)):
         given = source.text(i)
-        text = charset.normalize(given)
-        if not text and not (keep_empty and not given):
-            dropped["empty"] += 1
-        elif len(text) > max_length:
-            dropped["too long"] += 1
-        elif charset.unknown(text):
-            dropped["unknown characters"] += 1
+        reason = "" if keep_empty and not given else rejection(given, charset, max_length)
+        if reason:
+            dropped[reason] += 1
         else:
             indices.append(i)
-            texts.append(text)
+            texts.append(charset.normalize(given))
     return View(source, indices, texts), dropped
 
 
@@ -109,7 +115,7 @@ def permuted(position: int, size: int, key: int) -> int:
     while True:
         left, right = position >> half, position & mask
         for step in range(4):
-            left, right = right, left ^ (_hash(key, step, right) & mask)
+            left, right = right, left ^ (_hash(key + (step << 40) + right) & mask)
         position = (left << half) | right
         if position < size:
             return position

@@ -106,6 +106,11 @@ class ScenesSource:
     def __len__(self) -> int:
         return len(self.words)
 
+    @property
+    def illegible(self) -> int:
+        """Number of words that are left out because nobody can read them."""
+        return sum(not word.legible for scene in self.scenes for word in scene.words)
+
     def _word(self, i: int) -> SceneWord:
         s, w = self.words[i]
         return self.scenes[s].words[w]

@@ -1,0 +1,209 @@
+"""Our packs and other people's recognizers behind one small interface, so that they are compared on equal terms."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Crop = npt.NDArray[np.uint8]
+    Corners = npt.NDArray[np.float64]
+
+Settings = dict[str, str | int]
+"""What a recognizer's numbers depend on besides the crops."""
+
+
+class CropReader(Protocol):
+    """Reads word crops."""
+
+    name: str
+    settings: Settings
+
+    def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
+        """Text and confidence (0 to 1) of each crop, uint8 RGB (H, W, 3)."""
+        ...
+
+
+class SceneReader(Protocol):
+    """Finds and reads the words of a photograph."""
+
+    name: str
+    settings: Settings
+
+    def find(self, image: "Crop") -> list[tuple["Corners", str]]:
+        """Polygon (N, 2) in pixels and text of each word, in uint8 RGB (H, W, 3)."""
+        ...
+
+
+def open_crop_reader(model: str, threads: int | None = None) -> CropReader:
+    """The recognizer called `rapidocr` or `tesseract`, else the pack `model`.
+
+    Raises:
+        ModelError: it is not there.
+    """
+    if model == "rapidocr":
+        return RapidOcr(threads)
+    if model == "tesseract":
+        return Tesseract(threads)
+    return PackReader(model, threads)
+
+
+def open_scene_reader(model: str, threads: int | None = None) -> SceneReader:
+    """The whole of RapidOCR, or a reader with the pack `model`.
+
+    Raises:
+        ModelError: it is not there.
+        ConfigError: it cannot find words.
+    """
+    if model == "tesseract":
+        from wordsight.errors import ConfigError
+
+        raise ConfigError("tesseract is compared on crops only: leave out --end-to-end, or choose rapidocr")
+    if model == "rapidocr":
+        return RapidOcr(threads)
+    return PackReader(model, threads)
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class PackReader:
+    """One of our packs on ONNX Runtime: the recognizer on crops, a `Reader` on photographs."""
+
+    def __init__(self, model: str, threads: int | None = None) -> None:
+        from wordsight.runtime import OnnxRecognizer, find_model, load_pack
+
+        folder = find_model(model)
+        self.name = folder.resolve().name
+        self._folder = folder
+        self._recognizer = OnnxRecognizer(load_pack(folder), threads=threads)
+        self._reader: Any = None
+        self.settings: Settings = {
+            "threads": self._recognizer.threads,
+            "provider": self._recognizer.provider,
+        }
+
+    def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
+        """Text and confidence of each crop, all in one batch."""
+        from wordsight.imaging import prepare
+
+        readings = self._recognizer.read(prepare(crops, self._recognizer.preprocessing))
+        return [(reading.text, reading.confidence) for reading in readings]
+
+    def find(self, image: "Crop") -> list[tuple["Corners", str]]:
+        """The words of a photograph."""
+        import numpy as np
+
+        from wordsight.reader import Reader
+
+        self._reader = self._reader or Reader(self._folder, threads=self._recognizer.threads)
+        return [(np.asarray(word.polygon, dtype=np.float64), word.text) for word in self._reader.read(image).words]
+
+
+class RapidOcr:
+    """RapidOCR with its own models and defaults."""
+
+    name = "rapidocr"
+
+    def __init__(self, threads: int | None = None, batch_size: int = 6) -> None:
+        from importlib.metadata import version
+
+        from rapidocr import RapidOCR
+
+        threads = threads or processors()
+        params = {
+            "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+            "Global.log_level": "error",
+            "Rec.rec_batch_num": batch_size,
+        }
+        self._engine: Any = RapidOCR(params=params)
+        self.settings: Settings = {"threads": threads, "rapidocr": version("rapidocr"), "batch": 1}
+
+    def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
+        """Text and confidence of each crop, one at a time as its public interface does."""
+        out = []
+        for crop in crops:
+            # Its options stick from call to call: state all three in every one.
+            found = self._engine(_bgr(crop), use_det=False, use_cls=False, use_rec=True, return_word_box=False)
+            out.append((found.txts[0], float(found.scores[0])) if found.txts else ("", 0.0))
+        return out
+
+    def read_batch(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
+        """Text and confidence of each crop from its recognizer alone, in batches of `batch_size` sorted by width."""
+        from rapidocr.ch_ppocr_rec import TextRecInput
+
+        found = self._engine._load_rec_model()(TextRecInput(img=[_bgr(crop) for crop in crops]))
+        return [(text, float(score)) for text, score in zip(found.txts, found.scores, strict=True)]
+
+    def find(self, image: "Crop") -> list[tuple["Corners", str]]:
+        """The words of a photograph, by its word boxes."""
+        import numpy as np
+
+        found = self._engine(_bgr(image), use_det=True, use_cls=True, use_rec=True, return_word_box=True)
+        if found.boxes is None:
+            return []
+        words = (word for line in found.word_results for word in line)
+        return [(np.asarray(box, dtype=np.float64), text) for text, _, box in words if box is not None]
+
+
+class Tesseract:
+    """The program `tesseract`, told that each image is one word (--psm 8)."""
+
+    name = "tesseract"
+
+    def __init__(self, threads: int | None = None) -> None:
+        from wordsight.errors import ModelError
+
+        program = shutil.which("tesseract")
+        if program is None:
+            raise ModelError("tesseract is not installed: install it (Debian: tesseract-ocr), or choose another model")
+        self._program = program
+        threads = threads or processors()
+        self._environment = {**os.environ, "OMP_THREAD_LIMIT": str(threads)}
+        listed = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+        version = listed.stdout.split("\n")[0].removeprefix("tesseract ")
+        self.settings: Settings = {"threads": threads, "tesseract": version, "batch": 1}
+
+    def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
+        """Text and the least confidence of its parts, one program run for each crop."""
+        return [self._read(crop) for crop in crops]
+
+    def _read(self, crop: "Crop") -> tuple[str, float]:
+        import io
+
+        from PIL import Image
+
+        from wordsight.errors import ModelError
+
+        png = io.BytesIO()
+        Image.fromarray(crop).save(png, "PNG")
+        done = subprocess.run(  # noqa: S603
+            [self._program, "-", "-", "--psm", "8", "tsv"],
+            input=png.getvalue(),
+            capture_output=True,
+            env=self._environment,
+            check=False,
+        )
+        if done.returncode:
+            reason = " ".join(done.stderr.decode("utf-8", "replace").split())
+            raise ModelError(f"tesseract failed ({reason[:200]}): check its language data")
+        return parse_tsv(done.stdout.decode("utf-8", "replace"))
+
+
+def parse_tsv(output: str) -> tuple[str, float]:
+    """Text and least confidence in Tesseract's TSV: words are rows of level 5; confidence (0..100) and text last."""
+    rows = [line.split("\t") for line in output.split("\n")[1:]]
+    words = [(row[11], float(row[10]) / 100) for row in rows if len(row) >= 12 and row[0] == "5" and row[11].strip()]
+    return " ".join(text for text, _ in words), min((sure for _, sure in words), default=0.0)
+
+
+def _bgr(image: "Crop") -> "Crop":
+    import numpy as np
+
+    return np.ascontiguousarray(image[:, :, ::-1])

@@ -1,0 +1,145 @@
+"""Scores of word readings: accuracy, edit distances, calibration, and both averages over data sets."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from rapidfuzz.distance import Levenshtein
+
+from wordsight.evaluate.protocol import Protocol
+
+CALIBRATION_BINS = 15  # Guo et al. 2017, "On Calibration of Modern Neural Networks", section 5
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a recognizer read on one crop, and what stands there, both raw: any protocol can be applied later."""
+
+    dataset: str
+    id: str
+    label: str
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """A recognizer's scores on one data set under one protocol.
+
+    Attributes:
+        n: samples counted.
+        correct: of these, read without an error.
+        ned: 1-NED of ICDAR 2019: mean over samples of 1 - edit distance / length of the longer string.
+        cer: character error rate: edit distances of all samples / characters of all labels. May exceed 1.
+        ece: expected calibration error of the confidence that a word is right, 15 bins of equal width.
+        confidence: mean confidence.
+        left_out: reason -> number of samples that the protocol does not count.
+    """
+
+    dataset: str
+    protocol: str
+    n: int
+    correct: int
+    ned: float
+    cer: float
+    ece: float
+    confidence: float
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the counted samples that are read without an error; NaN where none is counted."""
+        return self.correct / self.n if self.n else float("nan")
+
+
+@dataclass(frozen=True)
+class Average:
+    """Both averages of several data sets under one protocol: over all samples, and over the sets' scores."""
+
+    protocol: str
+    sets: int
+    n: int
+    weighted_accuracy: float
+    arithmetic_accuracy: float
+    weighted_ned: float
+    arithmetic_ned: float
+
+
+def similarity(label: str, text: str) -> float:
+    """1 - edit distance / length of the longer string; 1 where both are empty (ICDAR 2019 RRC-MLT and ArT)."""
+    return 1.0 - Levenshtein.distance(label, text) / max(len(label), len(text), 1)
+
+
+def calibration_error(confidences: npt.ArrayLike, correct: npt.ArrayLike, bins: int = CALIBRATION_BINS) -> float:
+    """Expected calibration error: the mean distance of confidence and accuracy over bins, weighted by their samples.
+
+    Confidences in [0, 1] are sorted into `bins` of equal width, closed on the right as in Guo et al. 2017, equation 3.
+    NaN where there are no samples.
+    """
+    sure = np.asarray(confidences, dtype=np.float64)
+    right = np.asarray(correct, dtype=np.float64)
+    if not len(sure):
+        return float("nan")
+    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(place, weights=sure - right, minlength=bins)
+    return float(np.abs(gaps).sum() / len(sure))
+
+
+def is_right(record: Record, protocol: Protocol) -> bool:
+    """Whether a reading is correct under a protocol that counts it."""
+    return protocol.label(record.label) == protocol.reading(record.text)
+
+
+def score(records: Sequence[Record], protocol: Protocol, dataset: str = "") -> Score:
+    """Scores readings of one data set (named after the first record's unless `dataset` is given)."""
+    dataset = dataset or (records[0].dataset if records else "")
+    left_out: Counter[str] = Counter()
+    confidences, right, similarities = [], [], []
+    errors = characters = 0
+    for record in records:
+        if reason := protocol.reject(record.label):
+            left_out[reason] += 1
+            continue
+        label, text = protocol.label(record.label), protocol.reading(record.text)
+        confidences.append(record.confidence)
+        right.append(label == text)
+        similarities.append(similarity(label, text))
+        errors += Levenshtein.distance(label, text)
+        characters += len(label)
+    n = len(right)
+    nothing = float("nan")
+    return Score(
+        dataset=dataset,
+        protocol=protocol.name,
+        n=n,
+        correct=sum(right),
+        ned=sum(similarities) / n if n else nothing,
+        cer=errors / characters if characters else nothing,
+        ece=calibration_error(confidences, right),
+        confidence=sum(confidences) / n if n else nothing,
+        left_out=dict(left_out),
+    )
+
+
+def averages(scores: Sequence[Score]) -> list[Average]:
+    """Both averages for every protocol that has scores on at least two data sets with samples."""
+    out = []
+    for protocol in dict.fromkeys(s.protocol for s in scores):
+        mine = [s for s in scores if s.protocol == protocol and s.n]
+        if len(mine) < 2:
+            continue
+        n = sum(s.n for s in mine)
+        out.append(
+            Average(
+                protocol=protocol,
+                sets=len(mine),
+                n=n,
+                weighted_accuracy=sum(s.correct for s in mine) / n,
+                arithmetic_accuracy=sum(s.accuracy for s in mine) / len(mine),
+                weighted_ned=sum(s.ned * s.n for s in mine) / n,
+                arithmetic_ned=sum(s.ned for s in mine) / len(mine),
+            )
+        )
+    return out

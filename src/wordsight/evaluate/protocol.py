@@ -1,0 +1,74 @@
+"""How a benchmark of word crops counts. docs/measuring.md says the same in prose."""
+
+from dataclasses import dataclass
+
+from wordsight.errors import ConfigError
+from wordsight.text import Charset
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The rules under which labels and readings are compared.
+
+    Attributes:
+        name: what scores are printed under.
+        charset: both sides are folded to it: to its only case, then characters outside it deleted.
+        max_length: samples with longer labels are left out; counted before characters are deleted, as in PARSeq.
+        keep_empty: whether samples count whose label has no character of the charset; the right reading of them is one
+            without any either.
+        summary: one line for people.
+    """
+
+    name: str
+    charset: Charset
+    max_length: int | None = None
+    keep_empty: bool = False
+    summary: str = ""
+
+    def label(self, given: str) -> str:
+        """A label as this protocol compares it: normalised for the charset, then folded to it."""
+        return self.charset.adapt(self.charset.normalize(given))
+
+    def reading(self, text: str) -> str:
+        """A reading as this protocol compares it: folded to the charset. Not normalised first (nor does PARSeq)."""
+        return self.charset.adapt(text)
+
+    def reject(self, given: str) -> str:
+        """Why a sample with this label is left out, or the empty string."""
+        if self.max_length is not None and len(self.charset.normalize(given)) > self.max_length:
+            return f"label over {self.max_length} characters"
+        if not self.keep_empty and not self.label(given):
+            return "label empty in this charset"
+        return ""
+
+    @classmethod
+    def named(cls, name: str) -> "Protocol":
+        """The protocol called `name`.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if name not in PROTOCOLS:
+            raise ConfigError(f"no protocol is called {name!r}: choose from {', '.join(PROTOCOLS)}")
+        return PROTOCOLS[name]
+
+
+def _all() -> list[Protocol]:
+    listed = []
+    for chars, what in (
+        ("36", "digits and letters, case ignored"),
+        ("62", "digits and letters, case counts"),
+        ("94", "digits, letters and ASCII punctuation, case counts"),
+    ):
+        charset = Charset.preset(chars)
+        listed.append(Protocol(chars, charset, summary=f"{what}; labels of any length"))
+        listed.append(Protocol(f"parseq-{chars}", charset, 25, summary=f"{what}; labels up to 25, as PARSeq counts"))
+    waics = "digits and letters, case ignored; every sample counts, as WAICS of Union14M (cite the arithmetic mean)"
+    listed.append(Protocol("waics", Charset.preset("36"), keep_empty=True, summary=waics))
+    exact = "printable ASCII with single spaces, case counts"
+    listed.append(Protocol("exact", Charset.preset("94+space"), keep_empty=True, summary=exact))
+    return listed
+
+
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _all()}
+"""Every protocol by name."""

@@ -1,0 +1,214 @@
+"""Scores as tables on the screen, JSON, CSV and one HTML page with the worst samples."""
+
+import base64
+import csv
+import html
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.table import Table
+
+from wordsight.evaluate.metrics import Average, Record, Score, is_right, similarity
+from wordsight.evaluate.protocol import PROTOCOLS, Protocol
+from wordsight.evaluate.spotting import SpottingScore
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that one evaluation found out.
+
+    Attributes:
+        model: what was evaluated.
+        settings: what else the numbers depend on: threads, batch size, limit, ...
+        scores: word scores, a row for each data set and protocol.
+        averages: both averages, where there are several data sets.
+        records: raw readings behind `scores`.
+        spotting: end-to-end scores by data set.
+    """
+
+    model: str
+    settings: Mapping[str, str | int | float] = field(default_factory=dict)
+    scores: Sequence[Score] = ()
+    averages: Sequence[Average] = ()
+    records: Sequence[Record] = ()
+    spotting: Mapping[str, SpottingScore] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A sample to be shown: its record and its picture, encoded (PNG, JPEG)."""
+
+    record: Record
+    picture: bytes
+
+
+def percent(share: float) -> str:
+    """0.7906 as 79.06; a dash for NaN."""
+    return "-" if math.isnan(share) else f"{100 * share:.2f}"
+
+
+def reasons(left_out: Mapping[str, int]) -> str:
+    """Counts of filtered samples in words."""
+    return ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none"
+
+
+_WORD_COLUMNS = ("data", "protocol", "n", "accuracy %", "1-NED %", "CER %", "ECE %", "left out")
+_SPOTTING_COLUMNS = ("data", "scenes", "words", "found", "what", "precision %", "recall %", "H-mean %", "ignored")
+
+
+def word_rows(report: Report) -> list[tuple[str, ...]]:
+    """The cells of the word table, averages last."""
+    rows: list[tuple[str, ...]] = [
+        (
+            s.dataset,
+            s.protocol,
+            str(s.n),
+            percent(s.accuracy),
+            percent(s.ned),
+            percent(s.cer),
+            percent(s.ece),
+            reasons(s.left_out),
+        )
+        for s in report.scores
+    ]
+    for a in report.averages:
+        weighted = (percent(a.weighted_accuracy), percent(a.weighted_ned))
+        arithmetic = (percent(a.arithmetic_accuracy), percent(a.arithmetic_ned))
+        rows.append((f"all {a.n} samples", a.protocol, str(a.n), *weighted, "", "", ""))
+        rows.append((f"mean of {a.sets} sets", a.protocol, str(a.n), *arithmetic, "", "", ""))
+    return rows
+
+
+def spotting_rows(report: Report) -> list[tuple[str, ...]]:
+    """The cells of the end-to-end table: for each data set, boxes alone and boxes with the right transcription."""
+    rows = []
+    for name, s in report.spotting.items():
+        ignored = f"{s.ignored_truths} words, {s.ignored_found} found"
+        counts = (name, str(s.scenes), str(s.truths), str(s.found))
+        rows.append((*counts, "detection", *map(percent, s.detection()), ignored))
+        rows.append((*counts, "end to end", *map(percent, s.end_to_end()), ignored))
+    return rows
+
+
+def tables(report: Report) -> list[Table]:
+    """The report as tables for the screen."""
+    out = []
+    for title, columns, rows in _sections(report):
+        table = Table(title=title, title_justify="left")
+        for column in columns:
+            table.add_column(column, justify="left" if column in ("data", "what", "left out", "ignored") else "right")
+        for row in rows:
+            table.add_row(*row)
+        out.append(table)
+    return out
+
+
+def _sections(report: Report) -> Iterable[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    settings = "".join(f", {name} {value}" for name, value in report.settings.items())
+    if report.scores:
+        yield f"{report.model}: words{settings}", _WORD_COLUMNS, word_rows(report)
+    if report.spotting:
+        yield f"{report.model}: scenes, IoU > 0.5{settings}", _SPOTTING_COLUMNS, spotting_rows(report)
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """The report for JSON: scores as shares of 1 (null where nothing counted), protocols, raw readings."""
+    names = dict.fromkeys(s.protocol for s in report.scores)
+    spotting = {}
+    for name, s in report.spotting.items():
+        rates = {
+            kind: dict(zip(("precision", "recall", "hmean"), values, strict=True))
+            for kind, values in (("detection", s.detection()), ("end_to_end", s.end_to_end()))
+        }
+        spotting[name] = asdict(s) | rates
+    return {
+        "format": FORMAT,
+        "model": report.model,
+        "settings": dict(report.settings),
+        "protocols": {name: PROTOCOLS[name].summary for name in names if name in PROTOCOLS},
+        "scores": [_finite(asdict(s) | {"accuracy": s.accuracy}) for s in report.scores],
+        "averages": [_finite(asdict(a)) for a in report.averages],
+        "spotting": spotting,
+        "readings": [asdict(r) for r in report.records],
+    }
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+
+
+def to_csv(report: Report) -> str:
+    """The tables' rows as CSV, one header for words and one for scenes."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for _, columns, rows in _sections(report):
+        writer.writerow(("model", *columns))
+        writer.writerows((report.model, *row) for row in rows)
+    return out.getvalue()
+
+
+def worst(records: Sequence[Record], protocol: Protocol, count: int) -> list[int]:
+    """Indices of the `count` worst readings that the protocol counts and finds wrong, worst first.
+
+    The least similar come first; among equals the most confident: those are the ones that no threshold catches.
+    """
+    wrong = [i for i, r in enumerate(records) if not protocol.reject(r.label) and not is_right(r, protocol)]
+
+    def badness(i: int) -> tuple[float, float, int]:
+        record = records[i]
+        return similarity(protocol.label(record.label), protocol.reading(record.text)), -record.confidence, i
+
+    return sorted(wrong, key=badness)[:count]
+
+
+_STYLE = """
+:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
+body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .2rem .7rem; border-bottom: 1px solid #8886 }
+th, td { text-align: right } th:first-child, td:first-child, th:last-child, td:last-child { text-align: left }
+.worst { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1rem }
+figure { margin: 0; padding: .6rem; border: 1px solid #8886; border-radius: .4rem; overflow-wrap: anywhere }
+img { max-width: 100%; height: 4rem; object-fit: contain; display: block; margin-bottom: .4rem }
+b { color: #087f3a } i { color: #c02f1d; font-style: normal } small { opacity: .7 }
+"""
+
+
+def to_html(report: Report, exhibits: Sequence[Exhibit] = ()) -> str:
+    """The report as one page that loads nothing from elsewhere: tables, and the exhibits with their pictures inside."""
+    escape = html.escape
+    parts = [
+        "<!doctype html><html lang=en><meta charset=utf-8>",
+        "<meta name=viewport content='width=device-width'>",
+        "<meta http-equiv=Content-Security-Policy "
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">",
+        f"<title>{escape(report.model)}</title><style>{_STYLE}</style><h1>{escape(report.model)}</h1>",
+    ]
+    for title, columns, rows in _sections(report):
+        parts.append(f"<h2>{escape(title)}</h2><table><tr>")
+        parts += [f"<th>{escape(column)}" for column in columns]
+        for row in rows:
+            parts.append("<tr>" + "".join(f"<td>{escape(cell)}" for cell in row))
+        parts.append("</table>")
+    names = dict.fromkeys(s.protocol for s in report.scores)
+    parts += [f"<p>Protocol {escape(name)}: {escape(PROTOCOLS[name].summary)}." for name in names if name in PROTOCOLS]
+    if exhibits:
+        parts.append(f"<h2>The {len(exhibits)} worst readings</h2><div class=worst>")
+        parts += [_figure(exhibit) for exhibit in exhibits]
+        parts.append("</div>")
+    return "\n".join(parts) + "\n"
+
+
+def _figure(exhibit: Exhibit) -> str:
+    record = exhibit.record
+    kind = "png" if exhibit.picture.startswith(b"\x89PNG") else "jpeg"
+    picture = f"data:image/{kind};base64,{base64.b64encode(exhibit.picture).decode()}"
+    label, text, where = (html.escape(s) for s in (record.label, record.text, f"{record.dataset} {record.id}"))
+    return (
+        f"<figure><img alt='' src='{picture}'><figcaption><b>{label}</b><br><i>{text or '(nothing)'}</i>"
+        f"<br><small>{record.confidence:.3f} {where}</small></figcaption></figure>"
+    )
