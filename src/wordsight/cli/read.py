@@ -1,1 +1,220 @@
 """`wordsight read`."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
+
+import typer
+
+from wordsight.cli.app import app
+from wordsight.cli.inputs import Input, expand
+from wordsight.cli.output import opened
+from wordsight.cli.progress import progress
+from wordsight.errors import WordsightError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from wordsight.formats import Format
+    from wordsight.reader import Reader
+    from wordsight.results import Photo
+
+Result: TypeAlias = "Photo | WordsightError"
+BoxesOf: TypeAlias = "Callable[[Input], Sequence[ArrayLike] | None]"
+
+
+class OutputFormat(StrEnum):
+    """How results are written."""
+
+    text = "text"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+    tsv = "tsv"
+    hocr = "hocr"
+
+
+class Device(StrEnum):
+    """What the recognizer runs on."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    coreml = "coreml"
+    openvino = "openvino"
+
+
+@app.command()
+def read(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files, folders, globs, or - for standard input.")
+    ],
+    crops: Annotated[
+        bool, typer.Option("--crops", help="Every picture shows one word or line: detect nothing.")
+    ] = False,
+    boxes: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Read these boxes (JSON, CSV or ICDAR text): detect nothing.")
+    ] = None,
+    output_format: Annotated[OutputFormat, typer.Option("--format", help="Of the output.")] = OutputFormat.text,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there, not to standard output.")] = None,
+    draw: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also draw boxes, texts and confidences over the pictures.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="A shipped model, or the folder of a pack.")] = "tiny",
+    min_confidence: Annotated[float, typer.Option(min=0, max=1, help="Leave out words below it.")] = 0.0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Crops that are recognized together.")] = 32,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; by default all.")] = None,
+    device: Annotated[Device, typer.Option(help="What the recognizer runs on.")] = Device.auto,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures.")] = 100_000_000,
+) -> None:
+    """Read the words in photos, or in crops.
+
+    Exit status: 0 everything was read; 1 something was not, but the rest; 2 the command makes no sense as given.
+    """
+    if crops and boxes:
+        _refuse("--crops and --boxes exclude each other: boxes are places in photos")
+    inputs, problems = expand(paths)
+    if not inputs:
+        _refuse("; ".join(problems))
+    if sum(item.is_stdin for item in inputs) > 1:
+        _refuse("- is named more than once: standard input holds one picture")
+    reader, boxes_of = _start(model, device.value, threads, max_pixels, min_confidence, batch_size, boxes)
+    _say(f"reading with {model} on {reader.provider}")
+
+    stdin = sys.stdin.buffer.read() if any(item.is_stdin for item in inputs) else b""
+
+    def source(item: Input) -> str | bytes:
+        return stdin if item.is_stdin else item.path
+
+    if crops:
+        results = _crops(reader, inputs, source, min_confidence)
+    else:
+        results = (_photo(reader, item, source(item), boxes_of(item)) for item in inputs)
+    watched: Iterable[tuple[Input, Result]] = zip(inputs, results, strict=True)
+    if len(inputs) > 1 and (out or not sys.stdout.isatty()):  # on a terminal the results show the progress
+        watched = progress(watched, len(inputs), "Reading")
+
+    for problem in problems:
+        _say(problem)
+    failed = bool(problems)
+    document = _document(output_format, crops=crops, named=len(inputs) > 1)
+    places: set[Path] = set()
+    try:
+        with opened(out) as write:
+            write(document.head)
+            number = 0
+            for item, result in watched:
+                if isinstance(result, WordsightError):
+                    _say(str(result))
+                    failed = True
+                    continue
+                number += 1
+                write((document.separator if number > 1 else "") + document.item(result, number))
+                for problem in result.problems:
+                    _say(f"{item.name}: {problem}")
+                    failed = True
+                if draw:
+                    failed |= not _draw(result, source(item), _free(draw / item.place, places))
+            write(document.tail)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _say(f"{out or 'standard output'} cannot be written ({error.strerror}): check the disk and --out")
+        failed = True
+    if failed:
+        raise typer.Exit(1)
+
+
+def _start(
+    model: str,
+    device: str,
+    threads: int | None,
+    max_pixels: int,
+    min_confidence: float,
+    batch_size: int,
+    boxes: Path | None,
+) -> tuple["Reader", BoxesOf]:
+    """The reader, and what gives the boxes for a picture. Ends the command where either cannot be had."""
+    from wordsight.reader import Reader
+
+    try:
+        reader = Reader(
+            model, device, threads, max_pixels=max_pixels, min_confidence=min_confidence, batch_size=batch_size
+        )
+        return reader, _boxes(boxes)
+    except WordsightError as error:
+        _refuse(str(error))
+
+
+def _boxes(file: Path | None) -> BoxesOf:
+    if file is None:
+        return lambda _: None
+    from wordsight.detect import read_boxes
+
+    given = read_boxes(file)
+    return lambda item: given.get(item.path)
+
+
+def _photo(reader: "Reader", item: Input, source: str | bytes, boxes: "Sequence[ArrayLike] | None") -> Result:
+    try:
+        return reader.read(source, boxes, name=item.name)
+    except WordsightError as error:
+        return error
+
+
+def _crops(
+    reader: "Reader", inputs: Sequence[Input], source: Callable[[Input], str | bytes], min_confidence: float
+) -> Iterator[Result]:
+    """Crops as photos with one word, so that every format can hold them."""
+    from wordsight.results import Line, Photo, bounds
+
+    results = reader.iter_crops(source(item) for item in inputs)
+    for item, word in zip(inputs, results, strict=True):
+        if isinstance(word, WordsightError):
+            yield type(word)(str(word).replace("<bytes>", item.name)) if item.is_stdin else word
+            continue
+        _, _, width, height = bounds(word.polygon)
+        lines = (Line((word,), word.polygon),) if word.confidence >= min_confidence else ()
+        yield Photo(item.name, round(width), round(height), lines)
+
+
+def _document(output_format: OutputFormat, *, crops: bool, named: bool) -> "Format":
+    """The format; as text, several crops are written as `name TAB text` and several photos under their names."""
+    from wordsight.formats import FORMATS, Format
+
+    if output_format is not OutputFormat.text or not (crops or named):
+        return FORMATS[output_format.value]
+    if crops:
+        return Format(lambda photo, _: f"{photo.source}\t{photo.text}\n" if named else f"{photo.text}\n")
+    return Format(lambda photo, _: f"==> {photo.source} <==\n" + FORMATS["text"].item(photo, 1), separator="\n")
+
+
+def _draw(photo: "Photo", source: str | bytes, path: Path) -> bool:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        photo.draw(source).save(path, quality=90)
+    except (WordsightError, OSError) as error:
+        _say(f"{path} cannot be written ({error}): check --draw")
+        return False
+    return True
+
+
+def _free(path: Path, taken: set[Path]) -> Path:
+    """A name for the drawing of a picture that would stand at `path`: never the picture's own, none twice."""
+    number, name = 1, path.with_name(f"{path.stem}.words.jpg")
+    while name in taken:
+        number += 1
+        name = path.with_name(f"{path.stem}.words-{number}.jpg")
+    taken.add(name)
+    return name
+
+
+def _say(message: str) -> None:
+    typer.echo(f"wordsight: {message}", err=True)
+
+
+def _refuse(message: str) -> NoReturn:
+    _say(message)
+    raise typer.Exit(2)

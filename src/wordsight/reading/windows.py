@@ -72,7 +72,7 @@ def merge(readings: Sequence[Reading], spans: Sequence[Span]) -> Reading:
     for right, left_span, right_span in zip(placed[1:], spans, spans[1:], strict=False):
         merged = _join(merged, right, (right_span[0], left_span[1]))
     chars = tuple(place.char for place in merged)
-    confidence = _ending(readings[-1]) * math.prod(char.probability for char in chars)
+    confidence = ending(readings[-1]) * math.prod(char.probability for char in chars)
     return Reading("".join(char.text for char in chars), confidence, chars)
 
 
@@ -90,7 +90,7 @@ def _place(reading: Reading, span: Span) -> list[_Placed]:
     return [_Placed(char, span[0] + (i + 0.5) * width, width) for i, char in enumerate(reading.chars)]
 
 
-def _ending(reading: Reading) -> float:
+def ending(reading: Reading) -> float:
     """The probability of [E]: what the confidence holds beside the characters."""
     product = math.prod(char.probability for char in reading.chars)
     return min(1.0, reading.confidence / product) if product > 0 else 0.0

@@ -1,0 +1,274 @@
+"""Photos or crops in, words out."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from wordsight.decoding import Reading
+from wordsight.errors import BoxError, ConfigError, WordsightError
+from wordsight.imaging import MAX_PIXELS, Preprocessing, load_image, prepare, rectify
+from wordsight.imaging.geometry import as_polygon as checked
+from wordsight.imaging.rectify import MAX_STRIP
+from wordsight.reading.lines import SPLIT_LINES, one_word, read_strips, words
+from wordsight.reading.order import reading_order
+from wordsight.reading.strips import Strip
+from wordsight.results import Line, Photo, Word, as_polygon
+
+log = logging.getLogger(__name__)
+
+Source: TypeAlias = str | Path | bytes | NDArray[Any] | Image.Image
+"""A path, the bytes of an image file, an array (see `wordsight.imaging.load_image`) or a Pillow image."""
+
+
+class Recognizer(Protocol):
+    """What a reader needs of a recognizer. `read` may be called by several threads at once."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How crops become its input."""
+
+    @property
+    def provider(self) -> str:
+        """What it runs on."""
+
+    def read(self, images: NDArray[np.float32]) -> list[Reading]:
+        """Reads prepared crops (B, 3, H, W)."""
+
+
+class FoundBox(Protocol):
+    """A box of a detector: (4, 2) float64, from the top left of the text, clockwise, in pixels."""
+
+    @property
+    def polygon(self) -> NDArray[np.float64]:
+        """The corners."""
+
+
+class Detector(Protocol):
+    """What a reader needs of a detector. `detect` may be called by several threads at once."""
+
+    def detect(self, image: NDArray[np.uint8]) -> Sequence[FoundBox]:
+        """Finds lines of text in an image, uint8 RGB (H, W, 3)."""
+
+
+class Reader:
+    """Reads words in photos and in crops.
+
+    A reader never changes once it is made, and any number of threads may use it at the same time. What it holds is
+    freed with it.
+
+    Args:
+        model: a shipped model's name, or the folder of a pack.
+        device: "auto", "cpu", "cuda", "coreml" or "openvino".
+        threads: of the recognizer and of the detector; None lets ONNX Runtime choose.
+        max_pixels: larger images are refused.
+        min_confidence: 0 to 1; words of photos below it are left out. Crops always get their word.
+        batch_size: how many crops go through the recognizer at a time. It does not change the results.
+
+    Raises:
+        ModelError: there is no such model, or its pack is damaged.
+        DeviceError: the device is not available.
+        ConfigError: a number is out of range.
+    """
+
+    _recognizer: Recognizer
+    _detector: Callable[[], Detector]
+    _max_pixels: int
+    _min_confidence: float
+    _batch_size: int
+
+    def __init__(
+        self,
+        model: str | Path = "tiny",
+        device: str = "auto",
+        threads: int | None = None,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        min_confidence: float = 0.0,
+        batch_size: int = 32,
+    ) -> None:
+        from wordsight.runtime import OnnxRecognizer, find_model, load_pack
+
+        _check("threads", threads is None or threads >= 1, "at least 1, or None")
+        recognizer = OnnxRecognizer(load_pack(find_model(model)), device=device, threads=threads)
+        self._keep(recognizer, lambda: _pp_ocr(threads), max_pixels, min_confidence, batch_size)
+
+    @classmethod
+    def of(
+        cls,
+        recognizer: Recognizer,
+        detector: Detector,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        min_confidence: float = 0.0,
+        batch_size: int = 32,
+    ) -> "Reader":
+        """A reader of parts that are there already."""
+        reader = cls.__new__(cls)
+        reader._keep(recognizer, lambda: detector, max_pixels, min_confidence, batch_size)
+        return reader
+
+    def _keep(
+        self,
+        recognizer: Recognizer,
+        detector: Callable[[], Detector],
+        max_pixels: int,
+        min_confidence: float,
+        batch_size: int,
+    ) -> None:
+        _check("max_pixels", max_pixels >= 1, "at least 1")
+        _check("min_confidence", 0 <= min_confidence <= 1, "between 0 and 1")
+        _check("batch_size", batch_size >= 1, "at least 1")
+        vars(self).update(
+            _recognizer=recognizer,
+            _detector=cache(detector),  # made when the first photo comes: who reads crops needs none
+            _max_pixels=max_pixels,
+            _min_confidence=min_confidence,
+            _batch_size=batch_size,
+        )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Reader does not change: make another one instead of setting {name!r}")
+
+    @property
+    def provider(self) -> str:
+        """What the recognizer runs on, an ONNX Runtime execution provider."""
+        return self._recognizer.provider
+
+    def read(self, source: Source, boxes: Iterable[ArrayLike] | None = None, *, name: str | None = None) -> Photo:
+        """Reads one photo.
+
+        Args:
+            source: the photo.
+            boxes: polygons (N, 2), N at least 4, in pixels of the upright image, from the top left of the text,
+                clockwise; of more than four points the first half is the top edge. Each is read as one word, spaces
+                and all, in a line of its own. None looks for text with the detector.
+            name: what the photo is called in the result and in error messages; by default its path.
+
+        Returns:
+            The words that were found, boxes without text left out. A box that cannot be read is one of the photo's
+            `problems`; the others are read.
+
+        Raises:
+            ImageError: the photo cannot be read.
+        """
+        name = name or _name(source)
+        image = load_image(source, name=name, max_pixels=self._max_pixels)
+        if boxes is None:
+            lines, problems = self._detected(image), list[str]()
+        else:
+            lines, problems = self._given(image, boxes)
+        height, width = image.shape[:2]
+        return Photo(name, width, height, tuple(lines), tuple(problems))
+
+    def iter_read(self, sources: Iterable[Source]) -> Iterator[Photo | WordsightError]:
+        """Reads photos one after the other, in order, holding one in memory.
+
+        Yields for every source its photo or, where it cannot be read, the error, whose text names it.
+        """
+        for source in sources:
+            try:
+                result: Photo | WordsightError = self.read(source)
+            except WordsightError as error:
+                result = error
+            yield result
+
+    def read_crops(self, crops: Iterable[Source]) -> list[Word]:
+        """Reads pictures that show one word or line each. Returns one word for each, empty where there is no text.
+
+        Raises:
+            ImageError: a crop cannot be read (`iter_crops` reads the others).
+        """
+        out = []
+        for result in self.iter_crops(crops):
+            if isinstance(result, WordsightError):
+                raise result
+            out.append(result)
+        return out
+
+    def iter_crops(self, crops: Iterable[Source]) -> Iterator[Word | WordsightError]:
+        """Reads crops in order, holding `batch_size` of them in memory.
+
+        Yields for every crop its word (with the crop's outline as polygon) or, where it cannot be read, the error.
+        """
+        crops = iter(crops)
+        while chunk := list(islice(crops, self._batch_size)):
+            loaded = [self._crop(source) for source in chunk]
+            strips = [strip for strip in loaded if isinstance(strip, Strip)]
+            attempts = iter(read_strips(strips, self._recognize, split=False))
+            for item in loaded:
+                yield one_word(next(attempts)) if isinstance(item, Strip) else item
+
+    def _crop(self, source: Source) -> Strip | WordsightError:
+        try:
+            image = load_image(source, name=_name(source), max_pixels=self._max_pixels)
+        except WordsightError as error:
+            return error
+        height, width = image.shape[:2]
+        outline = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float64)
+        return Strip(_reduced(image), outline)
+
+    def _detected(self, image: NDArray[np.uint8]) -> list[Line]:
+        strips = []
+        for box in self._detector().detect(image):
+            try:
+                strips.append(Strip(rectify(image, box.polygon), box.polygon))
+            except BoxError as error:
+                log.debug("left out a box of the detector: %s", error)
+        strips = [strips[i] for i in reading_order([strip.polygon for strip in strips])]
+        attempts = read_strips(strips, self._recognize, split=SPLIT_LINES)
+        lines = [Line(self._sure(words(attempt)), as_polygon(attempt.strip.polygon)) for attempt in attempts]
+        return [line for line in lines if line.words]
+
+    def _given(self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike]) -> tuple[list[Line], list[str]]:
+        strips: list[Strip] = []
+        problems: list[str] = []
+        for number, box in enumerate(boxes, 1):
+            try:
+                polygon = checked(box)
+                strips.append(Strip(rectify(image, polygon), polygon))
+            except BoxError as error:
+                problems.append(f"box {number}: {error}")
+        attempts = read_strips(strips, self._recognize, split=False)
+        found = [self._sure([one_word(attempt)]) for attempt in attempts]
+        return [Line(each, each[0].polygon) for each in found if each], problems
+
+    def _sure(self, found: Iterable[Word]) -> tuple[Word, ...]:
+        return tuple(word for word in found if word.text and word.confidence >= self._min_confidence)
+
+    def _recognize(self, crops: list[NDArray[np.uint8]]) -> list[Reading]:
+        spec, size = self._recognizer.preprocessing, self._batch_size
+        batches = (crops[start : start + size] for start in range(0, len(crops), size))
+        return [reading for batch in batches for reading in self._recognizer.read(prepare(batch, spec))]
+
+
+def _pp_ocr(threads: int | None) -> Detector:
+    from wordsight.detect import PPOCRDetector
+
+    return PPOCRDetector(threads=threads)
+
+
+def _check(name: str, good: bool, wanted: str) -> None:
+    if not good:
+        raise ConfigError(f"{name} must be {wanted}")
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, str | Path):
+        return str(source)
+    return {np.ndarray: "<array>", bytes: "<bytes>"}.get(type(source), "<image>")
+
+
+def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The image with no side over `MAX_STRIP`, so that a batch of huge crops stays small in memory."""
+    scale = MAX_STRIP / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))

@@ -1,0 +1,145 @@
+"""Strips to words: all looks of all ways up in one go, the best way up kept, texts cut at their spaces."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.decoding import Char, Reading
+from wordsight.detect import split_words
+from wordsight.reading.strips import Piece, Strip, pieces, with_margins
+from wordsight.reading.windows import Span, ending, merge
+from wordsight.results import Word, as_polygon
+
+SPLIT_LINES = True
+"""Whether detected lines are split into words before they are read. If not, they are read with their spaces."""
+
+ReadCrops = Callable[[list[NDArray[np.uint8]]], list[Reading]]
+"""Reads crops, uint8 RGB (h, w, 3), in batches."""
+
+# Mean probability of a character below which a line is also tried upside down.
+_DOUBTFUL = 0.8
+# By how much another way up must be better than the one in which the picture shows the box.
+_NEAR_TIE = 0.05
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one way up of a box says: a reading for each piece."""
+
+    strip: Strip
+    pieces: tuple[Piece, ...]
+    readings: tuple[Reading, ...]
+
+    @property
+    def mean(self) -> float:
+        """The geometric mean of the probabilities of all characters and word ends, pieces without text left out."""
+        full = [reading for reading in self.readings if reading.text] or self.readings
+        count = sum(len(reading.chars) + 1 for reading in full)
+        return math.exp(sum(math.log(max(reading.confidence, 1e-300)) for reading in full) / count)
+
+    @property
+    def score(self) -> float:
+        """The mean, less for short texts: how ways up compare.
+
+        A recognizer is often sure of one letter in text that lies on its side (an I, a dash), rarely of five.
+        """
+        length = sum(len(reading.chars) for reading in self.readings)
+        return self.mean * (1 - 0.4**length) if length else 0.5 * self.mean
+
+
+def read_strips(strips: Sequence[Strip], read: ReadCrops, *, split: bool) -> list[Attempt]:
+    """Reads every strip the right way up.
+
+    A tall strip is read as it stands and turned to either side, and the surest kept. Any other is turned upside down
+    only if its reading is doubtful.
+
+    Args:
+        strips: boxes as the picture shows them.
+        read: called at most twice, each time with all crops there are.
+        split: whether the strips are lines, to be split into words.
+    """
+    ways = [[strip.turned(quarters) for quarters in ((0, 1, 3) if strip.is_tall else (0,))] for strip in strips]
+    best = [_best(attempts) for attempts in _attempts(ways, read, split)]
+    doubtful = [i for i, attempt in enumerate(best) if not strips[i].is_tall and attempt.mean < _DOUBTFUL]
+    turned = _attempts([[strips[i].turned(2)] for i in doubtful], read, split)
+    for i, attempts in zip(doubtful, turned, strict=True):
+        best[i] = _best([best[i], *attempts])
+    return best
+
+
+def _best(attempts: Sequence[Attempt]) -> Attempt:
+    upright = attempts[0]
+    surest = max(attempts, key=lambda attempt: attempt.score)
+    return surest if surest.score > upright.score + _NEAR_TIE else upright
+
+
+def _attempts(ways: Sequence[Sequence[Strip]], read: ReadCrops, split: bool) -> list[list[Attempt]]:
+    """For each strip and each of its ways up what it says, all read together."""
+    parts = [[(strip, pieces(strip, split=split)) for strip in strips] for strips in ways]
+    crops = [
+        _cut(strip.pixels, look)
+        for strips in parts
+        for strip, its_pieces in strips
+        for piece in its_pieces
+        for look in piece.looks
+    ]
+    readings = iter(read(crops)) if crops else iter(())
+    return [[Attempt(strip, its, tuple(_merged(its, readings))) for strip, its in strips] for strips in parts]
+
+
+def _merged(parts: Sequence[Piece], readings: Iterator[Reading]) -> Iterator[Reading]:
+    for piece in parts:
+        yield merge([next(readings) for _ in piece.looks], piece.looks)
+
+
+def _cut(pixels: NDArray[np.uint8], span: Span) -> NDArray[np.uint8]:
+    width = pixels.shape[1]
+    start = min(max(0, math.floor(span[0])), width - 1)
+    return pixels[:, start : max(start + 1, math.ceil(span[1]))]
+
+
+def words(attempt: Attempt) -> list[Word]:
+    """The words of a line, pieces without text left out."""
+    out: list[Word] = []
+    for piece, reading in zip(attempt.pieces, attempt.readings, strict=True):
+        runs = _runs(reading.chars)
+        spans = _places(attempt.strip, piece.span, runs, len(reading.chars))
+        for k, ((first, last), span) in enumerate(zip(runs, spans, strict=True)):
+            chars = reading.chars[first:last]
+            end = ending(reading) if k == len(runs) - 1 else 1.0
+            confidence = end * math.prod(char.probability for char in chars)
+            text = "".join(char.text for char in chars)
+            out.append(Word(text, confidence, as_polygon(attempt.strip.outline(span)), chars))
+    return out
+
+
+def one_word(attempt: Attempt) -> Word:
+    """The whole text of a box as one word, spaces and all. Empty if there is none."""
+    full = [reading for reading in attempt.readings if reading.text] or attempt.readings[:1]
+    chars = list(full[0].chars)
+    for reading in full[1:]:
+        chars += [Char(" ", 1.0), *reading.chars]  # a gap so wide that it was seen without reading
+    confidence = math.prod(reading.confidence for reading in full)
+    text = "".join(char.text for char in chars)
+    return Word(text, confidence, as_polygon(attempt.strip.polygon), tuple(chars))
+
+
+def _runs(chars: Sequence[Char]) -> list[tuple[int, int]]:
+    """From and to of the runs of characters that are not spaces."""
+    edges = np.flatnonzero(np.diff([0, *(char.text != " " for char in chars), 0]))
+    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
+
+
+def _places(strip: Strip, span: Span, runs: Sequence[tuple[int, int]], length: int) -> list[Span]:
+    """Where the words of one piece stand: at the widest gaps in the picture, or, lacking gaps, by counting letters."""
+    if len(runs) <= 1:
+        return [span] * len(runs)
+    pixels = _cut(strip.pixels, span)
+    seen = with_margins(split_words(pixels, count=len(runs)), *pixels.shape[:2])
+    if len(seen) == len(runs):
+        return [(span[0] + x0, span[0] + x1) for x0, x1 in seen]
+    letter = (span[1] - span[0]) / length
+    return [(span[0] + first * letter, span[0] + last * letter) for first, last in runs]

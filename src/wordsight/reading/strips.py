@@ -1,0 +1,100 @@
+"""A straightened box, the ways up that it may have, and the pieces of it that a recognizer can take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.detect import split_words
+from wordsight.reading.windows import Span, windows
+
+TALL = 1.5  # height to width; from here on text may run up or down (PP-OCR turns crops at the same ratio)
+WIDEST = 6.0  # width to height; wider pieces are split at gaps or read in windows
+
+_MARGIN = 0.1  # of the height, kept left and right of a word that is cut out of a line
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A box made straight.
+
+    Attributes:
+        pixels: uint8 RGB (h, w, 3).
+        polygon: (N, 2) float64, its outline in the photo, from the top left of the text.
+    """
+
+    pixels: NDArray[np.uint8]
+    polygon: NDArray[np.float64]
+
+    @property
+    def is_tall(self) -> bool:
+        """Whether the text may run up or down. Curved text does not: its polygon says where it begins."""
+        height, width = self.pixels.shape[:2]
+        return height > TALL * width and len(self.polygon) == 4
+
+    def turned(self, quarters: int) -> "Strip":
+        """The strip turned counter-clockwise by quarter turns (curved text by half turns only)."""
+        corners = len(self.polygon) * quarters // 4
+        return Strip(np.ascontiguousarray(np.rot90(self.pixels, quarters)), np.roll(self.polygon, -corners, axis=0))
+
+    def outline(self, span: Span) -> NDArray[np.float64]:
+        """The polygon (N, 2) in the photo of a part of the strip. Of curved text always the whole one."""
+        width = self.pixels.shape[1]
+        if len(self.polygon) != 4 or (span[0] <= 0 and span[1] >= width):
+            return self.polygon
+        start, end = np.clip(span, 0, width) / width
+        top_left, top_right, bottom_right, bottom_left = self.polygon
+        top, bottom = top_right - top_left, bottom_right - bottom_left
+        return np.array(
+            [top_left + start * top, top_left + end * top, bottom_left + end * bottom, bottom_left + start * bottom]
+        )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a strip that is read as one text: in one look, or in several overlapping ones if it is wide."""
+
+    span: Span
+    looks: tuple[Span, ...]
+
+
+def pieces(strip: Strip, *, split: bool) -> tuple[Piece, ...]:
+    """The pieces to read, left to right.
+
+    Args:
+        strip: the right way up.
+        split: at every gap between words; otherwise only where the strip is wider than `WIDEST`, at as few gaps as do.
+    """
+    height, width = strip.pixels.shape[:2]
+    whole = (0.0, float(width))
+    if not split and width <= WIDEST * height:
+        return (Piece(whole, (whole,)),)
+    spans = with_margins(split_words(strip.pixels), height, width)
+    if not split:
+        spans = _joined(spans, WIDEST * height)
+    return tuple(Piece(span, _looks(strip.pixels, span)) for span in spans or [whole])
+
+
+def with_margins(words: Sequence[Span], height: int, width: int) -> list[Span]:
+    """Words with a little of the background left and right, but nothing of their neighbours."""
+    margin = _MARGIN * height
+    borders = [0.0, *((left[1] + right[0]) / 2 for left, right in pairwise(words)), float(width)]
+    return [(max(borders[i], x0 - margin), min(borders[i + 1], x1 + margin)) for i, (x0, x1) in enumerate(words)]
+
+
+def _joined(spans: Sequence[Span], limit: float) -> list[Span]:
+    """Neighbours joined, left to right, as long as they stay within `limit` pixels."""
+    out: list[Span] = []
+    for span in spans:
+        if out and span[1] - out[-1][0] <= limit:
+            out[-1] = (out[-1][0], span[1])
+        else:
+            out.append(span)
+    return out
+
+
+def _looks(pixels: NDArray[np.uint8], span: Span) -> tuple[Span, ...]:
+    wide = span[1] - span[0] > WIDEST * pixels.shape[0]
+    return tuple(windows(pixels, span)) if wide else (span,)
