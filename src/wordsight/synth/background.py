@@ -1,5 +1,6 @@
 """What is behind the words: procedural surfaces, or random cuts out of a folder of pictures."""
 
+import math
 import random
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -15,8 +16,9 @@ from wordsight.errors import DataError
 Color = tuple[int, int, int]
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-_CACHE_BYTES = 192 * 2**20
-_LONGEST_SIDE = 512
+_CACHE_BYTES = 256 * 2**20
+_SHORT_SIDE = 80
+"""Pictures are kept this small: crops are 30 to 50 px high, and 4,000 pictures should fit into the cache."""
 
 
 @lru_cache(maxsize=1)
@@ -31,6 +33,10 @@ def noise_window(rng: random.Random, height: int, width: int) -> NDArray[np.floa
     bank = noise_bank()
     y, x = rng.randint(0, max(0, bank.shape[0] - height)), rng.randint(0, max(0, bank.shape[1] - width))
     return bank[y : y + height, x : x + width]
+
+
+_SIGN_HUES = (0.0, 0.0, 0.0, 0.5, 0.8, 1.0, 2.2, 2.7, 3.3, 3.6, 3.6)
+"""Sixths of the colour circle: red, orange, amber, yellow, green, teal, sky, blue."""
 
 
 def limit(values: tuple[float, float, float]) -> Color:
@@ -53,7 +59,9 @@ def random_color(rng: random.Random) -> Color:
     if form < 0.40:
         grey = rng.choice((rng.randint(225, 255), rng.randint(0, 35)))
         return grey, grey, grey
-    hue, value = rng.random() * 6, rng.random() ** 0.7
+    # Red, yellow, green and blue paint are what signs are made of; the rest of the circle is rarer.
+    hue = (rng.choice(_SIGN_HUES) + rng.gauss(0, 0.25)) % 6 if rng.random() < 0.7 else rng.random() * 6
+    value = rng.random() ** 0.7
     saturation = rng.random() ** 1.5 if form < 0.72 else 0.55 + 0.45 * rng.random()
     sector, part = int(hue) % 6, hue % 1
     low, high = value * (1 - saturation), value
@@ -78,8 +86,10 @@ def near(rng: random.Random, color: Color, spread: float) -> Color:
 def _smooth(rng: random.Random, size: tuple[int, int], color: Color, spread: float) -> Image.Image:
     """Clouds, stains, gradients: a few random colours blown up smoothly."""
     columns, rows = rng.choice(((2, 1), (1, 2), (2, 2), (3, 2), (5, 3), (9, 4)))
-    cells = bytes(channel for _ in range(columns * rows) for channel in near(rng, color, spread))
-    return Image.frombytes("RGB", (columns, rows), cells).resize(size, Image.Resampling.BICUBIC)
+    field = noise_window(rng, rows, columns)
+    cells = np.asarray(color, dtype=np.float32) + spread * (field[..., :1] + field / 3)
+    cells = np.clip(cells, 0, 255).astype(np.uint8)
+    return Image.fromarray(cells).resize(size, Image.Resampling.BICUBIC)
 
 
 def _grain(rng: random.Random, picture: Image.Image, strength: float) -> Image.Image:
@@ -135,23 +145,21 @@ def procedural(rng: random.Random, size: tuple[int, int], color: Color | None = 
     """A surface of (width, height) pixels around `color` (random if None)."""
     color = color or random_color(rng)
     form = rng.random()
-    if form < 0.30:
-        picture = Image.new("RGB", size, color)
-    else:
-        picture = _smooth(rng, size, color, rng.choice((6, 12, 25, 45)))
+    flat = form < 0.30
+    picture = Image.new("RGB", size, color) if flat else _smooth(rng, size, color, rng.choice((6, 12, 25, 45)))
     if form > 0.88:
         _bricks(rng, picture, color)
     elif form > 0.78:
         _stripes(rng, picture, color)
     elif form > 0.62:
         _shapes(rng, picture, rng.choice((15, 40)))
-    if rng.random() < 0.35:
+    if rng.random() < 0.2:
         picture = _grain(rng, picture, rng.choice((3, 5, 8, 14, 22)))
     return picture
 
 
 class Backgrounds:
-    """Backgrounds for crops: cuts of the pictures below `folder`, or procedural ones. Picklable; pictures are cached."""
+    """Cuts of the pictures below a folder (none without a folder). Picklable; decoded pictures are cached."""
 
     def __init__(self, folder: str | Path | None = None) -> None:
         """Lists the pictures.
@@ -195,10 +203,13 @@ class Backgrounds:
             return self._cache[number]
         try:
             with Image.open(self._paths[number]) as file:
-                file.draft("RGB", (_LONGEST_SIDE, _LONGEST_SIDE))
+                factor = _SHORT_SIDE / min(file.size)
+                size = (math.ceil(file.width * factor), math.ceil(file.height * factor))
+                if factor < 1:
+                    file.draft("RGB", size)
                 picture: Image.Image | None = file.convert("RGB")
-            if picture is not None:
-                picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.BILINEAR)
+            if picture is not None and factor < 1:
+                picture = picture.resize(size, Image.Resampling.BILINEAR)
         except (OSError, ValueError):
             picture = None
         self._cache[number] = picture

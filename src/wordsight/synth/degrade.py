@@ -12,6 +12,7 @@ from wordsight.synth.background import noise_window, random_color
 # Standard deviation of brightness below which words on real crops are no longer read (see tests of the labels there:
 # the faintest legible ICDAR 2015 training crops have 5 to 8 grey levels).
 _LEAST_SPREAD = 7.0
+_RAMP = np.linspace(0, 1, 256, dtype=np.float32)
 _RESIZE = (Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 
 
@@ -51,44 +52,42 @@ def occlude(rng: random.Random, picture: Image.Image) -> None:
         draw.rectangle((0, y, width, y + edge), fill=color)
 
 
-def motion(rng: random.Random, picture: Image.Image, length: float) -> Image.Image:
-    """Motion blur over `length` pixels: the mean of a few copies moved along a line."""
+def motion(rng: random.Random, picture: Image.Image) -> Image.Image:
+    """Motion blur over 2 to 5 pixels in any direction: the mean along a line, as a 5x5 kernel."""
     angle = rng.choice((0.0, math.pi / 2, rng.uniform(0, math.pi)))
-    dx, dy = math.cos(angle) * length, math.sin(angle) * length
-    steps = 2 if length < 2.5 else 3
-    for step in range(steps):  # each round doubles the number of copies: 4 or 8 in the end
-        part = 0.5 ** (step + 1)
-        matrix = (1, 0, dx * part, 0, 1, dy * part)
-        moved = picture.transform(picture.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
-        inside = Image.new("L", picture.size, 255).transform(picture.size, Image.Transform.AFFINE, matrix)
-        picture = Image.composite(Image.blend(picture, moved, 0.5), picture, inside)
-    return picture
+    reach = rng.uniform(0.7, 2.2)
+    kernel = [0.0] * 25
+    for step in range(-8, 9):
+        x, y = math.cos(angle) * reach * step / 8, math.sin(angle) * reach * step / 8
+        kernel[5 * round(y + 2) + round(x + 2)] += 1
+    return picture.filter(ImageFilter.Kernel((5, 5), kernel))
 
 
 def tone(rng: random.Random, picture: Image.Image) -> Image.Image:
     """Exposure, contrast, gamma, colour of the light, and now and then a negative: one table a channel."""
-    ramp = np.linspace(0, 1, 256, dtype=np.float32)
     gamma = math.exp(rng.gauss(0, 0.25))
     gain = min(1.25, max(0.4, math.exp(rng.gauss(-0.05, 0.22))))
     contrast = rng.uniform(0.5, 1.1) if rng.random() < 0.35 else 1.0
     pivot = rng.random()
-    curve = ((ramp**gamma - pivot) * contrast + pivot) * gain
+    curve = ((_RAMP**gamma - pivot) * contrast + pivot) * gain
     if rng.random() < 0.03:
         curve = 1 - curve
     cast = np.array([[math.exp(rng.gauss(0, 0.07))] for _ in range(3)], dtype=np.float32)
     table = np.clip(curve[None] * cast * 255, 0, 255).astype(np.uint8)
-    return picture.point(table.ravel().tolist())
+    values = np.asarray(picture)
+    return Image.fromarray(np.stack([table[k][values[..., k]] for k in range(3)], axis=2))
 
 
 def ensure_contrast(picture: Image.Image) -> Image.Image:
     """Spreads the grey levels of a picture in which nothing could be seen any more."""
-    spread = float(np.asarray(picture.convert("L"), dtype=np.float32).std())
+    grey = np.asarray(picture.convert("L"))
+    spread = float(grey.std(dtype=np.float32))
     if spread >= _LEAST_SPREAD or spread < 0.5:
         return picture
-    mean = sum(picture.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))) / 3  # type: ignore[arg-type]
-    centre = min(max(mean, 40), 215)
-    table = [min(255, max(0, int(centre + (v - mean) * _LEAST_SPREAD / spread))) for v in range(256)]
-    return picture.point(table * 3)
+    mean = float(grey.mean())
+    centre = min(max(mean, 40.0), 215.0)
+    values = centre + (np.asarray(picture, dtype=np.float32) - mean) * (_LEAST_SPREAD / spread)
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
 
 def noise(rng: random.Random, picture: Image.Image, strength: float) -> Image.Image:
@@ -123,14 +122,14 @@ def degrade(rng: random.Random, picture: Image.Image, lowest: int = 9) -> Image.
     width, height = picture.size
     # How many pixels high the text really is on the sensor.
     true_height = max(lowest, round(rng.triangular(8, 48, 20))) if rng.random() < 0.6 else height
-    if rng.random() < 0.12:
-        picture = motion(rng, picture, height * rng.uniform(0.03, 0.14))
-    if rng.random() < 0.35:
-        # In units of the height: 0.04 of 40 px is a blur of 1.6 px, at which 'e' and 'c' just differ.
-        picture = picture.filter(ImageFilter.GaussianBlur(height * rng.uniform(0.005, 0.05) * min(1, 24 / lowest)))
     if true_height < height:
         size = (max(4, round(width * true_height / height * rng.uniform(0.9, 1.1))), true_height)
         picture = picture.resize(size, rng.choice(_RESIZE))
+    if rng.random() < 0.12 and picture.height >= 16:
+        picture = motion(rng, picture)
+    if rng.random() < 0.35:
+        # In units of the height: 0.04 of 40 px is a blur of 1.6 px, at which 'e' and 'c' just differ.
+        picture = picture.filter(ImageFilter.GaussianBlur(picture.height * rng.uniform(0.005, 0.045)))
     if rng.random() < 0.75:
         picture = tone(rng, picture)
     if rng.random() < 0.45:

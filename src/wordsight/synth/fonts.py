@@ -29,7 +29,7 @@ CAP_HEIGHT = 32
 
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation
 _SUFFIXES = {".ttf", ".otf", ".ttc", ".pfb", ".woff"}
-_INDEX_VERSION = 1
+_INDEX_VERSION = 2
 # Seven-segment, line and machine-reading faces: not what is written on signs (DSEG draws text as digits of a clock).
 _SKIPPED_PARTS = ("dseg", "linex", "ocr-a", "ocr-b", "ocra", "ocrb", "sortsmill-dingbat")
 _GLYPH_CACHE_BYTES = 256 * 2**20
@@ -62,7 +62,7 @@ class Face:
 class Glyph:
     """A drawn character: its mask cropped to the ink (None for a space), where it goes, how far the pen moves."""
 
-    mask: Image.Image | None
+    mask: NDArray[np.uint8] | None
     left: int
     top: int
     advance: float
@@ -99,7 +99,7 @@ def open_font(face: Face) -> ImageFont.FreeTypeFont:
 
 
 def _set_weight(font: ImageFont.FreeTypeFont, weight: int) -> None:
-    values = [axis["default"] for axis in font.get_variation_axes()]
+    values = [float(axis["default"] or 0) for axis in font.get_variation_axes()]
     values[_weight_axis(font)] = weight
     font.set_variation_by_axes(values)
 
@@ -120,17 +120,17 @@ def draw_glyph(font: ImageFont.FreeTypeFont, character: str) -> Glyph:
     box = core.getbbox() if core.size[0] and core.size[1] else None
     if box is None:
         return Glyph(None, 0, 0, advance)
-    mask = Image.frombytes("L", core.size, bytes(core)).crop(box)
-    return Glyph(mask, offset[0] + box[0], offset[1] + box[1], advance)
+    mask = np.frombuffer(bytes(core), np.uint8).reshape(core.size[1], core.size[0])
+    return Glyph(mask[box[1] : box[3], box[0] : box[2]].copy(), offset[0] + box[0], offset[1] + box[1], advance)
 
 
-def _shape(mask: Image.Image) -> NDArray[np.float32]:
+def _shape(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A glyph as a unit vector that does not depend on size and position: 16x16, ink centred at zero mean."""
-    small = np.asarray(mask.resize((16, 16), Image.Resampling.BOX), dtype=np.float32).ravel()
+    small = np.asarray(Image.fromarray(mask).resize((16, 16), Image.Resampling.BOX), dtype=np.float32).ravel()
     small = small - small.mean()
     norm = float(np.linalg.norm(small))
     # Width over height tells I from O once both fill the square.
-    ratio = np.float32(min(mask.width / mask.height, 3.0) * 0.3)
+    ratio = np.float32(min(mask.shape[1] / mask.shape[0], 3.0) * 0.3)
     return np.append(small / norm if norm else small, ratio)
 
 
@@ -139,9 +139,9 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float3
     probe = Face(str(path) if path.name else "", 64, "", weight)
     font = open_font(probe)
     capital = draw_glyph(font, "H").mask
-    if capital is None or capital.height < 4:
+    if capital is None or capital.shape[0] < 4:
         return None
-    face = Face(probe.path, max(8, round(64 * CAP_HEIGHT / capital.height)), "", weight)
+    face = Face(probe.path, max(8, round(64 * CAP_HEIGHT / capital.shape[0])), "", weight)
     if face.size > 400:
         return None
     font = open_font(face)
@@ -151,7 +151,7 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float3
     for character, glyph in glyphs.items():
         if glyph.mask is None or _bytes(glyph) in missing or glyph.advance <= 0:
             continue
-        if glyph.mask.width > 4 * CAP_HEIGHT or glyph.mask.height > 3 * CAP_HEIGHT:
+        if glyph.mask.shape[1] > 4 * CAP_HEIGHT or glyph.mask.shape[0] > 3 * CAP_HEIGHT:
             continue
         drawable[character] = glyph
     shapes = {c: _shape(g.mask) for c, g in drawable.items() if c.isalpha() and g.mask is not None}
@@ -168,7 +168,7 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float3
 
 
 def _bytes(glyph: Glyph) -> bytes:
-    return b"" if glyph.mask is None else glyph.mask.tobytes() + glyph.mask.width.to_bytes(2, "little")
+    return b"" if glyph.mask is None else glyph.mask.tobytes() + glyph.mask.shape[1].to_bytes(2, "little")
 
 
 def _weights(path: Path) -> list[int]:
@@ -191,10 +191,25 @@ def _score(faces: list[tuple[Face, dict[str, NDArray[np.float32]]]]) -> list[Fac
     for face, shapes in faces:
         own = [c for c in letters if c in shapes]
         nearest = np.argmax(np.stack([shapes[c] for c in own]) @ means.T, axis=1)
+        straight, *turned = (_likeness(shapes, means, own, flip) for flip in _FLIPS)
+        if straight < max(turned):  # upside-down or mirrored letters
+            continue
         share = float(np.mean([letters[n].lower() == c.lower() for n, c in zip(nearest, own, strict=True)]))
         if share >= _MIN_SCORE:
             kept.append(Face(face.path, face.size, face.characters, face.weight, round(share, 3), face.family))
     return kept
+
+
+_FLIPS = ((1, 1), (-1, -1), (1, -1), (-1, 1))
+
+
+def _likeness(
+    shapes: dict[str, NDArray[np.float32]], means: NDArray[np.float32], own: Sequence[str], flip: tuple[int, int]
+) -> float:
+    """How alike the letters of a face and the mean letters are once the former are flipped (rows, columns)."""
+    drawn = np.stack([shapes[c][:-1] for c in own]).reshape(-1, 16, 16)[:, :: flip[0], :: flip[1]].reshape(-1, 256)
+    usual = np.stack([means[string.ascii_letters.index(c), :-1] for c in own])
+    return float((drawn * usual).sum())
 
 
 def font_index(folders: Sequence[str | Path] | None = None, cache: bool = True) -> tuple[Face, ...]:
@@ -227,7 +242,7 @@ def font_index(folders: Sequence[str | Path] | None = None, cache: bool = True) 
 
 
 def _fallback() -> tuple[Face, ...]:
-    face = _inspect(Path(""), 0)
+    face = _inspect(Path(), 0)
     if face is None:
         raise DataError("no font found: give a folder with --fonts")
     return (face[0],)
@@ -324,4 +339,4 @@ class FontBook:
 
 
 def _weight_of(glyph: Glyph) -> int:
-    return 400 + (glyph.mask.width * glyph.mask.height if glyph.mask else 0)
+    return 400 + (0 if glyph.mask is None else glyph.mask.size)

@@ -1,0 +1,87 @@
+"""Backgrounds from labelled scenes: parts of photographs in which nobody marked any text."""
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from wordsight.data.scenes import Scene, read_scenes
+from wordsight.errors import DataError
+
+_HEIGHTS = (64, 200)
+_ASPECTS = (1.0, 4.0)
+# Boxes of annotators are tight and sometimes a little off: stay this many pixels away.
+_CLEARANCE = 6
+_TRIES = 12
+
+
+def cut_backgrounds(
+    scenes: Sequence[str | Path],
+    out: str | Path,
+    per_scene: int = 4,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Cuts patches that overlap no polygon, illegible words included, out of photographs, and writes them as JPEG.
+
+    A patch is 64 to 200 px high (smaller where the photograph is) and 1 to 4 times as wide. Scenes that label only
+    some of their words give patches with text; leave those data sets out.
+
+    Args:
+        scenes: folders with `scenes.jsonl`, or such files.
+        out: folder to write to, made if it is not there.
+        per_scene: patches wanted of each photograph; crowded ones give fewer.
+        seed: another seed, other patches.
+        progress: called with (photographs done, photographs in all).
+
+    Returns:
+        How many patches were written.
+
+    Raises:
+        DataError: a scenes file or picture is missing or damaged, or `out` cannot be written.
+    """
+    every = [scene for path in scenes for scene in read_scenes(path)]
+    folder = Path(out)
+    written = 0
+    for number, scene in enumerate(every):
+        rng = random.Random(f"{seed}/{number}")
+        image = scene.load()
+        for box in free_boxes(rng, scene, image.shape[1], image.shape[0], per_scene):
+            _write(Image.fromarray(image).crop(box), folder / f"{number:05d}-{box[0]}-{box[1]}.jpg")
+            written += 1
+        if progress is not None:
+            progress(number + 1, len(every))
+    return written
+
+
+def free_boxes(
+    rng: random.Random, scene: Scene, width: int, height: int, wanted: int
+) -> list[tuple[int, int, int, int]]:
+    """Up to `wanted` random boxes (x0, y0, x1, y1) of a photograph of width x height that no word comes near to."""
+    words = np.array([_bounds(word.polygon) for word in scene.words]).reshape(-1, 4)
+    found: list[tuple[int, int, int, int]] = []
+    for _ in range(wanted * _TRIES):
+        high = min(rng.randint(*_HEIGHTS), height)
+        wide = min(round(high * rng.uniform(*_ASPECTS)), width)
+        x, y = rng.randint(0, width - wide), rng.randint(0, height - high)
+        near = (words[:, 0] < x + wide) & (words[:, 2] > x) & (words[:, 1] < y + high) & (words[:, 3] > y)
+        if not near.any():
+            found.append((x, y, x + wide, y + high))
+            if len(found) == wanted:
+                break
+    return found
+
+
+def _bounds(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([polygon.min(0) - _CLEARANCE, polygon.max(0) + _CLEARANCE])
+
+
+def _write(picture: Image.Image, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path, quality=95)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error}); choose another --out") from error
