@@ -1,1 +1,38 @@
 """`wordsight export`."""
+
+from pathlib import Path
+
+import typer
+
+from wordsight.cli.app import app
+
+
+@app.command()
+def export(
+    checkpoint: Path = typer.Argument(help="Folder with model.safetensors and config.json."),
+    out: Path = typer.Option(..., "--out", help="Folder to write the pack to."),
+    name: str | None = typer.Option(None, help="Name of the pack; the folder's unless given."),
+    int8: bool = typer.Option(False, "--int8", help="Store weights as int8: a quarter of the size, not faster."),
+    float32: bool = typer.Option(False, "--float32", help="Store weights as float32 instead of float16."),
+    visual_only: bool = typer.Option(False, help="Leave the cross-modal branch out."),
+    temperature: float = typer.Option(1.0, min=0.01, help="Divides the logits before probabilities are made of them."),
+    licence: str = typer.Option("Apache-2.0", help="Licence of the weights."),
+) -> None:
+    """Write a trained checkpoint as a pack, which needs no PyTorch to run."""
+    from wordsight.errors import ConfigError
+    from wordsight.models import checkpoint as checkpoints
+    from wordsight.weights.export import export_pack
+
+    if int8 and float32:
+        raise ConfigError("--int8 and --float32 exclude each other: give one")
+    model, about = checkpoints.load(checkpoint)
+    pack = export_pack(
+        model,
+        out,
+        name=name or out.resolve().name,
+        weights="int8" if int8 else "float32" if float32 else "float16",
+        cross=not visual_only,
+        temperature=temperature,
+        about={"licence": licence} | about,
+    )
+    typer.echo(f"{out}: {', '.join(g.file for g in pack.graphs.values())}, {pack.bytes / 1e6:.1f} MB, verified")
