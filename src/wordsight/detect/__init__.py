@@ -1,6 +1,7 @@
 """Where the text is: a detector, or the user's own boxes."""
 
+from wordsight.detect.boxes import Boxes, read_boxes
 from wordsight.detect.ppocr import Box, PPOCRDetector
 from wordsight.detect.split import split_words
 
-__all__ = ["Box", "PPOCRDetector", "split_words"]
+__all__ = ["Box", "Boxes", "PPOCRDetector", "read_boxes", "split_words"]
