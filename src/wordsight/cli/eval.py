@@ -11,10 +11,10 @@ from wordsight.cli.app import app
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
-    from wordsight.cli.recognizers import CropReader, SceneReader
+    from wordsight.cli.recognizers import CropReader, Settings
     from wordsight.data import FolderSource, LmdbSource, ScenesSource
-    from wordsight.evaluate import Protocol, Record, Score, SpottingScore
-    from wordsight.evaluate.report import Exhibit
+    from wordsight.evaluate import Protocol, Record
+    from wordsight.evaluate.report import Exhibit, Report
 
     Opened = FolderSource | LmdbSource | ScenesSource
 
@@ -31,7 +31,9 @@ def evaluate(
         "--chars",
         help="How to count: 36, 62 or 94 characters, parseq-36, parseq-62, parseq-94, waics, exact. May be repeated.",
     ),
-    end_to_end: bool = typer.Option(False, "--end-to-end", help="Find the words of the scenes too, and score both."),
+    end_to_end: bool = typer.Option(
+        False, "--end-to-end", help="Find the words in whole scenes, instead of reading given crops."
+    ),
     limit: int | None = typer.Option(None, min=1, help="Only the first samples (or scenes) of each data set."),
     threads: int | None = typer.Option(None, min=1, help="Threads of the engine; default: as many as processors."),
     batch_size: int = typer.Option(32, min=1, help="Crops that are read at once."),
@@ -44,42 +46,23 @@ def evaluate(
 
     from rich.console import Console
 
-    from wordsight.cli.recognizers import open_crop_reader, open_scene_reader
-    from wordsight.data import ScenesSource, open_source
+    from wordsight.data import open_source
     from wordsight.errors import ConfigError
-    from wordsight.evaluate import Protocol, averages, score
-    from wordsight.evaluate.report import Report, tables, to_csv, to_dict, to_html
+    from wordsight.evaluate import Protocol
+    from wordsight.evaluate.report import tables, to_csv, to_dict, to_html
 
     for file in (json_file, csv_file, html_file):  # before minutes of reading, not after
         if file and not file.resolve().parent.is_dir():
             raise ConfigError(f"{file}: there is no folder {file.parent}: make it first")
     rules = [Protocol.named(name) for name in dict.fromkeys(protocols)]
-    sources = [open_source(path) for path in data]
-    settings: dict[str, str | int | float] = {} if limit is None else {"limit": limit}
+    sources = {_name(path): open_source(path) for path in data}
+    exhibits: list[Exhibit] = []
     if end_to_end:
-        scenes = []
-        for path, source in zip(data, sources, strict=True):
-            if not isinstance(source, ScenesSource):
-                raise ConfigError(f"{path}: has no whole scenes: --end-to-end needs a scenes.jsonl")
-            scenes.append(source)
-        finder = open_scene_reader(model, threads)
-        found = {
-            _name(path): _spot(finder, source, _name(path), limit) for path, source in zip(data, scenes, strict=True)
-        }
-        report = Report(finder.name, {**finder.settings, **settings}, spotting=found)
-        exhibits: list[Exhibit] = []
+        report = _scenes(model, sources, limit, threads)
     else:
-        reader = open_crop_reader(model, threads)
-        records, scores = [], []
-        for path, source in zip(data, sources, strict=True):
-            mine = _read(reader, source, _name(path), limit, batch_size)
-            records.append(mine)
-            scores += [_with_illegible(score(mine, rule, _name(path)), source) for rule in rules]
-        flat = [record for mine in records for record in mine]
-        report = Report(
-            reader.name, {"batch": batch_size, **reader.settings, **settings}, scores, averages(scores), flat
-        )
-        exhibits = _worst(sources, records, rules[0]) if html_file else []
+        report = _words(model, sources, rules, limit, threads, batch_size)
+        if html_file:
+            exhibits = _worst(sources, report.records, rules[0])
     console = Console()
     for table in tables(report):
         console.print(table)
@@ -97,12 +80,46 @@ def _name(path: Path) -> str:
     return "/".join(path.resolve().parts[-2:])
 
 
+def _limited(limit: int | None) -> "Settings":
+    return {} if limit is None else {"limit": limit}
+
+
+def _words(
+    model: str,
+    sources: dict[str, "Opened"],
+    rules: list["Protocol"],
+    limit: int | None,
+    threads: int | None,
+    batch_size: int,
+) -> "Report":
+    """Reads and scores the crops of every source."""
+    from wordsight.cli.recognizers import open_crop_reader
+    from wordsight.data import ScenesSource
+    from wordsight.evaluate import averages, score
+    from wordsight.evaluate.report import Report
+
+    reader = open_crop_reader(model, threads)
+    records, scores = [], []
+    for name, source in sources.items():
+        mine = _read(reader, source, name, limit, batch_size)
+        records += mine
+        # What the annotators could not read either is no sample; say how much that is.
+        passed_over = source.illegible if isinstance(source, ScenesSource) and limit is None else 0
+        for rule in rules:
+            result = score(mine, rule, name)
+            scores.append(
+                replace(result, left_out=result.left_out | ({"illegible": passed_over} if passed_over else {}))
+            )
+    settings = {"batch": batch_size, **reader.settings, **_limited(limit)}
+    return Report(reader.name, settings, scores, averages(scores), records)
+
+
 def _read(reader: "CropReader", source: "Opened", name: str, limit: int | None, batch_size: int) -> list["Record"]:
     from wordsight.evaluate import Record
 
     count = min(len(source), limit or len(source))
-    records = []
     starts = range(0, count, batch_size)
+    records = []
     for start in progress(starts, len(starts), name):
         samples = [source[i] for i in range(start, min(start + batch_size, count))]
         readings = reader.read([sample.image for sample in samples])
@@ -111,41 +128,48 @@ def _read(reader: "CropReader", source: "Opened", name: str, limit: int | None, 
     return records
 
 
-def _spot(reader: "SceneReader", source: "ScenesSource", name: str, limit: int | None) -> "SpottingScore":
-    from wordsight.evaluate import Found, Truth, score_spotting
-
-    scenes = source.scenes[:limit]
-    scored = []
-    for scene in progress(scenes, len(scenes), name):
-        found = [Found(polygon, text) for polygon, text in reader.find(scene.load())]
-        scored.append(([Truth(word.polygon, word.text, word.legible) for word in scene.words], found))
-    return score_spotting(scored)
-
-
-def _with_illegible(score: "Score", source: "Opened") -> "Score":
-    """The score, with the words counted that the annotators could not read either and the source passes over."""
+def _scenes(model: str, sources: dict[str, "Opened"], limit: int | None, threads: int | None) -> "Report":
+    """Finds, reads and scores the words of every scene."""
+    from wordsight.cli.recognizers import open_scene_reader
     from wordsight.data import ScenesSource
+    from wordsight.errors import ConfigError
+    from wordsight.evaluate import Found, Truth, score_spotting
+    from wordsight.evaluate.report import Report
 
-    skipped = source.illegible if isinstance(source, ScenesSource) else 0
-    return replace(score, left_out=score.left_out | {"illegible": skipped}) if skipped else score
+    for name, source in sources.items():
+        if not isinstance(source, ScenesSource):
+            raise ConfigError(f"{name} has no whole scenes: --end-to-end needs a scenes.jsonl")
+    reader = open_scene_reader(model, threads)
+    spotting, findings = {}, {}
+    for name, source in sources.items():
+        assert isinstance(source, ScenesSource)  # noqa: S101 - checked above, before anything is read
+        scenes = source.scenes[:limit]
+        found = [
+            [Found(polygon, text) for polygon, text in reader.find(scene.load())]
+            for scene in progress(scenes, len(scenes), name)
+        ]
+        truths = [[Truth(word.polygon, word.text, word.legible) for word in scene.words] for scene in scenes]
+        spotting[name] = score_spotting(list(zip(truths, found, strict=True)))
+        findings[name] = [(scene.image.name, words) for scene, words in zip(scenes, found, strict=True)]
+    return Report(reader.name, {**reader.settings, **_limited(limit)}, spotting=spotting, findings=findings)
 
 
-def _worst(sources: Sequence["Opened"], records: Sequence[Sequence["Record"]], protocol: "Protocol") -> list["Exhibit"]:
+def _worst(sources: dict[str, "Opened"], records: Sequence["Record"], protocol: "Protocol") -> list["Exhibit"]:
     import io
 
     from PIL import Image
 
     from wordsight.evaluate.report import Exhibit, worst
 
-    # A record's place in the flat list tells the source and the sample.
-    places = [(source, i) for source, mine in zip(sources, records, strict=True) for i in range(len(mine))]
-    flat = [record for mine in records for record in mine]
+    firsts: dict[str, int] = {}  # where the records of a source begin; they are in its order
+    for place, record in enumerate(records):
+        firsts.setdefault(record.dataset, place)
     exhibits = []
-    for place in worst(flat, protocol, WORST):
-        source, i = places[place]
-        picture = Image.fromarray(source[i].image)
+    for place in worst(records, protocol, WORST):
+        record = records[place]
+        picture = Image.fromarray(sources[record.dataset][place - firsts[record.dataset]].image)
         picture.thumbnail((512, 128))
         png = io.BytesIO()
         picture.save(png, "PNG")
-        exhibits.append(Exhibit(flat[place], png.getvalue()))
+        exhibits.append(Exhibit(record, png.getvalue()))
     return exhibits

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from wordsight.evaluate.metrics import Average, Record, Score, is_right, similarity
 from wordsight.evaluate.protocol import PROTOCOLS, Protocol
-from wordsight.evaluate.spotting import SpottingScore
+from wordsight.evaluate.spotting import Found, SpottingScore
 
 FORMAT = 1
 
@@ -29,14 +29,16 @@ class Report:
         averages: both averages, where there are several data sets.
         records: raw readings behind `scores`.
         spotting: end-to-end scores by data set.
+        findings: raw words behind `spotting`: data set -> name of each image and what was found in it.
     """
 
     model: str
-    settings: Mapping[str, str | int | float] = field(default_factory=dict)
+    settings: Mapping[str, str | int] = field(default_factory=dict)
     scores: Sequence[Score] = ()
     averages: Sequence[Average] = ()
     records: Sequence[Record] = ()
     spotting: Mapping[str, SpottingScore] = field(default_factory=dict)
+    findings: Mapping[str, Sequence[tuple[str, Sequence[Found]]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,13 @@ def to_dict(report: Report) -> dict[str, Any]:
         "averages": [_finite(asdict(a)) for a in report.averages],
         "spotting": spotting,
         "readings": [asdict(r) for r in report.records],
+        "findings": {name: [_finding(*each) for each in images] for name, images in report.findings.items()},
     }
+
+
+def _finding(image: str, found: Sequence[Found]) -> dict[str, Any]:
+    words = [{"polygon": f.polygon.round(2).tolist(), "text": f.text} for f in found]
+    return {"image": image, "words": words}
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
