@@ -109,38 +109,37 @@ def jpeg(picture: Image.Image, quality: int) -> Image.Image:
         return file.convert("RGB")
 
 
-def degrade(rng: random.Random, picture: Image.Image, lowest: int = 9) -> Image.Image:
-    """The whole chain. `lowest` is the height in pixels below which the text of this crop could not be read.
+def degrade(rng: random.Random, picture: Image.Image, distance: float, letters: float) -> Image.Image:
+    """The whole chain: light and things in front, `distance` times smaller, lens, sensor, camera software, JPEG.
 
-    ICDAR 2015 training crops are 15 to 91 px high (5 to 95 %), the median 27, and those of 40 are often blurred as if
-    they were of 15: distance is drawn for both.
+    `letters` is the height in pixels of the text afterwards: blur goes with it, so that it stays readable.
     """
     if rng.random() < 0.30:
         picture = light(rng, picture)
     if rng.random() < 0.05:
         occlude(rng, picture)
-    width, height = picture.size
-    # How many pixels high the text really is on the sensor.
-    true_height = max(lowest, round(rng.triangular(8, 48, 20))) if rng.random() < 0.6 else height
-    if true_height < height:
-        size = (max(4, round(width * true_height / height * rng.uniform(0.9, 1.1))), true_height)
+    if distance > 1:
+        size = (
+            max(4, round(picture.width / distance * rng.uniform(0.9, 1.1))),
+            max(4, round(picture.height / distance)),
+        )
         picture = picture.resize(size, rng.choice(_RESIZE))
-    if rng.random() < 0.12 and picture.height >= 16:
+    if letters >= 16 and rng.random() < 0.12:
         picture = motion(rng, picture)
     if rng.random() < 0.35:
-        # In units of the height: 0.04 of 40 px is a blur of 1.6 px, at which 'e' and 'c' just differ.
-        picture = picture.filter(ImageFilter.GaussianBlur(picture.height * rng.uniform(0.005, 0.045)))
+        # 0.05 of 40 px is a blur of 2 px, at which 'e' and 'c' just differ.
+        picture = picture.filter(ImageFilter.GaussianBlur(letters * rng.uniform(0.01, 0.05)))
     if rng.random() < 0.75:
         picture = tone(rng, picture)
     if rng.random() < 0.45:
         picture = noise(rng, ensure_contrast(picture), abs(rng.gauss(0, 6)) + 1)
     if rng.random() < 0.15:
-        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.8)))
+        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.7)))
     if rng.random() < 0.2:
         picture = picture.filter(ImageFilter.UnsharpMask(rng.uniform(0.6, 2), rng.randint(40, 200), 0))
     if rng.random() < 0.55:
         picture = jpeg(picture, rng.randint(30, 95))
-    if picture.height < 24 and rng.random() < 0.2:  # crops that were blown up before they were stored
+    if letters < 20 and rng.random() < 0.2:  # crops that were blown up before they were stored
         zoom = rng.uniform(1.3, 2.5)
         picture = picture.resize((round(picture.width * zoom), round(picture.height * zoom)), rng.choice(_RESIZE[1:]))
     return picture

@@ -55,7 +55,8 @@ class View:
     """A crop of `size` (width, height) and the map from its pixels back to the plane.
 
     `inverse` takes crop pixels to the plane. `bend` arches the baseline: the word's ends lie `bend` plane pixels lower
-    than its middle at x = `centre`, `half` its half width, along a parabola; 0 is straight.
+    than its middle at x = `centre`, `half` its half width, along a parabola; 0 is straight. The plane is first made
+    `shrink` times smaller, against aliasing; `inverse` and the lengths are in pixels of the small one.
     """
 
     size: tuple[int, int]
@@ -63,9 +64,12 @@ class View:
     bend: float = 0.0
     centre: float = 0.0
     half: float = 1.0
+    shrink: int = 1
 
     def apply(self, plane: Image.Image) -> Image.Image:
         """The plane seen through this view; black outside."""
+        if self.shrink > 1:
+            plane = plane.reduce(self.shrink)
         if not self.bend:
             return plane.transform(self.size, Image.Transform.PERSPECTIVE, self.inverse[:8], Image.Resampling.BICUBIC)
         width, height = self.size
@@ -85,8 +89,10 @@ class View:
         return u, v - self.bend * ((u - self.centre) / self.half) ** 2
 
 
-def random_view(rng: random.Random, box: Box) -> View:
+def random_view(rng: random.Random, box: Box, letters: float) -> View:
     """A view of the word in `box` of a plane: turned, sheared, foreshortened, arched, then cut with margins.
+
+    The word is about `letters` pixels high in the crop, less if the crop would become wider than 400 px.
 
     The crop is the upright rectangle around what the word's box becomes, as ICDAR cuts its crops, plus margins from
     slightly inside the ink to loose ones.
@@ -104,14 +110,15 @@ def random_view(rng: random.Random, box: Box) -> View:
     seen = project(forward, outline)
     low_x, high_x = min(x for x, _ in seen), max(x for x, _ in seen)
     low_y, high_y = min(y for _, y in seen), max(y for _, y in seen)
-    # Crops 30 to 46 px high where the word lies flat, letters never much above the size at which they were drawn.
-    scale = min(1.1, rng.uniform(30, 46) / min(high_y - low_y, 2.2 * height))
+    scale = min(1.2, letters / height)  # never much above the size at which the letters were drawn
     scale = min(scale, max(_WIDEST / (high_x - low_x), 18 / height))
     left, right, above, below = (_margin(rng) * height * scale for _ in range(4))
     wide = max(8, round((high_x - low_x) * scale + left + right))
     high = max(8, round((high_y - low_y) * scale + above + below))
     to_crop = (scale, 0.0, left - low_x * scale, 0.0, scale, above - low_y * scale, 0.0, 0.0, 1.0)
-    return View((wide, high), invert(multiply(to_crop, forward)), bend, centre, half)
+    shrink = 2 if scale < 0.55 else 1
+    inverse = multiply((1 / shrink, 0, 0, 0, 1 / shrink, 0, 0, 0, 1), invert(multiply(to_crop, forward)))
+    return View((wide, high), inverse, bend / shrink, centre / shrink, half / shrink, shrink)
 
 
 def _margin(rng: random.Random) -> float:
