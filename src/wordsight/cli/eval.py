@@ -1,5 +1,6 @@
 """`wordsight eval`: how well a model reads data sets."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -63,11 +64,12 @@ def evaluate(
         report = _words(model, sources, rules, limit, threads, batch_size)
         if html_file:
             exhibits = _worst(sources, report.records, rules[0])
-    console = Console()
+    # Rich takes 80 columns where the output is a file; the tables need about 100.
+    console = Console(width=None if sys.stdout.isatty() else 120)
     for table in tables(report):
         console.print(table)
     if json_file:
-        text = json.dumps(to_dict(report), ensure_ascii=False, indent=1, allow_nan=False)
+        text = json.dumps(to_dict(report), ensure_ascii=False, allow_nan=False)
         json_file.write_text(text + "\n", encoding="utf-8")
     if csv_file:
         csv_file.write_text(to_csv(report), encoding="utf-8")

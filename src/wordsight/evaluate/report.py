@@ -60,7 +60,7 @@ def reasons(left_out: Mapping[str, int]) -> str:
 
 
 _WORD_COLUMNS = ("data", "protocol", "n", "accuracy %", "1-NED %", "CER %", "ECE %", "left out")
-_SPOTTING_COLUMNS = ("data", "scenes", "words", "found", "what", "precision %", "recall %", "H-mean %", "ignored")
+_SPOTTING_COLUMNS = ("data", "scenes", "words", "found", "what", "precision %", "recall %", "H-mean %")
 
 
 def word_rows(report: Report) -> list[tuple[str, ...]]:
@@ -87,13 +87,15 @@ def word_rows(report: Report) -> list[tuple[str, ...]]:
 
 
 def spotting_rows(report: Report) -> list[tuple[str, ...]]:
-    """The cells of the end-to-end table: for each data set, boxes alone and boxes with the right transcription."""
+    """The cells of the end-to-end table: for each data set, boxes alone and boxes with the right text.
+
+    Words and findings that do not care are in brackets.
+    """
     rows = []
     for name, s in report.spotting.items():
-        ignored = f"{s.ignored_truths} words, {s.ignored_found} found"
-        counts = (name, str(s.scenes), str(s.truths), str(s.found))
-        rows.append((*counts, "detection", *map(percent, s.detection()), ignored))
-        rows.append((*counts, "end to end", *map(percent, s.end_to_end()), ignored))
+        counts = (name, str(s.scenes), f"{s.truths} (+{s.ignored_truths})", f"{s.found} (+{s.ignored_found})")
+        rows.append((*counts, "detection", *map(percent, s.detection())))
+        rows.append((*counts, "end to end", *map(percent, s.end_to_end())))
     return rows
 
 
@@ -103,7 +105,7 @@ def tables(report: Report) -> list[Table]:
     for title, columns, rows in _sections(report):
         table = Table(title=title, title_justify="left")
         for column in columns:
-            table.add_column(column, justify="left" if column in ("data", "what", "left out", "ignored") else "right")
+            table.add_column(column, justify="left" if column in ("data", "what", "left out") else "right")
         for row in rows:
             table.add_row(*row)
         out.append(table)
@@ -115,7 +117,7 @@ def _sections(report: Report) -> Iterable[tuple[str, tuple[str, ...], list[tuple
     if report.scores:
         yield f"{report.model}: words{settings}", _WORD_COLUMNS, word_rows(report)
     if report.spotting:
-        yield f"{report.model}: scenes, IoU > 0.5{settings}", _SPOTTING_COLUMNS, spotting_rows(report)
+        yield f"{report.model}: scenes, IoU > 0.5, (+don't care){settings}", _SPOTTING_COLUMNS, spotting_rows(report)
 
 
 def to_dict(report: Report) -> dict[str, Any]:
