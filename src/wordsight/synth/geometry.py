@@ -71,9 +71,11 @@ class View:
         if self.shrink > 1:
             plane = plane.reduce(self.shrink)
         if not self.bend:
-            return plane.transform(self.size, Image.Transform.PERSPECTIVE, self.inverse[:8], Image.Resampling.BICUBIC)
+            if self.inverse[6:8] == (0.0, 0.0):
+                return plane.transform(self.size, Image.Transform.AFFINE, self.inverse[:6], Image.Resampling.BILINEAR)
+            return plane.transform(self.size, Image.Transform.PERSPECTIVE, self.inverse[:8], Image.Resampling.BILINEAR)
         width, height = self.size
-        columns = max(4, min(16, width // 10))
+        columns = max(4, min(10, width // 12))
         xs = [round(width * k / columns) for k in range(columns + 1)]
         top, middle, bottom = ([self._to_plane(x, y) for x in xs] for y in (0, height // 2, height))
         mesh = []
@@ -82,7 +84,7 @@ class View:
                 # Pillow wants the corners counter-clockwise from the top left.
                 corners = (*above[k], *below[k], *below[k + 1], *above[k + 1])
                 mesh.append(((xs[k], y0, xs[k + 1], y1), corners))
-        return plane.transform(self.size, Image.Transform.MESH, mesh, Image.Resampling.BICUBIC)
+        return plane.transform(self.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
 
     def _to_plane(self, x: float, y: float) -> Point:
         ((u, v),) = project(self.inverse, ((x, y),))
