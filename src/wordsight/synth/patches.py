@@ -1,14 +1,14 @@
 """Backgrounds from labelled scenes: parts of photographs in which nobody marked any text."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wordsight.data.scenes import Scene, read_scenes
+from wordsight.data.scenes import Scene
 from wordsight.errors import DataError
 
 _HEIGHTS = (64, 200)
@@ -18,43 +18,23 @@ _CLEARANCE = 6
 _TRIES = 12
 
 
-def cut_backgrounds(
-    scenes: Sequence[str | Path],
-    out: str | Path,
-    per_scene: int = 4,
-    seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
-) -> int:
-    """Cuts patches that overlap no polygon, illegible words included, out of photographs, and writes them as JPEG.
+def cut_backgrounds(scenes: Iterable[Scene], out: str | Path, per_scene: int = 4, seed: int = 0) -> Iterator[int]:
+    """Cuts patches that come near no polygon, illegible words included, out of photographs, and writes them as JPEG.
 
     A patch is 64 to 200 px high (smaller where the photograph is) and 1 to 4 times as wide. Scenes that label only
-    some of their words give patches with text; leave those data sets out.
-
-    Args:
-        scenes: folders with `scenes.jsonl`, or such files.
-        out: folder to write to, made if it is not there.
-        per_scene: patches wanted of each photograph; crowded ones give fewer.
-        seed: another seed, other patches.
-        progress: called with (photographs done, photographs in all).
-
-    Returns:
-        How many patches were written.
+    some of their words give patches with text; leave those data sets out. Crowded photographs give fewer than
+    `per_scene`. Yields the number of patches of each photograph.
 
     Raises:
-        DataError: a scenes file or picture is missing or damaged, or `out` cannot be written.
+        DataError: a picture is missing or damaged, or `out` cannot be written.
     """
-    every = [scene for path in scenes for scene in read_scenes(path)]
     folder = Path(out)
-    written = 0
-    for number, scene in enumerate(every):
-        rng = random.Random(f"{seed}/{number}")
+    for number, scene in enumerate(scenes):
         image = scene.load()
-        for box in free_boxes(rng, scene, image.shape[1], image.shape[0], per_scene):
+        boxes = free_boxes(random.Random(f"{seed}/{number}"), scene, image.shape[1], image.shape[0], per_scene)
+        for box in boxes:
             _write(Image.fromarray(image).crop(box), folder / f"{number:05d}-{box[0]}-{box[1]}.jpg")
-            written += 1
-        if progress is not None:
-            progress(number + 1, len(every))
-    return written
+        yield len(boxes)
 
 
 def free_boxes(
@@ -82,6 +62,6 @@ def _bounds(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
 def _write(picture: Image.Image, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path, quality=95)
+        picture.save(path, quality=90)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error}); choose another --out") from error

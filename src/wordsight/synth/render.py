@@ -100,7 +100,7 @@ def _distance(rng: random.Random, length: int) -> tuple[float, float]:
 def _legible(crop: NDArray[np.uint8], mask: Image.Image) -> bool:
     """Whether the letters can be told from what is around them, in at least one colour channel.
 
-    The means inside and outside must differ by 8 grey levels and by 0.6 of what either side varies by itself; below
+    The means inside and outside must differ by 11 grey levels and by 0.75 of what either side varies by itself; below
     that, people who looked at contact sheets of ours could no longer read the words.
     """
     seen = mask.resize((crop.shape[1], crop.shape[0]), Image.Resampling.BOX)
@@ -121,7 +121,7 @@ def _legible(crop: NDArray[np.uint8], mask: Image.Image) -> bool:
     spread_out = (mean_squares - squares) / (1 - share) - mean_out**2
     spread = np.sqrt(np.maximum(np.minimum(spread_in, spread_out), 0))
     difference = np.abs(mean_in - mean_out)
-    return bool(((difference > 8) & (difference > 0.6 * spread)).any())
+    return bool(((difference > 11) & (difference > 0.75 * spread)).any())
 
 
 def _textless(rng: random.Random, backgrounds: Backgrounds) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from wordsight.errors import DataError
+from wordsight.synth.lexicon import NAMES, SIGN_WORDS
 from wordsight.text.charset import PRESETS
 
 MAX_LENGTH = 40
@@ -24,36 +25,6 @@ EMPTY_SHARE = 0.03
 _CHARSET = frozenset(PRESETS["94+space"])
 # How strongly counts pull: 0 all words alike, 1 as often as in the file. At 0.5 'the' does not crowd out the rest.
 _TEMPER = 0.5
-
-SIGN_WORDS = """
-open closed exit entrance push pull sale free new stop parking taxi bus station street road avenue lane square park
-hotel restaurant cafe coffee bar pub bakery pizza burger sushi grill kitchen food market shop store mall bank cash post
-office police fire hospital pharmacy clinic dentist doctor school college university library museum theatre cinema
-music books news fashion shoes clothing jewellery watches beauty hair nails salon spa gym fitness sports travel tours
-tickets information reception toilet ladies gentlemen men women lift stairs floor level gate platform terminal airport
-train metro tram ferry car rental garage service tyres fuel petrol diesel oil wash repair tools paint hardware garden
-flowers gifts toys baby kids pets home furniture kitchen bathroom lighting electronics computers mobile phone internet
-wifi print photo studio gallery art design media solutions systems group company limited international global national
-royal central city town village north south east west upper lower grand great golden silver green blue red black white
-danger warning caution notice private property keep out no entry smoking please do not touch enter wait here queue
-welcome thank you for your visit today only special offer price discount best quality fresh natural organic original
-classic premium extra super mega mini max plus light milk water juice tea beer wine spirits bread cheese meat fish
-chicken beef pork rice noodles soup salad fruit vegetables sugar salt chocolate vanilla strawberry lemon orange apple
-the and of to in on at by with from our we are is it this that all more less up down left right one two three first
-last next day week month year time hours monday tuesday wednesday thursday friday saturday sunday january february march
-april may june july august september october november december call now email address name date number code total
-""".split()
-
-_NAMES = """
-James Mary Robert Patricia John Jennifer Michael Linda David Elizabeth William Barbara Richard Susan Joseph Jessica
-Thomas Karen Charles Sarah Anna Peter Laura Martin Julia Daniel Sofia Marco Elena Ivan Olga Ahmed Fatima Mohamed Aisha
-Wei Li Chen Wang Zhang Liu Tan Lim Lee Kim Park Singh Kumar Patel Sharma Gupta Tanaka Suzuki Sato Nguyen Tran Garcia
-Martinez Lopez Gonzalez Rodriguez Fernandez Silva Santos Rossi Ferrari Bianchi Muller Schmidt Schneider Weber Fischer
-Jansen Bakker Larsen Hansen Nielsen Johansson Andersson Kowalski Novak Horvat Popescu Smith Jones Taylor Brown Williams
-Wilson Johnson Davies Robinson Wright Thompson Evans Walker White Roberts Green Hall Wood Jackson Clarke O'Brien O'Neill
-McDonald McCarthy London Paris Berlin Madrid Rome Vienna Lisbon Dublin Oslo Tokyo Delhi Mumbai Singapore Sydney Toronto
-Boston Chicago Houston Dallas Denver Seattle Oakland Brooklyn Bangkok Jakarta Manila Cairo Lagos Nairobi Istanbul
-""".split()
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DOMAINS = ("com", "com", "net", "org", "co.uk", "de", "com.sg", "in", "fr", "edu", "gov", "info", "it", "eu", "nl")
@@ -152,7 +123,7 @@ class Vocabulary:
         if kind < 0.76:
             return self._phrase(rng)
         if kind < 0.79:
-            return _change_case(rng, rng.choice(_NAMES), keep=0.5)
+            return _change_case(rng, rng.choice(NAMES), keep=0.5)
         if kind < 0.84:
             return _number(rng)
         if kind < 0.90:
@@ -170,7 +141,7 @@ class Vocabulary:
         """Two to five words; whole phrases share their case, as on signs."""
         count = rng.choices((2, 3, 4, 5), (60, 25, 10, 5))[0]
         words = [
-            self._entry(rng) if rng.random() < 0.85 else rng.choice((*_NAMES, "&", "-", _number(rng)))
+            self._entry(rng) if rng.random() < 0.85 else rng.choice((*NAMES, "&", "-", _number(rng)))
             for _ in range(count)
         ]
         text = " ".join(words)
@@ -187,7 +158,7 @@ class Vocabulary:
         if form < 0.55:
             site = f"www.{site}"
         elif form < 0.7:
-            site = f"{rng.choice(('info', 'sales', 'mail', 'contact', rng.choice(_NAMES).lower()))}@{site}"
+            site = f"{rng.choice(('info', 'sales', 'mail', 'contact', rng.choice(NAMES).lower()))}@{site}"
         elif form < 0.8:
             site = f"{rng.choice(('http://', 'https://'))}{site}"
         elif form < 0.85:
@@ -309,8 +280,8 @@ def _code(rng: random.Random) -> str:
     pattern = rng.choice((
         "A9", "A99", "AA99", "AAA999", "AAA 999", "AA 9999", "AAA9999A", "A 999 AA", "AA99 AAA", "99-AA-99", "#99-99",
         "#99-99/99", "A9-A9", "99A", "999AA", "(99)", "[99]", "(A99)", "A99 9AA", "A-99", "AA-9999", "99/99", "99-99",
-        "9.9", "9A.999", "9aa", "a99", "AAaa99", "Aa-9", "999-999", "99999", "9999999999999", "A9A 9A9", "No.9", "No. 99",
-        "B9", "L9", "9F", "9/F", "99%", "-99%", "9x9", "9+9", "9 x 99", "99 KM", "1:999", "9.99", "9,999,999",
+        "9.9", "9A.999", "9aa", "a99", "AAaa99", "Aa-9", "999-999", "99999", "9999999999999", "A9A 9A9", "No.9",
+        "No. 99", "B9", "L9", "9F", "9/F", "99%", "-99%", "9x9", "9+9", "9 x 99", "99 KM", "1:999", "9.99", "9,999,999",
     ))  # fmt: skip
     table = {"9": string.digits, "A": string.ascii_uppercase, "a": string.ascii_lowercase}
     return "".join(rng.choice(table[c]) if c in table else c for c in pattern)

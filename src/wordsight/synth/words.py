@@ -46,6 +46,11 @@ class RenderedWords:
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_book": None}
 
+    @property
+    def faces(self) -> int:
+        """How many faces (font files and weights) the words are set in."""
+        return len(self._faces)
+
     def __len__(self) -> int:
         return self._count
 
