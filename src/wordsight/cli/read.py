@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
 import typer
 
 from wordsight.cli.app import app
+from wordsight.cli.boxes import BoxFile
 from wordsight.cli.inputs import Input, expand
 from wordsight.cli.output import opened
 from wordsight.cli.progress import progress
 from wordsight.errors import WordsightError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from wordsight.formats import Format
     from wordsight.reader import Reader
     from wordsight.results import Photo
 
 Result: TypeAlias = "Photo | WordsightError"
-BoxesOf: TypeAlias = "Callable[[Input], Sequence[ArrayLike] | None]"
 
 
 class OutputFormat(StrEnum):
@@ -80,7 +78,7 @@ def read(
         _refuse("; ".join(problems))
     if sum(item.is_stdin for item in inputs) > 1:
         _refuse("- is named more than once: standard input holds one picture")
-    reader, boxes_of = _start(model, device.value, threads, max_pixels, min_confidence, batch_size, boxes)
+    reader, box_file = _start(model, device.value, threads, max_pixels, min_confidence, batch_size, boxes)
     _say(f"reading with {model} on {reader.provider}")
 
     stdin = sys.stdin.buffer.read() if any(item.is_stdin for item in inputs) else b""
@@ -91,7 +89,7 @@ def read(
     if crops:
         results = _crops(reader, inputs, source, min_confidence)
     else:
-        results = (_photo(reader, item, source(item), boxes_of(item)) for item in inputs)
+        results = (_photo(reader, item, source(item), box_file) for item in inputs)
     watched: Iterable[tuple[Input, Result]] = zip(inputs, results, strict=True)
     if len(inputs) > 1 and (out or not sys.stdout.isatty()):  # on a terminal the results show the progress
         watched = progress(watched, len(inputs), "Reading")
@@ -135,31 +133,22 @@ def _start(
     min_confidence: float,
     batch_size: int,
     boxes: Path | None,
-) -> tuple["Reader", BoxesOf]:
-    """The reader, and what gives the boxes for a picture. Ends the command where either cannot be had."""
+) -> tuple["Reader", BoxFile | None]:
+    """The reader and the boxes. Ends the command where either cannot be had."""
     from wordsight.reader import Reader
 
     try:
         reader = Reader(
             model, device, threads, max_pixels=max_pixels, min_confidence=min_confidence, batch_size=batch_size
         )
-        return reader, _boxes(boxes)
+        return reader, BoxFile(boxes) if boxes else None
     except WordsightError as error:
         _refuse(str(error))
 
 
-def _boxes(file: Path | None) -> BoxesOf:
-    if file is None:
-        return lambda _: None
-    from wordsight.detect import read_boxes
-
-    given = read_boxes(file)
-    return lambda item: given.get(item.path)
-
-
-def _photo(reader: "Reader", item: Input, source: str | bytes, boxes: "Sequence[ArrayLike] | None") -> Result:
+def _photo(reader: "Reader", item: Input, source: str | bytes, boxes: BoxFile | None) -> Result:
     try:
-        return reader.read(source, boxes, name=item.name)
+        return reader.read(source, boxes.of(item) if boxes else None, name=item.name)
     except WordsightError as error:
         return error
 

@@ -1,0 +1,61 @@
+"""The boxes that a file gives for a picture."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wordsight.cli.inputs import Input
+from wordsight.errors import BoxError
+
+if TYPE_CHECKING:
+    from wordsight.detect import Boxes
+    from wordsight.detect.boxes import Polygon
+
+
+class BoxFile:
+    """A file of boxes, asked for one picture after the other.
+
+    Boxes without a picture's name are those of every picture. A picture is known by its path; else by the end of its
+    path, its file name or its file name without suffix, where only one entry of the file fits.
+
+    Raises:
+        BoxError: the file cannot be read.
+    """
+
+    def __init__(self, file: Path) -> None:
+        from wordsight.detect import read_boxes
+
+        self._file = file
+        self._boxes: Boxes = read_boxes(file)
+        self._keys: dict[str, list[str]] = {}
+        for key in self._boxes:
+            for ending in _endings(key) if key is not None else ():
+                self._keys.setdefault(ending, []).append(str(key))
+
+    def of(self, picture: Input) -> "list[Polygon]":
+        """The picture's boxes.
+
+        Raises:
+            BoxError: it has none.
+        """
+        everywhere = self._boxes.get(None, [])
+        keys = next((keys for ending in _endings(picture.path) if (keys := self._keys.get(ending))), [])
+        if picture.path in self._boxes:
+            keys = [picture.path]
+        if len(keys) > 1:
+            raise BoxError(
+                f"{picture.name}: several pictures in {self._file} could be this one: give longer paths there"
+            )
+        if not keys and not everywhere:
+            raise BoxError(
+                f"{picture.name}: {self._file} has no boxes for it: name the picture there as it is named here"
+            )
+        return [*everywhere, *(self._boxes[keys[0]] if keys else [])]
+
+
+def _endings(path: str) -> Iterator[str]:
+    """The path, then without its first folder and so on to the file name, and last that without suffix."""
+    parts = Path(path).parts
+    for start in range(len(parts)):
+        yield "/".join(parts[start:])
+    yield Path(path).stem
