@@ -1,1 +1,24 @@
 """`wordsight train`."""
+
+from pathlib import Path
+
+import typer
+
+from wordsight.cli.app import app
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def train(
+    context: typer.Context,
+    recipe: Path = typer.Argument(help="YAML file, for example recipes/tiny.yaml."),
+) -> None:
+    """Train a recognizer from a recipe. Further flags override it: --trainer.max_steps=1000 --data.real='[words]'.
+
+    --ckpt_path=FILE goes on with an interrupted run. All keys: wordsight train RECIPE --print_config.
+    """
+    from lightning.pytorch.cli import LightningCLI
+
+    from wordsight.train import Recognition, WordsData
+
+    arguments = ["fit", "--config", str(recipe), *context.args]
+    LightningCLI(Recognition, WordsData, args=arguments, save_config_kwargs={"overwrite": True})

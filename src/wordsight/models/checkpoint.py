@@ -1,0 +1,57 @@
+"""Trained recognizers on disk: a folder with `model.safetensors` and `config.json`. Nothing in it is ever executed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from wordsight.errors import ModelError
+from wordsight.models.registry import recognizer_class
+
+FORMAT = 1
+
+
+def save(model: torch.nn.Module, folder: str | Path, dtype: torch.dtype = torch.float32, **about: Any) -> Path:
+    """Write a recognizer to `folder`. `about` (steps, data, scores ...) is kept in its config.json.
+
+    `dtype` is how floating-point weights are stored; half precision halves the file.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        k: v.detach().to("cpu", dtype if v.is_floating_point() else v.dtype).contiguous()
+        for k, v in model.state_dict().items()
+    }
+    save_file(state, folder / "model.safetensors")
+    config = {"format": FORMAT, "architecture": "clip4str", "config": model.cfg.to_dict(), "about": about}  # type: ignore[operator,union-attr]
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    return folder
+
+
+def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
+    """The recognizer in `folder`, in eval mode with float32 weights, and what is said about it.
+
+    Raises:
+        ModelError: not a checkpoint folder, or its weights do not fit its configuration.
+    """
+    folder = Path(folder)
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        if config["format"] != FORMAT:
+            raise ModelError(f"{folder} has checkpoint format {config['format']}, this version reads {FORMAT}")
+        cls = recognizer_class(config["architecture"])
+        state = load_file(folder / "model.safetensors")
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise ModelError(f"{folder} is not a checkpoint folder: {type(error).__name__}: {error}") from None
+    from wordsight.models.clip4str import Clip4StrConfig
+
+    model = cls(Clip4StrConfig.from_dict(config["config"]))
+    try:
+        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{folder}: the weights do not fit the configuration: {reason[:300]}") from None
+    return model.eval(), config["about"]

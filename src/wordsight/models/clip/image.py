@@ -1,0 +1,66 @@
+"""The image tower: a vision transformer that hands on all of its tokens, normed and projected (spec: CLIP4STR 3.2)."""
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.models.config import ImageTowerConfig
+from wordsight.models.layers import Block
+
+
+class ConvStem(nn.Sequential):
+    """3x3 convolutions with batch norm and GELU; where the shape stays the same the input is added back."""
+
+    def __init__(self, layers: tuple[tuple[int, int, int], ...]) -> None:
+        channels = 3
+        stages: list[nn.Module] = []
+        for out, down, across in layers:
+            stages.append(ConvStage(channels, out, (down, across)))
+            channels = out
+        super().__init__(*stages)
+
+
+class ConvStage(nn.Module):
+    """One convolution of the stem: (B, C, H, W) to (B, C', H / down, W / across)."""
+
+    def __init__(self, channels: int, out: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(out)
+        self.activation = nn.GELU()
+        self.residual = channels == out and stride == (1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve, norm, activate; add the input where shapes allow."""
+        out: Tensor = self.activation(self.norm(self.conv(x)))
+        return x + out if self.residual else out
+
+
+class ImageTower(nn.Module):
+    """Images (B, 3, H, W) to tokens (B, L, output_dim); L counts the class token where there is one."""
+
+    def __init__(self, cfg: ImageTowerConfig, output_dim: int) -> None:
+        super().__init__()
+        self.cfg = cfg
+        rows, columns = cfg.grid
+        self.stem: nn.Module = (
+            ConvStem(cfg.stem) if cfg.stem else nn.Conv2d(3, cfg.width, cfg.patch, stride=cfg.patch, bias=False)
+        )
+        if cfg.stem and cfg.stem[-1][0] != cfg.width:
+            raise ValueError(f"the stem ends with {cfg.stem[-1][0]} channels, the tower is {cfg.width} wide")
+        self.class_embedding = nn.Parameter(torch.randn(cfg.width) * cfg.width**-0.5) if cfg.class_token else None
+        length = rows * columns + int(cfg.class_token)
+        self.positional_embedding = nn.Parameter(torch.randn(length, cfg.width) * cfg.width**-0.5)
+        self.norm_pre = nn.LayerNorm(cfg.width)
+        self.blocks = nn.ModuleList(Block(cfg.width, cfg.heads, cfg.activation, cfg.dropout) for _ in range(cfg.layers))
+        self.norm_post = nn.LayerNorm(cfg.width)
+        self.projection = nn.Parameter(torch.randn(cfg.width, output_dim) * cfg.width**-0.5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """All tokens through the final norm and the projection."""
+        x = self.stem(images).flatten(2).transpose(1, 2)  # (B, L, width)
+        if self.class_embedding is not None:
+            x = torch.cat([self.class_embedding.expand(x.shape[0], 1, -1), x], dim=1)
+        x = self.norm_pre(x + self.positional_embedding)
+        for block in self.blocks:
+            x = block(x)
+        return self.norm_post(x) @ self.projection

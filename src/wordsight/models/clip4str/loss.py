@@ -1,0 +1,82 @@
+"""The training objective of CLIP4STR: both decoders, all permutations in one pass each."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wordsight.models.parseq.permutations import draw_orders, query_masks
+
+if TYPE_CHECKING:
+    from wordsight.models.clip4str.model import Clip4Str
+
+
+@dataclass(frozen=True)
+class Losses:
+    """`total` is what is minimised; the parts are for the log. All are scalars."""
+
+    total: Tensor
+    visual: Tensor
+    cross: Tensor | None
+    ctc: Tensor | None
+
+
+def clip4str_losses(
+    model: "Clip4Str", images: Tensor, targets: Tensor, generator: torch.Generator, cross: bool
+) -> Losses:
+    """See `Clip4Str.loss`."""
+    ids = model.tokenizer
+    context, goals = targets[:, :-1], targets[:, 1:]  # (B, T) both: content tokens, and what each query should say
+    orders = draw_orders(context.shape[1] - 1, model.cfg.num_permutations, generator)
+    count = len(orders)  # K
+    masks = query_masks(orders).to(images.device)  # (K, T, T)
+    padding = torch.zeros(context.shape, device=images.device)
+    padding = padding.masked_fill((context == ids.pad) | (context == ids.eos), float("-inf"))
+    # [E] is learnt from the first two orders only: elsewhere it would be predicted with the whole word in view
+    goals = goals[:, None].repeat(1, count, 1)  # (B, K, T)
+    goals[:, 2:][goals[:, 2:] == ids.eos] = ids.pad
+
+    memory = model.encode(images)
+    visual_mask = (masks + padding[:, None, None]).flatten(1, 2)  # (B, K * T, T): one pass for all orders
+    logits = model.visual_decoder(context, model.visual_decoder.memory_kv(memory), visual_mask)
+    visual = _cross_entropy(logits, goals, ids.pad)
+
+    total = visual
+    cross_loss = ctc_loss = None
+    if cross:
+        captions = model.captions(logits.detach().unflatten(1, (count, -1))).flatten(0, 1)  # (B * K, T + 1)
+        features, caption_mask = model.encode_captions(captions)
+        # The image half of the memory is the same for all orders: projected once, without gradient to the tower
+        image_kv = model.cross_decoder.memory_kv(memory.detach()).repeat_interleave(count, dim=0)
+        kv = torch.cat([image_kv, model.cross_decoder.memory_kv(features)], dim=3)
+        memory_mask = F.pad(caption_mask, (memory.shape[1], 0))
+        cross_mask = (masks + padding[:, None, None]).flatten(0, 1)  # (B * K, T, T)
+        cross_logits = model.cross_decoder(context.repeat_interleave(count, dim=0), kv, cross_mask, memory_mask)
+        cross_loss = _cross_entropy(cross_logits, goals, ids.pad)
+        total = total + cross_loss
+    if model.ctc_head is not None:
+        ctc_loss = _ctc(model.ctc_head(memory), model.cfg.image.grid, targets, ids.pad)
+        total = total + model.cfg.ctc_weight * ctc_loss
+    return Losses(total, visual.detach(), _detach(cross_loss), _detach(ctc_loss))
+
+
+def _detach(loss: Tensor | None) -> Tensor | None:
+    return None if loss is None else loss.detach()
+
+
+def _cross_entropy(logits: Tensor, goals: Tensor, pad: int) -> Tensor:
+    """Mean over all targets of all orders that are not padding."""
+    return F.cross_entropy(logits.flatten(0, -2).float(), goals.flatten(), ignore_index=pad)
+
+
+def _ctc(logits: Tensor, grid: tuple[int, int], targets: Tensor, pad: int) -> Tensor:
+    """CTC over the columns of the token grid, [E] as blank. Words too long for the columns do not count."""
+    columns = logits[:, -grid[0] * grid[1] :].unflatten(1, grid).mean(1)  # (B, columns, C + 1)
+    log_probs = columns.float().log_softmax(-1).transpose(0, 1)
+    lengths = (targets != pad).sum(1) - 2
+    sizes = torch.full_like(lengths, columns.shape[1])
+    # the mean over the characters of each word, as torch's own 'mean' does; empty words have no characters but blanks
+    losses = F.ctc_loss(log_probs, targets[:, 1:], sizes, lengths, reduction="none", zero_infinity=True)
+    return (losses / lengths.clamp(min=1)).mean()

@@ -1,0 +1,94 @@
+"""The PARSeq decoder: position queries read the characters so far and the memory (arXiv 2207.06966, section 3.2)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.models.config import DecoderConfig
+from wordsight.models.layers import Attention, Mlp, init_transformer
+
+
+class DecoderLayer(nn.Module):
+    """Two-stream pre-norm layer: queries attend to the content, then to the memory."""
+
+    def __init__(self, width: int, cfg: DecoderConfig) -> None:
+        super().__init__()
+        self.norm_query = nn.LayerNorm(width)
+        self.norm_content = nn.LayerNorm(width)
+        self.self_attention = Attention(width, cfg.heads, cfg.dropout)
+        self.norm1 = nn.LayerNorm(width)
+        self.cross_attention = Attention(width, cfg.heads, cfg.dropout)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = Mlp(width, cfg.mlp_ratio, dropout=cfg.dropout)
+        self.dropout = nn.Dropout(cfg.dropout)
+
+    def forward(self, x: Tensor, content: Tensor, kv: Tensor, mask: Tensor, memory_mask: Tensor | None) -> Tensor:
+        """Stream `x` (B, Q, D) over `content` (B, T, D) and memory `kv` (B, 2, L, D). Returns (B, Q, D)."""
+        content_kv = self.self_attention.project_kv(self.norm_content(content))
+        x = x + self.dropout(self.self_attention(self.norm_query(x), content_kv, mask))
+        x = x + self.dropout(self.cross_attention(self.norm1(x), kv, memory_mask))
+        return x + self.dropout(self.mlp(self.norm2(x)))
+
+
+class Decoder(nn.Module):
+    """Reads a memory (B, L, D) and writes logits over [E] and the characters.
+
+    Position query i predicts the i-th character of the word (from 0); content token 0 is [B], content token i + 1 is
+    that character. Which content a query may use is only a matter of the mask: that is all of permuted sequence
+    modelling, autoregression, one-pass drafts and cloze refinement.
+    """
+
+    def __init__(self, cfg: DecoderConfig, width: int, vocab_size: int, num_classes: int, max_length: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, width)
+        self.scale = math.sqrt(width)
+        self.positions = nn.Parameter(torch.empty(max_length + 1, width))  # one query per character and one for [E]
+        self.layers = nn.ModuleList(DecoderLayer(width, cfg) for _ in range(cfg.depth))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, num_classes)
+        self.dropout = nn.Dropout(cfg.dropout)
+        self.apply(init_transformer)
+        nn.init.trunc_normal_(self.positions, std=0.02)
+
+    def memory_kv(self, memory: Tensor) -> Tensor:
+        """Every layer's keys and values of a memory (B, L, D), projected once. Returns (B, depth, 2, L, D)."""
+        kv = [layer.cross_attention.project_kv(memory) for layer in self.layers]  # type: ignore[union-attr,operator]
+        return torch.stack(kv, dim=1)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        kv: Tensor,
+        mask: Tensor,
+        memory_mask: Tensor | None = None,
+        content_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Logits of all queries at once.
+
+        Args:
+            tokens: (B, T) ids of [B] and the characters known so far.
+            kv: (B, depth, 2, L, D) from `memory_kv`.
+            mask: additive, broadcasting to (B, Q, T): which content each query sees. Q may be a multiple of T: then
+                the T position queries are used again and again, once per permutation.
+            memory_mask: additive (B, L), hides memory tokens (padding of captions).
+            content_mask: additive, broadcasting to (B, T, T), needed where depth > 1.
+
+        Returns:
+            (B, Q, C + 1).
+        """
+        batch, length = tokens.shape
+        content = self.embedding(tokens) * self.scale
+        content = torch.cat([content[:, :1], content[:, 1:] + self.positions[: length - 1]], dim=1)
+        content = self.dropout(content)
+        repeats = mask.shape[-2] // length
+        x = self.dropout(self.positions[:length].repeat(repeats, 1).expand(batch, -1, -1))
+        mask = mask.unsqueeze(-3)  # (B, 1, Q, T): the same for every head
+        memory_mask = None if memory_mask is None else memory_mask[:, None, None]
+        for i, layer in enumerate(self.layers):
+            x = layer(x, content, kv[:, i], mask, memory_mask)
+            if i + 1 < len(self.layers):
+                if content_mask is None:
+                    raise ValueError("a decoder of more than one layer needs a content mask")
+                content = layer(content, content, kv[:, i], content_mask.unsqueeze(-3), memory_mask)
+        return self.head(self.norm(x))

@@ -1,0 +1,49 @@
+"""Permuted sequence modelling: orders in which to predict a word's characters, and the masks that enforce them."""
+
+from itertools import permutations
+
+import torch
+from torch import Tensor
+
+
+def draw_orders(length: int, count: int, generator: torch.Generator) -> Tensor:
+    """Orders for words of up to `length` characters, shared by a batch (arXiv 2207.06966, section 3.1).
+
+    Half of them are drawn, the other half are their mirrors: left to right, right to left, p, p mirrored, ... Short
+    words have fewer orders than `count`; each order is used once.
+
+    Returns:
+        (K, length + 2): content positions in the order of prediction, [B] (0) first. [E] (length + 1) is last, but
+        first in the right-to-left order, which so learns to tell the end from the image alone.
+    """
+    if length == 1:
+        return torch.tensor([[0, 1, 2]])
+    pairs = max(count // 2, 1)
+    drawn = [torch.arange(length)]
+    if length <= 4:  # few enough to list: one of each pair of mirrors, without the one we have
+        pool = [p for p in permutations(range(length)) if p[0] < p[-1]][1:]
+        chosen = torch.randperm(len(pool), generator=generator)[: pairs - 1]
+        drawn += [torch.tensor(pool[i]) for i in chosen]
+    else:
+        drawn += [torch.randperm(length, generator=generator) for _ in range(pairs - 1)]
+    orders = torch.stack([order for one in drawn for order in (one, one.flip(0))])[: max(count, 1)]
+    start = torch.zeros(len(orders), 1, dtype=torch.long)
+    end = torch.full((len(orders), 1), length + 1)
+    orders = torch.cat([start, orders + 1, end], dim=1)
+    if len(orders) > 1:
+        orders[1, 1:] = length + 1 - torch.arange(length + 1)
+    return orders
+
+
+def query_masks(orders: Tensor) -> Tensor:
+    """Which content each position query may use under each order.
+
+    Args:
+        orders: (K, T + 1) from `draw_orders`, T = length + 1.
+
+    Returns:
+        (K, T, T) additive: 0 where query i may see content token j, -inf where not.
+    """
+    rank = torch.argsort(orders, dim=1)  # when each content position is predicted
+    hidden = rank[:, None, :-1] >= rank[:, 1:, None]  # a query sees only what was predicted before its own character
+    return torch.zeros(hidden.shape).masked_fill(hidden, float("-inf"))
