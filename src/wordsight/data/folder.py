@@ -8,9 +8,10 @@ from wordsight.errors import DataError, ImageError
 from wordsight.imaging import load_image
 
 
-def natural_key(name: str) -> tuple[tuple[int, str], ...]:
-    """Sort key that puts word_2 before word_10."""
-    return tuple((int(digits), "") if digits else (-1, other) for digits, other in re.findall(r"(\d+)|(\D+)", name))
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key that puts word_2 before word_10, and digits before letters."""
+    parts = re.findall(r"(\d+)|(\D+)", name)
+    return tuple((0, int(digits), "") if digits else (1, 0, other) for digits, other in parts)
 
 
 def read_text(path: Path) -> str:

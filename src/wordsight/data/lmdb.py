@@ -8,23 +8,27 @@ from wordsight.data.sample import Sample
 from wordsight.errors import DataError, ImageError
 from wordsight.imaging import load_image
 
-# LMDB forbids a process to open one file twice, and an environment must not cross a fork: one per process and path.
-_environments: dict[tuple[int, str], Any] = {}
+# LMDB opens a file once in a process, and what a process opened must not be used in those it forks.
+_environments: dict[str, tuple[int, Any]] = {}
 
 
 def _environment(path: str) -> Any:
-    key = (os.getpid(), path)
-    if key not in _environments:
-        try:
-            import lmdb
-        except ImportError as error:
-            raise DataError(f"{path}: an LMDB archive needs the package lmdb: pip install lmdb") from error
-        try:
-            # Readers take no lock: archives lie on read-only and network disks, and nobody writes them.
-            _environments[key] = lmdb.open(path, readonly=True, lock=False, readahead=False, meminit=False)
-        except lmdb.Error as error:
-            raise DataError(f"{path}: not an LMDB archive ({error}): give the folder that holds data.mdb") from error
-    return _environments[key]
+    process, environment = _environments.get(path, (0, None))
+    if process == os.getpid():
+        return environment
+    try:
+        import lmdb
+    except ImportError as error:
+        raise DataError(f"{path}: an LMDB archive needs the package lmdb: pip install lmdb") from error
+    if environment is not None:
+        environment.close()  # the parent's: this closes our copy alone, and only then we may open our own
+    try:
+        # Readers take no lock: archives lie on read-only and network disks, and nobody writes them.
+        environment = lmdb.open(path, readonly=True, lock=False, readahead=False, meminit=False)
+    except lmdb.Error as error:
+        raise DataError(f"{path}: not an LMDB archive ({error}): give the folder that holds data.mdb") from error
+    _environments[path] = os.getpid(), environment
+    return environment
 
 
 class LmdbSource:

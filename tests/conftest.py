@@ -1,0 +1,16 @@
+"""Fixtures that several rooms use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real words and scenes: WORDSIGHT_DATA, else ../shared/data; tests that need it skip without."""
+    named = os.environ.get("WORDSIGHT_DATA")
+    root = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    if not root.is_dir():
+        pytest.skip("no real data: set WORDSIGHT_DATA")
+    return root

@@ -1,0 +1,139 @@
+import json
+import pickle
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wordsight.data import Mixture, Sample, ScenesSource, View, filter_labels, holdout, subset
+from wordsight.data.mixing import permuted
+from wordsight.errors import ConfigError
+from wordsight.text import Charset
+
+
+class Words:
+    """A source without pictures."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def text(self, i: int) -> str:
+        return self.texts[i]
+
+    def __getitem__(self, i: int) -> Sample:
+        return Sample(str(i), np.full((2, 3, 3), i % 256, dtype=np.uint8), self.texts[i])
+
+
+def numbered(prefix: str, count: int) -> Words:
+    return Words([f"{prefix}{i}" for i in range(count)])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
+def test_permuted_is_a_permutation_that_the_key_chooses(size: int) -> None:
+    first = [permuted(i, size, key=1) for i in range(size)]
+    assert sorted(first) == list(range(size))
+    assert first == [permuted(i, size, key=1) for i in range(size)]
+    if size >= 64:
+        assert first != [permuted(i, size, key=2) for i in range(size)]
+        steps = Counter(b - a for a, b in pairwise(first))
+        assert max(steps.values()) < size / 8  # not merely rotated or strided
+
+
+def test_a_huge_source_needs_no_memory() -> None:
+    size = 2**60 + 1
+    assert len({permuted(i, size, key=3) for i in range(1000)}) == 1000
+    assert max(permuted(i, size, key=3) for i in range(1000)) > 2**59
+
+
+def test_shares_follow_the_weights() -> None:
+    mixture = Mixture([numbered("a", 50), numbered("b", 500), numbered("c", 5)], [6, 3, 1], seed=0)
+    count = Counter(mixture.locate(i)[0] for i in range(10240))
+    assert [round(count[k] / 10240, 2) for k in range(3)] == [0.6, 0.3, 0.1]
+    early = Counter(mixture.locate(i)[0] for i in range(200))  # shuffled, not one source after the other
+    assert min(early.values()) > 5
+
+
+def test_a_source_is_used_up_before_it_comes_again() -> None:
+    mixture = Mixture([numbered("a", 30), numbered("b", 1000)], [1, 1], seed=5)
+    visits = [sample for number, sample in map(mixture.locate, range(4096)) if number == 0]
+    turns = [visits[k : k + 30] for k in range(0, 30 * (len(visits) // 30), 30)]
+    assert all(sorted(turn) == list(range(30)) for turn in turns)
+    assert turns[0] != turns[1]
+
+
+def test_a_mixture_is_a_function_of_seed_and_index() -> None:
+    sources = [numbered("a", 30), numbered("b", 1000)]
+    one, two = Mixture(sources, [1, 2], seed=5), Mixture(sources, [2, 4], seed=5)
+    other = Mixture(sources, [1, 2], seed=6)
+    order = np.random.default_rng(0).permutation(3000).tolist()
+    assert [one.locate(i) for i in order] == [pickle.loads(pickle.dumps(two)).locate(i) for i in order]
+    assert [one.locate(i) for i in range(100)] != [other.locate(i) for i in range(100)]
+    for i in (0, 17, 100_000):
+        number, sample = one.locate(i)
+        assert one.text(i) == one[i].text == "ab"[number] + str(sample)
+
+
+def test_a_light_source_still_occurs() -> None:
+    mixture = Mixture([numbered("a", 10), numbered("b", 10)], [1, 1e-9], seed=0)
+    assert Counter(mixture.locate(i)[0] for i in range(1024))[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "weights"), [([], []), ([1], [1, 1]), ([1], [0]), ([1], [-1]), ([1], [float("nan")]), ([0, 1], [1, 1])]
+)
+def test_impossible_mixtures_are_refused(sizes: list[int], weights: list[float]) -> None:
+    with pytest.raises(ConfigError):
+        Mixture([numbered("a", size) for size in sizes], weights, seed=0)
+
+
+def test_the_last_part_is_held_out() -> None:
+    train, validation = holdout(numbered("w", 20), 0.1)
+    assert [train.text(i) for i in (0, 17)] == ["w0", "w17"]
+    assert [validation.text(i) for i in range(len(validation))] == ["w18", "w19"]
+    assert (len(train), validation[1].id) == (18, "19")
+    with pytest.raises(ConfigError):
+        holdout(numbered("w", 20), 1.5)
+
+
+def test_no_scene_is_on_both_sides_of_the_holdout(tmp_path: Path) -> None:
+    square = [[0, 0], [9, 0], [9, 9], [0, 9]]
+    with (tmp_path / "scenes.jsonl").open("w") as file:
+        for scene, count in enumerate((3, 4, 3)):
+            words = [{"polygon": square, "text": f"{scene}-{k}"} for k in range(count)]
+            file.write(json.dumps({"image": f"{scene}.png", "words": words}) + "\n")
+    train, validation = holdout(ScenesSource(tmp_path), 0.5)  # would cut scene 1 after its second word
+    assert [train.text(i) for i in range(len(train))] == ["0-0", "0-1", "0-2"]
+    assert len(validation) == 7
+
+
+def test_labels_are_filtered_with_counts() -> None:
+    source = Words(["ok", "  two   words ", "   ", "", "x" * 41, "y" * 40, "naïve", "n\u0303"])
+    view, dropped = filter_labels(source, Charset.preset("94+space"), 40)
+    assert [view.text(i) for i in range(len(view))] == ["ok", "two words", "y" * 40]
+    assert dropped == {"empty": 2, "too long": 1, "unknown characters": 2}
+    assert view[1].text == "two words"
+    assert view[1].id == "1"
+    with_blank, dropped = filter_labels(source, Charset.preset("94+space"), 40, keep_empty=True)
+    assert [with_blank.text(i) for i in range(3)] == ["ok", "two words", ""]
+    assert dropped["empty"] == 1
+
+
+def test_ascii_charsets_follow_the_rules_of_the_field() -> None:
+    view, dropped = filter_labels(Words(["Café au lait", "né", "1/2"]), Charset.preset("62"), 10)
+    assert [view.text(i) for i in range(len(view))] == ["Cafeaulait", "ne"]
+    assert dropped == {"empty": 0, "too long": 0, "unknown characters": 1}
+
+
+def test_views_nest_and_count_texts() -> None:
+    inner = subset(numbered("w", 10), 2, 8)
+    outer = View(inner, [5, 0], ["seven", "two"])
+    assert [outer[k].id for k in range(2)] == ["7", "2"]
+    assert outer[0].text == outer.text(0) == "seven"
+    with pytest.raises(ConfigError):
+        View(inner, [1, 2], ["one"])
