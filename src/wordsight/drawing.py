@@ -39,36 +39,42 @@ def draw(photo: Photo, image: str | Path | bytes | np.ndarray | Image.Image) -> 
         # A black line under the coloured one shows on bright, dark and like-coloured backgrounds.
         pen.line(ring, fill=(0, 0, 0), width=stroke + 2, joint="curve")
         pen.line(ring, fill=_colour(word), width=stroke, joint="curve")
-    taken: list[_Box] = []
+    words = [bounds(word.polygon) for word in outlines]
+    labels: list[_Box] = []
     for word in outlines:
-        _label(pen, word, picture.size, taken)
+        _label(pen, word, picture.size, words, labels)
     return picture
 
 
-def _label(pen: ImageDraw.ImageDraw, word: Word, size: tuple[int, int], taken: list[_Box]) -> None:
-    """White text on a dark plate beside the word, where no other label is."""
+def _label(pen: ImageDraw.ImageDraw, word: Word, size: tuple[int, int], words: list[_Box], labels: list[_Box]) -> None:
+    """White text on a dark plate beside the word, if possible where no other label and no word is."""
     text = f"{word.text or '(no text)'} {round(100 * word.confidence)}%"
     left, top, right, bottom = bounds(word.polygon)
     font = ImageFont.load_default(_font_size(word, size))
     x0, y0, x1, y1 = pen.textbbox((0, 0), text, font=font)
     pad = max(2, round((y1 - y0) / 6))
     wide, high = x1 - x0 + 2 * pad, y1 - y0 + 2 * pad
-    places = [(left, top - high), (left, bottom), (right, top), (left - wide, top), (left, top)]
+    middle = (top + bottom - high) / 2
+    places = [(left, top - high), (left, bottom), (right, middle), (left - wide, middle)]
+    places += [(right - wide, top - high), (right - wide, bottom), (right, top - high), (right, bottom)]
     places += [(left, bottom + step * high) for step in (1, 2, 3)]
     boxes = [_inside(x, y, wide, high, size) for x, y in places]
-    others = [box for box in boxes if not any(_overlap(box, other) for other in taken)]
-    box = (others or boxes)[0]
-    taken.append(box)
+
+    def hidden(box: _Box) -> tuple[int, int]:
+        return sum(_overlap(box, label) for label in labels), sum(_overlap(box, other) for other in words)
+
+    box = min(boxes, key=hidden)
+    labels.append(box)
     pen.rectangle(box, fill=(20, 20, 20), outline=_colour(word))
     pen.text((box[0] + pad - x0, box[1] + pad - y0), text, font=font, fill=(255, 255, 255))
 
 
 def _font_size(word: Word, size: tuple[int, int]) -> float:
-    """Near the word's own height, but readable: 1/60 to 1/20 of the picture's long side and 11 px at least."""
+    """Near the word's own height, but readable: 1/60 to 1/30 of the picture's long side and 11 px at least."""
     points = np.asarray(word.polygon)
     height = float(np.linalg.norm(points[-1] - points[0]))
     longest = max(size)
-    return max(11.0, min(max(0.6 * height, longest / 60), longest / 20))
+    return max(11.0, min(max(0.6 * height, longest / 60), longest / 30))
 
 
 def _inside(x: float, y: float, wide: float, high: float, size: tuple[int, int]) -> _Box:
