@@ -8,13 +8,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from wordsight.errors import ModelError
+from wordsight.errors import ConfigError, ModelError
 from wordsight.models.registry import recognizer_class
 
 FORMAT = 1
 
 
-def save(model: torch.nn.Module, folder: str | Path, dtype: torch.dtype = torch.float32, **about: Any) -> Path:
+def save(model: Any, folder: str | Path, dtype: torch.dtype = torch.float32, **about: Any) -> Path:
     """Write a recognizer to `folder`. `about` (steps, data, scores ...) is kept in its config.json.
 
     `dtype` is how floating-point weights are stored; half precision halves the file.
@@ -26,7 +26,7 @@ def save(model: torch.nn.Module, folder: str | Path, dtype: torch.dtype = torch.
         for k, v in model.state_dict().items()
     }
     save_file(state, folder / "model.safetensors")
-    config = {"format": FORMAT, "architecture": "clip4str", "config": model.cfg.to_dict(), "about": about}  # type: ignore[operator,union-attr]
+    config = {"format": FORMAT, "architecture": model.architecture, "config": model.cfg.to_dict(), "about": about}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     return folder
 
@@ -42,15 +42,11 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         config = json.loads((folder / "config.json").read_text())
         if config["format"] != FORMAT:
             raise ModelError(f"{folder} has checkpoint format {config['format']}, this version reads {FORMAT}")
-        cls = recognizer_class(config["architecture"])
+        model = recognizer_class(config["architecture"]).from_config(config["config"])
         state = load_file(folder / "model.safetensors")
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise ModelError(f"{folder} is not a checkpoint folder: {type(error).__name__}: {error}") from None
-    from wordsight.models.clip4str import Clip4StrConfig
-
-    model = cls(Clip4StrConfig.from_dict(config["config"]))
-    try:
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError, ConfigError) as error:
+        raise ModelError(f"{folder} is not a checkpoint folder: {type(error).__name__}: {error}") from None
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder}: the weights do not fit the configuration: {reason[:300]}") from None

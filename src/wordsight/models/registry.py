@@ -17,6 +17,7 @@ def register(name: str) -> Callable[[_M], _M]:
     def add(cls: _M) -> _M:
         if name in _RECOGNIZERS:
             raise ConfigError(f"a recognizer called {name!r} is registered already: choose another name")
+        cls.architecture = name  # type: ignore[attr-defined]
         _RECOGNIZERS[name] = cls
         return cls
 

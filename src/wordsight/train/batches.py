@@ -79,7 +79,8 @@ class Batches(Dataset[Batch]):
             lengths = [len(self.mixture.text(int(i))) for i in indices]
             batches = indices[np.argsort(lengths, kind="stable")].reshape(self.pool, self.batch_size)
             self._sorted = number, np.random.default_rng((self.mixture.seed, number)).permutation(batches)
-        return self._sorted[1][place]
+        row: npt.NDArray[np.int64] = self._sorted[1][place]
+        return row
 
 
 class FromBatch(Sampler[int]):

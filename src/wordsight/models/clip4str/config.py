@@ -87,7 +87,7 @@ def _compact(width: int, stem: tuple[tuple[int, int, int], ...], layers: int, te
         charset=charset,
         max_length=max_length,
         num_permutations=4,
-        ctc_weight=0.5,
+        ctc_weight=1.0,
     )
 
 

@@ -8,6 +8,9 @@ Step-by-step prediction and refinement are not here but in `wordsight.decoding`,
 graphs by the same code.
 """
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +27,13 @@ from wordsight.text import CharTokenizer
 class Clip4Str(nn.Module):
     """The recognizer. Its parts can be called one by one; `loss` is the training objective."""
 
+    architecture: ClassVar[str]
     decoding = "psm"
+
+    @classmethod
+    def from_config(cls, values: Mapping[str, Any]) -> "Clip4Str":
+        """The model that a checkpoint's configuration describes."""
+        return cls(Clip4StrConfig.from_dict(values))
 
     def __init__(self, cfg: Clip4StrConfig) -> None:
         super().__init__()

@@ -1,0 +1,50 @@
+import json
+
+import pytest
+import torch
+
+from wordsight.errors import ModelError
+from wordsight.models import checkpoint
+
+
+def test_round_trip(model, tmp_path):
+    checkpoint.save(model, tmp_path / "run", steps=7)
+    loaded, about = checkpoint.load(tmp_path / "run")
+    assert about == {"steps": 7}
+    assert not loaded.training
+    assert loaded.cfg == model.cfg
+    for (name, a), b in zip(model.state_dict().items(), loaded.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_half_precision_halves_the_file(model, tmp_path):
+    full = checkpoint.save(model, tmp_path / "a") / "model.safetensors"
+    half = checkpoint.save(model, tmp_path / "b", dtype=torch.float16) / "model.safetensors"
+    assert half.stat().st_size < 0.6 * full.stat().st_size
+    loaded, _ = checkpoint.load(tmp_path / "b")
+    assert loaded.visual_decoder.head.weight.dtype == torch.float32
+    torch.testing.assert_close(loaded.visual_decoder.head.weight, model.visual_decoder.head.weight, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("damage", ["missing", "config", "format", "weights", "shape", "architecture"])
+def test_what_is_not_a_checkpoint_is_refused_in_one_line(model, tmp_path, damage):
+    folder = checkpoint.save(model, tmp_path / "run")
+    config = json.loads((folder / "config.json").read_text())
+    match damage:
+        case "missing":
+            folder = tmp_path / "nowhere"
+        case "config":
+            (folder / "config.json").write_text("{")
+        case "format":
+            (folder / "config.json").write_text(json.dumps(config | {"format": 99}))
+        case "weights":
+            (folder / "model.safetensors").write_bytes(b"garbage")
+        case "shape":
+            config["config"]["embed_dim"] = 32
+            (folder / "config.json").write_text(json.dumps(config))
+        case "architecture":
+            (folder / "config.json").write_text(json.dumps(config | {"architecture": "unheard-of"}))
+    with pytest.raises(ModelError) as error:
+        checkpoint.load(folder)
+    assert "\n" not in str(error.value)
+    assert str(folder) in str(error.value)

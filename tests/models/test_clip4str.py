@@ -1,0 +1,160 @@
+import dataclasses
+import json
+
+import pytest
+import torch
+import torch.nn.functional as F
+from small_models import small_config
+
+from wordsight.errors import ConfigError
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str, Clip4StrConfig, clip4str_preset
+from wordsight.models.config import DecoderConfig
+from wordsight.models.parseq.permutations import draw_orders, query_masks
+
+
+def plain_loss(model, images, targets, generator):
+    """Spec 1.5 and 1.6 word by word: one permutation after the other, everything computed anew."""
+    ids = model.tokenizer
+    context, goals = targets[:, :-1], targets[:, 1:]
+    masks = query_masks(draw_orders(context.shape[1] - 1, model.cfg.num_permutations, generator))
+    padding = torch.zeros(context.shape).masked_fill((context == ids.pad) | (context == ids.eos), float("-inf"))
+    total = count = 0.0
+    for number, mask in enumerate(masks):
+        if number == 2:
+            goals = goals.masked_fill(goals == ids.eos, ids.pad)
+        rows = mask + padding[:, None]
+        memory = model.encode(images)
+        visual = model.visual_decoder(context, model.visual_decoder.memory_kv(memory), rows)
+        texts = [ids.decode(row) for row in visual.argmax(-1).tolist()]
+        captions = torch.from_numpy(ids.encode(texts))
+        hidden = torch.zeros(captions.shape).masked_fill(captions == ids.pad, float("-inf"))
+        both = torch.cat([memory.detach(), model.text_tower(captions)], dim=1)
+        hidden = torch.cat([torch.zeros(memory.shape[:2]), hidden], dim=1)
+        cross = model.cross_decoder(context, model.cross_decoder.memory_kv(both), rows, hidden)
+        n = (goals != ids.pad).sum()
+        for logits in (visual, cross):
+            total = total + n * F.cross_entropy(logits.flatten(0, 1), goals.flatten(), ignore_index=ids.pad)
+        count += n
+    return total / count
+
+
+def gradients(model):
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def test_loss_and_gradients_equal_one_permutation_after_the_other(model, batch):
+    plain = plain_loss(model, *batch, torch.Generator().manual_seed(5))
+    plain.backward()
+    expected = gradients(model)
+    model.zero_grad()
+    losses = model.loss(*batch, torch.Generator().manual_seed(5))
+    losses.total.backward()
+    torch.testing.assert_close(losses.total, plain)
+    found = gradients(model)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_every_parameter_learns(model, batch):
+    model.loss(*batch, torch.Generator()).total.backward()
+    still = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    # the last text position is never reached by captions this short, but its table is one tensor with the others
+    assert still == []
+
+
+def test_cross_branch_sends_no_gradient_into_the_visual_branch(model, batch):
+    model.loss(*batch, torch.Generator(), cross=False).total.backward()
+    alone = gradients(model)
+    assert not any(name.startswith(("cross_decoder", "text_tower")) for name in alone)
+    model.zero_grad()
+    model.loss(*batch, torch.Generator()).total.backward()
+    together = gradients(model)
+    for name, gradient in alone.items():
+        torch.testing.assert_close(together[name], gradient, rtol=1e-4, atol=1e-7, msg=name)
+
+
+def test_captions_end_at_the_first_end(model):
+    ids = model.tokenizer
+    logits = torch.full((3, 4, ids.num_classes), -9.0)
+    for row, tokens in enumerate([[1, 2, ids.eos, 3], [ids.eos, 1, 1, 1], [4, 5, 6, 7]]):
+        logits[row, range(4), tokens] = 9.0
+    b, e, p = ids.bos, ids.eos, ids.pad
+    assert model.captions(logits).tolist() == [[b, 1, 2, e, p], [b, e, p, p, p], [b, 4, 5, 6, e]]
+
+
+def test_equal_captions_are_encoded_once(model):
+    seen = []
+    model.text_tower.register_forward_hook(lambda _, args, __: seen.append(args[0].shape[0]))
+    captions = torch.from_numpy(model.tokenizer.encode(["ab", "ca", "ab", "ab"]))
+    features, mask = model.encode_captions(captions)
+    assert seen == [2]
+    assert features.shape[:2] == mask.shape == captions.shape
+    assert torch.equal(features[0], features[2])
+    assert not torch.allclose(features[0], features[1])
+
+
+def test_auxiliary_ctc_takes_part_and_ignores_what_does_not_fit():
+    torch.manual_seed(0)
+    model = Clip4Str(small_config(ctc_weight=0.5))  # 2 x 4 tokens, so 4 columns
+    images = torch.randn(2, 3, 16, 32)
+    short = torch.from_numpy(model.tokenizer.encode(["ab", ""]))
+    losses = model.loss(images, short, torch.Generator(), cross=False)
+    torch.testing.assert_close(losses.total.detach(), losses.visual + 0.5 * losses.ctc)
+    assert losses.ctc > 0
+    too_long = torch.from_numpy(model.tokenizer.encode(["abcdefgh", "aabb"]))  # 8 > 4; aabb needs 6 columns
+    assert model.loss(images, too_long, torch.Generator(), cross=False).ctc == 0
+
+
+def test_deeper_decoders_need_their_content_mask(model):
+    torch.manual_seed(0)
+    deep = Clip4Str(small_config(decoder=DecoderConfig(depth=2, heads=4, dropout=0.0))).visual_decoder
+    kv = deep.memory_kv(torch.randn(1, 6, 24))
+    assert kv.shape == (1, 2, 2, 6, 24)
+    tokens, causal = torch.tensor([[11, 1, 2]]), torch.full((3, 3), float("-inf")).triu(1)
+    assert deep(tokens, kv, causal, content_mask=causal).shape == (1, 3, 11)
+    with pytest.raises(ValueError, match="content mask"):
+        deep(tokens, kv, causal)
+
+
+@pytest.mark.parametrize("name", CLIP4STR_PRESETS)
+def test_presets_are_as_large_as_they_say_and_survive_json(name):
+    cfg = clip4str_preset(name)
+    assert Clip4StrConfig.from_dict(json.loads(json.dumps(cfg.to_dict()))) == cfg
+    model = Clip4Str(cfg).eval()
+    rows, columns = cfg.image.grid
+    assert rows * columns <= 64
+    memory = model.encode(torch.zeros(2, 3, 32, 128))
+    assert memory.shape == (2, rows * columns, cfg.embed_dim)
+    assert cfg.charset.name == "94+space"
+    assert cfg.max_length == 40
+
+
+def test_a_foreign_configuration_is_one_line():
+    values = small_config().to_dict()
+    with pytest.raises(ConfigError, match="surprise"):
+        Clip4StrConfig.from_dict(values | {"surprise": 1})
+    with pytest.raises(ConfigError, match="clip4str-tiny"):
+        clip4str_preset("clip4str-huge-ish")
+
+
+def test_parameter_groups_hold_every_parameter_once(model):
+    groups = model.param_groups(1e-3, 19.0, 0.2)
+    sizes = [p.numel() for group in groups for p in group["params"]]
+    assert sum(sizes) == sum(p.numel() for p in model.parameters())
+    assert sorted({(g["lr"], g["weight_decay"]) for g in groups}) == [(1e-3, 0), (1e-3, 0.2), (19e-3, 0), (19e-3, 0.2)]
+    undecayed = {id(p) for g in groups if not g["weight_decay"] for p in g["params"]}
+    assert id(model.visual_decoder.positions) in undecayed
+    assert id(model.visual_decoder.head.weight) not in undecayed
+    assert id(model.image_tower.positional_embedding) not in undecayed  # as released: CLIP's are decayed
+
+
+def test_a_reading_does_not_depend_on_the_width_of_the_batch(model, batch):
+    """Label padding changes neither the logits nor the loss of a word."""
+    images, targets = batch
+    wider = torch.cat([targets, torch.full((3, 1), model.tokenizer.pad)], dim=1)
+    cfg = dataclasses.replace(model.cfg, num_permutations=1)
+    model.cfg = cfg
+    one = model.loss(images, targets, torch.Generator()).visual
+    two = model.loss(images, wider, torch.Generator()).visual
+    torch.testing.assert_close(one, two)
