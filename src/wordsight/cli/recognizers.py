@@ -80,9 +80,10 @@ class PackReader:
         from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
         folder = find_model(model)
-        self.name = folder.resolve().name
+        pack = load_pack(folder)
+        self.name = pack.name
         self._folder = folder
-        self._recognizer = OnnxRecognizer(load_pack(folder), threads=threads)
+        self._recognizer = OnnxRecognizer(pack, threads=threads)
         self._reader: Any = None
         self.settings: Settings = {
             "threads": self._recognizer.threads,
