@@ -47,7 +47,7 @@ class OnnxRecognizer:
         self.pack = pack
         self.threads = threads or _processors()
         self.provider = _choose(pack, device, self.threads)
-        self._graphs = _OnnxGraphs(pack, self.provider, self.threads)
+        self._graphs = OnnxGraphs(pack, self.provider, self.threads)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -76,23 +76,27 @@ class OnnxRecognizer:
         )
 
 
-class _OnnxGraphs:
-    """`PsmGraphs` over ONNX Runtime sessions."""
+class OnnxGraphs:
+    """`PsmGraphs` over ONNX Runtime sessions: see there for the methods."""
 
     def __init__(self, pack: Pack, provider: str, threads: int) -> None:
         self._sessions = {name: _session(pack, name, provider, threads) for name in pack.graphs}
 
     def image(self, images: Floats) -> tuple[Floats, Floats | None]:
+        """Run `image`."""
         out = self._run("image", image=images)
         return out[0], out[1] if len(out) > 1 else None
 
     def text(self, tokens: Ids) -> Floats:
+        """Run `text`."""
         return self._run("text", tokens=tokens)[0]
 
     def visual(self, tokens: Ids, kv: Floats, mask: Floats) -> Floats:
+        """Run `visual`."""
         return self._run("visual", tokens=tokens, kv=kv, mask=mask)[0]
 
     def cross(self, tokens: Ids, kv: Floats, mask: Floats, memory_mask: Floats) -> Floats:
+        """Run `cross`."""
         return self._run("cross", tokens=tokens, kv=kv, mask=mask, memory_mask=memory_mask)[0]
 
     def _run(self, name: str, **inputs: npt.NDArray[Any]) -> Sequence[Floats]:

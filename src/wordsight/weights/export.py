@@ -39,7 +39,7 @@ def export_pack(
     """Write `model` as a pack into the folder `out`, and read it back, verified.
 
     Args:
-        model: The recognizer; its weights are not changed.
+        model: The recognizer, on the CPU. It is not changed.
         out: The folder, made if need be; a pack in it is replaced.
         name: What the pack calls itself.
         weights: How large weights are stored: "float16" (half the size), "float32" or "int8" (a quarter). All are
@@ -54,11 +54,40 @@ def export_pack(
     """
     if weights not in WEIGHTS:
         raise ConfigError(f"weights cannot be stored as {weights!r}: choose one of {', '.join(WEIGHTS)}")
+    return write_pack(
+        export_graphs(model, cross=cross), model, out, name=name, weights=weights, temperature=temperature, about=about
+    )
+
+
+def export_graphs(model: Clip4Str, *, cross: bool = True) -> dict[str, onnx.ModelProto]:
+    """The model's parts as float32 ONNX graphs, by name."""
     cfg = model.cfg
-    rows, columns = cfg.image.grid
-    memory = rows * columns + int(cfg.image.class_token)
-    classes = model.tokenizer.num_classes
-    graphs = psm_graphs(cfg.preprocessing, classes, cfg.decoder.depth, memory, cfg.embed_dim, cross=cross)
+    modules: dict[str, nn.Module] = {"image": ImageGraph(model, cross), "visual": DecoderGraph(model.visual_decoder)}
+    if cross:
+        modules |= {"text": TextGraph(model), "cross": DecoderGraph(model.cross_decoder)}
+    graphs = _signature(model, cross)
+    limits = {"length": cfg.max_length + 1, "text": cfg.max_length + 2}
+    was_training = model.training
+    model.eval()
+    try:
+        return {name: to_onnx(module, graphs[name], limits) for name, module in modules.items()}
+    finally:
+        model.train(was_training)
+
+
+def write_pack(
+    protos: Mapping[str, onnx.ModelProto],
+    model: Clip4Str,
+    out: str | Path,
+    *,
+    name: str,
+    weights: str = "float16",
+    temperature: float = 1.0,
+    about: Mapping[str, Any] | None = None,
+) -> Pack:
+    """The second half of `export_pack`: what `export_graphs` made becomes a pack. The graphs are not changed."""
+    cfg = model.cfg
+    graphs = _signature(model, "cross" in protos)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     pack = Pack(
@@ -75,10 +104,11 @@ def export_pack(
         about=dict(about or {}) | {"weights": weights},
     )
     # A half-written pack is never seen: files come over when all of them are done.
-    with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as scratch, _eval_mode(model):
+    with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as scratch:
         folder = Path(scratch)
-        for graph_name, module in _modules(model, cross).items():
-            proto = to_onnx(module, graphs[graph_name], {"length": cfg.max_length + 1, "text": cfg.max_length + 2})
+        for graph_name, graph in protos.items():
+            proto = onnx.ModelProto()
+            proto.CopyFrom(graph)
             shrink(proto, weights)
             if proto.ByteSize() > LARGEST:
                 raise ModelError(f"graph {graph_name!r} of {name} has {proto.ByteSize()} bytes: store smaller weights")
@@ -90,11 +120,12 @@ def export_pack(
     return load_pack(out)
 
 
-def _modules(model: Clip4Str, cross: bool) -> dict[str, nn.Module]:
-    modules: dict[str, nn.Module] = {"image": ImageGraph(model, cross), "visual": DecoderGraph(model.visual_decoder)}
-    if cross:
-        modules |= {"text": TextGraph(model), "cross": DecoderGraph(model.cross_decoder)}
-    return modules
+def _signature(model: Clip4Str, cross: bool) -> dict[str, Graph]:
+    cfg = model.cfg
+    rows, columns = cfg.image.grid
+    memory = rows * columns + int(cfg.image.class_token)
+    classes = model.tokenizer.num_classes
+    return psm_graphs(cfg.preprocessing, classes, cfg.decoder.depth, memory, cfg.embed_dim, cross=cross)
 
 
 def to_onnx(module: nn.Module, graph: Graph, limits: Mapping[str, int]) -> onnx.ModelProto:
@@ -132,16 +163,6 @@ def _export(
     )
     assert program is not None  # noqa: S101  (it is, with dynamo=True)
     return program.model_proto
-
-
-@contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
 
 
 @contextmanager

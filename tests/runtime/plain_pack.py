@@ -1,0 +1,94 @@
+"""A pack whose graphs are a few lines each, made without PyTorch, and what they compute in NumPy."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper, parser
+
+from wordsight.imaging import Preprocessing
+from wordsight.runtime import Pack
+from wordsight.runtime.pack import psm_graphs, write_manifest
+from wordsight.text import Charset, CharTokenizer
+
+CHARSET = Charset("few", "abcdefghijklmnopqrstuvw")
+TOKENIZER = CharTokenizer(CHARSET)
+PREPROCESSING = Preprocessing(height=8, width=16)  # 3 x 8 x 16 values are just K and V of 8 tokens of width 24
+WIDTH = TOKENIZER.num_classes
+assert WIDTH == 24
+
+_rng = np.random.default_rng(5)
+TABLES = {name: _rng.normal(size=(TOKENIZER.vocab_size, WIDTH)).astype(np.float32) for name in ("look", "key", "value")}
+
+SOURCES = {
+    "image": """image (float[batch,3,8,16] image)
+        => (float[batch,1,2,8,24] kv_visual, float[batch,1,2,8,24] kv_cross_image)
+        <int64[5] shape = {0, 1, 2, 8, 24}> { kv_visual = Reshape(image, shape) kv_cross_image = Neg(kv_visual) }""",
+    "visual": """visual (int64[batch,length] tokens, float[batch,1,2,8,24] kv, float[batch,length,length] mask)
+        => (float[batch,length,24] logits) <int64[3] axes = {1, 2, 3}, int64[1] one = {1}>
+        { content = Gather(look, tokens) weights = Softmax<axis = -1>(mask) seen = MatMul(weights, content)
+          mean = ReduceMean<keepdims = 0>(kv, axes) memory = Unsqueeze(mean, one) logits = Add(seen, memory) }""",
+    "text": """text (int64[batch,text] tokens) => (float[batch,1,2,text,24] kv_cross_text) <int64[2] axes = {1, 2}>
+        { k = Gather(key, tokens) v = Gather(value, tokens) kk = Unsqueeze(k, axes) vv = Unsqueeze(v, axes)
+          kv_cross_text = Concat<axis = 2>(kk, vv) }""",
+    "cross": """cross (int64[batch,length] tokens, float[batch,1,2,memory,24] kv, float[batch,length,length] mask,
+        float[batch,memory] memory_mask) => (float[batch,length,24] logits)
+        <int64[3] wide = {1, 2, 4}, int64[3] axes = {1, 2, 3}, int64[1] one = {1}>
+        { content = Gather(look, tokens) weights = Softmax<axis = -1>(mask) seen = MatMul(weights, content)
+          share = Softmax<axis = -1>(memory_mask) shares = Unsqueeze(share, wide) part = Mul(kv, shares)
+          sum = ReduceSum<keepdims = 0>(part, axes) sums = Unsqueeze(sum, one) logits = Add(seen, sums) }""",
+}
+
+
+def write_graph(path: Path, source: str) -> None:
+    model = parser.parse_model('<ir_version: 9, opset_import: ["" : 18]>\n' + source)
+    for name, table in TABLES.items():
+        if any(name in node.input for node in model.graph.node):
+            model.graph.initializer.append(numpy_helper.from_array(table, name))
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def write_pack(folder: Path, *, cross: bool = True, **changes) -> Path:
+    """The pack in `folder`; `changes` replace the sources of graphs by name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    graphs = psm_graphs(PREPROCESSING, TOKENIZER.num_classes, 1, 8, WIDTH, cross=cross)
+    for name, graph in graphs.items():
+        source = changes.get(name, SOURCES[name])
+        if name == "image" and not cross:
+            source = source.replace(", float[batch,1,2,8,24] kv_cross_image", "")
+            source = source.replace("kv_cross_image = Neg(kv_visual)", "")
+        write_graph(folder / graph.file, source)
+    pack = Pack(folder, folder.name, "clip4str", CHARSET, PREPROCESSING, 12, 1, 1.0, graphs, {}, {"scores": {"all": 1}})
+    write_manifest(pack)
+    return folder
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+class PlainGraphs:
+    """The same in NumPy."""
+
+    def __init__(self, cross=True):
+        self.with_cross = cross
+
+    def image(self, images):
+        kv = images.reshape(len(images), 1, 2, 8, 24)
+        return kv, -kv if self.with_cross else None
+
+    def text(self, tokens):
+        return np.stack([TABLES["key"][tokens], TABLES["value"][tokens]], axis=1)[:, None]
+
+    def visual(self, tokens, kv, mask):
+        return softmax(mask) @ TABLES["look"][tokens] + kv.mean(axis=(1, 2, 3))[:, None]
+
+    def cross(self, tokens, kv, mask, memory_mask):
+        memory = (kv * softmax(memory_mask)[:, None, None, :, None]).sum(axis=(1, 2, 3))
+        return softmax(mask) @ TABLES["look"][tokens] + memory[:, None]
+
+
+def images(count, seed=0):
+    return np.random.default_rng(seed).normal(scale=3, size=(count, 3, 8, 16)).astype(np.float32)

@@ -1,0 +1,106 @@
+import json
+import shutil
+
+import pytest
+from plain_pack import CHARSET, PREPROCESSING, write_pack
+
+from wordsight.errors import ModelError
+from wordsight.runtime import load_pack
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    return write_pack(tmp_path_factory.mktemp("packs") / "plain")
+
+
+@pytest.fixture
+def folder(good, tmp_path):
+    return shutil.copytree(good, tmp_path / "copy")
+
+
+def change(folder, edit):
+    path = folder / "pack.json"
+    manifest = json.loads(path.read_text())
+    edit(manifest)
+    path.write_text(json.dumps(manifest))
+    return folder
+
+
+def refusal(folder):
+    with pytest.raises(ModelError) as caught:
+        load_pack(folder)
+    message = str(caught.value)
+    assert str(folder) in message
+    assert "\n" not in message
+    return message
+
+
+def test_a_good_pack_is_what_was_written(good):
+    pack = load_pack(good)
+    assert (pack.name, pack.architecture, pack.max_length, pack.refine_iters) == ("plain", "clip4str", 12, 1)
+    assert (pack.charset, pack.preprocessing, pack.temperature) == (CHARSET, PREPROCESSING, 1.0)
+    assert list(pack.graphs) == ["image", "visual", "text", "cross"]
+    assert pack.about["scores"] == {"all": 1}
+    assert pack.bytes == sum(f.stat().st_size for f in good.iterdir())
+
+
+def test_wrong_hash(folder):
+    data = bytearray((folder / "cross.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / "cross.onnx").write_bytes(data)
+    assert "cross.onnx is damaged or was changed" in refusal(folder)
+
+
+def test_missing_file(folder):
+    (folder / "text.onnx").unlink()
+    assert "text.onnx is missing" in refusal(folder)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, True])
+def test_unknown_format(folder, version):
+    change(folder, lambda m: m.update(format=version))
+    assert f"its format is {version!r}, this version reads 1: update wordsight" in refusal(folder)
+
+
+def test_no_manifest(tmp_path):
+    assert "no readable pack.json: pass a folder" in refusal(tmp_path)
+    (tmp_path / "pack.json").write_text("{")
+    assert "not JSON" in refusal(tmp_path)
+    (tmp_path / "pack.json").write_text("[]")
+    assert "its format is None" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda m: m["graphs"]["visual"]["outputs"].update(logits=["batch", "length", 7]), "'visual' states outputs"),
+        (lambda m: m["graphs"]["cross"]["inputs"].pop("memory_mask"), "'cross' states inputs"),
+        (lambda m: m["graphs"]["image"]["inputs"].update(image=["batch", 3, 9, 16]), "'image' states inputs"),
+        (lambda m: m["graphs"]["image"]["outputs"].update(kv_visual=["batch", 1, 2]), "states no K/V"),
+        (lambda m: m["graphs"].pop("text"), "it has the graphs cross, image, visual, not"),
+        (lambda m: m["graphs"].pop("image"), "states no K/V"),
+        (lambda m: m["files"].pop("text.onnx"), "states no hash for text.onnx"),
+        (lambda m: m.update(decoding="ctc"), "its decoding is 'ctc'"),
+        (lambda m: m.update(tokenizer="clip-bpe"), "its tokenizer is 'clip-bpe'"),
+        (lambda m: m["charset"].update(characters="abc"), "do not have the hash"),
+        (lambda m: m["preprocessing"].update(std=[0, 1, 1]), "inconsistent"),
+        (lambda m: m.update(temperature=0), "temperature above 0"),
+        (lambda m: m.update(temperature="warm"), "cannot be understood"),
+        (lambda m: m.pop("max_length"), "'max_length' is missing"),
+        (lambda m: m.update(graphs=[]), "cannot be understood"),
+        (lambda m: m.update(charset="94"), "cannot be understood"),
+        (lambda m: m.update(about=3), "cannot be understood"),
+    ],
+)
+def test_inconsistent_manifests(folder, edit, reason):
+    assert reason in refusal(change(folder, edit))
+
+
+@pytest.mark.parametrize("name", ["../secret.onnx", "/etc/passwd", "a/b.onnx", "..", ".hidden", "", "a\\b.onnx", "x\n"])
+def test_file_names_that_leave_the_folder(folder, name):
+    assert "not a plain name" in refusal(change(folder, lambda m: m["graphs"]["text"].update(file=name)))
+
+
+def test_hashed_names_that_leave_the_folder(folder):
+    (folder.parent / "other").write_text("x")
+    assert "not a plain name" in refusal(change(folder, lambda m: m["files"].update({"../other": "0"})))
