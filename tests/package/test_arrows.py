@@ -1,0 +1,118 @@
+"""The plan of the house, checked on the source: who imports whom, where torch is, how long a file is."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "src" / "wordsight"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+MAY_IMPORT: dict[str, set[str]] = {
+    # From the street door down. A room may also use what the rooms in its row may use: those arrows point down too.
+    "reader": {"reading", "results", "detect", "runtime", "imaging", "text"},
+    "reading": {"results", "detect", "runtime", "imaging", "text"},
+    "results": {"formats", "drawing", "decoding"},  # photo.to_csv() and photo.draw()
+    "formats": {"results"},
+    "drawing": {"results", "imaging"},
+    "detect": {"imaging"},
+    "runtime": {"decoding", "imaging", "text"},
+    "train": {"models", "data", "synth", "evaluate"},
+    "weights": {"models", "runtime"},
+    "models": {"decoding", "imaging", "text"},  # imaging for `Preprocessing`, a part of a model's config
+    "evaluate": {"text"},
+    "synth": {"data", "imaging", "text"},
+    "data": {"imaging", "text"},
+    "decoding": {"text"},
+    "imaging": set(),
+    "text": set(),
+    "errors": set(),
+}
+ROOFED = {"cli"}  # may import everything
+TORCH_ROOMS = {"models", "train", "weights", "synth"}
+TORCH = {"torch", "lightning", "jsonargparse", "safetensors", "onnxscript", "tensorboard"}
+MAX_LINES = 400
+
+
+def _room(module: str) -> str:
+    """The room of a dotted name: "wordsight.text.charset" is in "text", "wordsight" itself in ""."""
+    return (*module.split("."), "")[1]
+
+
+def _module(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(file: Path) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of everything that a file imports, in functions and for type checkers too."""
+    package = _module(file).split(".")
+    if file.name != "__init__.py":
+        package = package[:-1]
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            home = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            source = ".".join(filter(None, (home, node.module)))
+            for alias in node.names:
+                yield node.lineno, f"{source}.{alias.name}" if source == "wordsight" else source
+
+
+@cache
+def _below(room: str) -> frozenset[str]:
+    """All rooms that a room may import."""
+    found: set[str] = set()
+    new = {room}
+    while new:
+        found |= new
+        new = set().union(*(MAY_IMPORT[r] for r in new)) - found
+    return frozenset(found | {"errors", "__version__"})
+
+
+@pytest.mark.parametrize("room", sorted({_room(_module(file)) for file in FILES} - ROOFED))
+def test_arrows_point_down_only(room: str) -> None:
+    files = [file for file in FILES if _room(_module(file)) == room]
+    if room == "":
+        allowed: frozenset[str] = frozenset({"errors", "reader", "results"})  # the package's own face
+    else:
+        assert room in MAY_IMPORT, f"{room} is a new room: say here what it may import"
+        allowed = _below(room)
+    wrong = [
+        f"{file.relative_to(PACKAGE)}:{line} imports {name}"
+        for file in files
+        for line, name in _imports(file)
+        if name.split(".")[0] == "wordsight" and _room(name) not in allowed
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_table_has_no_circle_but_that_of_results() -> None:
+    """`results` writes itself as `formats` and `drawing`, which need its types; nothing else goes both ways."""
+    both = {frozenset((a, b)) for a in MAY_IMPORT for b in MAY_IMPORT if a < b and a in _below(b) and b in _below(a)}
+    assert both == {
+        frozenset(pair) for pair in (("results", "formats"), ("results", "drawing"), ("formats", "drawing"))
+    }
+
+
+def test_the_table_lists_no_room_that_is_gone() -> None:
+    assert set(MAY_IMPORT) <= {_room(_module(file)) for file in FILES}
+
+
+def test_torch_stays_in_its_rooms() -> None:
+    wrong = [
+        f"{file.relative_to(PACKAGE)}:{line} imports {name}"
+        for file in FILES
+        for line, name in _imports(file)
+        if name.split(".")[0] in TORCH and _room(_module(file)) not in TORCH_ROOMS
+    ]
+    # The verb that trains hands its flags to Lightning; it imports it when it is called.
+    wrong = [line for line in wrong if not line.startswith("cli/train.py:")]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_a_file_can_be_read_in_one_sitting(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
