@@ -141,7 +141,7 @@ def degrade(rng: random.Random, picture: Image.Image, distance: float, letters: 
         picture = picture.filter(ImageFilter.UnsharpMask(rng.uniform(0.6, 2), rng.randint(40, 200), 0))
     if rng.random() < 0.55:
         picture = jpeg(picture, rng.randint(30, 95))
-    if letters < 20 and rng.random() < 0.2:  # crops that were blown up before they were stored
+    if letters < 20 and picture.width < 200 and rng.random() < 0.2:  # crops that were blown up before they were stored
         zoom = rng.uniform(1.3, 2.5)
         picture = picture.resize((round(picture.width * zoom), round(picture.height * zoom)), rng.choice(_RESIZE[1:]))
     return picture

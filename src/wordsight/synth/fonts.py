@@ -10,7 +10,7 @@ import os
 import random
 import string
 import sys
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -27,9 +27,9 @@ _log = logging.getLogger(__name__)
 CAP_HEIGHT = 32
 """Height in pixels at which the capital H of every font is drawn: the scale of all masks in this room."""
 
-PRINTABLE = string.ascii_letters + string.digits + string.punctuation
+PRINTABLE = string.ascii_uppercase + string.ascii_lowercase + string.digits + string.punctuation
 _SUFFIXES = {".ttf", ".otf", ".ttc", ".pfb", ".woff"}
-_INDEX_VERSION = 2
+_INDEX_VERSION = 3
 # Seven-segment, line and machine-reading faces: not what is written on signs (DSEG draws text as digits of a clock).
 _SKIPPED_PARTS = ("dseg", "linex", "ocr-a", "ocr-b", "ocra", "ocrb", "sortsmill-dingbat")
 _GLYPH_CACHE_BYTES = 256 * 2**20
@@ -114,14 +114,18 @@ def _weight_axis(font: ImageFont.FreeTypeFont) -> int:
 
 
 def draw_glyph(font: ImageFont.FreeTypeFont, character: str) -> Glyph:
-    """Draws one character; `left` and `top` are relative to the pen on the ascender line."""
-    advance = font.getlength(character)
+    """Draws one character; `left` and `top` are relative to the pen on the baseline."""
+    mask, left, top = _ink(font, character)
+    return Glyph(mask, left, top, font.getlength(character))
+
+
+def _ink(font: ImageFont.FreeTypeFont, character: str) -> tuple[NDArray[np.uint8] | None, int, int]:
     core, offset = font.getmask2(character, "L", anchor="ls")
     box = core.getbbox() if core.size[0] and core.size[1] else None
     if box is None:
-        return Glyph(None, 0, 0, advance)
+        return None, 0, 0
     mask = np.frombuffer(bytes(core), np.uint8).reshape(core.size[1], core.size[0])
-    return Glyph(mask[box[1] : box[3], box[0] : box[2]].copy(), offset[0] + box[0], offset[1] + box[1], advance)
+    return mask[box[1] : box[3], box[0] : box[2]].copy(), offset[0] + box[0], offset[1] + box[1]
 
 
 def _shape(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -138,23 +142,26 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float3
     """What a file can draw, and the shapes of its letters; None if it draws no capitals or no digits."""
     probe = Face(str(path) if path.name else "", 64, "", weight)
     font = open_font(probe)
-    capital = draw_glyph(font, "H").mask
+    capital = _ink(font, "H")[0]
     if capital is None or capital.shape[0] < 4:
         return None
     face = Face(probe.path, max(8, round(64 * CAP_HEIGHT / capital.shape[0])), "", weight)
     if face.size > 400:
         return None
     font = open_font(face)
-    missing = {_bytes(draw_glyph(font, c)) for c in ("\uffff", "\u0378", "\U000e0fff")}
-    glyphs = {c: draw_glyph(font, c) for c in PRINTABLE}
-    drawable = {}
-    for character, glyph in glyphs.items():
-        if glyph.mask is None or _bytes(glyph) in missing or glyph.advance <= 0:
+    missing = {_bytes(mask) for c in ("\uffff", "\u0378", "\U000e0fff") if (mask := _ink(font, c)[0]) is not None}
+    drawable: dict[str, NDArray[np.uint8]] = {}
+    for character in PRINTABLE:
+        mask = _ink(font, character)[0]
+        if mask is None or mask.shape[1] > 4 * CAP_HEIGHT or mask.shape[0] > 3 * CAP_HEIGHT or _bytes(mask) in missing:
+            if character == "E" and not drawable.keys() & {*"ABCD"}:
+                return None  # not a Latin face: spare the rest
             continue
-        if glyph.mask.shape[1] > 4 * CAP_HEIGHT or glyph.mask.shape[0] > 3 * CAP_HEIGHT:
-            continue
-        drawable[character] = glyph
-    shapes = {c: _shape(g.mask) for c, g in drawable.items() if c.isalpha() and g.mask is not None}
+        drawable[character] = mask
+    # Boxes and the like for what was never drawn: one picture for four letters or digits or more (I, l, 1 share one).
+    pictures = Counter(_bytes(g) for c, g in drawable.items() if c.isalnum())
+    drawable = {c: g for c, g in drawable.items() if pictures[_bytes(g)] < 4}
+    shapes = {c: _shape(g) for c, g in drawable.items() if c.isalpha()}
     # A small-caps or capitals-only face draws 'a' with the shape of 'A'; letters alike in both cases are no evidence.
     pairs = [c for c in "abdefghijlmnqrty" if c in shapes and c.upper() in shapes]
     same = sum(float(shapes[c][:-1] @ shapes[c.upper()][:-1]) > 0.85 for c in pairs)
@@ -167,8 +174,8 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float3
     return Face(face.path, face.size, "".join(drawable), weight), shapes
 
 
-def _bytes(glyph: Glyph) -> bytes:
-    return b"" if glyph.mask is None else glyph.mask.tobytes() + glyph.mask.shape[1].to_bytes(2, "little")
+def _bytes(mask: NDArray[np.uint8]) -> bytes:
+    return bytes(mask.tobytes()) + bytes(divmod(mask.shape[1], 256))
 
 
 def _weights(path: Path) -> list[int]:
@@ -191,25 +198,10 @@ def _score(faces: list[tuple[Face, dict[str, NDArray[np.float32]]]]) -> list[Fac
     for face, shapes in faces:
         own = [c for c in letters if c in shapes]
         nearest = np.argmax(np.stack([shapes[c] for c in own]) @ means.T, axis=1)
-        straight, *turned = (_likeness(shapes, means, own, flip) for flip in _FLIPS)
-        if straight < max(turned):  # upside-down or mirrored letters
-            continue
         share = float(np.mean([letters[n].lower() == c.lower() for n, c in zip(nearest, own, strict=True)]))
         if share >= _MIN_SCORE:
             kept.append(Face(face.path, face.size, face.characters, face.weight, round(share, 3), face.family))
     return kept
-
-
-_FLIPS = ((1, 1), (-1, -1), (1, -1), (-1, 1))
-
-
-def _likeness(
-    shapes: dict[str, NDArray[np.float32]], means: NDArray[np.float32], own: Sequence[str], flip: tuple[int, int]
-) -> float:
-    """How alike the letters of a face and the mean letters are once the former are flipped (rows, columns)."""
-    drawn = np.stack([shapes[c][:-1] for c in own]).reshape(-1, 16, 16)[:, :: flip[0], :: flip[1]].reshape(-1, 256)
-    usual = np.stack([means[string.ascii_letters.index(c), :-1] for c in own])
-    return float((drawn * usual).sum())
 
 
 def font_index(folders: Sequence[str | Path] | None = None, cache: bool = True) -> tuple[Face, ...]:
@@ -299,20 +291,24 @@ class FontBook:
         for number, face in enumerate(self.faces):
             families.setdefault(face.family, []).append(number)
         self._families = list(families.values())
-        plain = [[n for n in group if self.faces[n].score >= 0.8] for group in self._families]
-        self._plain = [group for group in plain if group] or self._families
+        # Text faces, display faces, and everything: outlines of dots are fonts too, but hardly ever signs.
+        self._classes = [self._groups(least) for least in (0.75, 0.5, 0.0)]
         self._fonts: OrderedDict[int, ImageFont.FreeTypeFont] = OrderedDict()
         self._glyphs: OrderedDict[tuple[int, str], Glyph] = OrderedDict()
         self._glyph_bytes = 0
 
+    def _groups(self, least: float) -> list[list[int]]:
+        """The families as far as their faces score at least `least`; all if none does."""
+        groups = [[n for n in family if self.faces[n].score >= least] for family in self._families]
+        return [group for group in groups if group] or self._families
+
     def pick(self, rng: random.Random, text: str) -> int:
-        """Number of a face that can draw `text`: plain text faces mostly, families rather than files alike."""
+        """Number of a face that can draw `text`: text faces mostly, families rather than files alike."""
         wanted = set(text)
         for _ in range(12):
-            if rng.random() < 0.25:
-                number = rng.randrange(len(self.faces))
-            else:
-                number = rng.choice(rng.choice(self._plain if rng.random() < 0.75 else self._families))
+            form = rng.random()
+            groups = self._classes[0 if form < 0.70 else 1 if form < 0.95 else 2]
+            number = rng.choice(rng.choice(groups))
             if wanted <= self._sets[number]:
                 return number
         able = [n for n, known in enumerate(self._sets) if wanted <= known]

@@ -113,7 +113,7 @@ def random_view(rng: random.Random, box: Box, letters: float) -> View:
     low_x, high_x = min(x for x, _ in seen), max(x for x, _ in seen)
     low_y, high_y = min(y for _, y in seen), max(y for _, y in seen)
     scale = min(1.2, letters / height)  # never much above the size at which the letters were drawn
-    scale = min(scale, max(_WIDEST / (high_x - low_x), 18 / height))
+    scale = min(scale, max(_WIDEST / (high_x - low_x), 12 / height))
     left, right, above, below = (_margin(rng) * height * scale for _ in range(4))
     wide = max(8, round((high_x - low_x) * scale + left + right))
     high = max(8, round((high_y - low_y) * scale + above + below))

@@ -135,7 +135,8 @@ class Vocabulary:
         return "".join(rng.choices(PRESETS["94"], k=_short(rng, 10)))
 
     def _word(self, rng: random.Random) -> str:
-        return _change_case(rng, self._entry(rng), keep=0.45)
+        word = self._entry(rng)
+        return _change_case(rng, word, keep=0.1 if word.islower() else 0.5)
 
     def _phrase(self, rng: random.Random) -> str:
         """Two to five words; whole phrases share their case, as on signs."""
@@ -147,7 +148,7 @@ class Vocabulary:
         text = " ".join(words)
         while len(text) > MAX_LENGTH:
             text = text.rpartition(" ")[0]
-        return _change_case(rng, text, keep=0.3)
+        return _change_case(rng, text, keep=0.1 if text.islower() else 0.3)
 
     def _address(self, rng: random.Random) -> str:
         word = "".join(c for c in self._entry(rng).lower() if c.isalnum()) or "shop"
@@ -171,9 +172,9 @@ def _change_case(rng: random.Random, text: str, keep: float) -> str:
     if form < keep:
         return text
     form = rng.random()
-    if form < 0.43:
+    if form < 0.52:
         return text.upper()
-    if form < 0.78:
+    if form < 0.80:
         return " ".join(word[:1].upper() + word[1:].lower() for word in text.split(" "))
     if form < 0.97:
         return text.lower()
