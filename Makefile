@@ -5,16 +5,24 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# Passed to commands through the environment, so that any file name survives.
+# Passed on through the environment, so that any file name survives.
 export IMAGE ?= examples/street.png
-export DATA ?=
-RUN ?= runs/tiny
+
+# What `make pack` finds in DATA: crops to train on, scenes to cut backgrounds from (such in which every word is marked,
+# which those of SVT are not), and word lists to render.
+REAL = $(patsubst %/labels.tsv,%,$(wildcard $(DATA)/words/train/*/labels.tsv))
+SCENES = $(wildcard $(DATA)/scenes/train/ic03/scenes.jsonl $(DATA)/scenes/train/ic15/scenes.jsonl)
+LISTS = $(wildcard $(DATA)/corpora/*.tsv $(DATA)/corpora/*.txt)
+RUN := runs/tiny
 PACK ?= src/wordsight/packs/tiny
+TRAIN_FLAGS ?=
+empty :=
+comma := ,
+list = '[$(subst $(empty) $(empty),$(comma),$(strip $(1)))]'
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help read test lint pack clean
-.DELETE_ON_ERROR:
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -32,6 +40,17 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+## make pack [DATA=folder]  train the default model anew and export it; DATA holds words/, scenes/ and corpora/
+pack: $(VENV)/.dev
+ifneq ($(SCENES),)
+	$(BIN)/wordsight synth-backgrounds $(SCENES) --out $(RUN)/backgrounds
+endif
+	$(BIN)/wordsight train recipes/tiny.yaml \
+	    $(if $(REAL),--data.real=$(call list,$(REAL))) \
+	    $(if $(LISTS),--data.words=$(call list,$(LISTS))) \
+	    $(if $(SCENES),--data.backgrounds=$(RUN)/backgrounds) $(TRAIN_FLAGS)
+	$(BIN)/wordsight export $(RUN)/model --out $(PACK)
 
 ## make clean               remove what make made (not what was trained)
 clean:
