@@ -1,6 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
+
+from wordsight import Reader
+from wordsight.runtime import shipped_models
 
 
 @pytest.fixture(scope="session")
@@ -9,3 +13,21 @@ def toy_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from toy_pack import write_toy_pack
 
     return write_toy_pack(tmp_path_factory.mktemp("packs") / "toy")
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Reader:
+    """A reader with the shipped model."""
+    if "tiny" not in shipped_models():
+        pytest.skip("the pack 'tiny' is not in this checkout: make pack")
+    return Reader("tiny")
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real images."""
+    default = Path(__file__).parents[2].parent / "shared" / "data"
+    folder = Path(os.environ.get("WORDSIGHT_DATA", default))
+    if not folder.is_dir():
+        pytest.skip("no real images: set WORDSIGHT_DATA")
+    return folder

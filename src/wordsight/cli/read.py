@@ -1,6 +1,7 @@
 """`wordsight read`."""
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -71,6 +72,7 @@ def read(
 
     Exit status: 0 everything was read; 1 something was not, but the rest; 2 the command makes no sense as given.
     """
+    warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters comes as an error, in one line
     if crops and boxes:
         _refuse("--crops and --boxes exclude each other: boxes are places in photos")
     inputs, problems = expand(paths)
