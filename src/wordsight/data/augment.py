@@ -16,6 +16,7 @@ Rng = np.random.Generator
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 _LEVELS = np.linspace(0.0, 1.0, 256)
+_WHITE = np.full(3, 255.0)
 
 
 def augment(image: Picture, rng: Rng, max_height: int = 40) -> Picture:
@@ -116,18 +117,18 @@ def recolour(image: Picture, rng: Rng) -> Picture:
         amount = 0.0 if rng.random() < 0.4 else rng.uniform(0.0, 1.6)
         mixed = (image @ (_LUMA * (1 - amount)))[:, :, None] + image * np.float32(amount)
         image = np.clip(mixed, 0, 255).astype(np.uint8)
-    gamma, contrast = np.exp(rng.normal(0.0, (0.25, 0.3))).tolist()
+    gamma, contrast = math.exp(rng.normal(0.0, 0.25)), math.exp(rng.normal(0.0, 0.3))
     # Contrast turns about the crop's own middle grey, so that dark and pale words stay words.
     middle = (float(image[::4, ::4].mean()) / 255.0) ** gamma
-    level = (_LEVELS**gamma - middle) * contrast + middle + rng.normal(0.0, 0.08)
+    level = (_LEVELS**gamma - middle) * contrast + (middle + rng.normal(0.0, 0.08))
     if rng.random() < 0.15:
         level = 1.0 - level
-    tint = rng.normal(255.0, 20.0, 3).tolist() if rng.random() < 0.5 else (255.0, 255.0, 255.0)
+    tint = rng.normal(255.0, 20.0, 3) if rng.random() < 0.5 else _WHITE
+    table = np.clip(tint[:, None] * level + 0.5, 0, 255).astype(np.uint8)
     order = rng.permutation(3).tolist() if rng.random() < 0.15 else (0, 1, 2)
     out = np.empty_like(image)
-    for channel in range(3):
-        table = np.clip(level * tint[channel] + 0.5, 0, 255).astype(np.uint8)
-        out[:, :, channel] = table[image[:, :, order[channel]]]
+    for channel, origin in enumerate(order):
+        out[:, :, channel] = table[channel].take(image[:, :, origin])
     return out
 
 
@@ -137,7 +138,7 @@ def add_noise(image: Picture, rng: Rng) -> Picture:
     # Two random bytes added (standard deviation 104.5): several times quicker than normal deviates.
     dice = rng.integers(0, 256, (2, *shape), dtype=np.uint8)
     table = ((np.arange(511) - 255) * (rng.uniform(3.0, 18.0) / 104.5)).round().astype(np.int16)
-    noisy: npt.NDArray[np.int16] = image + table[dice[0].astype(np.int16) + dice[1]]
+    noisy: npt.NDArray[np.int16] = image + table.take(dice[0].astype(np.int16) + dice[1])
     return noisy.clip(0, 255).astype(np.uint8)
 
 
@@ -145,4 +146,4 @@ def compress(image: Picture, rng: Rng) -> Picture:
     """JPEG at quality 15 to 75."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=int(rng.uniform(15, 75)))
-    return np.array(Image.open(buffer))
+    return np.array(Image.open(buffer, formats=["JPEG"]))
