@@ -1,8 +1,7 @@
-"""`wordsight read` as a process of its own: pipes, signals, standard input, and how soon it starts."""
+"""`wordsight read` as a process of its own: pipes, signals, terminals, standard input."""
 
 import io
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -102,34 +101,6 @@ def test_progress_bar_only_on_a_terminal(many: Path, toy_pack: Path, tmp_path: P
         process.wait(30)
         os.close(main)
     assert b"Reading" in seen
-
-
-def _seconds(*args: str) -> float:
-    """Processor seconds of a Python process, the least of five; unlike the clock's they do not depend on the load."""
-
-    def used() -> float:
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime
-
-    times = []
-    for _ in range(5):
-        before = used()
-        subprocess.run([sys.executable, *args], check=True, capture_output=True)
-        times.append(used() - before)
-    return min(times)
-
-
-def test_import_and_help_are_quick() -> None:
-    bare = _seconds("-c", "pass")
-    assert _seconds("-c", "import wordsight") - bare < 0.15
-    assert _seconds("-m", "wordsight.cli.main", "--help") < 0.5 + bare
-
-
-def test_command_line_loads_nothing_heavy() -> None:
-    heavy = ["numpy", "torch", "onnxruntime", "cv2", "PIL", "rapidocr", "rich.progress"]
-    code = f"import sys, wordsight.cli.main; print([name for name in {heavy} if name in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert result.stdout == "[]\n"
 
 
 def test_damaged_files_are_one_line_each(toy_pack: Path, crop: Path, tmp_path: Path) -> None:

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,3 @@ def tiny() -> Reader:
     if "tiny" not in shipped_models():
         pytest.skip("the pack 'tiny' is not in this checkout: make pack")
     return Reader("tiny")
-
-
-@pytest.fixture(scope="session")
-def data() -> Path:
-    """The folder of real images."""
-    default = Path(__file__).parents[2].parent / "shared" / "data"
-    folder = Path(os.environ.get("WORDSIGHT_DATA", default))
-    if not folder.is_dir():
-        pytest.skip("no real images: set WORDSIGHT_DATA")
-    return folder
