@@ -1,5 +1,6 @@
 """`wordsight train`."""
 
+import sys
 from pathlib import Path
 
 import typer
@@ -16,9 +17,7 @@ def train(
 
     --ckpt_path=FILE goes on with an interrupted run. All keys: wordsight train RECIPE --print_config.
     """
-    from lightning.pytorch.cli import LightningCLI
+    from wordsight.train import run_recipe
 
-    from wordsight.train import Recognition, WordsData
-
-    arguments = ["fit", "--config", str(recipe), *context.args]
-    LightningCLI(Recognition, WordsData, args=arguments, save_config_kwargs={"overwrite": True})
+    sys.argv = sys.argv[:1]  # LightningCLI warns where it finds arguments that it was not meant to read
+    run_recipe(recipe, context.args)

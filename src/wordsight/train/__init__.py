@@ -2,5 +2,6 @@
 
 from wordsight.train.data import WordsData
 from wordsight.train.module import KeepModel, Recognition
+from wordsight.train.run import run_recipe
 
-__all__ = ["KeepModel", "Recognition", "WordsData"]
+__all__ = ["KeepModel", "Recognition", "WordsData", "run_recipe"]
