@@ -51,15 +51,22 @@ def holdout(source: Source, fraction: float) -> tuple[View, View]:
     """Splits `source` into (training, validation), the validation part being its last `fraction`.
 
     Sources list the crops of one scene one after the other (folders in the natural order of their names), so a cut in
-    one place keeps all scenes but at most one on one side; in a `ScenesSource` the cut is moved to a scene's start.
+    one place keeps all scenes but at most one on one side; in a `ScenesSource`, or a view of one, the cut is moved to
+    the start of a scene.
     """
     if not 0 <= fraction <= 1:
         raise ConfigError(f"a holdout fraction of {fraction} is not between 0 and 1")
     cut = len(source) - round(len(source) * fraction)
-    if isinstance(source, ScenesSource):
-        while 0 < cut < len(source) and source.words[cut][0] == source.words[cut - 1][0]:
-            cut -= 1
+    while 0 < cut < len(source) and (scene := _scene(source, cut)) is not None and scene == _scene(source, cut - 1):
+        cut -= 1
     return subset(source, 0, cut), subset(source, cut, len(source))
+
+
+def _scene(source: Source, i: int) -> int | None:
+    """Number of the scene that sample i was cut from, where that is known."""
+    while isinstance(source, View):
+        source, i = source.source, source.indices[i]
+    return source.words[i][0] if isinstance(source, ScenesSource) else None
 
 
 def rejection(label: str, charset: Charset, max_length: int) -> str:
