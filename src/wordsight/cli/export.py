@@ -14,7 +14,9 @@ def export(
     name: str | None = typer.Option(None, help="Name of the pack; the folder's unless given."),
     int8: bool = typer.Option(False, "--int8", help="Store weights as int8: a quarter of the size, not faster."),
     float32: bool = typer.Option(False, "--float32", help="Store weights as float32 instead of float16."),
-    visual_only: bool = typer.Option(False, help="Leave the cross-modal branch out."),
+    visual_only: bool = typer.Option(
+        False, "--visual-only", help="Leave the cross-modal branch out, as is done anyway if it is not trained yet."
+    ),
     temperature: float = typer.Option(1.0, min=0.01, help="Divides the logits before probabilities are made of them."),
     licence: str = typer.Option("Apache-2.0", help="Licence of the weights."),
 ) -> None:
@@ -31,7 +33,7 @@ def export(
         out,
         name=name or out.resolve().name,
         weights="int8" if int8 else "float32" if float32 else "float16",
-        cross=not visual_only,
+        cross=not visual_only and about.get("cross", True),
         temperature=temperature,
         about={"licence": licence} | about,
     )
