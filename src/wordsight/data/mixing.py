@@ -65,7 +65,7 @@ def holdout(source: Source, fraction: float) -> tuple[View, View]:
 def _scene(source: Source, i: int) -> int | None:
     """Number of the scene that sample i was cut from, where that is known."""
     while isinstance(source, View):
-        source, i = source.source, source.indices[i]
+        i, source = source.indices[i], source.source
     return source.words[i][0] if isinstance(source, ScenesSource) else None
 
 
