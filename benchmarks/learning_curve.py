@@ -1,0 +1,64 @@
+"""Draws what a training run has learnt: validation accuracy and loss over the crops it has seen.
+
+    python benchmarks/learning_curve.py RUN --batch-size 64 --out docs/learning-curve.png
+
+RUN is a folder that `wordsight train` wrote. Needs matplotlib.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+
+def series(run: Path, column: str) -> list[tuple[int, float]]:
+    """(step, value) of one logged quantity, all parts of a resumed run together."""
+    points: dict[int, float] = {}
+    for file in sorted(run.rglob("metrics.csv"), key=lambda path: path.stat().st_mtime):
+        with file.open(newline="") as rows:
+            points.update((int(r["step"]) + 1, float(r[column])) for r in csv.DictReader(rows) if r.get(column))
+    return sorted(points.items())
+
+
+def smoothed(points: list[tuple[int, float]], width: int = 10) -> list[tuple[int, float]]:
+    """Means of `width` points, one for each: the loss of a single batch depends on how long its words are."""
+    means = []
+    for start in range(0, len(points) - width + 1, width):
+        part = points[start : start + width]
+        means.append((part[-1][0], sum(value for _, value in part) / width))
+    return means
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--batch-size", type=int, required=True, help="crops per step")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+
+    figure, (accuracy, loss) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for axis, columns, label in (
+        (accuracy, {"val/accuracy": "36 characters", "val/exact": "exact"}, "validation words read right (%)"),
+        (loss, {"train/visual": "visual branch", "train/cross": "cross-modal branch"}, "training loss per character"),
+    ):
+        for column, name in columns.items():
+            points = series(options.run, column)
+            points = smoothed(points) if axis is loss else points
+            axis.plot([step * options.batch_size / 1000 for step, _ in points], [v for _, v in points], label=name)
+        axis.set_xlabel("training crops (thousands)")
+        axis.set_ylabel(label)
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.savefig(options.out, dpi=110)
+    for step, value in series(options.run, "val/accuracy"):
+        print(f"{step * options.batch_size:>9,} crops  {value:5.1f} %")
+
+
+if __name__ == "__main__":
+    main()
