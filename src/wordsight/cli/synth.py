@@ -21,8 +21,10 @@ def synth(
 ) -> None:
     """Render labelled word crops for training."""
     from wordsight.synth.export import write_words
+    from wordsight.synth.fonts import font_index
     from wordsight.synth.words import RenderedWords
 
+    font_index(fonts or None, lambda files: progress(files, len(files), "looking at fonts"))
     source = RenderedWords(seed=seed, fonts=fonts or None, words=words or (), backgrounds=backgrounds)
     began = time.perf_counter()
     done = 0
@@ -46,3 +48,27 @@ def synth_backgrounds(
     every = [scene for path in scenes for scene in read_scenes(path)]
     written = sum(cut_backgrounds(progress(every, len(every), "cutting"), out, per_scene, seed))
     typer.echo(f"{out}: {written} patches from {len(every)} photographs")
+
+
+@app.command("synth-scene")
+def synth_scene(
+    out: Path = typer.Option(..., help="Picture to write; its ending says the format."),
+    seed: int = typer.Option(0, help="Another seed, another street."),
+    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; repeat for several. Default: the system's."),
+) -> None:
+    """Render a street with signs; print its words and their boxes as a line of scenes.jsonl."""
+    import json
+
+    from PIL import Image
+
+    from wordsight.errors import DataError
+    from wordsight.synth.scene import render_scene
+
+    scene = render_scene(seed, fonts or None)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(scene.image).save(out, optimize=True)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{out}: cannot be written ({error}); choose another --out") from error
+    words = [{"polygon": word.polygon, "text": word.text, "legible": True} for word in scene.words]
+    typer.echo(json.dumps({"image": out.name, "words": words}))

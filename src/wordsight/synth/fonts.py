@@ -11,7 +11,7 @@ import random
 import string
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -204,11 +204,14 @@ def _score(faces: list[tuple[Face, dict[str, NDArray[np.float32]]]]) -> list[Fac
     return kept
 
 
-def font_index(folders: Sequence[str | Path] | None = None, cache: bool = True) -> tuple[Face, ...]:
+def font_index(
+    folders: Sequence[str | Path] | None = None, watch: Callable[[Sequence[Path]], Iterable[Path]] = iter
+) -> tuple[Face, ...]:
     """The usable faces below `folders` (default: the system's), sorted by path; at least Pillow's own font.
 
     Left out: files FreeType cannot open, symbol fonts, faces without capitals, exact copies of another face.
-    The result is cached in the user's cache folder under a name made of all paths, sizes and times.
+    The result is cached in the user's cache folder under a name made of all paths, sizes and times. Without it,
+    looking at 2,000 files takes 25 s; `watch` may wrap the files that are looked at, in a progress bar for one.
 
     Raises:
         DataError: a folder that was asked for is not there or has no usable font.
@@ -223,11 +226,10 @@ def font_index(folders: Sequence[str | Path] | None = None, cache: bool = True) 
     stamp = [(str(p), s.st_size, s.st_mtime_ns) for p in paths for s in (p.stat(),)]
     name = sha256(json.dumps([_INDEX_VERSION, CAP_HEIGHT, stamp]).encode()).hexdigest()[:24]
     file = _cache_folder() / f"fonts-{name}.json"
-    faces = _load(file) if cache else None
+    faces = _load(file)
     if faces is None:
-        faces = _build(paths)
-        if cache:
-            _store(file, faces)
+        faces = _build(watch(paths))
+        _store(file, faces)
     if not faces and asked:
         raise DataError(f"{', '.join(map(str, roots))}: no usable font; give a folder with .ttf or .otf files")
     return faces or _fallback()
@@ -240,7 +242,7 @@ def _fallback() -> tuple[Face, ...]:
     return (face[0],)
 
 
-def _build(paths: Sequence[Path]) -> tuple[Face, ...]:
+def _build(paths: Iterable[Path]) -> tuple[Face, ...]:
     faces, seen = [], set()
     for path in paths:
         try:

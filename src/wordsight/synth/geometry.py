@@ -146,6 +146,8 @@ def _camera(rng: random.Random, box: Box) -> Matrix:
         degrees = rng.uniform(-30, 30)
     else:
         degrees = rng.choice((-90, 90)) + rng.gauss(0, 5)  # names down the side of a building
+    if width > 6 * height:  # turned far, a long line fills a crop in which nothing is left of it
+        degrees *= 0.35
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     stretch = math.exp(rng.gauss(0, 0.18))
     shear = rng.gauss(0, 0.12) if rng.random() < 0.35 else 0.0
