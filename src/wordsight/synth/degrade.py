@@ -5,13 +5,18 @@ import math
 import random
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL.JpegImagePlugin import JpegImageFile
 
 from wordsight.synth.background import noise_window, random_color
 
 # Standard deviation of brightness below which words on real crops are no longer read (see tests of the labels there:
 # the faintest legible ICDAR 2015 training crops have 5 to 8 grey levels).
 _LEAST_SPREAD = 7.0
+Pixels = NDArray[np.uint8]
+
+_CHANNELS = np.array([0, 256, 512], dtype=np.uint16)
 _RAMP = np.linspace(0, 1, 256, dtype=np.float32)
 _RESIZE = (Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 
@@ -42,7 +47,7 @@ def occlude(rng: random.Random, picture: Image.Image) -> None:
             width=thick,
         )
     elif form < 0.8:
-        size = height * rng.uniform(0.08, 0.3)
+        size = height * rng.uniform(0.06, 0.22)
         x, y = rng.uniform(0, width), rng.uniform(0, height)
         shape = draw.ellipse if rng.random() < 0.5 else draw.rectangle
         shape((x, y, x + size, y + size * rng.uniform(0.5, 1.5)), fill=color)
@@ -63,7 +68,7 @@ def motion(rng: random.Random, picture: Image.Image) -> Image.Image:
     return picture.filter(ImageFilter.Kernel((5, 5), kernel))
 
 
-def tone(rng: random.Random, picture: Image.Image) -> Image.Image:
+def tone(rng: random.Random, values: Pixels) -> Pixels:
     """Exposure, contrast, gamma, colour of the light, and now and then a negative: one table a channel."""
     gamma = math.exp(rng.gauss(0, 0.25))
     gain = min(1.25, max(0.4, math.exp(rng.gauss(-0.05, 0.22))))
@@ -74,19 +79,17 @@ def tone(rng: random.Random, picture: Image.Image) -> Image.Image:
         curve = 1 - curve
     cast = np.array([[math.exp(rng.gauss(0, 0.07))] for _ in range(3)], dtype=np.float32)
     table = np.clip(curve[None] * cast * 255, 0, 255).astype(np.uint8)
-    values = np.asarray(picture)
-    return Image.fromarray(np.stack([table[k][values[..., k]] for k in range(3)], axis=2))
+    return np.asarray(table.ravel().take(values + _CHANNELS))
 
 
-def noise(rng: random.Random, picture: Image.Image, strength: float) -> Image.Image:
+def noise(rng: random.Random, values: Pixels, strength: float) -> Pixels:
     """Sensor noise of `strength` grey levels, coloured or not.
 
     A picture in which nothing could be seen under it any more is spread to `_LEAST_SPREAD` grey levels before.
     """
-    values = np.asarray(picture)
     field = noise_window(rng, *values.shape[:2])
     if field.shape[:2] != values.shape[:2]:
-        return picture  # wider than the bank: such a strip shows no noise at 128 px anyway
+        return values  # wider than the bank: such a strip shows no noise at 128 px anyway
     if rng.random() < 0.4:
         field = field[..., :1]
     grey = values[::2, ::2, 1].astype(np.float32)
@@ -97,18 +100,20 @@ def noise(rng: random.Random, picture: Image.Image, strength: float) -> Image.Im
         noisy = noisy + values * np.float32(factor) + np.float32(min(max(mean, 40.0), 215.0) - mean * factor)
     else:
         noisy = noisy + values
-    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+    return np.asarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
 def jpeg(picture: Image.Image, quality: int) -> Image.Image:
     """Through JPEG and back."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=quality, subsampling=2 if quality < 90 else 0)
-    with Image.open(buffer) as file:
-        return file.convert("RGB")
+    buffer.seek(0)
+    file = JpegImageFile(buffer)  # Image.open would look for other formats and for further pictures first
+    file.load()
+    return file
 
 
-def degrade(rng: random.Random, picture: Image.Image, distance: float, letters: float) -> Image.Image:
+def degrade(rng: random.Random, picture: Image.Image, distance: float, letters: float) -> Pixels:
     """The whole chain: light and things in front, `distance` times smaller, lens, sensor, camera software, JPEG.
 
     `letters` is the height in pixels of the text afterwards: blur goes with it, so that it stays readable.
@@ -131,17 +136,28 @@ def degrade(rng: random.Random, picture: Image.Image, distance: float, letters: 
         sigma = letters * rng.uniform(0.01, 0.05)
         blur = ImageFilter.GaussianBlur(sigma) if rng.random() < 0.3 else ImageFilter.BoxBlur(1.6 * sigma)
         picture = picture.filter(blur)
+    values = np.asarray(picture)
     if rng.random() < 0.75:
-        picture = tone(rng, picture)
+        values = tone(rng, values)
     if rng.random() < 0.45:
-        picture = noise(rng, picture, abs(rng.gauss(0, 6)) + 1)
-    if rng.random() < 0.15:
+        values = noise(rng, values, abs(rng.gauss(0, 6)) + 1)
+    return _processed(rng, values, letters)
+
+
+def _processed(rng: random.Random, values: Pixels, letters: float) -> Pixels:
+    """What the software of cameras and of those who stored the crops does: smoothing, sharpening, JPEG, enlarging."""
+    smooth, sharpen, store = rng.random() < 0.15, rng.random() < 0.2, rng.random() < 0.55
+    enlarge = letters < 20 and values.shape[1] < 200 and rng.random() < 0.2
+    if not (smooth or sharpen or store or enlarge):
+        return values
+    picture = Image.fromarray(values)
+    if smooth:
         picture = picture.filter(ImageFilter.BoxBlur(rng.uniform(0.4, 0.9)))
-    if rng.random() < 0.2:
+    if sharpen:
         picture = picture.filter(ImageFilter.UnsharpMask(rng.uniform(0.6, 2), rng.randint(40, 200), 0))
-    if rng.random() < 0.55:
+    if store:
         picture = jpeg(picture, rng.randint(30, 95))
-    if letters < 20 and picture.width < 200 and rng.random() < 0.2:  # crops that were blown up before they were stored
+    if enlarge:
         zoom = rng.uniform(1.3, 2.5)
         picture = picture.resize((round(picture.width * zoom), round(picture.height * zoom)), rng.choice(_RESIZE[1:]))
-    return picture
+    return np.asarray(picture)

@@ -79,7 +79,7 @@ def render_word(rng: random.Random, text: str, book: FontBook, backgrounds: Back
     for _ in range(_TRIES):
         surface, color = _surface(rng, view.size, backgrounds)
         picture, mask = _paint(rng, plane, view, surface, color)
-        crop = np.asarray(degrade(rng, picture, distance, letters))
+        crop = degrade(rng, picture, distance, letters)
         if _legible(crop, mask):
             break
     return crop
@@ -128,7 +128,7 @@ def _textless(rng: random.Random, backgrounds: Backgrounds) -> NDArray[np.uint8]
     height = rng.randint(24, 48)
     size = (round(height * rng.uniform(0.8, 5)), height)
     surface = (backgrounds.cut(rng, size) if rng.random() < 0.85 else None) or procedural(rng, size)
-    return np.asarray(degrade(rng, surface, rng.choice((1.0, 1.5, 2.5)), 0.6 * height))
+    return degrade(rng, surface, rng.choice((1.0, 1.5, 2.5)), 0.6 * height)
 
 
 def _plane(rng: random.Random, book: FontBook, face: int, line: Line) -> tuple[Image.Image, tuple[int, int, int, int]]:
