@@ -4,9 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from wordsight.cli.main import app
 from wordsight.decoding import decode_psm
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, ModelError
+from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
 from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
@@ -46,7 +49,12 @@ def model():
 
 @pytest.fixture(scope="module")
 def protos(model):
-    return export_graphs(model)
+    model.train()
+    protos = export_graphs(model)
+    assert model.training  # as it was before
+    assert model.visual_decoder.training
+    model.eval()
+    return protos
 
 
 @pytest.fixture(scope="module")
@@ -137,17 +145,26 @@ def test_nothing_of_this_machine_is_in_a_pack(packs):
     assert "tmp" not in json.dumps(json.loads((packs["int8"].folder / "pack.json").read_text()))
 
 
-def test_visual_branch_alone_leaves_the_model_as_it_was(model, images, tmp_path, capfd):
-    model.train()
-    pack = export_pack(model, tmp_path / "visual", name="visual", cross=False, weights="float32")
-    assert model.training
-    assert model.visual_decoder.training
-    model.eval()
-    assert capfd.readouterr() == ("", "")  # the exporter keeps quiet
-    assert sorted(pack.graphs) == ["image", "visual"]
+def test_export_command(model, images, tmp_path, capfd):
+    """A checkpoint whose cross-modal branch is not trained yet becomes a pack without it; the exporter keeps quiet."""
+    checkpoint.save(model, tmp_path / "run", cross=False, steps=7)
+    result = CliRunner().invoke(app, ["export", str(tmp_path / "run"), "--out", str(tmp_path / "mine"), "--float32"])
+    assert result.exit_code == 0, result.output
+    assert capfd.readouterr() == ("", "")
+    assert result.output.startswith(f"{tmp_path / 'mine'}: image.onnx, visual.onnx, ")
+    assert len(result.output.splitlines()) == 1
+    pack = load_pack(tmp_path / "mine")
+    assert (pack.name, pack.cross) == ("mine", False)
+    assert (pack.about["licence"], pack.about["steps"]) == ("Apache-2.0", 7)
     expected = decode_psm(TorchGraphs(model, cross=False), images[:7], model.tokenizer, MAX_LENGTH)
     found = OnnxRecognizer(pack, "cpu", 1).read(images[:7])
     assert [r.text for r in found] == [model.tokenizer.decode(x.argmax(1)) for x in expected.logits]
+
+
+def test_export_command_without_checkpoint(tmp_path):
+    result = CliRunner().invoke(app, ["export", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, ModelError)
+    assert "not a checkpoint folder" in str(result.exception)
 
 
 def test_unknown_storage(model, tmp_path):

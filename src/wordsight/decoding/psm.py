@@ -21,7 +21,8 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 FIRST_DRAFT = 16
-"""Positions of the first draft; only rows that have not ended by then are drafted in full. Hardly a word is longer."""
+"""Positions of the first draft; only rows that have not ended by then are drafted in full. Few words are longer, and a
+draft of 41 positions takes clip4str-tiny 0.3 ms more, of about 5 for a word (one AVX-512 core)."""
 
 
 class PsmGraphs(Protocol):
