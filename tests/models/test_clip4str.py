@@ -56,6 +56,14 @@ def test_loss_and_gradients_equal_one_permutation_after_the_other(model, batch):
         torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
 
 
+def test_a_batch_of_empty_words_learns_their_end(model):
+    targets = torch.from_numpy(model.tokenizer.encode(["", ""]))
+    losses = model.loss(torch.randn(2, 3, 16, 32), targets, torch.Generator())
+    losses.total.backward()
+    assert torch.isfinite(losses.total)
+    assert model.visual_decoder.head.weight.grad.any()
+
+
 def test_every_parameter_learns(model, batch):
     model.loss(*batch, torch.Generator()).total.backward()
     still = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]

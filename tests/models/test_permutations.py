@@ -22,7 +22,7 @@ def test_orders_come_in_mirrored_pairs_and_begin_left_to_right():
         assert order[-1] == 8
 
 
-@pytest.mark.parametrize(("length", "expected"), [(1, 1), (2, 2), (3, 6), (4, 6)])
+@pytest.mark.parametrize(("length", "expected"), [(0, 1), (1, 1), (2, 2), (3, 6), (4, 6)])
 def test_short_words_use_every_order_at_most_once(length, expected):
     for seed in range(20):
         orders = draw_orders(length, 6, generator(seed))

@@ -16,8 +16,8 @@ def draw_orders(length: int, count: int, generator: torch.Generator) -> Tensor:
         (K, length + 2): content positions in the order of prediction, [B] (0) first. [E] (length + 1) is last, but
         first in the right-to-left order, which so learns to tell the end from the image alone.
     """
-    if length == 1:
-        return torch.tensor([[0, 1, 2]])
+    if length <= 1:  # a batch of empty words has [E] to learn
+        return torch.arange(length + 2)[None]
     pairs = max(count // 2, 1)
     drawn = [torch.arange(length)]
     if length <= 4:  # few enough to list: one of each pair of mirrors, without the one we have
