@@ -73,6 +73,13 @@ def _picture(*words: str) -> Image.Image:
     return image
 
 
+def _outline(word: str) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of the first word of a picture."""
+    pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    left, top, right, bottom = pen.textbbox((60, 30), word, ImageFont.load_default(60))
+    return left - 4, top - 4, right + 4, bottom + 4
+
+
 def _data(folder: Path) -> None:
     """What `make pack` wants: words, scenes and a word list."""
     words, scenes, lists = (
@@ -103,13 +110,13 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (clone / ".venv" / "bin").symlink_to(PROGRAMS)
     for stamp in (".made", ".base", ".dev"):
         (clone / ".venv" / stamp).touch()
-    _picture("OPEN", "Sunday").save(clone / "photo.jpg", quality=95)
+    _picture("OPEN", "HOTEL").save(clone / "photo.jpg", quality=95)
     for name in ("photos", "crops"):
         (clone / name).mkdir()
-    for i, word in enumerate(("OPEN", "Sunday"), 1):
+    for i, word in enumerate(("OPEN", "HOTEL"), 1):
         _picture(word).save(clone / "photos" / f"{i}.jpg")
-        _picture(word).crop((40, 25, 300, 115)).save(clone / "crops" / f"{i}.png")
-    (clone / "boxes.json").write_text("[[40, 25, 300, 105]]")
+        _picture(word).crop(_outline(word)).save(clone / "crops" / f"{i}.png")
+    (clone / "boxes.json").write_text(json.dumps([_outline("OPEN")]))
     _data(clone / "data")
     return clone
 
@@ -153,7 +160,7 @@ def test_every_block_is_run_by_one_of_these_tests() -> None:
 @needs_model
 def test_the_two_commands(clone: Path) -> None:
     read, test = _run_all(_block("make read"), clone)
-    assert read.lower() == "open\nsunday\n"
+    assert read.lower() == "open\nhotel\n"
     assert "pytest" in test
 
 
@@ -164,7 +171,7 @@ def test_make_read_alone_reads_the_example(clone: Path) -> None:
 
 @needs_model
 def test_the_plain_commands(clone: Path) -> None:
-    assert _run_all(_block("pip install ."), clone)[-1].lower() == "open\nsunday\n"
+    assert _run_all(_block("pip install ."), clone)[-1].lower() == "open\nhotel\n"
 
 
 @needs_model
@@ -172,9 +179,9 @@ def test_the_python(clone: Path) -> None:
     (block,) = _blocks("python")
     (clone / "example.py").write_text(block.code + "print([word.text for word in words])\n")
     lines = _run("python example.py", clone).stdout.lower().splitlines()
-    assert lines[:2] == ["open", "sunday"]
+    assert lines[:2] == ["open", "hotel"]
     assert lines[2].startswith("open 0.") or lines[2].startswith("open 1.")
-    assert lines[-1] == "['open', 'sunday']"
+    assert lines[-1] == "['open', 'hotel']"
 
 
 @needs_model

@@ -51,7 +51,7 @@ def photo(tmp_path: Path) -> Path:
     image = Image.new("RGB", (480, 200), (250, 245, 235))
     pen = ImageDraw.Draw(image)
     pen.text((60, 30), "OPEN", (20, 30, 60), ImageFont.load_default(60))
-    pen.text((60, 110), "Sunday", (20, 30, 60), ImageFont.load_default(60))
+    pen.text((60, 110), "HOTEL", (20, 30, 60), ImageFont.load_default(60))
     image.save(tmp_path / "photo.png")
     return tmp_path / "photo.png"
 
@@ -117,10 +117,10 @@ def test_the_default_model_is_small() -> None:
 
 @needs_model
 def test_the_installed_command_reads(installed: Path, photo: Path) -> None:
-    done = _run(photo.parent, installed / "wordsight", "read", photo.name, "--format", "json")
+    done = _run(photo.parent, installed / "wordsight", "read", photo.name, "--format", "jsonl")
     assert done.returncode == 0, done.stderr
     words = [w["text"].lower() for line in json.loads(done.stdout)["lines"] for w in line["words"]]
-    assert words == ["open", "sunday"]
+    assert words == ["open", "hotel"]
 
 
 @needs_model
@@ -128,4 +128,4 @@ def test_the_installed_library_reads(installed: Path, photo: Path) -> None:
     code = f"import wordsight; print(wordsight.Reader().read({photo.name!r}).text.lower())"
     done = _run(photo.parent, installed / "python", "-c", code)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "open\nsunday\n"
+    assert done.stdout == "open\nhotel\n"
