@@ -84,18 +84,20 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _growth(reader: Reader, signs: list[Path], warm_up: int, reads: int) -> int:
+def _growth(reader: Reader, signs: list[Path], rounds: int, reads: int) -> list[int]:
+    """By how many bytes memory grew in each of some rounds of reads, the first one left out."""
+
     def read(count: int) -> None:
         for k in range(count):
             size = (120 + 10 * (k % 7), 120 + 5 * (k % 5))  # shapes vary, as photos do
             reader.read(np.asarray(Image.open(signs[k % len(signs)]).resize(size)), None if k % 10 == 0 else [WHOLE])
+        gc.collect()
 
-    read(warm_up)
-    gc.collect()
-    before = _resident()
-    read(reads)
-    gc.collect()
-    return _resident() - before
+    held = []
+    for _ in range(rounds + 1):
+        read(reads)
+        held.append(_resident())
+    return np.diff(held).tolist()
 
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is measured through /proc")
@@ -103,14 +105,19 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="m
 
 @needs_proc
 def test_memory_stays_flat(toy_pack: Path, signs: list[Path]) -> None:
-    """EasyOCR grows with every read (its issues 815, 983)."""
-    assert _growth(Reader(toy_pack, threads=1), signs, warm_up=30, reads=60) < 20e6
+    """EasyOCR grows with every read (its issues 815, 983).
+
+    A leak shows in every round; what the allocator keeps for later, only in some.
+    """
+    assert min(_growth(Reader(toy_pack, threads=1), signs, rounds=4, reads=20)) < 500_000  # 25 kB a read
 
 
 @needs_proc
 @pytest.mark.slow
 def test_memory_stays_flat_over_5000_reads(toy_pack: Path, signs: list[Path]) -> None:
-    assert _growth(Reader(toy_pack, threads=1), signs, warm_up=300, reads=5000) < 30e6
+    growth = _growth(Reader(toy_pack, threads=1), signs, rounds=5, reads=1000)
+    assert min(growth) < 2e6
+    assert sum(growth) < 40e6
 
 
 def test_reader_is_freed_when_it_is_dropped(toy_pack: Path, signs: list[Path]) -> None:
