@@ -83,6 +83,18 @@ def test_a_resumed_run_ends_as_one_that_was_never_interrupted(train):
         assert torch.equal(found[name], tensor), name
 
 
+def test_a_resumed_run_obeys_its_own_flags(train):
+    folder = train("run", "--trainer.max_steps=2", "--model.cross_from=99")
+    assert checkpoint.load(folder / "model")[1]["cross"] is False
+    train("run", "--trainer.max_steps=4", "--model.cross_from=3", f"--ckpt_path={folder / 'last.ckpt'}")
+    assert checkpoint.load(folder / "model")[1] | {"validation_accuracy": None} == {
+        "steps": 4,
+        "cross": True,
+        "validation_accuracy": None,
+    }
+    assert sorted(path.name for path in folder.glob("*.ckpt")) == ["last.ckpt", "step.ckpt"]
+
+
 def test_a_run_leaves_a_model_logs_and_its_configuration(train):
     folder = train("run", "--trainer.max_steps=4", "--model.decay=2")
     model, about = checkpoint.load(folder / "model")

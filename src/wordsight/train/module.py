@@ -63,7 +63,6 @@ class Recognition(lightning.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
         self.model: Clip4Str = checkpoint.load(start)[0].train() if start else Clip4Str(clip4str_preset(model))
         self.lr, self.decoder_lr_scale, self.weight_decay = lr, decoder_lr_scale, weight_decay
         self.warmup, self.decay = warmup, decay

@@ -23,7 +23,8 @@ class _RecipeCLI(LightningCLI):
         config = self.config_init["fit"]["trainer"]
         folder = Path(config["default_root_dir"] or "runs")
         # Lightning's own log of which checkpoint is best is of no use here: the newest is what a run goes on from.
-        last = ModelCheckpoint(folder, "step", every_n_train_steps=int(config["val_check_interval"]), save_last=True)
+        every = int(config["val_check_interval"])
+        last = ModelCheckpoint(folder, "step", every_n_train_steps=every, save_last=True, enable_version_counter=False)
         return super().instantiate_trainer(
             callbacks=[KeepModel(), last, *(config["callbacks"] or [])],
             logger=[CSVLogger(folder, "csv"), TensorBoardLogger(folder, "tensorboard")],
