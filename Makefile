@@ -14,6 +14,8 @@ REAL = $(patsubst %/labels.tsv,%,$(wildcard $(DATA)/words/train/*/labels.tsv))
 SCENES = $(wildcard $(DATA)/scenes/train/ic03/scenes.jsonl $(DATA)/scenes/train/ic15/scenes.jsonl)
 LISTS = $(wildcard $(DATA)/corpora/*.tsv $(DATA)/corpora/*.txt)
 RUN := runs/tiny
+FLAGS = $(if $(REAL),--data.real=$(call list,$(REAL))) $(if $(LISTS),--data.words=$(call list,$(LISTS))) \
+    $(if $(SCENES),--data.backgrounds=$(RUN)/backgrounds) $(TRAIN_FLAGS)
 PACK ?= src/wordsight/packs/tiny
 TRAIN_FLAGS ?=
 empty :=
@@ -46,10 +48,8 @@ pack: $(VENV)/.dev
 ifneq ($(SCENES),)
 	$(BIN)/wordsight synth-backgrounds $(SCENES) --out $(RUN)/backgrounds
 endif
-	$(BIN)/wordsight train recipes/tiny.yaml \
-	    $(if $(REAL),--data.real=$(call list,$(REAL))) \
-	    $(if $(LISTS),--data.words=$(call list,$(LISTS))) \
-	    $(if $(SCENES),--data.backgrounds=$(RUN)/backgrounds) $(TRAIN_FLAGS)
+	$(BIN)/wordsight train recipes/tiny.yaml $(FLAGS)
+	$(BIN)/wordsight train recipes/tiny.yaml --config recipes/tiny-anneal.yaml --ckpt_path $(RUN)/last.ckpt $(FLAGS)
 	$(BIN)/wordsight export $(RUN)/model --out $(PACK)
 
 ## make clean               remove what make made (not what was trained)
