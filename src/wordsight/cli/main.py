@@ -1,5 +1,6 @@
 """`wordsight`: gathers the verbs and turns the library's errors into one line and an exit status."""
 
+import os
 import sys
 from importlib import import_module
 
@@ -27,14 +28,28 @@ def _options(
 
 
 def main() -> None:
-    """Entry point of the `wordsight` script. Exit status: 0 done, 1 failed, 2 usage."""
+    """Entry point of the `wordsight` script. Exit status: 0 done, 1 failed, 2 usage.
+
+    No error of the library or of what it calls shows a traceback, unless WORDSIGHT_TRACEBACK is set.
+    """
     try:
         app()
-    except WordsightError as error:
-        typer.echo(f"wordsight: {error}", err=True)
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if os.environ.get("WORDSIGHT_TRACEBACK"):
+            raise
+        typer.echo(f"wordsight: {_in_one_line(error)}", err=True)
+        sys.exit(1)
+
+
+def _in_one_line(error: Exception) -> str:
+    if isinstance(error, WordsightError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed: pip install 'wordsight[train]'"
+    text = " ".join(str(error).split())
+    return f"unexpected {type(error).__name__}: {text} (WORDSIGHT_TRACEBACK=1 shows where; please report it)"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+import pytest
+
+from wordsight.cli import main
+from wordsight.errors import ImageError
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ImageError("a.jpg is not an image: convert it"), "wordsight: a.jpg is not an image: convert it\n"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), "pip install 'wordsight[train]'\n"),
+        (RuntimeError("two\nlines"), "unexpected RuntimeError: two lines (WORDSIGHT_TRACEBACK=1"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_status_1(monkeypatch, capsys, error, line):
+    def fail():
+        raise error
+
+    monkeypatch.delenv("WORDSIGHT_TRACEBACK", raising=False)
+    monkeypatch.setattr(main, "app", fail)
+    with pytest.raises(SystemExit) as stop:
+        main.main()
+    assert stop.value.code == 1
+    message = capsys.readouterr().err
+    assert line in message
+    assert message.count("\n") == 1
+
+
+def test_a_traceback_can_be_had(monkeypatch):
+    def fail():
+        raise RuntimeError("inside")
+
+    monkeypatch.setenv("WORDSIGHT_TRACEBACK", "1")
+    monkeypatch.setattr(main, "app", fail)
+    with pytest.raises(RuntimeError, match="inside"):
+        main.main()
