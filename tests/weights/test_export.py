@@ -170,3 +170,17 @@ def test_export_command_without_checkpoint(tmp_path):
 def test_unknown_storage(model, tmp_path):
     with pytest.raises(ConfigError, match="choose one of float16, float32, int8"):
         export_pack(model, tmp_path, name="x", weights="int4")
+
+
+def test_export_command_adds_facts(model, tmp_path):
+    checkpoint.save(model, tmp_path / "run", steps=3)
+    facts = tmp_path / "about.json"
+    facts.write_text('{"scores": {"words": 12.5}}')
+    arguments = ["export", str(tmp_path / "run"), "--out", str(tmp_path / "mine"), "--about", str(facts)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    about = load_pack(tmp_path / "mine").about
+    assert (about["scores"], about["steps"], about["licence"]) == ({"words": 12.5}, 3, "Apache-2.0")
+    facts.write_text("[")
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, ConfigError)
+    assert str(facts) in str(result.exception)

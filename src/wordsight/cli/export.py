@@ -19,8 +19,13 @@ def export(
     ),
     temperature: float = typer.Option(1.0, min=0.01, help="Divides the logits before probabilities are made of them."),
     licence: str = typer.Option("Apache-2.0", help="Licence of the weights."),
+    facts: Path | None = typer.Option(
+        None, "--about", help="JSON object of what else the pack should say of itself: data, cost, scores."
+    ),
 ) -> None:
     """Write a trained checkpoint as a pack, which needs no PyTorch to run."""
+    import json
+
     from wordsight.errors import ConfigError
     from wordsight.models import checkpoint as checkpoints
     from wordsight.weights.export import export_pack
@@ -28,6 +33,11 @@ def export(
     if int8 and float32:
         raise ConfigError("--int8 and --float32 exclude each other: give one")
     model, about = checkpoints.load(checkpoint)
+    if facts:
+        try:
+            about |= json.loads(facts.read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigError(f"{facts} is not a JSON object ({error}): give one with --about") from None
     pack = export_pack(
         model,
         out,

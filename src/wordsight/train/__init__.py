@@ -1,7 +1,8 @@
 """Training: what a step does, what it trains on, and the recipes' vocabulary."""
 
+from wordsight.train.callbacks import KeepModel
 from wordsight.train.data import WordsData
-from wordsight.train.module import KeepModel, Recognition
+from wordsight.train.module import Recognition
 from wordsight.train.run import run_recipe
 
 __all__ = ["KeepModel", "Recognition", "WordsData", "run_recipe"]

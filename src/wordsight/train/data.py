@@ -63,6 +63,15 @@ class WordsData(lightning.LightningDataModule):
         self.validation_share = validation_share
         self.seed = seed
 
+    def describe(self) -> dict[str, Any]:
+        """What a model card should say about the data."""
+        return {
+            "real": [path.name for path in self.real],
+            "real_share": self.real_share if self.real else 0.0,
+            "word_lists": [path.name for path in self.words],
+            "batch_size": self.batch_size,
+        }
+
     def setup(self, stage: str) -> None:
         """Open the sources and set a validation part aside."""
         module = self._trainer.lightning_module

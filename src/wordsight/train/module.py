@@ -107,27 +107,3 @@ class Recognition(lightning.LightningModule):
         end = self.trainer.max_steps if self.decay else 2**62
         schedule = LambdaLR(optimizer, lambda step: warmup_stable_decay(step, self.warmup, end - self.decay, end))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-class KeepModel(lightning.Callback):
-    """Writes the recognizer as a checkpoint folder `model/` in the run's folder, at each validation and at the end."""
-
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Write it, unless Lightning is only trying out the validation loop."""
-        if not trainer.sanity_checking:
-            self._write(trainer, pl_module)
-
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Write it."""
-        self._write(trainer, pl_module)
-
-    def _write(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        if trainer.is_global_zero and isinstance(module, Recognition):
-            accuracy = trainer.callback_metrics.get("val/accuracy")
-            checkpoint.save(
-                module.model,
-                Path(trainer.default_root_dir) / "model",
-                steps=trainer.global_step,
-                cross=module.cross,
-                validation_accuracy=None if accuracy is None else round(float(accuracy), 2),
-            )

@@ -8,8 +8,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from wordsight.train.callbacks import KeepModel
 from wordsight.train.data import WordsData
-from wordsight.train.module import KeepModel, Recognition
+from wordsight.train.module import Recognition
 
 
 class _RecipeCLI(LightningCLI):
