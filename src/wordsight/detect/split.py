@@ -1,62 +1,112 @@
-"""Lines to words: where in a straightened line the gaps between words are, seen in its pixels."""
+"""Lines to words: where in a straightened line the gaps between words are, seen in its pixels.
+
+Measured on 156 scenes of ICDAR 2015's training set that the gap network has not seen: H-mean of word boxes (IoU > 0.5,
+one to one, illegible words and what lies in them left out), lines as `PPOCRDetector` finds them.
+
+MEASURED
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-_HEIGHT = 32  # pixels; all lines are looked at in this height
-_SPACE = 0.22  # of the line's height: narrower gaps stand between letters
+from wordsight.detect.gaps import HEIGHT, gap_probability
+
+_SURE = 0.8  # probability from which a gap is one, if nobody knows how many there are
+_APART = round(0.4 * HEIGHT)  # two gaps have at least one narrow character between them
+_END = round(0.25 * HEIGHT)  # nor is there one before the first character, or after the last
+_STRAY = 0.4  # how much probability a gap one height away from where the text expects it must have more
+_SPACE = 0.6  # width of a space, of an average lower-case letter
+_NARROW = frozenset("iljI.,:;'!|1tfr()[]- ")
+_WIDE = frozenset("mwMW@%&")
 
 
-def split_words(strip: NDArray[np.uint8], count: int | None = None) -> list[tuple[float, float]]:
+def split_words(
+    strip: NDArray[np.uint8], *, count: int | None = None, texts: Sequence[str] | None = None
+) -> list[tuple[float, float]]:
     """Splits a straightened line at the gaps between its words.
 
     Args:
         strip: uint8 RGB (h, w, 3), the text upright.
-        count: how many words there are, if that is known (from reading the line with its spaces): then the widest and
-            clearest gaps are taken, as many as it needs, and fewer words come only if there are fewer gaps.
+        count: how many words there are, if that is known: as many are returned, fewer only if the strip is too short.
+        texts: the words, if they are known (from reading the line with its spaces): as `count`, and their lengths say
+            about where the gaps are.
 
     Returns:
-        From and to of each word along the strip, in its pixels, left to right; the whole strip where no text is seen.
+        From and to of each word along the strip, in its pixels, left to right. Neighbours touch in the middle of the
+        gap; the first begins and the last ends with the strip.
     """
-    height, width = strip.shape[:2]
-    scale = height / _HEIGHT
-    columns = max(1, round(width / scale))
-    ink = _ink(strip, columns)
-    text = np.flatnonzero(ink)
-    if len(text) == 0 or count == 1:
+    width = strip.shape[1]
+    if texts is not None:
+        count = len(texts)
+    if count is not None and count <= 1:
         return [(0.0, float(width))]
-    first, last = int(text[0]), int(text[-1]) + 1
-    gaps = _runs(~ink[first:last]) + first
-    widths = gaps[:, 1] - gaps[:, 0]
-    if count is None:
-        gaps = gaps[widths >= _SPACE * _HEIGHT]
+    probability = gap_probability(strip).astype(np.float64)
+    columns = len(probability)
+    if texts is not None and columns > 2 * len(texts):
+        gaps = _expected_gaps(probability, _expected(texts, columns))
     else:
-        gaps = gaps[np.sort(np.argsort(-widths, kind="stable")[: count - 1])]
-    borders = np.r_[first, gaps.ravel(), last] * (width / columns)
-    return [(float(x0), float(x1)) for x0, x1 in borders.reshape(-1, 2)]
+        gaps = _best_gaps(probability, _SURE if count is None else 0.0, columns if count is None else count - 1)
+    borders = [0.0, *((gap + 0.5) * width / columns for gap in gaps), float(width)]
+    return list(pairwise(borders))
 
 
-def _ink(strip: NDArray[np.uint8], columns: int) -> NDArray[np.bool_]:
-    """Whether there is ink in each of the columns."""
-    grey = Image.fromarray(strip).convert("L").resize((columns, _HEIGHT), Image.Resampling.BILINEAR)
-    middle = np.asarray(grey, np.float32)[_HEIGHT // 8 : -_HEIGHT // 8]  # neighbouring lines reach into the border
-    contrast = np.ptp(middle, axis=0)
-    return np.asarray(contrast > _otsu(contrast))
+def _best_gaps(probability: NDArray[np.float64], least: float, most: int) -> list[int]:
+    """The most probable columns, from the best down, none near another: at most `most`, each at least `least`."""
+    free = probability.copy()
+    free[:_END] = -1
+    free[max(0, len(free) - _END) :] = -1
+    gaps: list[int] = []
+    while len(gaps) < most:
+        best = int(np.argmax(free))
+        if free[best] < least:
+            break
+        # the middle of where it is that probable
+        last = best
+        while last + 1 < len(free) and free[last + 1] >= free[best] - 1e-3:
+            last += 1
+        gaps.append((best + last) // 2)
+        free[max(0, best - _APART) : last + _APART + 1] = -1
+    return sorted(gaps)
 
 
-def _otsu(values: NDArray[np.float32]) -> float:
-    """The threshold that divides values into two groups of the least variance (Otsu 1979)."""
-    ordered = np.sort(values.astype(np.float64))
-    n = np.arange(1, len(ordered))
-    sums = np.cumsum(ordered)[:-1]
-    if len(n) == 0:
-        return float(ordered[0])
-    between = n * (len(ordered) - n) * (sums / n - (ordered.sum() - sums) / (len(ordered) - n)) ** 2
-    k = int(np.argmax(between))
-    return float(ordered[k] + ordered[k + 1]) / 2
+def _expected(texts: Sequence[str], columns: int) -> list[float]:
+    """About where the gaps are, by the widths of the characters."""
+    widths = [sum(map(_width, text)) for text in texts]
+    total = sum(widths) + _SPACE * (len(texts) - 1)
+    ends = np.cumsum(widths)[:-1] + _SPACE * (np.arange(len(texts) - 1) + 0.5)
+    return [float(end) for end in ends / total * columns]
 
 
-def _runs(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """From and to of the runs of True: (N, 2)."""
-    return np.flatnonzero(np.diff(np.r_[False, mask, False])).reshape(-1, 2)
+def _width(character: str) -> float:
+    if character in _NARROW:
+        return 0.5
+    if character in _WIDE:
+        return 1.5
+    return 1.2 if character.isupper() else 1.0
+
+
+def _expected_gaps(probability: NDArray[np.float64], expected: Sequence[float]) -> list[int]:
+    """One column for each expected one, in order and apart: the most probable, less the more they stray.
+
+    Dynamic programming over the columns: `best[x]` is the best sum of the gaps so far with the last at x.
+    """
+    n = len(probability)
+    columns = np.arange(n)
+    apart = max(1, min(_APART, n // (len(expected) + 2)))
+    best = np.zeros(n)
+    before: list[NDArray[np.intp]] = []
+    for place in expected:
+        gain = probability - _STRAY * ((columns - place) / HEIGHT) ** 2
+        highest = np.maximum.accumulate(best)
+        where = np.maximum.accumulate(np.where(best == highest, columns, 0))
+        if before:
+            gain = gain + np.r_[np.full(apart, -np.inf), highest[:-apart]]
+        before.append(np.r_[np.zeros(apart, np.intp), where[:-apart]])
+        best = gain
+    gaps = [int(np.argmax(best))]
+    for where in before[:0:-1]:
+        gaps.append(int(where[gaps[-1]]))
+    return gaps[::-1]

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from wordsight.detect import split_words
+from wordsight.detect.gaps import gap_probability
+
+
+def line(text: str, size: int = 40, ink: str = "black", paper: str = "white") -> tuple[np.ndarray, list[float]]:
+    """A drawn line, and where its spaces are (their middles)."""
+    font = ImageFont.load_default(size)
+    width = font.getlength(text)
+    image = Image.new("RGB", (round(width) + size // 2, round(1.1 * size)), paper)
+    ImageDraw.Draw(image).text((size // 4, 0), text, ink, font)
+    gaps = [
+        size // 4 + (font.getlength(text[:i]) + font.getlength(text[: i + 1])) / 2
+        for i, character in enumerate(text)
+        if character == " "
+    ]
+    return np.asarray(image), gaps
+
+
+TEXTS = ["Hello", "Two words", "Mind the gap", "ALL CAPITALS HERE", "No 42 High Street"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize(("ink", "paper"), [("black", "white"), ("#ffe040", "#203060"), ("#808080", "#a0a0a0")])
+@pytest.mark.parametrize("how", ["looks", "count", "texts"])
+def test_lines_come_apart_at_their_spaces(text, ink, paper, how):
+    strip, gaps = line(text, ink=ink, paper=paper)
+    known = {"looks": {}, "count": {"count": len(text.split())}, "texts": {"texts": text.split()}}[how]
+    words = split_words(strip, **known)
+    assert len(words) == len(text.split())
+    assert words[0][0] == 0
+    assert words[-1][1] == strip.shape[1]
+    assert [x1 for _, x1 in words[:-1]] == [x0 for x0, _ in words[1:]]
+    assert [x1 for _, x1 in words[:-1]] == pytest.approx(gaps, abs=8)
+
+
+def test_scale_does_not_matter():
+    strip, _ = line("Mind the gap", 96)
+    small = np.asarray(Image.fromarray(strip).resize((strip.shape[1] // 4, strip.shape[0] // 4), Image.Resampling.BOX))
+    assert np.array(split_words(small)) * 4 == pytest.approx(np.array(split_words(strip)), abs=12)
+
+
+def test_known_texts_say_where_to_look():
+    """Spaced letters: every gap looks alike, only the texts tell which of them are between words."""
+    strip, gaps = line("T H E   W I D E   S I G N")
+    words = split_words(strip, texts=["THE", "WIDE", "SIGN"])
+    middles = [gaps[3], gaps[9]]
+    assert [x1 for _, x1 in words[:-1]] == pytest.approx(middles, abs=10)
+
+
+@pytest.mark.parametrize("known", [{}, {"count": 1}, {"count": 0}, {"count": 9}, {"texts": []}, {"texts": ["a"] * 9}])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (3, 7), (32, 20), (40, 300)])
+def test_strips_without_text(known, shape):
+    for strip in (
+        np.full((*shape, 3), 128, np.uint8),
+        np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8),
+    ):
+        words = np.array(split_words(strip, **known))
+        assert words[0, 0] == 0
+        assert words[-1, 1] == shape[1]
+        assert (words[:, 1] > words[:, 0]).all()
+        assert (words[1:, 0] == words[:-1, 1]).all()
+
+
+def test_a_very_long_strip_costs_no_more_than_a_long_one():
+    probability = gap_probability(np.zeros((4, 100_000, 3), np.uint8))
+    assert len(probability) == 8192
+    assert ((probability >= 0) & (probability <= 1)).all()
