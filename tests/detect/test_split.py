@@ -20,7 +20,7 @@ def line(text: str, size: int = 40, ink: str = "black", paper: str = "white") ->
     return np.asarray(image), gaps
 
 
-TEXTS = ["Hello", "Two words", "Mind the gap", "ALL CAPITALS HERE", "No 42 High Street"]
+TEXTS = ["Hello", "Two words", "Mind the gap", "OPEN 24 HOURS", "Based on daily gold rates"]
 
 
 @pytest.mark.parametrize("text", TEXTS)
