@@ -32,6 +32,8 @@ def small(monkeypatch):
     text = dataclasses.replace(cfg.text, width=32, layers=1, heads=2)
     cfg = dataclasses.replace(cfg, image=image, text=text, decoder=DecoderConfig(heads=2, dropout=0.1), embed_dim=32)
     monkeypatch.setitem(presets.CLIP4STR_PRESETS, "clip4str-test", cfg)
+    stem = dataclasses.replace(image, stem=((16, 4, 4), (32, 4, 4)))
+    monkeypatch.setitem(presets.CLIP4STR_PRESETS, "clip4str-test-stem", dataclasses.replace(cfg, image=stem))
 
 
 @pytest.fixture
@@ -107,6 +109,17 @@ def test_a_run_leaves_a_model_logs_and_its_configuration(train):
     assert all(math.isfinite(loss) for loss in losses)
     assert list(folder.rglob("events.out.tfevents.*"))
     assert "clip4str-test" in next(folder.rglob("config.yaml")).read_text()
+
+
+def test_frozen_norms_keep_their_statistics(train):
+    first = train("first", "--trainer.max_steps=1", "--model.model=clip4str-test-stem")
+    flags = ["--trainer.max_steps=2", "--model.model=clip4str-test-stem", f"--model.start={first / 'model'}"]
+    before, free = weights(first), weights(train("free", *flags))
+    frozen = weights(train("frozen", *flags, "--model.freeze_norms=true"))
+    name = "image_tower.stem.0.norm.running_mean"
+    assert torch.equal(frozen[name], before[name])
+    assert not torch.equal(free[name], before[name])
+    assert not torch.equal(frozen["image_tower.stem.0.norm.weight"], before["image_tower.stem.0.norm.weight"])
 
 
 def test_cross_branch_begins_as_a_copy_of_the_visual_one(train):
