@@ -32,13 +32,18 @@ def to_columns(strip: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(Image.fromarray(strip).resize((columns, HEIGHT), Image.Resampling.BILINEAR), np.float32)
 
 
+def contrast(line: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much each column of a line (32, columns, 3) varies: (columns,)."""
+    return np.asarray(np.sqrt((line[4:28].std(axis=0) ** 2).sum(axis=1)), np.float32)
+
+
 def features(line: NDArray[np.float32]) -> NDArray[np.float32]:
     """What the network sees of each column of a line (32, columns, 3): (columns, F)."""
     wide, narrow = line[4:28], line[8:24]  # rows; neighbouring lines reach into the outermost
     grey = wide.mean(axis=2)
     profiles = np.stack(
         [
-            np.sqrt((wide.std(axis=0) ** 2).sum(axis=1)),
+            contrast(line),
             np.sqrt((narrow.std(axis=0) ** 2).sum(axis=1)),
             np.abs(np.diff(grey, axis=1, append=grey[:, -1:])).mean(axis=0),
             np.abs(wide.mean(axis=0) - wide.mean(axis=(0, 1))).sum(axis=1),
@@ -53,10 +58,10 @@ def features(line: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(binned.transpose(1, 0, 2).reshape(line.shape[1], -1), np.float32)
 
 
-def gap_probability(strip: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The probability, for columns of a thirty-second of the height, that a gap between words is there: (columns,)."""
+def gap_probability(line: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The probability that a gap between words is in a column of a line (32, columns, 3): (columns,)."""
     weights = _weights()
-    x = (features(to_columns(strip)) - weights["mean"]) / weights["deviation"]
+    x = (features(line) - weights["mean"]) / weights["deviation"]
     for layer in ("1", "2"):
         x = np.maximum(x @ weights[f"w{layer}"] + weights[f"b{layer}"], 0)
     logits = (x @ weights["w3"] + weights["b3"])[:, 0]
