@@ -55,7 +55,7 @@ def test_words_come_in_reading_order_with_polygons_and_characters(board: Board) 
 def test_words_of_one_line_are_split_at_the_gap(board: Board) -> None:
     board.put("Main", 100, 100, 90, 30, box=False)
     board.put("Street", 230, 100, 120, 30, box=False)
-    board.box(95, 98, 260, 34)
+    board.box(100, 98, 255, 34)
     photo = _reader(board).read(board.image)
     assert [word.text for line in photo.lines for word in line.words] == ["Main", "Street"]
     assert len(photo.lines) == 1

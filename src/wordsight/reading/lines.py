@@ -106,7 +106,7 @@ def words(attempt: Attempt) -> list[Word]:
     out: list[Word] = []
     for piece, reading in zip(attempt.pieces, attempt.readings, strict=True):
         runs = _runs(reading.chars)
-        spans = _places(attempt.strip, piece.span, runs, len(reading.chars))
+        spans = _places(attempt.strip, piece.span, runs, reading.chars)
         for k, ((first, last), span) in enumerate(zip(runs, spans, strict=True)):
             chars = reading.chars[first:last]
             end = ending(reading) if k == len(runs) - 1 else 1.0
@@ -133,13 +133,14 @@ def _runs(chars: Sequence[Char]) -> list[tuple[int, int]]:
     return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
-def _places(strip: Strip, span: Span, runs: Sequence[tuple[int, int]], length: int) -> list[Span]:
-    """Where the words of one piece stand: at the widest gaps in the picture, or, lacking gaps, by counting letters."""
+def _places(strip: Strip, span: Span, runs: Sequence[tuple[int, int]], chars: Sequence[Char]) -> list[Span]:
+    """Where the words of one piece stand: at the likeliest gaps in the picture, or, lacking gaps, by letters."""
     if len(runs) <= 1:
         return [span] * len(runs)
     pixels = _cut(strip.pixels, span)
-    seen = with_margins(split_words(pixels, count=len(runs)), *pixels.shape[:2])
+    texts = ["".join(char.text for char in chars[first:last]) for first, last in runs]
+    seen = with_margins(split_words(pixels, texts=texts), *pixels.shape[:2])
     if len(seen) == len(runs):
         return [(span[0] + x0, span[0] + x1) for x0, x1 in seen]
-    letter = (span[1] - span[0]) / length
+    letter = (span[1] - span[0]) / len(chars)
     return [(span[0] + first * letter, span[0] + last * letter) for first, last in runs]
