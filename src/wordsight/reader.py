@@ -26,6 +26,13 @@ log = logging.getLogger(__name__)
 Source: TypeAlias = str | Path | bytes | NDArray[Any] | Image.Image
 """A path, the bytes of an image file, an array (see `wordsight.imaging.load_image`) or a Pillow image."""
 
+DETECTED_CONFIDENCE = 0.3
+"""From here on a word that the detector found counts, unless the user says otherwise.
+
+On the last 60 scenes of ICDAR 2015's training set the end-to-end H-mean was 49.1 with all words, 53.3 from 0.1 on, 54.3
+from 0.2 on and 56.0 from 0.3 on.
+"""
+
 
 class Recognizer(Protocol):
     """What a reader needs of a recognizer. `read` may be called by several threads at once."""
@@ -68,7 +75,8 @@ class Reader:
         device: "auto", "cpu", "cuda", "coreml" or "openvino".
         threads: of the recognizer and of the detector; None lets ONNX Runtime choose.
         max_pixels: larger images are refused.
-        min_confidence: 0 to 1; words of photos below it are left out. Crops always get their word.
+        min_confidence: 0 to 1; words of photos below it are left out. None: 0.3 for words that the detector found, 0
+            for boxes that were given. Crops always get their word.
         batch_size: how many crops go through the recognizer at a time. It does not change the results.
 
     Raises:
@@ -80,7 +88,7 @@ class Reader:
     _recognizer: Recognizer
     _detector: Callable[[], Detector]
     _max_pixels: int
-    _min_confidence: float
+    _min_confidence: float | None
     _batch_size: int
 
     def __init__(
@@ -90,7 +98,7 @@ class Reader:
         threads: int | None = None,
         *,
         max_pixels: int = MAX_PIXELS,
-        min_confidence: float = 0.0,
+        min_confidence: float | None = None,
         batch_size: int = 32,
     ) -> None:
         from wordsight.runtime import OnnxRecognizer, find_model, load_pack
@@ -106,7 +114,7 @@ class Reader:
         detector: Detector,
         *,
         max_pixels: int = MAX_PIXELS,
-        min_confidence: float = 0.0,
+        min_confidence: float | None = None,
         batch_size: int = 32,
     ) -> "Reader":
         """A reader of parts that are there already."""
@@ -119,11 +127,11 @@ class Reader:
         recognizer: Recognizer,
         detector: Callable[[], Detector],
         max_pixels: int,
-        min_confidence: float,
+        min_confidence: float | None,
         batch_size: int,
     ) -> None:
         _check("max_pixels", max_pixels >= 1, "at least 1")
-        _check("min_confidence", 0 <= min_confidence <= 1, "between 0 and 1")
+        _check("min_confidence", min_confidence is None or 0 <= min_confidence <= 1, "between 0 and 1")
         _check("batch_size", batch_size >= 1, "at least 1")
         vars(self).update(
             _recognizer=recognizer,
@@ -223,7 +231,10 @@ class Reader:
                 log.debug("left out a box of the detector: %s", error)
         strips = [strips[i] for i in reading_order([strip.polygon for strip in strips])]
         attempts = read_strips(strips, self._recognize, split=SPLIT_LINES)
-        lines = [Line(self._sure(words(attempt)), as_polygon(attempt.strip.polygon)) for attempt in attempts]
+        lines = [
+            Line(self._sure(words(attempt), DETECTED_CONFIDENCE), as_polygon(attempt.strip.polygon))
+            for attempt in attempts
+        ]
         return [line for line in lines if line.words]
 
     def _given(self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike]) -> tuple[list[Line], list[str]]:
@@ -236,11 +247,12 @@ class Reader:
             except BoxError as error:
                 problems.append(f"box {number}: {error}")
         attempts = read_strips(strips, self._recognize, split=False)
-        found = [self._sure([one_word(attempt)]) for attempt in attempts]
+        found = [self._sure([one_word(attempt)], 0.0) for attempt in attempts]
         return [Line(each, each[0].polygon) for each in found if each], problems
 
-    def _sure(self, found: Iterable[Word]) -> tuple[Word, ...]:
-        return tuple(word for word in found if word.text and word.confidence >= self._min_confidence)
+    def _sure(self, found: Iterable[Word], default: float) -> tuple[Word, ...]:
+        least = default if self._min_confidence is None else self._min_confidence
+        return tuple(word for word in found if word.text and word.confidence >= least)
 
     def _recognize(self, crops: list[NDArray[np.uint8]]) -> list[Reading]:
         spec, size = self._recognizer.preprocessing, self._batch_size

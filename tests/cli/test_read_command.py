@@ -68,7 +68,7 @@ def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[di
             "device": "auto",
             "threads": None,
             "max_pixels": 100_000_000,
-            "min_confidence": 0.0,
+            "min_confidence": None,
             "batch_size": 32,
         }
     ]

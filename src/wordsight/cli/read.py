@@ -62,7 +62,10 @@ def read(
         Path | None, typer.Option(metavar="DIR", help="Also draw boxes, texts and confidences over the pictures.")
     ] = None,
     model: Annotated[str, typer.Option(help="A shipped model, or the folder of a pack.")] = "tiny",
-    min_confidence: Annotated[float, typer.Option(min=0, max=1, help="Leave out words below it.")] = 0.0,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Leave out words below it; by default 0.3 for detected words, 0 for others."),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Crops that are recognized together.")] = 32,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; by default all.")] = None,
     device: Annotated[Device, typer.Option(help="What the recognizer runs on.")] = Device.auto,
@@ -89,7 +92,7 @@ def read(
         return stdin if item.is_stdin else item.path
 
     if crops:
-        results = _crops(reader, inputs, source, min_confidence)
+        results = _crops(reader, inputs, source, min_confidence or 0.0)
     else:
         results = (_photo(reader, item, source(item), box_file) for item in inputs)
     watched: Iterable[tuple[Input, Result]] = zip(inputs, results, strict=True)
@@ -132,7 +135,7 @@ def _start(
     device: str,
     threads: int | None,
     max_pixels: int,
-    min_confidence: float,
+    min_confidence: float | None,
     batch_size: int,
     boxes: Path | None,
 ) -> tuple["Reader", BoxFile | None]:
