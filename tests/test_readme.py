@@ -32,11 +32,6 @@ TAILORED = {
     "make pack DATA=data": f"make pack DATA=data PACK=packs/new TRAIN_FLAGS='{SHORT_TRAINING}'",
 }
 
-needs_model = pytest.mark.skipif(
-    not (ROOT / "src" / "wordsight" / "packs" / "tiny" / "pack.json").is_file(),
-    reason="no default model in packs/tiny yet",
-)
-
 
 @dataclass(frozen=True)
 class Block:
@@ -157,24 +152,20 @@ def test_every_block_is_run_by_one_of_these_tests() -> None:
     assert set(TAILORED) <= set(commands), "a tailored command is no longer in the README"
 
 
-@needs_model
 def test_the_two_commands(clone: Path) -> None:
     read, test = _run_all(_block("make read"), clone)
     assert read.lower() == "open\nhotel\n"
     assert "pytest" in test
 
 
-@needs_model
 def test_make_read_alone_reads_the_example(clone: Path) -> None:
     assert len(_run("make read", clone).stdout.split()) >= 2
 
 
-@needs_model
 def test_the_plain_commands(clone: Path) -> None:
     assert _run_all(_block("pip install ."), clone)[-1].lower() == "open\nhotel\n"
 
 
-@needs_model
 def test_the_python(clone: Path) -> None:
     (block,) = _blocks("python")
     (clone / "example.py").write_text(block.code + "print([word.text for word in words])\n")
@@ -184,7 +175,6 @@ def test_the_python(clone: Path) -> None:
     assert lines[-1] == "['open', 'hotel']"
 
 
-@needs_model
 def test_what_comes_out(clone: Path) -> None:
     _, hocr, _, csv, boxes, piped = _run_all(_block("wordsight read photos"), clone)
     lines = [json.loads(line) for line in (clone / "words.jsonl").read_text().splitlines()]
@@ -211,7 +201,6 @@ def test_make_pack_trains_and_exports(clone: Path) -> None:
 
 
 @pytest.mark.slow
-@needs_model
 def test_a_fresh_clone_reads_and_then_starts_at_once(tmp_path: Path) -> None:
     """With nothing installed and pip's cache empty. Needs the network."""
     clone = _copy(tmp_path / "wordsight")
