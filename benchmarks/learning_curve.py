@@ -1,8 +1,9 @@
 """Draws what a training run has learnt: validation accuracy and loss over the crops it has seen.
 
-    python benchmarks/learning_curve.py RUN --batch-size 64 --out docs/learning-curve.png
+    python benchmarks/learning_curve.py RUN [RUN...] --batch-size 64 --out docs/learning-curve.png
 
-RUN is a folder that `wordsight train` wrote. Needs matplotlib.
+RUN is a folder that `wordsight train` wrote; of several, each began with the weights that the one before ended with.
+Needs matplotlib.
 """
 
 import argparse
@@ -15,12 +16,17 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 
-def series(run: Path, column: str) -> list[tuple[int, float]]:
-    """(step, value) of one logged quantity, all parts of a resumed run together."""
+def series(runs: list[Path], column: str) -> list[tuple[int, float]]:
+    """(step, value) of one logged quantity, all parts of a resumed run together, one run after the other."""
     points: dict[int, float] = {}
-    for file in sorted(run.rglob("metrics.csv"), key=lambda path: path.stat().st_mtime):
-        with file.open(newline="") as rows:
-            points.update((int(r["step"]) + 1, float(r[column])) for r in csv.DictReader(rows) if r.get(column))
+    done = 0
+    for run in runs:
+        rows = []
+        for file in sorted(run.rglob("metrics.csv"), key=lambda path: path.stat().st_mtime):
+            with file.open(newline="") as lines:
+                rows += list(csv.DictReader(lines))
+        points.update((done + int(row["step"]) + 1, float(row[column])) for row in rows if row.get(column))
+        done += max(int(row["step"]) + 1 for row in rows)
     return sorted(points.items())
 
 
@@ -36,7 +42,7 @@ def smoothed(points: list[tuple[int, float]], width: int = 10) -> list[tuple[int
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--batch-size", type=int, required=True, help="crops per step")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -47,7 +53,7 @@ def main() -> None:
         (loss, {"train/visual": "visual branch", "train/cross": "cross-modal branch"}, "training loss per character"),
     ):
         for column, name in columns.items():
-            points = series(options.run, column)
+            points = series(options.runs, column)
             points = smoothed(points) if axis is loss else points
             axis.plot([step * options.batch_size / 1000 for step, _ in points], [v for _, v in points], label=name)
         axis.set_xlabel("training crops (thousands)")
@@ -56,7 +62,7 @@ def main() -> None:
         axis.grid(alpha=0.3)
         axis.legend()
     figure.savefig(options.out, dpi=110)
-    for step, value in series(options.run, "val/accuracy"):
+    for step, value in series(options.runs, "val/accuracy"):
         print(f"{step * options.batch_size:>9,} crops  {value:5.1f} %")
 
 

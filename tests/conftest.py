@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Threads that wait for each other make small models many times slower where the processors are busy with other things.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
