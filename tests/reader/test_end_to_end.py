@@ -11,8 +11,8 @@ from rapidfuzz.distance import Levenshtein
 
 from wordsight import Reader
 
-# Of the model, not of the code around it, which passes these tests with RapidOCR's recognizer in its place.
 too_weak = pytest.mark.xfail(reason="the first default model: see the weaknesses in docs/models/tiny.md", strict=False)
+split_wrong = pytest.mark.xfail(reason="the gap network cuts 'Welcome' in two: trained on photographs", strict=False)
 
 LINES = ["Welcome", "Coffee House", "Open 1729"]
 
@@ -32,7 +32,7 @@ def _compact(text: str) -> str:
     return "".join(text.split()).lower()
 
 
-@too_weak
+@split_wrong
 def test_words_of_a_sign_in_reading_order(tiny: Reader) -> None:
     photo = tiny.read(_sign(LINES))
     assert [word.text for word in photo.words] == " ".join(LINES).split()
@@ -104,4 +104,4 @@ def test_large_words_of_real_scenes_are_read(tiny: Reader, real_data: Path) -> N
         wanted += len(_large(scene))
         hit += len(_large(scene) & read)
     assert wanted >= 18
-    assert hit / wanted > 0.3  # 0.5 with the model of version 0.1
+    assert hit / wanted > 0.3  # the first default model reads 11 of 22
