@@ -19,7 +19,7 @@ from wordsight.synth.lexicon import NAMES, SIGN_WORDS
 from wordsight.text.charset import PRESETS
 
 MAX_LENGTH = 40
-EMPTY_SHARE = 0.03
+EMPTY_SHARE = 0.08
 """Share of crops without text."""
 
 _CHARSET = frozenset(PRESETS["94+space"])

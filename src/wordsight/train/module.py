@@ -47,8 +47,6 @@ class Recognition(lightning.LightningModule):
         decay: the last steps of `trainer.max_steps`, over which the learning rate falls to 0. 0: it stays.
         cross_from: step from which the cross-modal branch trains, its decoder starting as a copy of the visual one.
             Since it sends no gradient into the visual branch, that branch loses nothing by training alone before.
-        freeze_norms: batch norms use their running statistics, as they do when the model reads. Batches hold words of
-            similar length, so what they measure in a batch tells the length; at the end a model must do without.
         seed: decides permutations and dropout.
     """
 
@@ -62,7 +60,6 @@ class Recognition(lightning.LightningModule):
         warmup: int = 500,
         decay: int = 0,
         cross_from: int = 0,
-        freeze_norms: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -70,7 +67,6 @@ class Recognition(lightning.LightningModule):
         self.lr, self.decoder_lr_scale, self.weight_decay = lr, decoder_lr_scale, weight_decay
         self.warmup, self.decay = warmup, decay
         self.cross_from = cross_from
-        self.freeze_norms = freeze_norms
         self.seed = seed
 
     @property
@@ -82,10 +78,6 @@ class Recognition(lightning.LightningModule):
         """One batch; permutations and dropout are functions of (seed, batch)."""
         if self.global_step == self.cross_from > 0:
             self.model.cross_decoder.load_state_dict(self.model.visual_decoder.state_dict())
-        if self.freeze_norms:
-            for module in self.model.modules():
-                if isinstance(module, torch.nn.BatchNorm2d):
-                    module.eval()
         key = self.seed * 1_000_003 + batch.index
         torch.manual_seed(key)
         losses = self.model.loss(batch.images, batch.targets, torch.Generator().manual_seed(key), self.cross)

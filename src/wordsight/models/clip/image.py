@@ -8,7 +8,10 @@ from wordsight.models.layers import Block
 
 
 class ConvStem(nn.Sequential):
-    """3x3 convolutions with batch norm and GELU; where the shape stays the same the input is added back."""
+    """3x3 convolutions with GELU; where the shape stays the same the input is added back.
+
+    No batch norm: training batches hold words of similar length, so batch statistics would tell the model the length.
+    """
 
     def __init__(self, layers: tuple[tuple[int, int, int], ...]) -> None:
         channels = 3
@@ -24,14 +27,15 @@ class ConvStage(nn.Module):
 
     def __init__(self, channels: int, out: int, stride: tuple[int, int]) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(out)
+        self.conv = nn.Conv2d(channels, out, 3, stride, padding=1)
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
         self.activation = nn.GELU()
         self.residual = channels == out and stride == (1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve, norm, activate; add the input where shapes allow."""
-        out: Tensor = self.activation(self.norm(self.conv(x)))
+        """Convolve, activate; add the input where shapes allow."""
+        out: Tensor = self.activation(self.conv(x))
         return x + out if self.residual else out
 
 
