@@ -183,15 +183,18 @@ class Backgrounds:
     def __getstate__(self) -> dict[str, object]:
         return {"_paths": self._paths, "_cache": OrderedDict(), "_bytes": 0}
 
-    def cut(self, rng: random.Random, size: tuple[int, int]) -> Image.Image | None:
-        """A random part of a random picture, stretched to (width, height); None if there is no (readable) picture."""
+    def cut(self, rng: random.Random, size: tuple[int, int], nearest: float = 0.35) -> Image.Image | None:
+        """A random part of a random picture as (width, height); None if there is no (readable) picture.
+
+        At least the share `nearest` of what fits into the picture is seen.
+        """
         if not self._paths:
             return None
         picture = self._picture(rng.randrange(len(self._paths)))
         if picture is None:
             return None
         width, height = picture.size
-        zoom = min(width / size[0], height / size[1]) * rng.uniform(0.35, 1.0)
+        zoom = min(width / size[0], height / size[1]) * rng.uniform(nearest, 1.0)
         wide, high = max(2.0, size[0] * zoom), max(2.0, size[1] * zoom)
         x, y = rng.uniform(0, max(0.0, width - wide)), rng.uniform(0, max(0.0, height - high))
         part = picture.resize(size, Image.Resampling.BILINEAR, (x, y, min(x + wide, width), min(y + high, height)))

@@ -2,7 +2,6 @@
 
 import math
 import random
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,54 +11,12 @@ from wordsight.synth.background import Backgrounds, Color, limit, luma, near, pr
 from wordsight.synth.degrade import degrade
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook
 from wordsight.synth.geometry import View, random_view
+from wordsight.synth.setting import Line, set_line, stamp
+from wordsight.synth.textless import textless
 
 # How often a crop that nobody can read is painted again before it is left as it is.
 _TRIES = 3
 _PAD = 12  # room around the text for outlines and shadows, pixels of the plane
-
-
-@dataclass(frozen=True)
-class Line:
-    """A set line: its mask (h, w), cropped to the ink, and the baseline's height below the mask's top, pixels."""
-
-    mask: NDArray[np.uint8]
-    baseline: int
-
-
-def set_line(
-    book: FontBook, face: int, text: str, spacing: float = 0.0, jitter: float = 0.0, rng: random.Random | None = None
-) -> Line | None:
-    """Sets `text` in a face: `spacing` pixels more between letters, each up to `jitter` pixels off the baseline.
-
-    Returns None if nothing is drawn.
-    """
-    pen, placed = 0.0, []
-    for character in text:
-        glyph = book.glyph(face, character)
-        if glyph.mask is not None:
-            rise = round(rng.gauss(0, jitter)) if rng is not None and jitter else 0
-            placed.append((glyph.mask, round(pen) + glyph.left, glyph.top + rise))
-            # Some script faces have letters without advance: keep them from falling onto each other.
-            pen += max(glyph.advance, 0.3 * glyph.mask.shape[1]) + spacing
-        else:
-            pen += max(glyph.advance, CAP_HEIGHT * 0.2) + spacing
-    if not placed:
-        return None
-    left, top = min(x for _, x, _ in placed), min(y for *_, y in placed)
-    right = max(x + mask.shape[1] for mask, x, _ in placed)
-    bottom = max(y + mask.shape[0] for mask, _, y in placed)
-    canvas = np.zeros((bottom - top, right - left), dtype=np.uint8)
-    for mask, x, y in placed:
-        _stamp(canvas, mask, x - left, y - top)
-    return Line(canvas, -top)
-
-
-def _stamp(canvas: NDArray[np.uint8], mask: NDArray[np.uint8], x: int, y: int) -> None:
-    """Adds a mask to a canvas at (x, y), cut off at the canvas' edges."""
-    x0, y0 = max(0, -x), max(0, -y)
-    spot = canvas[y + y0 : y + mask.shape[0], x + x0 : x + mask.shape[1]]
-    if spot.size:
-        np.maximum(spot, mask[y0 : y0 + spot.shape[0], x0 : x0 + spot.shape[1]], out=spot)
 
 
 def render_word(rng: random.Random, text: str, book: FontBook, backgrounds: Backgrounds) -> NDArray[np.uint8]:
@@ -71,7 +28,7 @@ def render_word(rng: random.Random, text: str, book: FontBook, backgrounds: Back
     jitter = rng.uniform(0.5, 2.5) if rng.random() < 0.06 else 0.0
     line = set_line(book, face, text, spacing, jitter, rng) if text else None
     if line is None:
-        return _textless(rng, backgrounds)
+        return textless(rng, book, backgrounds)
     plane, box = _plane(rng, book, face, line)
     plane = _weight(rng, plane)
     letters, distance = _distance(rng, len(text))
@@ -124,13 +81,6 @@ def _legible(crop: NDArray[np.uint8], mask: Image.Image) -> bool:
     return bool(((difference > 11) & (difference > 0.75 * spread)).any())
 
 
-def _textless(rng: random.Random, backgrounds: Backgrounds) -> NDArray[np.uint8]:
-    height = rng.randint(24, 48)
-    size = (round(height * rng.uniform(0.8, 5)), height)
-    surface = (backgrounds.cut(rng, size) if rng.random() < 0.85 else None) or procedural(rng, size)
-    return degrade(rng, surface, rng.choice((1.0, 1.5, 2.5)), 0.6 * height)
-
-
 def _plane(rng: random.Random, book: FontBook, face: int, line: Line) -> tuple[Image.Image, tuple[int, int, int, int]]:
     """The word among its neighbours: a mask, and the word's ink box in it."""
     height, width = line.mask.shape
@@ -157,8 +107,8 @@ def _plane(rng: random.Random, book: FontBook, face: int, line: Line) -> tuple[I
     pad = _PAD + (gap if neighbours else 0)
     plane = np.zeros((height + 2 * pad, width + 2 * pad), dtype=np.uint8)
     for near_line, x, y in neighbours:
-        _stamp(plane, near_line.mask, x + pad, y + pad)
-    _stamp(plane, line.mask, pad, pad)
+        stamp(plane, near_line.mask, x + pad, y + pad)
+    stamp(plane, line.mask, pad, pad)
     return Image.fromarray(plane), (pad, pad, pad + width, pad + height)
 
 

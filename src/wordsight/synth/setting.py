@@ -1,0 +1,53 @@
+"""Setting a line of letters: their masks side by side."""
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.synth.fonts import CAP_HEIGHT, FontBook
+
+
+@dataclass(frozen=True)
+class Line:
+    """A set line: its mask (h, w), cropped to the ink, and the baseline's height below the mask's top, pixels."""
+
+    mask: NDArray[np.uint8]
+    baseline: int
+
+
+def set_line(
+    book: FontBook, face: int, text: str, spacing: float = 0.0, jitter: float = 0.0, rng: random.Random | None = None
+) -> Line | None:
+    """Sets `text` in a face: `spacing` pixels more between letters, each up to `jitter` pixels off the baseline.
+
+    Returns None if nothing is drawn.
+    """
+    pen, placed = 0.0, []
+    for character in text:
+        glyph = book.glyph(face, character)
+        if glyph.mask is not None:
+            rise = round(rng.gauss(0, jitter)) if rng is not None and jitter else 0
+            placed.append((glyph.mask, round(pen) + glyph.left, glyph.top + rise))
+            # Some script faces have letters without advance: keep them from falling onto each other.
+            pen += max(glyph.advance, 0.3 * glyph.mask.shape[1]) + spacing
+        else:
+            pen += max(glyph.advance, CAP_HEIGHT * 0.2) + spacing
+    if not placed:
+        return None
+    left, top = min(x for _, x, _ in placed), min(y for *_, y in placed)
+    right = max(x + mask.shape[1] for mask, x, _ in placed)
+    bottom = max(y + mask.shape[0] for mask, _, y in placed)
+    canvas = np.zeros((bottom - top, right - left), dtype=np.uint8)
+    for mask, x, y in placed:
+        stamp(canvas, mask, x - left, y - top)
+    return Line(canvas, -top)
+
+
+def stamp(canvas: NDArray[np.uint8], mask: NDArray[np.uint8], x: int, y: int) -> None:
+    """Adds a mask to a canvas at (x, y), cut off at the canvas' edges."""
+    x0, y0 = max(0, -x), max(0, -y)
+    spot = canvas[y + y0 : y + mask.shape[0], x + x0 : x + mask.shape[1]]
+    if spot.size:
+        np.maximum(spot, mask[y0 : y0 + spot.shape[0], x0 : x0 + spot.shape[1]], out=spot)
