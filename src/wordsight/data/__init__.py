@@ -4,6 +4,7 @@ from wordsight.data.augment import augment
 from wordsight.data.folder import FolderSource
 from wordsight.data.lmdb import LmdbSource
 from wordsight.data.mixing import Mixture, View, filter_labels, holdout, subset
+from wordsight.data.randaugment import rand_augment
 from wordsight.data.sample import Sample, Source
 from wordsight.data.scenes import Scene, ScenesSource, SceneWord, read_scenes
 from wordsight.data.sources import open_source
@@ -22,6 +23,7 @@ __all__ = [
     "filter_labels",
     "holdout",
     "open_source",
+    "rand_augment",
     "read_scenes",
     "subset",
 ]
