@@ -1,0 +1,23 @@
+"""Parameter-efficient fine-tuning: a frozen tower, and few new weights beside or inside it."""
+
+from wordsight.models.peft.adapter import AdaptedTower, ClipAdapter
+from wordsight.models.peft.config import PeftConfig
+from wordsight.models.peft.files import load_adapter, save_adapter
+from wordsight.models.peft.ladder import Ladder, LadderTower
+from wordsight.models.peft.lora import LoraLinear, add_lora, merge_lora
+from wordsight.models.peft.towers import add_peft, merge_peft
+
+__all__ = [
+    "AdaptedTower",
+    "ClipAdapter",
+    "Ladder",
+    "LadderTower",
+    "LoraLinear",
+    "PeftConfig",
+    "add_lora",
+    "add_peft",
+    "load_adapter",
+    "merge_lora",
+    "merge_peft",
+    "save_adapter",
+]

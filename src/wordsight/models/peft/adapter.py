@@ -1,0 +1,42 @@
+"""CLIP-Adapter (arXiv 2110.04544) on the projected tokens of a frozen image tower, as CLIP4STR compares it."""
+
+from torch import Tensor, nn
+
+from wordsight.models.clip.image import ImageTower
+
+SHARE = 0.2  # lambda of CLIP4STR's comparison (spec 3.5)
+
+
+class ClipAdapter(nn.Module):
+    """`share * ReLU(up(ReLU(down(x)))) + (1 - share) * x`, half as wide inside, no biases: (..., D) to (..., D)."""
+
+    def __init__(self, width: int, share: float = SHARE) -> None:
+        super().__init__()
+        self.share = share
+        self.bottleneck = nn.Sequential(
+            nn.Linear(width, width // 2, bias=False), nn.ReLU(), nn.Linear(width // 2, width, bias=False), nn.ReLU()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The adapted tokens."""
+        return self.share * self.bottleneck(x) + (1 - self.share) * x
+
+
+class AdaptedTower(nn.Module):
+    """An image tower with an adapter behind its projection, in the tower's place.
+
+    A frozen tower is run without gradient by PyTorch itself: none of its weights nor its input asks for one.
+    """
+
+    def __init__(self, tower: ImageTower, adapter: nn.Module) -> None:
+        super().__init__()
+        self.tower = tower
+        self.adapter = adapter
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """The tower's own tokens (B, L, width)."""
+        return self.tower.tokens(images)
+
+    def project(self, tokens: Tensor) -> Tensor:
+        """Projected and adapted (B, L, D)."""
+        return self.adapter(self.tower.project(tokens))

@@ -1,0 +1,89 @@
+"""Adapters on disk: a folder with `adapter.safetensors` and `adapter.json`, a few megabytes beside a large base.
+
+Kept is what was trained (new weights, decoders, heads ...), not what stood still: that is named by its hash.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from wordsight.errors import ConfigError, ModelError
+from wordsight.models.peft.config import PeftConfig
+from wordsight.models.peft.towers import add_peft
+
+FORMAT = 1
+
+
+def save_adapter(model: Any, folder: str | Path, **about: Any) -> Path:
+    """Writes what trains in `model` (all parameters that require a gradient) into `folder`.
+
+    Raises:
+        ConfigError: the model has no adapters.
+    """
+    if getattr(model, "peft", None) is None:
+        raise ConfigError("this model has no adapters to save: save it as a checkpoint")
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: state[name] for name in sorted(trained)}, folder / "adapter.safetensors")
+    listed = {
+        "format": FORMAT,
+        "architecture": model.architecture,
+        "config": model.cfg.to_dict(),
+        "peft": asdict(model.peft),
+        "base": {"sha256": fingerprint(state, trained)},
+        "about": about,
+    }
+    (folder / "adapter.json").write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+    return folder
+
+
+def load_adapter(base: Any, folder: str | Path) -> Any:
+    """A recognizer made of the plain model `base` and the adapters in `folder`, in eval mode. `base` is left alone.
+
+    Raises:
+        ModelError: no adapters there, or they were trained on another base.
+    """
+    folder = Path(folder)
+    try:
+        listed = json.loads((folder / "adapter.json").read_text(encoding="utf-8"))
+        if listed["format"] != FORMAT:
+            raise ModelError(f"{folder} has adapter format {listed['format']}, this version reads {FORMAT}")
+        peft = PeftConfig.from_dict(listed["peft"])
+        trained = load_file(folder / "adapter.safetensors")
+        wanted = listed["base"]["sha256"]
+        model = type(base).from_config(listed["config"])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError, ConfigError) as error:
+        raise ModelError(f"{folder} is not a folder of adapters: {type(error).__name__}: {error}") from None
+    # Where the charset grew, the base's rows do not fit; they are among what was trained.
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    fitting = {name: tensor for name, tensor in base.state_dict().items() if shapes.get(name) == tensor.shape}
+    model.load_state_dict(fitting, strict=False)
+    add_peft(model, peft)
+    state = model.state_dict()
+    if not trained.keys() <= state.keys() or any(trained[k].shape != state[k].shape for k in trained):
+        raise ModelError(f"{folder}: the adapters do not fit their own configuration: train them again")
+    if fingerprint(state, trained.keys()) != wanted:
+        raise ModelError(f"{folder}: these adapters belong to another base model (sha256 {wanted[:12]}...): give that")
+    model.load_state_dict(trained, strict=False)
+    return model.eval()
+
+
+def fingerprint(state: Mapping[str, Tensor], without: Any = ()) -> str:
+    """SHA-256 of the tensors of `state` as float32, by name, leaving out the names in `without`."""
+    digest = hashlib.sha256()
+    for name in sorted(state.keys() - set(without)):
+        tensor = state[name].detach().cpu()
+        values = tensor.float() if tensor.is_floating_point() else tensor
+        digest.update(f"{name} {tuple(values.shape)}\n".encode())
+        digest.update(values.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
