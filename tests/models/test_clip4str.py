@@ -125,17 +125,46 @@ def test_deeper_decoders_need_their_content_mask(model):
         deep(tokens, kv, causal)
 
 
-@pytest.mark.parametrize("name", CLIP4STR_PRESETS)
-def test_presets_are_as_large_as_they_say_and_survive_json(name):
+@pytest.mark.parametrize("name", ["clip4str-tiny", "clip4str-small"])
+def test_compact_presets(name):
     cfg = clip4str_preset(name)
-    assert Clip4StrConfig.from_dict(json.loads(json.dumps(cfg.to_dict()))) == cfg
     model = Clip4Str(cfg).eval()
     rows, columns = cfg.image.grid
     assert rows * columns <= 64
     memory = model.encode(torch.zeros(2, 3, 32, 128))
     assert memory.shape == (2, rows * columns, cfg.embed_dim)
     assert cfg.charset.name == "94+space"
-    assert cfg.max_length == 40
+    assert (cfg.max_length, cfg.captions, cfg.cross_steps) == (40, "characters", "own")
+
+
+@pytest.mark.parametrize("name", CLIP4STR_PRESETS)
+def test_presets_survive_json(name):
+    cfg = clip4str_preset(name)
+    assert Clip4StrConfig.from_dict(json.loads(json.dumps(cfg.to_dict()))) == cfg
+
+
+@pytest.mark.parametrize(
+    # parameters of both towers and of one decoder in millions (spec 1.3, 3.3); heads of the image tower
+    ("name", "towers", "decoder", "tokens", "heads"),
+    [
+        ("clip4str-b16", 149.6, 4.32, 197, 12),
+        ("clip4str-b32", 151.3, 4.32, 50, 12),
+        ("clip4str-l14", 427.6, 9.62, 257, 16),
+        ("clip4str-l14-336", 427.9, 9.62, 577, 16),
+        ("clip4str-h14", 986.1, 17.0, 257, 16),
+        ("clip4str-h14-20heads", 986.1, 17.0, 257, 20),
+    ],
+)
+def test_official_sizes(name, towers, decoder, tokens, heads):
+    with torch.device("meta"):
+        model = Clip4Str(clip4str_preset(name))
+        memory = model.encode(torch.zeros(2, 3, model.cfg.image.height, model.cfg.image.width_px))
+    count = {part: sum(p.numel() for p in module.parameters()) / 1e6 for part, module in model.named_children()}
+    assert count["image_tower"] + count["text_tower"] == pytest.approx(towers, abs=0.06)
+    assert count["visual_decoder"] == count["cross_decoder"] == pytest.approx(decoder, abs=0.05)
+    assert memory.shape == (2, tokens, model.cfg.embed_dim)
+    assert model.image_tower.blocks[0].attention.heads == heads
+    assert model.cfg.preprocessing.mean[0] == pytest.approx(0.48145, abs=1e-5)
 
 
 def test_a_foreign_configuration_is_one_line():

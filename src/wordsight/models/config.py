@@ -9,6 +9,7 @@ class ImageTowerConfig:
 
     With `stem` empty, images are cut into patches by one convolution, as in CLIP. Otherwise `stem` lists 3x3
     convolutions as (channels, vertical stride, horizontal stride); the last one's channels are the width.
+    `norm_pre` is CLIP's normalisation before the first block; other vision transformers have none.
     """
 
     height: int = 224
@@ -21,6 +22,7 @@ class ImageTowerConfig:
     heads: int = 12
     activation: str = "quickgelu"
     dropout: float = 0.0
+    norm_pre: bool = True
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -32,10 +34,19 @@ class ImageTowerConfig:
             rows, columns = -(-rows // down), -(-columns // across)
         return rows, columns
 
+    @property
+    def tokens(self) -> int:
+        """Image tokens, the class token included."""
+        rows, columns = self.grid
+        return rows * columns + int(self.class_token)
+
 
 @dataclass(frozen=True)
 class TextTowerConfig:
-    """A CLIP text tower: a causal transformer over `context` tokens."""
+    """A CLIP text tower: a causal transformer with positions for up to `context` tokens.
+
+    With `embedding_only` it is the table of token embeddings alone: no positions, no blocks, no projection.
+    """
 
     vocab_size: int
     context: int = 16
@@ -44,6 +55,7 @@ class TextTowerConfig:
     heads: int = 8
     activation: str = "quickgelu"
     dropout: float = 0.0
+    embedding_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """Attention, MLP and the pre-norm block that every transformer here is made of."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 class Attention(nn.Module):
@@ -78,6 +81,14 @@ class Block(nn.Module):
         normed = self.norm1(x)
         x = x + self.dropout(self.attention(normed, self.attention.project_kv(normed), causal=causal))
         return x + self.dropout(self.mlp(self.norm2(x)))
+
+
+def run_blocks(blocks: Iterable[nn.Module], x: Tensor, checkpointing: bool = False, causal: bool = False) -> Tensor:
+    """Tokens (B, L, D) through all blocks. `checkpointing` keeps only what enters each for the backward pass."""
+    checkpointing = checkpointing and torch.is_grad_enabled()
+    for block in blocks:
+        x = checkpoint(block, x, causal, use_reentrant=False) if checkpointing else block(x, causal)
+    return x
 
 
 def init_transformer(module: nn.Module) -> None:

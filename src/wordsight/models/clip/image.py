@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.models.config import ImageTowerConfig
-from wordsight.models.layers import Block
+from wordsight.models.layers import Block, run_blocks
 
 
 class ConvStem(nn.Sequential):
@@ -40,31 +40,40 @@ class ConvStage(nn.Module):
 
 
 class ImageTower(nn.Module):
-    """Images (B, 3, H, W) to tokens (B, L, output_dim); L counts the class token where there is one."""
+    """Images (B, 3, H, W) to tokens (B, L, output_dim); L counts the class token where there is one.
+
+    `checkpointing` computes the blocks again in the backward pass instead of keeping what they made: less memory.
+    """
+
+    checkpointing = False
 
     def __init__(self, cfg: ImageTowerConfig, output_dim: int) -> None:
         super().__init__()
         self.cfg = cfg
-        rows, columns = cfg.grid
         self.stem: nn.Module = (
             ConvStem(cfg.stem) if cfg.stem else nn.Conv2d(3, cfg.width, cfg.patch, stride=cfg.patch, bias=False)
         )
         if cfg.stem and cfg.stem[-1][0] != cfg.width:
             raise ValueError(f"the stem ends with {cfg.stem[-1][0]} channels, the tower is {cfg.width} wide")
         self.class_embedding = nn.Parameter(torch.randn(cfg.width) * cfg.width**-0.5) if cfg.class_token else None
-        length = rows * columns + int(cfg.class_token)
-        self.positional_embedding = nn.Parameter(torch.randn(length, cfg.width) * cfg.width**-0.5)
-        self.norm_pre = nn.LayerNorm(cfg.width)
+        self.positional_embedding = nn.Parameter(torch.randn(cfg.tokens, cfg.width) * cfg.width**-0.5)
+        self.norm_pre = nn.LayerNorm(cfg.width) if cfg.norm_pre else nn.Identity()
         self.blocks = nn.ModuleList(Block(cfg.width, cfg.heads, cfg.activation, cfg.dropout) for _ in range(cfg.layers))
         self.norm_post = nn.LayerNorm(cfg.width)
         self.projection = nn.Parameter(torch.randn(cfg.width, output_dim) * cfg.width**-0.5)
 
     def forward(self, images: Tensor) -> Tensor:
         """All tokens through the final norm and the projection."""
+        return self.project(self.tokens(images))
+
+    def project(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, L, width) in the space that is shared with the text tower."""
+        return tokens @ self.projection
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """All tokens through the final norm (B, L, width), not projected."""
         x = self.stem(images).flatten(2).transpose(1, 2)  # (B, L, width)
         if self.class_embedding is not None:
             x = torch.cat([self.class_embedding.expand(x.shape[0], 1, -1), x], dim=1)
         x = self.norm_pre(x + self.positional_embedding)
-        for block in self.blocks:
-            x = block(x)
-        return self.norm_post(x) @ self.projection
+        return self.norm_post(run_blocks(self.blocks, x, self.checkpointing))

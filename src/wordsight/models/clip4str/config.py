@@ -1,21 +1,34 @@
 """Sizes of CLIP4STR. A preset is a whole model in a dozen lines."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
+from wordsight.models.clip.config import MEAN, STD, ClipConfig, clip_config
 from wordsight.models.config import DecoderConfig, ImageTowerConfig, TextTowerConfig
-from wordsight.text import PRESETS, Charset, CharTokenizer
+from wordsight.text import PRESETS, Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions
 
 
 @dataclass(frozen=True)
 class Clip4StrConfig:
-    """Everything that decides the shape of a CLIP4STR model.
+    """Everything that decides what a CLIP4STR model computes.
 
-    `embed_dim` is the width in which image tokens, text tokens and decoders meet. `ctc_weight` adds an auxiliary CTC
-    loss on the image tokens while training (ours, for training from nothing; 0 leaves its head out).
+    Attributes:
+        embed_dim: width in which image tokens, text tokens and decoders meet.
+        max_length: characters that it can write.
+        ctc_weight: of an auxiliary CTC loss on the image tokens while training (ours, for training from nothing; 0
+            leaves its head out).
+        captions: what the text tower reads. "characters": ids of the model's own `CharTokenizer`, padding hidden from
+            the decoder (ours). "clip": CLIP's byte-pair encoding of the lower-case letters and digits of the reading,
+            `caption_context` tokens, zero padded; padding is encoded and seen like everything else (as released).
+        caption_context: tokens of a "clip" caption; longer ones are cut. At most the text tower's positions.
+        share_dim: whether both decoders work on projected image tokens in `embed_dim`, as released. Otherwise the
+            visual decoder has the image tower's width, and tokens are projected for the cross-modal branch only.
+        pooled: whether only one vector of each tower is kept, the class token and the end of the text: an ablation.
+        cross_steps: how many characters the cross-modal branch writes before refinement. "own": up to its own [E].
+            "visual": at most as many steps as the visual branch took for the same image (as released, batch of one).
     """
 
     image: ImageTowerConfig
@@ -26,8 +39,46 @@ class Clip4StrConfig:
     max_length: int = 40
     num_permutations: int = 6
     ctc_weight: float = 0.0
+    captions: Literal["characters", "clip"] = "characters"
+    caption_context: int = 16
+    share_dim: bool = True
+    pooled: bool = False
+    cross_steps: Literal["own", "visual"] = "own"
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        if self.captions not in ("characters", "clip") or self.cross_steps not in ("own", "visual"):
+            raise ConfigError(f"captions {self.captions!r} or cross_steps {self.cross_steps!r}: there are no such")
+        if self.pooled and not (self.captions == "clip" and self.image.class_token and not self.text.embedding_only):
+            raise ConfigError("pooled needs clip captions, a class token and a text tower with blocks")
+        if self.text.embedding_only and self.text.width != self.embed_dim:
+            raise ConfigError(f"token embeddings of width {self.text.width} do not fit embed_dim {self.embed_dim}")
+        needed = self.caption_context if self.captions == "clip" else self.max_length + 2
+        if self.text.context < needed:
+            raise ConfigError(f"the text tower has {self.text.context} positions, its captions need {needed}")
+
+    @property
+    def tokenizer(self) -> CharTokenizer:
+        """Of the decoders."""
+        return CharTokenizer(self.charset)
+
+    @property
+    def caption_tokenizer(self) -> Captions:
+        """What turns readings into the text tower's input."""
+        if self.captions == "clip":
+            return ClipCaptions(self.caption_context)
+        return CharCaptions(self.tokenizer, self.max_length)
+
+    @property
+    def visual_dim(self) -> int:
+        """Width of the visual decoder and of its memory."""
+        return self.embed_dim if self.share_dim else self.image.width
+
+    @property
+    def memory_tokens(self) -> int:
+        """Image tokens in the memory."""
+        return 1 if self.pooled else self.image.tokens
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -91,6 +142,29 @@ def _compact(width: int, stem: tuple[tuple[int, int, int], ...], layers: int, te
     )
 
 
+def _released(towers: ClipConfig) -> Clip4StrConfig:
+    """CLIP4STR on CLIP's towers, as released (spec 1.3, 1.4, 1.7)."""
+    return Clip4StrConfig(
+        image=towers.image,
+        text=towers.text,
+        decoder=DecoderConfig(depth=1, heads=8, mlp_ratio=4.0, dropout=0.1),
+        embed_dim=towers.embed_dim,
+        charset=Charset.preset("94"),
+        max_length=25,
+        num_permutations=6,
+        captions="clip",
+        cross_steps="visual",
+        mean=MEAN,
+        std=STD,
+    )
+
+
+def _openclip_h14() -> ClipConfig:
+    """ViT-H-14 as OpenCLIP pre-trained it: 16 heads of 80 channels."""
+    towers = clip_config("ViT-H-14")
+    return replace(towers, image=replace(towers.image, heads=16))
+
+
 CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
     "clip4str-tiny": _compact(
         192,
@@ -104,8 +178,18 @@ CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
         layers=8,
         text_layers=4,
     ),
+    "clip4str-b32": _released(clip_config("ViT-B-32")),
+    "clip4str-b16": _released(clip_config("ViT-B-16")),
+    "clip4str-l14": _released(clip_config("ViT-L-14")),
+    "clip4str-l14-336": _released(clip_config("ViT-L-14-336")),
+    "clip4str-h14": _released(_openclip_h14()),
+    "clip4str-h14-20heads": _released(clip_config("ViT-H-14")),
 }
-"""Models by name."""
+"""Models by name: compact ones of our own, and the paper's.
+
+`clip4str-h14` is for training from OpenCLIP's towers. The released CLIP4STR-H was trained with 20 heads in the same
+image tower, which its shapes do not show: its weights need `clip4str-h14-20heads`.
+"""
 
 
 def clip4str_preset(name: str) -> Clip4StrConfig:

@@ -14,27 +14,27 @@ class ImageGraph(nn.Module):
 
     def __init__(self, model: Clip4Str, cross: bool) -> None:
         super().__init__()
-        self.tower = model.image_tower
-        decoders = [model.visual_decoder, model.cross_decoder] if cross else [model.visual_decoder]
-        self.decoders = nn.ModuleList(decoders)
+        self.model = model
+        self.cross = cross
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """One K/V per decoder."""
-        memory = self.tower(image)
-        return tuple(decoder.memory_kv(memory) for decoder in self.decoders)  # type: ignore[operator]
+        model = self.model
+        memory = model.encode(image)
+        visual = model.visual_decoder.memory_kv(memory)
+        return (visual, model.cross_decoder.memory_kv(model.cross_memory(memory))) if self.cross else (visual,)
 
 
 class TextGraph(nn.Module):
-    """Caption tokens (B, S) to the K/V (B, depth, 2, S, D) of the cross-modal decoder."""
+    """Caption tokens (B, S) to the K/V (B, depth, 2, S or 1, D) of the cross-modal decoder."""
 
     def __init__(self, model: Clip4Str) -> None:
         super().__init__()
-        self.tower = model.text_tower
-        self.decoder = model.cross_decoder
+        self.model = model
 
     def forward(self, tokens: Tensor) -> Tensor:
         """K/V of all tokens, padding included."""
-        return self.decoder.memory_kv(self.tower(tokens))
+        return self.model.cross_decoder.memory_kv(self.model.text_features(tokens))
 
 
 class DecoderGraph(nn.Module):

@@ -24,7 +24,12 @@ class Losses:
 
 
 def clip4str_losses(
-    model: "Clip4Str", images: Tensor, targets: Tensor, generator: torch.Generator, cross: bool
+    model: "Clip4Str",
+    images: Tensor,
+    targets: Tensor,
+    generator: torch.Generator,
+    cross: bool,
+    characters: float | None = None,
 ) -> Losses:
     """See `Clip4Str.loss`."""
     ids = model.tokenizer
@@ -37,11 +42,13 @@ def clip4str_losses(
     # [E] is learnt from the first two orders only: elsewhere it would be predicted with the whole word in view
     goals = goals[:, None].repeat(1, count, 1)  # (B, K, T)
     goals[:, 2:][goals[:, 2:] == ids.eos] = ids.pad
+    # How many targets to divide by: those of this batch, or as many as a part of the whole step has on average
+    divisor = (goals != ids.pad).sum() if characters is None else count * characters + min(count, 2) * len(goals)
 
     memory = model.encode(images)
     visual_mask = (masks + padding[:, None, None]).flatten(1, 2)  # (B, K * T, T): one pass for all orders
     logits = model.visual_decoder(context, model.visual_decoder.memory_kv(memory), visual_mask)
-    visual = _cross_entropy(logits, goals, ids.pad)
+    visual = _cross_entropy(logits, goals, ids.pad, divisor)
 
     total = visual
     cross_loss = ctc_loss = None
@@ -49,12 +56,12 @@ def clip4str_losses(
         captions = model.captions(logits.detach().unflatten(1, (count, -1))).flatten(0, 1)  # (B * K, T + 1)
         features, caption_mask = model.encode_captions(captions)
         # The image half of the memory is the same for all orders: projected once, without gradient to the tower
-        image_kv = model.cross_decoder.memory_kv(memory.detach()).repeat_interleave(count, dim=0)
+        image_kv = model.cross_decoder.memory_kv(model.cross_memory(memory.detach())).repeat_interleave(count, dim=0)
         kv = torch.cat([image_kv, model.cross_decoder.memory_kv(features)], dim=3)
-        memory_mask = F.pad(caption_mask, (memory.shape[1], 0))
+        memory_mask = None if caption_mask is None else F.pad(caption_mask, (memory.shape[1], 0))
         cross_mask = (masks + padding[:, None, None]).flatten(0, 1)  # (B * K, T, T)
         cross_logits = model.cross_decoder(context.repeat_interleave(count, dim=0), kv, cross_mask, memory_mask)
-        cross_loss = _cross_entropy(cross_logits, goals, ids.pad)
+        cross_loss = _cross_entropy(cross_logits, goals, ids.pad, divisor)
         total = total + cross_loss
     if model.ctc_head is not None:
         ctc_loss = _ctc(model.ctc_head(memory), model.cfg.image.grid, targets, ids.pad)
@@ -66,9 +73,9 @@ def _detach(loss: Tensor | None) -> Tensor | None:
     return None if loss is None else loss.detach()
 
 
-def _cross_entropy(logits: Tensor, goals: Tensor, pad: int) -> Tensor:
-    """Mean over all targets of all orders that are not padding."""
-    return F.cross_entropy(logits.flatten(0, -2).float(), goals.flatten(), ignore_index=pad)
+def _cross_entropy(logits: Tensor, goals: Tensor, pad: int, divisor: Tensor | float) -> Tensor:
+    """Sum over all targets of all orders that are not padding, over `divisor`."""
+    return F.cross_entropy(logits.flatten(0, -2).float(), goals.flatten(), ignore_index=pad, reduction="sum") / divisor
 
 
 def _ctc(logits: Tensor, grid: tuple[int, int], targets: Tensor, pad: int) -> Tensor:

@@ -15,12 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.models.clip.image import ImageTower
-from wordsight.models.clip.text import TextTower
+from wordsight.models.clip.text import TextTower, end_of_text
 from wordsight.models.clip4str.config import Clip4StrConfig
 from wordsight.models.clip4str.loss import Losses, clip4str_losses
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.registry import register
-from wordsight.text import CharTokenizer
 
 
 @register("clip4str")
@@ -38,37 +37,45 @@ class Clip4Str(nn.Module):
     def __init__(self, cfg: Clip4StrConfig) -> None:
         super().__init__()
         self.cfg = cfg
-        self.tokenizer = CharTokenizer(cfg.charset)
+        self.tokenizer = cfg.tokenizer
+        self.caption_tokenizer = cfg.caption_tokenizer
         self.image_tower = ImageTower(cfg.image, cfg.embed_dim)
-        self.visual_decoder = self._decoder()
+        self.visual_decoder = self._decoder(cfg.visual_dim)
         self.text_tower = TextTower(cfg.text, cfg.embed_dim)
-        self.cross_decoder = self._decoder()
+        self.cross_decoder = self._decoder(cfg.embed_dim)
         self.ctc_head = nn.Linear(cfg.embed_dim, self.tokenizer.num_classes) if cfg.ctc_weight else None
 
-    def _decoder(self) -> Decoder:
-        return Decoder(
-            self.cfg.decoder,
-            self.cfg.embed_dim,
-            self.tokenizer.vocab_size,
-            self.tokenizer.num_classes,
-            self.cfg.max_length,
-        )
+    def _decoder(self, width: int) -> Decoder:
+        ids = self.tokenizer
+        return Decoder(self.cfg.decoder, width, ids.vocab_size, ids.num_classes, self.cfg.max_length)
+
+    def checkpointing(self, on: bool = True) -> None:
+        """Whether both towers compute their blocks twice while training, to keep less in memory."""
+        self.image_tower.checkpointing = self.text_tower.checkpointing = on
 
     def encode(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) to memory (B, L, D)."""
-        memory: Tensor = self.image_tower(images)
-        return memory
+        tokens = self.image_tower.tokens(images)
+        if self.cfg.pooled:
+            tokens = tokens[:, :1]
+        return self.image_tower.project(tokens) if self.cfg.share_dim else tokens
+
+    def cross_memory(self, memory: Tensor) -> Tensor:
+        """The image's part (B, L, D) of the cross-modal decoder's memory."""
+        return memory if self.cfg.share_dim else self.image_tower.project(memory)
 
     def captions(self, logits: Tensor) -> Tensor:
-        """Text tokens of a prediction: [B], the characters up to the first [E], [E], [P]...
+        """Text tokens of a prediction, its characters up to the first [E], as the text tower reads them.
 
         Args:
             logits: (..., T, C + 1).
 
         Returns:
-            (..., T + 1) token ids.
+            (..., S) token ids; where captions are characters S = T + 1: [B], characters, [E], [P]...
         """
         ids = logits.argmax(-1)
+        if self.cfg.captions == "clip":
+            return self._clip_captions(ids)
         ended = (ids == self.tokenizer.eos).cumsum(-1)
         ids = ids.masked_fill(ended > 0, self.tokenizer.pad)
         out = torch.cat([torch.full_like(ids[..., :1], self.tokenizer.bos), ids], dim=-1)
@@ -76,18 +83,41 @@ class Clip4Str(nn.Module):
         end = (out != self.tokenizer.pad).sum(-1, keepdim=True).clamp(max=out.shape[-1] - 1)
         return out.scatter(-1, end, self.tokenizer.eos)
 
-    def encode_captions(self, captions: Tensor) -> tuple[Tensor, Tensor]:
+    def _clip_captions(self, ids: Tensor) -> Tensor:
+        """By way of strings; one copy to the processor and back."""
+        readings = [self.tokenizer.decode(row) for row in ids.flatten(0, -2).tolist()]
+        distinct = {text: i for i, text in enumerate(dict.fromkeys(readings))}
+        tokens, _ = self.caption_tokenizer.encode(list(distinct))
+        rows = torch.from_numpy(tokens[[distinct[text] for text in readings]])
+        return rows.to(ids.device).unflatten(0, ids.shape[:-1])
+
+    def text_features(self, tokens: Tensor) -> Tensor:
+        """Caption tokens (N, S) to features (N, S, D); (N, 1, D) if pooled."""
+        features: Tensor = self.text_tower(tokens)
+        return end_of_text(features, tokens)[:, None] if self.cfg.pooled else features
+
+    def encode_captions(self, captions: Tensor) -> tuple[Tensor, Tensor | None]:
         """Text features of captions (N, S), each distinct caption encoded once.
 
         Returns:
-            features (N, S, D) and the additive mask (N, S) that hides their padding.
+            features (N, S, D), or (N, 1, D) if pooled, and the additive mask (N, S) that hides their padding; None
+            where padding is seen.
         """
         distinct, inverse = captions.unique(dim=0, return_inverse=True)
-        features = self.text_tower(distinct)[inverse]
+        features = self.text_features(distinct)[inverse]
+        if self.cfg.captions == "clip":
+            return features, None
         hidden = torch.zeros(captions.shape, dtype=features.dtype, device=features.device)
         return features, hidden.masked_fill(captions == self.tokenizer.pad, float("-inf"))
 
-    def loss(self, images: Tensor, targets: Tensor, generator: torch.Generator, cross: bool = True) -> Losses:
+    def loss(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        generator: torch.Generator,
+        cross: bool = True,
+        characters: float | None = None,
+    ) -> Losses:
         """Training objective of both branches under permuted sequence modelling (spec 1.5, 1.6).
 
         Args:
@@ -96,8 +126,10 @@ class Clip4Str(nn.Module):
             generator: draws the orders, on the CPU.
             cross: whether the cross-modal branch takes part. It gives no gradient to the image tower or the visual
                 decoder, so the visual branch trains the same with and without it.
+            characters: where the batch is one of several parts of an optimiser step, how many characters their labels
+                have on average: the mean of the parts' losses is then the loss of the whole step.
         """
-        return clip4str_losses(self, images, targets, generator, cross)
+        return clip4str_losses(self, images, targets, generator, cross, characters)
 
     def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, object]]:
         """AdamW groups (spec 3.1): towers and decoders, each with and without weight decay.
