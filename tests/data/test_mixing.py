@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wordsight.data import Mixture, Sample, ScenesSource, View, filter_labels, holdout, subset
+from wordsight.data import Mixture, Sample, ScenesSource, SkipBroken, View, filter_labels, holdout, subset
 from wordsight.data.mixing import permuted
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, DataError
 from wordsight.text import Charset
 
 
@@ -128,15 +128,50 @@ def test_labels_are_filtered_with_counts() -> None:
 
 
 def test_ascii_charsets_follow_the_rules_of_the_field() -> None:
-    view, dropped = filter_labels(Words(["Café au lait", "né", "1/2"]), Charset.preset("62"), 10)
-    assert [view.text(i) for i in range(len(view))] == ["Cafeaulait", "ne"]
-    assert dropped == {"empty": 0, "too long": 0, "unknown characters": 1}
+    words = Words(["Café au lait", "né", "1/2", "日本", "!?", "a-b-c-d-e-f", "It's"])
+    view, dropped = filter_labels(words, Charset.preset("62"), 10)
+    # a-b-c-d-e-f has 11 characters before the hyphens go, and is judged then.
+    assert [view.text(i) for i in range(len(view))] == ["Cafeaulait", "ne", "12", "Its"]
+    assert dropped == {"empty": 2, "too long": 1, "unknown characters": 0}
+    assert view[3].text == "Its"
+    assert filter_labels(words, Charset.preset("36"), 10)[0].text(3) == "its"
 
 
-def test_views_nest_and_count_texts() -> None:
-    inner = subset(numbered("w", 10), 2, 8)
-    outer = View(inner, [5, 0], ["seven", "two"])
+def test_views_nest() -> None:
+    inner = subset(Words([f"W {i}" for i in range(10)]), 2, 8)
+    outer = View(inner, [5, 0], Charset.preset("36"))
     assert [outer[k].id for k in range(2)] == ["7", "2"]
-    assert outer[0].text == outer.text(0) == "seven"
-    with pytest.raises(ConfigError):
-        View(inner, [1, 2], ["one"])
+    assert outer[0].text == outer.text(0) == "w7"
+
+
+class Holed(Words):
+    """Words of which some cannot be read."""
+
+    holes = frozenset({3, 4, 17})
+
+    def __getitem__(self, i: int) -> Sample:
+        if i in self.holes:
+            raise DataError(f"{i} is broken")
+        return super().__getitem__(i)
+
+
+def test_broken_samples_are_replaced_by_place_alone_and_counted() -> None:
+    source = SkipBroken(Holed([str(i) for i in range(20)]))
+    read = [source[i] for i in range(20)]
+    assert [i for i, sample in enumerate(read) if sample.problem] == sorted(Holed.holes) == sorted(source.broken)
+    assert read[4].problem == "4 is broken"
+    assert not Holed.holes & {int(sample.text) for sample in read}
+    assert [sample.text for i, sample in enumerate(read) if i not in Holed.holes] == [
+        str(i) for i in range(20) if i not in Holed.holes
+    ]
+    other = SkipBroken(Holed([str(i) for i in range(20)]))
+    assert [other[i].text for i in (17, 4, 3)] == [read[i].text for i in (17, 4, 3)]  # in any order
+    assert pickle.loads(pickle.dumps(other))[4].text == read[4].text
+
+
+def test_where_nothing_can_be_read_one_error_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    source = SkipBroken(Holed(["x", "x", "x", "x"]))
+    source.source.holes = frozenset(range(4))  # type: ignore[attr-defined]
+    with pytest.raises(DataError, match="and so are 15 others"):
+        source[2]
+    assert source.text(2) == "x"

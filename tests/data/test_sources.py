@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wordsight.data import FolderSource, LmdbSource, ScenesSource, Source, open_source, read_scenes
+from wordsight.data import FolderSource, JoinedSource, LmdbSource, ScenesSource, Source, open_source, read_scenes
 from wordsight.data.folder import natural_key
 from wordsight.errors import DataError
 
@@ -111,7 +111,7 @@ def test_an_archive_yields_its_words(tmp_path: Path) -> None:
         source[2]
 
 
-def read_label(source: LmdbSource) -> tuple[str, int]:
+def read_label(source: LmdbSource | JoinedSource) -> tuple[str, int]:
     return source.text(1), int(source[0].image[0, 0, 0])
 
 
@@ -200,8 +200,53 @@ def test_sources_are_told_apart_by_content(tmp_path: Path) -> None:
     assert isinstance(open_source(tmp_path / "s"), ScenesSource)
     with pytest.raises(DataError, match="does not exist"):
         open_source(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"labels\.tsv, scenes\.jsonl, data\.mdb"):
-        open_source(tmp_path)
+        open_source(tmp_path / "empty")
+
+
+def test_a_tree_of_archives_opens_as_one_source(tmp_path: Path) -> None:
+    for name, words in (("real/b/val", ["five"]), ("real/a", ["one", "two"]), ("real/b/train", ["three", "four"])):
+        (tmp_path / name).mkdir(parents=True)
+        archive(tmp_path / name, words)
+    (tmp_path / "real" / "a" / "again").symlink_to(tmp_path)  # a circle
+    (tmp_path / "linked").symlink_to(tmp_path / "real" / "b")
+    source = open_source(tmp_path / "real")
+    assert isinstance(source, JoinedSource)
+    assert isinstance(source, Source)
+    assert [source.text(i) for i in range(len(source))] == ["one", "two", "three", "four", "five"]
+    assert [source[i].dataset for i in (1, 2, 4)] == ["a", "b/train", "b/val"]
+    assert source[3].image[0, 0].tolist() == [2, 0, 0]
+    with pytest.raises(IndexError):
+        source[5]
+    assert [open_source(tmp_path / "linked").text(i) for i in range(3)] == ["three", "four", "five"]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(read_label, [source]) == ("two", 1)
+
+
+def test_an_archive_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    path = archive(tmp_path / "words", ["one"] * 200)
+    whole = (path / "data.mdb").read_bytes()
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "data.mdb").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="is cut off"):
+        LmdbSource(tmp_path / "cut")
+
+
+def test_one_walk_yields_all_readable_labels(tmp_path: Path) -> None:
+    path = archive(tmp_path / "words", ["one", "two", "three", "four"])
+    environment = lmdb.open(str(path), map_size=1 << 20)
+    with environment.begin(write=True) as transaction:
+        transaction.put(b"label-000000002", b"\xff\xfe")
+        transaction.delete(b"label-000000003")
+        transaction.put(b"label-000000009", b"beyond num-samples")
+        transaction.put(b"zzz", b"after all labels")
+    environment.close()
+    source = LmdbSource(path)
+    assert list(source.labels()) == [(0, "one"), (3, "four")]
+    for i in (1, 2):
+        with pytest.raises(DataError, match=f"label-00000000{i + 1}"):
+            source.text(i)
 
 
 @pytest.mark.data

@@ -2,21 +2,25 @@
 
 from wordsight.data.augment import augment
 from wordsight.data.folder import FolderSource
+from wordsight.data.joined import JoinedSource
 from wordsight.data.lmdb import LmdbSource
-from wordsight.data.mixing import Mixture, View, filter_labels, holdout, subset
+from wordsight.data.mixing import Mixture, SkipBroken, View, filter_labels, holdout, subset
 from wordsight.data.randaugment import rand_augment
 from wordsight.data.sample import Sample, Source
 from wordsight.data.scenes import Scene, ScenesSource, SceneWord, read_scenes
-from wordsight.data.sources import open_source
+from wordsight.data.sources import OpenedSource, open_source
 
 __all__ = [
     "FolderSource",
+    "JoinedSource",
     "LmdbSource",
     "Mixture",
+    "OpenedSource",
     "Sample",
     "Scene",
     "SceneWord",
     "ScenesSource",
+    "SkipBroken",
     "Source",
     "View",
     "augment",

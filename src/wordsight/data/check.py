@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from wordsight.data.mixing import rejection
+from wordsight.data.labels import rejection
 from wordsight.data.sample import Source
 from wordsight.errors import DataError
 from wordsight.text import Charset

@@ -1,6 +1,7 @@
 """Word archives in the layout of the field: LMDB with `image-%09d`, `label-%09d` (from 1) and `num-samples`."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,17 @@ def _environment(path: str) -> Any:
         environment = lmdb.open(path, readonly=True, lock=False, readahead=False, meminit=False)
     except lmdb.Error as error:
         raise DataError(f"{path}: not an LMDB archive ({error}): give the folder that holds data.mdb") from error
+    # Reading behind the end of a file that is mapped into memory ends the process; half a download is common.
+    size, wanted = Path(path, "data.mdb").stat().st_size, (environment.info()["last_pgno"] + 1) * _page(environment)
+    if size < wanted:
+        environment.close()
+        raise DataError(f"{path}: data.mdb has {size} of {wanted} bytes: it is cut off, download or copy it again")
     _environments[path] = os.getpid(), environment
     return environment
+
+
+def _page(environment: Any) -> int:
+    return int(environment.stat()["psize"])
 
 
 class LmdbSource:
@@ -43,14 +53,23 @@ class LmdbSource:
         self._path = str((path if path.is_dir() else path.parent).resolve())
         self.dataset = dataset or Path(self._path).name
         self.split = split
-        count = self._get("num-samples").decode("ascii", "replace")
+        count = self._get("num-samples").decode("ascii", "replace").strip()
         if not count.isdecimal():
             raise DataError(f"{self._path}: num-samples is {count!r}, not a number: rebuild the archive")
         self._count = int(count)
 
+    @property
+    def file(self) -> Path:
+        """The archive's `data.mdb`."""
+        return Path(self._path, "data.mdb")
+
     def _get(self, key: str) -> bytes:
-        with _environment(self._path).begin() as transaction:
-            value = transaction.get(key.encode())
+        environment = _environment(self._path)
+        try:
+            with environment.begin() as transaction:
+                value = transaction.get(key.encode())
+        except _lmdb_error() as error:
+            raise DataError(f"{self._path}: {key} cannot be read ({error}): copy the archive again") from error
         if value is None:
             raise DataError(f"{self._path}: the archive has no {key}: rebuild it")
         return bytes(value)
@@ -75,6 +94,29 @@ class LmdbSource:
         except UnicodeDecodeError as error:
             raise DataError(f"{self._path}: {key} is not UTF-8: rebuild the archive") from error
 
+    def labels(self) -> Iterator[tuple[int, str]]:
+        """(i, label) of every sample that has a readable one, in one walk through the file: for millions of them.
+
+        Raises:
+            DataError: the archive is damaged.
+        """
+        try:
+            with _environment(self._path).begin() as transaction, transaction.cursor() as cursor:
+                cursor.set_range(b"label-")
+                for key, value in cursor:
+                    number = key.removeprefix(b"label-")
+                    if len(number) == len(key):
+                        return
+                    if len(number) != 9 or not number.isdigit() or not 1 <= int(number) <= self._count:
+                        continue
+                    try:
+                        text = value.decode()
+                    except UnicodeDecodeError:
+                        continue
+                    yield int(number) - 1, text
+        except _lmdb_error() as error:
+            raise DataError(f"{self._path}: the labels cannot be read ({error}): copy the archive again") from error
+
     def __getitem__(self, i: int) -> Sample:
         """Sample i.
 
@@ -87,3 +129,11 @@ class LmdbSource:
         except ImageError as error:
             raise DataError(str(error)) from error
         return Sample(key, image, self.text(i), dataset=self.dataset, split=self.split)
+
+
+def _lmdb_error() -> type[Exception]:
+    """What the package raises for a damaged archive."""
+    import lmdb
+
+    errors: type[Exception] = lmdb.Error
+    return errors

@@ -1,45 +1,105 @@
 """Views of sources and mixtures of them. Everything is a function of (seed, index), so that a run can be resumed."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
+from wordsight.data.index import label_index
+from wordsight.data.joined import JoinedSource
+from wordsight.data.labels import trained_label
 from wordsight.data.sample import Sample, Source
 from wordsight.data.scenes import ScenesSource
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, DataError
 from wordsight.text import Charset
 
+log = logging.getLogger(__name__)
+
+Indices = Sequence[int] | npt.NDArray[np.uint32]
+
 _SLOTS = 1024
+_ATTEMPTS = 16  # where a hundredth of a set is broken, all sixteen are once in 1e32
+_REPORTED = 20  # broken samples that are logged one by one
 _MASK = (1 << 64) - 1
 _S = TypeVar("_S", bound=Source)
 
 
 class View:
-    """Samples `indices` of `source`, in that order; with `texts`, under these labels instead of the source's own."""
+    """Samples `indices` of `source`, in that order; with `charset`, their labels are as a recognizer learns them."""
 
-    def __init__(self, source: Source, indices: Sequence[int], texts: Sequence[str] | None = None) -> None:
-        if texts is not None and len(texts) != len(indices):
-            raise ConfigError(f"{len(texts)} texts for {len(indices)} samples: give one for each")
+    def __init__(self, source: Source, indices: Indices, charset: Charset | None = None) -> None:
         self.source = source
         self.indices = indices
-        self.texts = texts
+        self.charset = charset
 
     def __len__(self) -> int:
         return len(self.indices)
 
+    def _label(self, given: str) -> str:
+        return given if self.charset is None else trained_label(given, self.charset)
+
     def text(self, i: int) -> str:
         """Label of sample i of the view."""
-        return self.source.text(self.indices[i]) if self.texts is None else self.texts[i]
+        return self._label(self.source.text(int(self.indices[i])))
 
     def __getitem__(self, i: int) -> Sample:
         """Sample i of the view."""
-        sample = self.source[self.indices[i]]
-        if self.texts is None or self.texts[i] == sample.text:
-            return sample
-        return Sample(
-            sample.id, sample.image, self.texts[i], sample.legible, sample.script, sample.dataset, sample.split
-        )
+        sample = self.source[int(self.indices[i])]
+        return replace(sample, text=self._label(sample.text))
+
+
+class SkipBroken:
+    """`source`, with another of its samples in the place of each that cannot be read.
+
+    Which one is a function of the place alone, so runs stay repeatable; the sample says so in `problem`, and its label
+    is the one in the sample, not in `text(i)`. What a process came across is in its own `broken`.
+
+    Raises:
+        DataError: from `[i]`, where the stand-ins cannot be read either, sixteen in a row.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.broken: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def _places(self, i: int) -> Iterator[int]:
+        yield i
+        for attempt in range(1, _ATTEMPTS):
+            yield _hash(i, attempt) % len(self.source)
+
+    def text(self, i: int) -> str:
+        """Label of sample i, or of its stand-in where that label cannot be read."""
+        problem = DataError("")
+        for place in self._places(i):
+            try:
+                return self.source.text(place)
+            except DataError as error:
+                problem = error
+        raise problem
+
+    def __getitem__(self, i: int) -> Sample:
+        """Sample i, or the first readable one of those that may stand in for it."""
+        problem: DataError | None = None
+        for place in self._places(i):
+            try:
+                sample = self.source[place]
+            except DataError as error:
+                self._note(place, error)
+                problem = problem or error
+            else:
+                return replace(sample, problem=str(problem)) if problem else sample
+        raise DataError(f"{problem} (and so are {_ATTEMPTS - 1} others of this data set: check it)") from problem
+
+    def _note(self, i: int, error: DataError) -> None:
+        if i not in self.broken and len(self.broken) < _REPORTED:
+            log.warning("left out: %s", error)
+        self.broken.add(i)
 
 
 def subset(source: Source, start: int, stop: int) -> View:
@@ -62,43 +122,31 @@ def holdout(source: Source, fraction: float) -> tuple[View, View]:
     return subset(source, 0, cut), subset(source, cut, len(source))
 
 
-def _scene(source: Source, i: int) -> int | None:
-    """Number of the scene that sample i was cut from, where that is known."""
-    while isinstance(source, View):
-        i, source = source.indices[i], source.source
-    return source.words[i][0] if isinstance(source, ScenesSource) else None
-
-
-def rejection(label: str, charset: Charset, max_length: int) -> str:
-    """Why a recognizer cannot be trained on a label, or the empty string."""
-    text = charset.normalize(label)
-    if not text:
-        return "empty"
-    if len(text) > max_length:
-        return "too long"
-    return "unknown characters" if charset.unknown(text) else ""
+def _scene(source: Source, i: int) -> tuple[int, int] | None:
+    """Part and number of the scene that sample i was cut from, where that is known."""
+    part = 0
+    while True:
+        if isinstance(source, View):
+            i, source = int(source.indices[i]), source.source
+        elif isinstance(source, JoinedSource):
+            part, i = source.locate(i)
+            source = source.parts[part]
+        else:
+            return (part, source.words[i][0]) if isinstance(source, ScenesSource) else None
 
 
 def filter_labels(
     source: Source, charset: Charset, max_length: int = 40, *, keep_empty: bool = False
 ) -> tuple[View, dict[str, int]]:
-    """The samples of `source` that a recognizer can be trained on, with labels normalised for `charset`.
+    """The samples of `source` that a recognizer can be trained on, with labels as it learns them.
 
     Returns the view and how many samples were left out: "empty" (nothing left after normalising), "too long" (more than
-    `max_length` characters), "unknown characters". With `keep_empty`, crops labelled with the empty string (no text on
-    them) stay.
+    `max_length` characters), "unknown characters", and "unreadable label" where there are any; see `data.labels` for
+    the rules. With `keep_empty`, crops labelled with the empty string (no text on them) stay. What the labels of an
+    LMDB archive come to is kept in an index file, see `data.index`.
     """
-    indices, texts = [], []
-    dropped = {"empty": 0, "too long": 0, "unknown characters": 0}
-    for i in range(len(source)):
-        given = source.text(i)
-        reason = "" if keep_empty and not given else rejection(given, charset, max_length)
-        if reason:
-            dropped[reason] += 1
-        else:
-            indices.append(i)
-            texts.append(charset.normalize(given))
-    return View(source, indices, texts), dropped
+    index = label_index(source, charset, max_length, keep_empty=keep_empty)
+    return View(source, index.indices, charset), index.dropped
 
 
 def _hash(*values: int) -> int:

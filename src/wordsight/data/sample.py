@@ -19,6 +19,7 @@ class Sample:
         script: ISO 15924 code where it is known, else empty.
         dataset: name of the data set, for tables.
         split: "train", "test", ... where it is known, else empty.
+        problem: why the sample that should be here cannot be read, where this one stands in for it (`SkipBroken`).
     """
 
     id: str
@@ -28,6 +29,7 @@ class Sample:
     script: str = ""
     dataset: str = ""
     split: str = ""
+    problem: str = ""
 
 
 @runtime_checkable
