@@ -1,6 +1,12 @@
 """Sizes of the building blocks. Every size of every model is one of these, frozen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from wordsight.errors import ConfigError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -9,7 +15,8 @@ class ImageTowerConfig:
 
     With `stem` empty, images are cut into patches by one convolution, as in CLIP. Otherwise `stem` lists 3x3
     convolutions as (channels, vertical stride, horizontal stride); the last one's channels are the width.
-    `norm_pre` is CLIP's normalisation before the first block; other vision transformers have none.
+    `norm_pre` is CLIP's normalisation before the first block; other vision transformers have none. `norm_eps` is what
+    every normalisation adds to the variance: 1e-5 in CLIP, 1e-6 in timm's vision transformers and so in PARSeq.
     """
 
     height: int = 224
@@ -23,6 +30,7 @@ class ImageTowerConfig:
     activation: str = "quickgelu"
     dropout: float = 0.0
     norm_pre: bool = True
+    norm_eps: float = 1e-5
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -66,3 +74,25 @@ class DecoderConfig:
     heads: int = 8
     mlp_ratio: float = 4.0
     dropout: float = 0.1
+
+
+def from_plain(cls: type[T], parts: Mapping[str, type], values: Mapping[str, Any]) -> T:
+    """A configuration out of what `dataclasses.asdict` made of it, also after a trip through JSON.
+
+    `parts` says which values are configurations themselves.
+
+    Raises:
+        ConfigError: a key is unknown or missing.
+    """
+
+    def part(key: str, value: Any) -> Any:
+        return parts[key](**{k: _tuple(v) for k, v in value.items()}) if key in parts else _tuple(value)
+
+    try:
+        return cls(**{key: part(key, value) for key, value in values.items()})
+    except (TypeError, AttributeError) as error:
+        raise ConfigError(f"not a {cls.__name__}: {error}") from None
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(v) for v in value) if isinstance(value, list | tuple) else value

@@ -68,11 +68,13 @@ class Mlp(nn.Sequential):
 class Block(nn.Module):
     """Pre-norm transformer block (CLIP's residual attention block)."""
 
-    def __init__(self, width: int, heads: int, activation: str = "gelu", dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, heads: int, activation: str = "gelu", dropout: float = 0.0, norm_eps: float = 1e-5
+    ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width)
+        self.norm1 = nn.LayerNorm(width, norm_eps)
         self.attention = Attention(width, heads)
-        self.norm2 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width, norm_eps)
         self.mlp = Mlp(width, activation=activation)
         self.dropout = nn.Dropout(dropout)
 

@@ -26,7 +26,9 @@ def register(name: str) -> Callable[[_M], _M]:
 
 def recognizer_class(name: str) -> Any:
     """The recognizer class called `name`."""
-    import wordsight.models.clip4str  # noqa: F401  (registers)
+    import wordsight.models.clip
+    import wordsight.models.clip4str
+    import wordsight.models.parseq.model  # noqa: F401  (they register themselves)
 
     if name not in _RECOGNIZERS:
         raise ConfigError(f"no recognizer is called {name!r}: choose one of {', '.join(sorted(_RECOGNIZERS))}")

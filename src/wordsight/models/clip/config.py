@@ -1,9 +1,11 @@
 """CLIP's sizes by name."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from wordsight.errors import ConfigError
-from wordsight.models.config import ImageTowerConfig, TextTowerConfig
+from wordsight.models.config import ImageTowerConfig, TextTowerConfig, from_plain
 
 VOCAB_SIZE = 49408
 """Tokens of CLIP's byte-pair encoding, the start (49406) and the end of a text (49407) among them."""
@@ -23,6 +25,19 @@ class ClipConfig:
     image: ImageTowerConfig
     text: TextTowerConfig
     embed_dim: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ClipConfig":
+        """The inverse of `to_dict`, also after a trip through JSON.
+
+        Raises:
+            ConfigError: a key is unknown or missing.
+        """
+        return from_plain(cls, {"image": ImageTowerConfig, "text": TextTowerConfig}, values)
 
 
 def _clip(patch: int, width: int, layers: int, embed_dim: int, text_layers: int = 12, size: int = 224) -> ClipConfig:

@@ -57,9 +57,11 @@ class ImageTower(nn.Module):
             raise ValueError(f"the stem ends with {cfg.stem[-1][0]} channels, the tower is {cfg.width} wide")
         self.class_embedding = nn.Parameter(torch.randn(cfg.width) * cfg.width**-0.5) if cfg.class_token else None
         self.positional_embedding = nn.Parameter(torch.randn(cfg.tokens, cfg.width) * cfg.width**-0.5)
-        self.norm_pre = nn.LayerNorm(cfg.width) if cfg.norm_pre else nn.Identity()
-        self.blocks = nn.ModuleList(Block(cfg.width, cfg.heads, cfg.activation, cfg.dropout) for _ in range(cfg.layers))
-        self.norm_post = nn.LayerNorm(cfg.width)
+        self.norm_pre = nn.LayerNorm(cfg.width, cfg.norm_eps) if cfg.norm_pre else nn.Identity()
+        self.blocks = nn.ModuleList(
+            Block(cfg.width, cfg.heads, cfg.activation, cfg.dropout, cfg.norm_eps) for _ in range(cfg.layers)
+        )
+        self.norm_post = nn.LayerNorm(cfg.width, cfg.norm_eps)
         self.projection = nn.Parameter(torch.randn(cfg.width, output_dim) * cfg.width**-0.5)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """CLIP (arXiv 2103.00020): an image and a text, each as one vector, near each other where they belong together."""
 
 import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -9,10 +11,19 @@ from torch import Tensor, nn
 from wordsight.models.clip.config import ClipConfig
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip.text import TextTower, end_of_text
+from wordsight.models.registry import register
 
 
+@register("clip")
 class Clip(nn.Module):
-    """Both towers and the temperature of their similarity."""
+    """Both towers and the temperature of their similarity. It reads nothing: recognizers start from its towers."""
+
+    architecture: ClassVar[str]
+
+    @classmethod
+    def from_config(cls, values: Mapping[str, Any]) -> "Clip":
+        """The model that a checkpoint's configuration describes."""
+        return cls(ClipConfig.from_dict(values))
 
     def __init__(self, cfg: ClipConfig) -> None:
         super().__init__()

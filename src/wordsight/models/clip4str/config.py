@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from wordsight.decoding import PsmSpec
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
 from wordsight.models.clip.config import MEAN, STD, ClipConfig, clip_config
-from wordsight.models.config import DecoderConfig, ImageTowerConfig, TextTowerConfig
+from wordsight.models.config import DecoderConfig, ImageTowerConfig, TextTowerConfig, from_plain
 from wordsight.text import PRESETS, Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions
 
 
@@ -71,6 +72,11 @@ class Clip4StrConfig:
         return CharCaptions(self.tokenizer, self.max_length)
 
     @property
+    def psm(self) -> PsmSpec:
+        """What decoding has to know."""
+        return PsmSpec(self.tokenizer, self.caption_tokenizer, self.max_length, self.cross_steps)
+
+    @property
     def visual_dim(self) -> int:
         """Width of the visual decoder and of its memory."""
         return self.embed_dim if self.share_dim else self.image.width
@@ -96,24 +102,8 @@ class Clip4StrConfig:
         Raises:
             ConfigError: a key is unknown or missing.
         """
-        parts: dict[str, type] = {
-            "image": ImageTowerConfig,
-            "text": TextTowerConfig,
-            "decoder": DecoderConfig,
-            "charset": Charset,
-        }
-        try:
-            return cls(**{k: parts[k](**_tuples(v)) if k in parts else _tuple(v) for k, v in values.items()})
-        except TypeError as error:
-            raise ConfigError(f"not a CLIP4STR configuration: {error}") from None
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: _tuple(v) for k, v in values.items()}
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(_tuple(v) for v in value) if isinstance(value, list | tuple) else value
+        parts = {"image": ImageTowerConfig, "text": TextTowerConfig, "decoder": DecoderConfig, "charset": Charset}
+        return from_plain(cls, parts, values)
 
 
 def _compact(width: int, stem: tuple[tuple[int, int, int], ...], layers: int, text_layers: int) -> Clip4StrConfig:

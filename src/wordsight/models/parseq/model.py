@@ -1,0 +1,91 @@
+"""PARSeq (arXiv 2207.06966): an image tower and one decoder. CLIP4STR's visual branch is one, in CLIP's tower."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.imaging import Preprocessing
+from wordsight.models.clip.image import ImageTower
+from wordsight.models.clip4str.loss import Losses, clip4str_losses
+from wordsight.models.clip4str.model import Clip4Str
+from wordsight.models.config import DecoderConfig, ImageTowerConfig, from_plain
+from wordsight.models.parseq.decoder import Decoder
+from wordsight.models.registry import register
+from wordsight.text import Charset, CharTokenizer
+
+
+@dataclass(frozen=True)
+class ParseqConfig:
+    """Sizes of a PARSeq. `embed_dim` is the width of its decoder, to which the image tower projects."""
+
+    image: ImageTowerConfig
+    decoder: DecoderConfig
+    embed_dim: int
+    charset: Charset
+    max_length: int = 25
+    num_permutations: int = 6
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+    @property
+    def tokenizer(self) -> CharTokenizer:
+        """Of the decoder."""
+        return CharTokenizer(self.charset)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How crops become the image tower's input."""
+        return Preprocessing(self.image.height, self.image.width_px, self.mean, self.std)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ParseqConfig":
+        """The inverse of `to_dict`, also after a trip through JSON.
+
+        Raises:
+            ConfigError: a key is unknown or missing.
+        """
+        parts = {"image": ImageTowerConfig, "decoder": DecoderConfig, "charset": Charset}
+        return from_plain(cls, parts, values)
+
+
+@register("parseq")
+class Parseq(nn.Module):
+    """The recognizer: what `Clip4Str` is without its cross-modal branch, in any vision transformer."""
+
+    architecture: ClassVar[str]
+    decoding = "psm"
+    ctc_head = None
+
+    @classmethod
+    def from_config(cls, values: Mapping[str, Any]) -> "Parseq":
+        """The model that a checkpoint's configuration describes."""
+        return cls(ParseqConfig.from_dict(values))
+
+    def __init__(self, cfg: ParseqConfig) -> None:
+        super().__init__()
+        self.cfg = cfg
+        self.tokenizer = cfg.tokenizer
+        self.image_tower = ImageTower(cfg.image, cfg.embed_dim)
+        ids = self.tokenizer
+        self.visual_decoder = Decoder(cfg.decoder, cfg.embed_dim, ids.vocab_size, ids.num_classes, cfg.max_length)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) to memory (B, L, D)."""
+        memory: Tensor = self.image_tower(images)
+        return memory
+
+    def loss(
+        self, images: Tensor, targets: Tensor, generator: torch.Generator, characters: float | None = None
+    ) -> Losses:
+        """Training objective under permuted sequence modelling: that of `Clip4Str.loss` without the cross branch."""
+        visual_branch = cast(Clip4Str, self)  # all that the loss touches without the cross branch
+        return clip4str_losses(visual_branch, images, targets, generator, cross=False, characters=characters)
+
+    param_groups = Clip4Str.param_groups
