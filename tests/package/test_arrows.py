@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "drawing": {"results", "imaging"},
     "detect": {"imaging"},
     "runtime": {"decoding", "imaging", "text"},
+    "explain": {"models", "runtime"},
     "train": {"models", "data", "synth", "evaluate"},
     "weights": {"models", "runtime"},
     "models": {"decoding", "imaging", "text"},  # imaging for `Preprocessing`, a part of a model's config
@@ -31,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
 }
 ROOFED = {"cli"}  # may import everything
-TORCH_ROOMS = {"models", "train", "weights", "synth"}
+TORCH_ROOMS = {"models", "train", "weights", "synth", "explain"}
 TORCH = {"torch", "lightning", "jsonargparse", "safetensors", "onnxscript", "tensorboard"}
 MAX_LINES = 400
 

@@ -1,0 +1,34 @@
+"""`wordsight explain`."""
+
+from pathlib import Path
+
+import typer
+
+from wordsight.cli.app import app
+
+
+@app.command()
+def explain(
+    crop: Path = typer.Argument(help="Picture of one word."),
+    out: Path = typer.Option(..., "--out", "-o", help="Picture to write; its ending says the format."),
+    model: str = typer.Option(
+        "tiny", "--model", help="A shipped model or a pack's folder (needs onnx), or a checkpoint folder (needs torch)."
+    ),
+) -> None:
+    """Draw how a word is read: where the decoders look for each character, and the reading after each stage."""
+
+    from wordsight.cli.pictures import check_place, save_picture
+    from wordsight.explain.drawing import draw_explanation
+    from wordsight.explain.reading import open_explainer
+    from wordsight.imaging import load_image
+
+    check_place(out)
+    pixels = load_image(crop)
+    explanation = open_explainer(model)(pixels)
+    save_picture(draw_explanation(pixels, explanation), out)
+    for stage in explanation.stages:
+        typer.echo(f"{stage.name:<28} {stage.reading.text or '(nothing)'}  {100 * stage.reading.confidence:.1f} %")
+    for char in explanation.result.chars:
+        others = ", ".join(f"{text or 'end'} {100 * p:.1f} %" for text, p in char.alternatives)
+        typer.echo(f"  {char.text}  {100 * char.probability:5.1f} %  ({others})")
+    typer.echo(f"{out}: written")

@@ -1,0 +1,35 @@
+"""Writing pictures that a verb has drawn."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wordsight.errors import ConfigError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def check_place(path: Path) -> None:
+    """Before work of seconds, not after: whether a picture can be written there.
+
+    Raises:
+        ConfigError: the folder is missing, or the ending says no format that Pillow writes.
+    """
+    from PIL import Image
+
+    if not path.resolve().parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}: make it first")
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+        raise ConfigError(f"{path}: {path.suffix or 'no ending'} is no format of pictures: choose .png or .jpg")
+
+
+def save_picture(picture: "Image.Image", path: Path) -> None:
+    """Write it in the format that the ending says.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        picture.save(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be written ({error}): choose another place") from None
