@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from small_models import small_config
 
 from wordsight.errors import ConfigError, ModelError
+from wordsight.models import checkpoint
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.config import ImageTowerConfig
@@ -213,3 +214,12 @@ def test_settings_that_do_not_fit_are_one_line(model):
 def test_a_config_survives_json():
     cfg = replace(PeftConfig("ladder", blocks=(0, 1)), reduction=2)
     assert PeftConfig.from_dict(json.loads(json.dumps(cfg.__dict__))) == cfg
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_checkpoint_keeps_its_adapters(model, batch, tmp_path, kind):
+    add_peft(model, small_peft(kind))
+    checkpoint.save(model, tmp_path)
+    again, _ = checkpoint.load(tmp_path)
+    assert again.peft == small_peft(kind)
+    assert torch.equal(again.encode(batch[0]), model.eval().encode(batch[0]))

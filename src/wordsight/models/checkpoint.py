@@ -1,6 +1,7 @@
 """Trained recognizers on disk: a folder with `model.safetensors` and `config.json`. Nothing in it is ever executed."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from wordsight.errors import ConfigError, ModelError
+from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.registry import recognizer_class
 
 FORMAT = 1
@@ -27,6 +29,8 @@ def save(model: Any, folder: str | Path, dtype: torch.dtype = torch.float32, **a
     }
     save_file(state, folder / "model.safetensors")
     config = {"format": FORMAT, "architecture": model.architecture, "config": model.cfg.to_dict(), "about": about}
+    if getattr(model, "peft", None) is not None:
+        config["peft"] = asdict(model.peft)
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     return folder
 
@@ -43,6 +47,8 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         if config["format"] != FORMAT:
             raise ModelError(f"{folder} has checkpoint format {config['format']}, this version reads {FORMAT}")
         model = recognizer_class(config["architecture"]).from_config(config["config"])
+        if "peft" in config:
+            add_peft(model, PeftConfig.from_dict(config["peft"]))
         state = load_file(folder / "model.safetensors")
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, ConfigError) as error:

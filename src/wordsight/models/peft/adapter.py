@@ -33,6 +33,10 @@ class AdaptedTower(nn.Module):
         self.tower = tower
         self.adapter = adapter
 
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) to adapted tokens (B, L, D)."""
+        return self.project(self.tokens(images))
+
     def tokens(self, images: Tensor) -> Tensor:
         """The tower's own tokens (B, L, width)."""
         return self.tower.tokens(images)

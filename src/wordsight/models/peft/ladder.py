@@ -81,6 +81,10 @@ class LadderTower(nn.Module):
         self.tower = tower
         self.ladder = ladder
 
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) to tokens (B, L, D)."""
+        return self.project(self.tokens(images))
+
     def tokens(self, images: Tensor) -> Tensor:
         """The tower's tokens and the ladder's, side by side (B, L, 2 * width): `project` makes one of them."""
         inputs: list[Tensor] = []
