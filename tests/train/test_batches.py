@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from wordsight.data import Mixture, Sample
+from wordsight.data import Mixture, Sample, SkipBroken
+from wordsight.errors import DataError
 from wordsight.imaging import Preprocessing
 from wordsight.text import Charset, CharTokenizer
 from wordsight.train.batches import Batches, FromBatch
@@ -53,18 +54,19 @@ def test_images_belong_to_their_labels(batches):
 def test_only_the_named_sources_are_augmented(batches):
     plain = Batches(batches.mixture, frozenset(), batches.tokenizer, batches.preprocessing, 4, 6)
     for number in range(6):
-        rows = [batches.mixture.locate(int(i))[0] for i in batches._samples(number)]
+        rows = [batches.mixture.locate(int(i))[0] for i in batches._step(number)[0]]
         same = [torch.equal(a, b) for a, b in zip(batches[number].images, plain[number].images, strict=True)]
         assert all(same[i] for i, source in enumerate(rows) if source == 0)
 
 
 def test_a_pool_holds_every_sample_once_and_lengths_are_together(batches):
-    numbers = np.concatenate([batches._samples(i) for i in range(6)])
+    numbers = np.concatenate([batches._step(i)[0] for i in range(6)])
     assert sorted(numbers.tolist()) == list(range(24))
     spreads = []
     for i in range(6):
-        lengths = [len(batches.mixture.text(int(n))) for n in batches._samples(i)]
-        spreads.append(max(lengths) - min(lengths))
+        indices, lengths = batches._step(i)
+        assert lengths.tolist() == [len(batches.mixture.text(int(n))) for n in indices]
+        spreads.append(lengths.max() - lengths.min())
     assert np.mean(spreads) <= 2  # of 7 that are possible
 
 
@@ -72,3 +74,44 @@ def test_ranks_share_the_batches():
     first, second = iter(FromBatch(10, 2)), iter(FromBatch(11, 2))
     assert [next(first) for _ in range(3)] == [10, 12, 14]
     assert [next(second) for _ in range(3)] == [11, 13, 15]
+
+
+def rows(batch):
+    """What a batch holds, as a multiset."""
+    images = [tuple(image.flatten()[::97].tolist()) for image in batch.images]
+    return sorted(zip(batch.samples, images, map(tuple, batch.targets.tolist()), strict=True))
+
+
+def test_parts_of_a_step_are_what_one_device_would_see(batches):
+    whole = Batches(batches.mixture, frozenset([1]), batches.tokenizer, batches.preprocessing, 8, 6)
+    parts = Batches(batches.mixture, frozenset([1]), batches.tokenizer, batches.preprocessing, 2, 6, parts=4)
+    for step in (0, 7):
+        one, four = whole[step], [parts[4 * step + i] for i in range(4)]
+        assert {batch.step for batch in four} == {step}
+        assert rows(one) == sorted(row for batch in four for row in rows(batch))
+        assert one.characters == sum(len(name_to_word(n)) for n in one.samples)
+        assert {batch.characters for batch in four} == {one.characters / 4}
+
+
+def name_to_word(name):
+    return WORDS[int(name.removeprefix("/"))]
+
+
+class Broken(Cards):
+    """Every other crop cannot be read."""
+
+    def __getitem__(self, i):
+        if i % 2:
+            raise DataError(f"{i}: broken")
+        return super().__getitem__(i)
+
+
+def test_broken_samples_are_replaced_and_counted():
+    mixture = Mixture([SkipBroken(Broken())], [1.0], seed=3)
+    batches = Batches(mixture, frozenset(), CharTokenizer(Charset.preset("36")), Preprocessing(32, 128), 12, 2)
+    found = [batches[0], batches[1]]
+    assert sum(batch.skipped for batch in found) == 12
+    for batch in found:
+        assert [name_to_word(n) for n in batch.samples] == [
+            batches.tokenizer.decode(row[1:]) for row in batch.targets.tolist()
+        ]

@@ -91,7 +91,7 @@ def test_a_resumed_run_obeys_its_own_flags(train):
     train("run", "--trainer.max_steps=4", "--model.cross_from=3", f"--ckpt_path={folder / 'last.ckpt'}")
     about = checkpoint.load(folder / "model")[1]
     assert (about["steps"], about["cross"]) == (4, True)
-    assert sorted(path.name for path in folder.glob("*.ckpt")) == ["last.ckpt", "step.ckpt"]
+    assert sorted(path.name for path in folder.glob("*.ckpt")) == ["last.ckpt"]
 
 
 def test_a_run_leaves_a_model_logs_and_its_configuration(train):

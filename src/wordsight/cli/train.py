@@ -1,6 +1,5 @@
 """`wordsight train`."""
 
-import sys
 from pathlib import Path
 
 import typer
@@ -19,5 +18,4 @@ def train(
     """
     from wordsight.train import run_recipe
 
-    sys.argv = sys.argv[:1]  # LightningCLI warns where it finds arguments that it was not meant to read
     run_recipe(recipe, context.args)

@@ -1,7 +1,7 @@
 """Training batches as a function of (seed, number of the batch): a resumed run sees what it would have seen."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,30 +13,51 @@ from wordsight.data import Mixture, augment
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.text import CharTokenizer
 
+Augmentation = Callable[[npt.NDArray[np.uint8], np.random.Generator], npt.NDArray[np.uint8]]
+
 
 @dataclass(frozen=True)
 class Batch:
-    """`images` (B, 3, H, W) float32, `targets` (B, T + 1) ids [B] label [E] [P]..., and the batch's number."""
+    """One part of an optimiser step: what one device sees at once.
+
+    Attributes:
+        index: number of the part, counted over the whole run and all devices.
+        step: number of the optimiser step.
+        images: (B, 3, H, W) float32.
+        targets: (B, T + 1) ids [B] label [E] [P]..., as long as the longest label of the whole step.
+        characters: how many characters the labels of a part of this step have on average.
+        samples: what the rows are, as "data set/sample".
+        skipped: how many samples of the part could not be read; others stand in for them.
+    """
 
     index: int
+    step: int
     images: Tensor
     targets: Tensor
+    characters: float
+    samples: tuple[str, ...]
+    skipped: int = 0
 
     def pin_memory(self) -> "Batch":
         """For quick copies to a GPU (called by the data loader)."""
-        return Batch(self.index, self.images.pin_memory(), self.targets.pin_memory())
+        return replace(self, images=self.images.pin_memory(), targets=self.targets.pin_memory())
 
     def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
         """On another device."""
         images = self.images.to(device, non_blocking=non_blocking)
-        return Batch(self.index, images, self.targets.to(device, non_blocking=non_blocking))
+        return replace(self, images=images, targets=self.targets.to(device, non_blocking=non_blocking))
 
 
 class Batches(Dataset[Batch]):
     """Batch number i of a mixture.
 
-    Labels of similar length share a batch, since a decoder's cost is that of its longest label: each run of `pool`
-    batches is sorted by length, cut, and shuffled. Samples of the sources numbered in `augmented` are augmented.
+    A step consists of `parts` batches: one for each device and each round of accumulation. Its samples are a function
+    of its number and size alone, so that the same steps can be made by any number of devices. What all parts of a step
+    must agree on, the longest label and the number of characters, is known here from the labels: devices need not ask
+    each other.
+
+    Labels of similar length share a step, since a decoder's cost is that of its longest label: each run of `pool`
+    steps is sorted by length, cut, and shuffled. Samples of the sources numbered in `augmented` are augmented.
     """
 
     def __init__(
@@ -47,6 +68,8 @@ class Batches(Dataset[Batch]):
         preprocessing: Preprocessing,
         batch_size: int,
         pool: int,
+        parts: int = 1,
+        augmentation: Augmentation = augment,
     ) -> None:
         self.mixture = mixture
         self.augmented = augmented
@@ -54,33 +77,52 @@ class Batches(Dataset[Batch]):
         self.preprocessing = preprocessing
         self.batch_size = batch_size
         self.pool = pool
-        self._sorted: tuple[int, npt.NDArray[np.int64]] | None = None  # the pool in use, kept per worker
+        self.parts = parts
+        self.augmentation = augmentation
+        self._sorted: tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None  # the pool in use
 
     def __getitem__(self, index: int) -> Batch:
         """Batch number `index`, whatever was asked for before."""
-        crops, labels = [], []
-        for i in self._samples(index):
+        step, part = divmod(index, self.parts)
+        indices, lengths = self._step(step)
+        crops, labels, samples, skipped = [], [], [], 0
+        for i in indices[part :: self.parts]:
             source, number = self.mixture.locate(int(i))
             sample = self.mixture.sources[source][number]
+            skipped += bool(sample.problem)
             image = sample.image
             if source in self.augmented:
-                image = augment(image, np.random.default_rng((self.mixture.seed, int(i))))
+                image = self.augmentation(image, np.random.default_rng((self.mixture.seed, int(i))))
             crops.append(image)
             labels.append(sample.text)
-        images = torch.from_numpy(prepare(crops, self.preprocessing))
-        return Batch(index, images, torch.from_numpy(self.tokenizer.encode(labels)))
+            samples.append(f"{sample.dataset}/{sample.id}")
+        return Batch(
+            index,
+            step,
+            torch.from_numpy(prepare(crops, self.preprocessing)),
+            self._targets(labels, int(lengths.max())),
+            float(lengths.sum()) / self.parts,
+            tuple(samples),
+            skipped,
+        )
 
-    def _samples(self, index: int) -> npt.NDArray[np.int64]:
-        """Indices into the mixture of batch number `index`."""
-        number, place = divmod(index, self.pool)
+    def _targets(self, labels: list[str], longest: int) -> Tensor:
+        """Ids (B, longest + 2), or more where a stand-in for a broken sample has a longer label than all others."""
+        ids = self.tokenizer.encode(labels)
+        missing = max(0, longest + 2 - ids.shape[1])
+        return torch.from_numpy(np.pad(ids, ((0, 0), (0, missing)), constant_values=self.tokenizer.pad))
+
+    def _step(self, step: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Indices into the mixture of the samples of a step, and the lengths of their labels."""
+        number, place = divmod(step, self.pool)
         if self._sorted is None or self._sorted[0] != number:
-            size = self.pool * self.batch_size
-            indices = np.arange(number * size, (number + 1) * size)
-            lengths = [len(self.mixture.text(int(i))) for i in indices]
-            batches = indices[np.argsort(lengths, kind="stable")].reshape(self.pool, self.batch_size)
-            self._sorted = number, np.random.default_rng((self.mixture.seed, number)).permutation(batches)
-        row: npt.NDArray[np.int64] = self._sorted[1][place]
-        return row
+            total = self.batch_size * self.parts
+            indices = np.arange(number * self.pool * total, (number + 1) * self.pool * total)
+            lengths = np.array([len(self.mixture.text(int(i))) for i in indices])
+            order = np.argsort(lengths, kind="stable").reshape(self.pool, total)
+            order = np.random.default_rng((self.mixture.seed, number)).permutation(order)
+            self._sorted = number, indices[order], lengths[order]
+        return self._sorted[1][place], self._sorted[2][place]
 
 
 class FromBatch(Sampler[int]):

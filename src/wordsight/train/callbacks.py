@@ -1,27 +1,36 @@
 """What happens beside a training run."""
 
+import json
+import time
+from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import lightning
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
 
+from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
+from wordsight.train.batches import Batch
 from wordsight.train.data import WordsData
 from wordsight.train.module import Recognition
 
 
-class KeepModel(lightning.Callback):
+class KeepModel(Callback):
     """Writes the recognizer as a checkpoint folder `model/` in the run's folder, at each validation and at the end."""
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write it, unless Lightning is only trying out the validation loop."""
         if not trainer.sanity_checking:
             self._write(trainer, pl_module)
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write it."""
         self._write(trainer, pl_module)
 
-    def _write(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    def _write(self, trainer: Trainer, module: LightningModule) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
         if trainer.is_global_zero and isinstance(module, Recognition) and isinstance(data, WordsData):
             accuracy = trainer.callback_metrics.get("val/accuracy")
@@ -33,3 +42,103 @@ class KeepModel(lightning.Callback):
                 data=data.describe(),
                 validation_accuracy=None if accuracy is None else round(float(accuracy), 2),
             )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A part of a step whose loss may not be known on this side yet."""
+
+    finite: Tensor  # scalar, on the CPU
+    copied: Any  # torch.cuda.Event, None without a GPU
+    step: int
+    samples: tuple[str, ...]
+
+    def known(self, wait: bool) -> bool:
+        if self.copied is not None and wait:
+            self.copied.synchronize()
+        return self.copied is None or bool(self.copied.query())
+
+
+class StopOnNaN(Callback):
+    """Ends a run whose loss is no finite number, before anything is written over the last good checkpoint.
+
+    On a GPU the verdict comes some steps late, since nobody waits for it; what was in the batch is kept until then and
+    written to `bad-batch-<step>-<rank>.json` in the run's folder.
+    """
+
+    def __init__(self) -> None:
+        self._unknown: deque[_Seen] = deque()
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        """Look at what is known by now."""
+        finite, copied = torch.isfinite(outputs["loss"].detach()), None
+        if finite.device.type == "cuda":
+            here = torch.empty_like(finite, device="cpu", pin_memory=True)
+            here.copy_(finite, non_blocking=True)
+            copied = torch.cuda.Event()
+            copied.record()
+            finite = here
+        self._unknown.append(_Seen(finite, copied, batch.step, batch.samples))
+        self._look(trainer, wait=False)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Nothing is written after this unless all is well."""
+        self._look(trainer, wait=True)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: Any) -> None:
+        """Likewise."""
+        self._look(trainer, wait=True)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Likewise."""
+        self._look(trainer, wait=True)
+
+    def _look(self, trainer: Trainer, wait: bool) -> None:
+        while self._unknown and self._unknown[0].known(wait):
+            seen = self._unknown.popleft()
+            if seen.finite:
+                continue
+            self._unknown.clear()
+            file = Path(trainer.default_root_dir) / f"bad-batch-{seen.step}-{trainer.global_rank}.json"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps({"step": seen.step, "samples": seen.samples}, indent=1) + "\n")
+            raise ConfigError(
+                f"the loss is not a finite number at step {seen.step}: lower the learning rate, or look at the samples "
+                f"listed in {file}"
+            )
+
+
+class DataWait(Callback):
+    """Logs how many seconds a step waited for its batches: near 0, or there are too few `data.workers`."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._since = time.perf_counter()
+
+    on_validation_end = on_train_start
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        """The batch is there."""
+        if self._since is not None:
+            pl_module.log("train/data_wait", time.perf_counter() - self._since, batch_size=1)
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        """The next one is asked for."""
+        self._since = time.perf_counter()

@@ -3,36 +3,56 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import ConcatDataset, DataLoader
+from torch.utils.data import ConcatDataset, DataLoader, Subset
 
-from wordsight.data import Mixture, Sample, View, filter_labels, holdout, open_source
+from wordsight.data import (
+    Mixture,
+    Sample,
+    SkipBroken,
+    Source,
+    View,
+    augment,
+    filter_labels,
+    holdout,
+    open_source,
+    rand_augment,
+)
 from wordsight.errors import ConfigError
 from wordsight.synth.words import RenderedWords
-from wordsight.train.batches import Batch, Batches, FromBatch
+from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch
 from wordsight.train.module import Recognition
 
 log = logging.getLogger(__name__)
 
+_AUGMENTATIONS: dict[str, Augmentation] = {"compact": augment, "randaugment": rand_augment}
+
 
 class WordsData(lightning.LightningDataModule):
-    """Endless training batches of rendered and real words; the last part of every real source is for validation.
+    """Endless training batches of rendered and real words, and what to validate on.
 
     Args:
-        real: data sets of real words (folders with labels.tsv, LMDB, scenes.jsonl); none: rendered words alone.
-        real_share: share of real words in training, spread over the real sources by their size.
+        real: data sets of real words: folders with labels.tsv, scenes.jsonl or LMDB, or folders with many of these
+            somewhere below, as in the field's train/real; none: rendered words alone.
+        real_share: share of real words in training, spread over the real sources by their size. 1: no rendered words.
         words: word lists to render, see `wordsight synth`.
         backgrounds: folder of pictures without text to render over.
         fonts: folders of fonts; none: the system's.
-        batch_size: crops per device and step.
-        pool: batches that are sorted by label length together.
-        workers: processes that render and read.
-        validation_share: the last part of every real source that is never trained on. Neighbours in these data sets
-            come from the same scene, so this cuts by scene.
+        augmentation: what real words go through. "compact" is made for inputs of about 32 rows; "randaugment" is what
+            PARSeq and CLIP4STR train with.
+        batch_size: crops that a device sees at once.
+        total_batch: crops per optimiser step over all devices: `trainer.accumulate_grad_batches` follows from it. None:
+            batch_size times devices times trainer.accumulate_grad_batches.
+        epochs: how often each real word is seen on average: `trainer.max_steps` follows from it. None: that stands.
+        pool: steps that are sorted by label length together.
+        workers: processes that render and read, for each device.
+        validation: data sets to validate on.
+        validation_share: without `validation`, the last part of every real source, which is then never trained on.
+            Neighbours in these data sets come from the same scene, so this cuts by scene.
         seed: decides rendering, augmentation and order.
     """
 
@@ -43,23 +63,33 @@ class WordsData(lightning.LightningDataModule):
         words: Sequence[Path] = (),
         backgrounds: Path | None = None,
         fonts: Sequence[Path] = (),
+        augmentation: Literal["compact", "randaugment"] = "compact",
         batch_size: int = 128,
+        total_batch: int | None = None,
+        epochs: float | None = None,
         pool: int = 32,
         workers: int = 1,
+        validation: Sequence[Path] = (),
         validation_share: float = 0.1,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if not 0 < real_share < 1:
-            raise ConfigError(f"real_share is {real_share}: give a share between 0 and 1")
+        if not 0 < real_share <= 1:
+            raise ConfigError(f"real_share is {real_share}: give a share above 0, up to 1")
+        if not real and (real_share == 1 or epochs):
+            raise ConfigError("this recipe needs real words: give them with --data.real='[FOLDER]'")
         self.real = real
         self.real_share = real_share
         self.words = words
         self.backgrounds = backgrounds
         self.fonts = fonts
+        self.augmentation = augmentation
         self.batch_size = batch_size
+        self.total_batch = total_batch
+        self.epochs = epochs
         self.pool = pool
         self.workers = workers
+        self.validation = validation
         self.validation_share = validation_share
         self.seed = seed
 
@@ -73,33 +103,67 @@ class WordsData(lightning.LightningDataModule):
         }
 
     def setup(self, stage: str) -> None:
-        """Open the sources and set a validation part aside."""
+        """Open the sources, set a validation part aside, work out the size and number of steps."""
         module = self._trainer.lightning_module
         if not isinstance(module, Recognition):
             raise ConfigError("these data need to know the recognizer: train a wordsight.train.Recognition")
         cfg = module.model.cfg
-        training: list[View] = []
-        self.validation: list[View] = []
-        for path in self.real:
-            source, dropped = filter_labels(open_source(path), cfg.charset, cfg.max_length)
-            log.info("%s: %d words, left out: %s", path, len(source), dropped)
-            train, held_out = holdout(source, self.validation_share)
-            training.append(train)
-            self.validation.append(held_out)
-        rendered = RenderedWords(
-            seed=self.seed, fonts=list(self.fonts) or None, words=list(self.words), backgrounds=self.backgrounds
-        )
+
+        def usable(paths: Sequence[Path]) -> list[View]:
+            views = []
+            for path in paths:
+                view, dropped = filter_labels(open_source(path), cfg.charset, cfg.max_length)
+                log.info("%s: %d words, left out: %s", path, len(view), dropped)
+                views.append(view)
+            return views
+
+        share = 0.0 if self.validation else self.validation_share
+        parts = [holdout(source, share) for source in usable(self.real)]
+        training = [train for train, _ in parts]
+        held_out = usable(self.validation) if self.validation else [part for _, part in parts]
+        self._validation = [view for view in held_out if len(view)]
         total = sum(map(len, training))
+        sources: list[Source] = [SkipBroken(source) for source in training]
         weights = [self.real_share * len(source) / total for source in training]
-        rendered_weight = 1 - self.real_share if training else 1.0
+        if self.real_share < 1:
+            sources.append(
+                RenderedWords(
+                    seed=self.seed, fonts=list(self.fonts) or None, words=list(self.words), backgrounds=self.backgrounds
+                )
+            )
+            weights.append(1 - self.real_share if training else 1.0)
+        devices = self._trainer.world_size
+        rounds = self._rounds(devices, self._trainer.accumulate_grad_batches)
+        self._trainer.accumulate_grad_batches = rounds
+        if isinstance(self._trainer.val_check_interval, int):  # Lightning counts batches there, recipes count steps
+            self._trainer.val_check_interval *= rounds
         self.batches = Batches(
-            Mixture([rendered, *training], [rendered_weight, *weights], self.seed, length=2**62),
-            frozenset(range(1, len(training) + 1)),
+            Mixture(sources, weights, self.seed, length=2**62),
+            frozenset(range(len(training))),
             module.model.tokenizer,
             cfg.preprocessing,
             self.batch_size,
             self.pool,
+            devices * rounds,
+            _AUGMENTATIONS[self.augmentation],
         )
+        if self.epochs:
+            words_per_step = self.batch_size * self.batches.parts * self.real_share
+            self._trainer.fit_loop.epoch_loop.max_steps = round(self.epochs * total / words_per_step)
+
+    def _rounds(self, devices: int, given: int) -> int:
+        """How many batches each device adds up before a step."""
+        if self.total_batch is None:
+            return given
+        if given != 1:
+            raise ConfigError("both data.total_batch and trainer.accumulate_grad_batches are set: leave the latter out")
+        rounds, rest = divmod(self.total_batch, self.batch_size * devices)
+        if rest or not rounds:
+            raise ConfigError(
+                f"total_batch {self.total_batch} is no multiple of batch_size {self.batch_size} x {devices} devices: "
+                "change data.batch_size"
+            )
+        return rounds
 
     @property
     def _trainer(self) -> lightning.Trainer:
@@ -110,7 +174,7 @@ class WordsData(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches from where the run stands."""
         trainer = self._trainer
-        done = trainer.global_step * trainer.accumulate_grad_batches * trainer.world_size
+        done = trainer.global_step * self.batches.parts
         return DataLoader(
             self.batches,
             batch_size=None,
@@ -120,10 +184,12 @@ class WordsData(lightning.LightningDataModule):
         )
 
     def val_dataloader(self) -> Any:
-        """Crops (uint8 RGB) and their labels, 64 at a time."""
-        if not self.validation:
+        """Crops (uint8 RGB) and their labels, 64 at a time; each rank has its share of them."""
+        if not self._validation:
             return []
-        return DataLoader(ConcatDataset(self.validation), batch_size=64, collate_fn=_crops_and_labels)  # type: ignore[arg-type]
+        words: ConcatDataset[Sample] = ConcatDataset(self._validation)  # type: ignore[arg-type]
+        share = range(self._trainer.global_rank, len(words), self._trainer.world_size)
+        return DataLoader(Subset(words, share), batch_size=64, collate_fn=_crops_and_labels)
 
 
 def _crops_and_labels(samples: list[Sample]) -> tuple[list[npt.NDArray[np.uint8]], list[str]]:

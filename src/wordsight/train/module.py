@@ -1,7 +1,7 @@
-"""Training a recognizer: objective, optimiser, schedule, validation accuracy."""
+"""Training a recognizer: objective, optimiser, validation accuracy."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import numpy as np
@@ -13,24 +13,15 @@ from torch.optim.lr_scheduler import LambdaLR
 from wordsight.decoding import read_psm
 from wordsight.errors import ConfigError
 from wordsight.imaging import prepare
-from wordsight.models import checkpoint
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.graphs import TorchGraphs
+from wordsight.models.freezing import freeze
 from wordsight.text import Charset
 from wordsight.train.batches import Batch
+from wordsight.train.schedules import one_cycle, warmup_stable_decay
+from wordsight.train.start import starting_model
 
 _36 = Charset.preset("36")
-
-
-def warmup_stable_decay(step: int, warmup: int, decay_from: int, end: int) -> float:
-    """Learning-rate factor: up linearly over `warmup` steps, flat, down linearly from `decay_from` to 0 at `end`.
-
-    The flat part has no end of its own: a run can go on for as long as there is compute, and be annealed when it is
-    to be shipped (Hägele et al., arXiv 2405.18392).
-    """
-    up = min(1.0, (step + 1) / max(warmup, 1))
-    down = min(1.0, (end - step) / max(end - decay_from, 1))
-    return max(0.0, min(up, down))
 
 
 class Recognition(lightning.LightningModule):
@@ -38,13 +29,21 @@ class Recognition(lightning.LightningModule):
 
     Args:
         model: name of a preset.
-        start: checkpoint folder to take weights from instead of random ones (a new run, not a resumed one).
+        start: checkpoint folder to take weights from instead of random ones (a new run, not a resumed one): a
+            recognizer, which then also decides all sizes, or converted CLIP towers of the preset's size.
         lr: peak learning rate of the towers.
         decoder_lr_scale: the decoders' learning rate over the towers' (19 in the paper, where the towers are
             pre-trained; 1 from nothing).
         weight_decay: AdamW's, for matrices.
+        schedule: "stable" goes up over `warmup` steps, stays, and falls to 0 over the last `decay` steps. "one-cycle"
+            is the paper's: cosine up over the first 7.5 % of trainer.max_steps and down over the rest.
         warmup: steps until the peak.
         decay: the last steps of `trainer.max_steps`, over which the learning rate falls to 0. 0: it stays.
+        text_freeze_layers: first blocks of the text tower that do not train, nor its embeddings. "token": the text
+            tower is nothing but CLIP's token embeddings, and those are frozen. None: all of it trains.
+        image_freeze_layers: first blocks of the image tower that do not train, nor its embeddings. None: all train.
+        checkpointing: compute the towers' blocks again in the backward pass: less memory, about a third more time.
+        compile: compile the image tower by torch.compile: some minutes at the start for quicker steps on a GPU.
         cross_from: step from which the cross-modal branch trains, its decoder starting as a copy of the visual one.
             Since it sends no gradient into the visual branch, that branch loses nothing by training alone before.
         seed: decides permutations and dropout.
@@ -57,15 +56,26 @@ class Recognition(lightning.LightningModule):
         lr: float = 1.5e-3,
         decoder_lr_scale: float = 1.0,
         weight_decay: float = 0.05,
+        schedule: Literal["stable", "one-cycle"] = "stable",
         warmup: int = 500,
         decay: int = 0,
+        text_freeze_layers: int | Literal["token"] | None = None,
+        image_freeze_layers: int | None = None,
+        checkpointing: bool = False,
+        compile: bool = False,
         cross_from: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.model: Clip4Str = checkpoint.load(start)[0].train() if start else Clip4Str(clip4str_preset(model))
+        token_only = text_freeze_layers == "token"
+        self.model: Clip4Str = starting_model(model, start, token_only).train()
+        text_layers = self.model.cfg.text.layers if text_freeze_layers == "token" else text_freeze_layers
+        freeze(self.model, text_layers, image_freeze_layers)
+        self.model.checkpointing(checkpointing)
+        if compile:
+            self.model.image_tower.compile()
         self.lr, self.decoder_lr_scale, self.weight_decay = lr, decoder_lr_scale, weight_decay
-        self.warmup, self.decay = warmup, decay
+        self.schedule, self.warmup, self.decay = schedule, warmup, decay
         self.cross_from = cross_from
         self.seed = seed
 
@@ -75,17 +85,19 @@ class Recognition(lightning.LightningModule):
         return self.global_step >= self.cross_from
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        """One batch; permutations and dropout are functions of (seed, batch)."""
+        """One part of a step. Dropout is a function of (seed, part), permutations of (seed, step).
+
+        Targets are as long as the longest label of the whole step, so all devices draw the same permutations; their
+        losses are divided by the same number of targets, so that their mean is the loss of the whole step.
+        """
         if self.global_step == self.cross_from > 0:
             self.model.cross_decoder.load_state_dict(self.model.visual_decoder.state_dict())
-        key = self.seed * 1_000_003 + batch.index
-        torch.manual_seed(key)
-        losses = self.model.loss(batch.images, batch.targets, torch.Generator().manual_seed(key), self.cross)
-        parts = {"loss": losses.total, "visual": losses.visual, "cross": losses.cross, "ctc": losses.ctc}
-        logged = {f"train/{name}": value.detach() for name, value in parts.items() if value is not None}
-        self.log_dict(logged, prog_bar=True, batch_size=1)
-        if not torch.isfinite(losses.total):
-            raise ConfigError(f"the loss is {losses.total.item()} at step {self.global_step}: lower the learning rate")
+        torch.manual_seed(self.seed * 1_000_003 + batch.index)
+        orders = torch.Generator().manual_seed(self.seed * 1_000_003 + batch.step)
+        losses = self.model.loss(batch.images, batch.targets, orders, self.cross, batch.characters)
+        parts = {"visual": losses.visual, "cross": losses.cross, "ctc": losses.ctc}
+        self.log("train/loss", losses.total.detach(), prog_bar=True, batch_size=1)
+        self.log_dict({f"train/{k}": v.detach() for k, v in parts.items() if v is not None}, batch_size=1)
         return losses.total
 
     def validation_step(self, batch: tuple[list[npt.NDArray[np.uint8]], list[str]], batch_idx: int) -> None:
@@ -93,17 +105,28 @@ class Recognition(lightning.LightningModule):
         crops, labels = batch
         graphs = TorchGraphs(self.model, cross=self.cross)
         images = prepare(crops, self.model.cfg.preprocessing)
-        readings, _ = read_psm(graphs, images, self.model.tokenizer, self.model.cfg.max_length)
+        readings, _ = read_psm(graphs, images, self.model.cfg.psm)
         pairs = [(reading.text, label) for reading, label in zip(readings, labels, strict=True)]
         accuracy = 100 * float(np.mean([_36.adapt(text) == _36.adapt(label) for text, label in pairs]))
         exact = 100 * float(np.mean([text == label for text, label in pairs]))
-        self.log("val/accuracy", accuracy, prog_bar=True, batch_size=len(pairs))
-        self.log("val/exact", exact, batch_size=len(pairs))
+        self.log("val/accuracy", accuracy, prog_bar=True, batch_size=len(pairs), sync_dist=True)
+        self.log("val/exact", exact, batch_size=len(pairs), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """AdamW (0.9, 0.98), eps 1e-6 (as released), in the model's parameter groups, under the schedule."""
         groups = self.model.param_groups(self.lr, self.decoder_lr_scale, self.weight_decay)
         optimizer = AdamW(groups, betas=(0.9, 0.98), eps=1e-6)
-        end = self.trainer.max_steps if self.decay else 2**62
-        schedule = LambdaLR(optimizer, lambda step: warmup_stable_decay(step, self.warmup, end - self.decay, end))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": LambdaLR(optimizer, self._lr_factor), "interval": "step"},
+        }
+
+    def _lr_factor(self, step: int) -> float:
+        end = self.trainer.max_steps
+        if self.schedule == "one-cycle":
+            if end < 0:
+                raise ConfigError("a one-cycle schedule needs an end: give trainer.max_steps or data.epochs")
+            return one_cycle(step, end)
+        if not self.decay:
+            end = 2**62
+        return warmup_stable_decay(step, self.warmup, end - self.decay, end)

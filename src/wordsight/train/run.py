@@ -1,39 +1,72 @@
 """From a recipe to a running trainer."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import LightningCLI
+import yaml  # type: ignore[import-untyped]
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from wordsight.train.callbacks import KeepModel
+from wordsight.errors import ConfigError
+from wordsight.train.callbacks import DataWait, KeepModel, StopOnNaN
+from wordsight.train.checkpoints import AtomicCheckpoints
 from wordsight.train.data import WordsData
 from wordsight.train.module import Recognition
 
 
-class _RecipeCLI(LightningCLI):
+class RecipeCLI(LightningCLI):
     """A run keeps everything in `trainer.default_root_dir`.
 
     `last.ckpt` to go on from and the recognizer in `model/`, both written every `trainer.val_check_interval` steps;
     CSV and TensorBoard logs in `csv/` and `tensorboard/`.
     """
 
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """A recipe may build on another."""
+        parser.add_argument("--base", type=str | None, default=None, help="recipe to build on, beside this one")
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning would look for constructor arguments in the checkpoint: ours come from the recipe alone."""
+
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
+        """With what every run has."""
         config = self.config_init["fit"]["trainer"]
         folder = Path(config["default_root_dir"] or "runs")
         # Lightning's own log of which checkpoint is best is of no use here: the newest is what a run goes on from.
         every = int(config["val_check_interval"])
-        last = ModelCheckpoint(folder, "step", every_n_train_steps=every, save_last=True, enable_version_counter=False)
+        last = ModelCheckpoint(folder, "last", every_n_train_steps=every, enable_version_counter=False)
+        callbacks = [StopOnNaN(), DataWait(), KeepModel(), last, *(config["callbacks"] or [])]
+        if config["enable_progress_bar"] is not False:  # each refresh waits for the GPU
+            callbacks.append(TQDMProgressBar(refresh_rate=config["log_every_n_steps"] or 50))
         return super().instantiate_trainer(
-            callbacks=[KeepModel(), last, *(config["callbacks"] or [])],
+            callbacks=callbacks,
             logger=[CSVLogger(folder, "csv"), TensorBoardLogger(folder, "tensorboard")],
+            plugins=[AtomicCheckpoints(), *(config["plugins"] or [])],
+            use_distributed_sampler=False,  # ranks share the batches by their numbers
             **kwargs,
         )
 
 
 def run_recipe(recipe: str | Path, overrides: list[str]) -> None:
     """Trains what a YAML recipe says, `overrides` being further command-line flags (`--trainer.max_steps=1000`)."""
-    arguments = ["fit", "--config", str(recipe), *overrides]
-    _RecipeCLI(Recognition, WordsData, args=arguments, save_config_kwargs={"overwrite": True})
+    with warnings.catch_warnings():
+        # Processes that Lightning starts for further devices run the same command line again, so it must stay.
+        warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+        RecipeCLI(Recognition, WordsData, args=arguments(recipe, overrides), save_config_kwargs={"overwrite": True})
+
+
+def arguments(recipe: str | Path, overrides: list[str]) -> list[str]:
+    """The command line of a recipe: what it builds on (`base: FILE`, beside it) comes first."""
+    recipe = Path(recipe)
+    try:
+        content = yaml.safe_load(recipe.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{recipe}: not a recipe: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{recipe}: not a recipe: write keys like in recipes/tiny.yaml")
+    base = content.get("base")
+    below = ["--config", str(recipe.parent / base)] if base else []
+    return ["fit", *below, "--config", str(recipe), *overrides]

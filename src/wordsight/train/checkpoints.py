@@ -1,0 +1,49 @@
+"""Training checkpoints that survive the death of the process that writes them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from wordsight.errors import ModelError
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Writes beside the old file and replaces it at once; reads tensors and plain values alone."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write `path`: until the new file is on the disk, the old one stays."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(path.name + ".new")
+        with new.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the renaming, too
+        finally:
+            os.close(folder)
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any = lambda storage, _: storage, weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        """Read `path`, never running code that it may hold.
+
+        Raises:
+            ModelError: it is missing, cut off or no training checkpoint.
+        """
+        try:
+            found = torch.load(path, map_location=map_location, weights_only=True)
+        except FileNotFoundError:
+            raise ModelError(f"{path}: no such checkpoint: check --ckpt_path") from None
+        except Exception as error:  # a damaged zip or pickle raises any of a dozen classes
+            reason = " ".join(str(error).split())[:100]
+            raise ModelError(f"{path}: not a whole training checkpoint ({reason}): go on from another one") from error
+        if not isinstance(found, dict) or "optimizer_states" not in found:
+            raise ModelError(f"{path}: holds no state of a training run: give the last.ckpt of one")
+        return found

@@ -1,0 +1,53 @@
+"""The model that a run begins with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from wordsight.errors import ConfigError
+from wordsight.models import checkpoint
+from wordsight.models.clip import Clip
+from wordsight.models.clip4str import Clip4Str, Clip4StrConfig, clip4str_preset
+
+
+def starting_model(preset: str, start: Path | None, token_only: bool = False) -> Clip4Str:
+    """A recognizer with random weights, or with those of the checkpoint folder `start`.
+
+    Args:
+        preset: decides all sizes, unless `start` is a recognizer.
+        start: a recognizer, or CLIP towers of the preset's size; what towers do not show by their shapes (heads,
+            activation) is as their configuration says.
+        token_only: whether the text tower is made of CLIP's token embeddings alone.
+
+    Raises:
+        ModelError: `start` is no checkpoint folder.
+        ConfigError: it holds another kind of model, or towers of another size.
+    """
+    cfg = clip4str_preset(preset)
+    given = checkpoint.load(start)[0] if start else None
+    if isinstance(given, Clip):
+        cfg = _with_towers(cfg, given, preset, start)
+    elif isinstance(given, Clip4Str):
+        cfg = given.cfg
+    elif given is not None:
+        raise ConfigError(f"{start} holds a {given.architecture}: start from a clip4str or clip folder")
+    if token_only:
+        cfg = replace(cfg, text=replace(cfg.text, embedding_only=True))
+    model = Clip4Str(cfg)
+    if given is not None:
+        known = model.state_dict().keys()
+        model.load_state_dict({k: v for k, v in given.state_dict().items() if k in known}, strict=False)
+    return model
+
+
+def _with_towers(cfg: Clip4StrConfig, clip: Clip, preset: str, folder: Path | None) -> Clip4StrConfig:
+    """`cfg` with the towers of `clip`, whose sizes must be the same."""
+    towers = clip.cfg
+    for ours, theirs in ((cfg.image, towers.image), (cfg.text, towers.text)):
+        unlike = {k for k in vars(ours) if getattr(ours, k) != getattr(theirs, k)} - {"heads", "activation", "dropout"}
+        if unlike:
+            key = sorted(unlike)[0]
+            raise ConfigError(
+                f"{folder} holds towers with {key} {getattr(theirs, key)}, {preset} has {getattr(ours, key)}: "
+                "choose the preset of that size with --model.model"
+            )
+    return replace(cfg, image=towers.image, text=towers.text, embed_dim=towers.embed_dim)
