@@ -1,0 +1,50 @@
+"""Giving a trained recognizer another charset: what it learnt about a character follows the character."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from wordsight.models.clip4str import Clip4Str
+from wordsight.text import Charset, CharTokenizer
+
+
+def with_charset(model: Clip4Str, charset: Charset) -> Clip4Str:
+    """A copy of `model` (plain, no adapters) that writes `charset`, in eval mode; `model` is left alone.
+
+    Rows of embeddings and heads are kept by character; [E], [B] and [P] keep theirs. A new character gets the mean of
+    all old characters' rows: its score is then the mean of theirs, never the highest, so until it is trained the copy
+    reads exactly as the original did. A text tower that reads characters is remapped likewise; one that reads CLIP's
+    byte pairs does not depend on the charset.
+    """
+    old, new = model.tokenizer, CharTokenizer(charset)
+    cfg = replace(model.cfg, charset=charset)
+    per_token = {f"{decoder}_decoder.embedding.weight" for decoder in ("visual", "cross")}
+    if cfg.captions == "characters" and cfg.text.vocab_size == old.vocab_size:
+        cfg = replace(cfg, text=replace(cfg.text, vocab_size=new.vocab_size))
+        per_token.add("text_tower.token_embedding.weight")
+    heads = ("visual_decoder.head", "cross_decoder.head", "ctc_head")
+    per_class = {f"{head}.{part}" for head in heads for part in ("weight", "bias")}
+    classes = _origins(old, new)  # of [E] and the characters
+    tokens = [*classes, old.bos, old.pad]
+    state = {
+        name: _rows(tensor, tokens if name in per_token else classes, len(old.charset))
+        if name in per_token | per_class
+        else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    out = Clip4Str(cfg)
+    out.load_state_dict(state)
+    return out.eval()
+
+
+def _origins(old: CharTokenizer, new: CharTokenizer) -> list[int]:
+    """For [E] and each new character, the old row that it keeps; -1 where there is none."""
+    known = old.charset.characters
+    return [old.eos, *(known.index(c) + 1 if c in known else -1 for c in new.charset.characters)]
+
+
+def _rows(table: Tensor, origins: list[int], characters: int) -> Tensor:
+    """Rows `origins` of a table (rows, ...), -1 giving the mean of rows 1 to `characters`."""
+    mean = table[1 : characters + 1].mean(0)
+    return torch.stack([mean if row < 0 else table[row] for row in origins])
