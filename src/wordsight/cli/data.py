@@ -1,11 +1,22 @@
 """`wordsight data`: looking after data sets."""
 
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from wordsight.cli.app import app
 from wordsight.cli.progress import progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from wordsight.data import OpenedSource, Source
+    from wordsight.data.check import Findings, Kind
+    from wordsight.data.twins import Gallery
 
 data_app = typer.Typer(help="Look after data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -18,28 +29,119 @@ def _group() -> None:
 
 @data_app.command()
 def check(
-    paths: list[Path] = typer.Argument(help="Folders with labels.tsv, LMDB archives, or scenes.jsonl."),
+    paths: list[Path] = typer.Argument(
+        metavar="DATA...", help="Folders with labels.tsv, LMDB archives or scenes.jsonl, or trees of them."
+    ),
     charset: str = typer.Option("94+space", help="36, 62, 94, 94+space or latin."),
     max_length: int = typer.Option(40, min=1, help="Longest label that a model takes, in characters."),
+    test: list[Path] = typer.Option(
+        [], help="A test set, which DATA must not contain: list the samples that are in both. May be repeated."
+    ),
+    similar: bool = typer.Option(
+        False, "--similar", help="With --test: also list crops that look the same and have the same text."
+    ),
+    images: bool = typer.Option(True, help="Decode every image; without, only labels are checked."),
 ) -> None:
-    """Count samples, and list what cannot be trained on: labels outside the charset, over-long ones, broken images."""
+    """Count what cannot be trained on: labels outside the charset, too long or empty, broken images, test samples.
+
+    Exit status: 1 where a label or image cannot be read, or a sample is also in a test set; 0 otherwise.
+    """
+    from rich.console import Console
+
     from wordsight.data import open_source
     from wordsight.data.check import check_source
+    from wordsight.errors import ConfigError
     from wordsight.text import Charset
 
+    warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters is in the findings
+    if test and not images:
+        raise ConfigError("--test compares images: leave out --no-images")
+    if similar and not test:
+        raise ConfigError("--similar looks for crops of a test set: name it with --test")
     chars = Charset.preset(charset)
-    broken = False
+    sources = [part for path in paths for part in _parts(str(path), open_source(path))]
+    gallery = _gallery(test, similar) if test else None
+    checked = []
+    for name, source in sources:
+        indices = progress(range(len(source)), len(source), name)
+        found = check_source(source, chars, max_length, indices, images=images, test=gallery)
+        _print_findings(name, found, charset)
+        checked.append((name, found))
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(_table(checked, charset, compared=gallery is not None))
+    if any(found.unreadable.count or found.twins.count for _, found in checked):
+        raise typer.Exit(1)
+
+
+def _parts(name: str, source: "OpenedSource") -> Iterator[tuple[str, "OpenedSource | Source"]]:
+    """A tree's archives one by one, since people want to know which one is broken."""
+    from wordsight.data import JoinedSource
+
+    if not isinstance(source, JoinedSource):
+        yield name, source
+        return
+    for part in source.parts:
+        yield f"{name}/{getattr(part, 'dataset', '')}", part
+
+
+def _gallery(paths: Sequence[Path], similar: bool) -> "Gallery":
+    from wordsight.data import open_source
+    from wordsight.data.twins import Gallery
+    from wordsight.errors import DataError
+
+    gallery = Gallery(similar=similar)
     for path in paths:
         source = open_source(path)
-        found = check_source(source, chars, max_length, progress(range(len(source)), len(source), str(path)))
-        typer.echo(f"{path}: {found.samples} samples, {found.samples - found.unusable} usable with {charset}")
-        for what, examples in found.problems.items():
-            typer.echo(f"  {what}: {len(examples)} ({', '.join(examples[:5])}{', ...' if len(examples) > 5 else ''})")
-        if found.unknown:
-            listed = ", ".join(f"{c!r} U+{ord(c):04X} x{count}" for c, count in found.unknown.most_common())
-            typer.echo(f"  unknown characters: {listed}")
-        broken = broken or bool(found.unreadable)
-        for error in found.unreadable:
-            typer.echo(f"  unreadable: {error}")
-    if broken:
-        raise typer.Exit(1)
+        for i in progress(range(len(source)), len(source), f"test: {path}"):
+            try:
+                gallery.add(source[i])
+            except DataError as error:
+                typer.echo(f"wordsight: cannot be compared: {error}", err=True)
+    return gallery
+
+
+def _print_findings(name: str, found: "Findings", charset: str) -> None:
+    typer.echo(f"{name}: {found.samples} samples, {found.samples - found.unusable} usable with {charset}")
+    for what, labels in found.problems.items():
+        more = ", ..." if labels.count > 5 else ""
+        typer.echo(f"  {what}: {labels.count} ({', '.join(labels.examples[:5])}{more})")
+    if found.unknown:
+        listed = ", ".join(f"{c!r} U+{ord(c):04X} x{count}" for c, count in found.unknown.most_common(100))
+        more = f", and {len(found.unknown) - 100} more" if len(found.unknown) > 100 else ""
+        typer.echo(f"  characters not in {charset}: {listed}{more}")
+    _print_kind("unreadable", found.unreadable)
+    _print_kind("also in a test set", found.twins)
+
+
+def _print_kind(what: str, kind: "Kind") -> None:
+    for example in kind.examples:
+        typer.echo(f"  {what}: {example}")
+    if kind.count > len(kind.examples):
+        typer.echo(f"  {what}: {kind.count - len(kind.examples)} more")
+
+
+def _table(checked: Sequence[tuple[str, "Findings"]], charset: str, *, compared: bool) -> "Table":
+    from rich.table import Table
+
+    columns = ("samples", "usable", "empty", "too long", "unknown characters", "unreadable")
+    table = Table("data", title=f"Checked for {charset}", title_justify="left")
+    for column in (*columns, "in test") if compared else columns:
+        table.add_column(column, justify="right")
+    rows = [
+        (
+            found.samples,
+            found.samples - found.unusable,
+            found.count("empty"),
+            found.count("too long"),
+            found.count("unknown characters"),
+            found.unreadable.count,
+            *([found.twins.count] if compared else []),
+        )
+        for _, found in checked
+    ]
+    for (name, _), row in zip(checked, rows, strict=True):
+        table.add_row(name, *map(str, row))
+    if len(rows) > 1:
+        table.add_section()
+        table.add_row("all", *(str(sum(column)) for column in zip(*rows, strict=True)))
+    return table
