@@ -1,8 +1,10 @@
 """`wordsight eval` with a recognizer that is told what to read, and with a pack."""
 
+import io
 import json
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import pytest
 from PIL import Image
@@ -146,3 +148,99 @@ def test_a_pack_is_scored(toy_pack: Path, words: Path, tmp_path: Path) -> None:
     assert report["settings"]["threads"] == 1
     assert len(report["readings"]) == len(LABELS)
     assert all(0 <= reading["confidence"] <= 1 for reading in report["readings"])
+
+
+def archive(folder: Path, labels: list[str], broken: int | None = None) -> None:
+    """An LMDB archive whose crops tell the parrot what to read; one of them may be no image."""
+    folder.mkdir(parents=True)
+    environment = lmdb.open(str(folder), map_size=1 << 20)
+    with environment.begin(write=True) as transaction:
+        transaction.put(b"num-samples", str(len(labels)).encode())
+        for i, label in enumerate(labels):
+            png = io.BytesIO()
+            Image.new("RGB", (30, 12), (i, 0, 0)).save(png, "PNG")
+            transaction.put(f"image-{i + 1:09d}".encode(), b"no image" if i == broken else png.getvalue())
+            transaction.put(f"label-{i + 1:09d}".encode(), label.encode())
+    environment.close()
+
+
+@pytest.fixture
+def benchmarks(tmp_path: Path) -> Path:
+    """Three of PARSeq's test sets in its layout with far too few samples, and a training set named like a test set."""
+    root = tmp_path / "data"
+    archive(root / "test" / "SVT", LABELS)
+    archive(root / "test" / "CUTE80", ["word", "its"], broken=1)
+    archive(root / "test" / "ArT", ["word"])
+    archive(root / "train" / "real" / "ArT" / "train", LABELS)
+    return root
+
+
+def test_benchmarks_are_found_counted_and_compared(parrot: Parrot, benchmarks: Path, tmp_path: Path) -> None:
+    files = {kind: tmp_path / f"out.{kind}" for kind in ("json", "csv", "html")}
+    written = (x for kind, file in files.items() for x in (f"--{kind}", file))
+    result = run("parrot", "--benchmarks", benchmarks, "--protocol", "parseq-full", *written)
+    assert result.exit_code == 0, result.output
+    report = json.loads(files["json"].read_text())
+    counted = {s["dataset"]: (s["protocol"], s["n"], s["correct"], s["left_out"]) for s in report["scores"]}
+    assert counted == {
+        "SVT": ("parseq-36", 4, 3, {"label empty in this charset": 1}),
+        "CUTE80": ("parseq-36", 1, 1, {"unreadable": 1}),
+        "ArT": ("parseq-36", 1, 1, {}),
+    }
+    assert "SVT: 4 samples count here (of 5), 647 in published tables" in result.output
+    assert "CUTE80: 1 samples count here (of 2), 288 in published tables" in result.output
+    assert "HOST (2416 samples) is not there" in result.output
+    assert "left out: " in result.stderr
+    means = {a["group"]: (a["n"], a["weighted_accuracy"], a["arithmetic_accuracy"]) for a in report["averages"]}
+    assert means["Benchmark, 2 of 6 sets"] == (5, 0.8, 0.875)
+    compared = {c["group"]: c["models"] for c in report["comparisons"]}
+    ours, theirs = compared["Benchmark"][:2]
+    assert (ours["model"], ours["scores"]["SVT"], ours["weighted"]) == ("parrot", 0.75, None)
+    assert (theirs["model"], theirs["scores"]["SVT"]) == ("CLIP4STR-B, MJ+ST", 0.9536)
+    assert theirs["weighted"] == pytest.approx(0.92936, abs=1e-5)  # its six cells, by hand
+    for text in (result.output, files["csv"].read_text(), files["html"].read_text()):
+        assert "CLIP4STR-B, MJ+ST" in text
+        assert "Benchmark, 2 of 6 sets: mean of 2 sets" in text
+    page = files["html"].read_text()
+    assert "commit 7497c15" in page  # where the published scores come from
+    assert "647 in published tables" in page
+    assert page.count("<figure>") == 1
+
+
+def test_a_limited_run_is_not_compared(parrot: Parrot, benchmarks: Path) -> None:
+    result = run("parrot", "--benchmarks", benchmarks, "--protocol", "parseq-full", "--limit", 1)
+    assert "not comparable with published scores" in result.output
+    assert "CLIP4STR-B" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--benchmarks", "{root}", "--protocol", "36"], "no suite of benchmarks is called '36'"),
+        (["--benchmarks", "{root}", "{root}"], "leave out DATA"),
+        (["--benchmarks", "{root}", "--protocol", "union14m"], ""),
+        (["--benchmarks", "{root}/train"], "none of the sets of parseq is there"),
+        (["--benchmarks", "{root}/nothing"], "no such folder"),
+        (["{root}", "--protocol", "openocr"], "with --benchmarks"),
+        ([], "nothing to read"),
+    ],
+)
+def test_mistakes_with_benchmarks_are_one_line(
+    parrot: Parrot, benchmarks: Path, options: list[str], complaint: str
+) -> None:
+    result = run("parrot", *(option.format(root=benchmarks) for option in options))
+    if complaint:
+        assert isinstance(result.exception, WordsightError)
+        assert complaint in str(result.exception)
+    else:
+        assert result.exit_code == 0, result.output
+
+
+def test_unreadable_samples_are_left_out_and_counted(parrot: Parrot, words: Path, tmp_path: Path) -> None:
+    (words / "1.png").write_bytes(b"no image")
+    page = tmp_path / "out.html"
+    result = run("parrot", words, "--chars", "94", "--html", page)
+    assert result.exit_code == 0, result.output
+    assert "1 unreadable" in result.output
+    assert "1.png" in result.stderr
+    assert page.read_text().count("<figure>") == 3  # each beside its own picture: all but `it's` and `two words`

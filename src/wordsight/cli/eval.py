@@ -1,6 +1,8 @@
 """`wordsight eval`: how well a model reads data sets."""
 
 import sys
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +15,9 @@ from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
     from wordsight.cli.recognizers import CropReader, Settings
-    from wordsight.data import FolderSource, LmdbSource, ScenesSource
-    from wordsight.evaluate import Protocol, Record
+    from wordsight.data import OpenedSource
+    from wordsight.evaluate import Average, Protocol, Record, Score, Suite
     from wordsight.evaluate.report import Exhibit, Report
-
-    Opened = FolderSource | LmdbSource | ScenesSource
 
 WORST = 100  # pictures on the HTML page
 
@@ -25,12 +25,18 @@ WORST = 100  # pictures on the HTML page
 @app.command("eval")
 def evaluate(
     model: str = typer.Argument(help="A shipped model, a pack's folder, or rapidocr or tesseract."),
-    data: list[Path] = typer.Argument(help="Folders with labels.tsv, LMDB archives, or scenes.jsonl."),
+    data: list[Path] = typer.Argument(
+        None, metavar="[DATA]...", help="Folders with labels.tsv, LMDB archives or scenes.jsonl, or trees of them."
+    ),
     protocols: list[str] = typer.Option(
-        ["36", "62", "94"],
+        [],
         "--protocol",
         "--chars",
-        help="How to count: 36, 62 or 94 characters, parseq-36, parseq-62, parseq-94, waics, exact. May be repeated.",
+        help="How to count: 36, 62 or 94 characters (default: all three), parseq-36, parseq-62, parseq-94, waics, "
+        "exact. May be repeated. With --benchmarks, which table: parseq (default), parseq-full, union14m or openocr.",
+    ),
+    benchmarks: Path | None = typer.Option(
+        None, metavar="ROOT", help="Instead of DATA: the field's test sets, found by name in the folders below."
     ),
     end_to_end: bool = typer.Option(
         False, "--end-to-end", help="Find the words in whole scenes, instead of reading given crops."
@@ -47,27 +53,36 @@ def evaluate(
 
     from rich.console import Console
 
-    from wordsight.data import open_source
     from wordsight.errors import ConfigError
-    from wordsight.evaluate import Protocol
-    from wordsight.evaluate.report import tables, to_csv, to_dict, to_html
+    from wordsight.evaluate import find_suite
+    from wordsight.evaluate.report import references, tables, to_csv, to_dict, to_html
 
+    warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters is said in one line
     for file in (json_file, csv_file, html_file):  # before minutes of reading, not after
         if file and not file.resolve().parent.is_dir():
             raise ConfigError(f"{file}: there is no folder {file.parent}: make it first")
-    rules = [Protocol.named(name) for name in dict.fromkeys(protocols)]
-    sources = {_name(path): open_source(path) for path in data}
+    if benchmarks and (data or end_to_end or len(protocols) > 1):
+        raise ConfigError("--benchmarks reads word crops by one protocol: leave out DATA, --end-to-end, others")
+    if not benchmarks and not data:
+        raise ConfigError("there is nothing to read: name DATA, or a folder of test sets with --benchmarks")
+    suite = find_suite(protocols[0] if protocols else "parseq") if benchmarks else None
+    rules = _rules([suite.protocol] if suite else protocols)
+    sources = _find_sets(benchmarks, suite) if benchmarks and suite else _open(data)
     exhibits: list[Exhibit] = []
     if end_to_end:
         report = _scenes(model, sources, limit, threads)
     else:
-        report = _words(model, sources, rules, limit, threads, batch_size)
+        report, places = _words(model, sources, rules, limit, threads, batch_size)
+        if suite:
+            report = _beside_published(report, suite, limit)
         if html_file:
-            exhibits = _worst(sources, report.records, rules[0])
-    # Rich takes 80 columns where the output is a file; the tables need about 100.
-    console = Console(width=None if sys.stdout.isatty() else 120)
+            exhibits = _worst(sources, report.records, places, rules[0])
+    # Rich takes 80 columns where the output is a file; the tables need about 120.
+    console = Console(width=None if sys.stdout.isatty() else 140 if suite else 120)
     for table in tables(report):
         console.print(table)
+    for line in (*report.remarks, *references(report)):
+        typer.echo(line)
     if json_file:
         text = json.dumps(to_dict(report), ensure_ascii=False, allow_nan=False)
         json_file.write_text(text + "\n", encoding="utf-8")
@@ -75,6 +90,58 @@ def evaluate(
         csv_file.write_text(to_csv(report), encoding="utf-8")
     if html_file:
         html_file.write_text(to_html(report, exhibits), encoding="utf-8")
+
+
+def _rules(names: Sequence[str]) -> list["Protocol"]:
+    from wordsight.errors import ConfigError
+    from wordsight.evaluate import SUITES, Protocol
+
+    for name in names:
+        if name in SUITES:
+            raise ConfigError(f"{name} is a table of the field: name the folder of its test sets with --benchmarks")
+    return [Protocol.named(name) for name in dict.fromkeys(names or ("36", "62", "94"))]
+
+
+def _open(paths: Sequence[Path]) -> dict[str, "OpenedSource"]:
+    from wordsight.data import open_source
+
+    return {_name(path): open_source(path) for path in paths}
+
+
+def _find_sets(root: Path, suite: "Suite") -> dict[str, "OpenedSource"]:
+    """The suite's sets that are below `root`."""
+    from wordsight.data import find_sources, open_source
+    from wordsight.errors import DataError
+    from wordsight.evaluate import locate
+
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder: name one with the field's test sets")
+    places = locate([folder.relative_to(root) for folder in find_sources(root)], suite)
+    return {name: open_source(root / place, dataset=name) for name, place in places.items()}
+
+
+def _beside_published(report: "Report", suite: "Suite", limit: int | None) -> "Report":
+    """The report with the suite's averages, what others published, and why the two may not be comparable."""
+    from wordsight.evaluate import compare, remarks
+
+    settings = {"suite": suite.name, **report.settings}
+    means = _group_averages(report.scores, suite)
+    if limit is not None:
+        said = [f"only the first {limit} samples of each set were read: not comparable with published scores"]
+        return replace(report, settings=settings, averages=means, remarks=said)
+    compared = compare(report.model, suite, report.scores)
+    said = [f"{suite.name}: {suite.summary}", *remarks(suite, report.scores)]
+    return replace(report, settings=settings, averages=means, comparisons=compared, remarks=said)
+
+
+def _group_averages(scores: Sequence["Score"], suite: "Suite") -> list["Average"]:
+    from wordsight.evaluate import averages
+
+    out = []
+    for group, sets in suite.groups.items():
+        present = [score for score in scores if score.dataset in sets]
+        out += averages(present, group if len(present) == len(sets) else f"{group}, {len(present)} of {len(sets)} sets")
+    return out
 
 
 def _name(path: Path) -> str:
@@ -88,49 +155,63 @@ def _limited(limit: int | None) -> "Settings":
 
 def _words(
     model: str,
-    sources: dict[str, "Opened"],
+    sources: dict[str, "OpenedSource"],
     rules: list["Protocol"],
     limit: int | None,
     threads: int | None,
     batch_size: int,
-) -> "Report":
-    """Reads and scores the crops of every source."""
+) -> tuple["Report", list[int]]:
+    """Reads and scores the crops of every source. Also says where in its source each record's sample is."""
     from wordsight.cli.recognizers import open_crop_reader
     from wordsight.data import ScenesSource
     from wordsight.evaluate import averages, score
     from wordsight.evaluate.report import Report
 
     reader = open_crop_reader(model, threads)
-    records, scores = [], []
+    records, places, scores = [], [], []
     for name, source in sources.items():
-        mine = _read(reader, source, name, limit, batch_size)
+        mine, read = _read(reader, source, name, limit, batch_size)
         records += mine
+        places += read
         # What the annotators could not read either is no sample; say how much that is.
-        passed_over = source.illegible if isinstance(source, ScenesSource) and limit is None else 0
+        illegible = source.illegible if isinstance(source, ScenesSource) and limit is None else 0
+        unreadable = min(len(source), limit or len(source)) - len(mine)
+        others = {"illegible": illegible, "unreadable": unreadable}
         for rule in rules:
             result = score(mine, rule, name)
-            scores.append(
-                replace(result, left_out=result.left_out | ({"illegible": passed_over} if passed_over else {}))
-            )
+            left_out = Counter(result.left_out) + Counter(others)  # without those that are 0
+            scores.append(replace(result, left_out=dict(left_out)))
     settings = {"batch": batch_size, **reader.settings, **_limited(limit)}
-    return Report(reader.name, settings, scores, averages(scores), records)
+    return Report(reader.name, settings, scores, averages(scores), records), places
 
 
-def _read(reader: "CropReader", source: "Opened", name: str, limit: int | None, batch_size: int) -> list["Record"]:
+def _read(
+    reader: "CropReader", source: "OpenedSource", name: str, limit: int | None, batch_size: int
+) -> tuple[list["Record"], list[int]]:
+    from wordsight.errors import DataError
     from wordsight.evaluate import Record
 
     count = min(len(source), limit or len(source))
     starts = range(0, count, batch_size)
-    records = []
+    records, places = [], []
     for start in progress(starts, len(starts), name):
-        samples = [source[i] for i in range(start, min(start + batch_size, count))]
+        samples = []
+        for i in range(start, min(start + batch_size, count)):
+            try:
+                samples.append(source[i])
+            except DataError as error:
+                typer.echo(f"wordsight: left out: {error}", err=True)
+            else:
+                places.append(i)
+        if not samples:
+            continue
         readings = reader.read([sample.image for sample in samples])
         for sample, (text, confidence) in zip(samples, readings, strict=True):
             records.append(Record(name, sample.id, sample.text, text, confidence))
-    return records
+    return records, places
 
 
-def _scenes(model: str, sources: dict[str, "Opened"], limit: int | None, threads: int | None) -> "Report":
+def _scenes(model: str, sources: dict[str, "OpenedSource"], limit: int | None, threads: int | None) -> "Report":
     """Finds, reads and scores the words of every scene."""
     from wordsight.cli.recognizers import open_scene_reader
     from wordsight.data import ScenesSource
@@ -156,22 +237,20 @@ def _scenes(model: str, sources: dict[str, "Opened"], limit: int | None, threads
     return Report(reader.name, {**reader.settings, **_limited(limit)}, spotting=spotting, findings=findings)
 
 
-def _worst(sources: dict[str, "Opened"], records: Sequence["Record"], protocol: "Protocol") -> list["Exhibit"]:
+def _worst(
+    sources: dict[str, "OpenedSource"], records: Sequence["Record"], places: Sequence[int], protocol: "Protocol"
+) -> list["Exhibit"]:
     import io
 
     from PIL import Image
 
     from wordsight.evaluate.report import Exhibit, worst
 
-    firsts: dict[str, int] = {}  # where the records of a source begin; they are in its order
-    for place, record in enumerate(records):
-        firsts.setdefault(record.dataset, place)
     exhibits = []
-    for place in worst(records, protocol, WORST):
-        record = records[place]
-        picture = Image.fromarray(sources[record.dataset][place - firsts[record.dataset]].image)
+    for k in worst(records, protocol, WORST):
+        picture = Image.fromarray(sources[records[k].dataset][places[k]].image)
         picture.thumbnail((512, 128))
         png = io.BytesIO()
         picture.save(png, "PNG")
-        exhibits.append(Exhibit(record, png.getvalue()))
+        exhibits.append(Exhibit(records[k], png.getvalue()))
     return exhibits

@@ -8,7 +8,7 @@ from wordsight.data.mixing import Mixture, SkipBroken, View, filter_labels, hold
 from wordsight.data.randaugment import rand_augment
 from wordsight.data.sample import Sample, Source
 from wordsight.data.scenes import Scene, ScenesSource, SceneWord, read_scenes
-from wordsight.data.sources import OpenedSource, open_source
+from wordsight.data.sources import OpenedSource, find_sources, open_source
 
 __all__ = [
     "FolderSource",
@@ -25,6 +25,7 @@ __all__ = [
     "View",
     "augment",
     "filter_labels",
+    "find_sources",
     "holdout",
     "open_source",
     "rand_augment",

@@ -1,20 +1,28 @@
 """Protocols, metrics and reports. Scores strings and boxes, knows no model."""
 
+from wordsight.evaluate.benchmarks import BENCHMARKS, SUITES, Suite, compare, find_suite, locate, remarks
 from wordsight.evaluate.metrics import Average, Record, Score, averages, calibration_error, score, similarity
 from wordsight.evaluate.protocol import PROTOCOLS, Protocol
 from wordsight.evaluate.spotting import Found, SpottingScore, Truth, score_spotting
 
 __all__ = [
+    "BENCHMARKS",
     "PROTOCOLS",
+    "SUITES",
     "Average",
     "Found",
     "Protocol",
     "Record",
     "Score",
     "SpottingScore",
+    "Suite",
     "Truth",
     "averages",
     "calibration_error",
+    "compare",
+    "find_suite",
+    "locate",
+    "remarks",
     "score",
     "score_spotting",
     "similarity",

@@ -56,7 +56,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Average:
-    """Both averages of several data sets under one protocol: over all samples, and over the sets' scores."""
+    """Both averages of several data sets under one protocol: over all samples, and over the sets' scores.
+
+    `group` says which sets, where some of them are averaged.
+    """
 
     protocol: str
     sets: int
@@ -65,6 +68,7 @@ class Average:
     arithmetic_accuracy: float
     weighted_ned: float
     arithmetic_ned: float
+    group: str = ""
 
 
 def similarity(label: str, text: str) -> float:
@@ -123,7 +127,7 @@ def score(records: Sequence[Record], protocol: Protocol, dataset: str = "") -> S
     )
 
 
-def averages(scores: Sequence[Score]) -> list[Average]:
+def averages(scores: Sequence[Score], group: str = "") -> list[Average]:
     """Both averages for every protocol that has scores on at least two data sets with samples."""
     out = []
     for protocol in dict.fromkeys(s.protocol for s in scores):
@@ -140,6 +144,7 @@ def averages(scores: Sequence[Score]) -> list[Average]:
                 arithmetic_accuracy=sum(s.accuracy for s in mine) / len(mine),
                 weighted_ned=sum(s.ned * s.n for s in mine) / n,
                 arithmetic_ned=sum(s.ned for s in mine) / len(mine),
+                group=group,
             )
         )
     return out

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.table import Table
 
+from wordsight.evaluate.benchmarks import Comparison
 from wordsight.evaluate.metrics import Average, Record, Score, is_right, similarity
 from wordsight.evaluate.protocol import PROTOCOLS, Protocol
 from wordsight.evaluate.spotting import Found, SpottingScore
@@ -30,6 +31,8 @@ class Report:
         records: raw readings behind `scores`.
         spotting: end-to-end scores by data set.
         findings: raw words behind `spotting`: data set -> name of each image and what was found in it.
+        comparisons: the scores of others on the same sets.
+        remarks: what a reader of these numbers should know, a sentence each.
     """
 
     model: str
@@ -39,6 +42,8 @@ class Report:
     records: Sequence[Record] = ()
     spotting: Mapping[str, SpottingScore] = field(default_factory=dict)
     findings: Mapping[str, Sequence[tuple[str, Sequence[Found]]]] = field(default_factory=dict)
+    comparisons: Sequence[Comparison] = ()
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,9 @@ def word_rows(report: Report) -> list[tuple[str, ...]]:
     for a in report.averages:
         weighted = (percent(a.weighted_accuracy), percent(a.weighted_ned))
         arithmetic = (percent(a.arithmetic_accuracy), percent(a.arithmetic_ned))
-        rows.append((f"all {a.n} samples", a.protocol, str(a.n), *weighted, "", "", ""))
-        rows.append((f"mean of {a.sets} sets", a.protocol, str(a.n), *arithmetic, "", "", ""))
+        group = f"{a.group}: " if a.group else ""
+        rows.append((f"{group}all {a.n} samples", a.protocol, str(a.n), *weighted, "", "", ""))
+        rows.append((f"{group}mean of {a.sets} sets", a.protocol, str(a.n), *arithmetic, "", "", ""))
     return rows
 
 
@@ -99,13 +105,22 @@ def spotting_rows(report: Report) -> list[tuple[str, ...]]:
     return rows
 
 
+def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """The cells of a comparison: a row for each model, ours first; accuracies in percent."""
+    return [
+        (row.model, *(percent(math.nan if value is None else value) for value in values))
+        for row in comparison.models
+        for values in [(*row.scores.values(), row.weighted, row.arithmetic)]
+    ]
+
+
 def tables(report: Report) -> list[Table]:
     """The report as tables for the screen."""
     out = []
     for title, columns, rows in _sections(report):
         table = Table(title=title, title_justify="left")
         for column in columns:
-            table.add_column(column, justify="left" if column in ("data", "what", "left out") else "right")
+            table.add_column(column, justify="left" if column in ("data", "what", "left out", "by") else "right")
         for row in rows:
             table.add_row(*row)
         out.append(table)
@@ -118,6 +133,19 @@ def _sections(report: Report) -> Iterable[tuple[str, tuple[str, ...], list[tuple
         yield f"{report.model}: words{settings}", _WORD_COLUMNS, word_rows(report)
     if report.spotting:
         yield f"{report.model}: scenes, IoU > 0.5, (+don't care){settings}", _SPOTTING_COLUMNS, spotting_rows(report)
+    for comparison in report.comparisons:
+        sets = [f"{name} {count}" for name, count in comparison.counts.items()]
+        columns = ("by", *sets, f"all {sum(comparison.counts.values())}", f"mean of {len(sets)}")
+        yield f"{comparison.group}: accuracy %, beside published scores", columns, comparison_rows(comparison)
+
+
+def references(report: Report) -> list[str]:
+    """Where the scores of others come from: the models of each source, in their order."""
+    models: dict[str, dict[str, None]] = {}
+    for comparison in report.comparisons:
+        for row in comparison.models[1:]:
+            models.setdefault(row.source, {})[row.model] = None
+    return [f"{'; '.join(names)}: {source}" for source, names in models.items()]
 
 
 def to_dict(report: Report) -> dict[str, Any]:
@@ -140,6 +168,8 @@ def to_dict(report: Report) -> dict[str, Any]:
         "spotting": spotting,
         "readings": [asdict(r) for r in report.records],
         "findings": {name: [_finding(*each) for each in images] for name, images in report.findings.items()},
+        "comparisons": [asdict(comparison) for comparison in report.comparisons],
+        "remarks": list(report.remarks),
     }
 
 
@@ -204,6 +234,8 @@ def to_html(report: Report, exhibits: Sequence[Exhibit] = ()) -> str:
         for row in rows:
             parts.append("<tr>" + "".join(f"<td>{escape(cell)}" for cell in row))
         parts.append("</table>")
+    parts += [f"<p>{escape(remark)}." for remark in report.remarks]
+    parts += [f"<p>{escape(line)}." for line in references(report)]
     names = dict.fromkeys(s.protocol for s in report.scores)
     parts += [f"<p>Protocol {escape(name)}: {escape(PROTOCOLS[name].summary)}." for name in names if name in PROTOCOLS]
     if exhibits:

@@ -1,0 +1,238 @@
+"""The field's test sets by name, the suites that papers report on, and what others scored on them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path, PurePath
+
+from wordsight.errors import ConfigError, DataError
+from wordsight.evaluate.metrics import Score
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A test set: its name in tables, the samples that published tables count, and other names of its folder."""
+
+    name: str
+    n: int
+    aliases: tuple[str, ...] = ()
+
+
+# Names and counts of the six common sets, ArT, COCO and Uber: PARSeq; HOST and WOST: the CLIP4STR README, their folders
+# OST/heavy and OST/weak: OpenOCR; the rest: Union14M-Benchmark (Jiang et al. 2023) in OpenOCR's archives.
+BENCHMARKS: dict[str, Benchmark] = {
+    benchmark.name: benchmark
+    for benchmark in (
+        Benchmark("IIIT5k", 3000, ("IIIT5k_3000",)),
+        Benchmark("SVT", 647),
+        Benchmark("IC13_857", 857),
+        Benchmark("IC13_1015", 1015),
+        Benchmark("IC15_1811", 1811),
+        Benchmark("IC15_2077", 2077),
+        Benchmark("SVTP", 645),
+        Benchmark("CUTE80", 288, ("CUTE",)),
+        Benchmark("HOST", 2416, ("heavy",)),
+        Benchmark("WOST", 2416, ("weak",)),
+        Benchmark("COCOv1.4", 9825, ("COCO",)),
+        Benchmark("ArT", 35_149),
+        Benchmark("Uber", 80_551),
+        Benchmark("artistic", 900),
+        Benchmark("contextless", 779),
+        Benchmark("curve", 2426),
+        Benchmark("general", 400_000),
+        Benchmark("multi_oriented", 1369),
+        Benchmark("multi_words", 829),
+        Benchmark("salient", 1585),
+    )
+}
+"""Every test set by name."""
+
+_SUBSET = ("IIIT5k", "SVT", "IC13_857", "IC15_1811", "SVTP", "CUTE80")
+_FULL = ("IIIT5k", "SVT", "IC13_1015", "IC15_2077", "SVTP", "CUTE80")
+_NINE = ("IIIT5k", "SVT", "IC13_1015", "IC15_1811", "IC15_2077", "SVTP", "CUTE80", "HOST", "WOST")
+_UNION14M = ("curve", "multi_oriented", "artistic", "contextless", "salient", "multi_words", "general")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What one of the field's tables reports.
+
+    Attributes:
+        name: what `--protocol` calls it.
+        protocol: how its samples count.
+        groups: title -> sets that are averaged together. A set may be in several.
+        summary: one line for people.
+    """
+
+    name: str
+    protocol: str
+    groups: Mapping[str, tuple[str, ...]]
+    summary: str
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """All its sets, each once."""
+        return tuple(dict.fromkeys(name for group in self.groups.values() for name in group))
+
+
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            "parseq",
+            "parseq-36",
+            {"Benchmark (subset)": _SUBSET},
+            "PARSeq's subset: IC13_857 and IC15_1811; cite the average over all samples",
+        ),
+        Suite(
+            "parseq-full",
+            "parseq-36",
+            {"Benchmark": _FULL, "CLIP4STR's nine": _NINE, "New sets": ("COCOv1.4", "ArT", "Uber")},
+            "PARSeq's benchmark and new sets, and the nine sets of CLIP4STR; cite the average over all samples",
+        ),
+        Suite(
+            "union14m",
+            "waics",
+            {"Common benchmarks": _FULL, "Union14M-Benchmark": _UNION14M},
+            "as the authors of Union14M; cite the mean of the sets",
+        ),
+        Suite(
+            "openocr",
+            "parseq-36",
+            {"Common benchmarks": _SUBSET, "Union14M-Benchmark": _UNION14M, "OST": ("WOST", "HOST")},
+            "as OpenOCR, less its long texts (LTB); cite the mean of the sets",
+        ),
+    )
+}
+"""Every suite by name."""
+
+
+def find_suite(name: str) -> Suite:
+    """The suite called `name`.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in SUITES:
+        raise ConfigError(f"no suite of benchmarks is called {name!r}: choose from {', '.join(SUITES)}")
+    return SUITES[name]
+
+
+def locate(places: Iterable[PurePath], suite: Suite) -> dict[str, PurePath]:
+    """Which of the folders `places` (relative, or what is above them) are the suite's sets, by their names.
+
+    Case and punctuation in folder names do not matter. What is below a folder `train` or `val` is left alone: the
+    field's training sets have the same names.
+
+    Raises:
+        DataError: a set is there twice, or none is there.
+    """
+    names = {_folded(n): name for name in suite.sets for n in (name, *BENCHMARKS[name].aliases)}
+    found: dict[str, PurePath] = {}
+    for place in places:
+        folded = [_folded(part) for part in place.parts]
+        if not {"train", "training", "val", "validation"}.isdisjoint(folded):
+            continue
+        depth = next((depth for depth, part in enumerate(folded) if part in names), None)
+        if depth is None:
+            continue
+        folder = PurePath(*place.parts[: depth + 1])
+        name = names[folded[depth]]
+        if found.setdefault(name, folder) != folder:
+            raise DataError(f"{name} is there twice, {found[name]} and {folder}: name a folder that holds one of them")
+    if not found:
+        wanted = ", ".join(suite.sets)
+        raise DataError(f"none of the sets of {suite.name} is there: name a folder with folders called {wanted}")
+    return {name: found[name] for name in suite.sets if name in found}
+
+
+def _folded(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def remarks(suite: Suite, scores: Sequence[Score]) -> list[str]:
+    """What stands between these scores and the published ones: sets that are missing, or have other counts."""
+    said = []
+    counted = {score.dataset: score for score in scores}
+    for name in suite.sets:
+        published = BENCHMARKS[name].n
+        if name not in counted:
+            said.append(f"{name} ({published} samples) is not there; averages that need it are not comparable")
+        elif (n := counted[name].n) != published:
+            total = n + sum(counted[name].left_out.values())
+            said.append(f"{name}: {n} samples count here (of {total}), {published} in published tables")
+    return said
+
+
+@dataclass(frozen=True)
+class ComparedModel:
+    """A model's accuracies on the sets of a group, as shares of 1; None where they are unknown."""
+
+    model: str
+    source: str
+    scores: dict[str, float | None]
+    weighted: float | None
+    arithmetic: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Our scores on a group of sets above published ones. `counts` are the published numbers of samples."""
+
+    group: str
+    counts: dict[str, int]
+    models: tuple[ComparedModel, ...]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A row of somebody's table: accuracies in percent by set, and by group where only a mean is published."""
+
+    model: str
+    suite: str
+    source: str
+    scores: Mapping[str, float]
+    means: Mapping[str, float] = field(default_factory=dict)
+
+
+@cache
+def published() -> tuple[Published, ...]:
+    """The scores of others, from published.json, each with its source."""
+    text = Path(__file__).with_name("published.json").read_text(encoding="utf-8")
+    return tuple(Published(**entry) for entry in json.loads(text)["models"])
+
+
+def compare(model: str, suite: Suite, scores: Sequence[Score]) -> list[Comparison]:
+    """The scores of `model` above what others published on the same sets, group by group.
+
+    Averages are over complete groups only: weighted by the samples (of published models: by the published counts), and
+    the mean of the sets. Where a publication gives a group's mean alone, that is taken.
+    """
+    counted = {score.dataset: score for score in scores if score.n}
+    out = []
+    for group, sets in suite.groups.items():
+        counts = {name: BENCHMARKS[name].n for name in sets}
+        ours = {name: counted[name].accuracy if name in counted else None for name in sets}
+        mine = {name: counted[name].n for name in sets if name in counted}
+        rows = [ComparedModel(model, "this run", ours, *_averages(ours, mine))]
+        for other in published():
+            if other.suite != suite.name:
+                continue
+            theirs = {name: other.scores[name] / 100 if name in other.scores else None for name in sets}
+            weighted, arithmetic = _averages(theirs, counts)
+            if arithmetic is None and group in other.means:
+                arithmetic = other.means[group] / 100
+            if arithmetic is not None or any(value is not None for value in theirs.values()):
+                rows.append(ComparedModel(other.model, other.source, theirs, weighted, arithmetic))
+        out.append(Comparison(group, counts, tuple(rows)))
+    return out
+
+
+def _averages(scores: Mapping[str, float | None], counts: Mapping[str, int]) -> tuple[float | None, float | None]:
+    """Over all samples, and of the sets; None where a set is missing."""
+    known = {name: score for name, score in scores.items() if score is not None}
+    if len(known) < len(scores):
+        return None, None
+    total = sum(counts[name] for name in known)
+    return sum(score * counts[name] for name, score in known.items()) / total, sum(known.values()) / len(known)
