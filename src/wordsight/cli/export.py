@@ -10,7 +10,7 @@ from wordsight.cli.app import app
 @app.command()
 def export(
     checkpoint: Path = typer.Argument(help="Folder with model.safetensors and config.json."),
-    out: Path = typer.Option(..., "--out", help="Folder to write the pack to."),
+    out: Path = typer.Option(..., "-o", "--out", help="Folder to write the pack to."),
     name: str | None = typer.Option(None, help="Name of the pack; the folder's unless given."),
     int8: bool = typer.Option(False, "--int8", help="Store weights as int8: a quarter of the size, not faster."),
     float32: bool = typer.Option(False, "--float32", help="Store weights as float32 instead of float16."),
@@ -26,13 +26,17 @@ def export(
     """Write a trained checkpoint as a pack, which needs no PyTorch to run."""
     import json
 
-    from wordsight.errors import ConfigError
+    from wordsight.errors import ConfigError, ModelError
     from wordsight.models import checkpoint as checkpoints
     from wordsight.weights.export import export_pack
 
     if int8 and float32:
         raise ConfigError("--int8 and --float32 exclude each other: give one")
     model, about = checkpoints.load(checkpoint)
+    if model.architecture == "clip":
+        raise ModelError(
+            f"{checkpoint} holds CLIP's towers, which read nothing yet: train a recognizer from them first"
+        )
     if facts:
         try:
             about |= json.loads(facts.read_text(encoding="utf-8"))

@@ -1,0 +1,106 @@
+"""`wordsight convert`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wordsight.cli.app import app
+
+if TYPE_CHECKING:
+    from wordsight.text import Charset
+    from wordsight.weights.choices import Triple
+    from wordsight.weights.convert import Converted
+
+
+class Activation(StrEnum):
+    """Of CLIP's towers."""
+
+    quickgelu = "quickgelu"
+    gelu = "gelu"
+
+
+@app.command()
+def convert(
+    foreign: Annotated[Path, typer.Argument(help="Checkpoint file (.pt, .ckpt, .bin, .safetensors ...) or folder.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write our checkpoint to.")],
+    heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of the image tower.")] = None,
+    text_heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of the text tower.")] = None,
+    decoder_heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of the decoders.")] = None,
+    activation: Annotated[Activation | None, typer.Option(help="Of the towers.")] = None,
+    mean: Annotated[str | None, typer.Option(metavar="R,G,B", help="Subtracted from inputs of 0 to 1.")] = None,
+    std: Annotated[str | None, typer.Option(metavar="R,G,B", help="By which inputs are divided then.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="HxW", help="Of the input, in pixels.")] = None,
+    charset: Annotated[
+        str | None, typer.Option(help="Name of a charset (36, 62, 94 ...), or the characters in the order of the head.")
+    ] = None,
+    allow_unused: Annotated[bool, typer.Option(help="Leave out tensors that have no place in the model.")] = False,
+) -> None:
+    """Make our checkpoint of other people's: CLIP (OpenAI, open_clip, Hugging Face), CLIP4STR, PARSeq, timm's ViT.
+
+    Sizes are read from the tensors. What their shapes do not tell is taken from the file, or assumed, and printed: the
+    options above say otherwise. Nothing in the file is executed.
+    """
+    from wordsight.weights.choices import Options
+    from wordsight.weights.convert import convert
+
+    options = Options(
+        heads=heads,
+        text_heads=text_heads,
+        decoder_heads=decoder_heads,
+        activation=activation.value if activation else None,
+        mean=_triple(mean, "--mean"),
+        std=_triple(std, "--std"),
+        size=_size(size),
+        charset=_charset(charset),
+    )
+    converted = convert(foreign, options, allow_unused=allow_unused)
+    converted.save(out)
+    _report(converted, foreign, out)
+
+
+def _report(converted: "Converted", foreign: Path, out: Path) -> None:
+    typer.echo(f"{foreign}: {converted.source}")
+    for title, lines in (("found", converted.found), ("assumed", converted.assumed), ("unused", converted.unused)):
+        for line in lines:
+            typer.echo(f"  {title}: {line}")
+    if converted.new:
+        typer.echo(f"  new, to be trained: {', '.join(converted.new)}")
+    size = (out / "model.safetensors").stat().st_size
+    architecture = converted.model.architecture
+    trained = architecture != "clip" and not converted.new
+    then = f"wordsight export {out} -o PACK" if trained else "train from it, see docs/weights.md"
+    typer.echo(f"{out}: {architecture}, {size / 1e6:.1f} MB; next: {then}")
+
+
+def _triple(text: str | None, option: str) -> "Triple | None":
+    from wordsight.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        r, g, b = map(float, text.split(","))
+    except ValueError:
+        raise ConfigError(f"{option} {text!r} is not three numbers with commas between them") from None
+    return r, g, b
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    from wordsight.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        height, width = map(int, text.lower().split("x"))
+    except ValueError:
+        raise ConfigError(f"--size {text!r} is not height x width, as in 32x128") from None
+    return height, width
+
+
+def _charset(text: str | None) -> "Charset | None":
+    from wordsight.text import PRESETS, Charset
+
+    if text is None:
+        return None
+    return Charset.preset(text) if text in PRESETS else Charset("converted", text)

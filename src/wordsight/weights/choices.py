@@ -1,0 +1,82 @@
+"""What no tensor's shape tells: said by the user, by the checkpoint itself, or assumed, and which of these it was."""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from wordsight.errors import ConfigError
+from wordsight.models.layers import ACTIVATIONS
+from wordsight.text import Charset
+
+T = TypeVar("T")
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user says of a checkpoint. None: it is read from the checkpoint, or assumed.
+
+    Attributes:
+        heads: of the image tower's attention.
+        text_heads: of the text tower's.
+        decoder_heads: of the decoders'.
+        activation: of both towers, "quickgelu" or "gelu".
+        mean: R, G, B, subtracted from inputs of 0 to 1.
+        std: R, G, B, by which they are divided then.
+        size: height and width of the input, pixels.
+        charset: what the decoders write, in the order of their head.
+    """
+
+    heads: int | None = None
+    text_heads: int | None = None
+    decoder_heads: int | None = None
+    activation: str | None = None
+    mean: Triple | None = None
+    std: Triple | None = None
+    size: tuple[int, int] | None = None
+    charset: Charset | None = None
+
+    def __post_init__(self) -> None:
+        if self.activation is not None and self.activation not in ACTIVATIONS:
+            raise ConfigError(f"no activation is called {self.activation!r}: choose one of {', '.join(ACTIVATIONS)}")
+
+
+@dataclass
+class Choices:
+    """Decides what shapes do not tell, and keeps what was found and what was assumed, in words."""
+
+    options: Options = field(default_factory=Options)
+    found: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
+
+    def choose(self, option: str, what: str, stated: T | None, default: T, why: str) -> T:
+        """The option if it is given, what the checkpoint states if it does, or the default.
+
+        Args:
+            option: its name in `Options`.
+            what: what is chosen, for people.
+            stated: by the checkpoint.
+            default: otherwise,
+            why: and for which reason.
+        """
+        given: Any = getattr(self.options, option)
+        if given is not None:
+            self.found.append(f"{what} {_words(given)} (given)")
+            return given  # type: ignore[no-any-return]
+        if stated is not None:
+            self.found.append(f"{what} {_words(stated)} (stated)")
+            return stated
+        self.assumed.append(f"{what} {_words(default)} ({why}; --{option.replace('_', '-')})")
+        return default
+
+
+def check_heads(heads: int, width: int, option: str) -> int:
+    """`heads`, if they divide the width."""
+    if heads < 1 or width % heads:
+        raise ConfigError(f"--{option} {heads} does not divide the width {width}: give another number")
+    return heads
+
+
+def _words(value: object) -> str:
+    if isinstance(value, Charset):
+        return f"{value.name} ({len(value)} characters)"
+    return ",".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)

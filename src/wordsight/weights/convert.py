@@ -1,0 +1,219 @@
+"""Other people's checkpoints as ours. What a file holds is told by the names of its tensors, never by its own name."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wordsight.errors import ConfigError, ModelError
+from wordsight.models import checkpoint
+from wordsight.models.clip import Clip
+from wordsight.models.clip4str import Clip4Str
+from wordsight.models.parseq.model import Parseq
+from wordsight.weights.choices import Choices, Options, Triple
+from wordsight.weights.clip import (
+    HUGGING_FACE,
+    IGNORED,
+    OPEN_CLIP,
+    OPENAI,
+    Defaults,
+    Names,
+    openai_names,
+    read_clip,
+    stated,
+)
+from wordsight.weights.foreign import Foreign, open_foreign
+from wordsight.weights.recognizers import read_clip4str, read_parseq, read_timm
+from wordsight.weights.tensors import State, Tensors, some
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A foreign checkpoint as one of our models.
+
+    Attributes:
+        source: what it was, in words.
+        model: a `Clip4Str`, `Parseq` or `Clip`, in eval mode, its weights in the precision they were stored in.
+        found: what was inferred from shapes, stated by the checkpoint or given, in words.
+        assumed: what was assumed, why, and which option says otherwise.
+        unused: names of tensors that our model does not have.
+        new: parts of the model that the checkpoint did not have, so that they must be trained.
+        about: what is kept in the checkpoint folder.
+    """
+
+    source: str
+    model: Any
+    found: tuple[str, ...]
+    assumed: tuple[str, ...]
+    unused: tuple[str, ...]
+    new: tuple[str, ...]
+    about: dict[str, Any]
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a checkpoint folder. Weights stay in half precision where they came so."""
+        halves = [t.dtype for t in self.model.state_dict().values() if t.ndim > 1]
+        dtype = halves[0] if set(halves) in ({torch.float16}, {torch.bfloat16}) else torch.float32
+        return checkpoint.save(self.model, folder, dtype=dtype, **self.about)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What one of the layouts makes of a checkpoint."""
+
+    model: type[Any]
+    config: Any
+    state: State
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """A way of naming tensors: what it is, a name that only it has, how to read it, and names that may be left over."""
+
+    source: str
+    sign: str
+    read: Callable[[Foreign, Tensors, Choices], _Read]
+    ignored: tuple[str, ...] = ()
+
+
+def convert(path: str | Path, options: Options | None = None, *, allow_unused: bool = False) -> Converted:
+    """Read a foreign checkpoint: CLIP's towers, CLIP4STR, PARSeq or a vision transformer.
+
+    Args:
+        path: a file or folder, see `foreign`.
+        options: what its shapes do not tell; see `docs/weights.md` for what is assumed of each source otherwise.
+        allow_unused: whether tensors that nobody knows are left out; otherwise they are an error.
+
+    Raises:
+        ModelError: it is no checkpoint, of an unknown layout, or tensors are missing, misshapen or left over.
+        ConfigError: an option does not fit.
+    """
+    foreign = open_foreign(path)
+    layout = _layout(foreign)
+    tensors = Tensors(foreign.tensors, layout.source)
+    choices = Choices(options or Options())
+    try:
+        read = layout.read(foreign, tensors, choices)
+    except (ModelError, ConfigError) as error:
+        raise type(error)(f"{foreign.path}: {error}") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{foreign.path}: what it says of itself cannot be understood ({error})") from None
+    unused = tensors.unused()
+    unknown = [n for n in unused if not re.fullmatch("|".join((*_ALWAYS_IGNORED, *layout.ignored)), n)]
+    if unknown and not allow_unused:
+        raise ModelError(
+            f"{foreign.path}: {layout.source}, but {len(unknown)} of its tensors have no place in it "
+            f"({some(unknown)}): leave them out with --allow-unused if the model works without"
+        )
+    model, new = _build(read)
+    return Converted(
+        f"{layout.source} ({foreign.packed}, {len(foreign.tensors)} tensors)",
+        model,
+        tuple(choices.found),
+        tuple(choices.assumed),
+        tuple(unused),
+        new,
+        read.about | {"converted": {"from": layout.source, "assumed": choices.assumed}},
+    )
+
+
+def _build(read: _Read) -> tuple[torch.nn.Module, tuple[str, ...]]:
+    """The model with these weights, and which parts of it are new. New weights are the same every time."""
+    with torch.device("meta"):
+        model: torch.nn.Module = read.model(read.config)
+    absent = model.state_dict().keys() - read.state.keys()
+    if absent:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = read.model(read.config)
+    model.load_state_dict(read.state, strict=not absent, assign=True)
+    return model.eval(), tuple(sorted({name.split(".")[0 if "decoder" in name else 1] for name in absent}))
+
+
+def _clip(names: Names, defaults: Defaults) -> Callable[[Foreign, Tensors, Choices], _Read]:
+    def read(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
+        by = OPENAI if defaults is OPEN_CLIP and _is_openai(foreign) else defaults
+        state, config, mean, std = read_clip(tensors, names, stated(foreign.facts), by, choices)
+        state["logit_scale"] = tensors.take("logit_scale", *_scale_shape(tensors)).reshape(())
+        tensors.check()
+        return _Read(Clip, config, state, _preprocessing(mean, std))
+
+    return read
+
+
+def _scale_shape(tensors: Tensors) -> tuple[int, ...]:
+    """A single number; some versions stored it as one of one."""
+    return (1,) if "logit_scale" in tensors and tensors.dimensions("logit_scale") == 1 else ()
+
+
+def _preprocessing(mean: Triple, std: Triple) -> dict[str, Any]:
+    return {"mean": list(mean), "std": list(std)}
+
+
+def _is_openai(foreign: Foreign) -> bool:
+    """OpenAI's own files hold the sizes as tensors, archive or not; open_clip's do not."""
+    return foreign.packed == "a TorchScript archive" or "input_resolution" in foreign.tensors
+
+
+def _clip4str(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
+    state, config = read_clip4str(tensors, foreign.facts, choices)
+    return _Read(Clip4Str, config, state, {})
+
+
+def _parseq(prefix: str) -> Callable[[Foreign, Tensors, Choices], _Read]:
+    def read(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
+        state, config = read_parseq(tensors, foreign.facts, choices, prefix)
+        return _Read(Parseq, config, state, {"cross": False})
+
+    return read
+
+
+def _timm(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
+    state, config = read_timm(tensors, foreign.facts, choices)
+    return _Read(Parseq, config, state, {"cross": False})
+
+
+_ALWAYS_IGNORED = tuple(map(re.escape, IGNORED))
+
+_LAYOUTS = (
+    _Layout("CLIP4STR", "clip_model.visual.conv1.weight", _clip4str, (r"clip_model\.logit_scale",)),
+    _Layout("CLIP by OpenAI or open_clip", "visual.conv1.weight", _clip(openai_names(), OPEN_CLIP)),
+    _Layout("CLIP by Hugging Face", HUGGING_FACE.patches, _clip(HUGGING_FACE, OPENAI)),
+    _Layout("PARSeq", "encoder.patch_embed.proj.weight", _parseq("")),
+    _Layout("PARSeq", "model.encoder.patch_embed.proj.weight", _parseq("model.")),
+    _Layout("a vision transformer by timm", "patch_embed.proj.weight", _timm, (r"(head|pre_logits)\..+",)),
+)
+
+_TEXT_PREFIXED = _Layout(
+    "CLIP by open_clip", "text.token_embedding.weight", _clip(openai_names(text="text."), OPEN_CLIP)
+)
+"""open_clip's CustomTextCLIP, whose text tower stands in a module of its own."""
+
+_REFUSED = (
+    ("visual.layer1.0.conv1.weight", "a CLIP with a ResNet: only vision transformers are known"),
+    ("visual.trunk.", "an open_clip model with an image tower of timm's: only open_clip's own towers are known"),
+    ("text.transformer.embeddings.", "an open_clip model with a text tower of Hugging Face: only CLIP's is known"),
+    ("image_tower.", "a checkpoint of wordsight already: nothing is to be converted"),
+    ("model.image_tower.", "a training checkpoint of wordsight already: nothing is to be converted"),
+)
+
+
+def _layout(foreign: Foreign) -> _Layout:
+    names = foreign.tensors
+    layout = next((entry for entry in _LAYOUTS if entry.sign in names), None)
+    if layout and layout.sign == "visual.conv1.weight" and _TEXT_PREFIXED.sign in names:
+        layout = _TEXT_PREFIXED
+    for start, what in _REFUSED:
+        if any(name.startswith(start) for name in names):
+            raise ModelError(f"{foreign.path} is {what}")
+    if layout is None:
+        raise ModelError(
+            f"{foreign.path} is {foreign.packed} of an unknown model (its tensors: {some(sorted(names))}): known are "
+            f"{', '.join(sorted({entry.source for entry in _LAYOUTS}))}"
+        )
+    if layout.sign == "visual.conv1.weight":
+        return replace(layout, source="CLIP by OpenAI" if _is_openai(foreign) else "CLIP by open_clip")
+    return layout

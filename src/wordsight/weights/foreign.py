@@ -1,0 +1,230 @@
+"""Opening other people's checkpoints, whatever they are packed in, so that nothing in them is executed.
+
+| packed as | read with |
+|---|---|
+| pickle of PyTorch (.pt, .pth, .ckpt, .bin) | `torch.load(weights_only=True)`, memory-mapped where the file allows it |
+| TorchScript archive (OpenAI's .pt) | `torchscript.py`, which interprets it as data |
+| safetensors | safetensors |
+| folder | its `config.json` or `open_clip_config.json` as facts, and the one checkpoint in it, in parts or whole |
+
+What a file is decides its content, never its name.
+"""
+
+import json
+import pickle
+import struct
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from wordsight.errors import ModelError
+from wordsight.weights.torchscript import NotUnderstood, is_torchscript, read_torchscript
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """What was found in a file or folder.
+
+    Attributes:
+        path: where.
+        packed: how, in words.
+        tensors: by name.
+        facts: what else it says of itself: the `hyper_parameters` of a training checkpoint, a folder's JSON files
+            under their names.
+    """
+
+    path: Path
+    packed: str
+    tensors: Mapping[str, Tensor]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_foreign(path: str | Path) -> Foreign:
+    """Read a checkpoint file, or a folder with one checkpoint in it.
+
+    Raises:
+        ModelError: it is no checkpoint, is damaged, or holds code.
+    """
+    path = Path(path)
+    try:
+        foreign = _open_folder(path) if path.is_dir() else _open_file(path)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror or error}): check the path") from None
+    if not foreign.tensors:
+        raise ModelError(f"{path} is {foreign.packed} without tensors: pass a file with a state dict")
+    return foreign
+
+
+# Facts of a folder, and checkpoints in the order of preference; Hugging Face's names, whose layout is told by them.
+_FACTS = ("config.json", "open_clip_config.json", "preprocessor_config.json")
+_WHOLE = ("model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin", "pytorch_model.bin")
+
+
+def _open_folder(folder: Path) -> Foreign:
+    facts = {name: _json(folder / name) for name in _FACTS if (folder / name).is_file()}
+    for index in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
+        if (folder / index).is_file():
+            return Foreign(folder, "a folder of parts", _open_parts(folder, index), facts)
+    named = [folder / name for name in _WHOLE if (folder / name).is_file()]
+    files = named or sorted(f for f in folder.iterdir() if f.is_file() and _kind(f))
+    if not named and len(files) != 1:
+        what = f"{len(files)} checkpoints" if files else "no checkpoint"
+        raise ModelError(f"{folder} has {what} in it: pass the file that you mean")
+    found = _open_file(files[0])
+    return Foreign(folder, f"a folder with {found.packed}", found.tensors, {**facts, **found.facts})
+
+
+def _open_parts(folder: Path, index: str) -> dict[str, Tensor]:
+    weight_map = _json(folder / index).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(part, str) for part in weight_map.values()):
+        raise ModelError(f"{folder / index} has no weight_map: get the folder again")
+    tensors: dict[str, Tensor] = {}
+    for part in sorted(set(weight_map.values())):
+        if Path(part).name != part:
+            raise ModelError(f"{folder / index} names {part!r}, which is not a plain file name: get the folder again")
+        tensors |= _open_file(folder / part).tensors
+    missing = sorted(set(weight_map) - set(tensors))
+    if missing:
+        raise ModelError(f"{folder}: {_some(missing)} of {index} missing from its parts: get the folder again")
+    return tensors
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise ModelError(f"{path} is not JSON: get the folder again") from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} is not a JSON object: get the folder again")
+    return values
+
+
+def _kind(path: Path) -> str:
+    """ "zip", "pickle", "safetensors", or "" for anything else; told by the first bytes."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    if head[:4] == b"PK\x03\x04":
+        return "zip"
+    if head[:1] == b"\x80":
+        return "pickle"
+    if len(head) == 9 and head[8:] == b"{" and 2 <= struct.unpack("<Q", head[:8])[0] < path.stat().st_size:
+        return "safetensors"
+    return ""
+
+
+def _open_file(path: Path) -> Foreign:
+    match _kind(path):
+        case "safetensors":
+            try:
+                return Foreign(path, "safetensors", _unwrap(path, load_file(path))[0])
+            except SafetensorError as error:
+                raise ModelError(f"{path} is damaged ({error}): get it again") from None
+        case "zip":
+            try:
+                with zipfile.ZipFile(path) as archive:
+                    if is_torchscript(archive):
+                        return Foreign(path, "a TorchScript archive", read_torchscript(archive))
+            except (zipfile.BadZipFile, NotUnderstood) as error:
+                raise ModelError(f"{path} is damaged or no archive of weights ({error}): get it again") from None
+            return _open_pickle(path, mmap=True)
+        case "pickle":
+            return _open_pickle(path, mmap=False)
+    raise ModelError(f"{path} is not a checkpoint: pass a PyTorch file, safetensors, or a folder of these")
+
+
+def _open_pickle(path: Path, mmap: bool) -> Foreign:
+    try:
+        with torch.serialization.safe_globals(_STAND_INS):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except pickle.UnpicklingError as error:
+        raise ModelError(f"{path} {_refusal(str(error))}") from None
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file can make the unpickler fail in any way
+        reason = " ".join(str(error).split())[:150]
+        raise ModelError(f"{path} is damaged or not a checkpoint ({reason}): get it again") from None
+    tensors, facts = _unwrap(path, content)
+    return Foreign(path, "a PyTorch file", tensors, facts)
+
+
+def _refusal(reason: str) -> str:
+    """What to say of a pickle that `weights_only` does not read."""
+    for start in ("GLOBAL ", "reduce for unrecognized function ", "Can only create new object for "):
+        if start in reason:
+            name = reason.split(start, 1)[1].split()[0].strip("`'\",.")
+            return (
+                f"asks for {name}, which no weights need: it was refused and nothing in it was executed; "
+                "ask its author for a state dict or safetensors"
+            )
+    return f"is not a checkpoint ({' '.join(reason.split())[:120]}): pass a file with a state dict"
+
+
+class _Inert:
+    """Stands for a harmless class that a checkpoint mentions: takes whatever it is given and does nothing."""
+
+    def __new__(cls, *_: Any, **__: Any) -> "_Inert":
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __setstate__(self, _: Any) -> None: ...
+
+
+def _stand_in(path: str) -> type:
+    module, name = path.rsplit(".", 1)
+    return type(name, (_Inert,), {"__module__": module, "__qualname__": name})
+
+
+_STAND_INS: list[Any] = [
+    _stand_in(path)
+    for path in (
+        "argparse.Namespace",  # the options of a training script
+        "builtins.getattr",  # OneCycleLR kept its curve as a method until torch 2.0: getattr(OneCycleLR, name)
+        "torch.optim.lr_scheduler.OneCycleLR",
+        "omegaconf.listconfig.ListConfig",  # Hydra's lists in hyper_parameters
+        "omegaconf.dictconfig.DictConfig",
+        "omegaconf.base.ContainerMetadata",
+        "omegaconf.base.Metadata",
+        "omegaconf.nodes.AnyNode",
+        "collections.defaultdict",
+        "builtins.dict",
+        "builtins.list",
+        "typing.Any",
+    )
+]
+"""What frameworks leave in checkpoints beside the weights. Nothing of it is imported: these names get `_Inert`."""
+
+_CONTAINERS = ("state_dict", "model", "model_state_dict", "module")
+_PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile
+
+
+def _unwrap(path: Path, content: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The state dict inside, without prefixes of wrappers, and what stands beside it."""
+    facts: dict[str, Any] = {}
+    for _ in range(3):
+        if not isinstance(content, Mapping):
+            break
+        inner = next((k for k in _CONTAINERS if isinstance(content.get(k), Mapping)), None)
+        if inner is None:
+            break
+        facts |= {k: content[k] for k in ("hyper_parameters",) if isinstance(content.get(k), Mapping)}
+        content = content[inner]
+    if not isinstance(content, Mapping):
+        what = type(content).__name__
+        raise ModelError(f"{path} holds a {what}, not a state dict: pass a file with tensors by name")
+    tensors = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    while tensors and (prefix := next((p for p in _PREFIXES if all(k.startswith(p) for k in tensors)), None)):
+        tensors = {k.removeprefix(prefix): v for k, v in tensors.items()}
+    return tensors, facts
+
+
+def _some(names: list[str]) -> str:
+    """The first names of a list, and how many more."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

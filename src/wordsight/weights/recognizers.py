@@ -1,0 +1,253 @@
+"""Recognizers and vision transformers out of the checkpoints of CLIP4STR, PARSeq and timm."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from wordsight.errors import ModelError
+from wordsight.models.clip4str import Clip4StrConfig
+from wordsight.models.config import DecoderConfig, ImageTowerConfig
+from wordsight.models.parseq.model import ParseqConfig
+from wordsight.text import PRESETS, Charset
+from wordsight.weights.choices import Choices, Triple, check_heads
+from wordsight.weights.clip import CLIP4STR, HEAD_CHANNELS, Stated, openai_names, read_clip, square_grid
+from wordsight.weights.tensors import TIMM_BLOCK, State, Tensors, blocks, linear, norm, packed_attention, prefixed
+
+Facts = Mapping[str, Any]
+
+HALF: Triple = (0.5, 0.5, 0.5)
+
+TIMM_NORM_EPS = 1e-6
+
+TIMM_HEAD_CHANNELS = {1280: 80}
+"""By width, where timm's vision transformers have other heads than of 64 channels: ViT-H."""
+
+RELEASED_CHARSETS = ("36", "62", "94")
+"""Our charsets that are those of PARSeq and CLIP4STR, in the same order."""
+
+WIDEST = 512
+"""A decoder over a wider vision transformer is this wide, as CLIP4STR's authors compare encoders."""
+
+
+def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[State, Clip4StrConfig]:
+    """CLIP4STR as its authors release it, or as their code trains it."""
+    said: Facts = facts.get("hyper_parameters", {})
+    names = openai_names("clip_model.visual.", "clip_model.")
+    state, towers, mean, std = read_clip(tensors, names, Stated(), CLIP4STR, choices)
+    sizes = _decoder_sizes(tensors, "visual_decoder.", "visual_decoder.")
+    share_dim = sizes.width == towers.embed_dim
+    if not share_dim and sizes.width != towers.image.width:
+        raise ModelError(
+            f"its visual decoder is {sizes.width} wide, neither {towers.embed_dim} nor {towers.image.width}"
+        )
+    state |= prefixed("visual_decoder.", _decoder(tensors, "visual_decoder.", "visual_decoder.", sizes))
+    cross = replace(sizes, width=towers.embed_dim)
+    state |= prefixed("cross_decoder.", _decoder(tensors, "cross_decoder.", "cross_decoder.", cross))
+    tensors.check()
+    text = towers.text
+    if said.get("cross_token_embeding"):  # so they call it: the text tower's token embeddings and nothing else of it
+        text = replace(text, embedding_only=True)
+        state = {k: v for k, v in state.items() if not k.startswith("text_tower.") or "token_embedding" in k}
+        choices.found.append("text tower: its token embeddings only (stated)")
+    decoder, charset = _decoder_choices(sizes, said, 8, "as CLIP4STR's", choices)
+    return state, Clip4StrConfig(
+        image=towers.image,
+        text=text,
+        decoder=decoder,
+        embed_dim=towers.embed_dim,
+        charset=charset,
+        max_length=sizes.max_length,
+        num_permutations=int(said.get("perm_num", 6)),
+        captions="clip",
+        caption_context=int(said.get("context_length", 16)),
+        share_dim=share_dim,
+        pooled=bool(said.get("clip_cls_eot_feature", False)),
+        cross_steps="visual",
+        mean=mean,
+        std=std,
+    )
+
+
+def read_parseq(tensors: Tensors, facts: Facts, choices: Choices, prefix: str) -> tuple[State, ParseqConfig]:
+    """PARSeq as its author releases it (timm's vision transformer, and a decoder of the same width)."""
+    said: Facts = facts.get("hyper_parameters", {})
+    sizes = _decoder_sizes(tensors, f"{prefix}decoder.", prefix)
+    state, image = read_vit(tensors, f"{prefix}encoder.", said.get("enc_num_heads"), said.get("img_size"), choices)
+    if image.width != sizes.width:
+        raise ModelError(
+            f"its encoder is {image.width} wide and its decoder {sizes.width}: in PARSeq they are the same"
+        )
+    # Our towers end with a projection, PARSeq's does not: here it changes nothing
+    state["projection"] = state["norm_post.weight"].new_zeros(image.width, image.width).fill_diagonal_(1)
+    decoder = _decoder(tensors, f"{prefix}decoder.", prefix, sizes)
+    tensors.check()
+    decoder_cfg, charset = _decoder_choices(sizes, said, sizes.width // 32, "32 channels each, as PARSeq's", choices)
+    return prefixed("image_tower.", state) | prefixed("visual_decoder.", decoder), ParseqConfig(
+        image=image,
+        decoder=decoder_cfg,
+        embed_dim=sizes.width,
+        charset=charset,
+        max_length=sizes.max_length,
+        num_permutations=int(said.get("perm_num", 6)),
+        mean=choices.choose("mean", "mean", None, HALF, "as PARSeq's"),
+        std=choices.choose("std", "deviation", None, HALF, "as PARSeq's"),
+    )
+
+
+def read_timm(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[State, ParseqConfig]:
+    """A vision transformer with timm's names (DeiT's too) as the tower of a PARSeq whose other weights are new."""
+    said = facts.get("config.json", {}).get("pretrained_cfg", {})
+    state, image = read_vit(tensors, "", None, None, choices)
+    tensors.check()
+    width = min(image.width, WIDEST)
+    charset = choices.choose("charset", "charset", None, Charset.preset("94"), "nothing reads yet")
+    heads = choices.choose("decoder_heads", "decoder heads", None, width // 64, "64 channels each, as CLIP4STR's")
+    mean, std = (tuple(said[key]) if len(said.get(key, ())) == 3 else None for key in ("mean", "std"))
+    return prefixed("image_tower.", state), ParseqConfig(
+        image=image,
+        decoder=DecoderConfig(heads=check_heads(heads, width, "decoder-heads")),
+        embed_dim=width,
+        charset=charset,
+        mean=choices.choose("mean", "mean", mean, HALF, "as PARSeq's"),
+        std=choices.choose("std", "deviation", std, HALF, "as PARSeq's"),
+    )
+
+
+def read_vit(
+    tensors: Tensors, prefix: str, heads: int | None, size: object, choices: Choices
+) -> tuple[State, ImageTowerConfig]:
+    """timm's VisionTransformer without its classifier, with or without a class token.
+
+    Its patch convolution has a bias and ours has none; it is added to the positions of the patches, which is the same.
+    """
+    width, _, high, wide = tensors.shape(f"{prefix}patch_embed.proj.weight", 4)
+    _, positions, _ = tensors.shape(f"{prefix}pos_embed", 3)
+    class_token = f"{prefix}cls_token" in tensors
+    state, layers = blocks(tensors, prefix + "blocks.{}.", TIMM_BLOCK, width)
+    state |= norm(tensors, f"{prefix}norm", "norm_post", width)
+    state["stem.weight"] = tensors.take(f"{prefix}patch_embed.proj.weight", width, 3, high, wide)
+    where = tensors.take(f"{prefix}pos_embed", 1, positions, width)[0].clone()
+    where[int(class_token) :] += tensors.take(f"{prefix}patch_embed.proj.bias", width)
+    state["positional_embedding"] = where
+    if class_token:
+        state["class_embedding"] = tensors.take(f"{prefix}cls_token", 1, 1, width)[0, 0]
+    height, width_px = _input_size(positions - int(class_token), (high, wide), size, f"{prefix}pos_embed", choices)
+    choices.found.append(
+        f"image tower: {height}x{width_px}, patches of {high}x{wide}, width {width}, {layers} layers, "
+        f"{'a' if class_token else 'no'} class token"
+    )
+    each = TIMM_HEAD_CHANNELS.get(width, HEAD_CHANNELS)
+    chosen = choices.choose("heads", "image heads", heads, width // each, f"{each} channels each, as timm's")
+    return state, ImageTowerConfig(
+        height,
+        width_px,
+        patch=(high, wide),
+        class_token=class_token,
+        width=width,
+        layers=layers,
+        heads=check_heads(chosen, width, "heads"),
+        activation=choices.choose("activation", "activation", None, "gelu", "as timm's"),
+        norm_pre=False,
+        norm_eps=TIMM_NORM_EPS,
+    )
+
+
+def _input_size(tokens: int, patch: tuple[int, int], size: object, source: str, choices: Choices) -> tuple[int, int]:
+    """Height and width in pixels: as said, a square for square patches, or PARSeq's, four times as wide as high."""
+    stated = tuple(map(int, size)) if isinstance(size, list | tuple) and len(size) == 2 else None
+    given = choices.options.size or stated
+    if given:
+        rows, columns = given[0] // patch[0], given[1] // patch[1]
+        if rows * columns != tokens or (rows * patch[0], columns * patch[1]) != given:
+            raise ModelError(
+                f"{source} has {tokens} patches, inputs of {given[0]}x{given[1]} have {rows * columns}: check --size"
+            )
+        return given[0], given[1]
+    if patch[0] == patch[1]:
+        side = square_grid(tokens, source)
+        return side * patch[0], side * patch[1]
+    rows = math.isqrt(tokens * patch[1] // (4 * patch[0]))
+    if rows < 1 or tokens % rows or tokens // rows * patch[1] != 4 * rows * patch[0]:
+        raise ModelError(
+            f"{source} has {tokens} patches of {patch[0]}x{patch[1]}: say the input's height and width with --size"
+        )
+    choices.assumed.append(
+        f"input {rows * patch[0]}x{4 * rows * patch[0]} (four times as wide as high, as PARSeq's; --size)"
+    )
+    return rows * patch[0], 4 * rows * patch[0]
+
+
+@dataclass(frozen=True)
+class DecoderSizes:
+    """What the shapes of a decoder tell."""
+
+    width: int
+    depth: int
+    hidden: int
+    characters: int
+    max_length: int
+
+
+def _decoder_sizes(tensors: Tensors, layers: str, rest: str) -> DecoderSizes:
+    classes, width = tensors.shape(f"{rest}head.weight", 2)
+    _, positions, _ = tensors.shape(f"{rest}pos_queries", 3)
+    hidden, _ = tensors.shape(f"{layers}layers.0.linear1.weight", 2)
+    return DecoderSizes(width, tensors.count(layers + "layers.{}."), hidden, classes - 1, positions - 1)
+
+
+def _decoder(tensors: Tensors, layers: str, rest: str, sizes: DecoderSizes) -> State:
+    """A PARSeq decoder. `layers` stands before its layers and final norm, `rest` before its embeddings and head."""
+    width = sizes.width
+    state: dict[str, Tensor] = {
+        "embedding.weight": tensors.take(f"{rest}text_embed.embedding.weight", sizes.characters + 3, width),
+        "positions": tensors.take(f"{rest}pos_queries", 1, sizes.max_length + 1, width)[0],
+    }
+    for i in range(sizes.depth):
+        theirs, ours = f"{layers}layers.{i}", f"layers.{i}"
+        for attention, name in (("self_attn", "self_attention"), ("cross_attn", "cross_attention")):
+            packed = f"{theirs}.{attention}.in_proj_"
+            state |= packed_attention(tensors, f"{packed}weight", f"{packed}bias", f"{ours}.{name}", width)
+            state |= linear(tensors, f"{theirs}.{attention}.out_proj", f"{ours}.{name}.out", width, width)
+        for a, b in (("norm_q", "norm_query"), ("norm_c", "norm_content"), ("norm1", "norm1"), ("norm2", "norm2")):
+            state |= norm(tensors, f"{theirs}.{a}", f"{ours}.{b}", width)
+        state |= linear(tensors, f"{theirs}.linear1", f"{ours}.mlp.0", sizes.hidden, width)
+        state |= linear(tensors, f"{theirs}.linear2", f"{ours}.mlp.3", width, sizes.hidden)
+    state |= norm(tensors, f"{layers}norm", "norm", width)
+    return state | linear(tensors, f"{rest}head", "head", sizes.characters + 1, width)
+
+
+def _decoder_choices(
+    sizes: DecoderSizes, said: Facts, heads: int, why: str, choices: Choices
+) -> tuple[DecoderConfig, Charset]:
+    choices.found.append(
+        f"decoder: {sizes.depth} layers, width {sizes.width}, words of up to {sizes.max_length} characters"
+    )
+    heads = choices.choose("decoder_heads", "decoder heads", said.get("dec_num_heads"), heads, why)
+    config = DecoderConfig(
+        depth=sizes.depth,
+        heads=check_heads(heads, sizes.width, "decoder-heads"),
+        mlp_ratio=sizes.hidden / sizes.width,
+        dropout=float(said.get("dropout", 0.1)),
+    )
+    written = said.get("charset_train")
+    stated = _named(written) if isinstance(written, str) else None
+    preset = next((p for p in RELEASED_CHARSETS if len(PRESETS[p]) == sizes.characters), None)
+    if stated is None and preset is None and choices.options.charset is None:
+        raise ModelError(f"it writes {sizes.characters} characters and does not say which: list them with --charset")
+    default = Charset.preset(preset) if preset else None
+    charset = choices.choose("charset", "charset", stated, default, "by its size, in PARSeq's order")
+    assert charset is not None  # noqa: S101  (one of the three is there)
+    if len(charset) != sizes.characters:
+        raise ModelError(
+            f"its head writes {sizes.characters} characters, the charset has {len(charset)}: check --charset"
+        )
+    return config, charset
+
+
+def _named(characters: str) -> Charset:
+    """The charset of these characters, under our name for it if we have one."""
+    name = next((name for name, known in PRESETS.items() if known == characters), "converted")
+    return Charset(name, characters)
