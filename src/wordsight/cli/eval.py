@@ -77,8 +77,8 @@ def evaluate(
             report = _beside_published(report, suite, limit)
         if html_file:
             exhibits = _worst(sources, report.records, places, rules[0])
-    # Rich takes 80 columns where the output is a file; the tables need about 120.
-    console = Console(width=None if sys.stdout.isatty() else 140 if suite else 120)
+    # Rich takes 80 columns where the output is a file; the tables need about 120, with published scores 160.
+    console = Console(width=None if sys.stdout.isatty() else 160 if suite else 120)
     for table in tables(report):
         console.print(table)
     for line in (*report.remarks, *references(report)):

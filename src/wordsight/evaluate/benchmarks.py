@@ -156,12 +156,11 @@ def remarks(suite: Suite, scores: Sequence[Score]) -> list[str]:
     said = []
     counted = {score.dataset: score for score in scores}
     for name in suite.sets:
-        published = BENCHMARKS[name].n
-        if name not in counted:
-            said.append(f"{name} ({published} samples) is not there; averages that need it are not comparable")
-        elif (n := counted[name].n) != published:
+        if name in counted and (n := counted[name].n) != BENCHMARKS[name].n:
             total = n + sum(counted[name].left_out.values())
-            said.append(f"{name}: {n} samples count here (of {total}), {published} in published tables")
+            said.append(f"{name}: {n} samples count here (of {total}), {BENCHMARKS[name].n} in published tables")
+    if missing := [f"{name} ({BENCHMARKS[name].n})" for name in suite.sets if name not in counted]:
+        said.append(f"not there: {', '.join(missing)}; averages without them compare with nothing published")
     return said
 
 

@@ -120,7 +120,8 @@ def tables(report: Report) -> list[Table]:
     for title, columns, rows in _sections(report):
         table = Table(title=title, title_justify="left")
         for column in columns:
-            table.add_column(column, justify="left" if column in ("data", "what", "left out", "by") else "right")
+            words = column in ("data", "what", "left out", "by")
+            table.add_column(column, justify="left" if words else "right", overflow="fold")
         for row in rows:
             table.add_row(*row)
         out.append(table)
