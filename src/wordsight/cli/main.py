@@ -10,7 +10,7 @@ from wordsight import __version__
 from wordsight.cli.app import app
 from wordsight.errors import WordsightError
 
-for _verb in ("read", "eval", "train", "synth", "data", "export", "explain", "models"):
+for _verb in ("read", "eval", "train", "synth", "data", "convert", "export", "explain", "models", "zeroshot"):
     import_module(f"wordsight.cli.{_verb}")
 
 
