@@ -1,0 +1,101 @@
+"""Rendered words for fine-tuning: the general ones, so that nothing is forgotten, and ones like the user's labels."""
+
+import random
+import string
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from wordsight.synth.fonts import Face, draw_glyph, open_font
+from wordsight.synth.words import RenderedWords
+from wordsight.text import Charset
+
+LIKE_LABELS = 0.5
+"""Share of words made after one of the user's labels; the others are the general vocabulary."""
+WITH_NEW = 0.2
+"""Share of the general words that get a new character put in, where there are any."""
+
+_NO_GLYPH = ("\uffff", "\u0378", "\U000e0fff")  # never assigned: what a face draws for them means 'missing'
+_SAME_KIND = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
+
+
+def covering(faces: Sequence[Face], characters: Iterable[str]) -> tuple[Face, ...]:
+    """The faces, each told which of the further `characters` it draws too. About 5 ms a face."""
+    wanted = sorted(set(characters))
+    return tuple(replace(face, characters=face.characters + _drawn(face, wanted)) for face in faces)
+
+
+def _drawn(face: Face, wanted: Sequence[str]) -> str:
+    font = open_font(face)
+
+    def picture(character: str) -> tuple[int, bytes] | None:
+        mask = draw_glyph(font, character).mask
+        return None if mask is None else (mask.shape[1], mask.tobytes())
+
+    missing = {None, *map(picture, _NO_GLYPH)}
+    return "".join(c for c in wanted if c not in face.characters and picture(c) not in missing)
+
+
+class ReplayWords(RenderedWords):
+    """An endless source of rendered words in `charset`; sample i is a function of (seed, i), labels and fonts.
+
+    Half are general words as far as the charset can write them, some with a new character put in; half are made after
+    one of `labels`: other digits, often other letters, everything else kept.
+
+    Args:
+        charset: what the recognizer writes.
+        new: those of its characters that it does not know yet.
+        labels: the user's, normalised for `charset`; none: general words alone.
+        max_length: longest label that the recognizer can write.
+        seed: another seed, other words.
+        fonts: folders of fonts; None: the system's.
+        watch: may wrap the faces that are looked at for further characters, in a progress bar for one.
+
+    `undrawable` are the characters of the charset that no face draws: no rendered word has them.
+    """
+
+    def __init__(
+        self,
+        charset: Charset,
+        new: str = "",
+        labels: Sequence[str] = (),
+        max_length: int = 40,
+        seed: int = 0,
+        fonts: Sequence[str | Path] | None = None,
+        watch: Callable[[Sequence[Face]], Iterable[Face]] = iter,
+    ) -> None:
+        super().__init__(seed=seed, fonts=fonts)
+        further = set(charset.characters) - {*string.printable}
+        if further:
+            self._faces = tuple(face for one in watch(self._faces) for face in covering([one], further))
+        drawn = {" "}.union(*(face.characters for face in self._faces))
+        self.undrawable = "".join(c for c in charset.characters if c not in drawn)
+        self._charset = charset
+        self._new = "".join(c for c in new if c in drawn)
+        self._labels = [label for label in labels if label and set(label) <= drawn]
+        self._max_length = max_length
+
+    def text(self, i: int, /) -> str:
+        """Label of sample i, without rendering it."""
+        rng = self._generator(i, "text")
+        for _ in range(8):
+            text = self._draw_text(rng)
+            if len(text) <= self._max_length and any(face.can_draw(text) for face in self._faces):
+                return text
+        return ""
+
+    def _draw_text(self, rng: random.Random) -> str:
+        if self._labels and rng.random() < LIKE_LABELS:
+            return _alike(rng, rng.choice(self._labels))
+        text = self._charset.adapt(self._charset.normalize(self._vocabulary.draw(rng)))
+        if self._new and text and rng.random() < WITH_NEW:
+            place = rng.choice((0, len(text), rng.randrange(len(text) + 1)))
+            rest = text[place + rng.randrange(2) :]  # in between, or instead of the character there
+            text = text[:place] + rng.choice(self._new) + rest
+        return text
+
+
+def _alike(rng: random.Random, label: str) -> str:
+    """Other digits; in half of the cases other letters, each in its case; all other characters as they are."""
+    kinds = _SAME_KIND if rng.random() < 0.5 else _SAME_KIND[:1]
+    return "".join(next((rng.choice(kind) for kind in kinds if c in kind), c) for c in label)
