@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -122,7 +123,7 @@ def _load(file: Path, key: str, count: int) -> LabelIndex | None:
 
 
 def _store(file: Path, key: str, index: LabelIndex) -> bool:
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part = file.with_name(f".{file.name}.{uuid4().hex}.part")  # process ids repeat on machines that share a disk
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
