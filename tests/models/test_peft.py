@@ -206,7 +206,9 @@ def test_settings_that_do_not_fit_are_one_line(model):
     with pytest.raises(ConfigError, match="choose a divisor"):
         add_peft(model, PeftConfig("ladder", reduction=5))
     model = Clip4Str(small_config())
-    add_peft(model, PeftConfig("frozen"))
+    add_peft(model, PeftConfig("adapter"))
+    with pytest.raises(ConfigError, match="do not merge"):
+        merge_peft(model)
     with pytest.raises(ConfigError, match="adapters already"):
         add_peft(model, PeftConfig("lora"))
 

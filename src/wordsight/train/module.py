@@ -16,6 +16,7 @@ from wordsight.imaging import prepare
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.freezing import freeze
+from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.text import Charset
 from wordsight.train.batches import Batch
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
@@ -42,6 +43,7 @@ class Recognition(lightning.LightningModule):
         text_freeze_layers: first blocks of the text tower that do not train, nor its embeddings. "token": the text
             tower is nothing but CLIP's token embeddings, and those are frozen. None: all of it trains.
         image_freeze_layers: first blocks of the image tower that do not train, nor its embeddings. None: all train.
+        peft: freeze a tower and train few new weights instead, see `wordsight.models.peft.PeftConfig`. None: as above.
         checkpointing: compute the towers' blocks again in the backward pass: less memory, about a third more time.
         compile: compile the image tower by torch.compile: some minutes at the start for quicker steps on a GPU.
         cross_from: step from which the cross-modal branch trains, its decoder starting as a copy of the visual one.
@@ -61,6 +63,7 @@ class Recognition(lightning.LightningModule):
         decay: int = 0,
         text_freeze_layers: int | Literal["token"] | None = None,
         image_freeze_layers: int | None = None,
+        peft: PeftConfig | None = None,
         checkpointing: bool = False,
         compile: bool = False,
         cross_from: int = 0,
@@ -71,6 +74,8 @@ class Recognition(lightning.LightningModule):
         self.model: Clip4Str = starting_model(model, start, token_only).train()
         text_layers = self.model.cfg.text.layers if text_freeze_layers == "token" else text_freeze_layers
         freeze(self.model, text_layers, image_freeze_layers)
+        if peft:
+            add_peft(self.model, peft)
         self.model.checkpointing(checkpointing)
         if compile:
             self.model.image_tower.compile()

@@ -7,6 +7,7 @@ from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig, clip4str_preset
+from wordsight.models.peft import merge_peft
 
 
 def starting_model(preset: str, start: Path | None, token_only: bool = False) -> Clip4Str:
@@ -24,6 +25,7 @@ def starting_model(preset: str, start: Path | None, token_only: bool = False) ->
     """
     cfg = clip4str_preset(preset)
     given = checkpoint.load(start)[0] if start else None
+    merge_peft(given)
     if isinstance(given, Clip):
         cfg = _with_towers(cfg, given, preset, start)
     elif isinstance(given, Clip4Str):

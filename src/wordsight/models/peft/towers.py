@@ -36,13 +36,16 @@ def add_peft(model: Any, cfg: PeftConfig) -> None:
 
 
 def merge_peft(model: Any) -> None:
-    """Makes `model` plain again, in place, where that changes nothing: LoRA merges, a frozen tower thaws.
+    """Makes `model` plain again, in place, without changing what it computes: LoRA merges, a frozen tower thaws.
 
-    Adapters and ladders are no part of a plain tower: such a model stays as it is, and is exported with them.
+    Raises:
+        ConfigError: it has an adapter or a ladder, which no plain tower can express.
     """
     peft: PeftConfig | None = getattr(model, "peft", None)
-    if peft is None or peft.kind not in ("lora", "frozen"):
+    if peft is None:
         return
+    if peft.kind not in ("lora", "frozen"):
+        raise ConfigError(f"this model has adapters ({peft.kind!r}), which do not merge: start from its base instead")
     merge_lora(model)
     model.requires_grad_(True)
     model.peft = None
