@@ -35,4 +35,5 @@ def lost_characters(given: str, charset: Charset) -> set[str]:
     """The characters of a label that this charset cannot express in any form: é in ASCII is e, but € is nothing."""
     if not charset.strips_space:
         return charset.unknown(charset.normalize(given))
-    return {c for c in unicodedata.normalize("NFC", given) if not c.isspace() and not trained_label(c, charset)}
+    others = charset.unknown(unicodedata.normalize("NFC", given))
+    return {c for c in others if not c.isspace() and not trained_label(c, charset)}
