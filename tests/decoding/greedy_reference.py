@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from wordsight.decoding import PsmGraphs
-from wordsight.text import CharTokenizer
+from wordsight.decoding import PsmGraphs, PsmSpec
 
 NEVER = -1e9
 
@@ -25,9 +24,7 @@ def step_by_step(graph, kv, positions, tokenizer, *memory_mask):
 
 def cloze(graph, kv, previous, positions, tokenizer, *memory_mask):
     """All positions at once; the query of a character sees all other characters, and nothing from [E] on."""
-    text = [int(i) for i in previous.argmax(axis=1)]
-    if tokenizer.eos in text:
-        text = text[: text.index(tokenizer.eos)]
+    text = [int(i) for i in previous.argmax(axis=1)][:-1]  # the last one is [E], or there was no step to be told it
     tokens = ([tokenizer.bos, *text] + [tokenizer.eos] * positions)[:positions]
     mask = np.zeros((1, positions, positions), np.float32)
     for query in range(positions):
@@ -39,8 +36,9 @@ def cloze(graph, kv, previous, positions, tokenizer, *memory_mask):
     return logits[: ids.index(tokenizer.eos) + 1] if tokenizer.eos in ids else logits
 
 
-def decode_one(graphs: PsmGraphs, image, tokenizer: CharTokenizer, max_length: int, refine_iters: int = 1):
+def decode_one(graphs: PsmGraphs, image, spec: PsmSpec, refine_iters: int = 1):
     """Final logits (length + 1, C + 1) of one image (3, H, W)."""
+    tokenizer, max_length = spec.tokenizer, spec.max_length
     kv_visual, kv_image = graphs.image(image[None])
     positions = max_length + 1
     visual = step_by_step(graphs.visual, kv_visual, positions, tokenizer)
@@ -50,12 +48,13 @@ def decode_one(graphs: PsmGraphs, image, tokenizer: CharTokenizer, max_length: i
         return visual
 
     def memory():
-        caption = tokenizer.decode(visual.argmax(axis=1).tolist())[:max_length]
-        kv = np.concatenate([kv_image, graphs.text(tokenizer.encode([caption]))], axis=3)
+        caption, _ = spec.captions.encode([tokenizer.decode(visual.argmax(axis=1).tolist())])
+        kv = np.concatenate([kv_image, graphs.text(caption)], axis=3)
         return kv, np.zeros((1, kv.shape[3]), np.float32)
 
     kv, nothing_hidden = memory()
-    cross = step_by_step(graphs.cross, kv, positions, tokenizer, nothing_hidden)
+    steps = len(visual) if spec.cross_steps == "visual" else positions
+    cross = step_by_step(graphs.cross, kv, steps, tokenizer, nothing_hidden)
     for _ in range(refine_iters):
         visual = cloze(graphs.visual, kv_visual, visual, positions, tokenizer)
         kv, nothing_hidden = memory()

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from wordsight.decoding import join_arrays
 from wordsight.text import CharTokenizer
 
 
@@ -18,6 +19,8 @@ def norm(x):
 
 class RandomGraphs:
     """`end_bias` is added to [E]: words end sooner. `cross` false: a recognizer without cross-modal branch."""
+
+    join = staticmethod(join_arrays)
 
     def __init__(self, tokenizer: CharTokenizer, max_length: int, *, seed=0, end_bias=0.0, cross=True, width=24):
         rng = np.random.default_rng(seed)

@@ -3,15 +3,16 @@ import pytest
 from greedy_reference import decode_one
 from random_graphs import RandomGraphs
 
-from wordsight.decoding import Passes, decode_psm, read_psm
-from wordsight.text import Charset, CharTokenizer
+from wordsight.decoding import Passes, PsmSpec, decode_psm, read_psm
+from wordsight.text import CharCaptions, Charset, CharTokenizer
 
 TOKENIZER = CharTokenizer(Charset("small", "abcdefghij"))
 MAX_LENGTH = 24  # above the length of the first draft
+SPEC = PsmSpec(TOKENIZER, MAX_LENGTH, CharCaptions(TOKENIZER, MAX_LENGTH))
 
 
 def decode(graphs, images, **options):
-    return decode_psm(graphs, images, TOKENIZER, MAX_LENGTH, **options)
+    return decode_psm(graphs, images, SPEC, **options)
 
 
 @pytest.fixture(scope="module", params=[-3.0, 0.0, 3.0], ids=["long", "middling", "short"])
@@ -26,7 +27,7 @@ def images():
 
 @pytest.mark.parametrize("refine_iters", [0, 1, 2])
 def test_equals_greedy_step_by_step(graphs, images, refine_iters):
-    expected = [decode_one(graphs, image, TOKENIZER, MAX_LENGTH, refine_iters) for image in images]
+    expected = [decode_one(graphs, image, SPEC, refine_iters) for image in images]
     for batch in (1, 2, 7, 64):
         for start in range(0, len(images), batch):
             found = decode(graphs, images[start : start + batch], refine_iters=refine_iters).logits
@@ -51,9 +52,9 @@ def test_the_cases_are_hard_enough(images):
 
 
 def test_a_word_does_not_depend_on_its_batch(graphs, images):
-    alone = [read_psm(graphs, images[i : i + 1], TOKENIZER, MAX_LENGTH)[0][0] for i in range(16)]
+    alone = [read_psm(graphs, images[i : i + 1], SPEC)[0][0] for i in range(16)]
     for order in (np.arange(64), np.random.default_rng(3).permutation(64)):
-        together, _ = read_psm(graphs, images[order], TOKENIZER, MAX_LENGTH)
+        together, _ = read_psm(graphs, images[order], SPEC)
         for i in range(16):
             reading = together[int(np.flatnonzero(order == i)[0])]
             assert reading.text == alone[i].text
@@ -63,7 +64,7 @@ def test_a_word_does_not_depend_on_its_batch(graphs, images):
 def test_without_cross_branch_the_refined_visual_reading_counts(images):
     graphs = RandomGraphs(TOKENIZER, MAX_LENGTH, seed=2, end_bias=1.0, cross=False)
     for refine_iters in (0, 1):
-        expected = [decode_one(graphs, image, TOKENIZER, MAX_LENGTH, refine_iters) for image in images[:16]]
+        expected = [decode_one(graphs, image, SPEC, refine_iters) for image in images[:16]]
         found = decode(graphs, images[:16], refine_iters=refine_iters)
         assert (found.passes.cross, found.passes.text) == (0, 0)
         for want, got in zip(expected, found.logits, strict=True):
@@ -75,7 +76,7 @@ def test_never_more_passes_than_steps(images):
     graphs = RandomGraphs(TOKENIZER, 14, seed=1, cross=False, end_bias=1.0)  # one draft is enough for 14 characters
     seen = set()
     for image in images:
-        decoded = decode_psm(graphs, image[None], TOKENIZER, 14, refine_iters=0)
+        decoded = decode_psm(graphs, image[None], PsmSpec(TOKENIZER, 14), refine_iters=0)
         steps = len(decoded.logits[0])
         assert decoded.passes.visual <= max(steps, 1)
         assert (decoded.passes.visual == 1) == (steps == 1 and decoded.logits[0].argmax() == TOKENIZER.eos)
@@ -104,7 +105,7 @@ class Sure(RandomGraphs):
 
 def test_a_sure_model_needs_five_decoder_passes_for_a_batch():
     graphs = Sure(TOKENIZER, MAX_LENGTH)
-    readings, passes = read_psm(graphs, graphs.images(8), TOKENIZER, MAX_LENGTH)
+    readings, passes = read_psm(graphs, graphs.images(8), SPEC)
     assert [r.text for r in readings] == list(Sure.words) * 2
     assert passes == Passes(visual=3, cross=2, text=1)  # draft, verify, refine; verify, refine; one caption each
     assert graphs.rows_seen == [8, 6, 8, 8, 8]  # the two empty words are known from the draft
@@ -119,4 +120,4 @@ def test_finished_rows_leave_the_batch():
 
 def test_no_images():
     graphs = RandomGraphs(TOKENIZER, MAX_LENGTH)
-    assert read_psm(graphs, graphs.images(0), TOKENIZER, MAX_LENGTH) == ([], Passes(0, 0, 0))
+    assert read_psm(graphs, graphs.images(0), SPEC) == ([], Passes(0, 0, 0))

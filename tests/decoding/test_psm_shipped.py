@@ -28,9 +28,9 @@ def test_equals_greedy_step_by_step(pack, images, batch):
     images = images[: max(batch, 14)]
     for start in range(0, len(images), batch):
         part = images[start : start + batch]
-        found = decode_psm(graphs, part, pack.tokenizer, pack.max_length, refine_iters=pack.refine_iters).logits
+        found = decode_psm(graphs, part, pack.psm, refine_iters=pack.refine_iters).logits
         for image, got in zip(part, found, strict=True):
-            want = decode_one(graphs, image, pack.tokenizer, pack.max_length, pack.refine_iters)
+            want = decode_one(graphs, image, pack.psm, pack.refine_iters)
             assert want.argmax(1).tolist() == got.argmax(1).tolist()
             np.testing.assert_allclose(got, want, atol=1e-4 * max(1.0, np.abs(want).max()))
 

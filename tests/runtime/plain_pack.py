@@ -6,13 +6,15 @@ import numpy as np
 import onnx
 from onnx import numpy_helper, parser
 
+from wordsight.decoding import PsmSpec, join_arrays
 from wordsight.imaging import Preprocessing
 from wordsight.runtime import Pack
 from wordsight.runtime.pack import psm_graphs, write_manifest
-from wordsight.text import Charset, CharTokenizer
+from wordsight.text import CharCaptions, Charset, CharTokenizer
 
 CHARSET = Charset("few", "abcdefghijklmnopqrstuvw")
 TOKENIZER = CharTokenizer(CHARSET)
+SPEC = PsmSpec(TOKENIZER, 12, CharCaptions(TOKENIZER, 12))
 PREPROCESSING = Preprocessing(height=8, width=16)  # 3 x 8 x 16 values are just K and V of 8 tokens of width 24
 WIDTH = TOKENIZER.num_classes
 assert WIDTH == 24
@@ -71,6 +73,8 @@ def softmax(x):
 
 class PlainGraphs:
     """The same in NumPy."""
+
+    join = staticmethod(join_arrays)
 
     def __init__(self, cross=True):
         self.with_cross = cross

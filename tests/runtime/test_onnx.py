@@ -3,7 +3,7 @@ import threading
 import numpy as np
 import onnxruntime as ort
 import pytest
-from plain_pack import PREPROCESSING, SOURCES, TOKENIZER, PlainGraphs, images, write_pack
+from plain_pack import PREPROCESSING, SOURCES, SPEC, PlainGraphs, images, write_pack
 
 from wordsight.decoding import read_psm
 from wordsight.errors import DeviceError, ModelError
@@ -23,7 +23,7 @@ def recognizer(pack):
 @pytest.mark.parametrize("batch", [1, 2, 7, 64])
 def test_reads_what_numpy_reads(recognizer, batch):
     found, found_passes = recognizer.read_counted(images(batch))
-    expected, expected_passes = read_psm(PlainGraphs(), images(batch), TOKENIZER, 12)
+    expected, expected_passes = read_psm(PlainGraphs(), images(batch), SPEC)
     assert [r.text for r in found] == [r.text for r in expected]
     assert len({r.text for r in found}) > batch // 2
     assert [r.confidence for r in found] == pytest.approx([r.confidence for r in expected], rel=1e-3)
@@ -33,7 +33,7 @@ def test_reads_what_numpy_reads(recognizer, batch):
 def test_visual_branch_alone(tmp_path):
     recognizer = OnnxRecognizer(load_pack(write_pack(tmp_path / "visual", cross=False)), "cpu", 1)
     found, passes = recognizer.read_counted(images(7))
-    expected, _ = read_psm(PlainGraphs(cross=False), images(7), TOKENIZER, 12)
+    expected, _ = read_psm(PlainGraphs(cross=False), images(7), SPEC)
     assert [r.text for r in found] == [r.text for r in expected]
     assert (passes.cross, passes.text) == (0, 0)
 
@@ -41,7 +41,7 @@ def test_visual_branch_alone(tmp_path):
 def test_says_what_it_is(recognizer):
     assert recognizer.provider == "CPUExecutionProvider"
     assert recognizer.preprocessing == PREPROCESSING
-    assert recognizer.charset == TOKENIZER.charset
+    assert recognizer.charset == SPEC.tokenizer.charset
     assert recognizer.threads == 1
     assert recognizer.read(np.zeros((0, 3, 8, 16), np.float32)) == []
 

@@ -84,8 +84,8 @@ def rounded(model, form):
 def test_onnx_equals_torch(model, packs, images, form, batch):
     """float16 packs against the model with rounded weights. Batch norm is folded into the stem before it is rounded."""
     tolerance = 1e-3 if form == "float32" else 2e-2
-    expected = decode_psm(TorchGraphs(rounded(model, form)), images[:batch], model.tokenizer, MAX_LENGTH)
-    found = decode_psm(OnnxGraphs(packs[form], "CPUExecutionProvider", 1), images[:batch], model.tokenizer, MAX_LENGTH)
+    expected = decode_psm(TorchGraphs(rounded(model, form)), images[:batch], model.cfg.psm)
+    found = decode_psm(OnnxGraphs(packs[form], "CPUExecutionProvider", 1), images[:batch], model.cfg.psm)
     equal = 0
     for want, got in zip(expected.logits, found.logits, strict=True):
         if want.argmax(1).tolist() == got.argmax(1).tolist():
@@ -156,7 +156,7 @@ def test_export_command(model, images, tmp_path, capfd):
     pack = load_pack(tmp_path / "mine")
     assert (pack.name, pack.cross) == ("mine", False)
     assert (pack.about["licence"], pack.about["steps"]) == ("Apache-2.0", 7)
-    expected = decode_psm(TorchGraphs(model, cross=False), images[:7], model.tokenizer, MAX_LENGTH)
+    expected = decode_psm(TorchGraphs(model, cross=False), images[:7], model.cfg.psm)
     found = OnnxRecognizer(pack, "cpu", 1).read(images[:7])
     assert [r.text for r in found] == [model.tokenizer.decode(x.argmax(1)) for x in expected.logits]
 

@@ -1,6 +1,22 @@
 """Decoding of recognizers in NumPy, the same code for every engine."""
 
-from wordsight.decoding.psm import Decoded, Passes, PsmGraphs, decode_psm, read_psm
+from wordsight.decoding.graphs import Floats, Ids, PsmGraphs, join_arrays
+from wordsight.decoding.psm import Decoded, Mode, Passes, PsmSpec, check_mode, decode_psm, read_psm
 from wordsight.decoding.readings import Char, Reading, reading
 
-__all__ = ["Char", "Decoded", "Passes", "PsmGraphs", "Reading", "decode_psm", "read_psm", "reading"]
+__all__ = [
+    "Char",
+    "Decoded",
+    "Floats",
+    "Ids",
+    "Mode",
+    "Passes",
+    "PsmGraphs",
+    "PsmSpec",
+    "Reading",
+    "check_mode",
+    "decode_psm",
+    "join_arrays",
+    "read_psm",
+    "reading",
+]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from wordsight.decoding import Passes, Reading, read_psm
+from wordsight.decoding import Mode, Passes, Reading, check_mode, join_arrays, read_psm
 from wordsight.errors import DeviceError, ModelError
 from wordsight.imaging import Preprocessing
 from wordsight.runtime.pack import Graph, Pack, Shape, describe
@@ -37,17 +37,32 @@ class OnnxRecognizer:
         device: "cpu", "cuda", "coreml" or "openvino" (an error if it cannot be had), or "auto": CUDA where it works,
             else the CPU.
         threads: Threads of one graph run; None for as many as there are processors for this process.
+        mode: How it decodes: "full", "visual" or "parallel", see `read_psm`.
+        refine_iters: Refinements; None for what the pack says.
 
     Raises:
         DeviceError: the device is not available.
+        ConfigError: there is no such mode.
         ModelError: a graph cannot be loaded or is not what the pack says.
     """
 
-    def __init__(self, pack: Pack, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        device: str = "auto",
+        threads: int | None = None,
+        *,
+        mode: Mode = "full",
+        refine_iters: int | None = None,
+    ) -> None:
         self.pack = pack
+        self.mode = mode
+        self.refine_iters = pack.refine_iters if refine_iters is None else refine_iters
+        check_mode(mode, self.refine_iters)
         self.threads = threads or _processors()
         self.provider = _choose(pack, device, self.threads)
-        self._graphs = OnnxGraphs(pack, self.provider, self.threads)
+        self._spec = pack.psm
+        self._graphs = OnnxGraphs(pack, self.provider, self.threads, cross=mode != "visual")
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -65,22 +80,24 @@ class OnnxRecognizer:
 
     def read_counted(self, images: Floats) -> tuple[list[Reading], Passes]:
         """`read`, and how often each graph ran."""
-        pack = self.pack
         return read_psm(
             self._graphs,
             images,
-            pack.tokenizer,
-            pack.max_length,
-            refine_iters=pack.refine_iters,
-            temperature=pack.temperature,
+            self._spec,
+            mode=self.mode,
+            refine_iters=self.refine_iters,
+            temperature=self.pack.temperature,
         )
 
 
 class OnnxGraphs:
-    """`PsmGraphs` over ONNX Runtime sessions: see there for the methods."""
+    """`PsmGraphs` over ONNX Runtime sessions: see there for the methods. Without `cross` half of them stay on disk."""
 
-    def __init__(self, pack: Pack, provider: str, threads: int) -> None:
-        self._sessions = {name: _session(pack, name, provider, threads) for name in pack.graphs}
+    join = staticmethod(join_arrays)
+
+    def __init__(self, pack: Pack, provider: str, threads: int, *, cross: bool = True) -> None:
+        names = pack.graphs if cross else ("image", "visual")
+        self._sessions = {name: _session(pack, name, provider, threads) for name in names}
 
     def image(self, images: Floats) -> tuple[Floats, Floats | None]:
         """Run `image`."""

@@ -6,14 +6,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from wordsight.decoding import PsmSpec
 from wordsight.errors import ConfigError, ModelError
 from wordsight.imaging import Preprocessing
-from wordsight.text import Charset, CharTokenizer
+from wordsight.text import Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions, ClipTokenizer
 
 FORMAT = 1
 MANIFEST = "pack.json"
+TOKENIZER = "tokenizer.json"
 
 Shape = tuple[int | str, ...]
 """Sizes of a tensor; those that may vary have a name."""
@@ -46,11 +48,22 @@ class Pack:
     graphs: Mapping[str, Graph]
     files: Mapping[str, str]
     about: Mapping[str, Any] = field(default_factory=dict)
+    caption_context: int | None = None
+    """Tokens of a caption by CLIP's byte-pair encoding, which the pack then carries; None: captions are characters."""
+    cross_steps: Literal["own", "visual"] = "own"
 
     @property
     def tokenizer(self) -> CharTokenizer:
-        """Of decoders and captions."""
+        """Of the decoders."""
         return CharTokenizer(self.charset)
+
+    @property
+    def psm(self) -> PsmSpec:
+        """What decoding has to know."""
+        captions: Captions = CharCaptions(self.tokenizer, self.max_length)
+        if self.caption_context is not None:
+            captions = ClipCaptions(self.caption_context, ClipTokenizer(self.folder / TOKENIZER))
+        return PsmSpec(self.tokenizer, self.max_length, captions, self.cross_steps)
 
     @property
     def cross(self) -> bool:
@@ -64,7 +77,15 @@ class Pack:
 
 
 def psm_graphs(
-    preprocessing: Preprocessing, classes: int, depth: int, memory: int, width: int, *, cross: bool
+    preprocessing: Preprocessing,
+    classes: int,
+    depth: int,
+    memory: int,
+    width: int,
+    *,
+    cross: bool,
+    cross_width: int | None = None,
+    text: int | None = None,
 ) -> dict[str, Graph]:
     """The graphs of a `psm` pack: their files, names and shapes.
 
@@ -73,38 +94,43 @@ def psm_graphs(
         classes: [E] and the characters.
         depth: layers of a decoder.
         memory: image tokens.
-        width: of decoders and memory.
+        width: of the visual decoder and its memory.
         cross: whether there is a cross-modal branch.
+        cross_width: of the cross-modal decoder and its memory, if not the same.
+        text: tokens of a caption in that memory, if not as many as the text tower is given.
     """
     kv: Shape = ("batch", depth, 2, memory, width)
     query: dict[str, Shape] = {"tokens": ("batch", "length"), "kv": kv, "mask": ("batch", "length", "length")}
     logits: dict[str, Shape] = {"logits": ("batch", "length", classes)}
     image: dict[str, Shape] = {"image": ("batch", 3, preprocessing.height, preprocessing.width)}
+    visual = Graph("visual.onnx", query, logits)
     if not cross:
-        return {
-            "image": Graph("image.onnx", image, {"kv_visual": kv}),
-            "visual": Graph("visual.onnx", query, logits),
-        }
-    both = query | {"kv": ("batch", depth, 2, "memory", width), "memory_mask": ("batch", "memory")}
-    text: dict[str, Shape] = {"tokens": ("batch", "text")}
+        return {"image": Graph("image.onnx", image, {"kv_visual": kv}), "visual": visual}
+    wide = cross_width or width
+    kv_image: Shape = ("batch", depth, 2, memory, wide)
+    kv_text: Shape = ("batch", depth, 2, text or "text", wide)
+    both = query | {"kv": ("batch", depth, 2, "memory", wide), "memory_mask": ("batch", "memory")}
     return {
-        "image": Graph("image.onnx", image, {"kv_visual": kv, "kv_cross_image": kv}),
-        "visual": Graph("visual.onnx", query, logits),
-        "text": Graph("text.onnx", text, {"kv_cross_text": ("batch", depth, 2, "text", width)}),
+        "image": Graph("image.onnx", image, {"kv_visual": kv, "kv_cross_image": kv_image}),
+        "visual": visual,
+        "text": Graph("text.onnx", {"tokens": ("batch", "text")}, {"kv_cross_text": kv_text}),
         "cross": Graph("cross.onnx", both, logits),
     }
 
 
 def write_manifest(pack: Pack) -> Path:
-    """Write `pack.json` into the pack's folder; `pack.files` is not read but made from the files that are there."""
-    names = sorted({graph.file for graph in pack.graphs.values()})
+    """Write `pack.json` into the pack's folder; `pack.files` is not read: all files that are there are in it."""
+    names = sorted(p.name for p in pack.folder.iterdir() if p.is_file() and p.name != MANIFEST)
+    clip = pack.caption_context is not None
     manifest = {
         "format": FORMAT,
         "name": pack.name,
         "architecture": pack.architecture,
         "decoding": "psm",
         "charset": {"name": pack.charset.name, "characters": pack.charset.characters, "sha256": pack.charset.hash},
-        "tokenizer": "characters",
+        "tokenizer": "clip" if clip else "characters",
+        **({"caption_context": pack.caption_context} if clip else {}),
+        **({"cross_steps": pack.cross_steps} if pack.cross_steps != "own" else {}),
         "preprocessing": pack.preprocessing.to_dict(),
         "max_length": pack.max_length,
         "refine_iters": pack.refine_iters,
@@ -170,9 +196,12 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
-    for key, known in (("decoding", "psm"), ("tokenizer", "characters")):
-        if manifest[key] != known:
-            raise _refuse(folder, f"its {key} is {manifest[key]!r}, this version knows {known!r}", "update wordsight")
+    manifest = {"cross_steps": "own", "caption_context": None} | manifest
+    known = {"decoding": ("psm",), "tokenizer": ("characters", "clip"), "cross_steps": ("own", "visual")}
+    for key, values in known.items():
+        if manifest[key] not in values:
+            knows = ", ".join(map(repr, values))
+            raise _refuse(folder, f"its {key} is {manifest[key]!r}, this version knows {knows}", "update wordsight")
     charset = Charset(str(manifest["charset"]["name"]), str(manifest["charset"]["characters"]))
     if charset.hash != manifest["charset"]["sha256"]:
         raise _refuse(folder, "the characters of its charset do not have the hash that it states")
@@ -196,7 +225,11 @@ def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
         graphs,
         files,
         dict(manifest["about"]),
+        int(manifest["caption_context"]) if manifest["tokenizer"] == "clip" else None,
+        manifest["cross_steps"],
     )
+    if pack.caption_context is not None and (pack.caption_context < 2 or TOKENIZER not in files):
+        raise _refuse(folder, f"its captions need caption_context to be at least 2, and {TOKENIZER}")
     if pack.max_length < 1 or pack.refine_iters < 0 or not 0 < pack.temperature < float("inf"):
         raise _refuse(folder, "max_length must be at least 1, refine_iters at least 0, temperature above 0")
     return pack
@@ -207,15 +240,19 @@ def _shapes(values: Mapping[str, Any]) -> dict[str, Shape]:
 
 
 def _check_graphs(pack: Pack) -> None:
-    """The graphs must be those of `psm_graphs` for some depth, memory and width."""
+    """The graphs must be those of `psm_graphs` for some depth, memory and widths."""
     try:
         _, depth, _, memory, width = pack.graphs["image"].outputs["kv_visual"]
         sizes = int(depth), int(memory), int(width)
+        captions = pack.graphs.get("text")
+        *_, text, cross_width = captions.outputs["kv_cross_text"] if captions else (None, width)
     except (KeyError, ValueError):
         reason = "its image graph states no K/V of shape (batch, depth, 2, tokens, width)"
         raise _refuse(pack.folder, reason) from None
     classes = pack.tokenizer.num_classes
-    wanted = psm_graphs(pack.preprocessing, classes, *sizes, cross=pack.cross)
+    pooled = text if isinstance(text, int) else None
+    wide = cross_width if isinstance(cross_width, int) else None
+    wanted = psm_graphs(pack.preprocessing, classes, *sizes, cross=pack.cross, cross_width=wide, text=pooled)
     for name in wanted.keys() | pack.graphs.keys():
         if name not in wanted or name not in pack.graphs:
             known = ", ".join(sorted(wanted))

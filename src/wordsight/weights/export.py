@@ -15,15 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from wordsight.errors import ConfigError, ModelError
+from wordsight.errors import ConfigError
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.graphs import DecoderGraph, ImageGraph, TextGraph
-from wordsight.runtime.pack import Graph, Pack, load_pack, psm_graphs, write_manifest
+from wordsight.runtime.pack import TOKENIZER, Graph, Pack, load_pack, psm_graphs, write_manifest
+from wordsight.text import ClipTokenizer
 from wordsight.weights.storage import shrink
 
 WEIGHTS = ("float16", "float32", "int8")
 OPSET = 20  # has Gelu and LayerNormalization as single operators
-LARGEST = int(1.9e9)  # bytes; a protobuf file ends at 2 GiB
+LARGEST = int(1.9e9)  # bytes; a protobuf message ends at 2 GiB
 
 
 def export_pack(
@@ -50,7 +51,6 @@ def export_pack(
 
     Raises:
         ConfigError: `weights` is unknown.
-        ModelError: a graph is too large for one file.
     """
     if weights not in WEIGHTS:
         raise ConfigError(f"weights cannot be stored as {weights!r}: choose one of {', '.join(WEIGHTS)}")
@@ -66,7 +66,7 @@ def export_graphs(model: Clip4Str, *, cross: bool = True) -> dict[str, onnx.Mode
     if cross:
         modules |= {"text": TextGraph(model), "cross": DecoderGraph(model.cross_decoder)}
     graphs = _signature(model, cross)
-    limits = {"length": cfg.max_length + 1, "text": cfg.max_length + 2}
+    limits = {"length": cfg.max_length + 1, "text": cfg.text.context}
     was_training = model.training
     model.eval()
     try:
@@ -90,6 +90,7 @@ def write_pack(
     graphs = _signature(model, "cross" in protos)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    clip = "cross" in protos and cfg.captions == "clip"
     pack = Pack(
         folder=out,
         name=name,
@@ -102,6 +103,8 @@ def write_pack(
         graphs=graphs,
         files={},
         about=dict(about or {}) | {"weights": weights},
+        caption_context=cfg.caption_context if clip else None,
+        cross_steps=cfg.cross_steps if "cross" in protos else "own",
     )
     # A half-written pack is never seen: files come over when all of them are done.
     with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as scratch:
@@ -110,22 +113,34 @@ def write_pack(
             proto = onnx.ModelProto()
             proto.CopyFrom(graph)
             shrink(proto, weights)
-            if proto.ByteSize() > LARGEST:
-                raise ModelError(f"graph {graph_name!r} of {name} has {proto.ByteSize()} bytes: store smaller weights")
-            onnx.checker.check_model(proto)
-            onnx.save(proto, folder / graphs[graph_name].file)
+            _save(proto, folder / graphs[graph_name].file)
+        if clip:
+            (folder / TOKENIZER).write_bytes(ClipTokenizer().json())
         write_manifest(replace(pack, folder=folder))
         for file in sorted(folder.iterdir()):
             shutil.move(file, out / file.name)
     return load_pack(out)
 
 
+def _save(proto: onnx.ModelProto, path: Path) -> None:
+    """As one file or, over `LARGEST`, with its weights in a second one, *.onnx.data."""
+    external = proto.ByteSize() > LARGEST
+    onnx.save(proto, path, save_as_external_data=external, location=f"{path.name}.data", convert_attribute=False)
+    onnx.checker.check_model(str(path))  # by path: one that is too large for a message can be checked so
+
+
 def _signature(model: Clip4Str, cross: bool) -> dict[str, Graph]:
     cfg = model.cfg
-    rows, columns = cfg.image.grid
-    memory = rows * columns + int(cfg.image.class_token)
-    classes = model.tokenizer.num_classes
-    return psm_graphs(cfg.preprocessing, classes, cfg.decoder.depth, memory, cfg.embed_dim, cross=cross)
+    return psm_graphs(
+        cfg.preprocessing,
+        model.tokenizer.num_classes,
+        cfg.decoder.depth,
+        cfg.memory_tokens,
+        cfg.visual_dim,
+        cross=cross,
+        cross_width=cfg.embed_dim,
+        text=1 if cfg.pooled else None,
+    )
 
 
 def to_onnx(module: nn.Module, graph: Graph, limits: Mapping[str, int]) -> onnx.ModelProto:

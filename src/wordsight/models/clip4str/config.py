@@ -74,7 +74,7 @@ class Clip4StrConfig:
     @property
     def psm(self) -> PsmSpec:
         """What decoding has to know."""
-        return PsmSpec(self.tokenizer, self.caption_tokenizer, self.max_length, self.cross_steps)
+        return PsmSpec(self.tokenizer, self.max_length, self.caption_tokenizer, self.cross_steps)
 
     @property
     def visual_dim(self) -> int:

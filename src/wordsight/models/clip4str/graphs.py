@@ -1,10 +1,13 @@
 """The parts of a CLIP4STR that decoding asks for: as modules, to be exported to ONNX, and as `PsmGraphs`."""
 
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
+from wordsight.decoding.graphs import Floats, Ids
 from wordsight.models.clip4str.model import Clip4Str
 from wordsight.models.parseq.decoder import Decoder
 
@@ -54,46 +57,46 @@ class DecoderGraph(nn.Module):
 
 
 class TorchGraphs:
-    """`PsmGraphs` of a torch model, on the model's device. Put the model in eval mode before use.
+    """`PsmGraphs` of a torch model, on the model's device and in its precision. K/V are tensors and stay there.
 
-    `cross` false leaves the cross-modal branch out, as for a model whose visual branch alone is trained.
+    Put the model in eval mode before use. `cross` false leaves the cross-modal branch out, as for a model whose visual
+    branch alone is trained.
     """
 
     def __init__(self, model: Clip4Str, cross: bool = True) -> None:
         self._model = model
         self._image = ImageGraph(model, cross)
-        self._text = TextGraph(model)
         self._visual = DecoderGraph(model.visual_decoder)
-        self._cross = DecoderGraph(model.cross_decoder)
+        if cross:
+            self._text = TextGraph(model)
+            self._cross = DecoderGraph(model.cross_decoder)
 
-    def image(self, images: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+    def image(self, images: Floats) -> tuple[Tensor, Tensor | None]:
         """See `PsmGraphs`."""
         kv = self._run(self._image, images)
         return kv[0], kv[1] if len(kv) > 1 else None
 
-    def text(self, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    def text(self, tokens: Ids) -> Tensor:
         """See `PsmGraphs`."""
-        return self._run(self._text, tokens)[0]
+        kv: Tensor = self._run(self._text, tokens)
+        return kv
 
-    def visual(
-        self, tokens: npt.NDArray[np.int64], kv: npt.NDArray[np.float32], mask: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32]:
+    def join(self, image: Tensor, captions: Sequence[Tensor], of_row: Ids, lengths: Ids) -> Tensor:
+        """See `join_arrays`."""
+        texts = pad_sequence([kv.movedim(2, 0) for kv in captions], batch_first=True)  # (N, longest S, depth, 2, D)
+        texts = texts[torch.from_numpy(of_row).to(image.device), : int(lengths.max()) - image.shape[3]]
+        return torch.cat([image, texts.movedim(1, 3)], dim=3)
+
+    def visual(self, tokens: Ids, kv: Tensor, mask: Floats) -> Floats:
         """See `PsmGraphs`."""
-        return self._run(self._visual, tokens, kv, mask)[0]
+        return self._run(self._visual, tokens, kv, mask).float().cpu().numpy()
 
-    def cross(
-        self,
-        tokens: npt.NDArray[np.int64],
-        kv: npt.NDArray[np.float32],
-        mask: npt.NDArray[np.float32],
-        memory_mask: npt.NDArray[np.float32],
-    ) -> npt.NDArray[np.float32]:
+    def cross(self, tokens: Ids, kv: Tensor, mask: Floats, memory_mask: Floats) -> Floats:
         """See `PsmGraphs`."""
-        return self._run(self._cross, tokens, kv, mask, memory_mask)[0]
+        return self._run(self._cross, tokens, kv, mask, memory_mask).float().cpu().numpy()
 
-    def _run(self, module: nn.Module, *arrays: npt.NDArray[np.generic]) -> list[npt.NDArray[np.float32]]:
-        device = next(self._model.parameters()).device
+    def _run(self, module: nn.Module, *inputs: Tensor | Floats | Ids) -> Any:
+        example = self._model.visual_decoder.positions
         with torch.inference_mode():
-            out = module(*(torch.from_numpy(a).to(device) for a in arrays))
-        tensors = out if isinstance(out, tuple) else (out,)
-        return [t.float().cpu().numpy() for t in tensors]
+            tensors = (torch.as_tensor(x).to(example.device, non_blocking=True) for x in inputs)
+            return module(*(x.to(example.dtype) if x.is_floating_point() else x for x in tensors))

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wordsight.models.parseq.permutations import draw_orders, query_masks
+from wordsight.models.parseq.decoder import Decoder
+from wordsight.models.parseq.permutations import content_masks, draw_orders, query_masks
 
 if TYPE_CHECKING:
     from wordsight.models.clip4str.model import Clip4Str
@@ -32,41 +33,73 @@ def clip4str_losses(
     characters: float | None = None,
 ) -> Losses:
     """See `Clip4Str.loss`."""
-    ids = model.tokenizer
+    orders = draw_orders(targets.shape[1] - 2, model.cfg.num_permutations, generator)
+    return losses_of_orders(model, images, targets, orders, cross, characters)
+
+
+def losses_of_orders(
+    model: "Clip4Str",
+    images: Tensor,
+    targets: Tensor,
+    orders: Tensor,
+    cross: bool,
+    characters: float | None = None,
+) -> Losses:
+    """`clip4str_losses` under the orders (K, T + 1) that `draw_orders` gives."""
+    pad, eos = model.tokenizer.pad, model.tokenizer.eos
     context, goals = targets[:, :-1], targets[:, 1:]  # (B, T) both: content tokens, and what each query should say
-    orders = draw_orders(context.shape[1] - 1, model.cfg.num_permutations, generator)
     count = len(orders)  # K
-    masks = query_masks(orders).to(images.device)  # (K, T, T)
     padding = torch.zeros(context.shape, device=images.device)
-    padding = padding.masked_fill((context == ids.pad) | (context == ids.eos), float("-inf"))
+    padding = padding.masked_fill((context == pad) | (context == eos), float("-inf"))
+    seen = query_masks(orders).to(images.device) + padding[:, None, None]  # (B, K, T, T)
     # [E] is learnt from the first two orders only: elsewhere it would be predicted with the whole word in view
     goals = goals[:, None].repeat(1, count, 1)  # (B, K, T)
-    goals[:, 2:][goals[:, 2:] == ids.eos] = ids.pad
+    goals[:, 2:][goals[:, 2:] == eos] = pad
     # How many targets to divide by: those of this batch, or as many as a part of the whole step has on average
-    divisor = (goals != ids.pad).sum() if characters is None else count * characters + min(count, 2) * len(goals)
+    divisor = (goals != pad).sum() if characters is None else count * characters + min(count, 2) * len(goals)
 
     memory = model.encode(images)
-    visual_mask = (masks + padding[:, None, None]).flatten(1, 2)  # (B, K * T, T): one pass for all orders
-    logits = model.visual_decoder(context, model.visual_decoder.memory_kv(memory), visual_mask)
-    visual = _cross_entropy(logits, goals, ids.pad, divisor)
+    logits = _all_orders(model.visual_decoder, context, model.visual_decoder.memory_kv(memory), seen, orders, padding)
+    visual = _cross_entropy(logits, goals, pad, divisor)
 
     total = visual
     cross_loss = ctc_loss = None
     if cross:
-        captions = model.captions(logits.detach().unflatten(1, (count, -1))).flatten(0, 1)  # (B * K, T + 1)
+        captions = model.captions(logits.detach()).flatten(0, 1)  # (B * K, S)
         features, caption_mask = model.encode_captions(captions)
         # The image half of the memory is the same for all orders: projected once, without gradient to the tower
         image_kv = model.cross_decoder.memory_kv(model.cross_memory(memory.detach())).repeat_interleave(count, dim=0)
         kv = torch.cat([image_kv, model.cross_decoder.memory_kv(features)], dim=3)
         memory_mask = None if caption_mask is None else F.pad(caption_mask, (memory.shape[1], 0))
-        cross_mask = (masks + padding[:, None, None]).flatten(0, 1)  # (B * K, T, T)
-        cross_logits = model.cross_decoder(context.repeat_interleave(count, dim=0), kv, cross_mask, memory_mask)
-        cross_loss = _cross_entropy(cross_logits, goals, ids.pad, divisor)
+        content = _content(model.cross_decoder, orders, padding)
+        cross_logits = model.cross_decoder(
+            context.repeat_interleave(count, dim=0), kv, seen.flatten(0, 1), memory_mask, content
+        )
+        cross_loss = _cross_entropy(cross_logits, goals, pad, divisor)
         total = total + cross_loss
     if model.ctc_head is not None:
-        ctc_loss = _ctc(model.ctc_head(memory), model.cfg.image.grid, targets, ids.pad)
+        ctc_loss = _ctc(model.ctc_head(memory), model.cfg.image.grid, targets, pad)
         total = total + model.cfg.ctc_weight * ctc_loss
     return Losses(total, visual.detach(), _detach(cross_loss), _detach(ctc_loss))
+
+
+def _all_orders(decoder: Decoder, context: Tensor, kv: Tensor, seen: Tensor, orders: Tensor, padding: Tensor) -> Tensor:
+    """Logits (B, K, T, C + 1) of one pass for all orders."""
+    count = len(orders)
+    content = _content(decoder, orders, padding)
+    if content is None:  # the content is never updated, so all orders share it
+        logits: Tensor = decoder(context, kv, seen.flatten(1, 2))
+        return logits.unflatten(1, (count, -1))
+    rows = context.repeat_interleave(count, dim=0), kv.repeat_interleave(count, dim=0)
+    logits = decoder(*rows, seen.flatten(0, 1), content_mask=content)
+    return logits.unflatten(0, (-1, count))
+
+
+def _content(decoder: Decoder, orders: Tensor, padding: Tensor) -> Tensor | None:
+    """What content tokens see of each other (B * K, T, T), where the decoder is deep enough for that to matter."""
+    if len(decoder.layers) == 1:
+        return None
+    return (content_masks(orders).to(padding.device) + padding[:, None, None]).flatten(0, 1)
 
 
 def _detach(loss: Tensor | None) -> Tensor | None:

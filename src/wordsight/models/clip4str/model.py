@@ -55,10 +55,8 @@ class Clip4Str(nn.Module):
 
     def encode(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) to memory (B, L, D)."""
-        tokens = self.image_tower.tokens(images)
-        if self.cfg.pooled:
-            tokens = tokens[:, :1]
-        return self.image_tower.project(tokens) if self.cfg.share_dim else tokens
+        memory: Tensor = self.image_tower(images) if self.cfg.share_dim else self.image_tower.tokens(images)
+        return memory[:, :1] if self.cfg.pooled else memory
 
     def cross_memory(self, memory: Tensor) -> Tensor:
         """The image's part (B, L, D) of the cross-modal decoder's memory."""
