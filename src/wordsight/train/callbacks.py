@@ -34,14 +34,19 @@ class KeepModel(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         if trainer.is_global_zero and isinstance(module, Recognition) and isinstance(data, WordsData):
             accuracy = trainer.callback_metrics.get("val/accuracy")
-            checkpoint.save(
+            folder = Path(trainer.default_root_dir) / "model"
+            folder.mkdir(parents=True, exist_ok=True)
+            new = checkpoint.save(
                 module.model,
-                Path(trainer.default_root_dir) / "model",
+                folder.with_name("model.new"),
                 steps=trainer.global_step,
                 cross=module.cross,
                 data=data.describe(),
                 validation_accuracy=None if accuracy is None else round(float(accuracy), 2),
             )
+            for file in new.iterdir():  # a run may be killed while it writes
+                file.replace(folder / file.name)
+            new.rmdir()
 
 
 @dataclass(frozen=True)
@@ -92,9 +97,15 @@ class StopOnNaN(Callback):
         """Nothing is written after this unless all is well."""
         self._look(trainer, wait=True)
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: Any) -> None:
-        """Likewise."""
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Likewise; and a last step may have spoilt the weights without a loss that shows it."""
         self._look(trainer, wait=True)
+        for name, tensor in checkpoint["state_dict"].items():
+            if not torch.isfinite(tensor).all():
+                raise ConfigError(
+                    f"{name} is not finite after step {trainer.global_step}: lower the learning rate and go on from the "
+                    "last checkpoint"
+                )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Likewise."""

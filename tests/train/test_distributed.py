@@ -1,0 +1,29 @@
+import pytest
+from small_runs import assert_same, largest_change, weights
+
+from wordsight.models import checkpoint
+
+# Sums in another order differ by rounding, and Adam makes steps as large from small gradients as from large ones.
+ROUNDING = 2e-6
+
+
+def test_a_step_is_the_same_in_parts(train_here, tmp_path):
+    whole = weights(train_here("whole", "--data.batch_size=8"))
+    parts = weights(train_here("parts", "--data.batch_size=2", "--data.total_batch=8"))
+    assert_same(parts, whole, ROUNDING)
+    assert largest_change(whole, checkpoint.load(tmp_path / "start")[0].state_dict()) > 1e-3
+
+
+def test_two_processes_train_as_one_with_the_double_batch(train_here, train_apart):
+    one = weights(train_here("one", "--data.batch_size=8"))
+    two = weights(train_apart("two", "--data.batch_size=4", "--trainer.devices=2", "--trainer.strategy=ddp"))
+    assert_same(two, one, ROUNDING)
+
+
+@pytest.mark.slow
+def test_two_processes_accumulate_to_the_same_step(train_here, train_apart):
+    one = weights(train_here("one", "--data.batch_size=8"))
+    flags = ["--data.batch_size=2", "--data.total_batch=8", "--trainer.devices=2", "--trainer.strategy=ddp"]
+    two = train_apart("two", *flags, "--trainer.max_steps=2")
+    resumed = train_apart("two", *flags, f"--ckpt_path={two / 'last.ckpt'}")
+    assert_same(weights(resumed), one, ROUNDING)
