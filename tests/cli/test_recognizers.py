@@ -1,9 +1,12 @@
 """Other people's recognizers behind our interface."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from wordsight import Reader
 from wordsight.cli.recognizers import RapidOcr, Tesseract, open_crop_reader, open_scene_reader, parse_tsv
 from wordsight.errors import ConfigError, ModelError
 
@@ -38,6 +41,15 @@ def test_rapidocr_finds_words_whatever_was_asked_before(rapid: RapidOcr) -> None
     assert rapid.read([card("Station")]) == before
     assert [text for _, text in rapid.find(photo)] == ["EXIT", "24"]
     assert rapid.find(np.full((200, 200, 3), 240, dtype=np.uint8)) == []
+
+
+def test_packs_read_crops_as_a_reader_does(toy_pack: Path) -> None:
+    dice = np.random.default_rng(0)
+    crops = [dice.integers(0, 256, shape, dtype=np.uint8) for shape in ((32, 90, 3), (120, 30, 3), (20, 300, 3))]
+    ours = open_crop_reader(str(toy_pack), threads=1)
+    words = Reader(toy_pack, threads=1).read_crops(crops)
+    assert ours.read(crops) == [(word.text, word.confidence) for word in words]
+    assert ours.settings == {"threads": 1, "provider": "CPUExecutionProvider"}
 
 
 def test_tesseract_output_is_understood() -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Settings = dict[str, str | int]
 """What a recognizer's numbers depend on besides the crops."""
 
+_TOGETHER = 512  # crops in a batch at most: whoever reads many says himself how many at a time
+
 
 class CropReader(Protocol):
     """Reads word crops."""
@@ -74,36 +76,26 @@ def processors() -> int:
 
 
 class PackReader:
-    """One of our packs on ONNX Runtime: the recognizer on crops, a `Reader` on photographs."""
+    """A `Reader` with one of our packs: what users get, so tall crops are turned and very wide ones read in parts."""
 
     def __init__(self, model: str, threads: int | None = None) -> None:
-        from wordsight.runtime import OnnxRecognizer, find_model, load_pack
+        from wordsight.reader import Reader
+        from wordsight.runtime import find_model, load_pack
 
         folder = find_model(model)
-        pack = load_pack(folder)
-        self.name = pack.name
-        self._folder = folder
-        self._recognizer = OnnxRecognizer(pack, threads=threads)
-        self._reader: Any = None
-        self.settings: Settings = {
-            "threads": self._recognizer.threads,
-            "provider": self._recognizer.provider,
-        }
+        threads = threads or processors()
+        self.name = load_pack(folder).name
+        self._reader = Reader(folder, threads=threads, batch_size=_TOGETHER)
+        self.settings: Settings = {"threads": threads, "provider": self._reader.provider}
 
     def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
         """Text and confidence of each crop, all in one batch."""
-        from wordsight.imaging import prepare
-
-        readings = self._recognizer.read(prepare(crops, self._recognizer.preprocessing))
-        return [(reading.text, reading.confidence) for reading in readings]
+        return [(word.text, word.confidence) for word in self._reader.read_crops(crops)]
 
     def find(self, image: "Crop") -> list[tuple["Corners", str]]:
         """The words of a photograph."""
         import numpy as np
 
-        from wordsight.reader import Reader
-
-        self._reader = self._reader or Reader(self._folder, threads=self._recognizer.threads)
         return [(np.asarray(word.polygon, dtype=np.float64), word.text) for word in self._reader.read(image).words]
 
 

@@ -50,7 +50,7 @@ class Attempt:
         return self.mean * (1 - 0.4**length) if length else 0.5 * self.mean
 
 
-def read_strips(strips: Sequence[Strip], read: ReadCrops, *, split: bool) -> list[Attempt]:
+def read_strips(strips: Sequence[Strip], read: ReadCrops, *, split: bool, flip: bool = True) -> list[Attempt]:
     """Reads every strip the right way up.
 
     A tall strip is read as it stands and turned to either side, and the surest kept. Any other is turned upside down
@@ -60,9 +60,12 @@ def read_strips(strips: Sequence[Strip], read: ReadCrops, *, split: bool) -> lis
         strips: boxes as the picture shows them.
         read: called at most twice, each time with all crops there are.
         split: whether the strips are lines, to be split into words.
+        flip: whether text may stand on its head.
     """
     ways = [[strip.turned(quarters) for quarters in ((0, 1, 3) if strip.is_tall else (0,))] for strip in strips]
     best = [_best(attempts) for attempts in _attempts(ways, read, split)]
+    if not flip:
+        return best
     doubtful = [i for i, attempt in enumerate(best) if not strips[i].is_tall and attempt.mean < _DOUBTFUL]
     turned = _attempts([[strips[i].turned(2)] for i in doubtful], read, split)
     for i, attempts in zip(doubtful, turned, strict=True):
