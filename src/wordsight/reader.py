@@ -233,13 +233,13 @@ class Reader:
                 strips.append(Strip(rectify(image, box.polygon), box.polygon))
             except BoxError as error:
                 log.debug("left out a box of the detector: %s", error)
-        strips = [strips[i] for i in reading_order([strip.polygon for strip in strips])]
-        attempts = read_strips(strips, self._recognize, split=SPLIT_LINES)
-        lines = [
-            Line(self._sure(words(attempt), DETECTED_CONFIDENCE), as_polygon(attempt.strip.polygon))
-            for attempt in attempts
+        read = [
+            (attempt.strip.polygon, found)
+            for attempt in read_strips(strips, self._recognize, split=SPLIT_LINES)
+            if (found := self._sure(words(attempt), DETECTED_CONFIDENCE))
         ]
-        return [line for line in lines if line.words]
+        order = reading_order([polygon for polygon, _ in read])  # known only now, as which way up text stands
+        return [Line(read[i][1], as_polygon(read[i][0])) for i in order]
 
     def _given(self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike]) -> tuple[list[Line], list[str]]:
         strips: list[Strip] = []
