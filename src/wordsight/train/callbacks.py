@@ -103,8 +103,8 @@ class StopOnNaN(Callback):
         for name, tensor in checkpoint["state_dict"].items():
             if not torch.isfinite(tensor).all():
                 raise ConfigError(
-                    f"{name} is not finite after step {trainer.global_step}: lower the learning rate and go on from the "
-                    "last checkpoint"
+                    f"{name} is not finite after step {trainer.global_step}: lower the learning rate and go on from "
+                    "the last checkpoint"
                 )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

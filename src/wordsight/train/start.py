@@ -7,6 +7,7 @@ from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig, clip4str_preset
+from wordsight.models.parseq.model import Parseq
 from wordsight.models.peft import merge_peft
 
 
@@ -15,29 +16,33 @@ def starting_model(preset: str, start: Path | None, token_only: bool = False) ->
 
     Args:
         preset: decides all sizes, unless `start` is a recognizer.
-        start: a recognizer, or CLIP towers of the preset's size; what towers do not show by their shapes (heads,
-            activation) is as their configuration says.
+        start: a CLIP4STR; or CLIP towers of the preset's size (what their shapes do not show, heads and activation, is
+            as their configuration says); or a PARSeq, converted from any vision transformer: its image tower is taken,
+            and the text tower is random.
         token_only: whether the text tower is made of CLIP's token embeddings alone.
 
     Raises:
         ModelError: `start` is no checkpoint folder.
-        ConfigError: it holds another kind of model, or towers of another size.
+        ConfigError: it holds CLIP towers of another size.
     """
     cfg = clip4str_preset(preset)
     given = checkpoint.load(start)[0] if start else None
     merge_peft(given)
     if isinstance(given, Clip):
         cfg = _with_towers(cfg, given, preset, start)
-    elif isinstance(given, Clip4Str):
-        cfg = given.cfg
+    elif isinstance(given, Parseq):
+        cfg = replace(cfg, image=given.cfg.image, mean=given.cfg.mean, std=given.cfg.std)
     elif given is not None:
-        raise ConfigError(f"{start} holds a {given.architecture}: start from a clip4str or clip folder")
+        cfg = given.cfg
     if token_only:
         cfg = replace(cfg, text=replace(cfg.text, embedding_only=True))
     model = Clip4Str(cfg)
     if given is not None:
-        known = model.state_dict().keys()
-        model.load_state_dict({k: v for k, v in given.state_dict().items() if k in known}, strict=False)
+        ours = model.state_dict()
+        part = "image_tower." if isinstance(given, Parseq) else ""
+        theirs = {k: v for k, v in given.state_dict().items() if k.startswith(part) and k in ours}
+        # A PARSeq's projection is left out where it leads to a decoder of another width
+        model.load_state_dict({k: v for k, v in theirs.items() if v.shape == ours[k].shape}, strict=False)
     return model
 
 
