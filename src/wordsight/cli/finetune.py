@@ -1,0 +1,110 @@
+"""`wordsight finetune`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import typer
+
+from wordsight.cli.app import app
+from wordsight.cli.progress import progress
+
+if TYPE_CHECKING:
+    from wordsight.evaluate.report import Exhibit
+    from wordsight.train.finetune import Outcome, Plan
+    from wordsight.train.finetune_plan import Tower
+
+WORST = 30  # pictures on the page
+
+
+@app.command()
+def finetune(
+    words: Path = typer.Argument(help="Your crops: a folder with labels.tsv (file name TAB text), LMDB, scenes.jsonl."),
+    start: Path = typer.Option(..., "--from", help="Checkpoint folder to start from, for example checkpoints/tiny."),
+    out: Path = typer.Option(..., "--out", "-o", help="Folder to write the new checkpoint and the report to."),
+    pack: Path | None = typer.Option(None, help="Write a pack for `wordsight read --model` here, too."),
+    tower: str = typer.Option("auto", help="What trains of the towers: frozen (nothing), lora, full; auto: by size."),
+    steps: int = typer.Option(200, min=1, help="Training steps. More words, more steps."),
+    batch_size: int = typer.Option(32, min=2, help="Crops of each step."),
+    lr: float = typer.Option(5e-4, min=0.0, help="Peak learning rate."),
+    replay: float = typer.Option(0.5, help="Share of rendered words in training, so that nothing is forgotten."),
+    valid_share: float = typer.Option(0.2, help="Share of your words that is only read, before and after: the last."),
+    general: Path | None = typer.Option(
+        None, help="Data set on which forgetting is measured; rendered words unless given."
+    ),
+    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; repeat for several. Default: the system's."),
+    workers: int = typer.Option(0, min=0, help="Further processes that prepare crops."),
+    seed: int = typer.Option(0, help="Another seed, another order and other rendered words."),
+) -> None:
+    """Teach a recognizer your words, and characters that it did not know, from a few hundred crops.
+
+    Ctrl-C ends training early and keeps what was learnt by then.
+    """
+    import json
+
+    from rich.console import Console
+
+    from wordsight.errors import ConfigError
+    from wordsight.evaluate.report import tables, to_dict, to_html
+    from wordsight.train.finetune import Settings, plan_finetuning, run_finetuning
+    from wordsight.weights.export import export_pack
+
+    if tower not in ("auto", "frozen", "lora", "full"):
+        raise ConfigError(f"--tower {tower!r} is unknown: choose auto, frozen, lora or full")
+    if out.resolve() == start.resolve():
+        raise ConfigError(f"--out {out} is the model that you start from: choose another folder")
+    settings = Settings(
+        cast("Tower", tower), steps, batch_size, replay, lr, valid_share, workers, seed, tuple(fonts or ())
+    )
+    plan = plan_finetuning(start, words, settings, general, progress)
+    _tell(plan)
+    outcome = run_finetuning(plan, out, progress)
+    if outcome.steps < steps:
+        typer.echo(f"stopped after {outcome.steps} of {steps} steps")
+    console = Console(width=None if Console().is_terminal else 120)
+    for table in tables(outcome.report):
+        console.print(table)
+    held_out = len(plan.held_out)
+    typer.echo(f"of {held_out} held-out words {outcome.gained} became right and {outcome.lost} wrong")
+    report = to_dict(outcome.report)
+    (out / "report.json").write_text(json.dumps(report, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    (out / "worst.html").write_text(to_html(outcome.report, _worst(plan, outcome)), encoding="utf-8")
+    typer.echo(f"{out}: checkpoint, report.json, worst.html{', adapter/' if plan.tower == 'lora' else ''}")
+    if pack:
+        about: dict[str, Any] = {"licence": "not stated", **plan.about, "finetuned": outcome.about}
+        made = export_pack(outcome.model, pack, name=pack.resolve().name, cross=plan.cross, about=about)
+        typer.echo(f"{pack}: {made.bytes / 1e6:.1f} MB; read with it: wordsight read PHOTO --model {pack}")
+
+
+def _tell(plan: "Plan") -> None:
+    """What is going to happen, and what is wrong with the words."""
+    means = {
+        "frozen": "towers frozen: decoders and heads train",
+        "lora": "LoRA in both towers; decoders and heads train",
+        "full": "everything trains",
+    }
+    typer.echo(f"{len(plan.training)} words to train on, {len(plan.held_out)} held out; {means[plan.tower]}")
+    for reason, count in plan.left_out.items():
+        typer.echo(f"left out: {count} {reason}")
+    if plan.new:
+        typer.echo(f"new characters: {' '.join(f'{c} (U+{ord(c):04X})' for c in plan.new)}")
+    for remark in plan.remarks:
+        typer.echo(f"note: {remark}")
+
+
+def _worst(plan: "Plan", outcome: "Outcome") -> list["Exhibit"]:
+    """The worst held-out readings after training, with their pictures."""
+    import io
+
+    from PIL import Image
+
+    from wordsight.evaluate.report import Exhibit, worst
+
+    records = outcome.report.records[: len(plan.held_out)]
+    exhibits = []
+    for i in worst(records, outcome.rule, WORST):
+        picture = Image.fromarray(plan.held_out[i].image)
+        picture.thumbnail((512, 128))
+        png = io.BytesIO()
+        picture.save(png, "PNG")
+        exhibits.append(Exhibit(records[i], png.getvalue()))
+    return exhibits

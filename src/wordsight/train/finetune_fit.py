@@ -1,0 +1,141 @@
+"""The training itself of a fine-tuning: the user's words and rendered ones, a few hundred steps, Ctrl-C at any time."""
+
+import logging
+import signal
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+from torch.utils.data import DataLoader
+
+from wordsight.data import Mixture
+from wordsight.models import checkpoint
+from wordsight.models.clip4str import Clip4Str
+from wordsight.models.peft import PeftConfig
+from wordsight.synth.replay import ReplayWords
+from wordsight.train.batches import Batch, Batches, FromBatch
+from wordsight.train.finetune_plan import Plan, Watch
+from wordsight.train.module import Recognition
+
+
+def fit(plan: Plan, out: Path, watch: Watch) -> tuple[Clip4Str, int]:
+    """Trains a copy of `plan.model`. Returns it, its adapters not merged, and how many steps it took."""
+    settings, cfg = plan.settings, plan.model.cfg
+    texts = [plan.training.text(i) for i in range(len(plan.training))]
+    replay = ReplayWords(
+        cfg.charset,
+        plan.new,
+        texts,
+        cfg.max_length,
+        settings.seed,
+        list(settings.fonts) or None,
+        lambda faces: watch(faces, len(faces), "looking at fonts"),
+    )
+    if missing := set(replay.undrawable) & set(plan.new):
+        logging.getLogger(__name__).warning("no font draws %s: learnt from your words alone", "".join(sorted(missing)))
+    share = settings.replay_share
+    mixture = (
+        Mixture([plan.training, replay], [1 - share, share], settings.seed, length=2**62)
+        if share
+        else Mixture([plan.training], [1.0], settings.seed, length=2**62)
+    )
+    batches = Batches(mixture, frozenset({0}), cfg.tokenizer, cfg.preprocessing, settings.batch_size, pool=8)
+    loader: DataLoader[Batch] = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=FromBatch(0),
+        num_workers=settings.workers,
+        worker_init_fn=_leave_interrupts_to_the_parent,
+    )
+    with tempfile.TemporaryDirectory() as scratch, _lightning_quiet():
+        module = _module(plan, Path(scratch))
+        trainer = lightning.Trainer(
+            max_steps=settings.steps,
+            max_epochs=-1,
+            devices=1,
+            gradient_clip_val=5.0,
+            callbacks=[_StopOnInterrupt()],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=out,
+        )
+        trainer.fit(module, train_dataloaders=_Watched(loader, settings.steps, watch))
+    return module.model.cpu(), trainer.global_step
+
+
+def _module(plan: Plan, scratch: Path) -> Recognition:
+    settings = plan.settings
+    kinds = {
+        "lora": PeftConfig("lora", towers=("image", "text")),
+        "frozen": PeftConfig("frozen", towers=("image", "text")),
+    }
+    module = Recognition(
+        start=checkpoint.save(plan.model, scratch),
+        peft=kinds.get(plan.tower),
+        lr=settings.lr,
+        weight_decay=0.01,
+        warmup=settings.steps // 10,
+        decay=settings.steps // 2,
+        cross_from=0 if plan.cross else 2**62,
+        seed=settings.seed,
+    )
+    if plan.new and plan.model.cfg.captions == "characters":
+        module.model.text_tower.token_embedding.requires_grad_(True)  # the new characters' rows have to be learnt
+    return module
+
+
+@contextmanager
+def _lightning_quiet() -> Iterator[None]:
+    """Without Lightning's advice on workers and logging."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _leave_interrupts_to_the_parent(_worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@dataclass
+class _Watched:
+    """`batches` with somebody counting."""
+
+    batches: Iterable[Batch]
+    total: int
+    watch: Watch
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.watch(self.batches, self.total, "training")
+
+
+class _StopOnInterrupt(lightning.Callback):
+    """Ctrl-C ends training after the step that runs; whatever comes then may be interrupted as ever."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Take the signal over, where that is possible (the main thread)."""
+
+        def stop(*_: Any) -> None:
+            trainer.should_stop = True
+
+        try:
+            self._before: Any = signal.signal(signal.SIGINT, stop)
+        except ValueError:
+            self._before = None
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Give it back."""
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)

@@ -1,0 +1,194 @@
+"""Before fine-tuning: which words there are, which characters are new, what trains."""
+
+import hashlib
+import logging
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from wordsight.data import Source, View, filter_labels, holdout, open_source, subset
+from wordsight.errors import ConfigError, DataError
+from wordsight.models import checkpoint
+from wordsight.models.charset import with_charset
+from wordsight.models.clip4str import Clip4Str
+from wordsight.models.peft import merge_peft
+from wordsight.synth.words import RenderedWords
+from wordsight.text import Charset
+
+Tower = Literal["auto", "frozen", "lora", "full"]
+Watch = Callable[[Iterable[Any], int, str], Iterator[Any]]
+"""Passes items on and shows how many of how many have passed, under a name: `wordsight.cli.progress.progress`."""
+
+LEAST_WORDS = 10
+LORA_FROM = 100
+"""Training words from which the towers get LoRA; with fewer only decoders and heads train."""
+FEW = 20
+"""Training words with a new character below which a warning says so."""
+GENERAL_WORDS = 300
+_GENERAL_SEED = 7_341  # of the general set; replay is rendered with another
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train. The defaults are for compact models, and take a few minutes on one CPU core.
+
+    Attributes:
+        tower: "frozen": decoders and heads train. "lora": low-rank updates of both towers too. "full": everything.
+            "auto": LoRA from `LORA_FROM` training words on.
+        steps: optimiser steps.
+        batch_size: crops of each step.
+        replay_share: share of rendered words in them.
+        lr: peak learning rate of what trains; it warms up over the first tenth of the steps and falls to 0 over the
+            second half.
+        valid_share: the last part of the user's words, for reading before and after: never trained on.
+        workers: processes that render and read.
+        seed: decides rendering, augmentation and order.
+        fonts: folders of fonts for rendered words; none: the system's.
+    """
+
+    tower: Tower = "auto"
+    steps: int = 200
+    batch_size: int = 32
+    replay_share: float = 0.5
+    lr: float = 5e-4
+    valid_share: float = 0.2
+    workers: int = 0
+    seed: int = 0
+    fonts: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is going to be trained on what.
+
+    Attributes:
+        start: the checkpoint folder.
+        model: its recognizer, plain, already with the new characters.
+        about: what its folder says about it.
+        new: characters of the words that it did not know.
+        tower: "frozen", "lora" or "full".
+        training, held_out: the user's words.
+        general: words of another kind, on which forgetting shows.
+        left_out: reason -> number of the user's words that cannot be used.
+        remarks: sentences for the user.
+    """
+
+    start: Path
+    model: Clip4Str
+    about: dict[str, Any]
+    new: str
+    tower: Tower
+    training: View
+    held_out: View
+    general: Source
+    left_out: dict[str, int]
+    remarks: list[str]
+    settings: Settings
+
+    @property
+    def cross(self) -> bool:
+        """Whether the model's cross-modal branch is trained: then it is trained on, and used."""
+        return bool(self.about.get("cross", True))
+
+
+def unwatched(items: Iterable[Any], total: int, label: str) -> Iterator[Any]:
+    """Where nobody counts."""
+    return iter(items)
+
+
+def plan_finetuning(
+    start: Path, words: Path, settings: Settings, general: Path | None = None, watch: Watch | None = None
+) -> Plan:
+    """Opens the model and the words, extends the charset, sets words aside.
+
+    Raises:
+        ModelError: `start` is no checkpoint folder.
+        DataError: the words cannot be read, or are too few.
+        ConfigError: the model cannot be fine-tuned, or a setting is out of range.
+    """
+    watch = watch or unwatched
+    if not (0 < settings.valid_share < 1 and 0 <= settings.replay_share < 1):
+        raise ConfigError("the shares of held-out and of rendered words must lie between 0 and 1")
+    model, about = checkpoint.load(start)
+    if not isinstance(model, Clip4Str):
+        raise ConfigError(f"{start} holds a {model.architecture}: fine-tuning is for clip4str recognizers")
+    merge_peft(model)
+    known = model.cfg.charset
+    source = open_source(words)
+    charset = grown_charset(known, [source.text(i) for i in range(len(source))])
+    if charset != known:
+        model = with_charset(model, charset)
+    usable, left_out = filter_labels(source, charset, model.cfg.max_length)
+    usable, hashes = _readable(usable, watch)
+    left_out["unreadable"] = len(hashes) - len(usable)
+    if len(usable) < LEAST_WORDS:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "none left out"
+        raise DataError(f"{words}: {len(usable)} usable words ({reasons}): at least {LEAST_WORDS} are needed")
+    training, held_out = holdout(usable, settings.valid_share)
+    if not len(training) or not len(held_out):
+        raise ConfigError(f"valid share {settings.valid_share} leaves nothing to train on or to hold out: change it")
+    new = "".join(c for c in charset.characters if c not in known.characters)
+    kept = [h for h in hashes if h]
+    tower = settings.tower
+    if tower == "auto":
+        tower = "lora" if len(training) >= LORA_FROM else "frozen"
+    unfiltered: Source = (
+        open_source(general)
+        if general
+        else RenderedWords(2 * GENERAL_WORDS, _GENERAL_SEED, list(settings.fonts) or None)
+    )
+    others, _ = filter_labels(unfiltered, known, model.cfg.max_length)
+    return Plan(
+        start,
+        model,
+        about,
+        new,
+        tower,
+        training,
+        held_out,
+        others if general else subset(others, 0, GENERAL_WORDS),
+        {reason: count for reason, count in left_out.items() if count},
+        _remarks(new, training, held_out, kept),
+        settings,
+    )
+
+
+def grown_charset(known: Charset, labels: Iterable[str]) -> Charset:
+    """`known` and after it the characters that occur in `labels` besides (NFC; white space counts as a space)."""
+    found = {c for label in labels for c in unicodedata.normalize("NFC", " ".join(label.split()))}
+    new = "".join(sorted(found - set(known.characters)))
+    return Charset(f"{known.name}+{len(new)}", known.characters + new) if new else known
+
+
+def _readable(words: View, watch: Watch) -> tuple[View, list[str]]:
+    """The words whose images can be read; and for every word a hash of its pixels, "" where there are none."""
+    hashes = []
+    for i in watch(range(len(words)), len(words), "looking at words"):
+        try:
+            image = words[i].image
+        except DataError as error:
+            logging.getLogger(__name__).warning("left out: %s", error)
+            hashes.append("")
+        else:
+            hashes.append(hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest())
+    good = [i for i, found in enumerate(hashes) if found]
+    return View(words, good), hashes
+
+
+def _remarks(new: str, training: View, held_out: View, hashes: Sequence[str]) -> list[str]:
+    remarks = []
+    texts = [training.text(i) for i in range(len(training))]
+    counts = Counter(c for text in texts for c in set(text))
+    for c in new:
+        if counts[c] < FEW:
+            remarks.append(f"{c!r} occurs in {counts[c]} training words: {FEW} or more are better")
+    unseen = {c for i in range(len(held_out)) for c in held_out.text(i)} - set("".join(texts))
+    if unseen:
+        remarks.append(f"only held-out words have {', '.join(map(repr, sorted(unseen)))}: mix the order of the files")
+    shared = len(set(hashes[: len(training)]) & set(hashes[len(training) :]))
+    if shared:
+        remarks.append(f"{shared} held-out pictures are in the training part too: their score says little")
+    return remarks
