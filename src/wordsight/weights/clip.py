@@ -190,7 +190,10 @@ CLIP4STR = Defaults({}, "quickgelu", "as CLIP4STR runs all of its towers")
 def read_clip(
     tensors: Tensors, names: Names, said: Stated, defaults: Defaults, choices: Choices
 ) -> tuple[State, ClipConfig, Triple, Triple]:
-    """Both towers: their tensors under our names, their configuration, mean and deviation of their input."""
+    """Both towers: their tensors under our names, their configuration, mean and deviation of their input.
+
+    Whether all tensors were there is for the caller to check.
+    """
     width, _, high, wide = tensors.shape(names.patches, 4)
     positions, _ = tensors.shape(names.image_positions, 2)
     vocab_size, text_width = tensors.shape(names.tokens, 2)
@@ -214,7 +217,6 @@ def read_clip(
         "projection": _projection(tensors, names.text_projection, text_width, embed_dim, names.transposed),
     }
     text |= norm(tensors, names.norm_final, "norm_final", text_width)
-    tensors.check()
     if vocab_size != VOCAB_SIZE:
         raise ModelError(
             f"{names.tokens} has {vocab_size} tokens, CLIP's byte-pair encoding {VOCAB_SIZE}: not CLIP's text tower"

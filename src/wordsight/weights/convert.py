@@ -83,7 +83,7 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
     """Read a foreign checkpoint: CLIP's towers, CLIP4STR, PARSeq or a vision transformer.
 
     Args:
-        path: a file or folder, see `foreign`.
+        path: a file or folder, see `open_foreign`.
         options: what its shapes do not tell; see `docs/weights.md` for what is assumed of each source otherwise.
         allow_unused: whether tensors that nobody knows are left out; otherwise they are an error.
 
@@ -91,7 +91,11 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
         ModelError: it is no checkpoint, of an unknown layout, or tensors are missing, misshapen or left over.
         ConfigError: an option does not fit.
     """
-    foreign = open_foreign(path)
+    return convert_foreign(open_foreign(path), options, allow_unused=allow_unused)
+
+
+def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_unused: bool = False) -> Converted:
+    """`convert`, of what `open_foreign` read."""
     layout = _layout(foreign)
     tensors = Tensors(foreign.tensors, layout.source)
     choices = Choices(options or Options())
@@ -122,14 +126,17 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
 
 def _build(read: _Read) -> tuple[torch.nn.Module, tuple[str, ...]]:
     """The model with these weights, and which parts of it are new. New weights are the same every time."""
+    state = dict(read.state)
     with torch.device("meta"):
         model: torch.nn.Module = read.model(read.config)
-    absent = model.state_dict().keys() - read.state.keys()
+    absent = model.state_dict().keys() - state.keys()
     if absent:
+        shallow = replace(read.config, image=replace(read.config.image, layers=0))  # blocks are never absent
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model = read.model(read.config)
-    model.load_state_dict(read.state, strict=not absent, assign=True)
+            new = read.model(shallow).state_dict()
+        state |= {name: new[name] for name in absent}
+    model.load_state_dict(state, assign=True)
     return model.eval(), tuple(sorted({name.split(".")[0 if "decoder" in name else 1] for name in absent}))
 
 

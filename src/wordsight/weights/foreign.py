@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from wordsight.errors import ModelError
-from wordsight.weights.torchscript import NotUnderstood, is_torchscript, read_torchscript
+from wordsight.weights.torchscript import is_torchscript, read_torchscript
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,9 @@ def open_foreign(path: str | Path) -> Foreign:
     try:
         foreign = _open_folder(path) if path.is_dir() else _open_file(path)
     except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror or error}): check the path") from None
+        raise ModelError(
+            f"{error.filename or path} cannot be read ({error.strerror or error}): check the path"
+        ) from None
     if not foreign.tensors:
         raise ModelError(f"{path} is {foreign.packed} without tensors: pass a file with a state dict")
     return foreign
@@ -131,8 +133,11 @@ def _open_file(path: Path) -> Foreign:
                 with zipfile.ZipFile(path) as archive:
                     if is_torchscript(archive):
                         return Foreign(path, "a TorchScript archive", read_torchscript(archive))
-            except (zipfile.BadZipFile, NotUnderstood) as error:
-                raise ModelError(f"{path} is damaged or no archive of weights ({error}): get it again") from None
+            except OSError:
+                raise
+            except Exception as error:  # a damaged archive can fail in any way
+                reason = " ".join(str(error).split())[:150]
+                raise ModelError(f"{path} is damaged or no archive of weights ({reason}): get it again") from None
             return _open_pickle(path, mmap=True)
         case "pickle":
             return _open_pickle(path, mmap=False)

@@ -44,7 +44,7 @@ def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[Sta
             f"its visual decoder is {sizes.width} wide, neither {towers.embed_dim} nor {towers.image.width}"
         )
     state |= prefixed("visual_decoder.", _decoder(tensors, "visual_decoder.", "visual_decoder.", sizes))
-    cross = replace(sizes, width=towers.embed_dim)
+    cross = replace(sizes, width=towers.embed_dim, hidden=sizes.hidden * towers.embed_dim // sizes.width)
     state |= prefixed("cross_decoder.", _decoder(tensors, "cross_decoder.", "cross_decoder.", cross))
     tensors.check()
     text = towers.text

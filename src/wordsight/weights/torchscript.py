@@ -75,16 +75,22 @@ def read_torchscript(archive: zipfile.ZipFile) -> dict[str, Tensor]:
         root = pickle.removesuffix("data.pkl")
         module = _interpret(archive.read(pickle))
         tensors: dict[str, Tensor] = {}
-        _collect(module, "", tensors, _Reader(archive, f"{root}data/"), 0)
-    except (zipfile.BadZipFile, KeyError, IndexError, TypeError, AttributeError, NotImplementedError) as error:
+        _collect(module, "", tensors, _Reader(archive, f"{root}data/"))
+    except (OSError, NotUnderstood):
+        raise
+    except Exception as error:  # a damaged archive can fail in any way
         raise NotUnderstood(f"{type(error).__name__}: {error}") from None
     return tensors
+
+
+_MOST = 100_000  # parts of a module; CLIP's largest archive has a hundredth of it
 
 
 class _Reader:
     """Reads storages, each once."""
 
     def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
+        self.seen = 0
         self._archive, self._folder = archive, folder
         self._storages: dict[str, Tensor] = {}
 
@@ -107,16 +113,17 @@ class _Reader:
         return numbers.as_strided(size, stride, offset)
 
 
-def _collect(value: Any, name: str, out: dict[str, Tensor], reader: _Reader, depth: int) -> None:
+def _collect(value: Any, name: str, out: dict[str, Tensor], reader: _Reader) -> None:
     """Tensors that are attributes of modules, by their path; lists and plain values are no part of a state dict."""
-    if depth > 64:
-        raise NotUnderstood("modules nested more than 64 deep")
+    reader.seen += 1
+    if reader.seen > _MOST or name.count(".") > 64:
+        raise NotUnderstood("modules without end")
     if not isinstance(value, _Call):
         return
     if value.what == _Name("torch._utils._rebuild_tensor_v2"):
         out[name] = reader.tensor(value)
     for key, part in value.state.items():
-        _collect(part, f"{name}.{key}" if name else key, out, reader, depth + 1)
+        _collect(part, f"{name}.{key}" if name else str(key), out, reader)
 
 
 def _interpret(pickle: bytes) -> Any:
