@@ -59,14 +59,22 @@ def run_recipe(recipe: str | Path, overrides: list[str]) -> None:
 
 
 def arguments(recipe: str | Path, overrides: list[str]) -> list[str]:
-    """The command line of a recipe: what it builds on (`base: FILE`, beside it) comes first."""
-    recipe = Path(recipe)
+    """The command line of a recipe: what it builds on (`base: FILE`, beside it) comes first.
+
+    Raises:
+        ConfigError: one of them is no YAML file with keys.
+    """
+    files = [Path(recipe)]
+    while base := _keys(files[0]).get("base"):
+        files.insert(0, files[0].parent / base)
+    return ["fit", *(part for file in files for part in ("--config", str(file))), *overrides]
+
+
+def _keys(recipe: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(recipe.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{recipe}: not a recipe: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{recipe}: not a recipe: write keys like in recipes/tiny.yaml")
-    base = content.get("base")
-    below = ["--config", str(recipe.parent / base)] if base else []
-    return ["fit", *below, "--config", str(recipe), *overrides]
+    return content

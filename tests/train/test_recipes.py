@@ -1,0 +1,150 @@
+"""Every recipe builds what it says; the official sizes on the meta device, and small in a real run."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import lmdb
+import pytest
+import torch
+from small_runs import tiny_config
+from typer.testing import CliRunner
+
+from wordsight.cli.main import app
+from wordsight.errors import ConfigError, ModelError
+from wordsight.models import checkpoint
+from wordsight.models.clip import Clip, ClipConfig
+from wordsight.models.clip4str import config as presets
+from wordsight.models.config import DecoderConfig, TextTowerConfig
+from wordsight.models.freezing import trainable
+from wordsight.train import Recognition, WordsData
+from wordsight.train.run import RecipeCLI, arguments
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+OFFICIAL = sorted(path for path in (RECIPES / "clip4str").glob("*.yaml") if path.stem not in ("base", "fsdp"))
+
+
+class Parsed(RecipeCLI):
+    """Builds everything and trains nothing."""
+
+    def _run_subcommand(self, subcommand):
+        pass
+
+
+def parsed(recipe, *flags):
+    with torch.device("meta"):
+        return Parsed(Recognition, WordsData, args=arguments(recipe, list(flags)))
+
+
+@pytest.mark.parametrize(
+    ("name", "millions", "epochs", "total", "lr"),
+    [  # spec 3.2; parameters without the frozen ones, spec 5.3
+        ("b16-real", 114.0, 16, 1024, 1.68e-4),
+        ("b16-synth", 114.0, 7, 1024, 1.68e-4),
+        ("b16-rbu", 114.0, 11, 1024, 1.68e-4),
+        ("b32-real", 115.7, 16, 1024, 1.68e-4),
+        ("l14-real", 366.3, 10, 960, 1.575e-4),
+        ("l14-synth", 366.3, 6, 960, 1.575e-4),
+        ("l14-rbu", 366.3, 5, 1024, 1.68e-4),
+        ("h14-real", 893, 8, 1024, 1.68e-4),
+        ("h14-rbu", 893, 4, 1024, 1.68e-4),
+    ],
+)
+def test_recipe_of_an_official_size(name, millions, epochs, total, lr, tmp_path):
+    recipe = RECIPES / "clip4str" / f"{name}.yaml"
+    run = parsed(recipe, "--model.start=null", f"--data.real=[{tmp_path}]", "--trainer.accelerator=cpu")
+    assert trainable(run.model) / 1e6 == pytest.approx(millions, abs=0.06 if millions < 800 else 1)
+    data, trainer = run.datamodule, run.trainer
+    assert (data.epochs, data.total_batch, data.real_share, data.augmentation) == (epochs, total, 1.0, "randaugment")
+    for devices in (1, 2, 4):
+        assert data._rounds(devices, 1) * devices * data.batch_size == total
+    assert (trainer.gradient_clip_val, trainer.precision, trainer.max_epochs) == (20.0, "bf16-mixed", -1)
+    assert trainer.default_root_dir.endswith(f"runs/clip4str-{name}")
+    assert run.model.schedule == "one-cycle"
+    groups = run.model.model.param_groups(run.model.lr, run.model.decoder_lr_scale, run.model.weight_decay)
+    assert sorted((g["lr"], g["weight_decay"]) for g in groups) == [(lr, 0), (lr, 0.2), (19 * lr, 0), (19 * lr, 0.2)]
+
+
+def test_all_recipes_are_tested():
+    tested = test_recipe_of_an_official_size.pytestmark[0].args[1]
+    assert sorted(case[0] for case in tested) == [path.stem for path in OFFICIAL]
+    assert sorted(path.name for path in RECIPES.glob("*.yaml")) == ["tiny-anneal.yaml", "tiny.yaml"]
+
+
+def test_recipes_of_the_compact_model():
+    stable = parsed(RECIPES / "tiny.yaml")
+    anneal = parsed(RECIPES / "tiny.yaml", "--config", str(RECIPES / "tiny-anneal.yaml"))
+    assert (stable.model.decay, stable.datamodule.augmentation, stable.datamodule.total_batch) == (0, "compact", None)
+    assert anneal.model.decay > 0
+    assert anneal.model.lr == stable.model.lr
+    assert anneal.trainer.max_steps > stable.trainer.max_steps
+
+
+def test_no_weight_decay_where_the_released_training_has_none(tmp_path):
+    run = parsed(RECIPES / "clip4str" / "b16-real.yaml", "--model.start=null", f"--data.real=[{tmp_path}]")
+    names = {id(parameter): name for name, parameter in run.model.model.named_parameters()}
+    groups = run.model.model.param_groups(1.0, 19.0, 0.2)
+    plain = {names[id(p)] for group in groups if not group["weight_decay"] for p in group["params"]}
+    decayed = {names[id(p)] for group in groups if group["weight_decay"] for p in group["params"]}
+    for name in plain:  # spec 3.1: one dimension, or the decoders' queries and embeddings
+        assert name.endswith(("bias", "positions", "class_embedding", "decoder.embedding.weight")) or ".norm" in name
+    assert {"image_tower.positional_embedding", "image_tower.projection", "text_tower.projection"} <= decayed
+    assert "cross_decoder.head.weight" in decayed
+
+
+@pytest.fixture
+def tree(words, tmp_path):
+    """The words in the layout of the field: archives in folders below train and val."""
+    labels = [line.split("\t") for line in (words / "labels.tsv").read_text().splitlines()]
+    for place, rows in (("train/real/A", labels[:20]), ("train/real/B/train", labels[20:32]), ("val/C", labels[32:])):
+        folder = tmp_path / "data" / place
+        folder.mkdir(parents=True)
+        with lmdb.open(str(folder), map_size=2**24) as archive, archive.begin(write=True) as writing:
+            writing.put(b"num-samples", str(len(rows)).encode())
+            for i, (file, label) in enumerate(rows, start=1):
+                writing.put(b"image-%09d" % i, (words / file).read_bytes())
+                writing.put(b"label-%09d" % i, label.encode())
+    return tmp_path / "data"
+
+
+def test_a_recipe_runs_when_it_is_made_small(tree, tmp_path, monkeypatch):
+    """A real run: converted CLIP towers, a tree of archives, other words to validate on, accumulation, half precision."""
+    official = presets.clip4str_preset("clip4str-b16")
+    image = dataclasses.replace(tiny_config().image, class_token=True, layers=2)
+    towers = ClipConfig(image, TextTowerConfig(49408, 77, 32, layers=7, heads=2), 32)
+    cfg = dataclasses.replace(official, image=image, text=towers.text, embed_dim=32, decoder=DecoderConfig(heads=2))
+    monkeypatch.setitem(presets.CLIP4STR_PRESETS, "clip4str-b16", cfg)
+    checkpoint.save(Clip(towers), tmp_path / "towers")
+    flags = [f"--model.start={tmp_path / 'towers'}", f"--data.real=[{tree / 'train' / 'real'}]"]
+    flags += [f"--data.validation=[{tree / 'val'}]", "--data.batch_size=2", "--data.total_batch=4", "--data.workers=0"]
+    flags += ["--data.epochs=0.5", "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"]
+    flags += [f"--trainer.default_root_dir={tmp_path / 'run'}", "--model.checkpointing=true"]
+    recipe = RECIPES / "clip4str" / "b16-real.yaml"
+    result = CliRunner().invoke(app, ["train", str(recipe), *flags], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    model, about = checkpoint.load(tmp_path / "run" / "model")
+    assert about["steps"] == 4  # half of 32 words, four a step
+    assert model.cfg.captions == "clip"
+    same = torch.equal(model.text_tower.blocks[5].mlp[0].weight, Clip(towers).text_tower.blocks[5].mlp[0].weight)
+    assert not same  # another random one
+    kept = checkpoint.load(tmp_path / "towers")[0].text_tower.state_dict()
+    changed = {name for name, tensor in model.text_tower.state_dict().items() if not torch.equal(tensor, kept[name])}
+    assert changed
+    assert all(name.startswith(("blocks.6.", "norm_final.", "projection")) for name in changed)
+
+
+def test_recipes_without_their_ingredients(tmp_path, words):
+    recipe = RECIPES / "clip4str" / "b16-real.yaml"
+    with pytest.raises(ConfigError, match="needs real words"):
+        parsed(recipe, "--model.start=null")
+    with pytest.raises(ModelError, match="weights/clip-b16-openai is not a checkpoint folder"):
+        parsed(recipe, f"--data.real=[{words}]")
+    (tmp_path / "broken.yaml").write_text("model: [")
+    (tmp_path / "text.yaml").write_text("hello")
+    shutil.copy(recipe, tmp_path / "alone.yaml")
+    for name in ("broken.yaml", "text.yaml", "nothing.yaml"):
+        with pytest.raises(ConfigError, match=f"{name}: not a recipe") as caught:
+            parsed(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"base\.yaml: not a recipe"):
+        parsed(tmp_path / "alone.yaml")
