@@ -2,10 +2,13 @@
 
 One JSON object a line:
 {"image": "images/x.jpg", "words": [{"polygon": [[x, y], ...], "text": "...", "legible": true}]}
-Polygons start at the text's top left, clockwise, in pixels of the upright image.
+Polygons start at the text's top left, clockwise, in pixels of the upright image. A scene may also have "id", "dataset",
+"split", and "at": [offset, length] where the image is a part of a larger file (`data.shards`); a word "script", "id".
 """
 
 import json
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,19 +24,56 @@ from wordsight.imaging import load_image, rectify
 
 @dataclass(frozen=True, eq=False)
 class SceneWord:
-    """A word in a scene: polygon float64 (N, 2) in pixels, its text, and whether it counts."""
+    """A word in a scene: polygon float64 (N, 2) in pixels, its text, and whether it counts.
+
+    `script` is its ISO 15924 code and `id` its name in the data set, both empty where they are not known.
+    """
 
     polygon: npt.NDArray[np.float64]
     text: str
     legible: bool
+    script: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A photograph and the words that are labelled in it, illegible ones included."""
+    """A photograph and the words that are labelled in it, illegible ones included.
+
+    Attributes:
+        image: its file.
+        words: in the order of the data set.
+        id: its name, unique in its data set and split.
+        dataset: name of the data set; empty where it is not known, like `split`.
+        split: "train", "test", ...
+        at: (offset, length) of the picture in `image` where that file holds many of them, in bytes.
+        data: the bytes of the picture, where it has been streamed; `image` is then only a name.
+    """
 
     image: Path
     words: tuple[SceneWord, ...]
+    id: str = ""
+    dataset: str = ""
+    split: str = ""
+    at: tuple[int, int] | None = None
+    data: bytes | None = None
+
+    def read(self) -> bytes:
+        """The picture as it was encoded.
+
+        Raises:
+            DataError: its file cannot be read.
+        """
+        if self.data is not None:
+            return self.data
+        try:
+            if self.at is None:
+                return self.image.read_bytes()
+            with self.image.open("rb") as stream:
+                stream.seek(self.at[0])
+                return stream.read(self.at[1])
+        except OSError as error:
+            raise DataError(f"{self.image}: cannot be read ({error.strerror or error}): check the path") from error
 
     def load(self) -> npt.NDArray[np.uint8]:
         """The photograph, uint8 RGB (H, W, 3).
@@ -42,19 +82,115 @@ class Scene:
             DataError: it is missing or cannot be decoded.
         """
         try:
-            return load_image(self.image)
+            if self.at is None and self.data is None:
+                return load_image(self.image)
+            return load_image(self.read(), name=f"{self.image}: {self.id}")
         except ImageError as error:
             raise DataError(str(error)) from error
 
+    def sample(
+        self,
+        number: int,
+        pixels: npt.NDArray[np.uint8],
+        polygon: npt.NDArray[np.float64] | None = None,
+        *,
+        dataset: str = "",
+        split: str = "",
+    ) -> Sample:
+        """Word `number` cut out of the photograph `pixels`, along `polygon` where that differs from the label's.
 
-def _scene(folder: Path, entry: Any) -> Scene:
+        Raises:
+            DataError: the polygon encloses nothing.
+        """
+        word = self.words[number]
+        name = self.id or self.image.name
+        try:
+            crop = rectify(pixels, word.polygon if polygon is None else polygon)
+        except BoxError as error:
+            raise DataError(f"{self.image}: word {number} of {name}: {error}") from error
+        return Sample(
+            word.id or f"{name}#{number}",
+            crop,
+            word.text,
+            legible=word.legible,
+            script=word.script,
+            dataset=dataset or self.dataset,
+            split=split or self.split,
+        )
+
+    def as_json(self, folder: Path) -> dict[str, Any]:
+        """The object for a line of a `scenes.jsonl` in `folder`, for `read_scenes`; empty fields are left out."""
+        words = []
+        for word in self.words:
+            line: dict[str, Any] = {"polygon": _numbers(word.polygon), "text": word.text, "legible": word.legible}
+            words.append(line | {k: v for k, v in (("script", word.script), ("id", word.id)) if v})
+        named = (("id", self.id), ("dataset", self.dataset), ("split", self.split), ("at", self.at))
+        return {"image": _relative(self.image, folder)} | {k: v for k, v in named if v} | {"words": words}
+
+
+def _numbers(polygon: npt.NDArray[np.float64]) -> list[list[float]]:
+    """Corners to a hundredth of a pixel, whole numbers as such."""
+    return [[int(v) if v == int(v) else v for v in point] for point in np.round(polygon, 2).tolist()]
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+    except ValueError:  # on another drive
+        return path.absolute().as_posix()
+
+
+def write_scenes(path: Path, scenes: Iterable[Scene]) -> None:
+    """Writes a `scenes.jsonl`, all of it or nothing.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("w", encoding="utf-8", newline="\n") as stream:
+                for scene in scenes:
+                    stream.write(json.dumps(scene.as_json(path.parent), ensure_ascii=False) + "\n")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error}): choose another folder") from error
+
+
+def scene_from_json(folder: Path, entry: Any, *, data: bytes | None = None) -> Scene:
+    """The scene of a line of a `scenes.jsonl` in `folder`.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none.
+    """
     words = []
     for word in entry["words"]:
         polygon = np.asarray(word["polygon"], dtype=np.float64)
         if polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 4 or not np.isfinite(polygon).all():
             raise ValueError(f"polygon {word['polygon']} is not four or more [x, y] points")
-        words.append(SceneWord(polygon, str(word["text"]), bool(word.get("legible", True))))
-    return Scene(folder / entry["image"], tuple(words))
+        words.append(
+            SceneWord(
+                polygon,
+                str(word["text"]),
+                bool(word.get("legible", True)),
+                str(word.get("script", "")),
+                str(word.get("id", "")),
+            )
+        )
+    image = folder / entry["image"]
+    offset = entry.get("at")
+    return Scene(
+        image,
+        tuple(words),
+        str(entry.get("id", image.name)),
+        str(entry.get("dataset", "")),
+        str(entry.get("split", "")),
+        (int(offset[0]), int(offset[1])) if offset else None,
+        data,
+    )
 
 
 def read_scenes(path: str | Path) -> list[Scene]:
@@ -70,8 +206,8 @@ def read_scenes(path: str | Path) -> list[Scene]:
         if not line.strip():
             continue
         try:
-            scenes.append(_scene(file.parent, json.loads(line)))
-        except (ValueError, KeyError, TypeError) as error:
+            scenes.append(scene_from_json(file.parent, json.loads(line)))
+        except (ValueError, KeyError, TypeError, IndexError) as error:
             raise DataError(f"{file}: line {number} is not a scene ({type(error).__name__}: {error})") from error
     return scenes
 
@@ -90,9 +226,11 @@ class ScenesSource:
         self, path: str | Path, *, jitter: float = 0.0, seed: int = 0, dataset: str = "", split: str = ""
     ) -> None:
         path = Path(path)
-        self.dataset = dataset or (path if path.is_dir() else path.parent).resolve().name
-        self.split = split
         self.scenes = read_scenes(path)
+        named = {scene.dataset for scene in self.scenes}
+        folder = (path if path.is_dir() else path.parent).resolve().name
+        self.dataset = dataset or (named.pop() if len(named) == 1 else "") or folder
+        self.split = split
         self.words = [
             (s, w) for s, scene in enumerate(self.scenes) for w, word in enumerate(scene.words) if word.legible
         ]
@@ -143,8 +281,6 @@ class ScenesSource:
         decoded = self._decoded
         if decoded is None or decoded[0] != s:
             decoded = self._decoded = (s, scene.load())
-        try:
-            crop = rectify(decoded[1], self.polygon(i))
-        except BoxError as error:
-            raise DataError(f"{scene.image}: word {w}: {error}") from error
-        return Sample(f"{scene.image.name}#{w}", crop, scene.words[w].text, dataset=self.dataset, split=self.split)
+        return scene.sample(
+            w, decoded[1], self.polygon(i), dataset=scene.dataset or self.dataset, split=self.split or scene.split
+        )
