@@ -50,7 +50,7 @@ def read(graphs: PsmGraphs, model: Clip4Str, samples: Sequence[Sample]) -> list[
     logits = []
     for start in range(0, len(samples), BATCH):
         images = prepare([sample.image for sample in samples[start : start + BATCH]], model.cfg.preprocessing)
-        logits += decode_psm(graphs, images, model.tokenizer, model.cfg.max_length).logits
+        logits += decode_psm(graphs, images, model.cfg.psm).logits
     return logits
 
 

@@ -98,6 +98,7 @@ def test_onnx_equals_torch(model, packs, images, form, batch):
 
 def test_int8_is_close(model, packs, images):
     want, _ = TorchGraphs(model).image(images)
+    want = want.numpy()
     got, _ = OnnxGraphs(packs["int8"], "CPUExecutionProvider", 1).image(images)
     assert 0 < np.abs(got - want).max() < 0.1 * np.abs(want).max()
 
