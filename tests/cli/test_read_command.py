@@ -95,6 +95,16 @@ def test_several_photos_are_named_and_keep_their_order(photo: Path, board: Board
     assert result.stdout == f"==> {photo} <==\nEXIT\nCafe\n\n==> {other} <==\nEXIT\nCafe\n"
 
 
+def test_names_take_one_line_whatever_is_in_them(photo: Path, board: Board) -> None:
+    odd = save(board.image, photo.with_name("a\nb\tc ñ.png"))
+    shown = str(odd).replace("\n", r"\n").replace("\t", r"\t")
+    assert run(odd, photo).stdout.startswith(f"==> {shown} <==\nEXIT\n")
+    assert run("--crops", odd, photo).stdout.startswith(f"{shown}\t")
+    odd.write_bytes(b"")
+    assert run(odd).stderr.count("\n") == 2
+    assert f"{shown} is empty" in run(odd).stderr
+
+
 def test_folders_are_searched_and_other_files_in_them_left_alone(photo: Path, board: Board) -> None:
     folder = photo.parent
     save(board.image, folder / "sub" / "a.JPG")

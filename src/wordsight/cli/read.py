@@ -181,8 +181,9 @@ def _document(output_format: OutputFormat, *, crops: bool, named: bool) -> "Form
     if output_format is not OutputFormat.text or not (crops or named):
         return FORMATS[output_format.value]
     if crops:
-        return Format(lambda photo, _: f"{photo.source}\t{photo.text}\n" if named else f"{photo.text}\n")
-    return Format(lambda photo, _: f"==> {photo.source} <==\n" + FORMATS["text"].item(photo, 1), separator="\n")
+        return Format(lambda photo, _: f"{_printable(photo.source)}\t{photo.text}\n" if named else f"{photo.text}\n")
+    head = "==> {} <==\n".format
+    return Format(lambda photo, _: head(_printable(photo.source)) + FORMATS["text"].item(photo, 1), separator="\n")
 
 
 def _draw(photo: "Photo", source: str | bytes, path: Path) -> bool:
@@ -205,8 +206,13 @@ def _free(path: Path, taken: set[Path]) -> Path:
     return name
 
 
+def _printable(name: str) -> str:
+    """A file name in one line, whatever characters it has."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
 def _say(message: str) -> None:
-    typer.echo(f"wordsight: {message}", err=True)
+    typer.echo(f"wordsight: {_printable(message)}", err=True)
 
 
 def _refuse(message: str) -> NoReturn:
