@@ -1,36 +1,65 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from small_models import small_config
 
+from wordsight.decoding import decode_psm
 from wordsight.errors import ConfigError
 from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str, Clip4StrConfig, clip4str_preset
-from wordsight.models.config import DecoderConfig
-from wordsight.models.parseq.permutations import draw_orders, query_masks
+from wordsight.models.clip4str.graphs import TorchGraphs
+from wordsight.models.config import DecoderConfig, TextTowerConfig
+from wordsight.models.parseq.permutations import content_masks, draw_orders, query_masks
+
+CLIP_TEXT = TextTowerConfig(49408, context=16, width=24, layers=1, heads=2)
+VARIANTS = {
+    "characters": {},
+    "deep": {"decoder": DecoderConfig(depth=2, heads=4, dropout=0.0)},
+    "clip": {"captions": "clip", "text": CLIP_TEXT},
+    "clip, deep, not shared": {
+        "captions": "clip",
+        "text": CLIP_TEXT,
+        "decoder": DecoderConfig(depth=2, heads=4, dropout=0.0),
+        "share_dim": False,
+    },
+    "one vector each": {"captions": "clip", "text": CLIP_TEXT, "pooled": True},
+    "token embeddings": {"captions": "clip", "text": dataclasses.replace(CLIP_TEXT, embedding_only=True)},
+}
+
+
+@pytest.fixture(params=VARIANTS)
+def variant(request):
+    """A recognizer with one of the options."""
+    torch.manual_seed(0)
+    return Clip4Str(small_config(**VARIANTS[request.param]))
 
 
 def plain_loss(model, images, targets, generator):
     """Spec 1.5 and 1.6 word by word: one permutation after the other, everything computed anew."""
     ids = model.tokenizer
     context, goals = targets[:, :-1], targets[:, 1:]
-    masks = query_masks(draw_orders(context.shape[1] - 1, model.cfg.num_permutations, generator))
+    orders = draw_orders(context.shape[1] - 1, model.cfg.num_permutations, generator)
     padding = torch.zeros(context.shape).masked_fill((context == ids.pad) | (context == ids.eos), float("-inf"))
     total = count = 0.0
-    for number, mask in enumerate(masks):
+    for number, (mask, content) in enumerate(zip(query_masks(orders), content_masks(orders), strict=True)):
         if number == 2:
             goals = goals.masked_fill(goals == ids.eos, ids.pad)
-        rows = mask + padding[:, None]
+        rows, seen = mask + padding[:, None], content + padding[:, None]
         memory = model.encode(images)
-        visual = model.visual_decoder(context, model.visual_decoder.memory_kv(memory), rows)
+        visual = model.visual_decoder(context, model.visual_decoder.memory_kv(memory), rows, content_mask=seen)
         texts = [ids.decode(row) for row in visual.argmax(-1).tolist()]
-        captions = torch.from_numpy(ids.encode(texts))
-        hidden = torch.zeros(captions.shape).masked_fill(captions == ids.pad, float("-inf"))
-        both = torch.cat([memory.detach(), model.text_tower(captions)], dim=1)
+        if model.cfg.captions == "characters":  # has room for [E] only in place of the last character
+            texts = [text[: context.shape[1] - 1] for text in texts]
+        tokens, lengths = model.caption_tokenizer.encode(texts)
+        features = model.text_features(torch.from_numpy(tokens))
+        hidden = torch.arange(features.shape[1]) >= torch.from_numpy(lengths)[:, None]
+        hidden = torch.zeros(features.shape[:2]).masked_fill(hidden, float("-inf"))
+        both = torch.cat([model.cross_memory(memory.detach()), features], dim=1)
         hidden = torch.cat([torch.zeros(memory.shape[:2]), hidden], dim=1)
-        cross = model.cross_decoder(context, model.cross_decoder.memory_kv(both), rows, hidden)
+        cross = model.cross_decoder(context, model.cross_decoder.memory_kv(both), rows, hidden, seen)
         n = (goals != ids.pad).sum()
         for logits in (visual, cross):
             total = total + n * F.cross_entropy(logits.flatten(0, 1), goals.flatten(), ignore_index=ids.pad)
@@ -42,18 +71,49 @@ def gradients(model):
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-def test_loss_and_gradients_equal_one_permutation_after_the_other(model, batch):
-    plain = plain_loss(model, *batch, torch.Generator().manual_seed(5))
+def test_loss_and_gradients_equal_one_permutation_after_the_other(variant, batch):
+    plain = plain_loss(variant, *batch, torch.Generator().manual_seed(5))
     plain.backward()
-    expected = gradients(model)
-    model.zero_grad()
-    losses = model.loss(*batch, torch.Generator().manual_seed(5))
+    expected = gradients(variant)
+    variant.zero_grad()
+    losses = variant.loss(*batch, torch.Generator().manual_seed(5))
     losses.total.backward()
     torch.testing.assert_close(losses.total, plain)
-    found = gradients(model)
+    found = gradients(variant)
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_options_decode_like_one_image_alone(variant):
+    images = np.random.default_rng(0).normal(size=(5, 3, 16, 32)).astype(np.float32)
+    graphs = TorchGraphs(variant.eval())
+    found = decode_psm(graphs, images, variant.cfg.psm).logits
+    for image, logits in zip(images, found, strict=True):
+        np.testing.assert_allclose(logits, decode_psm(graphs, image[None], variant.cfg.psm).logits[0], atol=1e-4)
+    visual, cross = graphs.image(images)
+    assert visual.shape[3:] == (variant.cfg.memory_tokens, variant.cfg.visual_dim)
+    assert cross.shape[3:] == (variant.cfg.memory_tokens, variant.cfg.embed_dim)
+
+
+def test_options_that_contradict_each_other():
+    for changes in ({"pooled": True}, {"captions": "words"}, {"cross_steps": "all"}, {"captions": "clip"}):
+        with pytest.raises(ConfigError):
+            small_config(**changes)
+    with pytest.raises(ConfigError, match="width 16"):
+        small_config(text=TextTowerConfig(13, context=10, width=16, heads=2, embedding_only=True))
+
+
+def test_checkpointing_gives_the_same_gradients(model, batch):
+    model.loss(*batch, torch.Generator()).total.backward()
+    expected = gradients(model)
+    model.zero_grad()
+    model.checkpointing()
+    model.loss(*batch, torch.Generator()).total.backward()
+    found = gradients(model)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-5, atol=1e-8, msg=name)
 
 
 def test_a_batch_of_empty_words_learns_their_end(model):
