@@ -17,7 +17,7 @@ from PIL import Image
 
 from wordsight.explain.reading import open_explainer
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook, font_index
-from wordsight.synth.render import set_line
+from wordsight.synth.setting import set_line
 from wordsight.synth.vocabulary import Vocabulary
 
 LENGTHS = range(3, 16)

@@ -64,7 +64,7 @@ def test_stages_are_what_decoding_says(model, tmp_path):
     for cross, name in ((False, "visual branch"), (True, "cross-modal branch")):
         for iters, suffix in ((0, ""), (1, ", refined")):
             graphs = TorchGraphs(model, cross)
-            readings, _ = read_psm(graphs, images, model.tokenizer, model.cfg.max_length, refine_iters=iters)
+            readings, _ = read_psm(graphs, images, model.cfg.psm, refine_iters=iters)
             expected[name + suffix] = readings[0]
     found = {stage.name: stage.reading for stage in explanation.stages}
     assert found.keys() == expected.keys()
@@ -141,3 +141,15 @@ def test_the_map_colours_where_it_is_high():
 def test_the_drawing_has_a_row_for_each_character_and_the_end():
     heights = [draw_explanation(crop, open_explainer("tiny")(crop)).height for crop in (word("GO"), word("GOES"))]
     assert heights[0] < heights[1]
+
+
+def test_a_parseq_is_explained_too(tmp_path):
+    from wordsight.models.config import DecoderConfig
+    from wordsight.models.parseq.model import Parseq, ParseqConfig
+
+    small = small_config()
+    cfg = ParseqConfig(small.image, DecoderConfig(heads=4, dropout=0.0), 24, small.charset, max_length=8)
+    checkpoint.save(Parseq(cfg), tmp_path)
+    explanation = open_explainer(tmp_path)(word("cab"))
+    assert len(explanation.stages) == 2
+    assert explanation.visual.shape[1:] == (2, 4)

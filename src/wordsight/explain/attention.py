@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from wordsight.decoding.psm import Floats, Ids
+from wordsight.decoding import Floats, Ids
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.graphs import TorchGraphs
 
@@ -62,24 +62,17 @@ class WatchedTorch(TorchGraphs):
     Attributes:
         looks: "visual" and "cross" to (B, T, L): how much of position i's attention went to memory token j in the last
             call of that decoder, the mean over the heads of its last layer.
-        caption: (B, S) tokens that the text tower was last given.
     """
 
     def __init__(self, model: Clip4Str, cross: bool = True) -> None:
         super().__init__(model, cross)
         self.looks: dict[str, Floats] = {}
-        self.caption: Ids | None = None
 
-    def text(self, tokens: Ids) -> Floats:
-        """See `PsmGraphs`."""
-        self.caption = tokens
-        return super().text(tokens)
-
-    def visual(self, tokens: Ids, kv: Floats, mask: Floats) -> Floats:
+    def visual(self, tokens: Ids, kv: Tensor, mask: Floats) -> Floats:
         """See `PsmGraphs`."""
         return self._watch("visual", super().visual, tokens, kv, mask)
 
-    def cross(self, tokens: Ids, kv: Floats, mask: Floats, memory_mask: Floats) -> Floats:
+    def cross(self, tokens: Ids, kv: Tensor, mask: Floats, memory_mask: Floats) -> Floats:
         """See `PsmGraphs`."""
         return self._watch("cross", super().cross, tokens, kv, mask, memory_mask)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import onnxruntime as ort
 
-from wordsight.decoding.psm import Floats, Ids
+from wordsight.decoding import Floats
 from wordsight.errors import ModelError
 from wordsight.runtime import Pack
 from wordsight.runtime.onnx import OnnxGraphs
@@ -22,13 +22,10 @@ class WatchedPack(OnnxGraphs):
     def __init__(self, pack: Pack) -> None:
         super().__init__(pack, _PROVIDER, 1)
         self.looks: dict[str, Floats] = {}
-        self.caption: Ids | None = None
         for name in {"visual", "cross"} & pack.graphs.keys():
             self._sessions[name] = _with_attention(pack, name)
 
     def _run(self, name: str, **inputs: Any) -> list[Floats]:
-        if name == "text":
-            self.caption = inputs["tokens"]
         outputs = list(super()._run(name, **inputs))
         if name in ("visual", "cross"):
             self.looks[name] = outputs.pop().mean(1)

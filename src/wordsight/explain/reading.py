@@ -1,15 +1,13 @@
 """How a recognizer comes to a word: its reading after each stage, and where it looks for each character."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.decoding import PsmGraphs, Reading, read_psm
-from wordsight.decoding.psm import Floats, Ids
+from wordsight.decoding import Floats, Ids, Mode, PsmGraphs, PsmSpec, Reading, read_psm
 from wordsight.errors import ModelError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.runtime import DEFAULT, find_model, load_pack
@@ -20,7 +18,6 @@ class Watched(PsmGraphs, Protocol):
     """`PsmGraphs` that remember; see `WatchedTorch`."""
 
     looks: dict[str, Floats]
-    caption: Ids | None
 
 
 @dataclass(frozen=True)
@@ -61,60 +58,55 @@ class Explainer:
 
     Args:
         graphs: its parts, watched.
-        tokenizer: of its decoders.
+        spec: what decoding has to know of it; no captions where its cross-modal branch is missing or not trained.
         preprocessing: how crops are prepared for it.
         grid: rows and columns of its image tokens.
-        max_length: characters that it writes at most.
-        cross: whether its cross-modal branch is trained.
+        memory: how many image tokens there are, a class token included.
         temperature: of its probabilities.
     """
 
     def __init__(
         self,
         graphs: Watched,
-        tokenizer: CharTokenizer,
+        spec: PsmSpec,
         preprocessing: Preprocessing,
         grid: tuple[int, int],
-        max_length: int,
-        cross: bool,
+        memory: int,
         temperature: float = 1.0,
     ) -> None:
         self.graphs = graphs
-        self.tokenizer = tokenizer
+        self.spec = spec
         self.preprocessing = preprocessing
         self.grid = grid
-        self.max_length = max_length
-        self.cross = cross
+        self.memory = memory
         self.temperature = temperature
 
     def __call__(self, crop: npt.NDArray[np.uint8]) -> Explanation:
         """Reads a crop, uint8 RGB (h, w, 3), once up to each stage."""
         image = prepare([crop], self.preprocessing)
-        visual_only = _VisualOnly(self.graphs)
-        stages = [
-            Stage("visual branch", self._read(visual_only, image, 0)),
-            Stage("visual branch, refined", self._read(visual_only, image, 1)),
-        ]
-        if self.cross:
-            stages.insert(1, Stage("cross-modal branch", self._read(self.graphs, image, 0)))
-            stages.append(Stage("cross-modal branch, refined", self._read(self.graphs, image, 1)))
-        tokens = self.grid[0] * self.grid[1]
-        visual = self.graphs.looks["visual"][0]
-        first = visual.shape[1] - tokens  # after the class token, where there is one
+        refined = Stage("visual branch, refined", self._read(image, "visual", 1))
+        stages = [Stage("visual branch", self._read(image, "visual", 0)), refined]
         cross = text = None
         caption: tuple[str, ...] = ()
-        if self.cross and self.graphs.caption is not None:
-            look = self.graphs.looks["cross"][0]
-            cross = look[:, first : first + tokens].reshape(-1, *self.grid)
-            text = look[:, first + tokens :]
-            caption = caption_names(self.graphs.caption[0][: text.shape[1]], self.tokenizer)
-        return Explanation(tuple(stages), visual[:, first:].reshape(-1, *self.grid), cross, text, caption)
+        if self.spec.captions is not None:
+            stages.insert(1, Stage("cross-modal branch", self._read(image, "full", 0)))
+            stages.append(Stage("cross-modal branch, refined", self._read(image, "full", 1)))
+            cross, text = self._split(self.graphs.looks["cross"][0])
+            tokens, lengths = self.spec.captions.encode([refined.reading.text])
+            caption = caption_names(tokens[0, : lengths[0]], self.spec.tokenizer)
+        visual, _ = self._split(self.graphs.looks["visual"][0])
+        return Explanation(tuple(stages), visual, cross, text, caption)
 
-    def _read(self, graphs: PsmGraphs, image: Floats, refine_iters: int) -> Reading:
+    def _read(self, image: Floats, mode: Mode, refine_iters: int) -> Reading:
         readings, _ = read_psm(
-            graphs, image, self.tokenizer, self.max_length, refine_iters=refine_iters, temperature=self.temperature
+            self.graphs, image, self.spec, mode=mode, refine_iters=refine_iters, temperature=self.temperature
         )
         return readings[0]
+
+    def _split(self, look: Floats) -> tuple[Floats, Floats]:
+        """(T, L) over a whole memory to (T, rows, columns) over the image, its class token left out, and the rest."""
+        first = self.memory - self.grid[0] * self.grid[1]
+        return look[:, first : self.memory].reshape(-1, *self.grid), look[:, self.memory :]
 
 
 def caption_names(ids: Ids, tokenizer: CharTokenizer) -> tuple[str, ...]:
@@ -126,25 +118,11 @@ def caption_names(ids: Ids, tokenizer: CharTokenizer) -> tuple[str, ...]:
 
     from wordsight.text.bpe import END, START, ClipTokenizer
 
-    pieces = {
-        i: piece.removesuffix("</w>") for piece, i in json.loads(ClipTokenizer().json())["model"]["vocab"].items()
-    }
+    vocabulary: dict[str, int] = json.loads(ClipTokenizer().json())["model"]["vocab"]
+    pieces = {i: piece.removesuffix("</w>") for piece, i in vocabulary.items()}
     end = int(np.argmax(ids == END)) if END in ids else len(ids)
     names = {START: "[B]", END: "[E]"}
     return tuple("·" if j > end else names.get(int(i)) or pieces.get(int(i), str(i)) for j, i in enumerate(ids))
-
-
-class _VisualOnly:
-    """The same graphs without their cross-modal branch."""
-
-    def __init__(self, graphs: PsmGraphs) -> None:
-        self.graphs = graphs
-        self.text: Callable[..., Floats] = graphs.text
-        self.visual: Callable[..., Floats] = graphs.visual
-        self.cross: Callable[..., Floats] = graphs.cross
-
-    def image(self, images: Floats) -> tuple[Floats, Floats | None]:
-        return self.graphs.image(images)[0], None
 
 
 def open_explainer(model: str | Path = DEFAULT) -> Explainer:
@@ -158,32 +136,28 @@ def open_explainer(model: str | Path = DEFAULT) -> Explainer:
     from wordsight.explain.pack import WatchedPack
 
     pack = load_pack(find_model(model))
+    spec = pack.psm if pack.cross else replace(pack.psm, captions=None)
     memory = int(pack.graphs["image"].outputs["kv_visual"][3])
-    return Explainer(
-        WatchedPack(pack),
-        pack.tokenizer,
-        pack.preprocessing,
-        _grid(memory, pack.preprocessing),
-        pack.max_length,
-        pack.cross,
-        pack.temperature,
-    )
+    grid = _grid(memory, pack.preprocessing)
+    return Explainer(WatchedPack(pack), spec, pack.preprocessing, grid, memory, pack.temperature)
 
 
 def _from_checkpoint(folder: Path) -> Explainer:
     from wordsight.explain.attention import WatchedTorch
     from wordsight.models import checkpoint
     from wordsight.models.clip4str import Clip4Str
+    from wordsight.models.parseq.model import Parseq
 
     model, about = checkpoint.load(folder)
-    if not isinstance(model, Clip4Str):
-        raise ModelError(f"{folder} holds a {model.architecture}: explain a clip4str recognizer")
     cfg = model.cfg
-    if cfg.pooled:
+    if not isinstance(model, Clip4Str | Parseq):
+        raise ModelError(f"{folder} holds a {model.architecture}: explain a clip4str or parseq recognizer")
+    if isinstance(model, Clip4Str) and cfg.pooled:
         raise ModelError(f"{folder} keeps one vector of an image: there is no attention over it to show")
-    cross = bool(about.get("cross", True))
-    graphs = WatchedTorch(model, cross)
-    return Explainer(graphs, model.tokenizer, cfg.preprocessing, cfg.image.grid, cfg.max_length, cross)
+    cross = isinstance(model, Clip4Str) and bool(about.get("cross", True))
+    spec = cfg.psm if cross else PsmSpec(cfg.tokenizer, cfg.max_length)
+    watched = WatchedTorch(cast(Clip4Str, model), cross)  # a Parseq has all that is touched without a cross branch
+    return Explainer(watched, spec, cfg.preprocessing, cfg.image.grid, cfg.image.tokens)
 
 
 def _grid(memory: int, spec: Preprocessing) -> tuple[int, int]:
