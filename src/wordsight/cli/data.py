@@ -73,6 +73,57 @@ def check(
         raise typer.Exit(1)
 
 
+@data_app.command("import")
+def import_(
+    name: str = typer.Argument("", metavar="NAME", help="Which data set; --list shows them."),
+    source: Path = typer.Argument(Path(), metavar="SRC", help="The folder that it was unpacked to."),
+    out: Path | None = typer.Option(None, "--out", "-o", metavar="DST", help="Folder for SPLIT/scenes.jsonl."),
+    images: Path | None = typer.Option(None, help="Where its pictures are, if not in SRC."),
+    listed: bool = typer.Option(False, "--list", help="List the data sets, their licences and where they are."),
+) -> None:
+    """Turn a data set as its organisers distribute it into scenes.jsonl; pictures stay where they are.
+
+    What is left out is counted by reason. Nothing is downloaded.
+    """
+    from rich.console import Console
+
+    from wordsight.data.importers import DATA_SETS, import_scenes, write_splits
+    from wordsight.data.importers.unpacked import Unpacked
+    from wordsight.errors import ConfigError, DataError
+
+    if listed:
+        Console(width=None if sys.stdout.isatty() else 160).print(_data_sets())
+        return
+    if not name or out is None:
+        raise ConfigError("give the name of a data set, its folder and -o FOLDER; --list shows the data sets")
+    files = Unpacked(source, images)
+    scenes = list(progress(import_scenes(name, files), None, name))
+    for reason, kind in files.skipped.items():
+        typer.echo(f"  left out, {reason}: {kind.count} (such as {kind.examples[0]})")
+    if not scenes:
+        raise DataError(f"{source}: nothing was imported: see above; name the pictures' folder with --images")
+    typer.echo(f"{DATA_SETS[name].title}. Licence: {DATA_SETS[name].licence}. From: {DATA_SETS[name].address}")
+    for split, path in write_splits(scenes, out).items():
+        words = [word for scene in scenes if scene.split == split for word in scene.words]
+        legible = sum(word.legible for word in words)
+        count = sum(scene.split == split for scene in scenes)
+        typer.echo(f"{path}: {count} scenes, {legible} words, {len(words) - legible} illegible")
+
+
+def _data_sets() -> "Table":
+    from rich.table import Table
+
+    from wordsight.data.importers import DATA_SETS
+
+    table = Table("name", "data set", "licence")
+    table.add_column("address", overflow="fold")
+    table.add_column("run on the organisers' files")
+    for name, data_set in DATA_SETS.items():
+        seen = "yes" if data_set.seen else "no"
+        table.add_row(name, data_set.title, data_set.licence, data_set.address, seen)
+    return table
+
+
 def _parts(name: str, source: "OpenedSource") -> Iterator[tuple[str, "OpenedSource | Source"]]:
     """A tree's archives one by one, since people want to know which one is broken."""
     from wordsight.data import JoinedSource

@@ -10,7 +10,7 @@ T = TypeVar("T")
 _PATIENCE = 2.0  # seconds; what is done by then needs no bar
 
 
-def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+def progress(items: Iterable[T], total: int | None, label: str) -> Iterator[T]:
     """Passes items on and, once they take more than two seconds, shows a bar on standard error if it is a terminal.
 
     Lines written to `sys.stderr` meanwhile stand above the bar.

@@ -1,0 +1,311 @@
+"""What all importers need: the files below a folder, words and scenes checked, and a count of what was left out."""
+
+import csv
+import gzip
+import html
+import json
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from wordsight.data.check import Kind
+from wordsight.data.folder import natural_key
+from wordsight.data.scenes import Scene, SceneWord
+from wordsight.errors import DataError
+
+Points = npt.NDArray[np.float64]
+
+_PICTURES = {".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
+_SPLITS = (("val", "validation"), ("test", "test"), ("train", "train"))
+_MIN_AREA = 1.0  # square pixels; the same as where crops are cut
+# First word of the Unicode name of a letter -> ISO 15924; kana mean Japanese whatever else is there.
+_SCRIPTS = {
+    "LATIN": "Latn", "CJK": "Hani", "HIRAGANA": "Jpan", "KATAKANA": "Jpan", "HANGUL": "Kore", "ARABIC": "Arab",
+    "BENGALI": "Beng", "DEVANAGARI": "Deva", "CYRILLIC": "Cyrl", "GREEK": "Grek", "HEBREW": "Hebr", "THAI": "Thai",
+}  # fmt: skip
+_ORIENTATION = 0x0112  # the EXIF tag
+
+
+class Unpacked:
+    """The folder that a data set was unpacked to, in whatever arrangement, and what had to be left out of it.
+
+    Args:
+        root: where the annotations are, itself or below.
+        images: where the pictures are, if not there.
+
+    Attributes:
+        skipped: why words or scenes were left out -> how many, and the first of them.
+
+    Raises:
+        DataError: a folder does not exist.
+    """
+
+    def __init__(self, root: Path, images: Path | None = None) -> None:
+        for folder in (root, images):
+            if folder is not None and not folder.is_dir():
+                raise DataError(f"{folder}: is not a folder: name the one that the data set was unpacked to")
+        self.root = root
+        self.images = images
+        self.skipped: dict[str, Kind] = {}
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        found = [Path(parent, name) for parent, _, names in os.walk(self.root, followlinks=True) for name in names]
+        return sorted(found, key=lambda path: [natural_key(part) for part in path.parts])
+
+    @cached_property
+    def _pictures(self) -> dict[str, list[Path]]:
+        """Name without its ending, in lower case -> pictures of that name."""
+        found: dict[str, list[Path]] = {}
+        files = self._files if self.images is None else Unpacked(self.images)._files
+        for path in files:
+            if path.suffix.lower() in _PICTURES:
+                found.setdefault(path.stem.lower(), []).append(path)
+        return found
+
+    def find(self, *patterns: str) -> list[Path]:
+        """The files whose name matches one of these regular expressions wholly, in natural order of their paths.
+
+        Raises:
+            DataError: there is none.
+        """
+        wanted = re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+        found = [path for path in self._files if wanted.fullmatch(path.name)]
+        if not found:
+            raise DataError(f"{self.root}: no annotations like {' or '.join(patterns)} in it: is it this data set?")
+        return found
+
+    def split(self, path: Path) -> str:
+        """Which split a file belongs to, by its name and folders below the root; the nearest says it."""
+        below = path.relative_to(self.images or self.root) if path.is_relative_to(self.images or self.root) else path
+        for part in reversed(below.parts):
+            for mark, name in _SPLITS:
+                if mark in part.lower():
+                    return name
+        return ""
+
+    def skip(self, reason: str, example: str) -> None:
+        """Count something that is left out."""
+        self.skipped.setdefault(reason, Kind()).add(example)
+
+    def word(
+        self,
+        where: str,
+        points: Iterable[Any],
+        text: str | None,
+        *,
+        legible: bool = True,
+        marks: frozenset[str] = frozenset({"###"}),
+        script: str | None = None,
+        id: str = "",
+    ) -> SceneWord | None:
+        """A word, or None where its polygon is no use.
+
+        Args:
+            where: for examples of what is skipped: file and line.
+            points: x and y by turns, numbers or strings of them.
+            text: as it is given; white space around it goes. Words without text are not legible.
+            legible: false where the organisers say that it is not.
+            marks: texts that mean that nobody can read it.
+            script: where it is said; None: by the letters of the text.
+            id: its name in the data set.
+        """
+        try:
+            polygon = np.array([float(value) for value in points], dtype=np.float64)
+        except (TypeError, ValueError):
+            self.skip("polygon is not numbers", where)
+            return None
+        if len(polygon) % 2 or len(polygon) < 8 or not np.isfinite(polygon).all():
+            self.skip("polygon has fewer than four corners", where)
+            return None
+        polygon = polygon.reshape(-1, 2)
+        if len(polygon) > 4 and (polygon[0] == polygon[-1]).all():
+            polygon = polygon[:-1]  # closed
+        x, y = (polygon - polygon[0]).T
+        if abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2 < _MIN_AREA:
+            self.skip("polygon is empty", where)
+            return None
+        text = (text or "").strip()
+        legible = legible and bool(text) and text not in marks
+        if script is None:
+            script = script_of(text) if legible else ""
+        return SceneWord(polygon, text, legible, script, id)
+
+    def scene(
+        self,
+        name: str,
+        words: Sequence[SceneWord | None],
+        *,
+        split: str = "",
+        size: tuple[int, int] | None = None,
+        rotation: int = 0,
+    ) -> Iterator[Scene]:
+        """The scene of a picture, or nothing where the picture is missing or of another size.
+
+        The field's annotations are on the pixels as they are stored; pictures with an EXIF orientation are shown
+        upright here, and their words are turned with them.
+
+        Args:
+            name: the picture's file name, with folders before it and ending or without.
+            words: its words; None are left out.
+            split: where the annotations are of several.
+            size: width and height of the picture that was annotated, where that is said.
+            rotation: by how many degrees counter-clockwise the stored picture was turned to be annotated.
+        """
+        path = self._picture(name, split)
+        if path is None:
+            return
+        try:
+            with Image.open(path) as picture:
+                stored, orientation = picture.size, int(picture.getexif().get(_ORIENTATION, 1))
+        except Exception:  # Pillow raises whatever its parsing ran into
+            self.skip("picture is unreadable", str(path))
+            return
+        kept = [word for word in words if word is not None]
+        turned = []
+        for word in kept:
+            polygon = _upright(word.polygon, stored, orientation, size or stored, rotation)
+            if polygon is None:
+                self.skip("picture is not of the annotated size", f"{path}: {stored}, not {size}")
+                return
+            turned.append(replace(word, polygon=polygon))
+        yield Scene(path, tuple(turned), path.stem, "", split)
+
+    def _picture(self, name: str, split: str) -> Path | None:
+        given = Path(name)
+        stem = given.stem if given.suffix.lower() in _PICTURES else given.name
+        found = self._pictures.get(stem.lower(), [])
+        if not found:
+            self.skip("picture is missing", name)
+            return None
+        folders = tuple(part.lower() for part in given.parts[:-1])
+        # Whatever tells several of one name apart, in this order
+        tests = (
+            lambda path: tuple(part.lower() for part in path.parts[:-1])[-len(folders) :] == folders,
+            lambda path: self.split(path) == split,
+            lambda path: path.name.lower() == given.name.lower(),
+        )
+        for test in tests:
+            if len(found) > 1:
+                found = [path for path in found if test(path)] or found
+        if len(found) > 1:
+            self.skip("several pictures have this name", f"{name}: {found[0]}, {found[1]}")
+            return None
+        return found[0]
+
+
+def _upright(
+    polygon: Points, stored: tuple[int, int], orientation: int, annotated: tuple[int, int], rotation: int
+) -> Points | None:
+    """The polygon on the upright picture; None where the annotated picture was neither that nor the stored one."""
+    upright = stored[::-1] if orientation in (5, 6, 7, 8) else stored
+    if _alike(annotated, stored):
+        x, y = (polygon * (np.array(stored) / annotated)).T
+    elif _alike(annotated, upright):
+        return polygon * (np.array(upright) / annotated)
+    elif rotation in (90, 270) and _alike(annotated, stored[::-1]):
+        # Turned by 90 degrees counter-clockwise, (x, y) of the stored picture came to (y, width - x)
+        u, v = (polygon * (np.array(stored[::-1]) / annotated)).T
+        x, y = (stored[0] - v, u) if rotation == 90 else (v, stored[1] - u)
+    else:
+        return None
+    w, h = stored
+    places = {
+        2: (w - x, y),
+        3: (w - x, h - y),
+        4: (x, h - y),
+        5: (y, x),
+        6: (h - y, x),
+        7: (h - y, w - x),
+        8: (y, w - x),
+    }
+    return np.stack(places.get(orientation, (x, y)), axis=1)
+
+
+def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes have the same shape: a picture and a smaller copy of it."""
+    return abs(one[0] * other[1] - one[1] * other[0]) <= 0.01 * one[0] * other[1]
+
+
+def box(x: float, y: float, width: float, height: float) -> list[float]:
+    """Corners of an upright rectangle, x and y by turns, from its top left clockwise."""
+    return [x, y, x + width, y, x + width, y + height, x, y + height]
+
+
+def script_of(text: str) -> str:
+    """ISO 15924 code of most letters of a text; empty where it has none or others than are known here."""
+    found = Counter(_SCRIPTS.get(unicodedata.name(c, "").split(" ")[0], "") for c in text if c.isalpha())
+    if found["Jpan"]:
+        return "Jpan"
+    return found.most_common(1)[0][0] if found else ""
+
+
+def decode(path: Path, *fallbacks: str) -> str:
+    """A text file in UTF-8, or UTF-16 with its mark, or else one of `fallbacks`; without byte order mark.
+
+    Raises:
+        DataError: it cannot be opened, or is in none of these encodings.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}): check the path") from error
+    first = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    for encoding in (first, *fallbacks):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise DataError(f"{path}: is not {' or '.join((first, *fallbacks))}: download it again")
+
+
+def lines(path: Path, *fallbacks: str) -> Iterator[tuple[str, str]]:
+    """(where it stands, line) for all lines of a text file that are not empty; see `decode`."""
+    for number, line in enumerate(decode(path, *fallbacks).split("\n"), start=1):
+        if line := line.removesuffix("\r"):
+            yield f"{path}: line {number}", line
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds, gzipped or not.
+
+    Raises:
+        DataError: it cannot be opened or is no JSON.
+    """
+    try:
+        return json.loads(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else decode(path))
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(f"{path}: is not JSON ({' '.join(str(error).split())}): download it again") from error
+
+
+def rotations(files: Unpacked) -> dict[str, int]:
+    """Open Images' id -> degrees that its picture is to be turned counter-clockwise, from their tables of images.
+
+    Empty where no such table (`*rotation*.csv`) lies beside the annotations.
+    """
+    try:
+        tables = files.find(r".*rotation.*\.csv")
+    except DataError:
+        return {}
+    turned = {}
+    for path in tables:
+        with path.open(encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(stream):
+                if (degrees := row.get("Rotation") or "0") not in ("0", "0.0"):
+                    turned[row.get("ImageID", "")] = int(float(degrees))
+    return turned
+
+
+def unescape(text: str | None) -> str:
+    """Text with HTML entities (`&amp;`) as characters."""
+    return html.unescape(text or "")
