@@ -1,6 +1,7 @@
 """Every data set in its organisers' form. The files in fixtures/ are written by us, with the traps of the real ones."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -332,11 +333,13 @@ def test_beginnings_of_the_organisers_training_files(real_data: Path, tmp_path: 
 def test_icdar_2003(real_data: Path, tmp_path: Path) -> None:
     given = (real_data / "formats/ic03/words_head.xml").read_bytes().decode("latin-1")
     (tmp_path / "words.xml").write_bytes(completed(given).encode("latin-1"))
-    (tmp_path / "ryoungt_05.08.2002").mkdir()
-    Image.new("RGB", (960, 1280)).save(tmp_path / "ryoungt_05.08.2002" / "aPICT0034.JPG", "JPEG")
-    (scene,), skipped = imported("ic03", tmp_path)
-    assert set(skipped) == {"picture is missing"}  # of the second scene, where the file breaks off
-    assert len(scene.words) == given.count("<tag>")
+    for name in re.findall("<imageName>(.*)</imageName>", given):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (960, 1280)).save(tmp_path / name, "JPEG")
+    scenes, skipped = imported("ic03", tmp_path)
+    assert skipped == {}
+    assert sum(len(scene.words) for scene in scenes) == given.count("<tag>")
+    scene = scenes[0]
     assert texts(scene)[:4] == ["311", "4", "ANALYSIS", "DATA"]
     assert scene.words[0].polygon.tolist() == [[196, 901], [307, 901], [307, 968], [196, 968]]
 
