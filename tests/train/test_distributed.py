@@ -27,3 +27,13 @@ def test_two_processes_accumulate_to_the_same_step(train_here, train_apart):
     two = train_apart("two", *flags, "--trainer.max_steps=2")
     resumed = train_apart("two", *flags, f"--ckpt_path={two / 'last.ckpt'}")
     assert_same(weights(resumed), one, ROUNDING)
+
+
+@pytest.mark.slow
+def test_two_processes_with_half_the_weights_each(train_here, train_apart, request):
+    one = weights(train_here("one", "--data.batch_size=8"))
+    recipe = request.config.rootpath / "recipes" / "clip4str" / "fsdp.yaml"
+    flags = ["--data.batch_size=4", "--trainer.devices=2", "--config", str(recipe)]
+    two = train_apart("two", *flags, "--trainer.max_steps=2")
+    resumed = train_apart("two", *flags, f"--ckpt_path={two / 'last.ckpt'}")
+    assert_same(weights(resumed), one, ROUNDING)

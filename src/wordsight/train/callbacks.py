@@ -16,6 +16,7 @@ from wordsight.models import checkpoint
 from wordsight.train.batches import Batch
 from wordsight.train.data import WordsData
 from wordsight.train.module import Recognition
+from wordsight.train.sharding import whole
 
 
 class KeepModel(Callback):
@@ -32,12 +33,15 @@ class KeepModel(Callback):
 
     def _write(self, trainer: Trainer, module: LightningModule) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if trainer.is_global_zero and isinstance(module, Recognition) and isinstance(data, WordsData):
+        if not isinstance(module, Recognition) or not isinstance(data, WordsData):
+            return
+        model = whole(module.model)  # on all ranks
+        if trainer.is_global_zero:
             accuracy = trainer.callback_metrics.get("val/accuracy")
             folder = Path(trainer.default_root_dir) / "model"
             folder.mkdir(parents=True, exist_ok=True)
             new = checkpoint.save(
-                module.model,
+                model,
                 folder.with_name("model.new"),
                 steps=trainer.global_step,
                 cross=module.cross,

@@ -7,6 +7,7 @@ import lightning
 import numpy as np
 import numpy.typing as npt
 import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -20,6 +21,7 @@ from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.text import Charset
 from wordsight.train.batches import Batch
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
+from wordsight.train.sharding import shard, whole
 from wordsight.train.start import starting_model
 
 _36 = Charset.preset("36")
@@ -84,6 +86,11 @@ class Recognition(lightning.LightningModule):
         self.cross_from = cross_from
         self.seed = seed
 
+    def configure_model(self) -> None:
+        """Under `ModelParallelStrategy` (recipes/clip4str/fsdp.yaml), spread the weights over the devices."""
+        if isinstance(self.trainer.strategy, ModelParallelStrategy):
+            shard(self.model, self.trainer.strategy.root_device.type)
+
     @property
     def cross(self) -> bool:
         """Whether the cross-modal branch trains yet."""
@@ -105,10 +112,14 @@ class Recognition(lightning.LightningModule):
         self.log_dict({f"train/{k}": v.detach() for k, v in parts.items() if v is not None}, batch_size=1)
         return losses.total
 
+    def on_validation_epoch_start(self) -> None:
+        """Have all weights on this device: ranks decode in different numbers of passes."""
+        self.whole = whole(self.model)
+
     def validation_step(self, batch: tuple[list[npt.NDArray[np.uint8]], list[str]], batch_idx: int) -> None:
         """Word accuracy (36 characters, and exact) of the model as it is used: predict and refine."""
         crops, labels = batch
-        graphs = TorchGraphs(self.model, cross=self.cross)
+        graphs = TorchGraphs(self.whole, cross=self.cross)
         images = prepare(crops, self.model.cfg.preprocessing)
         readings, _ = read_psm(graphs, images, self.model.cfg.psm)
         pairs = [(reading.text, label) for reading, label in zip(readings, labels, strict=True)]
