@@ -18,7 +18,9 @@ def export(
         False, "--visual-only", help="Leave the cross-modal branch out, as is done anyway if it is not trained yet."
     ),
     temperature: float = typer.Option(1.0, min=0.01, help="Divides the logits before probabilities are made of them."),
-    licence: str = typer.Option("Apache-2.0", help="Licence of the weights."),
+    licence: str | None = typer.Option(
+        None, help="Licence of the weights; Apache-2.0 unless given, or not stated if they were converted."
+    ),
     facts: Path | None = typer.Option(
         None, "--about", help="JSON object of what else the pack should say of itself: data, cost, scores."
     ),
@@ -49,6 +51,6 @@ def export(
         weights="int8" if int8 else "float32" if float32 else "float16",
         cross=not visual_only and about.get("cross", True),
         temperature=temperature,
-        about={"licence": licence} | about,
+        about={"licence": licence or ("not stated" if "converted" in about else "Apache-2.0")} | about,
     )
     typer.echo(f"{out}: {', '.join(g.file for g in pack.graphs.values())}, {pack.bytes / 1e6:.1f} MB, verified")

@@ -140,6 +140,7 @@ class Download:
             cure = "remove it and pull again"
             if file == self._part:
                 file.unlink()
+                self._tag.unlink(missing_ok=True)
                 cure = "it was removed, pull again"
             raise ModelError(
                 f"{self.to}: {what} has SHA-256 {found[:16]}..., not {self.sha256[:16]} as published: {cure}"

@@ -66,7 +66,7 @@ def export_graphs(model: Clip4Str, *, cross: bool = True) -> dict[str, onnx.Mode
     if cross:
         modules |= {"text": TextGraph(model), "cross": DecoderGraph(model.cross_decoder)}
     graphs = _signature(model, cross)
-    limits = {"length": cfg.max_length + 1, "text": cfg.text.context}
+    limits = {"length": cfg.max_length + 1} | ({"text": cfg.text.context} if cross else {})
     was_training = model.training
     model.eval()
     try:
@@ -94,7 +94,7 @@ def write_pack(
     pack = Pack(
         folder=out,
         name=name,
-        architecture="clip4str",
+        architecture=model.architecture,
         charset=cfg.charset,
         preprocessing=cfg.preprocessing,
         max_length=cfg.max_length,
@@ -110,8 +110,7 @@ def write_pack(
     with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as scratch:
         folder = Path(scratch)
         for graph_name, graph in protos.items():
-            proto = onnx.ModelProto()
-            proto.CopyFrom(graph)
+            proto = _copy(graph)
             shrink(proto, weights)
             _save(proto, folder / graphs[graph_name].file)
         if clip:
@@ -122,10 +121,21 @@ def write_pack(
     return load_pack(out)
 
 
+def _copy(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Tensor by tensor: protobuf copies nothing over 2 GiB in one piece."""
+    tensors = list(graph.graph.initializer)
+    del graph.graph.initializer[:]
+    out = onnx.ModelProto()
+    out.CopyFrom(graph)
+    for proto in (graph, out):
+        proto.graph.initializer.extend(tensors)
+    return out
+
+
 def _save(proto: onnx.ModelProto, path: Path) -> None:
     """As one file or, over `LARGEST`, with its weights in a second one, *.onnx.data."""
-    external = proto.ByteSize() > LARGEST
-    onnx.save(proto, path, save_as_external_data=external, location=f"{path.name}.data", convert_attribute=False)
+    external = sum(len(tensor.raw_data) for tensor in proto.graph.initializer) > LARGEST
+    onnx.save(proto, path, save_as_external_data=external, location=f"{path.name}.data")
     onnx.checker.check_model(str(path))  # by path: one that is too large for a message can be checked so
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor, nn
 
+from wordsight.decoding import PsmSpec
 from wordsight.imaging import Preprocessing
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip4str.loss import Losses, clip4str_losses
@@ -30,10 +31,30 @@ class ParseqConfig:
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
+    # What a `Clip4StrConfig` says besides, for those who take either
+    captions: ClassVar[str] = "characters"
+    cross_steps: ClassVar[str] = "own"
+    pooled: ClassVar[bool] = False
+
     @property
     def tokenizer(self) -> CharTokenizer:
         """Of the decoder."""
         return CharTokenizer(self.charset)
+
+    @property
+    def psm(self) -> PsmSpec:
+        """What decoding has to know."""
+        return PsmSpec(self.tokenizer, self.max_length)
+
+    @property
+    def visual_dim(self) -> int:
+        """Width of the decoder and of its memory."""
+        return self.embed_dim
+
+    @property
+    def memory_tokens(self) -> int:
+        """Image tokens in the memory."""
+        return self.image.tokens
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -61,7 +82,7 @@ class Parseq(nn.Module):
 
     architecture: ClassVar[str]
     decoding = "psm"
-    ctc_head = None
+    cross_decoder = ctc_head = None
 
     @classmethod
     def from_config(cls, values: Mapping[str, Any]) -> "Parseq":
