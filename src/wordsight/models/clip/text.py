@@ -39,4 +39,5 @@ class TextTower(nn.Module):
 
 def end_of_text(features: Tensor, tokens: Tensor) -> Tensor:
     """The feature (N, D) of each text's end among those (N, S, D) of all tokens: of the largest token, as in CLIP."""
-    return features[torch.arange(len(tokens), device=tokens.device), tokens.argmax(1)]
+    end = tokens.argmax(1)[:, None, None].expand(-1, 1, features.shape[2])
+    return features.gather(1, end)[:, 0]
