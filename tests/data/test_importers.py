@@ -333,9 +333,9 @@ def test_beginnings_of_the_organisers_training_files(real_data: Path, tmp_path: 
 def test_icdar_2003(real_data: Path, tmp_path: Path) -> None:
     given = (real_data / "formats/ic03/words_head.xml").read_bytes().decode("latin-1")
     (tmp_path / "words.xml").write_bytes(completed(given).encode("latin-1"))
-    for name in re.findall("<imageName>(.*)</imageName>", given):
+    for name, width, height in re.findall(r'<imageName>(.*)</imageName>\s+<resolution x="(\d+)" y="(\d+)"', given):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        Image.new("RGB", (960, 1280)).save(tmp_path / name, "JPEG")
+        Image.new("RGB", (int(width), int(height))).save(tmp_path / name, "JPEG")
     scenes, skipped = imported("ic03", tmp_path)
     assert skipped == {}
     assert sum(len(scene.words) for scene in scenes) == given.count("<tag>")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from wordsight.data import OpenedSource, Source
     from wordsight.data.check import Findings, Kind
-    from wordsight.data.twins import Gallery
+    from wordsight.data.twins import Gallery, SceneGallery
 
 data_app = typer.Typer(help="Look after data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -38,7 +38,7 @@ def check(
         [], help="A test set, which DATA must not contain: list the samples that are in both. May be repeated."
     ),
     similar: bool = typer.Option(
-        False, "--similar", help="With --test: also list crops that look the same and have the same text."
+        False, "--similar", help="With --test: also list crops and whole scenes that look the same."
     ),
     images: bool = typer.Option(True, help="Decode every image; without, only labels are checked."),
 ) -> None:
@@ -48,8 +48,8 @@ def check(
     """
     from rich.console import Console
 
-    from wordsight.data import open_source
-    from wordsight.data.check import check_source
+    from wordsight.data import ScenesSource, open_source
+    from wordsight.data.check import check_scenes, check_source
     from wordsight.errors import ConfigError
     from wordsight.text import Charset
 
@@ -61,15 +61,18 @@ def check(
     chars = Charset.preset(charset)
     sources = [part for path in paths for part in _parts(str(path), open_source(path))]
     gallery = _gallery(test, similar) if test else None
+    test_scenes = _scene_gallery(test) if similar else None
     checked = []
     for name, source in sources:
         indices = progress(range(len(source)), len(source), name)
         found = check_source(source, chars, max_length, indices, images=images, test=gallery)
+        if test_scenes is not None and isinstance(source, ScenesSource):
+            check_scenes(progress(source.scenes, len(source.scenes), f"scenes of {name}"), test_scenes, found)
         _print_findings(name, found, charset)
         checked.append((name, found))
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(_table(checked, charset, compared=gallery is not None))
-    if any(found.unreadable.count or found.twins.count for _, found in checked):
+    if any(found.unreadable.count or found.twins.count or found.scene_twins.count for _, found in checked):
         raise typer.Exit(1)
 
 
@@ -108,6 +111,33 @@ def import_(
         legible = sum(word.legible for word in words)
         count = sum(scene.split == split for scene in scenes)
         typer.echo(f"{path}: {count} scenes, {legible} words, {len(words) - legible} illegible")
+
+
+@data_app.command()
+def pack(
+    paths: list[Path] = typer.Argument(metavar="SCENES...", help="Folders with scenes.jsonl."),
+    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="A new folder for the shards."),
+    shard_mb: int = typer.Option(128, min=1, help="Largest size of a shard, in MB; readers hold one in memory."),
+    seed: int = typer.Option(0, help="Decides the order of the scenes."),
+) -> None:
+    """Pack scenes into WebDataset shards (tar files), to be read from disk like any data set or streamed over HTTP.
+
+    Exit status: 1 where a picture cannot be read; the others are packed all the same.
+    """
+    from wordsight.data import read_scenes
+    from wordsight.data.shards import pack_scenes
+    from wordsight.errors import DataError
+
+    scenes = [scene for path in paths for scene in read_scenes(path)]
+    missing = 0
+    for packed in progress(pack_scenes(scenes, out, seed=seed, shard_bytes=shard_mb << 20), len(scenes), "packing"):
+        if isinstance(packed, DataError):
+            missing += 1
+            typer.echo(f"wordsight: left out: {packed}", err=True)
+    shards = len(list(out.glob("*.tar")))
+    typer.echo(f"{out}: {len(scenes) - missing} scenes in {shards} shards, {missing} left out")
+    if missing:
+        raise typer.Exit(1)
 
 
 def _data_sets() -> "Table":
@@ -151,6 +181,22 @@ def _gallery(paths: Sequence[Path], similar: bool) -> "Gallery":
     return gallery
 
 
+def _scene_gallery(paths: Sequence[Path]) -> "SceneGallery":
+    from wordsight.data import ScenesSource, open_source
+    from wordsight.data.twins import SceneGallery
+    from wordsight.errors import DataError
+
+    gallery = SceneGallery()
+    for path in paths:
+        for name, source in _parts(str(path), open_source(path)):
+            for scene in source.scenes if isinstance(source, ScenesSource) else ():
+                try:
+                    gallery.add(scene, name)
+                except DataError as error:
+                    typer.echo(f"wordsight: cannot be compared: {error}", err=True)
+    return gallery
+
+
 def _print_findings(name: str, found: "Findings", charset: str) -> None:
     typer.echo(f"{name}: {found.samples} samples, {found.samples - found.unusable} usable with {charset}")
     for what, labels in found.problems.items():
@@ -162,6 +208,7 @@ def _print_findings(name: str, found: "Findings", charset: str) -> None:
         typer.echo(f"  characters not in {charset}: {listed}{more}")
     _print_kind("unreadable", found.unreadable)
     _print_kind("also in a test set", found.twins)
+    _print_kind("scene also in a test set", found.scene_twins)
 
 
 def _print_kind(what: str, kind: "Kind") -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from wordsight.data.labels import lost_characters, rejection
 from wordsight.data.sample import Source
-from wordsight.data.twins import Gallery
+from wordsight.data.scenes import Scene
+from wordsight.data.twins import Gallery, SceneGallery
 from wordsight.errors import DataError
 from wordsight.text import Charset
 
@@ -38,6 +39,7 @@ class Findings:
             rules of the field delete them; others cannot use those labels.
         unreadable: samples whose label or image is missing or cannot be decoded or cut.
         twins: samples that are also in the test sets.
+        scene_twins: scenes that are also in the test sets.
         unusable: samples that cannot be trained on, because of their label or because they are unreadable.
     """
 
@@ -46,6 +48,7 @@ class Findings:
     unknown: Counter[str] = field(default_factory=Counter)
     unreadable: Kind = field(default_factory=Kind)
     twins: Kind = field(default_factory=Kind)
+    scene_twins: Kind = field(default_factory=Kind)
     unusable: int = 0
 
     def count(self, problem: str) -> int:
@@ -80,3 +83,14 @@ def check_source(
         if sample is not None and test is not None and (twin := test.twin(sample)):
             found.twins.add(f"{sample.id} {given!r} is {twin}")
     return found
+
+
+def check_scenes(scenes: Iterable[Scene], test: SceneGallery, found: Findings) -> None:
+    """Adds the scenes that are in `test` to `found`; those that cannot be read have been counted with their words."""
+    for scene in scenes:
+        try:
+            twin = test.twin(scene)
+        except DataError:
+            continue
+        if twin:
+            found.scene_twins.add(f"{scene.image} is {twin}")
