@@ -1,0 +1,209 @@
+"""Scenes in a few large files: WebDataset shards, read scene by scene from disk, or streamed from disk or over HTTP.
+
+A folder of shards holds `000000.tar`, ... (members 000000000.jpg and 000000000.json, ..., as every WebDataset reader
+expects them), `shards.json` (the shards and how many scenes each has) and `scenes.jsonl`, which says where in them each
+picture lies, so that the folder opens like any other data set. Pictures are packed as they are, in random order: a shard
+is a random part of the data set.
+
+Plain `tarfile`, not the webdataset library: that deals whole shards to workers and neither says what a worker has read
+nor goes on from there, so resuming would have to be built around it; reading a tar file is all that is left.
+"""
+
+import io
+import json
+import tarfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wordsight.data.mixing import permuted
+from wordsight.data.scenes import Scene, scene_from_json, write_scenes
+from wordsight.errors import ConfigError, DataError
+
+_VERSION = 1
+_HEADER = tarfile.BLOCKSIZE  # before each member's content: their names are short, so there is one block
+_ATTEMPTS = 4
+_WAIT = 0.5  # seconds before the second attempt, doubled each time
+_TIMEOUT = 60.0  # seconds without a byte
+_SUFFIXES = {b"\xff\xd8\xff": "jpg", b"\x89PN": "png", b"RIF": "webp", b"GIF": "gif", b"II*": "tif", b"MM\0": "tif"}
+
+
+def pack_scenes(
+    scenes: Sequence[Scene], out: Path, *, seed: int = 0, shard_bytes: int = 128 << 20
+) -> Iterator[Scene | DataError]:
+    """Writes shards of at most `shard_bytes` (one scene at least) into the folder `out`.
+
+    Yields each scene as it lies in its shard, or why one was left out, in a random order that the seed decides. The
+    folder can be read when all have been yielded.
+
+    Raises:
+        DataError: the folder has shards already, or cannot be written.
+    """
+    if (out / "shards.json").exists():
+        raise DataError(f"{out}: holds shards already: choose another folder")
+    packed: list[Scene] = []
+    shards: list[dict[str, Any]] = []
+    tar: tarfile.TarFile | None = None
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for number in np.random.default_rng(seed).permutation(len(scenes)):
+            scene = scenes[number]
+            try:
+                picture = scene.read()
+            except DataError as error:
+                yield error
+                continue
+            if tar is None or (tar.offset and tar.offset + len(picture) > shard_bytes):
+                if tar is not None:
+                    tar.close()
+                path = out / f"{len(shards):06d}.tar"
+                tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115 closed with the next
+                shards.append({"name": path.name, "scenes": 0})
+            key = f"{len(packed):09d}"
+            name = f"{key}.{_SUFFIXES.get(picture[:3], 'jpg')}"
+            at = (tar.offset + _HEADER, len(picture))
+            _add(tar, name, picture)
+            stored = Scene(path, scene.words, scene.id or scene.image.name, scene.dataset, scene.split, at)
+            line = stored.as_json(out) | {"image": name}
+            del line["at"]
+            _add(tar, f"{key}.json", json.dumps(line, ensure_ascii=False).encode())
+            shards[-1]["scenes"] += 1
+            packed.append(stored)
+            yield stored
+        if tar is not None:
+            tar.close()
+        write_scenes(out / "scenes.jsonl", packed)
+        (out / "shards.json").write_text(json.dumps({"version": _VERSION, "shards": shards}, indent=1))
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({error.strerror or error}): choose another folder") from error
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
+
+
+class ShardStream:
+    """The scenes of a folder of shards, in shuffled order, for one of several readers.
+
+    Each time round, every scene goes to exactly one of the readers, once. Shards are dealt in turn, in a new order
+    every time round, and the scenes of a shard are shuffled; both are functions of the seed. One shard at a time is in
+    memory. The scenes carry their encoded pictures.
+
+    Args:
+        place: the folder, or its address (http:// or https://).
+        seed: of the order.
+        reader: which of the `readers` this one is, from 0: rank * workers + worker.
+        readers: how many there are: ranks * workers.
+        position: how many scenes this reader has had: it goes on behind them, if seed and readers are the same. Shards
+            that lie before are not read.
+        rounds: how often the scenes are gone through; None: without end. Readers get different numbers of scenes in a
+            round, so training in step wants None.
+
+    Raises:
+        ConfigError: there is no such reader.
+        DataError: the folder is no folder of shards, or cannot be reached.
+    """
+
+    def __init__(
+        self,
+        place: str | Path,
+        *,
+        seed: int = 0,
+        reader: int = 0,
+        readers: int = 1,
+        position: int = 0,
+        rounds: int | None = None,
+    ) -> None:
+        if not 0 <= reader < readers:
+            raise ConfigError(f"there is no reader {reader} of {readers}: count from 0")
+        self.place = str(place).rstrip("/")
+        self.seed = seed
+        self.reader = reader
+        self.readers = readers
+        self.position = position
+        self.rounds = rounds
+        try:
+            index = json.loads(_fetch(f"{self.place}/shards.json"))
+            if index["version"] != _VERSION:
+                raise DataError(f"{self.place}: is of version {index['version']}: install a newer wordsight")
+            self.shards = [(str(shard["name"]), int(shard["scenes"])) for shard in index["shards"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{self.place}/shards.json: is not an index of shards: pack them again") from error
+        if not self.shards:
+            raise DataError(f"{self.place}: has no shards")
+
+    def __len__(self) -> int:
+        """Number of scenes, for all readers together."""
+        return sum(count for _, count in self.shards)
+
+    def __iter__(self) -> Iterator[Scene]:
+        """Scenes from `position` on."""
+        skip, visit = self.position, self.reader
+        while self.rounds is None or visit < self.rounds * len(self.shards):
+            turn, place = divmod(visit, len(self.shards))
+            # The generator's first number is as good a key as any; permuted() mixes it
+            key = int(np.random.default_rng((self.seed, turn)).integers(1 << 62))
+            number = permuted(place, len(self.shards), key)
+            name, count = self.shards[number]
+            if skip >= count:
+                skip -= count
+            else:
+                scenes = self._read(name, count)
+                order = np.random.default_rng((self.seed, turn, number)).permutation(count)
+                for i in order[skip:]:
+                    yield scenes[i]
+                skip = 0
+            visit += self.readers
+
+    def _read(self, name: str, count: int) -> list[Scene]:
+        place = f"{self.place}/{name}"
+        pictures: dict[str, bytes] = {}
+        scenes = []
+        try:
+            with tarfile.open(fileobj=io.BytesIO(_fetch(place))) as tar:
+                for member in tar:
+                    content = tar.extractfile(member)
+                    data = content.read() if content else b""
+                    if not member.name.endswith(".json"):
+                        pictures[member.name] = data
+                        continue
+                    line = json.loads(data)
+                    scenes.append(scene_from_json(Path(name), line, data=pictures.pop(line["image"])))
+        except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{place}: is not a shard of scenes ({type(error).__name__}): pack them again") from error
+        if len(scenes) != count:
+            raise DataError(f"{place}: holds {len(scenes)} scenes and not {count}: copy it again")
+        return scenes
+
+
+def _fetch(place: str) -> bytes:
+    """The content of a file or address; what fails on the way is tried again."""
+    if not place.startswith(("http://", "https://")):
+        try:
+            return Path(place).read_bytes()
+        except OSError as error:
+            raise DataError(f"{place}: cannot be read ({error.strerror or error}): check the path") from error
+    problem = ""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(_WAIT * 2 ** (attempt - 1))
+        try:
+            with urllib.request.urlopen(place, timeout=_TIMEOUT) as answer:  # noqa: S310 http or https, see above
+                data: bytes = answer.read()
+                return data
+        except urllib.error.HTTPError as error:
+            problem = f"{error.code} {error.reason}"
+            if error.code < 500 and error.code not in (408, 429):
+                break
+        except (OSError, EOFError, ValueError) as error:
+            problem = str(error)
+        except Exception as error:  # http.client's own, such as IncompleteRead
+            problem = f"{type(error).__name__}: {error}"
+    raise DataError(f"{place}: cannot be fetched ({' '.join(problem.split())}): check the address")
