@@ -22,13 +22,12 @@ def list_models() -> None:
 
     from wordsight.runtime import shipped_models
 
-    console = Console()
     shipped = shipped_models()
     if shipped:
-        _print_shipped(console, shipped)
+        _print_shipped(Console(), shipped)
     else:
         typer.echo("no models come with this installation; read with --model FOLDER")
-    _print_published(console)
+    _print_published()
 
 
 @models.command()
@@ -79,23 +78,26 @@ def _print_shipped(console: "Console", shipped: Mapping[str, Path]) -> None:
     console.print(table)
 
 
-def _print_published(console: "Console") -> None:
-    from rich.table import Table
+def _print_published() -> None:
+    import shutil
+    import textwrap
 
     from wordsight.evaluate.benchmarks import published
     from wordsight.weights.catalogue import PUBLISHED
 
     scores = {row.model: row.scores for row in published() if row.suite == "parseq-full"}
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column()
+    width = shutil.get_terminal_size().columns
+    column = max(map(len, PUBLISHED)) + 2
+    typer.echo("\npublished by others, for `wordsight models pull NAME --to DIR`:")
     for name, weights in PUBLISHED.items():
         lines = [f"{weights.what}; {weights.trained_on}; {weights.megabytes} MB; licence: {weights.licence}"]
         if weights.scores_as:
             lines.append(f"word accuracy as published: {_scores(scores[weights.scores_as])}")
-        table.add_row(name, "\n".join([*lines, weights.page]))
-    console.print("\npublished by others, for `wordsight models pull NAME --to DIR`:")
-    console.print(table)
+        text = "\n".join(
+            textwrap.fill(line, max(width - column, 40), break_long_words=False, break_on_hyphens=False)
+            for line in (*lines, weights.page)
+        )
+        typer.echo(f"{name:{column}}{textwrap.indent(text, ' ' * column).lstrip()}")
 
 
 def _scores(scores: Mapping[str, object]) -> str:
