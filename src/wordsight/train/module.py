@@ -114,19 +114,22 @@ class Recognition(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Have all weights on this device: ranks decode in different numbers of passes."""
-        self.whole = whole(self.model)
+        self._graphs = TorchGraphs(whole(self.model), cross=self.cross)
 
     def validation_step(self, batch: tuple[list[npt.NDArray[np.uint8]], list[str]], batch_idx: int) -> None:
         """Word accuracy (36 characters, and exact) of the model as it is used: predict and refine."""
         crops, labels = batch
-        graphs = TorchGraphs(self.whole, cross=self.cross)
         images = prepare(crops, self.model.cfg.preprocessing)
-        readings, _ = read_psm(graphs, images, self.model.cfg.psm)
+        readings, _ = read_psm(self._graphs, images, self.model.cfg.psm)
         pairs = [(reading.text, label) for reading, label in zip(readings, labels, strict=True)]
         accuracy = 100 * float(np.mean([_36.adapt(text) == _36.adapt(label) for text, label in pairs]))
         exact = 100 * float(np.mean([text == label for text, label in pairs]))
         self.log("val/accuracy", accuracy, prog_bar=True, batch_size=len(pairs), sync_dist=True)
         self.log("val/exact", exact, batch_size=len(pairs), sync_dist=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """Let go of them."""
+        del self._graphs
 
     def configure_optimizers(self) -> Any:
         """AdamW (0.9, 0.98), eps 1e-6 (as released), in the model's parameter groups, under the schedule."""
