@@ -167,6 +167,18 @@ def test_scripts_are_said_or_seen(unpack: Unpack) -> None:
     ]  # fmt: skip
 
 
+def test_splits_are_read_from_names(tmp_path: Path) -> None:
+    files = Unpacked(tmp_path)
+    for path, split in (
+        ("SceneTrialTest/words.xml", "test"),
+        ("ch4_training_images/img_1.jpg", "train"),
+        ("train/TextOCR_0.1_val.json", "validation"),
+        ("train2014/latest/festival.jpg", "train"),
+        ("trains/contest.txt", ""),
+    ):
+        assert files.split(tmp_path / path) == split
+
+
 def spot(path: Path, polygon: np.ndarray, orientation: int = 1) -> None:
     """A picture with a red top left corner of a word and a green top right one, on white."""
     with Image.open(path) as picture:

@@ -2,8 +2,8 @@
 
 A folder of shards holds `000000.tar`, ... (members 000000000.jpg and 000000000.json, ..., as every WebDataset reader
 expects them), `shards.json` (the shards and how many scenes each has) and `scenes.jsonl`, which says where in them each
-picture lies, so that the folder opens like any other data set. Pictures are packed as they are, in random order: a shard
-is a random part of the data set.
+picture lies, so that the folder opens like any other data set. Pictures are packed as they are, in random order: each
+shard is a random part of the data set.
 
 Plain `tarfile`, not the webdataset library: that deals whole shards to workers and neither says what a worker has read
 nor goes on from there, so resuming would have to be built around it; reading a tar file is all that is left.

@@ -26,7 +26,11 @@ from wordsight.errors import DataError
 Points = npt.NDArray[np.float64]
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
-_SPLITS = (("val", "validation"), ("test", "test"), ("train", "train"))
+_SPLITS = (
+    ("validation", re.compile("(?<![a-z])val(idation)?(?![a-z])")),
+    ("test", re.compile("(?<![a-z])test(ing)?(?![a-z])")),
+    ("train", re.compile("(?<![a-z])train(ing)?(?![a-z])")),
+)
 _MIN_AREA = 1.0  # square pixels; the same as where crops are cut
 # First word of the Unicode name of a letter -> ISO 15924; kana mean Japanese whatever else is there.
 _SCRIPTS = {
@@ -89,8 +93,9 @@ class Unpacked:
         """Which split a file belongs to, by its name and folders below the root; the nearest says it."""
         below = path.relative_to(self.images or self.root) if path.is_relative_to(self.images or self.root) else path
         for part in reversed(below.parts):
-            for mark, name in _SPLITS:
-                if mark in part.lower():
+            words = re.sub("(?<=[a-z])(?=[A-Z])", "_", part).lower()  # SceneTrialTest
+            for name, mark in _SPLITS:
+                if mark.search(words):
                     return name
         return ""
 
