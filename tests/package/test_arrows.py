@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "detect": {"imaging"},
     "runtime": {"decoding", "imaging", "text"},
     "explain": {"models", "runtime"},
+    "experiments": {"train", "evaluate", "models", "data"},
     "train": {"models", "data", "synth", "evaluate"},
     "weights": {"models", "runtime"},
     "models": {"decoding", "imaging", "text"},  # imaging for `Preprocessing`, a part of a model's config
@@ -32,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
 }
 ROOFED = {"cli"}  # may import everything
-TORCH_ROOMS = {"models", "train", "weights", "synth", "explain"}
+TORCH_ROOMS = {"models", "train", "weights", "synth", "explain", "experiments"}
 TORCH = {"torch", "lightning", "jsonargparse", "safetensors", "onnxscript", "tensorboard"}
 MAX_LINES = 400
 

@@ -10,7 +10,20 @@ from wordsight import __version__
 from wordsight.cli.app import app
 from wordsight.errors import WordsightError
 
-for _verb in ("read", "eval", "train", "synth", "data", "convert", "export", "explain", "models", "zeroshot"):
+for _verb in (
+    "read",
+    "eval",
+    "train",
+    "finetune",
+    "synth",
+    "data",
+    "convert",
+    "export",
+    "explain",
+    "models",
+    "zeroshot",
+    "ablate",
+):
     import_module(f"wordsight.cli.{_verb}")
 
 

@@ -1,0 +1,74 @@
+"""`wordsight ablate`."""
+
+from pathlib import Path
+
+import typer
+
+from wordsight.cli.app import app
+
+
+@app.command()
+def ablate(
+    name: str = typer.Argument(help="components, freezing, pretraining or peft."),
+    out: Path = typer.Option(Path("runs/ablate"), "--out", "-o", help="Folder; a training found there is kept."),
+    seeds: int = typer.Option(1, min=1, help="Trainings per row."),
+    steps: int = typer.Option(400, min=1, help="Steps of every training: the cost."),
+    budget: float | None = typer.Option(None, min=0, help="Minutes after which no training is begun."),
+    model: str = typer.Option("clip4str-tiny", help="Preset of the rows."),
+    large: str | None = typer.Option(None, help="Preset of the large model. Default: a third wider, twice as deep."),
+    clip: Path | None = typer.Option(None, help="Checkpoint folder with CLIP's towers, or a trained recognizer's."),
+    clip_large: Path | None = typer.Option(None, help="The same for the large model."),
+    imagenet_1k: Path | None = typer.Option(None, help="Checkpoint folder of a ViT trained on ImageNet-1K."),
+    imagenet_21k: Path | None = typer.Option(None, help="The same, on ImageNet-21K."),
+    full: bool = typer.Option(False, "--full", help="Words as on photographs instead of plain ones."),
+    real: list[Path] = typer.Option([], help="Real words to train on, a tenth held out; implies --full."),
+    words: list[Path] = typer.Option([], help="Word list to render; may be repeated."),
+    backgrounds: Path | None = typer.Option(None, help="Folder of pictures to render on."),
+    fonts: list[Path] = typer.Option([], help="Folder of fonts; may be repeated. Default: the system's."),
+    lr: float = typer.Option(8e-4, min=0, help="Peak learning rate of the decoders."),
+    batch_size: int = typer.Option(64, min=1, help="Words per step."),
+    rendered: int = typer.Option(1000, min=1, help="Rendered words that are read in the end."),
+    workers: int = typer.Option(1, min=0, help="Processes that render."),
+) -> None:
+    """Make one of the paper's tables: train its rows, compare them, say which differences are shown.
+
+    Writes NAME.json, NAME.md and NAME.png. Interrupted, the same command goes on; more --seeds add to what is there.
+    """
+    import json
+    import sys
+
+    from wordsight.experiments.build import Scale
+    from wordsight.experiments.report import plot, to_markdown
+    from wordsight.experiments.table import make_table
+    from wordsight.experiments.training import Settings
+
+    scale = Scale(model, large, clip, clip_large, imagenet_1k, imagenet_21k)
+    settings = Settings(
+        steps=steps,
+        batch_size=batch_size,
+        lr=lr,
+        plain=not (full or real or words or backgrounds or fonts),
+        real=tuple(real),
+        words=tuple(words),
+        backgrounds=backgrounds,
+        fonts=tuple(fonts),
+        rendered=rendered,
+        workers=workers,
+    )
+    table = make_table(
+        name,
+        scale,
+        settings,
+        seeds,
+        out,
+        budget=float("inf") if budget is None else 60 * budget,
+        say=lambda text: typer.echo(text, err=True),
+        bar=sys.stderr.isatty(),
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}.json").write_text(json.dumps(table.to_dict(), indent=1) + "\n", encoding="utf-8")
+    text = to_markdown(table)
+    (out / f"{name}.md").write_text(text, encoding="utf-8")
+    drawn = any(result.done for result in table.results) and plot(table, out / f"{name}.png")
+    typer.echo(text)
+    typer.echo(f"{out}: {name}.json, {name}.md" + (f", {name}.png" if drawn else ""))

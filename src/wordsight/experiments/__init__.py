@@ -1,0 +1,1 @@
+"""The tables of CLIP4STR's paper, and how large a difference must be for a table to show it."""

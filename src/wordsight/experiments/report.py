@@ -1,0 +1,100 @@
+"""A table as Markdown and as a plot."""
+
+import logging
+from pathlib import Path
+
+from wordsight.experiments.statistics import mean_and_spread
+from wordsight.experiments.table import PENDING, Result, Table
+from wordsight.experiments.training import PROTOCOL, as_array
+
+log = logging.getLogger(__name__)
+
+
+def to_markdown(table: Table) -> str:
+    """A table with a line per row, and below it how it was made and how it is to be read."""
+    lines = [
+        f"# {table.name}",
+        "",
+        "| row | accuracy | seeds | compared with | difference | at least | parameters | trained | minutes |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(_line(result) for result in table.results),
+        "",
+        *_notes(table),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(result: Result) -> str:
+    if not result.done:
+        return f"| {result.row.name} | {result.status} | | | | | | | |"
+    mean, spread = mean_and_spread(as_array(result.runs))
+    accuracy = f"{100 * mean:.1f}" + (f" ± {100 * spread:.1f}" if spread is not None else "")
+    against, difference, least = "", "", ""
+    if result.comparison:
+        against = result.against or ""
+        difference = f"{100 * result.comparison.difference:+.1f}"
+        if not result.comparison.shown:
+            difference += ", not shown"
+        least = f"{100 * result.comparison.smallest:.1f}"
+    one = result.runs[0]
+    minutes = sum(run.seconds for run in result.runs) / len(result.runs) / 60
+    cells = [result.row.name, accuracy, str(len(result.runs)), against, difference, least]
+    return "| " + " | ".join([*cells, _millions(one.parameters), _millions(one.trainable), f"{minutes:.1f}"]) + " |"
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.2f} M"
+
+
+def _notes(table: Table) -> list[str]:
+    settings = table.settings
+    real = ", ".join(path.name for path in settings.real)
+    kind = "plain rendered words" if settings.plain else "rendered words"
+    trained = f"{kind} and {real}" if real else kind
+    towers = f"towers from {table.scale.clip.name}" if table.scale.clip else "no pre-trained towers"
+    notes = [
+        f"Word accuracy in %, protocol {PROTOCOL}, on {table.words} words that no training saw: {kind}"
+        + (", and the held-out tenth of each real set." if real else "."),
+        f"Made by: {table.scale.model}, {towers}; {settings.steps} steps of {settings.batch_size} words on {trained}; "
+        f"peak learning rate {settings.lr:g}.",
+        "`at least`: the smallest difference that counts at 95 % with these words and seeds; a difference below it is "
+        "marked as not shown. ± is the standard deviation from seed to seed.",
+    ]
+    if any(r.comparison and not r.comparison.covers_seeds for r in table.results):
+        notes.append(
+            "Rows with one seed: what another seed would have changed is not in `at least`; run more seeds for that."
+        )
+    if any(r.status == PENDING for r in table.results):
+        notes.append("Rows that are not run yet: the budget was used up; the same command goes on.")
+    return [line for note in notes for line in (note, "")][:-1]
+
+
+def plot(table: Table, path: Path) -> bool:
+    """Accuracies with the spread of their seeds, as a picture. False, and nothing is written, without matplotlib."""
+    try:
+        import matplotlib
+    except ModuleNotFoundError:
+        log.warning("no plot: matplotlib is not installed")
+        return False
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    done = [result for result in table.results if result.done]
+    figure, axes = plt.subplots(figsize=(7, 0.45 * len(done) + 1.3), layout="constrained")
+    for place, result in enumerate(reversed(done)):
+        right = as_array(result.runs)
+        mean, spread = mean_and_spread(right)
+        sure = result.comparison is None or result.comparison.shown
+        axes.barh(place, 100 * mean, height=0.62, color="#56b4e9" if sure else "#c9ccd1")
+        axes.plot(100 * right.mean(axis=1), [place] * len(right), "o", ms=4, color="#1b3a57", alpha=0.8)
+        label = f"{100 * mean:.1f}" + (f" ± {100 * spread:.1f}" if spread is not None else "")
+        edge = 100 * float(right.mean(axis=1).max())
+        axes.annotate(label, (edge, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=9)
+    axes.set_yticks(range(len(done)), [result.row.name for result in reversed(done)])
+    axes.margins(x=0.18)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"word accuracy, %, protocol {PROTOCOL}, n = {table.words}; grey: difference not shown")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+    return True

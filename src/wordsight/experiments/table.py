@@ -1,0 +1,175 @@
+"""A whole table: every row with every seed, kept as they end, and what they show."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from wordsight.errors import ConfigError
+from wordsight.experiments.build import Scale, frozen_layers
+from wordsight.experiments.rows import TABLES, Row
+from wordsight.experiments.statistics import Comparison, compare, mean_and_spread
+from wordsight.experiments.training import PROTOCOL, Run, Settings, as_array, evaluation, run
+from wordsight.models.clip4str import Clip4StrConfig
+
+log = logging.getLogger(__name__)
+
+PENDING = "not run yet"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row that has been run, or why not.
+
+    `comparison` is with the row called `against`; None for the first row, and where one of both has not been run.
+    """
+
+    row: Row
+    status: str
+    runs: tuple[Run, ...] = ()
+    against: str | None = None
+    comparison: Comparison | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether there is anything to show."""
+        return bool(self.runs)
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows of a table."""
+
+    name: str
+    scale: Scale
+    settings: Settings
+    words: int
+    results: tuple[Result, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON: rows with the scores of every seed, what was compared, sizes and seconds."""
+        return {
+            "table": self.name,
+            "protocol": PROTOCOL,
+            "n": self.words,
+            "scale": _plain(asdict(self.scale)),
+            "settings": _plain(asdict(self.settings)),
+            "seconds": round(sum(r.seconds for result in self.results for r in result.runs), 1),
+            "rows": [_row(result) for result in self.results],
+        }
+
+
+def _row(result: Result) -> dict[str, Any]:
+    out: dict[str, Any] = {"name": result.row.name, "status": result.status, "config": _plain(asdict(result.row))}
+    if not result.done:
+        return out
+    right = as_array(result.runs)
+    mean, spread = mean_and_spread(right)
+    seeds = [
+        {k: v for k, v in asdict(r).items() if k != "right"} | {"accuracy": float(x.mean())}
+        for r, x in zip(result.runs, right, strict=True)
+    ]
+    out |= {"accuracy": mean, "spread": spread, "seeds": seeds}
+    if result.comparison:
+        out |= {"against": result.against, **asdict(result.comparison), "shown": result.comparison.shown}
+    return out
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def make_table(
+    name: str,
+    scale: Scale,
+    settings: Settings,
+    seeds: int,
+    out: Path,
+    *,
+    budget: float = float("inf"),
+    say: Callable[[str], None] = log.info,
+    bar: bool = False,
+) -> Table:
+    """Runs what of a table has not been run yet, seed by seed, so that all rows have one seed before any has two.
+
+    Args:
+        name: of the table.
+        scale: model and weights.
+        settings: of the trainings.
+        seeds: trainings per row.
+        out: folder; `out/runs` keeps a file for each training, and one that is there is not run again.
+        budget: seconds after which no training is begun.
+        say: told what is being run.
+        bar: whether trainings show their progress.
+
+    Raises:
+        ConfigError: there is no such table.
+    """
+    if name not in TABLES:
+        raise ConfigError(f"there is no table {name!r}: choose one of {', '.join(TABLES)}")
+    rows = TABLES[name]
+    cfg = scale.config()
+    samples = evaluation(cfg, settings)
+    ready = [row for row in rows if scale.missing(row) is None]
+    keys = {row.name: _key(row, scale, cfg, settings) for row in ready}
+    files = {(row, seed): out / "runs" / f"{key}-{seed}.json" for row, key in keys.items() for seed in range(seeds)}
+    deadline = time.monotonic() + budget
+    for seed in range(seeds):
+        for row in ready:
+            file = files[row.name, seed]
+            if file.is_file():
+                continue
+            if time.monotonic() > deadline:
+                say(f"{row.name}, seed {seed}: the budget is used up; run the command again to go on")
+                continue
+            say(f"{row.name}, seed {seed}: {settings.steps} steps")
+            _write(file, run(row, scale, settings, seed, samples, bar))
+    runs = {row.name: _read(files[row.name, seed] for seed in range(seeds)) for row in ready}
+    return Table(name, scale, settings, len(samples), tuple(_results(rows, runs, scale)))
+
+
+def _results(rows: Sequence[Row], runs: dict[str, tuple[Run, ...]], scale: Scale) -> Iterator[Result]:
+    above: str | None = None
+    for row in rows:
+        mine = runs.get(row.name, ())
+        if not mine:
+            yield Result(row, scale.missing(row) or PENDING)
+            continue
+        against = above if row.against == "previous" else row.against
+        comparison = None
+        if against and against != row.name and runs.get(against):
+            comparison = compare(as_array(mine), as_array(runs[against]))
+        yield Result(row, "done", mine, against, comparison)
+        above = row.name
+
+
+def _key(row: Row, scale: Scale, cfg: Clip4StrConfig, settings: Settings) -> str:
+    """A name that changes with all that a training of a row depends on, and with nothing else.
+
+    Rows that come to the same (freezing 3 and 4 of 12 layers where there are 3) share their trainings.
+    """
+    text, image = frozen_layers(row.freeze_text, cfg.text.layers), frozen_layers(row.freeze_image, cfg.image.layers)
+    token = row.freeze_text == "token"
+    same = {"name": "", "against": "", "freeze_text": "token" if token else text, "freeze_image": image}
+    large = scale.large if row.large else None
+    facts = [asdict(row) | same, cfg.to_dict(), large, scale.folder(row), asdict(settings) | {"workers": 0}]
+    return sha256(json.dumps(_plain(facts), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _write(file: Path, run: Run) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(asdict(run)) + "\n")
+    part.replace(file)
+
+
+def _read(files: Iterator[Path]) -> tuple[Run, ...]:
+    return tuple(Run(**json.loads(file.read_text())) for file in files if file.is_file())

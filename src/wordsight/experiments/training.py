@@ -1,0 +1,198 @@
+"""One training of a row with one seed, and how many words it reads right then."""
+
+import logging
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+
+from wordsight.data import Sample, filter_labels, holdout, open_source
+from wordsight.decoding import PsmSpec, read_psm
+from wordsight.evaluate import Protocol
+from wordsight.experiments.build import Scale, build
+from wordsight.experiments.plain import PlainData, PlainWords
+from wordsight.experiments.rows import Row
+from wordsight.imaging import prepare
+from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
+from wordsight.models.clip4str.graphs import TorchGraphs
+from wordsight.models.freezing import trainable
+from wordsight.synth.words import RenderedWords
+from wordsight.train import Recognition, WordsData
+from wordsight.train.callbacks import StopOnNaN
+
+RATE_RATIO = 19.0
+"""Decoders' learning rate over the towers' (spec 3.1)."""
+
+EVAL_SEED = 2**31 - 1
+"""Of the rendered words that are read in the end; trainings have small seeds."""
+
+PROTOCOL = "36"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every training of a table shares.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: crops per step.
+        lr: peak learning rate of the decoders, and of towers without a rate of their own.
+        weight_decay: AdamW's.
+        plain: train on and read easy words, see `plain`; none of the following is used then.
+        real: data sets of real words to train on; the last tenth of each is read in the end instead.
+        words: word lists to render.
+        backgrounds: pictures to render on.
+        fonts: folders of fonts.
+        rendered: how many rendered words are read in the end.
+        workers: processes that render.
+    """
+
+    steps: int = 400
+    batch_size: int = 64
+    lr: float = 8e-4
+    weight_decay: float = 0.05
+    plain: bool = True
+    real: tuple[Path, ...] = ()
+    words: tuple[Path, ...] = ()
+    backgrounds: Path | None = None
+    fonts: tuple[Path, ...] = ()
+    rendered: int = 1000
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training came to.
+
+    Attributes:
+        right: one character per word, "1" where it was read right under protocol 36.
+        parameters: of the parts that are used.
+        trainable: those of them that trained.
+        loss: of the last step.
+        seconds: of the training alone.
+    """
+
+    seed: int
+    right: str
+    parameters: int
+    trainable: int
+    loss: float
+    seconds: float
+
+
+def run(row: Row, scale: Scale, settings: Settings, seed: int, samples: Sequence[Sample], bar: bool = False) -> Run:
+    """Train and read `samples`.
+
+    Raises:
+        WordsightError: the model or the data cannot be had, or the training diverged.
+    """
+    torch.manual_seed(seed)
+    ratio = RATE_RATIO if row.two_rates and scale.folder(row) else 1.0
+    module = Recognition(
+        lr=settings.lr / ratio,
+        decoder_lr_scale=ratio,
+        weight_decay=settings.weight_decay,
+        schedule="one-cycle",
+        cross_from=0 if row.cross else 2**62,
+        seed=seed,
+    )
+    module.model = build(row, scale).train()
+    if not row.cross:
+        for part in (module.model.text_tower, module.model.cross_decoder):
+            part.requires_grad_(False)
+    unused = ("text_tower.", "cross_decoder.") if not row.cross else ()
+    parameters = sum(p.numel() for n, p in module.model.named_parameters() if not n.startswith(unused))
+    began = time.perf_counter()
+    trainer = _fit(module, _data(module.model.cfg, settings, seed), settings.steps, bar)
+    seconds = time.perf_counter() - began
+    loss = float(trainer.callback_metrics["train/loss"])
+    right = read(module.model.eval(), row.cross, samples)
+    marks = "".join("1" if r else "0" for r in right)
+    return Run(seed, marks, parameters, trainable(module.model), round(loss, 4), round(seconds, 1))
+
+
+def _data(cfg: Clip4StrConfig, settings: Settings, seed: int) -> lightning.LightningDataModule:
+    if settings.plain:
+        return PlainData(cfg, settings.batch_size, settings.workers, seed)
+    return WordsData(
+        real=settings.real,
+        words=settings.words,
+        backgrounds=settings.backgrounds,
+        fonts=settings.fonts,
+        batch_size=settings.batch_size,
+        workers=settings.workers,
+        seed=seed,
+    )
+
+
+def _fit(module: Recognition, data: lightning.LightningDataModule, steps: int, bar: bool) -> lightning.Trainer:
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about loggers, validation and workers that are left out on purpose
+        trainer = lightning.Trainer(
+            max_steps=steps,
+            max_epochs=-1,
+            devices=1,
+            precision="bf16-mixed" if torch.cuda.is_available() else "32-true",
+            gradient_clip_val=20.0,  # spec 3.1
+            limit_val_batches=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=bar,
+            use_distributed_sampler=False,
+            callbacks=[StopOnNaN()],
+        )
+        trainer.fit(module, data)
+    return trainer
+
+
+def evaluation(cfg: Clip4StrConfig, settings: Settings) -> list[Sample]:
+    """The words that all rows read: rendered ones, and the held-out part of every real source, as protocol 36 counts.
+
+    Benchmarks' test sets have no place here: tables are for choosing.
+    """
+    if settings.plain:
+        plain = PlainWords(settings.rendered, EVAL_SEED)
+        return [plain[i] for i in range(len(plain))]
+    rendered = RenderedWords(
+        settings.rendered,
+        EVAL_SEED,
+        fonts=list(settings.fonts) or None,
+        words=list(settings.words),
+        backgrounds=settings.backgrounds,
+    )
+    samples = [rendered[i] for i in range(settings.rendered)]
+    for path in settings.real:
+        _, held_out = holdout(filter_labels(open_source(path), cfg.charset, cfg.max_length)[0], 0.1)
+        samples += [held_out[i] for i in range(len(held_out))]
+    protocol = Protocol.named(PROTOCOL)
+    return [sample for sample in samples if not protocol.reject(sample.text)]
+
+
+def read(model: Clip4Str, cross: bool, samples: Sequence[Sample], batch_size: int = 64) -> list[bool]:
+    """Which samples a model in eval mode reads right under protocol 36."""
+    cfg, protocol = model.cfg, Protocol.named(PROTOCOL)
+    graphs = TorchGraphs(model, cross)
+    spec: PsmSpec = cfg.psm
+    right: list[bool] = []
+    for start in range(0, len(samples), batch_size):
+        part = samples[start : start + batch_size]
+        images = prepare([sample.image for sample in part], cfg.preprocessing)
+        readings, _ = read_psm(graphs, images, spec, mode="full" if cross else "visual")
+        right += [
+            protocol.label(sample.text) == protocol.reading(reading.text)
+            for sample, reading in zip(part, readings, strict=True)
+        ]
+    return right
+
+
+def as_array(runs: Sequence[Run]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """(seeds, words) of runs over the same words."""
+    return np.array([[mark == "1" for mark in run.right] for run in runs])

@@ -1,0 +1,131 @@
+import dataclasses
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from wordsight.cli.main import app
+from wordsight.errors import ConfigError
+from wordsight.experiments import table as tables
+from wordsight.experiments.report import plot
+from wordsight.models import checkpoint
+from wordsight.models.clip4str import Clip4Str
+from wordsight.models.clip4str import config as presets
+from wordsight.models.config import DecoderConfig, ImageTowerConfig
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    cfg = presets.clip4str_preset("clip4str-tiny")
+    image = ImageTowerConfig(32, 128, patch=(16, 16), class_token=False, width=24, layers=2, heads=3, activation="gelu")
+    text = dataclasses.replace(cfg.text, width=24, layers=2, heads=3)
+    cfg = dataclasses.replace(cfg, image=image, text=text, decoder=DecoderConfig(heads=3), embed_dim=24)
+    monkeypatch.setitem(presets.CLIP4STR_PRESETS, "small", cfg)
+    return cfg
+
+
+@pytest.fixture
+def ablate(tmp_path):
+    def run(name, *flags, code=0):
+        sizes = ["--model", "small", "--steps", "2", "--batch-size", "4", "--rendered", "6", "--workers", "0"]
+        result = CliRunner().invoke(app, ["ablate", name, "-o", str(tmp_path / "out"), *sizes, *flags])
+        assert result.exit_code == code, (result.output, result.exception)
+        return json.loads((tmp_path / "out" / f"{name}.json").read_text()) if code == 0 else result
+
+    return run
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The names of the rows that are trained."""
+    trained = []
+    real = tables.run
+
+    def run(row, *rest):
+        trained.append(row.name)
+        return real(row, *rest)
+
+    monkeypatch.setattr(tables, "run", run)
+    return trained
+
+
+def test_components_run_end_to_end_and_only_once(ablate, counted, tmp_path):
+    found = ablate("components")
+    assert counted == ["baseline", "+ PSM", "+ recipe", "+ cross-modal branch", "+ large"]
+    status = {row["name"]: row["status"] for row in found["rows"]}
+    assert status.pop("+ CLIP encoder") == "needs CLIP weights: --clip DIR"
+    assert set(status.values()) == {"done"}
+    rows = {row["name"]: row for row in found["rows"]}
+    assert rows["+ recipe"]["against"] == "+ PSM"  # the row between was not run
+    assert rows["+ large"]["seeds"][0]["parameters"] > rows["+ cross-modal branch"]["seeds"][0]["parameters"]
+    assert found["n"] == 6
+    assert found["seconds"] > 0
+    assert (tmp_path / "out" / "components.png").is_file()
+    text = (tmp_path / "out" / "components.md").read_text()
+    assert "| + CLIP encoder | needs CLIP weights: --clip DIR |" in text
+    assert "not shown" in text
+    ablate("components", "--seeds", "2")
+    assert len(counted) == 10  # the first seed was there
+    ablate("components", "--seeds", "2")
+    assert len(counted) == 10
+    assert "±" in (tmp_path / "out" / "components.md").read_text()
+
+
+def test_a_training_is_a_function_of_its_seed(ablate, tmp_path):
+    def losses():
+        return {row["name"]: [s["loss"] for s in row.get("seeds", [])] for row in ablate("pretraining")["rows"]}
+
+    first = losses()
+    for file in (tmp_path / "out" / "runs").iterdir():
+        file.unlink()
+    assert losses() == first
+    assert first["random"]
+
+
+def test_rows_that_come_to_the_same_share_a_training(ablate, counted, small, tmp_path):
+    checkpoint.save(Clip4Str(small), tmp_path / "trained")
+    found = ablate("freezing", "--clip", str(tmp_path / "trained"))
+    rows = {row["name"]: row for row in found["rows"]}
+    assert {row["status"] for row in rows.values()} == {"done"}
+    assert rows["text 6"]["seeds"] == rows["image 0"]["seeds"]  # 1 of 2 layers of text, 0 of 2 of the image
+    assert len(counted) == len({json.dumps(row["seeds"]) for row in rows.values()}) < len(rows)
+
+
+def test_peft_rows_run(ablate, small, tmp_path):
+    checkpoint.save(Clip4Str(small), tmp_path / "trained")
+    found = ablate("peft", "--clip", str(tmp_path / "trained"))
+    trained = {row["name"]: row["seeds"][0]["trainable"] for row in found["rows"]}
+    assert trained["frozen"] < trained["CLIP-Adapter"] < trained["full"]
+
+
+def test_other_weights_later_keep_what_was_run(ablate, counted, small, tmp_path):
+    ablate("pretraining")
+    assert counted == ["random"]
+    from wordsight.models.parseq.model import Parseq, ParseqConfig
+
+    vit = ParseqConfig(small.image, small.decoder, 24, small.charset, 40)
+    checkpoint.save(Parseq(vit), tmp_path / "vit")
+    ablate("pretraining", "--imagenet-1k", str(tmp_path / "vit"))
+    assert counted == ["random", "imagenet-1k"]
+
+
+def test_a_budget_leaves_rows_for_the_next_call(ablate, counted):
+    found = ablate("pretraining", "--budget", "0")
+    assert counted == []
+    assert found["rows"][0]["status"] == "not run yet"
+    ablate("pretraining", "--budget", "5")
+    assert counted == ["random"]
+
+
+def test_an_unknown_table_is_refused(ablate):
+    result = ablate("everything", code=1)
+    assert isinstance(result.exception, ConfigError)
+    assert "components, freezing, pretraining, peft" in str(result.exception)
+
+
+def test_without_matplotlib_there_is_no_plot(ablate, monkeypatch, tmp_path, caplog):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert plot(None, tmp_path / "x.png") is False
+    assert "matplotlib" in caplog.text
