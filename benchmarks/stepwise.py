@@ -6,21 +6,28 @@ for the refined one; refinement computes all positions. Only the first `[E]` cou
 
     python benchmarks/stepwise.py [--model clip4str-b16] [--batch 16] [--threads 2]
 
-Weights are random: their words are made as long as wanted by planting them (see `plant`), so that both sides write the
-same words of 3 to 25 characters and our drafts are neither better nor worse than a trained model's are assumed to be
-(`--wrong`, the share of positions which the first draft gets wrong).
+Weights are random, and words of 3 to 25 characters are planted in both sides' logits: each call costs what it costs
+whatever it says. How good our first drafts are is an assumption then (`--wrong`, the share of their characters that is
+wrong); a trained model's passes are to be counted on real crops.
 """
 
+import argparse
+import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from wordsight.models.clip4str import Clip4Str
+from wordsight.decoding import Floats, Ids, read_psm
+from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.layers import Attention, Block
 from wordsight.models.parseq.decoder import Decoder, DecoderLayer
 
@@ -222,3 +229,165 @@ class Stepwise(nn.Module):
             stages.visual_refined.append(visual)
             stages.cross_refined.append(cross)
         return stages
+
+
+class Planted(TorchGraphs):
+    """`PsmGraphs` of a model with random weights that write planted words: each call's cost is its own, not its result.
+
+    `wrong` of the positions of the first draft are wrong, which verification has to correct.
+    """
+
+    def __init__(self, model: Clip4Str, words: npt.NDArray[np.int64], wrong: float) -> None:
+        super().__init__(model)
+        self.words = words  # (B, P) ids, [E] from the end on
+        self.drafts = words.copy()
+        hit = np.random.default_rng(0).random(words.shape) < wrong
+        self.drafts[hit & (words > 0)] = 1
+
+    def visual(self, tokens: Ids, kv: Tensor, mask: Floats) -> Floats:
+        """The visual decoder's logits, with the planted ids raised above all."""
+        first = bool((tokens[:, 1:] == self._model.tokenizer.pad).all())
+        return self._plant(super().visual(tokens, kv, mask), kv, self.drafts if first else self.words)
+
+    def cross(self, tokens: Ids, kv: Tensor, mask: Floats, memory_mask: Floats) -> Floats:
+        """The cross-modal decoder's."""
+        return self._plant(super().cross(tokens, kv, mask, memory_mask), kv, self.words)
+
+    def image(self, images: Floats) -> tuple[Tensor, Tensor | None]:
+        """K/V, of which one number says which row it is of: rows that are finished leave the batch."""
+        kv_visual, kv_cross = super().image(images)
+        with torch.inference_mode():
+            for kv in (kv_visual, kv_cross):
+                if kv is not None:
+                    kv[:, 0, 0, 0, 0] = torch.arange(len(images)).to(kv)
+        return kv_visual, kv_cross
+
+    def _plant(self, logits: Floats, kv: Tensor, words: npt.NDArray[np.int64]) -> Floats:
+        rows = kv[:, 0, 0, 0, 0].round().long().cpu().numpy()
+        ids = words[rows, : logits.shape[1]]
+        np.put_along_axis(logits, ids[..., None], 1e4, axis=2)
+        return logits
+
+
+def plant(stepwise: Stepwise, words: npt.NDArray[np.int64]) -> None:
+    """Make the step-by-step model write the same words."""
+
+    def raise_planted(_: nn.Module, inputs: tuple[Any, ...], logits: Tensor) -> Tensor:
+        queries: slice = inputs[2]
+        ids = torch.from_numpy(words[:, queries]).to(logits.device)
+        return logits.scatter(-1, ids[..., None], 1e4)
+
+    for decoder in (stepwise.visual_decoder, stepwise.cross_decoder):
+        decoder.register_forward_hook(raise_planted)
+
+
+class Clocked(Planted):
+    """The same, timed by stage. Projecting a memory to K/V is the decoders' work, as it is in the step-by-step model."""
+
+    def __init__(self, model: Clip4Str, words: npt.NDArray[np.int64], wrong: float) -> None:
+        super().__init__(model, words, wrong)
+        self.seconds: Counter[str] = Counter()
+
+    def _run(self, module: nn.Module, *inputs: Any) -> Any:
+        model = self._model
+        if module is self._image:
+            memory = self._clock("image", model.encode, torch.from_numpy(inputs[0]).to(model.visual_decoder.positions))
+            visual = self._clock("visual", model.visual_decoder.memory_kv, memory)
+            return visual, self._clock("cross", model.cross_decoder.memory_kv, model.cross_memory(memory))
+        if module is self._text:
+            tokens = torch.from_numpy(inputs[0]).to(model.visual_decoder.positions.device)
+            features = self._clock("text", model.text_features, tokens)
+            return self._clock("cross", model.cross_decoder.memory_kv, features)
+        return self._clock("visual" if module is self._visual else "cross", super()._run, module, *inputs)
+
+    def join(self, *inputs: Any) -> Tensor:
+        """Image and caption as one memory."""
+        joined: Tensor = self._clock("cross", super().join, *inputs)
+        return joined
+
+    @torch.inference_mode()
+    def _clock(self, stage: str, run: Callable[..., Any], *inputs: Any) -> Any:
+        start = time.perf_counter()
+        out = run(*inputs)
+        if self._model.visual_decoder.positions.is_cuda:
+            torch.cuda.synchronize()
+        self.seconds[stage] += time.perf_counter() - start
+        return out
+
+
+def random_words(count: int, shortest: int, longest: int, model: Clip4Str) -> npt.NDArray[np.int64]:
+    """Ids (count, P) of words of all lengths from `shortest` to `longest`, lower-case letters."""
+    rng = np.random.default_rng(0)
+    words = np.zeros((count, model.cfg.max_length + 1), np.int64)
+    for row, length in zip(words, np.resize(np.arange(shortest, longest + 1), count), strict=True):
+        row[:length] = rng.integers(11, 37, length)  # after the digits
+    return rng.permutation(words)
+
+
+def measure(model: Clip4Str, batch: int, words: npt.NDArray[np.int64], wrong: float, repeat: int) -> dict[str, Any]:
+    """Seconds per word by stage, both ways, the least of `repeat` rounds over all words in batches; and the strings."""
+    cfg, device = model.cfg, model.visual_decoder.positions.device
+    dtype = model.visual_decoder.positions.dtype
+    images = torch.randn(len(words), 3, cfg.image.height, cfg.image.width_px).to(device, dtype)
+    plain: list[Counter[str]] = []
+    ours: list[Counter[str]] = []
+    texts: dict[str, list[str]] = {}
+    for _ in range(repeat + 1):  # the first one warms up
+        texts = {"plain": [], "ours": []}
+        plain.append(Counter())
+        ours.append(Counter())
+        for start in range(0, len(words), batch):
+            part = slice(start, start + batch)
+            stepwise = Stepwise(model).to(device, dtype).eval()
+            plant(stepwise, words[part])
+            begin = time.perf_counter()
+            final = stepwise(images[part]).final
+            texts["plain"] += [model.tokenizer.decode(row) for row in final.argmax(-1).tolist()]
+            plain[-1] += stepwise.seconds + Counter(all=time.perf_counter() - begin)
+            graphs = Clocked(model, words[part], wrong)
+            begin = time.perf_counter()
+            readings, _ = read_psm(graphs, images[part].float().cpu().numpy(), cfg.psm)
+            texts["ours"] += [reading.text for reading in readings]
+            ours[-1] += graphs.seconds + Counter(all=time.perf_counter() - begin)
+    best = {name: min(rounds[1:], key=lambda r: r["all"]) for name, rounds in (("plain", plain), ("ours", ours))}
+    seconds = {name: {k: v / len(words) for k, v in round_.items()} for name, round_ in best.items()}
+    decoders = {name: s["visual"] + s["cross"] for name, s in seconds.items()}
+    return {
+        "batch": batch,
+        "words": len(words),
+        "seconds per word": seconds,
+        "shares": {name: {k: v / s["all"] for k, v in s.items()} for name, s in seconds.items()},
+        "decoders faster": decoders["plain"] / decoders["ours"],
+        "all faster": seconds["plain"]["all"] / seconds["ours"]["all"],
+        "strings equal": sum(a == b for a, b in zip(texts["plain"], texts["ours"], strict=True)) / len(words),
+    }
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="clip4str-b16", help="preset")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--words", type=int, default=46)
+    parser.add_argument("--lengths", type=int, nargs=2, default=(3, 25))
+    parser.add_argument("--wrong", type=float, default=0.1, help="share of the first draft's characters that is wrong")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--layers", type=int, help="of both towers, to try this out")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    cfg = clip4str_preset(args.model)
+    if args.layers:
+        cfg = replace(cfg, image=replace(cfg.image, layers=args.layers), text=replace(cfg.text, layers=args.layers))
+    model = Clip4Str(cfg).eval().to(args.device, torch.bfloat16 if args.bf16 else torch.float32)
+    words = random_words(args.words, *args.lengths, model)
+    result = {"model": args.model, "dtype": "bfloat16" if args.bf16 else "float32", "threads": args.threads}
+    result |= measure(model, args.batch, words, args.wrong, args.repeat)
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -17,8 +17,8 @@ def starting_model(preset: str, start: Path | None, token_only: bool = False) ->
     Args:
         preset: decides all sizes, unless `start` is a recognizer.
         start: a CLIP4STR; or CLIP towers of the preset's size (what their shapes do not show, heads and activation, is
-            as their configuration says); or a PARSeq, converted from any vision transformer: its image tower is taken,
-            and the text tower is random.
+            as their configuration says; another input size or patch becomes the preset's); or a PARSeq, converted from
+            any vision transformer: its image tower is taken, and the text tower is random.
         token_only: whether the text tower is made of CLIP's token embeddings alone.
 
     Raises:
@@ -30,6 +30,7 @@ def starting_model(preset: str, start: Path | None, token_only: bool = False) ->
     merge_peft(given)
     if isinstance(given, Clip):
         cfg = _with_towers(cfg, given, preset, start)
+        given.image_tower = given.image_tower.resized(cfg.image)
     elif isinstance(given, Parseq):
         cfg = replace(cfg, image=given.cfg.image, mean=given.cfg.mean, std=given.cfg.std)
     elif given is not None:
@@ -47,14 +48,16 @@ def starting_model(preset: str, start: Path | None, token_only: bool = False) ->
 
 
 def _with_towers(cfg: Clip4StrConfig, clip: Clip, preset: str, folder: Path | None) -> Clip4StrConfig:
-    """`cfg` with the towers of `clip`, whose sizes must be the same."""
+    """`cfg` with the towers of `clip`, whose sizes must be the same, those of input and patch apart."""
     towers = clip.cfg
+    free = {"heads", "activation", "dropout", "height", "width_px", "patch"}
     for ours, theirs in ((cfg.image, towers.image), (cfg.text, towers.text)):
-        unlike = {k for k in vars(ours) if getattr(ours, k) != getattr(theirs, k)} - {"heads", "activation", "dropout"}
+        unlike = {k for k in vars(ours) if getattr(ours, k) != getattr(theirs, k)} - free
         if unlike:
             key = sorted(unlike)[0]
             raise ConfigError(
                 f"{folder} holds towers with {key} {getattr(theirs, key)}, {preset} has {getattr(ours, key)}: "
                 "choose the preset of that size with --model.model"
             )
-    return replace(cfg, image=towers.image, text=towers.text, embed_dim=towers.embed_dim)
+    image = replace(towers.image, height=cfg.image.height, width_px=cfg.image.width_px, patch=cfg.image.patch)
+    return replace(cfg, image=image, text=towers.text, embed_dim=towers.embed_dim)

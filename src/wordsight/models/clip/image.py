@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from wordsight.models.clip.resize import resize_image_tower
 from wordsight.models.config import ImageTowerConfig
 from wordsight.models.layers import Block, run_blocks
 
@@ -79,3 +80,11 @@ class ImageTower(nn.Module):
             x = torch.cat([self.class_embedding.expand(x.shape[0], 1, -1), x], dim=1)
         x = self.norm_pre(x + self.positional_embedding)
         return self.norm_post(run_blocks(self.blocks, x, self.checkpointing))
+
+    def resized(self, cfg: ImageTowerConfig) -> "ImageTower":
+        """A tower with these weights for a configuration that has another input size or patch, or itself."""
+        if cfg == self.cfg:
+            return self
+        tower = ImageTower(cfg, self.projection.shape[1])
+        tower.load_state_dict(resize_image_tower(self.state_dict(), self.cfg, cfg))
+        return tower
