@@ -171,6 +171,7 @@ def test_going_on_reads_no_shard_that_lies_before(shards: Path, monkeypatch: pyt
     assert [place.rpartition(".")[2] for place in read] == ["json", "tar"]
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_two_ranks_of_two_workers_stream_over_http(address: str) -> None:
     data = pytest.importorskip("torch.utils.data")
 
