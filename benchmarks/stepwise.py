@@ -282,7 +282,7 @@ def plant(stepwise: Stepwise, words: npt.NDArray[np.int64]) -> None:
 
 
 class Clocked(Planted):
-    """The same, timed by stage. Projecting a memory to K/V is the decoders' work, as it is in the step-by-step model."""
+    """The same, timed by stage. Projecting a memory to K/V is the decoders' work, as in the step-by-step model."""
 
     def __init__(self, model: Clip4Str, words: npt.NDArray[np.int64], wrong: float) -> None:
         super().__init__(model, words, wrong)
@@ -316,10 +316,10 @@ class Clocked(Planted):
 
 
 def random_words(count: int, shortest: int, longest: int, model: Clip4Str) -> npt.NDArray[np.int64]:
-    """Ids (count, P) of words of all lengths from `shortest` to `longest`, lower-case letters."""
+    """Ids (count, P) of lower-case words whose lengths are spread evenly from `shortest` to `longest`."""
     rng = np.random.default_rng(0)
     words = np.zeros((count, model.cfg.max_length + 1), np.int64)
-    for row, length in zip(words, np.resize(np.arange(shortest, longest + 1), count), strict=True):
+    for row, length in zip(words, np.linspace(shortest, longest, count).round().astype(int), strict=True):
         row[:length] = rng.integers(11, 37, length)  # after the digits
     return rng.permutation(words)
 
