@@ -1,1 +1,1 @@
-"""Writing packs from trained weights."""
+"""Other people's checkpoints into ours, and ours into packs."""
