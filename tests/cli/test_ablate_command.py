@@ -2,6 +2,7 @@ import dataclasses
 import json
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
@@ -27,7 +28,7 @@ def small(monkeypatch):
 @pytest.fixture
 def ablate(tmp_path):
     def run(name, *flags, code=0):
-        sizes = ["--model", "small", "--steps", "2", "--batch-size", "4", "--rendered", "6", "--workers", "0"]
+        sizes = ["--model", "small", "--steps", "2", "--batch-size", "4", "--eval-words", "6", "--workers", "0"]
         result = CliRunner().invoke(app, ["ablate", name, "-o", str(tmp_path / "out"), *sizes, *flags])
         assert result.exit_code == code, (result.output, result.exception)
         return json.loads((tmp_path / "out" / f"{name}.json").read_text()) if code == 0 else result
@@ -129,3 +130,16 @@ def test_without_matplotlib_there_is_no_plot(ablate, monkeypatch, tmp_path, capl
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert plot(None, tmp_path / "x.png") is False
     assert "matplotlib" in caplog.text
+
+
+def test_real_words_are_trained_on_and_their_last_tenth_is_read(ablate, tmp_path):
+    words = tmp_path / "words"
+    words.mkdir()
+    for i in range(40):
+        Image.new("RGB", (60, 20), (6 * i, 100, 50)).save(words / f"{i}.png")
+    (words / "labels.tsv").write_text("".join(f"{i}.png\tword{i}\n" for i in range(40)))
+    found = ablate("pretraining", "--real", str(words), "--real-share", "1")
+    assert found["settings"]["plain"] is False
+    assert found["rows"][0]["status"] == "done"
+    assert 4 <= found["n"] <= 4 + 6  # rendered words without a letter or digit do not count
+    assert "words" in (tmp_path / "out" / "pretraining.md").read_text()

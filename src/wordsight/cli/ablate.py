@@ -22,12 +22,13 @@ def ablate(
     imagenet_21k: Path | None = typer.Option(None, help="The same, on ImageNet-21K."),
     full: bool = typer.Option(False, "--full", help="Words as on photographs instead of plain ones."),
     real: list[Path] = typer.Option([], help="Real words to train on, a tenth held out; implies --full."),
+    real_share: float = typer.Option(0.25, help="Share of real words in training, above 0, up to 1."),
     words: list[Path] = typer.Option([], help="Word list to render; may be repeated."),
     backgrounds: Path | None = typer.Option(None, help="Folder of pictures to render on."),
     fonts: list[Path] = typer.Option([], help="Folder of fonts; may be repeated. Default: the system's."),
     lr: float = typer.Option(8e-4, min=0, help="Peak learning rate of the decoders."),
     batch_size: int = typer.Option(64, min=1, help="Words per step."),
-    rendered: int = typer.Option(1000, min=1, help="Rendered words that are read in the end."),
+    eval_words: int = typer.Option(1000, min=1, help="Words of every source that are read in the end, at most."),
     workers: int = typer.Option(1, min=0, help="Processes that render."),
 ) -> None:
     """Make one of the paper's tables: train its rows, compare them, say which differences are shown.
@@ -52,7 +53,8 @@ def ablate(
         words=tuple(words),
         backgrounds=backgrounds,
         fonts=tuple(fonts),
-        rendered=rendered,
+        real_share=real_share,
+        eval_words=eval_words,
         workers=workers,
     )
     table = make_table(

@@ -49,7 +49,8 @@ class Settings:
         words: word lists to render.
         backgrounds: pictures to render on.
         fonts: folders of fonts.
-        rendered: how many rendered words are read in the end.
+        real_share: share of real words in training.
+        eval_words: how many words of every source are read in the end, at most.
         workers: processes that render.
     """
 
@@ -62,7 +63,8 @@ class Settings:
     words: tuple[Path, ...] = ()
     backgrounds: Path | None = None
     fonts: tuple[Path, ...] = ()
-    rendered: int = 1000
+    real_share: float = 0.25
+    eval_words: int = 1000
     workers: int = 1
 
 
@@ -112,7 +114,8 @@ def run(row: Row, scale: Scale, settings: Settings, seed: int, samples: Sequence
     trainer = _fit(module, _data(module.model.cfg, settings, seed), settings.steps, bar)
     seconds = time.perf_counter() - began
     loss = float(trainer.callback_metrics["train/loss"])
-    right = read(module.model.eval(), row.cross, samples)
+    model = module.model.eval().to(trainer.strategy.root_device)  # where it trained; Lightning has taken it away
+    right = read(model, row.cross, samples)
     marks = "".join("1" if r else "0" for r in right)
     return Run(seed, marks, parameters, trainable(module.model), round(loss, 4), round(seconds, 1))
 
@@ -122,6 +125,7 @@ def _data(cfg: Clip4StrConfig, settings: Settings, seed: int) -> lightning.Light
         return PlainData(cfg, settings.batch_size, settings.workers, seed)
     return WordsData(
         real=settings.real,
+        real_share=settings.real_share,
         words=settings.words,
         backgrounds=settings.backgrounds,
         fonts=settings.fonts,
@@ -159,19 +163,20 @@ def evaluation(cfg: Clip4StrConfig, settings: Settings) -> list[Sample]:
     Benchmarks' test sets have no place here: tables are for choosing.
     """
     if settings.plain:
-        plain = PlainWords(settings.rendered, EVAL_SEED)
+        plain = PlainWords(settings.eval_words, EVAL_SEED)
         return [plain[i] for i in range(len(plain))]
     rendered = RenderedWords(
-        settings.rendered,
+        settings.eval_words,
         EVAL_SEED,
         fonts=list(settings.fonts) or None,
         words=list(settings.words),
         backgrounds=settings.backgrounds,
     )
-    samples = [rendered[i] for i in range(settings.rendered)]
+    samples = [rendered[i] for i in range(settings.eval_words)]
     for path in settings.real:
         _, held_out = holdout(filter_labels(open_source(path), cfg.charset, cfg.max_length)[0], 0.1)
-        samples += [held_out[i] for i in range(len(held_out))]
+        spread = np.linspace(0, len(held_out), min(len(held_out), settings.eval_words), endpoint=False)
+        samples += [held_out[int(i)] for i in spread]
     protocol = Protocol.named(PROTOCOL)
     return [sample for sample in samples if not protocol.reject(sample.text)]
 
