@@ -59,3 +59,11 @@ def test_the_new_character_is_seen(few_fonts: Path) -> None:
     assert crop.text == SIGN
     assert crop.image.dtype == np.uint8
     assert float(crop.image.std()) > 3
+
+
+def test_a_small_charset_is_kept_to(few_fonts: Path) -> None:
+    charset = Charset("few", "12abcA")
+    source = ReplayWords(charset, labels=["Ab1"], fonts=[few_fonts])
+    texts = [source.text(i) for i in range(200)]
+    assert set("".join(texts)) == set(charset.characters)
+    assert {len(text) for text in texts} >= {0, 3}

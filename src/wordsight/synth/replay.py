@@ -72,6 +72,7 @@ class ReplayWords(RenderedWords):
         self.undrawable = "".join(c for c in charset.characters if c not in drawn)
         self._charset = charset
         self._new = "".join(c for c in new if c in drawn)
+        self._kinds = ["".join(c for c in kind if c in charset.characters) for kind in _SAME_KIND]
         self._labels = [label for label in labels if label and set(label) <= drawn]
         self._max_length = max_length
 
@@ -86,7 +87,7 @@ class ReplayWords(RenderedWords):
 
     def _draw_text(self, rng: random.Random) -> str:
         if self._labels and rng.random() < LIKE_LABELS:
-            return _alike(rng, rng.choice(self._labels))
+            return _alike(rng, rng.choice(self._labels), self._kinds)
         text = self._charset.adapt(self._charset.normalize(self._vocabulary.draw(rng)))
         if self._new and text and rng.random() < WITH_NEW:
             place = rng.choice((0, len(text), rng.randrange(len(text) + 1)))
@@ -95,7 +96,10 @@ class ReplayWords(RenderedWords):
         return text
 
 
-def _alike(rng: random.Random, label: str) -> str:
-    """Other digits; in half of the cases other letters, each in its case; all other characters as they are."""
-    kinds = _SAME_KIND if rng.random() < 0.5 else _SAME_KIND[:1]
+def _alike(rng: random.Random, label: str, kinds: Sequence[str]) -> str:
+    """Other digits; in half of the cases other letters, each in its case; all other characters as they are.
+
+    `kinds` are the digits, capitals and small letters to draw from.
+    """
+    kinds = kinds if rng.random() < 0.5 else kinds[:1]
     return "".join(next((rng.choice(kind) for kind in kinds if c in kind), c) for c in label)
