@@ -140,7 +140,10 @@ def plan_finetuning(
         if general
         else RenderedWords(2 * GENERAL_WORDS, _GENERAL_SEED, list(settings.fonts) or None)
     )
-    others, _ = filter_labels(unfiltered, known, model.cfg.max_length)
+    others, _ = filter_labels(unfiltered, charset, model.cfg.max_length)
+    others = View(others, [i for i in range(len(others)) if not set(new) & set(others.text(i))])
+    if not len(others):
+        raise DataError(f"{general}: no word without new characters to measure forgetting on: give other words")
     return Plan(
         start,
         model,
