@@ -10,6 +10,7 @@ import torch
 from small_runs import assert_same, weights
 
 from wordsight.errors import ModelError
+from wordsight.train import Recognition
 from wordsight.train.checkpoints import AtomicCheckpoints
 
 # What differs between runs if anything does: workers, dropout, augmentation, a schedule that counts steps.
@@ -41,6 +42,27 @@ def test_a_killed_run_ends_as_one_that_was_never_killed(start_apart, train_here,
     resumed = train_here("killed", *FLAGS, f"--trainer.max_steps={end}", f"--ckpt_path={last}", dropout=0.1)
     through = train_here("through", *FLAGS, f"--trainer.max_steps={end}", dropout=0.1)
     assert_same(weights(resumed), weights(through))
+
+
+def test_a_run_may_die_between_the_parts_of_a_step(train_here, tmp_path, monkeypatch):
+    """Also in the first step after it was resumed."""
+    flags = ("--data.batch_size=2", "--data.total_batch=4", "--trainer.max_steps=6")
+    through = weights(train_here("through", *flags, dropout=0.1))
+    step, resume, last = Recognition.training_step, [], tmp_path / "dying" / "last.ckpt"
+    for part in (5, 5, 9):
+
+        def dying(self, batch, batch_idx, part=part):
+            if batch.index == part:
+                raise KeyError(part)
+            return step(self, batch, batch_idx)
+
+        monkeypatch.setattr(Recognition, "training_step", dying)
+        with pytest.raises(KeyError):
+            train_here("dying", *flags, *resume, dropout=0.1)
+        assert steps_of(last) == part // 2
+        resume = [f"--ckpt_path={last}"]
+    monkeypatch.setattr(Recognition, "training_step", step)
+    assert_same(weights(train_here("dying", *flags, *resume, dropout=0.1)), through)
 
 
 @pytest.mark.slow

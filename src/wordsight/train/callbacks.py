@@ -53,6 +53,30 @@ class KeepModel(Callback):
             new.rmdir()
 
 
+class KeepCheckpoint(Callback):
+    """Writes `last.ckpt`, from which a run can go on, in the run's folder after every `every` steps.
+
+    Lightning's own also writes the first time that it is asked after a resumption, be it in the middle of a step that
+    has several parts.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self._seen = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What has been done is on the disk."""
+        self._seen = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Write it, if this was the last part of such a step."""
+        if trainer.global_step != self._seen and trainer.global_step % self.every == 0:
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / "last.ckpt")
+        self._seen = trainer.global_step
+
+
 @dataclass(frozen=True)
 class _Seen:
     """A part of a step whose loss may not be known on this side yet."""

@@ -6,12 +6,12 @@ from typing import Any
 
 import lightning
 import yaml  # type: ignore[import-untyped]
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from wordsight.errors import ConfigError
-from wordsight.train.callbacks import DataWait, KeepModel, StopOnNaN
+from wordsight.train.callbacks import DataWait, KeepCheckpoint, KeepModel, StopOnNaN
 from wordsight.train.checkpoints import AtomicCheckpoints
 from wordsight.train.data import WordsData
 from wordsight.train.module import Recognition
@@ -35,16 +35,15 @@ class RecipeCLI(LightningCLI):
         """With what every run has."""
         config = self.config_init["fit"]["trainer"]
         folder = Path(config["default_root_dir"] or "runs")
-        # Lightning's own log of which checkpoint is best is of no use here: the newest is what a run goes on from.
-        every = int(config["val_check_interval"])
-        last = ModelCheckpoint(folder, "last", every_n_train_steps=every, enable_version_counter=False)
-        callbacks = [StopOnNaN(), DataWait(), KeepModel(), last, *(config["callbacks"] or [])]
+        keep = KeepCheckpoint(int(config["val_check_interval"]))
+        callbacks = [StopOnNaN(), DataWait(), KeepModel(), keep, *(config["callbacks"] or [])]
         if config["enable_progress_bar"] is not False:  # each refresh waits for the GPU
             callbacks.append(TQDMProgressBar(refresh_rate=config["log_every_n_steps"] or 50))
         return super().instantiate_trainer(
             callbacks=callbacks,
             logger=[CSVLogger(folder, "csv"), TensorBoardLogger(folder, "tensorboard")],
             plugins=[AtomicCheckpoints(), *(config["plugins"] or [])],
+            enable_checkpointing=False,  # `KeepCheckpoint` does that
             use_distributed_sampler=False,  # ranks share the batches by their numbers
             **kwargs,
         )
