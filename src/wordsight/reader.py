@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from wordsight.decoding import Reading
+from wordsight.decoding import Mode, Reading
 from wordsight.errors import BoxError, ConfigError, WordsightError
 from wordsight.imaging import MAX_PIXELS, Preprocessing, load_image, prepare, rectify
 from wordsight.imaging.geometry import as_polygon as checked
@@ -78,11 +78,13 @@ class Reader:
         min_confidence: 0 to 1; words of photos below it are left out. None: 0.3 for words that the detector found, 0
             for boxes that were given. Crops always get their word.
         batch_size: how many crops go through the recognizer at a time. It does not change the results.
+        mode: how CLIP4STR decodes: "full", "visual" (without the cross-modal branch) or "parallel" (one pass per branch
+            instead of a greedy reading), see `wordsight.decoding.read_psm`. All refine what they read.
 
     Raises:
         ModelError: there is no such model, or its pack is damaged.
         DeviceError: the device is not available.
-        ConfigError: a number is out of range.
+        ConfigError: a number is out of range, or there is no such mode.
     """
 
     _recognizer: Recognizer
@@ -100,11 +102,12 @@ class Reader:
         max_pixels: int = MAX_PIXELS,
         min_confidence: float | None = None,
         batch_size: int = 32,
+        mode: Mode = "full",
     ) -> None:
         from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
         _check("threads", threads is None or threads >= 1, "at least 1, or None")
-        recognizer = OnnxRecognizer(load_pack(find_model(model)), device=device, threads=threads)
+        recognizer = OnnxRecognizer(load_pack(find_model(model)), device=device, threads=threads, mode=mode)
         self._keep(recognizer, lambda: _pp_ocr(threads), max_pixels, min_confidence, batch_size)
 
     @classmethod

@@ -36,6 +36,7 @@ def made(board: Board, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object
         if device == "cuda":
             raise DeviceError("cuda is not here: use cpu")
         readers.append({"model": model, "device": device, "threads": threads, **options})
+        del options["mode"]  # a matter of how the recognizer is made; here it is made already
         return Reader.of(board.reader, board, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr("wordsight.reader.Reader", make)
@@ -70,13 +71,14 @@ def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[di
             "max_pixels": 100_000_000,
             "min_confidence": None,
             "batch_size": 32,
+            "mode": "full",
         }
     ]
 
 
 def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) -> None:
     args = ["--model", "m", "--device", "cpu", "--threads", 1, "--max-pixels", 500000, "--min-confidence", 0.2]
-    assert run(photo, *args, "--batch-size", 5).exit_code == 0
+    assert run(photo, *args, "--batch-size", 5, "--mode", "visual").exit_code == 0
     assert made == [
         {
             "model": "m",
@@ -85,6 +87,7 @@ def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) ->
             "max_pixels": 500000,
             "min_confidence": 0.2,
             "batch_size": 5,
+            "mode": "visual",
         }
     ]
 

@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 from wordsight import Reader
 from wordsight.cli.recognizers import RapidOcr, Tesseract, open_crop_reader, open_scene_reader, parse_tsv
 from wordsight.errors import ConfigError, ModelError
+from wordsight.imaging import prepare
+from wordsight.runtime import OnnxRecognizer, load_pack
 
 
 def card(text: str) -> np.ndarray:
@@ -49,7 +51,22 @@ def test_packs_read_crops_as_a_reader_does(toy_pack: Path) -> None:
     ours = open_crop_reader(str(toy_pack), threads=1)
     words = Reader(toy_pack, threads=1).read_crops(crops)
     assert ours.read(crops) == [(word.text, word.confidence) for word in words]
-    assert ours.settings == {"threads": 1, "provider": "CPUExecutionProvider"}
+    assert ours.settings == {"threads": 1, "provider": "CPUExecutionProvider", "mode": "full"}
+
+
+def test_packs_decode_as_they_are_told(toy_pack: Path) -> None:
+    crop = np.random.default_rng(1).integers(0, 256, (32, 100, 3), dtype=np.uint8)
+    found = {}
+    for mode in ("full", "visual", "parallel"):
+        recognizer = OnnxRecognizer(load_pack(toy_pack), threads=1, mode=mode)
+        (reading,) = recognizer.read(prepare([crop], recognizer.preprocessing))
+        reader = open_crop_reader(str(toy_pack), threads=1, mode=mode)
+        assert reader.settings["mode"] == mode
+        assert reader.read([crop]) == [(reading.text, reading.confidence)]
+        found[mode] = reading.confidence
+    assert found["parallel"] != found["visual"]
+    with pytest.raises(ConfigError, match="backwards"):
+        Reader(toy_pack, mode="backwards")  # type: ignore[arg-type]
 
 
 def test_tesseract_output_is_understood() -> None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from wordsight.cli.app import app
+from wordsight.cli.options import Mode
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
-    from wordsight.cli.recognizers import CropReader, Settings
+    from wordsight.cli.recognizers import CropReader, SceneReader, Settings
     from wordsight.data import OpenedSource
     from wordsight.evaluate import Average, Protocol, Record, Score, Suite
     from wordsight.evaluate.report import Exhibit, Report
@@ -44,6 +45,7 @@ def evaluate(
     limit: int | None = typer.Option(None, min=1, help="Only the first samples (or scenes) of each data set."),
     threads: int | None = typer.Option(None, min=1, help="Threads of the engine; default: as many as processors."),
     batch_size: int = typer.Option(32, min=1, help="Crops that are read at once."),
+    mode: Mode = typer.Option(Mode.full, help="How a pack decodes, as in `wordsight read`."),
     json_file: Path | None = typer.Option(None, "--json", help="Write scores and raw readings here."),
     csv_file: Path | None = typer.Option(None, "--csv", help="Write the tables here."),
     html_file: Path | None = typer.Option(None, "--html", help="Write a page with the worst samples here."),
@@ -53,6 +55,7 @@ def evaluate(
 
     from rich.console import Console
 
+    from wordsight.cli.recognizers import open_crop_reader, open_scene_reader
     from wordsight.errors import ConfigError
     from wordsight.evaluate import find_suite
     from wordsight.evaluate.report import references, tables, to_csv, to_dict, to_html
@@ -70,9 +73,11 @@ def evaluate(
     sources = _find_sets(benchmarks, suite) if benchmarks and suite else _open(data)
     exhibits: list[Exhibit] = []
     if end_to_end:
-        report = _scenes(model, sources, limit, threads)
+        reader = open_scene_reader(model, threads, mode.value)
+        report = _scenes(reader, sources, limit)
     else:
-        report, places = _words(model, sources, rules, limit, threads, batch_size)
+        crop_reader = open_crop_reader(model, threads, mode.value)
+        report, places = _words(crop_reader, sources, rules, limit, batch_size)
         if suite:
             report = _beside_published(report, suite, limit)
         if html_file:
@@ -154,20 +159,17 @@ def _limited(limit: int | None) -> "Settings":
 
 
 def _words(
-    model: str,
+    reader: "CropReader",
     sources: dict[str, "OpenedSource"],
     rules: list["Protocol"],
     limit: int | None,
-    threads: int | None,
     batch_size: int,
 ) -> tuple["Report", list[int]]:
     """Reads and scores the crops of every source. Also says where in its source each record's sample is."""
-    from wordsight.cli.recognizers import open_crop_reader
     from wordsight.data import ScenesSource
     from wordsight.evaluate import averages, score
     from wordsight.evaluate.report import Report
 
-    reader = open_crop_reader(model, threads)
     records, places, scores = [], [], []
     for name, source in sources.items():
         mine, read = _read(reader, source, name, limit, batch_size)
@@ -211,9 +213,8 @@ def _read(
     return records, places
 
 
-def _scenes(model: str, sources: dict[str, "OpenedSource"], limit: int | None, threads: int | None) -> "Report":
+def _scenes(reader: "SceneReader", sources: dict[str, "OpenedSource"], limit: int | None) -> "Report":
     """Finds, reads and scores the words of every scene."""
-    from wordsight.cli.recognizers import open_scene_reader
     from wordsight.data import ScenesSource
     from wordsight.errors import ConfigError
     from wordsight.evaluate import Found, Truth, score_spotting
@@ -222,7 +223,6 @@ def _scenes(model: str, sources: dict[str, "OpenedSource"], limit: int | None, t
     for name, source in sources.items():
         if not isinstance(source, ScenesSource):
             raise ConfigError(f"{name} has no whole scenes: --end-to-end needs a scenes.jsonl")
-    reader = open_scene_reader(model, threads)
     spotting, findings = {}, {}
     for name, source in sources.items():
         assert isinstance(source, ScenesSource)  # noqa: S101 - checked above, before anything is read

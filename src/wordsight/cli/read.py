@@ -5,13 +5,14 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias
 
 import typer
 
 from wordsight.cli.app import app
 from wordsight.cli.boxes import BoxFile
 from wordsight.cli.inputs import Input, expand
+from wordsight.cli.options import Device, Mode
 from wordsight.cli.output import opened
 from wordsight.cli.progress import progress
 from wordsight.errors import WordsightError
@@ -33,16 +34,6 @@ class OutputFormat(StrEnum):
     csv = "csv"
     tsv = "tsv"
     hocr = "hocr"
-
-
-class Device(StrEnum):
-    """What the recognizer runs on."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    coreml = "coreml"
-    openvino = "openvino"
 
 
 @app.command()
@@ -69,6 +60,9 @@ def read(
     batch_size: Annotated[int, typer.Option(min=1, help="Crops that are recognized together.")] = 32,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; by default all.")] = None,
     device: Annotated[Device, typer.Option(help="What the recognizer runs on.")] = Device.auto,
+    mode: Annotated[
+        Mode, typer.Option(help="full, or quicker: visual (no spell check) or parallel (one pass, then refined).")
+    ] = Mode.full,
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures.")] = 100_000_000,
 ) -> None:
     """Read the words in photos, or in crops.
@@ -83,7 +77,16 @@ def read(
         _refuse("; ".join(problems))
     if sum(item.is_stdin for item in inputs) > 1:
         _refuse("- is named more than once: standard input holds one picture")
-    reader, box_file = _start(model, device.value, threads, max_pixels, min_confidence, batch_size, boxes)
+    reader, box_file = _start(
+        boxes,
+        model,
+        device.value,
+        threads,
+        max_pixels=max_pixels,
+        min_confidence=min_confidence,
+        batch_size=batch_size,
+        mode=mode.value,
+    )
     _say(f"reading with {model} on {reader.provider}")
 
     stdin = sys.stdin.buffer.read() if any(item.is_stdin for item in inputs) else b""
@@ -130,23 +133,12 @@ def read(
         raise typer.Exit(1)
 
 
-def _start(
-    model: str,
-    device: str,
-    threads: int | None,
-    max_pixels: int,
-    min_confidence: float | None,
-    batch_size: int,
-    boxes: Path | None,
-) -> tuple["Reader", BoxFile | None]:
-    """The reader and the boxes. Ends the command where either cannot be had."""
+def _start(boxes: Path | None, *args: Any, **options: Any) -> tuple["Reader", BoxFile | None]:
+    """The reader with these options, and the boxes. Ends the command where either cannot be had."""
     from wordsight.reader import Reader
 
     try:
-        reader = Reader(
-            model, device, threads, max_pixels=max_pixels, min_confidence=min_confidence, batch_size=batch_size
-        )
-        return reader, BoxFile(boxes) if boxes else None
+        return Reader(*args, **options), BoxFile(boxes) if boxes else None
     except WordsightError as error:
         _refuse(str(error))
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from wordsight.decoding import Mode
+
     Crop = npt.NDArray[np.uint8]
     Corners = npt.NDArray[np.float64]
 
@@ -41,7 +43,7 @@ class SceneReader(Protocol):
         ...
 
 
-def open_crop_reader(model: str, threads: int | None = None) -> CropReader:
+def open_crop_reader(model: str, threads: int | None = None, mode: "Mode" = "full") -> CropReader:
     """The recognizer called `rapidocr` or `tesseract`, else the pack `model`.
 
     Raises:
@@ -51,10 +53,10 @@ def open_crop_reader(model: str, threads: int | None = None) -> CropReader:
         return RapidOcr(threads)
     if model == "tesseract":
         return Tesseract(threads)
-    return PackReader(model, threads)
+    return PackReader(model, threads, mode)
 
 
-def open_scene_reader(model: str, threads: int | None = None) -> SceneReader:
+def open_scene_reader(model: str, threads: int | None = None, mode: "Mode" = "full") -> SceneReader:
     """The whole of RapidOCR, or a reader with the pack `model`.
 
     Raises:
@@ -67,7 +69,7 @@ def open_scene_reader(model: str, threads: int | None = None) -> SceneReader:
         raise ConfigError("tesseract is compared on crops only: leave out --end-to-end, or choose rapidocr")
     if model == "rapidocr":
         return RapidOcr(threads)
-    return PackReader(model, threads)
+    return PackReader(model, threads, mode)
 
 
 def processors() -> int:
@@ -78,15 +80,15 @@ def processors() -> int:
 class PackReader:
     """A `Reader` with one of our packs: what users get, so tall crops are turned and very wide ones read in parts."""
 
-    def __init__(self, model: str, threads: int | None = None) -> None:
+    def __init__(self, model: str, threads: int | None = None, mode: "Mode" = "full") -> None:
         from wordsight.reader import Reader
         from wordsight.runtime import find_model, load_pack
 
         folder = find_model(model)
         threads = threads or processors()
         self.name = load_pack(folder).name
-        self._reader = Reader(folder, threads=threads, batch_size=_TOGETHER)
-        self.settings: Settings = {"threads": threads, "provider": self._reader.provider}
+        self._reader = Reader(folder, threads=threads, batch_size=_TOGETHER, mode=mode)
+        self.settings: Settings = {"threads": threads, "provider": self._reader.provider, "mode": mode}
 
     def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
         """Text and confidence of each crop, all in one batch."""
