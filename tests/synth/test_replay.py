@@ -31,9 +31,8 @@ def test_a_face_says_which_further_characters_it_draws(faces: tuple[Face, ...]) 
 def test_words_are_in_the_charset_and_like_the_labels(few_fonts: Path) -> None:
     source = ReplayWords(MORE, SIGN, [f"{SIGN} 12.50", "MENU"], 12, fonts=[few_fonts])
     texts = [source.text(i) for i in range(600)]
-    assert texts == [
-        ReplayWords(MORE, SIGN, [f"{SIGN} 12.50", "MENU"], 12, fonts=[few_fonts]).text(i) for i in range(600)
-    ]
+    again = ReplayWords(MORE, SIGN, [f"{SIGN} 12.50", "MENU"], 12, fonts=[few_fonts])
+    assert texts == [again.text(i) for i in range(600)]
     assert all(set(text) <= set(MORE.characters) and len(text) <= 12 for text in texts)
     prices = {text for text in texts if text.startswith(f"{SIGN} ") and len(text) == 7}
     assert len(prices) > 100  # a quarter of the words, hardly two alike
