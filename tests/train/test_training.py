@@ -89,6 +89,15 @@ def test_a_resumed_run_obeys_its_own_flags(train):
     assert sorted(path.name for path in folder.glob("*.ckpt")) == ["last.ckpt"]
 
 
+def test_a_resumed_run_has_its_own_learning_rate(train):
+    folder = train("run", "--trainer.max_steps=2")
+    before = weights(folder)
+    train("run", "--trainer.max_steps=4", "--model.lr=0", f"--ckpt_path={folder / 'last.ckpt'}")
+    after = weights(folder)
+    assert checkpoint.load(folder / "model")[1]["steps"] == 4
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
 def test_a_run_leaves_a_model_logs_and_its_configuration(train):
     folder = train("run", "--trainer.max_steps=4", "--model.decay=2")
     model, about = checkpoint.load(folder / "model")

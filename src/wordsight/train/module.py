@@ -140,6 +140,17 @@ class Recognition(lightning.LightningModule):
             "lr_scheduler": {"scheduler": LambdaLR(optimizer, self._lr_factor), "interval": "step"},
         }
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep this run's learning rates and weight decay: PyTorch would restore those of the run it goes on from."""
+        groups = self.model.param_groups(self.lr, self.decoder_lr_scale, self.weight_decay)
+        rates = [group["lr"] for group in groups]
+        for scheduler in checkpoint["lr_schedulers"]:
+            scheduler["base_lrs"] = rates
+        for optimizer in checkpoint["optimizer_states"]:
+            for saved, group in zip(optimizer["param_groups"], groups, strict=True):
+                factor = self._lr_factor(checkpoint["global_step"])
+                saved |= {"lr": group["lr"] * factor, "initial_lr": group["lr"], "weight_decay": group["weight_decay"]}
+
     def _lr_factor(self, step: int) -> float:
         end = self.trainer.max_steps
         if self.schedule == "one-cycle":

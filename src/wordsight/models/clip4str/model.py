@@ -129,7 +129,7 @@ class Clip4Str(nn.Module):
         """
         return clip4str_losses(self, images, targets, generator, cross, characters)
 
-    def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, object]]:
+    def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, Any]]:
         """AdamW groups (spec 3.1): towers and decoders, each with and without weight decay.
 
         No decay for tensors of one dimension and for embeddings by position and character of the decoders.
