@@ -108,7 +108,7 @@ def tree(words, tmp_path):
 
 
 def test_a_recipe_runs_when_it_is_made_small(tree, tmp_path, monkeypatch):
-    """Really run: converted CLIP towers, a tree of archives, validation words, accumulation, half precision."""
+    """As a real run: converted CLIP towers, a tree of archives, words to validate on, accumulation, half precision."""
     official = presets.clip4str_preset("clip4str-b16")
     image = dataclasses.replace(tiny_config().image, class_token=True, layers=2)
     towers = ClipConfig(image, TextTowerConfig(49408, 77, 32, layers=7, heads=2), 32)
