@@ -1,5 +1,6 @@
 """Fine-tuning: a new character is learnt, old ones are kept, and both are measured."""
 
+import copy
 import json
 import signal
 from functools import partial
@@ -7,15 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_words import LETTERS, NEW, ToyWords, picture, trained_model, write_words
+from toy_words import LETTERS, NEW, ToyWords, picture, toy_model, trained_model, write_words
 
 from wordsight.errors import ConfigError, DataError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.peft import load_adapter
+from wordsight.models.peft import PeftConfig, add_peft, load_adapter, merge_peft
 from wordsight.text import Charset
 from wordsight.train import finetune_fit
 from wordsight.train.batches import Batches
+from wordsight.train.blending import blend
 from wordsight.train.finetune import Settings, plan_finetuning, run_finetuning
 from wordsight.train.finetune_plan import grown_charset
 
@@ -53,7 +55,7 @@ def accuracies(outcome) -> dict[str, float]:
     "tower", [pytest.param("frozen", marks=pytest.mark.slow), "lora", pytest.param("full", marks=pytest.mark.slow)]
 )
 def test_a_new_character_is_learnt_and_the_old_ones_are_kept(start, general, mine, tmp_path, toy, tower):
-    plan = plan_finetuning(start, mine, Settings(tower, steps=60, lr=3e-3), general)
+    plan = plan_finetuning(start, mine, Settings(tower, steps=60, lr=3e-3, blend=0.8), general)
     assert plan.new == NEW
     assert (len(plan.training), len(plan.held_out)) == (120, 30)
     outcome = run_finetuning(plan, tmp_path)
@@ -111,6 +113,30 @@ def test_the_adapter_alone_gives_the_same_on_the_start(start, mine, general, tmp
     torch.testing.assert_close(
         adapted.text_features(captions), outcome.model.text_features(captions), rtol=0, atol=1e-5
     )
+
+
+def test_blending_keeps_new_rows_and_scales_the_rest():
+    start = toy_model()
+    start.eval()
+    tuned = copy.deepcopy(start)
+    add_peft(tuned, PeftConfig("lora", rank=2))
+    with torch.no_grad():
+        for parameter in tuned.parameters():
+            if parameter.requires_grad:
+                parameter += torch.ones_like(parameter)
+    learnt = copy.deepcopy(tuned)
+    blend(tuned, start, 1.0)
+    for name, tensor in learnt.state_dict().items():
+        torch.testing.assert_close(tuned.state_dict()[name], tensor)
+    blend(tuned, start, 0.25, new="c")
+    merge_peft(tuned)
+    merge_peft(learnt)
+    old, full, found = start.state_dict(), learnt.state_dict(), tuned.state_dict()
+    for name in old:
+        expected = old[name] + 0.25 * (full[name] - old[name])
+        if "head." in name or name.endswith("embedding.weight"):
+            expected[3] = full[name][3]  # [E], a, b, then c
+        torch.testing.assert_close(found[name], expected, rtol=0, atol=1e-5)
 
 
 def test_interrupted_training_keeps_what_it_has(start, mine, general, tmp_path, toy):

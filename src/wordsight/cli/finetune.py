@@ -27,6 +27,7 @@ def finetune(
     batch_size: int = typer.Option(32, min=2, help="Crops of each step."),
     lr: float = typer.Option(5e-4, min=0.0, help="Peak learning rate."),
     replay: float = typer.Option(0.5, help="Share of rendered words in training, so that nothing is forgotten."),
+    blend: float = typer.Option(0.6, help="Share of the trained weights in the result: 1 learns and forgets most."),
     valid_share: float = typer.Option(0.2, help="Share of your words that is only read, before and after: the last."),
     general: Path | None = typer.Option(
         None, help="Data set on which forgetting is measured; rendered words unless given."
@@ -53,7 +54,7 @@ def finetune(
     if out.resolve() == start.resolve():
         raise ConfigError(f"--out {out} is the model that you start from: choose another folder")
     settings = Settings(
-        cast("Tower", tower), steps, batch_size, replay, lr, valid_share, workers, seed, tuple(fonts or ())
+        cast("Tower", tower), steps, batch_size, replay, lr, blend, valid_share, workers, seed, tuple(fonts or ())
     )
     plan = plan_finetuning(start, words, settings, general, progress)
     _tell(plan)

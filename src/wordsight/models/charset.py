@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from wordsight.models.clip4str import Clip4Str
+from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.text import Charset, CharTokenizer
 
 
@@ -19,12 +19,9 @@ def with_charset(model: Clip4Str, charset: Charset) -> Clip4Str:
     """
     old, new = model.tokenizer, CharTokenizer(charset)
     cfg = replace(model.cfg, charset=charset)
-    per_token = {f"{decoder}_decoder.embedding.weight" for decoder in ("visual", "cross")}
-    if cfg.captions == "characters" and cfg.text.vocab_size == old.vocab_size:
+    per_token, per_class = character_tables(cfg)
+    if cfg.captions == "characters":
         cfg = replace(cfg, text=replace(cfg.text, vocab_size=new.vocab_size))
-        per_token.add("text_tower.token_embedding.weight")
-    heads = ("visual_decoder.head", "cross_decoder.head", "ctc_head")
-    per_class = {f"{head}.{part}" for head in heads for part in ("weight", "bias")}
     classes = _origins(old, new)  # of [E] and the characters
     tokens = [*classes, old.bos, old.pad]
     state = {
@@ -36,6 +33,18 @@ def with_charset(model: Clip4Str, charset: Charset) -> Clip4Str:
     out = Clip4Str(cfg)
     out.load_state_dict(state)
     return out.eval()
+
+
+def character_tables(cfg: Clip4StrConfig) -> tuple[set[str], set[str]]:
+    """Names of the parameters with a row for every token, and of those with a row for every class; some may be absent.
+
+    In both, row i + 1 is that of the charset's i-th character.
+    """
+    per_token = {f"{decoder}_decoder.embedding.weight" for decoder in ("visual", "cross")}
+    if cfg.captions == "characters":
+        per_token.add("text_tower.token_embedding.weight")
+    heads = ("visual_decoder.head", "cross_decoder.head", "ctc_head")
+    return per_token, {f"{head}.{part}" for head in heads for part in ("weight", "bias")}
 
 
 def _origins(old: CharTokenizer, new: CharTokenizer) -> list[int]:

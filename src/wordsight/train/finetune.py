@@ -20,6 +20,7 @@ from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.peft import merge_peft, save_adapter
 from wordsight.text import Charset
+from wordsight.train.blending import blend
 from wordsight.train.finetune_fit import fit
 from wordsight.train.finetune_plan import Plan, Settings, Watch, plan_finetuning, unwatched
 
@@ -51,7 +52,7 @@ class Outcome:
 
 
 def run_finetuning(plan: Plan, out: Path, watch: Watch | None = None) -> Outcome:
-    """Trains, writes the recognizer (adapters merged) as a checkpoint folder to `out`, and compares.
+    """Trains, blends with the start, writes the recognizer (adapters merged) to `out` as a checkpoint, and compares.
 
     With LoRA, `out/adapter` holds what was trained alone, to be put on `plan.model`. Ctrl-C while training ends it
     early: what is trained by then is kept and compared.
@@ -64,6 +65,7 @@ def run_finetuning(plan: Plan, out: Path, watch: Watch | None = None) -> Outcome
     }
     before = {name: read_words(plan.model, source, f"{name} before", cross, watch) for name, source in sets.items()}
     model, steps = fit(plan, out, watch)
+    blend(model, plan.model, plan.settings.blend, plan.new)
     if plan.tower == "lora":
         save_adapter(model, out / "adapter", start=plan.start.name, steps=steps)
     merge_peft(model)

@@ -43,6 +43,9 @@ class Settings:
         replay_share: share of rendered words in them.
         lr: peak learning rate of what trains; it warms up over the first tenth of the steps and falls to 0 over the
             second half.
+        blend: share of the trained weights in the result, the rest being the start's (see `blending`). A trial with
+            0.6 instead of 1: of 60 held-out words 46 right instead of 49; of 200 other real words, of which the start
+            read 168, 159 instead of 148.
         valid_share: the last part of the user's words, for reading before and after: never trained on.
         workers: processes that render and read.
         seed: decides rendering, augmentation and order.
@@ -54,6 +57,7 @@ class Settings:
     batch_size: int = 32
     replay_share: float = 0.5
     lr: float = 5e-4
+    blend: float = 0.6
     valid_share: float = 0.2
     workers: int = 0
     seed: int = 0
@@ -110,8 +114,8 @@ def plan_finetuning(
         ConfigError: the model cannot be fine-tuned, or a setting is out of range.
     """
     watch = watch or unwatched
-    if not (0 < settings.valid_share < 1 and 0 <= settings.replay_share < 1):
-        raise ConfigError("the shares of held-out and of rendered words must lie between 0 and 1")
+    if not (0 < settings.valid_share < 1 and 0 <= settings.replay_share < 1 and 0 < settings.blend <= 1):
+        raise ConfigError("the shares of held-out words, rendered words and trained weights must lie between 0 and 1")
     model, about = checkpoint.load(start)
     if not isinstance(model, Clip4Str):
         raise ConfigError(f"{start} holds a {model.architecture}: fine-tuning is for clip4str recognizers")
