@@ -83,3 +83,10 @@ def test_words_far_apart_do_not_share_what_is_between():
     strip = np.concatenate([left, np.full((near.shape[0], 60, 3), 255, np.uint8), right], axis=1)
     (_, end), (start, _) = split_words(strip)
     assert start - end == pytest.approx(70, abs=8)
+
+
+@pytest.mark.parametrize("word", ["Welcome", "Illinois", "ALL", "filling", "LA-TA", "10:11", "MINIMUM"])
+@pytest.mark.parametrize("size", [20, 44, 90])
+def test_a_word_of_a_clean_sign_stays_whole(word: str, size: int) -> None:
+    strip, _ = line(word, size, "#f0f0e4", "#183060")
+    assert split_words(strip) == [(0, strip.shape[1])]

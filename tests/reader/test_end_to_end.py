@@ -12,7 +12,6 @@ from rapidfuzz.distance import Levenshtein
 from wordsight import Reader
 
 too_weak = pytest.mark.xfail(reason="the first default model: see the weaknesses in docs/models/tiny.md", strict=False)
-split_wrong = pytest.mark.xfail(reason="the gap network cuts 'Welcome' in two: trained on photographs", strict=False)
 
 LINES = ["Welcome", "Coffee House", "Open 1729"]
 
@@ -32,7 +31,6 @@ def _compact(text: str) -> str:
     return "".join(text.split()).lower()
 
 
-@split_wrong
 def test_words_of_a_sign_in_reading_order(tiny: Reader) -> None:
     photo = tiny.read(_sign(LINES))
     assert [word.text for word in photo.words] == " ".join(LINES).split()

@@ -7,12 +7,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.detect import split_words
+from wordsight.detect import between, find_gaps, split_words
 from wordsight.reading.windows import Span, windows
 
 TALL = 1.5  # height to width; from here on text may run up or down (PP-OCR turns crops at the same ratio)
 WIDEST = 6.0  # width to height; wider pieces are split at gaps or read in windows
 
+# Probability from which a line is cut at a gap, and from which it is read both ways, cut and whole. On 158 training
+# scenes of ICDAR 2015 cutting at 0.7, without doubts, gave an end-to-end H-mean of 54.8; these give 56.7, 0.15 and 0.95
+# 56.5. It costs a sixth more crops.
+_CERTAIN = 0.9
+_POSSIBLE = 0.3
 _MARGIN = 0.1  # of the height, kept left and right of a word that is cut out of a line
 
 
@@ -54,10 +59,14 @@ class Strip:
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a strip that is read as one text: in one look, or in several overlapping ones if it is wide."""
+    """A part of a strip that is read as one text: in one look, or in several overlapping ones if it is wide.
+
+    Where it is doubtful whether it is one text, `parts` are what it may be instead.
+    """
 
     span: Span
     looks: tuple[Span, ...]
+    parts: tuple["Piece", ...] = ()
 
 
 def pieces(strip: Strip, *, split: bool) -> tuple[Piece, ...]:
@@ -68,13 +77,23 @@ def pieces(strip: Strip, *, split: bool) -> tuple[Piece, ...]:
         split: at every gap between words; otherwise only where the strip is wider than `WIDEST`, at as few gaps as do.
     """
     height, width = strip.pixels.shape[:2]
-    whole = (0.0, float(width))
-    if not split and width <= WIDEST * height:
-        return (Piece(whole, (whole,)),)
+    if split:
+        gaps = find_gaps(strip.pixels, _POSSIBLE)
+        words = [_piece(strip, span) for span in with_margins(between(gaps, width), height, width)]
+        certain = [k for k, gap in enumerate(gaps, 1) if gap.probability >= _CERTAIN]
+        runs = [words[first:last] for first, last in pairwise([0, *certain, len(words)])]
+        return tuple(
+            _piece(strip, (run[0].span[0], run[-1].span[1]), tuple(run)) if len(run) > 1 else run[0] for run in runs
+        )
+    if width <= WIDEST * height:
+        return (_piece(strip, (0.0, float(width))),)
     spans = with_margins(split_words(strip.pixels), height, width)
-    if not split:
-        spans = _joined(spans, WIDEST * height)
-    return tuple(Piece(span, _looks(strip.pixels, span)) for span in spans or [whole])
+    return tuple(_piece(strip, span) for span in _joined(spans, WIDEST * height))
+
+
+def _piece(strip: Strip, span: Span, parts: tuple[Piece, ...] = ()) -> Piece:
+    wide = span[1] - span[0] > WIDEST * strip.pixels.shape[0]
+    return Piece(span, tuple(windows(strip.pixels, span)) if wide else (span,), parts)
 
 
 def with_margins(words: Sequence[Span], height: int, width: int) -> list[Span]:
@@ -93,8 +112,3 @@ def _joined(spans: Sequence[Span], limit: float) -> list[Span]:
         else:
             out.append(span)
     return out
-
-
-def _looks(pixels: NDArray[np.uint8], span: Span) -> tuple[Span, ...]:
-    wide = span[1] - span[0] > WIDEST * pixels.shape[0]
-    return tuple(windows(pixels, span)) if wide else (span,)
