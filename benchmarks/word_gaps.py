@@ -35,7 +35,7 @@ HELD_OUT = 160
 WIDTH = 32  # of the network's layers
 LONGEST = 900  # columns of a line to train on; the few longer ones would stretch their whole batch
 PASSES = 4  # how often each line is cut out anew
-STEPS = 2000
+STEPS = 1500
 MARGIN = 0.5  # of the line's height, kept around lines so that each pass can cut them anew
 
 Line = tuple[np.ndarray, np.ndarray]
