@@ -1,7 +1,7 @@
-"""An easy task for compact tables: short words in lower case, flat colours, straight, in a thousand faces.
+"""An easy task for compact tables: short words in lower case, flat colours, straight, in the clearest faces.
 
-A small model learns it within some hundred steps on a CPU, where words as on photographs would leave every row of a
-table near zero.
+On words as on photographs clip4str-tiny reads nothing after 500 steps of 64 and 5 % after 1000: every row of a table that
+a CPU makes in an hour would be near zero.
 """
 
 import random
@@ -19,6 +19,7 @@ from wordsight.synth.vocabulary import Vocabulary
 from wordsight.train.batches import Batch, Batches, FromBatch
 
 LONGEST = 8
+FACES = 40
 
 
 class PlainWords:
@@ -33,7 +34,7 @@ class PlainWords:
         self.count = count
         self.seed = seed
         self._vocabulary = Vocabulary(())
-        self._faces = font_index(None)
+        self._faces = sorted(font_index(None), key=lambda face: (-face.score, face.path, face.weight))[:FACES]
         self._book: FontBook | None = None
 
     def __getstate__(self) -> dict[str, object]:

@@ -54,9 +54,9 @@ class Settings:
         workers: processes that render.
     """
 
-    steps: int = 400
-    batch_size: int = 64
-    lr: float = 8e-4
+    steps: int = 1200
+    batch_size: int = 16
+    lr: float = 1.5e-3
     weight_decay: float = 0.05
     plain: bool = True
     real: tuple[Path, ...] = ()
