@@ -1,7 +1,7 @@
 """An easy task for compact tables: short words in lower case, flat colours, straight, in the clearest faces.
 
-On words as on photographs clip4str-tiny reads nothing after 500 steps of 64 and 5 % after 1000: every row of a table that
-a CPU makes in an hour would be near zero.
+On words as on photographs clip4str-tiny reads nothing after 500 steps of 64 and 5 % after 1000: every row of a table
+that a CPU makes in an hour would be near zero.
 """
 
 import random
