@@ -6,6 +6,7 @@ from small_models import small_config
 
 from wordsight.errors import ConfigError
 from wordsight.experiments.build import Scale, build, enlarged, frozen_layers
+from wordsight.experiments.plain import LONGEST, PlainWords
 from wordsight.experiments.rows import TABLES, Row
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
@@ -59,8 +60,25 @@ def test_the_baseline_is_a_small_patch_transformer_trained_from_left_to_right():
     model = build(rows("components")["baseline"], Scale())
     assert model.cfg.num_permutations == 1
     assert model.cfg.image.grid == (8, 16)
-    assert model.encode(torch.zeros(1, 3, 32, 128)).shape == (1, 128, 192)
+    assert model.encode(torch.zeros(1, 3, 32, 128)).shape == (1, 128, 96)
     assert build(rows("components")["+ PSM"], Scale()).cfg.num_permutations == 4
+
+
+def test_the_compact_model_is_small_and_writes_what_plain_words_need():
+    cfg = Scale().config()
+    assert not cfg.charset.unknown("".join(PlainWords(50).text(i) for i in range(50)))
+    assert cfg.max_length >= LONGEST
+    model = Clip4Str(cfg)
+    assert sum(p.numel() for p in model.parameters()) < 1.5e6
+    assert model.encode(torch.zeros(1, 3, 32, 128)).shape == (1, 32, 96)
+
+
+def test_plain_words_are_a_function_of_their_number():
+    first, again = PlainWords(20, seed=3), PlainWords(20, seed=3)
+    assert (first[7].image == again[7].image).all()
+    assert first[7].text == again.text(7) == first.text(7)
+    assert 2 <= len(first[7].text) <= LONGEST
+    assert [first.text(i) for i in range(20)] != [PlainWords(20, seed=4).text(i) for i in range(20)]
 
 
 def test_the_large_model_is_wider_and_deeper():

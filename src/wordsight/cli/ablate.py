@@ -14,7 +14,9 @@ def ablate(
     seeds: int = typer.Option(1, min=1, help="Trainings per row."),
     steps: int = typer.Option(1200, min=1, help="Steps of every training: the cost."),
     budget: float | None = typer.Option(None, min=0, help="Minutes after which no training is begun."),
-    model: str = typer.Option("clip4str-tiny", help="Preset of the rows."),
+    model: str | None = typer.Option(
+        None, help="Preset of the rows. Default: a very small one for plain words, clip4str-tiny for others."
+    ),
     large: str | None = typer.Option(None, help="Preset of the large model. Default: a third wider, twice as deep."),
     clip: Path | None = typer.Option(None, help="Checkpoint folder with CLIP's towers, or a trained recognizer's."),
     clip_large: Path | None = typer.Option(None, help="The same for the large model."),
@@ -26,7 +28,7 @@ def ablate(
     words: list[Path] = typer.Option([], help="Word list to render; may be repeated."),
     backgrounds: Path | None = typer.Option(None, help="Folder of pictures to render on."),
     fonts: list[Path] = typer.Option([], help="Folder of fonts; may be repeated. Default: the system's."),
-    lr: float = typer.Option(1.5e-3, min=0, help="Peak learning rate of the decoders."),
+    lr: float = typer.Option(2e-3, min=0, help="Peak learning rate of the decoders."),
     batch_size: int = typer.Option(16, min=1, help="Words per step."),
     eval_words: int = typer.Option(1000, min=1, help="Words of every source that are read in the end, at most."),
     workers: int = typer.Option(1, min=0, help="Processes that render."),
@@ -38,17 +40,19 @@ def ablate(
     import json
     import sys
 
-    from wordsight.experiments.build import Scale
+    from wordsight.experiments.build import COMPACT, Scale
     from wordsight.experiments.report import plot, to_markdown
     from wordsight.experiments.table import make_table
     from wordsight.experiments.training import Settings
 
+    plain = not (full or real or words or backgrounds or fonts)
+    model = model or (COMPACT if plain else "clip4str-tiny")
     scale = Scale(model, large, clip, clip_large, imagenet_1k, imagenet_21k)
     settings = Settings(
         steps=steps,
         batch_size=batch_size,
         lr=lr,
-        plain=not (full or real or words or backgrounds or fonts),
+        plain=plain,
         real=tuple(real),
         words=tuple(words),
         backgrounds=backgrounds,

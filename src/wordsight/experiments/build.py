@@ -14,6 +14,27 @@ from wordsight.models.config import ImageTowerConfig
 from wordsight.models.freezing import freeze
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.peft import add_peft
+from wordsight.text import Charset, CharTokenizer
+
+
+COMPACT = "compact"
+
+
+def compact() -> Clip4StrConfig:
+    """A quarter of clip4str-tiny's work, for the plain words of `plain`: half as wide, short lower-case words only."""
+    tiny = clip4str_preset("clip4str-tiny")
+    width, heads, charset, longest = 96, 3, Charset.preset("36"), 10
+    stem = ((16, 2, 2), (32, 2, 2), (48, 2, 1), (width, 2, 1), (width, 2, 1))
+    vocab_size = CharTokenizer(charset).vocab_size
+    return replace(
+        tiny,
+        image=replace(tiny.image, stem=stem, width=width, heads=heads, layers=2),
+        text=replace(tiny.text, vocab_size=vocab_size, context=longest + 2, width=width, heads=heads, layers=2),
+        decoder=replace(tiny.decoder, heads=heads),
+        embed_dim=width,
+        charset=charset,
+        max_length=longest,
+    )
 
 
 @dataclass(frozen=True)
@@ -21,7 +42,7 @@ class Scale:
     """How large the models are and what they start from.
 
     Attributes:
-        model: preset of all rows.
+        model: preset of all rows, or `COMPACT`.
         large: preset of the large one; None for a third wider and twice as deep, as ViT-L is to ViT-B.
         clip: checkpoint folder with pre-trained towers: CLIP's, or those of a trained recognizer.
         clip_large: the same for the large model.
@@ -29,7 +50,7 @@ class Scale:
         imagenet_21k: another.
     """
 
-    model: str = "clip4str-tiny"
+    model: str = COMPACT
     large: str | None = None
     clip: Path | None = None
     clip_large: Path | None = None
@@ -54,7 +75,7 @@ class Scale:
 
     def config(self) -> Clip4StrConfig:
         """Of the rows with random weights: the preset with the sizes of the given towers."""
-        preset = clip4str_preset(self.model)
+        preset = compact() if self.model == COMPACT else clip4str_preset(self.model)
         return _around(preset, checkpoint.load(self.clip)[0], self.clip) if self.clip else preset
 
 

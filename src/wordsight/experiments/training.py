@@ -56,7 +56,7 @@ class Settings:
 
     steps: int = 1200
     batch_size: int = 16
-    lr: float = 1.5e-3
+    lr: float = 2e-3
     weight_decay: float = 0.05
     plain: bool = True
     real: tuple[Path, ...] = ()
