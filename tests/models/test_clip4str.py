@@ -168,10 +168,10 @@ def test_auxiliary_ctc_takes_part_and_ignores_what_does_not_fit():
     images = torch.randn(2, 3, 16, 32)
     short = torch.from_numpy(model.tokenizer.encode(["ab", ""]))
     losses = model.loss(images, short, torch.Generator(), cross=False)
-    torch.testing.assert_close(losses.total.detach(), losses.visual + 0.5 * losses.ctc)
-    assert losses.ctc > 0
+    torch.testing.assert_close(losses.total.detach(), losses.parts["visual"] + 0.5 * losses.parts["ctc"])
+    assert losses.parts["ctc"] > 0
     too_long = torch.from_numpy(model.tokenizer.encode(["abcdefgh", "aabb"]))  # 8 > 4; aabb needs 6 columns
-    assert model.loss(images, too_long, torch.Generator(), cross=False).ctc == 0
+    assert model.loss(images, too_long, torch.Generator(), cross=False).parts["ctc"] == 0
 
 
 def test_deeper_decoders_need_their_content_mask(model):

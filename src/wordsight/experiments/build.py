@@ -16,7 +16,6 @@ from wordsight.models.parseq.model import Parseq
 from wordsight.models.peft import add_peft
 from wordsight.text import Charset, CharTokenizer
 
-
 COMPACT = "compact"
 
 

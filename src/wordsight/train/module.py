@@ -107,9 +107,8 @@ class Recognition(lightning.LightningModule):
         torch.manual_seed(self.seed * 1_000_003 + batch.index)
         orders = torch.Generator().manual_seed(self.seed * 1_000_003 + batch.step)
         losses = self.model.loss(batch.images, batch.targets, orders, self.cross, batch.characters)
-        parts = {"visual": losses.visual, "cross": losses.cross, "ctc": losses.ctc}
         self.log("train/loss", losses.total.detach(), prog_bar=True, batch_size=1)
-        self.log_dict({f"train/{k}": v.detach() for k, v in parts.items() if v is not None}, batch_size=1)
+        self.log_dict({f"train/{k}": v for k, v in losses.parts.items()}, batch_size=1)
         return losses.total
 
     def on_validation_epoch_start(self) -> None:

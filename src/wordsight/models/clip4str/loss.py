@@ -1,27 +1,17 @@
 """The training objective of CLIP4STR: both decoders, all permutations in one pass each."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from wordsight.models.losses import Losses
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.parseq.permutations import content_masks, draw_orders, query_masks
 
 if TYPE_CHECKING:
     from wordsight.models.clip4str.model import Clip4Str
-
-
-@dataclass(frozen=True)
-class Losses:
-    """`total` is what is minimised; the parts are for the log. All are scalars."""
-
-    total: Tensor
-    visual: Tensor
-    cross: Tensor | None
-    ctc: Tensor | None
 
 
 def clip4str_losses(
@@ -62,8 +52,7 @@ def losses_of_orders(
     logits = _all_orders(model.visual_decoder, context, model.visual_decoder.memory_kv(memory), seen, orders, padding)
     visual = _cross_entropy(logits, goals, pad, divisor)
 
-    total = visual
-    cross_loss = ctc_loss = None
+    total, parts = visual, {"visual": visual.detach()}
     if cross:
         captions = model.captions(logits.detach()).flatten(0, 1)  # (B * K, S)
         features, caption_mask = model.encode_captions(captions)
@@ -76,11 +65,11 @@ def losses_of_orders(
             context.repeat_interleave(count, dim=0), kv, seen.flatten(0, 1), memory_mask, content
         )
         cross_loss = _cross_entropy(cross_logits, goals, pad, divisor)
-        total = total + cross_loss
+        total, parts["cross"] = total + cross_loss, cross_loss.detach()
     if model.ctc_head is not None:
         ctc_loss = _ctc(model.ctc_head(memory), model.cfg.image.grid, targets, pad)
-        total = total + model.cfg.ctc_weight * ctc_loss
-    return Losses(total, visual.detach(), _detach(cross_loss), _detach(ctc_loss))
+        total, parts["ctc"] = total + model.cfg.ctc_weight * ctc_loss, ctc_loss.detach()
+    return Losses(total, parts)
 
 
 def _all_orders(decoder: Decoder, context: Tensor, kv: Tensor, seen: Tensor, orders: Tensor, padding: Tensor) -> Tensor:
@@ -100,10 +89,6 @@ def _content(decoder: Decoder, orders: Tensor, padding: Tensor) -> Tensor | None
     if len(decoder.layers) == 1:
         return None
     return (content_masks(orders).to(padding.device) + padding[:, None, None]).flatten(0, 1)
-
-
-def _detach(loss: Tensor | None) -> Tensor | None:
-    return None if loss is None else loss.detach()
 
 
 def _cross_entropy(logits: Tensor, goals: Tensor, pad: int, divisor: Tensor | float) -> Tensor:

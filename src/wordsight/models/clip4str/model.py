@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip.text import TextTower, end_of_text
 from wordsight.models.clip4str.config import Clip4StrConfig
-from wordsight.models.clip4str.loss import Losses, clip4str_losses
+from wordsight.models.clip4str.loss import clip4str_losses
+from wordsight.models.losses import Losses
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.registry import register
 

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from wordsight.decoding import PsmSpec
 from wordsight.imaging import Preprocessing
 from wordsight.models.clip.image import ImageTower
-from wordsight.models.clip4str.loss import Losses, clip4str_losses
+from wordsight.models.clip4str.loss import clip4str_losses
 from wordsight.models.clip4str.model import Clip4Str
 from wordsight.models.config import DecoderConfig, ImageTowerConfig, from_plain
+from wordsight.models.losses import Losses
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.registry import register
 from wordsight.text import Charset, CharTokenizer
