@@ -252,6 +252,6 @@ def test_a_reading_does_not_depend_on_the_width_of_the_batch(model, batch):
     wider = torch.cat([targets, torch.full((3, 1), model.tokenizer.pad)], dim=1)
     cfg = dataclasses.replace(model.cfg, num_permutations=1)
     model.cfg = cfg
-    one = model.loss(images, targets, torch.Generator()).visual
-    two = model.loss(images, wider, torch.Generator()).visual
+    one = model.loss(images, targets, torch.Generator()).parts["visual"]
+    two = model.loss(images, wider, torch.Generator()).parts["visual"]
     torch.testing.assert_close(one, two)
