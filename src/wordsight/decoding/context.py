@@ -1,0 +1,77 @@
+"""How scenes come along while a recognizer decodes: decoding itself knows images and rows, and nothing of scenes."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wordsight.decoding.graphs import Floats, Ids
+
+
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """The scenes of a batch of crops in NumPy: what `models.clipter.SceneContext` is in torch, see there.
+
+    Attributes:
+        tokens: (N, M, D_s) float32 of N scenes, N at least 1.
+        index: (B,) int64, the row of `tokens` that belongs to each crop.
+        present: (B,) float32, 1 where there is a scene, 0 for the null scene.
+        boxes: (B, 4) float32, where each crop lies in its scene: centre x, y, width, height as shares of its sides.
+    """
+
+    tokens: Floats
+    index: Ids
+    present: Floats
+    boxes: Floats | None = None
+
+    def __getitem__(self, rows: npt.NDArray[Any]) -> "Scenes":
+        """Those of some of the crops; scenes stay as they are."""
+        boxes = None if self.boxes is None else self.boxes[rows]
+        return replace(self, index=self.index[rows], present=self.present[rows], boxes=boxes)
+
+    @classmethod
+    def none(cls, crops: int, tokens: int, width: int) -> "Scenes":
+        """The null scene for all crops, of `tokens` tokens of this width."""
+        nowhere = np.zeros((1, tokens, width), np.float32)
+        index, present = np.zeros(crops, np.int64), np.zeros(crops, np.float32)
+        return cls(nowhere, index, present, np.zeros((crops, 4), np.float32))
+
+
+class InContext:
+    """Graphs of any decoding kind that see their images in context: all but `image` is as it was."""
+
+    def __init__(self, graphs: Any, context: Any) -> None:
+        self._graphs = graphs
+        self._context = context
+
+    def image(self, images: Floats) -> Any:
+        """`graphs.image(images, context)`."""
+        return self._graphs.image(images, self._context)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._graphs, name)
+
+
+@dataclass(frozen=True, eq=False)
+class WithContext:
+    """Features of a batch (K/V, a memory) and its context: what `image` returns where a later graph needs the context.
+
+    Decoding selects rows of it and hands it on. `features` is an array or tensor with rows first, or another such
+    object; `context` a `Scenes` or `SceneContext`.
+    """
+
+    features: Any
+    context: Any
+
+    def __getitem__(self, rows: Any) -> "WithContext":
+        return WithContext(self.features[rows], self.context[rows])
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the features."""
+        shape: tuple[int, ...] = self.features.shape
+        return shape
