@@ -6,11 +6,30 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from wordsight.text import CharTokenizer
+
 Floats: TypeAlias = npt.NDArray[np.float32]
 Ids: TypeAlias = npt.NDArray[np.int64]
 
 KV: TypeAlias = Any
 """Keys and values (B, depth, 2, L, D), an array of the engine's own kind, on its own device. `kv[rows]` selects."""
+
+Rows: TypeAlias = Any
+"""What a decoder needs of B images, an array (or several) of the engine's own kind. `rows[some]` selects."""
+
+
+class Spec(Protocol):
+    """What decoding has to know of a recognizer besides its graphs: its configuration and its pack both say it."""
+
+    @property
+    def tokenizer(self) -> CharTokenizer:
+        """Of the decoder."""
+        ...
+
+    @property
+    def max_length(self) -> int:
+        """Characters that it was trained to write at most."""
+        ...
 
 
 class PsmGraphs(Protocol):
