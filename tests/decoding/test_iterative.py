@@ -26,8 +26,7 @@ class Corrections:
         self.stages = stages
         self.rows_seen = []
 
-    def image(self, images, context=None):
-        self.context = context
+    def image(self, images):
         numbers = images[:, 0, 0, 0].astype(int)
         return spell([self.stages[n][0] for n in numbers]), numbers
 
@@ -50,10 +49,9 @@ STAGES = [["a", "b", "c", "d", "e"], ["abc"], ["", "ab"], ["edcba", "edcb", "ed"
 
 def test_rows_leave_when_their_reading_stays():
     graphs = Corrections(STAGES)
-    readings = read_iterative(graphs, images([0, 1, 2, 3]), Spec(), context="scenes")
+    readings = read_iterative(graphs, images([0, 1, 2, 3]), Spec())
     assert [r.text for r in readings] == ["d", "abc", "ab", "ed"]  # the first one is cut off after three corrections
     assert graphs.rows_seen == [4, 3, 2]
-    assert graphs.context == "scenes"
 
 
 def test_all_rows_done_ends_it():

@@ -18,8 +18,7 @@ class Spelling:
         self.rows_seen = []
         self.ids = Spec.tokenizer
 
-    def image(self, images, context=None):
-        self.context = context
+    def image(self, images):
         return images[:, 0, 0, :1], np.zeros((len(images), 1), np.float32)
 
     def step(self, tokens, state, memory):
@@ -42,10 +41,9 @@ WORDS = ["abc", "", "eeeee", "d"]
 
 def test_rows_stop_at_their_end_and_leave():
     graphs = Spelling(WORDS)
-    readings = read_recurrent(graphs, images([0, 1, 2, 3]), Spec(), context="scenes")
+    readings = read_recurrent(graphs, images([0, 1, 2, 3]), Spec())
     assert [r.text for r in readings] == WORDS
     assert graphs.rows_seen == [4, 3, 2, 2, 1, 1]
-    assert graphs.context == "scenes"
     sure = np.exp(5) / (np.exp(5) + 5)
     assert [r.confidence for r in readings] == pytest.approx([sure ** (len(w) + 1) for w in WORDS])
 
@@ -73,7 +71,7 @@ class RandomCell:
         self.head = rng.normal(size=(width, ids.num_classes))
         self.end = 2.0 * (np.arange(ids.num_classes) == ids.eos)
 
-    def image(self, images, context=None):
+    def image(self, images):
         memory = np.einsum("bi,iw->bw", images.reshape(len(images), -1), self.features)
         return memory, np.zeros_like(memory)
 

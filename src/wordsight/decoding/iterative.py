@@ -1,6 +1,6 @@
 """Reading, then correcting what was read with a language model, again and again (ABINet, arXiv 2103.06495)."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -14,7 +14,7 @@ CORRECTIONS = 3
 class IterativeGraphs(Protocol):
     """The parts of a recognizer. B rows, P = max_length + 1 positions; no row may influence another."""
 
-    def image(self, images: Floats, context: Any = None) -> tuple[Floats, Rows]:
+    def image(self, images: Floats) -> tuple[Floats, Rows]:
         """(B, 3, H, W) to logits (B, P, C + 1) of what is seen, and the features that corrections need."""
         ...
 
@@ -28,7 +28,6 @@ def read_iterative(
     images: Floats,
     spec: Spec,
     *,
-    context: Any = None,
     corrections: int = CORRECTIONS,
     temperature: float = 1.0,
     alternatives: int = 3,
@@ -39,17 +38,16 @@ def read_iterative(
         graphs: The recognizer's parts.
         images: Prepared crops.
         spec: The rest of the recognizer.
-        context: The scenes of the crops, of the engine's own kind; None without.
         corrections: How often a reading is corrected at most. 0 leaves what is seen.
         temperature: Divides the logits before the softmax of the probabilities.
         alternatives: How many other characters to report per position.
     """
-    logits = decode_iterative(graphs, images, spec, context, corrections)
+    logits = decode_iterative(graphs, images, spec, corrections)
     return [reading(x, spec.tokenizer, temperature=temperature, alternatives=alternatives) for x in logits]
 
 
 def decode_iterative(
-    graphs: IterativeGraphs, images: Floats, spec: Spec, context: Any = None, corrections: int = CORRECTIONS
+    graphs: IterativeGraphs, images: Floats, spec: Spec, corrections: int = CORRECTIONS
 ) -> list[Floats]:
     """`read_iterative` down to the logits (length + 1, C + 1) of every row: its characters and [E].
 
@@ -58,7 +56,7 @@ def decode_iterative(
     """
     if not len(images):
         return []
-    logits, features = graphs.image(images, context)
+    logits, features = graphs.image(images)
     final = logits.copy()
     todo = np.arange(len(images))
     for left in range(corrections, 0, -1):

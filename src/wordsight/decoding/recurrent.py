@@ -1,6 +1,6 @@
 """Greedy decoding of recurrent recognizers (TRBA): one character a step, told the one before."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from wordsight.decoding.readings import Reading, reading
 class RecurrentGraphs(Protocol):
     """The parts of a recognizer. B rows; no row may influence another."""
 
-    def image(self, images: Floats, context: Any = None) -> tuple[Rows, Rows]:
+    def image(self, images: Floats) -> tuple[Rows, Rows]:
         """(B, 3, H, W) to what every step reads (features and their projection, computed once) and the first state."""
         ...
 
@@ -25,7 +25,6 @@ def read_recurrent(
     images: Floats,
     spec: Spec,
     *,
-    context: Any = None,
     temperature: float = 1.0,
     alternatives: int = 3,
 ) -> list[Reading]:
@@ -35,21 +34,20 @@ def read_recurrent(
         graphs: The recognizer's parts.
         images: Prepared crops.
         spec: The rest of the recognizer.
-        context: The scenes of the crops, of the engine's own kind; None without.
         temperature: Divides the logits before the softmax of the probabilities.
         alternatives: How many other characters to report per position.
     """
-    logits = decode_recurrent(graphs, images, spec, context)
+    logits = decode_recurrent(graphs, images, spec)
     return [reading(x, spec.tokenizer, temperature=temperature, alternatives=alternatives) for x in logits]
 
 
-def decode_recurrent(graphs: RecurrentGraphs, images: Floats, spec: Spec, context: Any = None) -> list[Floats]:
+def decode_recurrent(graphs: RecurrentGraphs, images: Floats, spec: Spec) -> list[Floats]:
     """`read_recurrent` down to the logits (length + 1, C + 1) of every row: its characters and [E]."""
     written: list[list[Floats]] = [[] for _ in images]
     todo = np.arange(len(images))
     if not len(todo):
         return []
-    memory, state = graphs.image(images, context)
+    memory, state = graphs.image(images)
     tokens = np.full(len(todo), spec.tokenizer.bos)
     for _ in range(spec.max_length + 1):
         logits, state = graphs.step(tokens, state, memory)
