@@ -42,16 +42,27 @@ def reading(
     Where no position says [E] (a word longer than the model can write) all of them are characters.
     """
     length = int(text_length(logits.argmax(axis=1)[None], tokenizer.eos)[0])
-    scaled = logits[: length + 1].astype(np.float64) / temperature
+    found = probabilities(logits[: length + 1], temperature)
+    chars = characters(found[:length], tokenizer, alternatives)
+    return Reading("".join(c.text for c in chars), float(found.max(axis=1).prod()), chars)
+
+
+def probabilities(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float64]:
+    """Softmax of logits (P, C + 1) over `temperature`."""
+    scaled = logits.astype(np.float64) / temperature
     scaled -= scaled.max(axis=1, keepdims=True)
-    probabilities = np.exp(scaled)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    # Stable, so that the first of two equal classes wins here as it does in argmax.
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, : alternatives + 1]
-    ranked = np.take_along_axis(probabilities, order, axis=1)
+    found: npt.NDArray[np.float64] = np.exp(scaled)
+    found /= found.sum(axis=1, keepdims=True)
+    return found
+
+
+def characters(found: npt.NDArray[np.float64], tokenizer: CharTokenizer, alternatives: int) -> tuple[Char, ...]:
+    """The likeliest class of every row of probabilities (P, C + 1), with the next likeliest ones."""
     names = ("", *tokenizer.charset.characters)
-    chars = tuple(_char(names, ids, values) for ids, values in zip(order[:length], ranked[:length], strict=True))
-    return Reading("".join(c.text for c in chars), float(ranked[:, 0].prod()), chars)
+    # Stable, so that the first of two equal classes wins here as it does in argmax.
+    order = np.argsort(-found, axis=1, kind="stable")[:, : alternatives + 1]
+    ranked = np.take_along_axis(found, order, axis=1)
+    return tuple(_char(names, ids, values) for ids, values in zip(order, ranked, strict=True))
 
 
 def _char(names: Sequence[str], ids: npt.NDArray[np.intp], probabilities: npt.NDArray[np.float64]) -> Char:

@@ -1,0 +1,75 @@
+"""Reading the columns of an image (CRNN): connectionist temporal classification (Graves et al., ICML 2006).
+
+Every column says a character or the blank. What a row of columns spells: equal neighbours become one, then blanks go.
+The blank is [E] of the tokenizer, which has no other use here.
+"""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from wordsight.decoding.graphs import Floats, Ids, Spec
+from wordsight.decoding.readings import Reading, characters, probabilities
+
+
+class CtcGraphs(Protocol):
+    """The one part of a recognizer. No row may influence another."""
+
+    def image(self, images: Floats) -> Floats:
+        """(B, 3, H, W) to the logits (B, T, C + 1) of T columns from left to right."""
+        ...
+
+
+def read_ctc(
+    graphs: CtcGraphs, images: Floats, spec: Spec, *, temperature: float = 1.0, alternatives: int = 3
+) -> list[Reading]:
+    """Reads images (B, 3, H, W): what the likeliest class of every column spells (greedy, 'best path' decoding).
+
+    `confidence` is the probability of that text: the sum over all paths through the columns that spell it (what CTC
+    trains), not that of the best path alone. A character is as probable as the surest of the columns that say it, and
+    its alternatives are that column's; "" stands for the blank. Unlike elsewhere their product is not the confidence.
+
+    Args:
+        graphs: The recognizer's part.
+        images: Prepared crops.
+        spec: The rest of the recognizer; characters after the `max_length`-th are not reported.
+        temperature: Divides the logits before the softmax of the probabilities.
+        alternatives: How many other classes to report per character.
+    """
+    if not len(images):
+        return []
+    return [_reading(x, spec, temperature, alternatives) for x in graphs.image(images)]
+
+
+def _reading(logits: Floats, spec: Spec, temperature: float, alternatives: int) -> Reading:
+    """That of one row (T, C + 1)."""
+    blank = spec.tokenizer.eos
+    found = probabilities(logits, temperature)
+    path = logits.argmax(axis=1)
+    starts = np.flatnonzero(np.diff(path, prepend=-1))  # of runs of equal columns
+    ends = np.append(starts[1:], len(path))
+    runs = [(a, b) for a, b in zip(starts, ends, strict=True) if path[a] != blank][: spec.max_length]
+    surest = np.array([a + found[a:b, path[a]].argmax() for a, b in runs], np.int64)
+    chars = characters(found[surest], spec.tokenizer, alternatives)
+    return Reading("".join(c.text for c in chars), probability(found, path[surest], blank), chars)
+
+
+def probability(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> float:
+    """How probable it is that independent columns spell `ids` (L,): the sum over all paths that do.
+
+    Args:
+        columns: (T, C + 1) probabilities of every class in every column.
+        ids: The characters.
+        blank: The class that stands for none.
+    """
+    states = np.full(2 * len(ids) + 1, blank)  # blank c1 blank c2 ... blank
+    states[1::2] = ids
+    # A character may follow the one before without a blank between them unless they are equal.
+    skips = np.zeros(len(states))
+    skips[3::2] = ids[1:] != ids[:-1]
+    before = np.zeros(len(states) + 2)  # of paths that end in each state, after two that are none
+    before[2] = 1.0  # nothing spelled yet, as if a blank stood before the first column
+    for column in columns:
+        before[2:] = (before[2:] + before[1:-1] + skips * before[:-2]) * column[states]
+    return float(before[-2:].sum())  # the last character, or the blank after it
