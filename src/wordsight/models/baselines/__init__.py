@@ -1,0 +1,1 @@
+"""Recognizers that CLIPTER is measured on besides CLIP4STR and PARSeq."""
