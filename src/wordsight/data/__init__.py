@@ -3,8 +3,9 @@
 from wordsight.data.augment import augment
 from wordsight.data.folder import FolderSource
 from wordsight.data.joined import JoinedSource
+from wordsight.data.links import SceneLink, SceneView
 from wordsight.data.lmdb import LmdbSource
-from wordsight.data.mixing import Mixture, SkipBroken, View, filter_labels, holdout, subset
+from wordsight.data.mixing import Mixture, SkipBroken, View, filter_labels, holdout, scenes_below, subset
 from wordsight.data.randaugment import rand_augment
 from wordsight.data.sample import Sample, Source
 from wordsight.data.scenes import Scene, ScenesSource, SceneWord, read_scenes
@@ -18,6 +19,8 @@ __all__ = [
     "OpenedSource",
     "Sample",
     "Scene",
+    "SceneLink",
+    "SceneView",
     "SceneWord",
     "ScenesSource",
     "SkipBroken",
@@ -30,5 +33,6 @@ __all__ = [
     "open_source",
     "rand_augment",
     "read_scenes",
+    "scenes_below",
     "subset",
 ]

@@ -135,6 +135,17 @@ def _scene(source: Source, i: int) -> tuple[int, int] | None:
             return (part, source.words[i][0]) if isinstance(source, ScenesSource) else None
 
 
+def scenes_below(source: Source) -> Iterator[ScenesSource]:
+    """The sources of scenes that a source is made of, itself included."""
+    if isinstance(source, ScenesSource):
+        yield source
+    elif isinstance(source, JoinedSource):
+        for part in source.parts:
+            yield from scenes_below(part)
+    elif isinstance(source, View | SkipBroken):
+        yield from scenes_below(source.source)
+
+
 def filter_labels(
     source: Source, charset: Charset, max_length: int = 40, *, keep_empty: bool = False
 ) -> tuple[View, dict[str, int]]:

@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from wordsight.data.links import SceneLink
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -20,6 +22,7 @@ class Sample:
         dataset: name of the data set, for tables.
         split: "train", "test", ... where it is known, else empty.
         problem: why the sample that should be here cannot be read, where this one stands in for it (`SkipBroken`).
+        link: the photograph that it was cut from, and where; None where that is not known, as in archives of words.
     """
 
     id: str
@@ -30,6 +33,7 @@ class Sample:
     dataset: str = ""
     split: str = ""
     problem: str = ""
+    link: SceneLink | None = None
 
 
 @runtime_checkable

@@ -6,19 +6,23 @@ Polygons start at the text's top left, clockwise, in pixels of the upright image
 "split", and "at": [offset, length] where the image is a part of a larger file (`data.shards`); a word "script", "id".
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wordsight.data.controls import CONTROLS, Mode, shuffled
 from wordsight.data.folder import read_text
+from wordsight.data.links import Pictures, SceneLink, SceneView, box_of, word_height
 from wordsight.data.sample import Sample
-from wordsight.errors import BoxError, DataError, ImageError
+from wordsight.errors import BoxError, ConfigError, DataError, ImageError
 from wordsight.imaging import load_image, rectify
 
 
@@ -74,6 +78,15 @@ class Scene:
                 return stream.read(self.at[1])
         except OSError as error:
             raise DataError(f"{self.image}: cannot be read ({error.strerror or error}): check the path") from error
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of the picture as it was encoded, 32 hexadecimal digits; it is read once.
+
+        Raises:
+            DataError: its file cannot be read.
+        """
+        return hashlib.blake2b(self.read(), digest_size=16).hexdigest()
 
     def load(self) -> npt.NDArray[np.uint8]:
         """The photograph, uint8 RGB (H, W, 3).
@@ -215,8 +228,9 @@ def read_scenes(path: str | Path) -> list[Scene]:
 class ScenesSource:
     """The legible words of a `scenes.jsonl`, scene by scene, each cut out of its photograph when it is read.
 
-    A photograph is decoded once for consecutive words of it. With `jitter` above 0 every corner moves by a normal
-    shift of `jitter` times the word's height, a function of (seed, i): detectors do not draw boxes like annotators.
+    A photograph is decoded once for consecutive words of it, and each sample is linked to it (see `show`). With
+    `jitter` above 0 every corner moves by a normal shift of `jitter` times the word's height, a function of (seed, i):
+    detectors do not draw boxes like annotators.
 
     Raises:
         DataError: as `read_scenes`.
@@ -236,10 +250,30 @@ class ScenesSource:
         ]
         self._jitter = jitter
         self._seed = seed
-        self._decoded: tuple[int, npt.NDArray[np.uint8]] | None = None
+        self._pictures = Pictures()
+        self.show("real")
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_decoded": None}
+    def show(self, mode: Mode, seed: int = 0) -> None:
+        """From now on, links samples to what a control shows instead of their scenes; crops stay as they are.
+
+        Raises:
+            ConfigError: there is no such control, or only one scene to shuffle.
+        """
+        if mode not in CONTROLS:
+            raise ConfigError(f"no control {mode!r}; there are {', '.join(CONTROLS)}")
+        self._shown = mode, seed
+        self._partners: list[int] | None = None
+        if mode == "shuffle":
+            other = shuffled(map(str, range(len(self.scenes))), seed)
+            self._partners = [int(other[str(s)]) for s in range(len(self.scenes))]
+
+    def _view(self, s: int, w: int) -> SceneView | None:
+        mode, seed = self._shown
+        if mode == "none":
+            return None
+        if self._partners is not None:
+            return SceneView(self.scenes[self._partners[s]], 0)  # shown as it is: it has no word of ours
+        return SceneView(self.scenes[s], w, mode, seed)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -262,12 +296,8 @@ class ScenesSource:
         polygon = self._word(i).polygon
         if self._jitter <= 0:
             return polygon
-        height = (
-            np.linalg.norm(polygon[0] - polygon[-1])
-            + np.linalg.norm(polygon[len(polygon) // 2 - 1] - polygon[len(polygon) // 2])
-        ) / 2
-        shift = np.random.default_rng((self._seed, i)).normal(0.0, self._jitter * float(height), polygon.shape)
-        return polygon + shift
+        scale = self._jitter * word_height(polygon)
+        return polygon + np.random.default_rng((self._seed, i)).normal(0.0, scale, polygon.shape)
 
     def __getitem__(self, i: int) -> Sample:
         """Word i.
@@ -277,10 +307,9 @@ class ScenesSource:
         """
         s, w = self.words[i]
         scene = self.scenes[s]
-        # One local reference, so that threads that share the source at worst decode twice.
-        decoded = self._decoded
-        if decoded is None or decoded[0] != s:
-            decoded = self._decoded = (s, scene.load())
-        return scene.sample(
-            w, decoded[1], self.polygon(i), dataset=scene.dataset or self.dataset, split=self.split or scene.split
+        pixels, polygon = self._pictures.load(scene), self.polygon(i)
+        sample = scene.sample(
+            w, pixels, polygon, dataset=scene.dataset or self.dataset, split=self.split or scene.split
         )
+        link = SceneLink(scene, polygon, box_of(polygon, pixels), self._view(s, w), self._pictures)
+        return replace(sample, link=link)

@@ -1,0 +1,148 @@
+"""What a crop knows of the photograph that it was cut from: what a scene encoder is shown, and how to cut it anew."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from wordsight.data.controls import Mode, control, scene_key
+from wordsight.errors import BoxError
+from wordsight.imaging import rectify
+
+if TYPE_CHECKING:
+    from wordsight.data.scenes import Scene
+
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+Polygon: TypeAlias = npt.NDArray[np.float64]
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""Centre x, centre y, width, height of a crop as shares of its photograph's sides."""
+
+
+@dataclass(frozen=True, eq=False)
+class SceneView:
+    """What a scene encoder is shown for a word; small to pickle: whoever needs the pixels decodes them.
+
+    Attributes:
+        scene: the photograph, not always the word's own (see `ScenesSource.show`).
+        word: the word's number in it; controls that paint words over ask for it.
+        mode: what is done to the photograph, see `controls.control`.
+        seed: of that.
+    """
+
+    scene: "Scene"
+    word: int
+    mode: Mode = "real"
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """Views with the same key have the same pixels.
+
+        Raises:
+            DataError: the photograph's file cannot be read.
+        """
+        return scene_key(self.scene.digest, self.word, self.mode, self.seed)
+
+    def load(self) -> Pixels:
+        """The picture, uint8 RGB (H, W, 3).
+
+        Raises:
+            DataError: the photograph is missing or cannot be decoded.
+        """
+        polygons = [word.polygon for word in self.scene.words]
+        return control(self.scene.load(), polygons, self.word, self.mode, self.seed)
+
+
+class Pictures:
+    """Decodes photographs and keeps the last one, since consecutive words often share theirs. It travels empty."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Scene, Pixels] | None = None
+
+    def __getstate__(self) -> dict[str, None]:
+        return {"_last": None}
+
+    def load(self, scene: "Scene") -> Pixels:
+        """See `Scene.load`."""
+        last = self._last  # one local reference, so that threads that share the object at worst decode twice
+        if last is None or last[0] is not scene:
+            last = self._last = (scene, scene.load())
+        return last[1]
+
+
+@dataclass(frozen=True, eq=False)
+class SceneLink:
+    """Where a crop was cut.
+
+    Attributes:
+        scene: the photograph.
+        polygon: what was cut out of it, float64 (N, 2) in its pixels.
+        box: the same as an upright rectangle.
+        view: what a scene encoder is shown, the photograph itself or a control; None for the null scene.
+        pictures: whose last photograph is most likely this one.
+    """
+
+    scene: "Scene"
+    polygon: Polygon
+    box: Box
+    view: SceneView | None
+    pictures: Pictures
+
+    def cut_anew(self, rng: np.random.Generator, jitter: float, padding: float) -> tuple[Pixels, Box] | None:
+        """A crop along another box, and that box: what a detector might have drawn instead.
+
+        Args:
+            rng: decides the box.
+            jitter: standard deviation of the shift of every corner, in heights of the word.
+            padding: each of the four sides moves outwards by up to this many heights of the word.
+
+        Returns:
+            None where no such box encloses anything.
+        """
+        pixels = self.pictures.load(self.scene)
+        polygon = padded(self.polygon, rng.uniform(0.0, padding, 4)) if padding else self.polygon
+        polygon = polygon + rng.normal(0.0, jitter * word_height(self.polygon), polygon.shape)
+        try:
+            return rectify(pixels, polygon), box_of(polygon, pixels)
+        except BoxError:
+            return None
+
+
+def word_height(polygon: Polygon) -> float:
+    """Mean distance in pixels of the top edge's ends from the bottom edge's."""
+    middle = len(polygon) // 2
+    left, right = polygon[0] - polygon[-1], polygon[middle - 1] - polygon[middle]
+    return float(np.linalg.norm(left) + np.linalg.norm(right)) / 2
+
+
+def padded(polygon: Polygon, shares: npt.NDArray[np.float64]) -> Polygon:
+    """A polygon whose (top, right, bottom, left) side has moved outwards by `shares` of the word's height.
+
+    Where top and bottom have different numbers of points (an odd number in all), only the ends move.
+    """
+    height = word_height(polygon)
+    top, bottom = np.array_split(polygon, 2)
+    bottom = bottom[::-1]
+    out_top, out_bottom = top.copy(), bottom.copy()
+    if len(top) == len(bottom):
+        up = _unit(top - bottom)
+        out_top += shares[0] * height * up
+        out_bottom -= shares[2] * height * up
+    for edge, out in ((top, out_top), (bottom, out_bottom)):
+        out[-1] += shares[1] * height * _unit(edge[-1] - edge[-2])
+        out[0] += shares[3] * height * _unit(edge[0] - edge[1])
+    return np.concatenate([out_top, out_bottom[::-1]])
+
+
+def _unit(vectors: Polygon) -> Polygon:
+    out: Polygon = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+    return out
+
+
+def box_of(polygon: Polygon, pixels: Pixels) -> Box:
+    """The upright rectangle around what a photograph shows of a polygon."""
+    height, width = pixels.shape[:2]
+    (x0, y0), (x1, y1) = np.clip([polygon.min(axis=0), polygon.max(axis=0)], 0, (width, height)) / (width, height)
+    return float(x0 + x1) / 2, float(y0 + y1) / 2, float(x1 - x0), float(y1 - y0)
