@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from wordsight.decoding import Floats, Ids
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clip4str.graphs import TorchGraphs
+from wordsight.models.clip4str.graphs import Memory, TorchGraphs
 
 
 class _Recorder(TorchFunctionMode):
@@ -68,11 +68,11 @@ class WatchedTorch(TorchGraphs):
         super().__init__(model, cross)
         self.looks: dict[str, Floats] = {}
 
-    def visual(self, tokens: Ids, kv: Tensor, mask: Floats) -> Floats:
+    def visual(self, tokens: Ids, kv: Memory, mask: Floats) -> Floats:
         """See `PsmGraphs`."""
         return self._watch("visual", super().visual, tokens, kv, mask)
 
-    def cross(self, tokens: Ids, kv: Tensor, mask: Floats, memory_mask: Floats) -> Floats:
+    def cross(self, tokens: Ids, kv: Memory, mask: Floats, memory_mask: Floats) -> Floats:
         """See `PsmGraphs`."""
         return self._watch("cross", super().cross, tokens, kv, mask, memory_mask)
 

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from wordsight.errors import ConfigError, ModelError
+from wordsight.models.clipter import ClipterConfig, insert
 from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.registry import recognizer_class
 
@@ -31,6 +32,8 @@ def save(model: Any, folder: str | Path, dtype: torch.dtype = torch.float32, **a
     config = {"format": FORMAT, "architecture": model.architecture, "config": model.cfg.to_dict(), "about": about}
     if getattr(model, "peft", None) is not None:
         config["peft"] = asdict(model.peft)
+    if getattr(model, "clipter", None) is not None:
+        config["clipter"] = model.clipter.to_dict()
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     return folder
 
@@ -49,6 +52,8 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         model = recognizer_class(config["architecture"]).from_config(config["config"])
         if "peft" in config:
             add_peft(model, PeftConfig.from_dict(config["peft"]))
+        if "clipter" in config:
+            insert(model, ClipterConfig.from_dict(config["clipter"]))
         state = load_file(folder / "model.safetensors")
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, ConfigError) as error:

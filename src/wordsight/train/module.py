@@ -106,7 +106,7 @@ class Recognition(lightning.LightningModule):
             self.model.cross_decoder.load_state_dict(self.model.visual_decoder.state_dict())
         torch.manual_seed(self.seed * 1_000_003 + batch.index)
         orders = torch.Generator().manual_seed(self.seed * 1_000_003 + batch.step)
-        losses = self.model.loss(batch.images, batch.targets, orders, self.cross, batch.characters)
+        losses = self.model.loss(batch.images, batch.targets, orders, cross=self.cross, characters=batch.characters)
         self.log("train/loss", losses.total.detach(), prog_bar=True, batch_size=1)
         self.log_dict({f"train/{k}": v for k, v in losses.parts.items()}, batch_size=1)
         return losses.total

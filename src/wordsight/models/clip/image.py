@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.models.clip.resize import resize_image_tower
+from wordsight.models.clipter.context import Told
 from wordsight.models.config import ImageTowerConfig
 from wordsight.models.layers import Block, run_blocks
 
@@ -65,21 +66,29 @@ class ImageTower(nn.Module):
         self.norm_post = nn.LayerNorm(cfg.width, cfg.norm_eps)
         self.projection = nn.Parameter(torch.randn(cfg.width, output_dim) * cfg.width**-0.5)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """All tokens through the final norm and the projection."""
-        return self.project(self.tokens(images))
+    def forward(self, images: Tensor, inside: tuple[int, Told] | None = None) -> Tensor:
+        """All tokens through the final norm and the projection; `inside` as in `tokens`."""
+        return self.project(self.tokens(images, inside))
 
     def project(self, tokens: Tensor) -> Tensor:
         """Tokens (B, L, width) in the space that is shared with the text tower."""
         return tokens @ self.projection
 
-    def tokens(self, images: Tensor) -> Tensor:
-        """All tokens through the final norm (B, L, width), not projected."""
+    def tokens(self, images: Tensor, inside: tuple[int, Told] | None = None) -> Tensor:
+        """All tokens through the final norm (B, L, width), not projected.
+
+        `inside`: a block, and what its output (B, L, width) goes through before the next one: CLIPTER inside a tower.
+        """
         x = self.stem(images).flatten(2).transpose(1, 2)  # (B, L, width)
         if self.class_embedding is not None:
             x = torch.cat([self.class_embedding.expand(x.shape[0], 1, -1), x], dim=1)
         x = self.norm_pre(x + self.positional_embedding)
-        return self.norm_post(run_blocks(self.blocks, x, self.checkpointing))
+        blocks = list(self.blocks)
+        if inside is not None:
+            block, told = inside
+            x = told(run_blocks(blocks[: block + 1], x, self.checkpointing))
+            blocks = blocks[block + 1 :]
+        return self.norm_post(run_blocks(blocks, x, self.checkpointing))
 
     def resized(self, cfg: ImageTowerConfig) -> "ImageTower":
         """A tower with these weights for a configuration that has another input size or patch, or itself."""

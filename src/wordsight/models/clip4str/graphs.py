@@ -1,7 +1,7 @@
 """The parts of a CLIP4STR that decoding asks for: as modules, to be exported to ONNX, and as `PsmGraphs`."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from wordsight.decoding.graphs import Floats, Ids
 from wordsight.models.clip4str.model import Clip4Str
+from wordsight.models.clipter.context import Carried, SceneContext
 from wordsight.models.parseq.decoder import Decoder
+
+Memory: TypeAlias = Tensor | Carried
+"""K/V (B, depth, 2, L, D), with the scenes of the rows where a decoder has to hear of them."""
 
 
 class ImageGraph(nn.Module):
@@ -20,10 +24,10 @@ class ImageGraph(nn.Module):
         self.model = model
         self.cross = cross
 
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, image: Tensor, context: SceneContext | None = None) -> tuple[Tensor, ...]:
         """One K/V per decoder."""
         model = self.model
-        memory = model.encode(image)
+        memory = model.encode(image, context)
         visual = model.visual_decoder.memory_kv(memory)
         return (visual, model.cross_decoder.memory_kv(model.cross_memory(memory))) if self.cross else (visual,)
 
@@ -41,23 +45,38 @@ class TextGraph(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """Tokens (B, T), K/V and the query mask (B, T, T) to logits (B, T, C + 1). Content, where it matters, is causal."""
+    """Tokens (B, T), K/V and the query mask (B, T, T) to logits (B, T, C + 1). Content, where it matters, is causal.
 
-    def __init__(self, decoder: Decoder) -> None:
+    `fusion`: that of the decoder's late place, for scenes that are given.
+    """
+
+    def __init__(self, decoder: Decoder, fusion: nn.Module | None = None) -> None:
         super().__init__()
         self.decoder = decoder
+        self.fusion = fusion
 
-    def forward(self, tokens: Tensor, kv: Tensor, mask: Tensor, memory_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        kv: Tensor,
+        mask: Tensor,
+        memory_mask: Tensor | None = None,
+        context: SceneContext | None = None,
+    ) -> Tensor:
         """Logits of every position query."""
+        fusion = self.fusion
+        told = None if fusion is None or context is None else lambda features: fusion(features, context)
         content_mask = None
         if len(self.decoder.layers) > 1:
             content_mask = torch.full_like(mask, float("-inf")).triu(1)
-        logits: Tensor = self.decoder(tokens, kv, mask, memory_mask, content_mask)
+        logits: Tensor = self.decoder(tokens, kv, mask, memory_mask, content_mask, told)
         return logits
 
 
 class TorchGraphs:
     """`PsmGraphs` of a torch model, on the model's device and in its precision. K/V are tensors and stay there.
+
+    For decoders with a late fusion the K/V carry the scenes along.
 
     Put the model in eval mode before use. `cross` false leaves the cross-modal branch out, as for a model whose visual
     branch alone is trained.
@@ -66,14 +85,18 @@ class TorchGraphs:
     def __init__(self, model: Clip4Str, cross: bool = True) -> None:
         self._model = model
         self._image = ImageGraph(model, cross)
-        self._visual = DecoderGraph(model.visual_decoder)
+        self._visual = DecoderGraph(model.visual_decoder, _late(model, "visual"))
         if cross:
             self._text = TextGraph(model)
-            self._cross = DecoderGraph(model.cross_decoder)
+            self._cross = DecoderGraph(model.cross_decoder, _late(model, "cross"))
 
-    def image(self, images: Floats) -> tuple[Tensor, Tensor | None]:
-        """See `PsmGraphs`."""
-        kv = self._run(self._image, images)
+    def image(self, images: Floats, context: SceneContext | None = None) -> tuple[Memory, Memory | None]:
+        """See `PsmGraphs`. `context`: the scenes of the images."""
+        if context is not None:
+            context = context.to(self._model.visual_decoder.positions.device)
+        kv: list[Memory] = list(self._run(self._image, images, context=context))
+        if context is not None and any(name.startswith("late") for name in self._model.fusions):
+            kv = [Carried(x, context) for x in kv if isinstance(x, Tensor)]
         return kv[0], kv[1] if len(kv) > 1 else None
 
     def text(self, tokens: Ids) -> Tensor:
@@ -81,22 +104,36 @@ class TorchGraphs:
         kv: Tensor = self._run(self._text, tokens)
         return kv
 
-    def join(self, image: Tensor, captions: Sequence[Tensor], of_row: Ids, lengths: Ids) -> Tensor:
+    def join(self, image: Memory, captions: Sequence[Tensor], of_row: Ids, lengths: Ids) -> Memory:
         """See `join_arrays`."""
+        if isinstance(image, Carried):
+            return Carried(self._join(image.tensor, captions, of_row, lengths), image.context)
+        return self._join(image, captions, of_row, lengths)
+
+    def _join(self, image: Tensor, captions: Sequence[Tensor], of_row: Ids, lengths: Ids) -> Tensor:
         texts = pad_sequence([kv.movedim(2, 0) for kv in captions], batch_first=True)  # (N, longest S, depth, 2, D)
         texts = texts[torch.from_numpy(of_row).to(image.device), : int(lengths.max()) - image.shape[3]]
         return torch.cat([image, texts.movedim(1, 3)], dim=3)
 
-    def visual(self, tokens: Ids, kv: Tensor, mask: Floats) -> Floats:
+    def visual(self, tokens: Ids, kv: Memory, mask: Floats) -> Floats:
         """See `PsmGraphs`."""
-        return self._run(self._visual, tokens, kv, mask).float().cpu().numpy()
+        return self._decode(self._visual, tokens, kv, mask)
 
-    def cross(self, tokens: Ids, kv: Tensor, mask: Floats, memory_mask: Floats) -> Floats:
+    def cross(self, tokens: Ids, kv: Memory, mask: Floats, memory_mask: Floats) -> Floats:
         """See `PsmGraphs`."""
-        return self._run(self._cross, tokens, kv, mask, memory_mask).float().cpu().numpy()
+        return self._decode(self._cross, tokens, kv, mask, memory_mask)
 
-    def _run(self, module: nn.Module, *inputs: Tensor | Floats | Ids) -> Any:
+    def _decode(self, graph: DecoderGraph, tokens: Ids, kv: Memory, *masks: Floats) -> Floats:
+        kv, context = (kv.tensor, kv.context) if isinstance(kv, Carried) else (kv, None)
+        return self._run(graph, tokens, kv, *masks, context=context).float().cpu().numpy()
+
+    def _run(self, module: nn.Module, *inputs: Tensor | Floats | Ids, **more: Any) -> Any:
         example = self._model.visual_decoder.positions
         with torch.inference_mode():
             tensors = (torch.as_tensor(x).to(example.device, non_blocking=True) for x in inputs)
-            return module(*(x.to(example.dtype) if x.is_floating_point() else x for x in tensors))
+            return module(*(x.to(example.dtype) if x.is_floating_point() else x for x in tensors), **more)
+
+
+def _late(model: Clip4Str, decoder: str) -> nn.Module | None:
+    """The fusion on a decoder's output, if there is one."""
+    return getattr(model.fusions, f"late_{decoder}", None)

@@ -18,17 +18,24 @@ from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip.text import TextTower, end_of_text
 from wordsight.models.clip4str.config import Clip4StrConfig
 from wordsight.models.clip4str.loss import clip4str_losses
+from wordsight.models.clipter import fusion_groups
+from wordsight.models.clipter.context import BLOCK, Contextual, SceneContext
 from wordsight.models.losses import Losses
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.registry import register
 
 
 @register("clip4str")
-class Clip4Str(nn.Module):
-    """The recognizer. Its parts can be called one by one; `loss` is the training objective."""
+class Clip4Str(Contextual):
+    """The recognizer. Its parts can be called one by one; `loss` is the training objective.
+
+    Scenes (ours; CLIPTER's paper has no CLIP4STR): early is once, before both branches, and learns from the visual loss
+    only, since the cross-modal branch sends no gradient into the memory; late is one fusion for each decoder's output.
+    """
 
     architecture: ClassVar[str]
     decoding = "psm"
+    places = ("early", "late.visual", "late.cross")
 
     @classmethod
     def from_config(cls, values: Mapping[str, Any]) -> "Clip4Str":
@@ -54,10 +61,19 @@ class Clip4Str(nn.Module):
         """Whether both towers compute their blocks twice while training, to keep less in memory."""
         self.image_tower.checkpointing = self.text_tower.checkpointing = on
 
-    def encode(self, images: Tensor) -> Tensor:
+    @property
+    def widths(self) -> dict[str, int]:
+        """See `Contextual`."""
+        cfg = self.cfg
+        early = {"early": cfg.visual_dim, BLOCK: cfg.image.width}
+        return early | {"late.visual": cfg.visual_dim, "late.cross": cfg.embed_dim}
+
+    def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to memory (B, L, D)."""
-        memory: Tensor = self.image_tower(images) if self.cfg.share_dim else self.image_tower.tokens(images)
-        return memory[:, :1] if self.cfg.pooled else memory
+        inside = self.inside(context)
+        given = (images,) if inside is None else (images, inside)
+        memory: Tensor = self.image_tower(*given) if self.cfg.share_dim else self.image_tower.tokens(*given)
+        return self.fuse("early", memory[:, :1] if self.cfg.pooled else memory, context)
 
     def cross_memory(self, memory: Tensor) -> Tensor:
         """The image's part (B, L, D) of the cross-modal decoder's memory."""
@@ -114,7 +130,9 @@ class Clip4Str(nn.Module):
         images: Tensor,
         targets: Tensor,
         generator: torch.Generator,
+        *,
         cross: bool = True,
+        context: SceneContext | None = None,
         characters: float | None = None,
     ) -> Losses:
         """Training objective of both branches under permuted sequence modelling (spec 1.5, 1.6).
@@ -125,19 +143,21 @@ class Clip4Str(nn.Module):
             generator: draws the orders, on the CPU.
             cross: whether the cross-modal branch takes part. It gives no gradient to the image tower or the visual
                 decoder, so the visual branch trains the same with and without it.
+            context: the scenes of the images.
             characters: where the batch is one of several parts of an optimiser step, how many characters their labels
                 have on average: the mean of the parts' losses is then the loss of the whole step.
         """
-        return clip4str_losses(self, images, targets, generator, cross, characters)
+        return clip4str_losses(self, images, targets, generator, cross=cross, context=context, characters=characters)
 
     def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, Any]]:
-        """AdamW groups (spec 3.1): towers and decoders, each with and without weight decay.
+        """AdamW groups (spec 3.1): towers and decoders, each with and without weight decay; then those of fusions.
 
-        No decay for tensors of one dimension and for embeddings by position and character of the decoders.
+        No decay for tensors of one dimension and for embeddings by position and character of the decoders. Fusions are
+        new, as decoders are, and learn at their rate; `fusion_groups` says how.
         """
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.named_parameters():
-            if not parameter.requires_grad:
+            if not parameter.requires_grad or name.startswith("fusions."):
                 continue
             tower = name.startswith(("image_tower.", "text_tower."))
             decay = parameter.ndim >= 2 and not name.endswith(("decoder.positions", "decoder.embedding.weight"))
@@ -149,4 +169,4 @@ class Clip4Str(nn.Module):
                 "weight_decay": weight_decay if decay else 0.0,
             }
             for (tower, decay), parameters in groups.items()
-        ]
+        ] + fusion_groups(self, lr * decoder_lr_scale, weight_decay)

@@ -1,13 +1,25 @@
 """The scenes that crops come from, as a recognizer is told of them; and the recognizer's side of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from wordsight.models.clipter.config import ClipterConfig
+
 Place: TypeAlias = Literal["early", "late"]
 """CLIPTER's two integrations: inside or after the visual encoder, or on the decoder's side."""
+
+BLOCK = "early.block"
+"""Another early place: behind one block of an image tower, for recognizers that give its width."""
+
+Told: TypeAlias = Callable[[Tensor], Tensor]
+"""Features (B, L, D) to features that have seen their scenes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,26 @@ class SceneContext:
         return SceneContext(tokens, index, present, boxes)
 
 
+@dataclass(frozen=True)
+class Carried:
+    """What an engine made of crops, (B, ...), with their scenes: `carried[rows]` selects both, for decoding."""
+
+    tensor: Tensor
+    context: SceneContext
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of the tensor."""
+        return self.tensor.shape
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def __getitem__(self, rows: Tensor | npt.NDArray[np.int64]) -> "Carried":
+        rows = torch.as_tensor(rows, device=self.tensor.device)
+        return Carried(self.tensor[rows], self.context[rows])
+
+
 class Contextual(nn.Module):
     """A recognizer that can be told of scenes. A subclass calls `fuse` at its early and at its late place.
 
@@ -56,13 +88,16 @@ class Contextual(nn.Module):
     places: tuple[str, ...] = ("early", "late")
     """Names that `fuse` is called with; the part before a dot is the `Place`."""
 
+    clipter: "ClipterConfig | None" = None
+    """What was inserted."""
+
     def __init__(self) -> None:
         super().__init__()
         self.fusions = nn.ModuleDict()  # place to fusion, empty until one is inserted; names with "_" for "."
 
     @property
     def widths(self) -> dict[str, int]:
-        """Width of the features at each of `places`."""
+        """Width of the features at each of `places`; and at `BLOCK`, where the recognizer can be told there."""
         raise NotImplementedError
 
     def fuse(self, place: str, features: Tensor, context: SceneContext | None) -> Tensor:
@@ -72,3 +107,14 @@ class Contextual(nn.Module):
             return features
         out: Tensor = self.fusions[name](features, context)
         return out
+
+    def told(self, place: str, context: SceneContext | None) -> Told | None:
+        """`fuse` at a place, for parts that know of no scenes; None where nothing would change."""
+        if context is None or place.replace(".", "_") not in self.fusions:
+            return None
+        return lambda features: self.fuse(place, features, context)
+
+    def inside(self, context: SceneContext | None) -> tuple[int, Told] | None:
+        """The block of the image tower behind which features are told of their scenes, and how; None: nowhere."""
+        told = self.told(BLOCK, context)
+        return None if told is None or self.clipter is None else (self.clipter.early_block or 0, told)

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from wordsight.models.clipter.context import Told
 from wordsight.models.config import DecoderConfig
 from wordsight.models.layers import Attention, Mlp, init_transformer
 
@@ -63,6 +64,7 @@ class Decoder(nn.Module):
         mask: Tensor,
         memory_mask: Tensor | None = None,
         content_mask: Tensor | None = None,
+        told: Told | None = None,
     ) -> Tensor:
         """Logits of all queries at once.
 
@@ -73,6 +75,7 @@ class Decoder(nn.Module):
                 the T position queries are used again and again, once per permutation.
             memory_mask: additive (B, L), hides memory tokens (padding of captions).
             content_mask: additive, broadcasting to (B, T, T), needed where depth > 1.
+            told: what the output (B, Q, D) goes through before the head: CLIPTER's late place.
 
         Returns:
             (B, Q, C + 1).
@@ -91,4 +94,5 @@ class Decoder(nn.Module):
                 if content_mask is None:
                     raise ValueError("a decoder of more than one layer needs a content mask")
                 content = layer(content, content, kv[:, i], content_mask.unsqueeze(-3), memory_mask)
-        return self.head(self.norm(x))
+        x = self.norm(x)
+        return self.head(x if told is None else told(x))

@@ -5,13 +5,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wordsight.decoding import PsmSpec
 from wordsight.imaging import Preprocessing
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip4str.loss import clip4str_losses
 from wordsight.models.clip4str.model import Clip4Str
+from wordsight.models.clipter.context import BLOCK, Contextual, SceneContext
 from wordsight.models.config import DecoderConfig, ImageTowerConfig, from_plain
 from wordsight.models.losses import Losses
 from wordsight.models.parseq.decoder import Decoder
@@ -78,11 +79,15 @@ class ParseqConfig:
 
 
 @register("parseq")
-class Parseq(nn.Module):
-    """The recognizer: what `Clip4Str` is without its cross-modal branch, in any vision transformer."""
+class Parseq(Contextual):
+    """The recognizer: what `Clip4Str` is without its cross-modal branch, in any vision transformer.
+
+    It is told of scenes early, on the encoder's output or inside its tower, or late, on the decoder's output.
+    """
 
     architecture: ClassVar[str]
     decoding = "psm"
+    places = ("early", "late.visual")
     cross_decoder = ctc_head = None
 
     @classmethod
@@ -98,16 +103,30 @@ class Parseq(nn.Module):
         ids = self.tokenizer
         self.visual_decoder = Decoder(cfg.decoder, cfg.embed_dim, ids.vocab_size, ids.num_classes, cfg.max_length)
 
-    def encode(self, images: Tensor) -> Tensor:
+    @property
+    def widths(self) -> dict[str, int]:
+        """See `Contextual`."""
+        return {"early": self.cfg.embed_dim, BLOCK: self.cfg.image.width, "late.visual": self.cfg.embed_dim}
+
+    def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to memory (B, L, D)."""
-        memory: Tensor = self.image_tower(images)
-        return memory
+        inside = self.inside(context)
+        memory: Tensor = self.image_tower(images) if inside is None else self.image_tower(images, inside)
+        return self.fuse("early", memory, context)
 
     def loss(
-        self, images: Tensor, targets: Tensor, generator: torch.Generator, characters: float | None = None
+        self,
+        images: Tensor,
+        targets: Tensor,
+        generator: torch.Generator,
+        *,
+        context: SceneContext | None = None,
+        characters: float | None = None,
     ) -> Losses:
         """Training objective under permuted sequence modelling: that of `Clip4Str.loss` without the cross branch."""
         visual_branch = cast(Clip4Str, self)  # all that the loss touches without the cross branch
-        return clip4str_losses(visual_branch, images, targets, generator, cross=False, characters=characters)
+        return clip4str_losses(
+            visual_branch, images, targets, generator, cross=False, context=context, characters=characters
+        )
 
     param_groups = Clip4Str.param_groups

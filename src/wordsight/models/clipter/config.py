@@ -1,0 +1,81 @@
+"""What a CLIPTER is made of."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from wordsight.errors import ConfigError
+from wordsight.models.clipter.context import Place
+
+FusionKind = Literal["gated", "mh-ca-mini", "mh-ca-base"]
+Keys = Literal["scene", "word+scene"]
+GateForm = Literal["convex", "additive"]
+
+
+@dataclass(frozen=True)
+class ClipterConfig:
+    """How a recognizer is told of scenes. Whose reading of the paper each option is stands in docs/clipter.md.
+
+    Attributes:
+        encoder: the frozen scene encoder, as `SceneEncoder.load` understands it; kept so that a trained recognizer
+            says what its scene tokens have to come from.
+        kernel: k of the average pooling over the encoder's token grid; None is infinite: the [CLS] token alone.
+        keep_cls: whether [CLS] stays beside pooled tokens (ours; the paper's text leaves it open).
+        place: "early", in or after the visual encoder, or "late", on the decoder's output.
+        early_block: fuse after this block (from 0) of the image tower instead of on the encoder's output.
+        fusion: "gated" (gated attention), "mh-ca-mini" or "mh-ca-base" (multi-head cross-attention).
+        keys: what MH-CA attends to: the scene, or the word's own features and the scene.
+        gate_form: "convex", (1 - g) F + g A, is the paper's; "additive", F + g A, is the form of Flamingo and QA-ViT.
+        clamp: keep g in 0..1. Without it tanh lets g below 0, where (1 - g) F + g A is no convex combination.
+        box: add an embedding of where the crop lies in its scene to the queries (ours).
+        scene_dim: width of the scene tokens.
+        gate_lr_scale: the gate learns this many times faster than the recognizer's encoder (ours: at the small rates
+            of fine-tuning one scalar would hardly move).
+
+    Raises:
+        ConfigError: an unknown choice, a size below 1, or options that contradict each other.
+    """
+
+    encoder: str = "random"
+    kernel: int | None = None
+    keep_cls: bool = True
+    place: Place = "early"
+    early_block: int | None = None
+    fusion: FusionKind = "gated"
+    keys: Keys = "scene"
+    gate_form: GateForm = "convex"
+    clamp: bool = False
+    box: bool = False
+    scene_dim: int = 768
+    gate_lr_scale: float = 10.0
+
+    def __post_init__(self) -> None:
+        choices: dict[str, Any] = {"place": Place, "fusion": FusionKind, "keys": Keys, "gate_form": GateForm}
+        for name, kind in choices.items():
+            if getattr(self, name) not in get_args(kind):
+                options = ", ".join(get_args(kind))
+                raise ConfigError(f"{name} cannot be {getattr(self, name)!r}: choose one of {options}")
+        if self.kernel is not None and self.kernel < 1:
+            raise ConfigError(f"kernel {self.kernel} must be 1 or more; null is infinite, the [CLS] token alone")
+        if self.scene_dim < 1:
+            raise ConfigError(f"scene_dim {self.scene_dim} must be 1 or more: it is the width of the scene tokens")
+        if self.early_block is not None and (self.place != "early" or self.early_block < 0):
+            raise ConfigError(f"early_block {self.early_block} needs place 'early' and a block number from 0")
+        if self.fusion == "gated" and self.keys != "scene":
+            raise ConfigError("gated attention pools the scene and has no keys of the word: set keys to scene")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ClipterConfig":
+        """The inverse of `to_dict`.
+
+        Raises:
+            ConfigError: a key is unknown.
+        """
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigError(f"not a ClipterConfig: {error}") from None
