@@ -1,0 +1,172 @@
+"""Scene tokens, computed once: the encoder is frozen, and a scene's words, epochs and runs all want the same."""
+
+import hashlib
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+_log = logging.getLogger(__name__)
+
+Pixels = npt.NDArray[np.uint8]
+Tokens = npt.NDArray[np.float16]
+
+_LARGEST = float(np.finfo(np.float16).max)
+_FULL, _KEPT = 0.95, 0.9  # of the allowed bytes: from when on files are deleted, and how many stay
+_COUNTED = 0.05  # of the allowed bytes may be written before files, other processes' too, are counted again
+
+
+class Shown(Protocol):
+    """A picture that need not be decoded to be known, such as `wordsight.data.SceneView`."""
+
+    @property
+    def key(self) -> str:
+        """The same key, the same pixels."""
+        ...
+
+    def load(self) -> Pixels:
+        """uint8 RGB (H, W, 3)."""
+        ...
+
+
+class SceneCache:
+    """Tokens of scenes in float16, the last used ones in memory and, with a folder, on the disk.
+
+    What comes out is the same to the last bit whether it was just computed or found: it is rounded to float16 either
+    way, and every scene is encoded by itself, since in a batch of another size sums have another order.
+
+    Args:
+        encode: a picture to its tokens (M, D_s), pooling included; without gradient.
+        identity: names all that `encode` depends on: encoder and weights, resolution, kernel, whether [CLS] is kept.
+        memory: bytes to keep in memory; those that were not used for longest go first.
+        folder: where tokens are kept from run to run; processes may share it. A damaged file is computed again.
+        disk: bytes to keep there; files that were not used for longest go first.
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[Pixels], Tensor],
+        identity: str,
+        *,
+        memory: int = 1 << 30,
+        folder: Path | None = None,
+        disk: int = 16 << 30,
+    ) -> None:
+        self.encode = encode
+        self.identity = identity
+        self.memory = memory
+        self.folder = folder
+        self.disk = disk
+        self.encoded = 0
+        """How many scenes have gone through the encoder."""
+        self._kept: OrderedDict[str, Tokens] = OrderedDict()
+        self._bytes = 0
+        self._uncounted: float = disk  # bytes written since files were counted
+        self._writable = True
+
+    @property
+    def bytes(self) -> int:
+        """How much is in memory."""
+        return self._bytes
+
+    def tokens(self, scenes: Sequence[Shown]) -> Tensor:
+        """Tokens of N scenes, at least one, in that order: (N, M, D_s) float16 on the CPU."""
+        return torch.from_numpy(np.stack([self._one(scene) for scene in scenes]))
+
+    def name(self, scene: Shown) -> str:
+        """Under which tokens are kept: hexadecimal digits of a hash of what they depend on."""
+        return hashlib.blake2b(f"{self.identity}\n{scene.key}".encode(), digest_size=16).hexdigest()
+
+    def _one(self, scene: Shown) -> Tokens:
+        name = self.name(scene)
+        tokens = self._kept.get(name)
+        if tokens is None:
+            tokens = self._read(name)
+            if tokens is None:
+                tokens = self._compute(scene)
+                self._write(name, tokens)
+            self._keep(name, tokens)
+        else:
+            self._kept.move_to_end(name)
+        return tokens
+
+    def _compute(self, scene: Shown) -> Tokens:
+        self.encoded += 1
+        found = self.encode(scene.load()).detach().float().clamp(-_LARGEST, _LARGEST)
+        out: Tokens = found.cpu().numpy().astype(np.float16)
+        return out
+
+    def _keep(self, name: str, tokens: Tokens) -> None:
+        self._kept[name] = tokens
+        self._bytes += tokens.nbytes
+        while self._bytes > self.memory:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+
+    def _file(self, name: str) -> Path:
+        return (self.folder or Path()) / name[:2] / f"{name}.npz"
+
+    def _read(self, name: str) -> Tokens | None:
+        if self.folder is None:
+            return None
+        file = self._file(name)
+        try:
+            with np.load(file, allow_pickle=False) as stored:  # a zip file: its checksums are compared
+                tokens: Tokens = stored["tokens"]
+            os.utime(file)
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # a damaged zip or array raises any of eight classes
+            _log.warning("%s: cannot be used (%s) and is made again", file, " ".join(str(error).split()))
+            return None
+        return tokens if tokens.dtype == np.float16 and tokens.ndim == 2 else None
+
+    def _write(self, name: str, tokens: Tokens) -> None:
+        if self.folder is None or not self._writable:
+            return
+        file = self._file(name)
+        part = file.with_name(f".{name}.{uuid4().hex}.part")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with part.open("wb") as stream:
+                    np.savez(stream, tokens=tokens)
+                size = part.stat().st_size
+                part.replace(file)
+            finally:
+                part.unlink(missing_ok=True)
+            self._uncounted += size
+            if self._uncounted > _COUNTED * self.disk:
+                self._make_room()
+        except OSError as error:
+            self._writable = False
+            _log.warning("%s: scene tokens cannot be kept here (%s)", self.folder, error.strerror or error)
+
+    def _files(self) -> list[tuple[float, int, Path]]:
+        """When each file was last used, its size, and its path."""
+        found = []
+        for file in (self.folder or Path()).glob("??/*.npz"):
+            try:
+                state = file.stat()
+            except FileNotFoundError:  # another process made room
+                continue
+            found.append((state.st_mtime, state.st_size, file))
+        return sorted(found)
+
+    def _make_room(self) -> None:
+        files = self._files()
+        left = sum(size for _, size, _ in files)
+        if left > _FULL * self.disk:
+            for _, size, file in files:
+                file.unlink(missing_ok=True)
+                left -= size
+                if left <= _KEPT * self.disk:
+                    break
+        self._uncounted = 0.0
