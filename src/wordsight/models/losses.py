@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -12,3 +14,22 @@ class Losses:
 
     total: Tensor
     parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def ctc_loss(logits: Tensor, targets: Tensor, pad: int) -> Tensor:
+    """Connectionist temporal classification of columns (B, T, C + 1), [E] being the blank.
+
+    Args:
+        logits: of T columns from left to right.
+        targets: (B, longest + 2) ids [B] label [E] [P]... as `CharTokenizer.encode` gives them.
+        pad: the id of [P].
+
+    Returns:
+        The mean over words of each one's loss over its number of characters, as torch's own "mean" has it. Words that
+        the columns cannot spell count as 0.
+    """
+    log_probs = logits.float().log_softmax(-1).transpose(0, 1)
+    lengths = (targets != pad).sum(1) - 2
+    sizes = torch.full_like(lengths, logits.shape[1])
+    losses = F.ctc_loss(log_probs, targets[:, 1:], sizes, lengths, reduction="none", zero_infinity=True)
+    return (losses / lengths.clamp(min=1)).mean()  # empty words have no characters but blanks

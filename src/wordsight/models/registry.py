@@ -26,6 +26,7 @@ def register(name: str) -> Callable[[_M], _M]:
 
 def recognizer_class(name: str) -> Any:
     """The recognizer class called `name`."""
+    import wordsight.models.baselines
     import wordsight.models.clip
     import wordsight.models.clip4str
     import wordsight.models.parseq.model  # noqa: F401  (they register themselves)

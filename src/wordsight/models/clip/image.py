@@ -44,12 +44,14 @@ class ConvStage(nn.Module):
 class ImageTower(nn.Module):
     """Images (B, 3, H, W) to tokens (B, L, output_dim); L counts the class token where there is one.
 
+    `output_dim` None: there is no projection.
+
     `checkpointing` computes the blocks again in the backward pass instead of keeping what they made: less memory.
     """
 
     checkpointing = False
 
-    def __init__(self, cfg: ImageTowerConfig, output_dim: int) -> None:
+    def __init__(self, cfg: ImageTowerConfig, output_dim: int | None) -> None:
         super().__init__()
         self.cfg = cfg
         self.stem: nn.Module = (
@@ -64,7 +66,8 @@ class ImageTower(nn.Module):
             Block(cfg.width, cfg.heads, cfg.activation, cfg.dropout, cfg.norm_eps) for _ in range(cfg.layers)
         )
         self.norm_post = nn.LayerNorm(cfg.width, cfg.norm_eps)
-        self.projection = nn.Parameter(torch.randn(cfg.width, output_dim) * cfg.width**-0.5)
+        projection = None if output_dim is None else nn.Parameter(torch.randn(cfg.width, output_dim) * cfg.width**-0.5)
+        self.projection = projection
 
     def forward(self, images: Tensor, inside: tuple[int, Told] | None = None) -> Tensor:
         """All tokens through the final norm and the projection; `inside` as in `tokens`."""
@@ -72,7 +75,7 @@ class ImageTower(nn.Module):
 
     def project(self, tokens: Tensor) -> Tensor:
         """Tokens (B, L, width) in the space that is shared with the text tower."""
-        return tokens @ self.projection
+        return tokens if self.projection is None else tokens @ self.projection
 
     def tokens(self, images: Tensor, inside: tuple[int, Told] | None = None) -> Tensor:
         """All tokens through the final norm (B, L, width), not projected.
@@ -94,6 +97,6 @@ class ImageTower(nn.Module):
         """A tower with these weights for a configuration that has another input size or patch, or itself."""
         if cfg == self.cfg:
             return self
-        tower = ImageTower(cfg, self.projection.shape[1])
+        tower = ImageTower(cfg, None if self.projection is None else self.projection.shape[1])
         tower.load_state_dict(resize_image_tower(self.state_dict(), self.cfg, cfg))
         return tower

@@ -1,0 +1,151 @@
+"""CRNN (Shi, Bai and Yao, arXiv 1507.05717): convolutions make columns, two LSTMs read them both ways, CTC spells."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.errors import ConfigError
+from wordsight.models.baselines.config import BaselineConfig
+from wordsight.models.baselines.groups import param_groups
+from wordsight.models.clip.image import ConvStem
+from wordsight.models.clip4str import clip4str_preset
+from wordsight.models.clipter import Contextual, SceneContext
+from wordsight.models.config import ImageTowerConfig
+from wordsight.models.losses import Losses, ctc_loss
+from wordsight.models.registry import register
+from wordsight.text import Charset
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrnnConfig(BaselineConfig):
+    """Sizes of a CRNN. The paper's input is grey and 100 pixels wide while training; ours is RGB and 128.
+
+    Attributes:
+        stem: empty for the paper's convolutions; otherwise those of a `ConvStem`. They must leave one row, and a column
+            for each of `max_length` characters; CTC needs one more between equal ones.
+        hidden: width of an LSTM in each direction.
+
+    Raises:
+        ConfigError: the convolutions leave more than one row, or too few columns.
+    """
+
+    stem: tuple[tuple[int, int, int], ...] = ()
+    hidden: int = 256
+
+    def __post_init__(self) -> None:
+        rows, columns = self.grid
+        if rows != 1:
+            raise ConfigError(f"of {self.height} pixels the convolutions make {rows} rows: they must make one")
+        if columns < self.max_length:
+            raise ConfigError(f"{columns} columns cannot spell {self.max_length} characters: widen the input")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns that the convolutions leave."""
+        if self.stem:
+            return ImageTowerConfig(self.height, self.width_px, stem=self.stem).grid
+        return self.height // 16 - 1, self.width_px // 4 - 1
+
+    @property
+    def channels(self) -> int:
+        """Width of a column."""
+        return self.stem[-1][0] if self.stem else VGG[-1]
+
+
+VGG = (64, 128, 256, 256, 512, 512, 512)
+"""Channels of the seven convolutions (paper, table 1)."""
+
+
+def vgg() -> nn.Sequential:
+    """The paper's convolutions (table 1): (B, 3, H, W) to (B, 512, H / 16 - 1, W / 4 - 1).
+
+    The last two poolings halve the height alone. Batch norm follows the fifth and sixth convolution, as published. It
+    lets training batches of words of like length tell the model that length, which is not to be had when it reads (see
+    `ConvStem`): shuffle lengths, or take `crnn-compact`, which has none.
+    """
+    stages: list[nn.Module] = []
+    pools: dict[int, int | tuple[int, int]] = {0: 2, 1: 2, 3: (2, 1), 5: (2, 1)}
+    before = 3
+    for i, channels in enumerate(VGG):
+        last = i + 1 == len(VGG)
+        conv = nn.Conv2d(before, channels, 2 if last else 3, padding=0 if last else 1)
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+        stages += [conv, *([nn.BatchNorm2d(channels)] if i in (4, 5) else []), nn.ReLU()]
+        if i in pools:
+            stages.append(nn.MaxPool2d(pools[i]))
+        before = channels
+    return nn.Sequential(*stages)
+
+
+@register("crnn")
+class Crnn(Contextual):
+    """The recognizer. Early are the columns before the LSTMs, late those after them, before the head."""
+
+    architecture: ClassVar[str]
+    decoding = "ctc"
+
+    @classmethod
+    def from_config(cls, values: Mapping[str, Any]) -> "Crnn":
+        """The model that a checkpoint's configuration describes."""
+        return cls(CrnnConfig.from_dict(values))
+
+    def __init__(self, cfg: CrnnConfig) -> None:
+        super().__init__()
+        self.cfg = cfg
+        self.tokenizer = cfg.tokenizer
+        self.image_encoder: nn.Module = ConvStem(cfg.stem) if cfg.stem else vgg()
+        self.first = nn.LSTM(cfg.channels, cfg.hidden, batch_first=True, bidirectional=True)
+        # Not in the paper's text, but in its released code and in its 8.3 M parameters
+        self.between = nn.Linear(2 * cfg.hidden, cfg.hidden)
+        self.second = nn.LSTM(cfg.hidden, cfg.hidden, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * cfg.hidden, self.tokenizer.num_classes)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """See `Contextual`."""
+        return {"early": self.cfg.channels, "late": 2 * self.cfg.hidden}
+
+    def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Images (B, 3, H, W) to columns (B, T, D) from left to right."""
+        columns = self.image_encoder(images).squeeze(2).transpose(1, 2)
+        return self.fuse("early", columns, context)
+
+    def decode(self, memory: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Columns (B, T, D) to logits (B, T, C + 1), [E] being the blank."""
+        read, _ = self.second(self.between(self.first(memory)[0]))  # (B, T, 2 * hidden)
+        logits: Tensor = self.head(self.fuse("late", read, context))
+        return logits
+
+    def loss(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        generator: torch.Generator,
+        *,
+        context: SceneContext | None = None,
+        characters: float | None = None,
+    ) -> Losses:
+        """CTC, each word over its number of characters. Arguments as in `Clip4Str.loss`; the last two are not needed.
+
+        Words that the columns cannot spell do not count.
+        """
+        logits = self.decode(self.encode(images, context), context)
+        total = ctc_loss(logits, targets, self.tokenizer.pad)
+        return Losses(total, {"ctc": total.detach()})
+
+    def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, Any]]:
+        """AdamW groups: the convolutions, and LSTMs and head at `decoder_lr_scale`."""
+        return param_groups(self, "image_encoder", lr, decoder_lr_scale, weight_decay)
+
+
+CRNN_PRESETS: dict[str, CrnnConfig] = {
+    "crnn": CrnnConfig(charset=Charset.preset("94")),
+    "crnn-compact": CrnnConfig(
+        charset=Charset.preset("94"), stem=clip4str_preset("clip4str-tiny").image.stem, hidden=128
+    ),
+}
+"""Models by name: the paper's, and a compact one of our own."""

@@ -1,0 +1,124 @@
+"""ViTSTR (Atienza, arXiv 2105.08582): a vision transformer whose first tokens are the characters, all at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.errors import ConfigError
+from wordsight.models.baselines.config import BaselineConfig, cross_entropy
+from wordsight.models.baselines.groups import param_groups
+from wordsight.models.clip.image import ImageTower
+from wordsight.models.clipter import Contextual, SceneContext
+from wordsight.models.clipter.context import BLOCK, Told
+from wordsight.models.config import ImageTowerConfig
+from wordsight.models.losses import Losses
+from wordsight.models.registry import register
+from wordsight.text import Charset
+
+
+@dataclass(frozen=True, kw_only=True)
+class VitstrConfig(BaselineConfig):
+    """Sizes of a ViTSTR.
+
+    Raises:
+        ConfigError: the tower has another input size, no class token, or too few tokens for `max_length`.
+    """
+
+    image: ImageTowerConfig
+    PARTS: ClassVar[Mapping[str, type]] = {**BaselineConfig.PARTS, "image": ImageTowerConfig}
+
+    def __post_init__(self) -> None:
+        if (self.image.height, self.image.width_px) != (self.height, self.width_px) or not self.image.class_token:
+            raise ConfigError(f"the tower needs a class token and images of {self.height}x{self.width_px}")
+        if self.image.tokens < self.max_length + 2:
+            raise ConfigError(f"{self.image.tokens} image tokens cannot be {self.max_length} characters and two more")
+
+
+@register("vitstr")
+class Vitstr(Contextual):
+    """The recognizer.
+
+    The paper reads the first max_length + 2 tokens: [GO], the characters, and [s] that ends them. Of
+    `CharTokenizer.encode`'s [B] c1 c2 ... [E], token i of the transformer is id i likewise. [B] is always there and
+    tells nothing: the class token, which would say it, has no logits, and the head no class for it (ours).
+
+    CLIPTER's early place is behind the middle block of the tower unless a block is named: behind the last one comes
+    nothing but the head, so that early would be late there. Late is on the tokens that are read.
+    """
+
+    architecture: ClassVar[str]
+    decoding = "parallel"
+
+    @classmethod
+    def from_config(cls, values: Mapping[str, Any]) -> "Vitstr":
+        """The model that a checkpoint's configuration describes."""
+        return cls(VitstrConfig.from_dict(values))
+
+    def __init__(self, cfg: VitstrConfig) -> None:
+        super().__init__()
+        self.cfg = cfg
+        self.tokenizer = cfg.tokenizer
+        self.image_tower = ImageTower(cfg.image, None)
+        self.head = nn.Linear(cfg.image.width, self.tokenizer.num_classes)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """See `Contextual`."""
+        return dict.fromkeys((*self.places, BLOCK), self.cfg.image.width)
+
+    def inside(self, context: SceneContext | None) -> tuple[int, Told] | None:
+        """See `Contextual`."""
+        middle = self.told("early", context)
+        return super().inside(context) if middle is None else (self.cfg.image.layers // 2 - 1, middle)
+
+    def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Images (B, 3, H, W) to all tokens (B, L, D), the class token first."""
+        return self.image_tower.tokens(images, self.inside(context))
+
+    def decode(self, memory: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Tokens (B, L, D) to logits (B, max_length + 1, C + 1)."""
+        read = self.fuse("late", memory[:, 1 : self.cfg.max_length + 2], context)
+        logits: Tensor = self.head(read)
+        return logits
+
+    def loss(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        generator: torch.Generator,
+        *,
+        context: SceneContext | None = None,
+        characters: float | None = None,
+    ) -> Losses:
+        """Cross-entropy of the characters and [E]. Arguments as in `Clip4Str.loss`; `generator` is not needed."""
+        goals = targets[:, 1:]
+        logits = self.decode(self.encode(images, context), context)[:, : goals.shape[1]]
+        total = cross_entropy(logits, goals, self.tokenizer.pad, characters)
+        return Losses(total, {"characters": total.detach()})
+
+    def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, Any]]:
+        """AdamW groups: the tower, and the head at `decoder_lr_scale`."""
+        return param_groups(self, "image_tower", lr, decoder_lr_scale, weight_decay)
+
+
+def _deit(width: int, heads: int) -> VitstrConfig:
+    """In the transformer of DeiT (arXiv 2012.12877): 12 blocks over patches of 16x16."""
+    tower = ImageTowerConfig(width=width, heads=heads, activation="gelu", norm_pre=False, norm_eps=1e-6)
+    return VitstrConfig(charset=Charset.preset("94"), height=224, width_px=224, image=tower)
+
+
+VITSTR_PRESETS: dict[str, VitstrConfig] = {
+    "vitstr-tiny": _deit(192, 3),
+    "vitstr-small": _deit(384, 6),
+    "vitstr-base": _deit(768, 12),
+    "vitstr-compact": VitstrConfig(
+        charset=Charset.preset("94"),
+        image=ImageTowerConfig(
+            32, 128, patch=(4, 8), width=192, layers=4, heads=6, activation="gelu", norm_pre=False, norm_eps=1e-6
+        ),
+    ),
+}
+"""Models by name: the paper's, and a compact one of our own."""
