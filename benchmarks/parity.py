@@ -24,7 +24,8 @@ from wordsight.imaging import prepare
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.graphs import TorchGraphs
-from wordsight.runtime.onnx import PROVIDERS, OnnxGraphs
+from wordsight.runtime.onnx import OnnxGraphs
+from wordsight.runtime.sessions import PROVIDERS
 from wordsight.synth.words import RenderedWords
 from wordsight.weights.export import WEIGHTS, export_graphs, write_pack
 

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from wordsight.imaging import Preprocessing
 from wordsight.runtime import Pack, load_pack
-from wordsight.runtime.pack import psm_graphs, write_manifest
+from wordsight.runtime.pack import write_manifest
+from wordsight.runtime.signatures import psm_graphs
 from wordsight.text import Charset
 
 DEPTH, MEMORY, WIDTH = 1, 12, 4

@@ -9,7 +9,8 @@ from onnx import numpy_helper, parser
 from wordsight.decoding import PsmSpec, join_arrays
 from wordsight.imaging import Preprocessing
 from wordsight.runtime import Pack
-from wordsight.runtime.pack import psm_graphs, write_manifest
+from wordsight.runtime.pack import write_manifest
+from wordsight.runtime.signatures import psm_graphs
 from wordsight.text import CharCaptions, Charset, CharTokenizer
 
 CHARSET = Charset("few", "abcdefghijklmnopqrstuvw")

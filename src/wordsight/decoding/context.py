@@ -64,6 +64,16 @@ class WithContext:
     features: Any
     context: Any
 
+    @classmethod
+    def of(cls, features: Any, context: Any) -> Any:
+        """Features with their context; alone where there is none."""
+        return features if context is None else cls(features, context)
+
+    @staticmethod
+    def parts(carried: Any) -> tuple[Any, Any]:
+        """The inverse of `of`."""
+        return (carried.features, carried.context) if isinstance(carried, WithContext) else (carried, None)
+
     def __getitem__(self, rows: Any) -> "WithContext":
         return WithContext(self.features[rows], self.context[rows])
 

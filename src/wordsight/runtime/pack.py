@@ -11,26 +11,16 @@ from typing import Any, Literal
 from wordsight.decoding import PsmSpec
 from wordsight.errors import ConfigError, ModelError
 from wordsight.imaging import Preprocessing
+from wordsight.runtime.signatures import SCENE, Graph, Shape, mismatch
 from wordsight.text import Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions, ClipTokenizer
 
 FORMAT = 1
 MANIFEST = "pack.json"
 TOKENIZER = "tokenizer.json"
-
-Shape = tuple[int | str, ...]
-"""Sizes of a tensor; those that may vary have a name."""
+DECODINGS = ("psm", "ctc", "recurrent", "parallel", "iterative")
 
 # Plain names only: neither a path nor a hidden file.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-
-
-@dataclass(frozen=True)
-class Graph:
-    """One ONNX file, and the names and shapes of what goes in and comes out, in order."""
-
-    file: str
-    inputs: Mapping[str, Shape]
-    outputs: Mapping[str, Shape]
 
 
 @dataclass(frozen=True)
@@ -51,6 +41,10 @@ class Pack:
     caption_context: int | None = None
     """Tokens of a caption by CLIP's byte-pair encoding, which the pack then carries; None: captions are characters."""
     cross_steps: Literal["own", "visual"] = "own"
+    decoding: str = "psm"
+    """One of `DECODINGS`."""
+    scene: Preprocessing | None = None
+    """How photographs become input of the graph `scene`; None: crops are read without."""
 
     @property
     def tokenizer(self) -> CharTokenizer:
@@ -71,51 +65,20 @@ class Pack:
         return "cross" in self.graphs
 
     @property
+    def scene_tokens(self) -> tuple[int, int]:
+        """Number and width of the tokens of a scene, of a pack that takes scenes."""
+        _, tokens, width = self.graphs[SCENE].outputs["tokens"]
+        return int(tokens), int(width)
+
+    @property
+    def scene_box(self) -> bool:
+        """Whether it is told where crops lie in their scenes."""
+        return any("scene_box" in graph.told for graph in self.graphs.values())
+
+    @property
     def bytes(self) -> int:
         """Size of all files."""
         return sum((self.folder / name).stat().st_size for name in (MANIFEST, *self.files))
-
-
-def psm_graphs(
-    preprocessing: Preprocessing,
-    classes: int,
-    depth: int,
-    memory: int,
-    width: int,
-    *,
-    cross: bool,
-    cross_width: int | None = None,
-    text: int | None = None,
-) -> dict[str, Graph]:
-    """The graphs of a `psm` pack: their files, names and shapes.
-
-    Args:
-        preprocessing: says the input size.
-        classes: [E] and the characters.
-        depth: layers of a decoder.
-        memory: image tokens.
-        width: of the visual decoder and its memory.
-        cross: whether there is a cross-modal branch.
-        cross_width: of the cross-modal decoder and its memory, if not the same.
-        text: tokens of a caption in that memory, if not as many as the text tower is given.
-    """
-    kv: Shape = ("batch", depth, 2, memory, width)
-    query: dict[str, Shape] = {"tokens": ("batch", "length"), "kv": kv, "mask": ("batch", "length", "length")}
-    logits: dict[str, Shape] = {"logits": ("batch", "length", classes)}
-    image: dict[str, Shape] = {"image": ("batch", 3, preprocessing.height, preprocessing.width)}
-    visual = Graph("visual.onnx", query, logits)
-    if not cross:
-        return {"image": Graph("image.onnx", image, {"kv_visual": kv}), "visual": visual}
-    wide = cross_width or width
-    kv_image: Shape = ("batch", depth, 2, memory, wide)
-    kv_text: Shape = ("batch", depth, 2, text or "text", wide)
-    both = query | {"kv": ("batch", depth, 2, "memory", wide), "memory_mask": ("batch", "memory")}
-    return {
-        "image": Graph("image.onnx", image, {"kv_visual": kv, "kv_cross_image": kv_image}),
-        "visual": visual,
-        "text": Graph("text.onnx", {"tokens": ("batch", "text")}, {"kv_cross_text": kv_text}),
-        "cross": Graph("cross.onnx", both, logits),
-    }
 
 
 def write_manifest(pack: Pack) -> Path:
@@ -126,12 +89,13 @@ def write_manifest(pack: Pack) -> Path:
         "format": FORMAT,
         "name": pack.name,
         "architecture": pack.architecture,
-        "decoding": "psm",
+        "decoding": pack.decoding,
         "charset": {"name": pack.charset.name, "characters": pack.charset.characters, "sha256": pack.charset.hash},
         "tokenizer": "clip" if clip else "characters",
         **({"caption_context": pack.caption_context} if clip else {}),
         **({"cross_steps": pack.cross_steps} if pack.cross_steps != "own" else {}),
         "preprocessing": pack.preprocessing.to_dict(),
+        **({"scene_preprocessing": pack.scene.to_dict()} if pack.scene else {}),
         "max_length": pack.max_length,
         "refine_iters": pack.refine_iters,
         "temperature": pack.temperature,
@@ -169,7 +133,8 @@ def load_pack(folder: str | Path) -> Pack:
         raise _refuse(folder, f"{MANIFEST} cannot be understood ({what})") from None
     except ConfigError as error:
         raise _refuse(folder, f"{MANIFEST} is inconsistent ({error})") from None
-    _check_graphs(pack)
+    if reason := _mismatch(pack):
+        raise _refuse(folder, reason)
     _check_files(pack)
     return pack
 
@@ -196,8 +161,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
-    manifest = {"cross_steps": "own", "caption_context": None} | manifest
-    known = {"decoding": ("psm",), "tokenizer": ("characters", "clip"), "cross_steps": ("own", "visual")}
+    manifest = {"cross_steps": "own", "caption_context": None, "decoding": "psm"} | manifest
+    known = {"decoding": DECODINGS, "tokenizer": ("characters", "clip"), "cross_steps": ("own", "visual")}
     for key, values in known.items():
         if manifest[key] not in values:
             knows = ", ".join(map(repr, values))
@@ -227,6 +192,8 @@ def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
         dict(manifest["about"]),
         int(manifest["caption_context"]) if manifest["tokenizer"] == "clip" else None,
         manifest["cross_steps"],
+        manifest["decoding"],
+        Preprocessing.from_dict(manifest["scene_preprocessing"]) if "scene_preprocessing" in manifest else None,
     )
     if pack.caption_context is not None and (pack.caption_context < 2 or TOKENIZER not in files):
         raise _refuse(folder, f"its captions need caption_context to be at least 2, and {TOKENIZER}")
@@ -239,33 +206,9 @@ def _shapes(values: Mapping[str, Any]) -> dict[str, Shape]:
     return {str(k): tuple(d if isinstance(d, str) else int(d) for d in v) for k, v in values.items()}
 
 
-def _check_graphs(pack: Pack) -> None:
-    """The graphs must be those of `psm_graphs` for some depth, memory and widths."""
-    try:
-        _, depth, _, memory, width = pack.graphs["image"].outputs["kv_visual"]
-        sizes = int(depth), int(memory), int(width)
-        captions = pack.graphs.get("text")
-        *_, text, cross_width = captions.outputs["kv_cross_text"] if captions else (None, width)
-    except (KeyError, ValueError):
-        reason = "its image graph states no K/V of shape (batch, depth, 2, tokens, width)"
-        raise _refuse(pack.folder, reason) from None
-    classes = pack.tokenizer.num_classes
-    pooled = text if isinstance(text, int) else None
-    wide = cross_width if isinstance(cross_width, int) else None
-    wanted = psm_graphs(pack.preprocessing, classes, *sizes, cross=pack.cross, cross_width=wide, text=pooled)
-    for name in wanted.keys() | pack.graphs.keys():
-        if name not in wanted or name not in pack.graphs:
-            known = ", ".join(sorted(wanted))
-            raise _refuse(pack.folder, f"it has the graphs {', '.join(sorted(pack.graphs))}, not {known}")
-        for side in ("inputs", "outputs"):
-            expected, stated = getattr(wanted[name], side), getattr(pack.graphs[name], side)
-            if expected != stated:
-                raise _refuse(pack.folder, f"graph {name!r} states {side} {describe(stated)}, not {describe(expected)}")
-
-
-def describe(shapes: Mapping[str, Shape]) -> str:
-    """Names and shapes on one line, for messages."""
-    return "; ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
+def _mismatch(pack: Pack) -> str | None:
+    classes, positions = pack.tokenizer.num_classes, pack.max_length + 1
+    return mismatch(pack.graphs, pack.decoding, pack.preprocessing, classes, positions, pack.scene)
 
 
 def _check_files(pack: Pack) -> None:

@@ -18,7 +18,8 @@ from torch.export import Dim
 from wordsight.errors import ConfigError
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.graphs import DecoderGraph, ImageGraph, TextGraph
-from wordsight.runtime.pack import TOKENIZER, Graph, Pack, load_pack, psm_graphs, write_manifest
+from wordsight.runtime.pack import TOKENIZER, Pack, load_pack, write_manifest
+from wordsight.runtime.signatures import Graph, psm_graphs
 from wordsight.text import ClipTokenizer
 from wordsight.weights.storage import shrink
 

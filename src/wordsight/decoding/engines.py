@@ -1,0 +1,123 @@
+"""Recognizers of every decoding kind over an engine that runs their graphs by name: ONNX Runtime or torch."""
+
+from typing import Any, Protocol
+
+from wordsight.decoding.context import InContext, WithContext
+from wordsight.decoding.ctc import read_ctc
+from wordsight.decoding.graphs import Floats, Ids, Rows, Spec
+from wordsight.decoding.iterative import CORRECTIONS, read_iterative
+from wordsight.decoding.parallel import read_parallel
+from wordsight.decoding.psm import Mode, Passes, PsmSpec, check_mode, read_psm
+from wordsight.decoding.readings import Reading
+from wordsight.decoding.recurrent import read_recurrent
+from wordsight.errors import ConfigError
+
+
+class Engine(Protocol):
+    """What runs graphs. Arrays are of its own kind and stay on its device."""
+
+    def run(self, name: str, *inputs: Any, context: Any = None) -> tuple[Any, ...]:
+        """The outputs of graph `name`. `context`, the scenes of the rows, is ignored where it is not told of them."""
+        ...
+
+    def numpy(self, array: Any) -> Floats:
+        """An array in NumPy."""
+        ...
+
+
+class Looks:
+    """`CtcGraphs` and `ParallelGraphs`: one look gives the logits."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def image(self, images: Floats, context: Any = None) -> Floats:
+        """Run `image`."""
+        (logits,) = self.engine.run("image", images, context=context)
+        return self.engine.numpy(logits)
+
+
+class Steps:
+    """`RecurrentGraphs`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def image(self, images: Floats, context: Any = None) -> tuple[Rows, Rows]:
+        """Run `image`."""
+        memory, state = self.engine.run("image", images, context=context)
+        return WithContext.of(memory, context), state
+
+    def step(self, tokens: Ids, state: Rows, memory: Rows) -> tuple[Floats, Rows]:
+        """Run `step`."""
+        features, context = WithContext.parts(memory)
+        logits, state = self.engine.run("step", tokens, state, features, context=context)
+        return self.engine.numpy(logits), state
+
+
+class Corrections:
+    """`IterativeGraphs`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def image(self, images: Floats, context: Any = None) -> tuple[Floats, Rows]:
+        """Run `image`."""
+        logits, features = self.engine.run("image", images, context=context)
+        return self.engine.numpy(logits), WithContext.of(features, context)
+
+    def correct(self, logits: Floats, features: Rows) -> Floats:
+        """Run `correct`."""
+        plain, context = WithContext.parts(features)
+        (logits,) = self.engine.run("correct", logits, plain, context=context)
+        return self.engine.numpy(logits)
+
+
+def check_decoding(decoding: str, mode: str, refine_iters: int) -> None:
+    """Refuse what a recognizer of this kind cannot be told to do.
+
+    Raises:
+        ConfigError: saying what it can.
+    """
+    check_mode(mode, refine_iters)
+    if decoding != "psm" and mode != "full":
+        raise ConfigError(f"mode {mode!r} is for PARSeq and CLIP4STR, this model decodes by {decoding!r}: choose full")
+
+
+def read_images(
+    decoding: str,
+    graphs: Any,
+    images: Floats,
+    spec: PsmSpec | Spec,
+    *,
+    context: Any = None,
+    mode: Mode = "full",
+    refine_iters: int | None = None,
+    temperature: float = 1.0,
+) -> tuple[list[Reading], Passes | None]:
+    """Reads images (B, 3, H, W) by a recognizer of any kind; what a row reads does not depend on the other rows.
+
+    Args:
+        decoding: The kind.
+        graphs: Of that kind: `PsmGraphs`, `Looks`, `Steps` or `Corrections`, whose `image` takes a context.
+        images: Prepared crops.
+        spec: The rest of the recognizer, a `PsmSpec` for `psm`.
+        context: The scenes of the crops, of the engine's own kind.
+        mode: Of `psm`, see `read_psm`.
+        refine_iters: Refinements of `psm` (None: 1), corrections of `iterative` (None: as in the paper).
+        temperature: Divides the logits before the softmax of the probabilities.
+
+    Returns:
+        The readings; and how often each graph of a `psm` recognizer ran.
+    """
+    if context is not None:
+        graphs = InContext(graphs, context)
+    if decoding == "psm":
+        assert isinstance(spec, PsmSpec)  # noqa: S101  (for the type checker)
+        iters = 1 if refine_iters is None else refine_iters
+        return read_psm(graphs, images, spec, mode=mode, refine_iters=iters, temperature=temperature)
+    if decoding == "iterative":
+        count = CORRECTIONS if refine_iters is None else refine_iters
+        return read_iterative(graphs, images, spec, corrections=count, temperature=temperature), None
+    read: Any = {"ctc": read_ctc, "parallel": read_parallel, "recurrent": read_recurrent}[decoding]
+    return read(graphs, images, spec, temperature=temperature), None

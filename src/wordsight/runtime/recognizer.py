@@ -1,0 +1,122 @@
+"""A pack as a recognizer."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from wordsight.decoding import Floats, Mode, Passes, Reading
+from wordsight.decoding.context import Scenes
+from wordsight.decoding.engines import Corrections, Looks, Steps, check_decoding, read_images
+from wordsight.errors import ConfigError
+from wordsight.imaging import Preprocessing
+from wordsight.runtime.onnx import OnnxEngine, OnnxGraphs
+from wordsight.runtime.pack import Pack
+from wordsight.runtime.sessions import choose, open_session, processors
+from wordsight.runtime.signatures import SCENE
+from wordsight.text import Charset
+
+_KINDS: dict[str, Any] = {"ctc": Looks, "parallel": Looks, "recurrent": Steps, "iterative": Corrections}
+
+
+class OnnxRecognizer:
+    """Reads prepared crops with a pack. Nothing about it changes after construction; threads may share it.
+
+    Args:
+        pack: A pack from `load_pack`.
+        device: "cpu", "cuda", "coreml" or "openvino" (an error if it cannot be had), or "auto": CUDA where it works,
+            else the CPU.
+        threads: Threads of one graph run; None for as many as there are processors for this process.
+        mode: How it decodes: "full", "visual" or "parallel", see `read_psm`. Kinds other than `psm` know "full" alone.
+        refine_iters: Refinements (of `iterative` packs: corrections); None for what the pack says.
+
+    Raises:
+        DeviceError: the device is not available.
+        ConfigError: there is no such mode.
+        ModelError: a graph cannot be loaded or is not what the pack says.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        device: str = "auto",
+        threads: int | None = None,
+        *,
+        mode: Mode = "full",
+        refine_iters: int | None = None,
+    ) -> None:
+        self.pack = pack
+        self.mode = mode
+        self.refine_iters = pack.refine_iters if refine_iters is None else refine_iters
+        check_decoding(pack.decoding, mode, self.refine_iters)
+        self.threads = threads = threads or processors()
+        self.provider = provider = choose(pack, device, self.threads)
+        self._graphs: Any
+        if pack.decoding == "psm":
+            self._spec: Any = pack.psm
+            self._graphs = OnnxGraphs(pack, provider, threads, cross=mode != "visual")
+        else:
+            self._spec = pack
+            self._graphs = _KINDS[pack.decoding](OnnxEngine(pack, provider, threads))
+        # Loaded when the first scene comes: encoders are larger than recognizers.
+        self._scene = cache(lambda: open_session(pack, SCENE, provider, threads))
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How crops have to be prepared."""
+        return self.pack.preprocessing
+
+    @property
+    def scene_preprocessing(self) -> Preprocessing | None:
+        """How scenes have to be prepared; None where the pack reads without."""
+        return self.pack.scene
+
+    @property
+    def scene_encoder(self) -> str:
+        """What made the tokens of scenes: two recognizers with the same name here can share them."""
+        return self.pack.files[self.pack.graphs[SCENE].file]
+
+    @property
+    def charset(self) -> Charset:
+        """What it can write."""
+        return self.pack.charset
+
+    def encode_scenes(self, images: Floats) -> Floats:
+        """Prepared scenes (N, 3, H, W) to their tokens (N, M, D)."""
+        tokens: Floats = self._scene().run(None, {"image": images})[0]
+        return tokens
+
+    def read(self, images: Floats, scenes: Scenes | None = None) -> list[Reading]:
+        """Read prepared crops (B, 3, H, W) as one batch. A crop's reading does not depend on the others.
+
+        Raises:
+            ConfigError: `scenes` are not what this pack can be told.
+        """
+        return self.read_counted(images, scenes)[0]
+
+    def read_counted(self, images: Floats, scenes: Scenes | None = None) -> tuple[list[Reading], Passes | None]:
+        """`read`, and how often each graph of a `psm` pack ran."""
+        if scenes is not None:
+            self._check(scenes, len(images))
+        return read_images(
+            self.pack.decoding,
+            self._graphs,
+            images,
+            self._spec,
+            context=scenes,
+            mode=self.mode,
+            refine_iters=self.refine_iters,
+            temperature=self.pack.temperature,
+        )
+
+    def _check(self, scenes: Scenes, crops: int) -> None:
+        if self.pack.scene is None:
+            raise ConfigError(f"the pack {self.pack.name!r} reads without scenes: leave them out")
+        wanted = ("scenes", *self.pack.scene_tokens)
+        if scenes.tokens.shape[1:] != wanted[1:] or not len(scenes.tokens) or len(scenes.index) != crops:
+            found = "x".join(map(str, scenes.tokens.shape))
+            raise ConfigError(f"scene tokens {found} for {crops} crops: this pack takes {'x'.join(map(str, wanted))}")
+        if scenes.boxes is None and self.pack.scene_box:
+            raise ConfigError("this pack is told where crops lie in their scenes: give boxes")
+        if np.any((scenes.index < 0) | (scenes.index >= len(scenes.tokens))):
+            raise ConfigError(f"scene numbers must lie in 0..{len(scenes.tokens) - 1}")

@@ -1,0 +1,105 @@
+"""ONNX Runtime sessions: which device they run on, and that a graph is what its pack says."""
+
+import logging
+import os
+from typing import Any
+
+import onnxruntime as ort
+
+from wordsight.errors import DeviceError, ModelError
+from wordsight.runtime.pack import Pack
+from wordsight.runtime.signatures import Graph, Shape, describe
+
+_log = logging.getLogger(__name__)
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+_PACKAGES = {"cuda": "onnxruntime-gpu", "openvino": "onnxruntime-openvino", "coreml": "onnxruntime on macOS"}
+
+
+def processors() -> int:
+    """Those that this process may use, which in a container are fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose(pack: Pack, device: str, threads: int) -> str:
+    """The execution provider for `device`, tried out on the smallest graph: it may be listed and yet not start.
+
+    Raises:
+        DeviceError: the device is not available.
+    """
+    if device != "auto" and device not in PROVIDERS:
+        raise DeviceError(f"there is no device {device!r}: choose auto, {', '.join(PROVIDERS)}")
+    available = ort.get_available_providers()
+    if device == "auto":
+        if PROVIDERS["cuda"] in available:
+            smallest = min(pack.graphs, key=lambda name: (pack.folder / pack.graphs[name].file).stat().st_size)
+            try:
+                open_session(pack, smallest, PROVIDERS["cuda"], threads)
+            except DeviceError as error:
+                _log.warning("%s; reading on the CPU", error)
+            else:
+                return PROVIDERS["cuda"]
+        return PROVIDERS["cpu"]
+    if PROVIDERS[device] not in available:
+        names = ", ".join(name for name, provider in PROVIDERS.items() if provider in available)
+        raise DeviceError(
+            f"device {device!r} is not in this ONNX Runtime (it has: {names}): install {_PACKAGES.get(device, device)}"
+        )
+    return PROVIDERS[device]
+
+
+def open_session(pack: Pack, name: str, provider: str, threads: int) -> Any:
+    """A session of the pack's graph `name`.
+
+    Raises:
+        DeviceError: the provider does not start.
+        ModelError: the graph cannot be loaded or is not what the pack says.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only
+    # Waiting threads sleep. Spinning ones made a read slower whenever another program (or another of our sessions)
+    # wanted the processor: on two busy cores, image graph, batch 1: 13 ms a call instead of 7.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Every batch size and word length is another shape; plans for each would be kept for good.
+    options.enable_mem_pattern = False
+    path = pack.folder / pack.graphs[name].file
+    try:
+        session = ort.InferenceSession(path, options, providers=[provider])
+    except Exception as error:  # ONNX Runtime's own exceptions share no base class
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"model pack {pack.folder}: {path.name} cannot be loaded ({reason}): export it again"
+        ) from None
+    if session.get_providers()[0] != provider:
+        used = session.get_providers()[0]
+        raise DeviceError(f"{provider} did not start, ONNX Runtime would use {used}: check its drivers, or use cpu")
+    _check(pack, pack.graphs[name], session)
+    return session
+
+
+def _check(pack: Pack, graph: Graph, session: Any) -> None:
+    """The loaded graph has the names and shapes that the pack states."""
+    sides = (("inputs", graph.inputs, session.get_inputs()), ("outputs", graph.outputs, session.get_outputs()))
+    for side, stated, nodes in sides:
+        found: dict[str, Shape] = {node.name: tuple(node.shape) for node in nodes}
+        if not _alike(stated, found):
+            raise ModelError(
+                f"model pack {pack.folder}: {graph.file} has {side} {describe(found)}, "
+                f"the pack states {describe(stated)}: export it again"
+            )
+
+
+def _alike(stated: Any, found: Any) -> bool:
+    """Same names in the same order, same sizes; the name of a size that varies does not matter."""
+
+    def fixed(shape: Shape) -> list[int | None]:
+        return [d if isinstance(d, int) else None for d in shape]
+
+    return list(stated) == list(found) and all(fixed(stated[name]) == fixed(found[name]) for name in stated)

@@ -1,0 +1,180 @@
+"""What graphs a pack has: their files, names and shapes, for each decoding kind, and where crops hear of scenes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from wordsight.imaging import Preprocessing
+
+Shape = tuple[int | str, ...]
+"""Sizes of a tensor; those that may vary have a name."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One ONNX file, and the names and shapes of what goes in and comes out, in order."""
+
+    file: str
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Names of the inputs for scenes; none where no crop hears of them in this graph."""
+        return tuple(name for name in self.inputs if name in _SCENE_INPUTS)
+
+
+SCENE = "scene"
+"""The graph that makes tokens of scenes."""
+
+_SCENE_INPUTS = ("scene", "scene_index", "has_scene", "scene_box")
+
+
+def psm_graphs(
+    preprocessing: Preprocessing,
+    classes: int,
+    depth: int,
+    memory: int,
+    width: int,
+    *,
+    cross: bool,
+    cross_width: int | None = None,
+    text: int | None = None,
+) -> dict[str, Graph]:
+    """The graphs of a `psm` pack.
+
+    Args:
+        preprocessing: says the input size.
+        classes: [E] and the characters.
+        depth: layers of a decoder.
+        memory: image tokens.
+        width: of the visual decoder and its memory.
+        cross: whether there is a cross-modal branch.
+        cross_width: of the cross-modal decoder and its memory, if not the same.
+        text: tokens of a caption in that memory, if not as many as the text tower is given.
+    """
+    kv: Shape = ("batch", depth, 2, memory, width)
+    query: dict[str, Shape] = {"tokens": ("batch", "length"), "kv": kv, "mask": ("batch", "length", "length")}
+    logits: dict[str, Shape] = {"logits": ("batch", "length", classes)}
+    visual = Graph("visual.onnx", query, logits)
+    if not cross:
+        return {"image": Graph("image.onnx", _crops(preprocessing), {"kv_visual": kv}), "visual": visual}
+    wide = cross_width or width
+    kv_image: Shape = ("batch", depth, 2, memory, wide)
+    kv_text: Shape = ("batch", depth, 2, text or "text", wide)
+    both = query | {"kv": ("batch", depth, 2, "memory", wide), "memory_mask": ("batch", "memory")}
+    return {
+        "image": Graph("image.onnx", _crops(preprocessing), {"kv_visual": kv, "kv_cross_image": kv_image}),
+        "visual": visual,
+        "text": Graph("text.onnx", {"tokens": ("batch", "text")}, {"kv_cross_text": kv_text}),
+        "cross": Graph("cross.onnx", both, logits),
+    }
+
+
+def column_graphs(preprocessing: Preprocessing, classes: int, columns: int) -> dict[str, Graph]:
+    """The graph of a `ctc` pack, which has so many columns, or of a `parallel` one: so many positions."""
+    return {"image": Graph("image.onnx", _crops(preprocessing), {"logits": ("batch", columns, classes)})}
+
+
+def _crops(preprocessing: Preprocessing) -> dict[str, Shape]:
+    return {"image": ("batch", 3, preprocessing.height, preprocessing.width)}
+
+
+def scene_graph(preprocessing: Preprocessing, tokens: int, width: int) -> Graph:
+    """The graph `scene`: pictures of N scenes to their tokens (N, tokens, width), pooling included."""
+    pictures: Shape = ("scenes", 3, preprocessing.height, preprocessing.width)
+    return Graph("scene.onnx", {"image": pictures}, {"tokens": ("scenes", tokens, width)})
+
+
+def with_scenes(graphs: Mapping[str, Graph], where: Iterable[str], scene: Graph, *, box: bool) -> dict[str, Graph]:
+    """The graphs, those named in `where` with inputs for scenes, and the graph `scene` itself.
+
+    `scene` (N, M, D_s) holds the tokens of N scenes, `scene_index` (B,) which of them belongs to a crop, `has_scene`
+    (B,) 1 or, for the null scene, 0, which multiplies the gate; `scene_box` (B, 4), where the fusion is told that, the
+    place of the crop in its scene: centre x, y, width, height as shares of the scene's sides.
+    """
+    shapes: tuple[Shape, ...] = (scene.outputs["tokens"], ("batch",), ("batch",), ("batch", 4))
+    inputs = dict(zip(_SCENE_INPUTS if box else _SCENE_INPUTS[:3], shapes, strict=False))
+    told = {name: replace(graphs[name], inputs={**graphs[name].inputs, **inputs}) for name in where}
+    return {**graphs, **told, SCENE: scene}
+
+
+def mismatch(
+    graphs: Mapping[str, Graph],
+    decoding: str,
+    preprocessing: Preprocessing,
+    classes: int,
+    positions: int,
+    scene: Preprocessing | None,
+) -> str | None:
+    """What is wrong with the graphs that a pack states, in one line; None if they are what decoding needs.
+
+    Args:
+        graphs: As stated.
+        decoding: The pack's kind. Graphs must be those of one of the functions above, for some sizes.
+        preprocessing: Of crops.
+        classes: [E] and the characters.
+        positions: Characters of the longest word, and [E].
+        scene: Preprocessing of scenes, where the pack takes them.
+    """
+    plain = {name: _untold(graph) for name, graph in graphs.items() if name != SCENE}
+    if decoding == "psm":
+        wanted = _as_psm(plain, preprocessing, classes)
+    else:
+        wanted = _as_columns(plain, preprocessing, classes, positions if decoding == "parallel" else None)
+    if isinstance(wanted, str):
+        return wanted
+    if scene:
+        tokens = graphs[SCENE].outputs.get("tokens", ()) if SCENE in graphs else ()
+        if len(tokens) != 3 or not all(isinstance(size, int) for size in tokens[1:]):
+            return "it has no graph 'scene' that states tokens of shape (scenes, tokens, width)"
+        where = [name for name in wanted if name in graphs and graphs[name].told]
+        if not where:
+            return "it has a graph 'scene', but none that is told of scenes"
+        box = any("scene_box" in graphs[name].told for name in where)
+        wanted = with_scenes(wanted, where, scene_graph(scene, int(tokens[1]), int(tokens[2])), box=box)
+    return _difference(graphs, wanted)
+
+
+def _untold(graph: Graph) -> Graph:
+    return replace(graph, inputs={name: shape for name, shape in graph.inputs.items() if name not in graph.told})
+
+
+def _as_psm(plain: Mapping[str, Graph], preprocessing: Preprocessing, classes: int) -> dict[str, Graph] | str:
+    """The graphs of `psm_graphs` in the sizes of the stated ones."""
+    try:
+        _, depth, _, memory, width = plain["image"].outputs["kv_visual"]
+        sizes = int(depth), int(memory), int(width)
+        captions = plain.get("text")
+        *_, text, cross_width = captions.outputs["kv_cross_text"] if captions else (None, width)
+    except (KeyError, ValueError):
+        return "its image graph states no K/V of shape (batch, depth, 2, tokens, width)"
+    pooled = text if isinstance(text, int) else None
+    wide = cross_width if isinstance(cross_width, int) else None
+    return psm_graphs(preprocessing, classes, *sizes, cross="cross" in plain, cross_width=wide, text=pooled)
+
+
+def _as_columns(
+    plain: Mapping[str, Graph], preprocessing: Preprocessing, classes: int, positions: int | None
+) -> dict[str, Graph] | str:
+    """The graph of `column_graphs` with the stated number of columns, if any number will do."""
+    try:
+        _, columns, _ = plain["image"].outputs["logits"]
+        return column_graphs(preprocessing, classes, positions or int(columns))
+    except (KeyError, ValueError):
+        return "its image graph states no logits of shape (batch, columns, classes)"
+
+
+def _difference(graphs: Mapping[str, Graph], wanted: Mapping[str, Graph]) -> str | None:
+    if graphs.keys() != wanted.keys():
+        return f"it has the graphs {', '.join(sorted(graphs))}, not {', '.join(sorted(wanted))}"
+    for name, graph in graphs.items():
+        for side in ("inputs", "outputs"):
+            expected, stated = getattr(wanted[name], side), getattr(graph, side)
+            if expected != stated:
+                return f"graph {name!r} states {side} {describe(stated)}, not {describe(expected)}"
+    return None
+
+
+def describe(shapes: Mapping[str, Shape]) -> str:
+    """Names and shapes on one line, for messages."""
+    return "; ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
