@@ -25,9 +25,9 @@ Polygon = npt.NDArray[np.float64]
 _SIDE = 224  # of the pictures that are one for all scenes: what most encoders take
 _GREY = 128
 _BLUR = 1 / 12  # sigma as a share of the longer side: light and colours remain, no shape does
-_GROWTH = 0.15  # of the word's height: labels are drawn tightly, blur and JPEG carry ink past them
-_LEAST_GROWTH = 2.0  # pixels
-_RING = 0.5  # of the word's height: how far around the word its surrounding colour is looked for
+_GROWTH = 0.1  # of the word's height: labels are drawn tightly, blur and JPEG carry ink past them
+_RING = 0.15  # of the word's height: how far from the word its surrounding colour is looked for; signs are small
+_LEAST = 1.5  # pixels, of either
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def paint_over(pixels: Pixels, polygons: Sequence[Polygon], numbers: Iterable[in
     written = np.asarray(whole) > 0
     for number in numbers:
         polygon = polygons[number]
-        reach = _growth(polygon) + max(3.0, _RING * _height(polygon))
+        reach = _growth(polygon) + max(_LEAST, _RING * _height(polygon))
         x0, y0 = np.maximum(np.floor(polygon.min(0) - reach - 1).astype(int), 0)
         x1, y1 = np.ceil(polygon.max(0) + reach + 2).astype(int)
         window = np.s_[y0:y1, x0:x1]
@@ -152,7 +152,7 @@ def _height(polygon: Polygon) -> float:
 
 
 def _growth(polygon: Polygon) -> float:
-    return max(_LEAST_GROWTH, _GROWTH * _height(polygon))
+    return max(_LEAST, _GROWTH * _height(polygon))
 
 
 def _draw(mask: Image.Image, polygon: Polygon, growth: float) -> None:
