@@ -19,6 +19,8 @@ class ClipterConfig:
     Attributes:
         encoder: the frozen scene encoder, as `SceneEncoder.load` understands it; kept so that a trained recognizer
             says what its scene tokens have to come from.
+        resolution: side of the square that scenes are resized to; None: what the encoder was trained for.
+        centre_crop: cut that square out of the middle instead of squeezing all of a scene into it.
         kernel: k of the average pooling over the encoder's token grid; None is infinite: the [CLS] token alone.
         keep_cls: whether [CLS] stays beside pooled tokens (ours; the paper's text leaves it open).
         place: "early", in or after the visual encoder, or "late", on the decoder's output.
@@ -37,6 +39,8 @@ class ClipterConfig:
     """
 
     encoder: str = "random"
+    resolution: int | None = None
+    centre_crop: bool = False
     kernel: int | None = None
     keep_cls: bool = True
     place: Place = "early"
@@ -46,7 +50,7 @@ class ClipterConfig:
     gate_form: GateForm = "convex"
     clamp: bool = False
     box: bool = False
-    scene_dim: int = 768
+    scene_dim: int = 128
     gate_lr_scale: float = 10.0
 
     def __post_init__(self) -> None:

@@ -41,6 +41,7 @@ class Fusion(nn.Module):
             self.mixer = CrossAttention(width, width if base else width // 2, 8 if base else 4, base, words, stepwise)
         self.apply(_initialise)  # the output projection too: at zero, it and a gate at zero would never move
         self.gate = Gate(cfg.gate_form, cfg.clamp)
+        self._blind = cfg.fusion != "gated" and cfg.keys == "scene"  # to positions, where a scene has but one token
 
     def forward(self, features: Tensor, context: SceneContext) -> Tensor:
         """Features (B, L, D), each row told of its scene. Rows without a scene stay bit by bit as they were.
@@ -50,6 +51,7 @@ class Fusion(nn.Module):
         """
         scene = self._scene(context)
         word = self.norm_word(features)
+        self._warn(context)
         query = word
         if self.box is not None:
             if context.boxes is None:
@@ -57,6 +59,16 @@ class Fusion(nn.Module):
             boxes = context.boxes.masked_fill(context.present[:, None] == 0, 0.0)
             query = word + self.box(boxes.to(self.project.weight.dtype))[:, None]
         return self.gate(features, self.mixer(query, word, scene, context.index), context.present)
+
+    def _warn(self, context: SceneContext) -> None:
+        if not self._blind or torch.compiler.is_compiling() or context.tokens.shape[1] > 1:
+            return
+        if bool(context.present.any()):
+            self._blind = False  # said once
+            _log.warning(
+                "MH-CA with one scene token gives every position of a word the same: a softmax over one key is 1 "
+                "whatever the query. Use gated attention, a finite kernel, or keys 'word+scene'."
+            )
 
     def _scene(self, context: SceneContext) -> Tensor:
         """Every scene's tokens in the word's width (N, M, D), made once for all its words."""
@@ -119,7 +131,6 @@ class CrossAttention(nn.Module):
         self.out = nn.Linear(inner, width)
         self.norm_mlp = nn.LayerNorm(width) if mlp else None
         self.mlp = Mlp(width) if mlp else None
-        self._warned = False
 
     def forward(self, query: Tensor, word: Tensor, scene: Tensor, index: Tensor) -> Tensor:
         """Queries and words (B, L, D), scenes (N, M, D), row b having scene `index[b]`. Returns (B, L, D)."""
@@ -132,12 +143,6 @@ class CrossAttention(nn.Module):
                 keys = torch.arange(k.shape[1], device=word.device)
                 seen = (queries[:, None] == keys) | (keys >= word.shape[1])  # (L, L + M): own feature, and the scene
                 mask = torch.zeros(seen.shape, dtype=k.dtype, device=k.device).masked_fill(~seen, float("-inf"))
-        elif not torch.compiler.is_compiling() and k.shape[1] == 1 and not self._warned:
-            self._warned = True
-            _log.warning(
-                "MH-CA with one scene token gives every position of a word the same: a softmax over one key is 1 "
-                "whatever the query. Use gated attention, a finite kernel, or keys 'word+scene'."
-            )
         q, k, v = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (self.q(query), k, v))
         out = self.out(F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2))
         if self.mlp is not None and self.norm_mlp is not None:

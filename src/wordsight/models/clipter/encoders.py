@@ -1,0 +1,230 @@
+"""What scene encoders are made of: CLIP towers of ours, vision models of `transformers`, random weights, a constant."""
+
+import hashlib
+import inspect
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.errors import ConfigError, ModelError
+from wordsight.imaging import Preprocessing
+from wordsight.models.clip.config import CLIP_TOWERS, MEAN, STD, clip_config
+from wordsight.models.clip.image import ImageTower
+from wordsight.models.config import ImageTowerConfig
+from wordsight.models.peft.files import fingerprint
+
+SMALL = ImageTowerConfig(64, 64, (16, 16), width=128, layers=2, heads=4)
+"""The tower of `random` without a name: quick enough for a test of everything around it."""
+
+
+class Encoder(nn.Module):
+    """Prepared photos (N, 3, H, W) to all tokens (N, L, width): [CLS] first where `has_cls`, then the grid by rows.
+
+    `identity` names the weights.
+    """
+
+    width: int
+    grid: tuple[int, int]
+    has_cls: bool
+    preprocessing: Preprocessing
+    identity: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anchor = nn.Buffer(torch.zeros(0), persistent=False)  # says on which device this is
+
+
+class TowerEncoder(Encoder):
+    """A tower of ours: its tokens through the last norm, not projected to CLIP's common space (ours)."""
+
+    def __init__(self, tower: ImageTower, preprocessing: Preprocessing, identity: str) -> None:
+        super().__init__()
+        self.tower = tower
+        self.width, self.grid, self.has_cls = tower.cfg.width, tower.cfg.grid, tower.cfg.class_token
+        self.preprocessing = preprocessing
+        self.identity = identity
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See `Encoder`."""
+        return self.tower.tokens(images)
+
+
+class ConstantEncoder(Encoder):
+    """The same two tokens for every photo, one as [CLS] and one as a grid: knows nothing at all."""
+
+    grid = (1, 1)
+    has_cls = True
+    preprocessing = Preprocessing(1, 1)
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.identity = f"constant:{width}"
+        self.tokens = nn.Buffer(torch.randn(1, 2, width, generator=torch.Generator().manual_seed(0)), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See `Encoder`."""
+        return self.tokens.expand(len(images), -1, -1)
+
+
+class HubEncoder(Encoder):
+    """A vision model of `transformers`, or the vision half of one that has two. Register tokens are left out."""
+
+    def __init__(self, vision: nn.Module, preprocessing: Preprocessing, name: str) -> None:
+        super().__init__()
+        config: Any = vision.config
+        self.vision = vision
+        self.width = int(config.hidden_size)
+        self.patch = _pair(config.patch_size)
+        self.grid = preprocessing.height // self.patch[0], preprocessing.width // self.patch[1]
+        self.preprocessing = preprocessing
+        self.identity = f"{name}:{fingerprint(vision.state_dict())[:12]}"
+        # NaFlex models take a list of patches and the grid's sizes instead of pixels
+        self.flexible = "spatial_shapes" in inspect.signature(vision.forward).parameters
+        native = getattr(config, "image_size", None)
+        other = native is not None and _pair(native) != (preprocessing.height, preprocessing.width)
+        able = "interpolate_pos_encoding" in inspect.signature(vision.forward).parameters
+        self.more: dict[str, Any] = {"interpolate_pos_encoding": True} if other and able else {}
+        with torch.no_grad():
+            extra = self._all(torch.zeros(1, 3, preprocessing.height, preprocessing.width)).shape[1] - self.cells
+        if extra < 0:
+            raise ConfigError(f"{name} gives fewer tokens than patches: it is no plain vision transformer")
+        self.has_cls = extra > 0
+
+    @property
+    def cells(self) -> int:
+        """Tokens of the grid."""
+        return self.grid[0] * self.grid[1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See `Encoder`."""
+        tokens = self._all(images)
+        patches = tokens[:, -self.cells :]
+        return torch.cat([tokens[:, :1], patches], dim=1) if self.has_cls else patches
+
+    def _all(self, images: Tensor) -> Tensor:
+        if not self.flexible:
+            return self.vision(pixel_values=images, **self.more).last_hidden_state
+        (high, wide), count = self.patch, len(images)
+        patches = images.unflatten(3, (-1, wide)).unflatten(2, (-1, high))  # (N, 3, rows, high, columns, wide)
+        patches = patches.permute(0, 2, 4, 3, 5, 1).reshape(count, self.cells, -1)
+        there = torch.ones(count, self.cells, dtype=torch.long, device=images.device)
+        shapes = torch.tensor(self.grid, device=images.device).expand(count, 2)
+        return self.vision(pixel_values=patches, pixel_attention_mask=there, spatial_shapes=shapes).last_hidden_state
+
+
+def load_encoder(name: str, resolution: int | None = None) -> Encoder:
+    """The scene encoder called `name`, in eval mode.
+
+    Args:
+        name: "constant" or "constant:WIDTH"; "random", "random:SEED" or "random:TOWER:SEED", a tower of
+            `CLIP_TOWERS` (a small one without a name) with random weights; a folder with a checkpoint of ours, whose
+            image tower is taken; a folder with a model of `transformers`, or its name on the hub.
+        resolution: side of the square that photos are resized to; None: what the encoder was trained for.
+
+    Raises:
+        ConfigError: the name is malformed, or the resolution does not suit the encoder.
+        ModelError: the encoder cannot be loaded.
+    """
+    kind, *rest = name.split(":")
+    if kind == "constant" and len(rest) < 2:
+        return ConstantEncoder(_number(rest[0], name) if rest else 768).eval()
+    if kind == "random" and len(rest) < 3:
+        return _random(name, rest, resolution).eval()
+    folder = Path(name)
+    if not folder.is_dir():
+        return _hub(name, resolution).eval()
+    try:
+        described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ModelError(f"{folder} has no readable config.json: it is no scene encoder") from None
+    return (_ours(folder, resolution) if "architecture" in described else _hub(name, resolution)).eval()
+
+
+def _number(text: str, name: str) -> int:
+    if not text.isdigit():
+        raise ConfigError(f"scene encoder {name!r}: {text!r} is no number")
+    return int(text)
+
+
+def _random(name: str, rest: list[str], resolution: int | None) -> Encoder:
+    tower = rest[0] if rest and not rest[0].isdigit() else None
+    if tower is not None and tower not in CLIP_TOWERS:
+        raise ConfigError(f"scene encoder {name!r}: towers are {', '.join(CLIP_TOWERS)}")
+    seed = _number(rest[-1], name) if len(rest) > (tower is not None) else 0
+    return random_encoder(SMALL if tower is None else clip_config(tower).image, seed, resolution)
+
+
+def random_encoder(cfg: ImageTowerConfig, seed: int, resolution: int | None = None) -> Encoder:
+    """A tower with random weights, the same for the same seed: what a picture gives without any training."""
+    if resolution is not None:
+        cfg = _at(cfg, resolution)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        tower = ImageTower(cfg, cfg.width)
+    sizes = hashlib.sha256(repr(cfg).encode()).hexdigest()[:8]
+    return TowerEncoder(tower, Preprocessing(cfg.height, cfg.width_px, MEAN, STD), f"random:{sizes}:{seed}")
+
+
+def _ours(folder: Path, resolution: int | None) -> Encoder:
+    from wordsight.models import checkpoint
+
+    model, _ = checkpoint.load(folder)
+    tower = getattr(model, "image_tower", None)
+    if not isinstance(tower, ImageTower):
+        raise ConfigError(f"{folder} has no plain image tower: give a CLIP, or a recognizer without adapters")
+    mean, std = (MEAN, STD) if model.architecture == "clip" else (model.cfg.mean, model.cfg.std)
+    if resolution is not None:
+        tower = tower.resized(_at(tower.cfg, resolution))
+    preprocessing = Preprocessing(tower.cfg.height, tower.cfg.width_px, mean, std)
+    return TowerEncoder(tower, preprocessing, f"{model.architecture}:{fingerprint(tower.state_dict())[:12]}")
+
+
+def _at(cfg: ImageTowerConfig, resolution: int) -> ImageTowerConfig:
+    """For square input of another size."""
+    if cfg.stem or min(resolution // side for side in cfg.patch) < 1:
+        raise ConfigError(f"resolution {resolution} does not suit this encoder: it needs whole patches of {cfg.patch}")
+    return replace(cfg, height=resolution, width_px=resolution)
+
+
+def _hub(name: str, resolution: int | None) -> Encoder:
+    try:
+        from transformers import AutoModel
+        from transformers.image_processing_base import ImageProcessingMixin
+    except ImportError:
+        raise ModelError(f"scene encoder {name!r} needs transformers: pip install transformers") from None
+    try:
+        model: Any = AutoModel.from_pretrained(name, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise ModelError(f"no scene encoder is called {name!r}, nor could the hub give one: {reason}") from None
+    try:
+        processing, _ = ImageProcessingMixin.get_image_processor_dict(name)
+    except (OSError, ValueError):
+        processing = {}
+    vision = getattr(model, "vision_model", model)
+    cfg = vision.config
+    if not hasattr(cfg, "patch_size") or not hasattr(cfg, "hidden_size"):
+        raise ConfigError(f"{name!r} is no vision transformer: give CLIP, SigLIP, BLIP, OWL-ViT, DINOv2 or the like")
+    sizes = (processing.get("crop_size"), processing.get("size"), getattr(cfg, "image_size", None))
+    side = resolution or next((side for side in map(_side, sizes) if side), None)
+    if side is None:  # NaFlex takes any size: a square of as many patches as it was trained with
+        side = math.isqrt(cfg.num_patches) * _pair(cfg.patch_size)[0]
+    mean, std = (tuple(processing.get(f"image_{x}", default)) for x, default in (("mean", MEAN), ("std", STD)))
+    return HubEncoder(vision, Preprocessing(side, side, mean, std), cfg.model_type)
+
+
+def _side(size: Any) -> int | None:
+    """Of a square, out of the ways in which preprocessors say it; None where they do not."""
+    if isinstance(size, dict):
+        size = size.get("height", size.get("shortest_edge"))
+    return _pair(size)[0] if size is not None else None
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    return (int(size), int(size)) if isinstance(size, int | float) else (int(size[0]), int(size[1]))

@@ -1,0 +1,100 @@
+"""The scene encoder: frozen, whatever it is made of."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from wordsight.errors import ConfigError
+from wordsight.imaging import Preprocessing, prepare
+from wordsight.models.clipter.config import ClipterConfig
+from wordsight.models.clipter.encoders import Encoder, load_encoder
+from wordsight.models.clipter.pooling import pool
+
+BATCH = 16
+"""Scenes that are encoded at once."""
+
+
+class SceneEncoder(nn.Module):
+    """Photos to scene tokens, by an encoder that never learns: no gradient, always in eval mode.
+
+    Args:
+        encoder: makes the tokens of a whole photo.
+        kernel: see `pool`.
+        keep_cls: see `pool`.
+        centre_crop: cut a square out of the middle of a photo first. Otherwise all of it is squeezed into the
+            encoder's square (ours: a crop loses what stands aside, often the word itself).
+    """
+
+    def __init__(
+        self, encoder: Encoder, kernel: int | None = None, keep_cls: bool = True, centre_crop: bool = False
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder.requires_grad_(False)
+        self.kernel = kernel
+        self.keep_cls = keep_cls
+        self.centre_crop = centre_crop
+        self.train(False)
+
+    @classmethod
+    def of(cls, cfg: ClipterConfig) -> "SceneEncoder":
+        """The encoder that a configuration names.
+
+        Raises:
+            ConfigError: its tokens are not as wide as the configuration says, or its name is malformed.
+            ModelError: it cannot be loaded.
+        """
+        encoder = load_encoder(cfg.encoder, cfg.resolution)
+        if encoder.width != cfg.scene_dim:
+            wide, said = encoder.width, cfg.scene_dim
+            raise ConfigError(f"scene tokens of {cfg.encoder!r} are {wide} wide, not {said}: set scene_dim to {wide}")
+        return cls(encoder, cfg.kernel, cfg.keep_cls, cfg.centre_crop)
+
+    @property
+    def width(self) -> int:
+        """Of the tokens."""
+        return self.encoder.width
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How photos become its input."""
+        return self.encoder.preprocessing
+
+    @property
+    def identity(self) -> str:
+        """One line that differs wherever tokens of the same photo may: weights, resolution, cut and pooling."""
+        input = self.preprocessing
+        values = hashlib.sha256(repr((input.mean, input.std)).encode()).hexdigest()[:6]
+        size = f"{input.height}x{input.width}:{values}{' centre' if self.centre_crop else ''}"
+        k = "inf" if self.kernel is None else f"{self.kernel}{'+cls' if self.keep_cls else ''}"
+        return f"{self.encoder.identity} {size} k={k}"
+
+    def train(self, mode: bool = True) -> "SceneEncoder":
+        """Stays in eval mode whatever is asked."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Prepared photos (N, 3, H, W) to scene tokens (N, M, D_s)."""
+        tokens = self.encoder(images)
+        return pool(tokens, self.encoder.grid, self.kernel, self.keep_cls, self.encoder.has_cls)
+
+    def prepare(self, scenes: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        """Photos, uint8 RGB (h, w, 3) each, to float32 (N, 3, H, W)."""
+        return prepare([_centre(scene) for scene in scenes] if self.centre_crop else scenes, self.preprocessing)
+
+    def encode(self, scenes: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
+        """Scene tokens (N, M, D_s) of photos, uint8 RGB (h, w, 3) each; on the encoder's device."""
+        device = self.encoder.anchor.device
+        parts = [scenes[i : i + BATCH] for i in range(0, len(scenes), BATCH)]
+        return torch.cat([self(torch.from_numpy(self.prepare(part)).to(device)) for part in parts])
+
+
+def _centre(scene: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    height, width = scene.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return scene[top : top + side, left : left + side]
