@@ -53,6 +53,14 @@ class Preprocessing:
         return cls(height, width, mean, std)  # type: ignore[arg-type]  # __post_init__ counts them
 
 
+def centre_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The largest square in the middle of an image (h, w, 3), as a view."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
+
+
 def prepare(crops: Sequence[NDArray[np.uint8]], spec: Preprocessing) -> NDArray[np.float32]:
     """Stretches crops to the size that a recognizer takes (Pillow's bicubic, anti-aliased) and normalises them.
 

@@ -45,6 +45,8 @@ class Pack:
     """One of `DECODINGS`."""
     scene: Preprocessing | None = None
     """How photographs become input of the graph `scene`; None: crops are read without."""
+    scene_centre: bool = False
+    """Whether only the square in the middle of a photograph does."""
 
     @property
     def tokenizer(self) -> CharTokenizer:
@@ -95,7 +97,7 @@ def write_manifest(pack: Pack) -> Path:
         **({"caption_context": pack.caption_context} if clip else {}),
         **({"cross_steps": pack.cross_steps} if pack.cross_steps != "own" else {}),
         "preprocessing": pack.preprocessing.to_dict(),
-        **({"scene_preprocessing": pack.scene.to_dict()} if pack.scene else {}),
+        **({"scene": {"preprocessing": pack.scene.to_dict(), "centre": pack.scene_centre}} if pack.scene else {}),
         "max_length": pack.max_length,
         "refine_iters": pack.refine_iters,
         "temperature": pack.temperature,
@@ -193,7 +195,8 @@ def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
         int(manifest["caption_context"]) if manifest["tokenizer"] == "clip" else None,
         manifest["cross_steps"],
         manifest["decoding"],
-        Preprocessing.from_dict(manifest["scene_preprocessing"]) if "scene_preprocessing" in manifest else None,
+        Preprocessing.from_dict(manifest["scene"]["preprocessing"]) if "scene" in manifest else None,
+        "scene" in manifest and bool(manifest["scene"]["centre"]),
     )
     if pack.caption_context is not None and (pack.caption_context < 2 or TOKENIZER not in files):
         raise _refuse(folder, f"its captions need caption_context to be at least 2, and {TOKENIZER}")

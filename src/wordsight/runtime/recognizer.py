@@ -1,15 +1,18 @@
 """A pack as a recognizer."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from wordsight.decoding import Floats, Mode, Passes, Reading
 from wordsight.decoding.context import Scenes
 from wordsight.decoding.engines import Corrections, Looks, Steps, check_decoding, read_images
 from wordsight.errors import ConfigError
-from wordsight.imaging import Preprocessing
+from wordsight.imaging import Preprocessing, prepare
+from wordsight.imaging.preprocess import centre_square
 from wordsight.runtime.onnx import OnnxEngine, OnnxGraphs
 from wordsight.runtime.pack import Pack
 from wordsight.runtime.sessions import choose, open_session, processors
@@ -67,23 +70,25 @@ class OnnxRecognizer:
         return self.pack.preprocessing
 
     @property
-    def scene_preprocessing(self) -> Preprocessing | None:
-        """How scenes have to be prepared; None where the pack reads without."""
-        return self.pack.scene
-
-    @property
-    def scene_encoder(self) -> str:
-        """What made the tokens of scenes: two recognizers with the same name here can share them."""
-        return self.pack.files[self.pack.graphs[SCENE].file]
+    def scene_encoder(self) -> str | None:
+        """What makes tokens of scenes: two recognizers can share them if this is the same. None: it takes no scenes."""
+        return self.pack.files[self.pack.graphs[SCENE].file] if self.pack.scene else None
 
     @property
     def charset(self) -> Charset:
         """What it can write."""
         return self.pack.charset
 
-    def encode_scenes(self, images: Floats) -> Floats:
-        """Prepared scenes (N, 3, H, W) to their tokens (N, M, D)."""
-        tokens: Floats = self._scene().run(None, {"image": images})[0]
+    def encode_scenes(self, photos: Sequence[npt.NDArray[np.uint8]]) -> Floats:
+        """Photos, uint8 RGB (h, w, 3), to scene tokens (N, M, D), of which any number of crops can be told.
+
+        Raises:
+            ConfigError: this pack takes no scenes.
+        """
+        if self.pack.scene is None:
+            raise ConfigError(f"the pack {self.pack.name!r} reads without scenes: leave them out")
+        cut = [centre_square(photo) for photo in photos] if self.pack.scene_centre else photos
+        tokens: Floats = self._scene().run(None, {"image": prepare(cut, self.pack.scene)})[0]
         return tokens
 
     def read(self, images: Floats, scenes: Scenes | None = None) -> list[Reading]:

@@ -75,6 +75,36 @@ def column_graphs(preprocessing: Preprocessing, classes: int, columns: int) -> d
     return {"image": Graph("image.onnx", _crops(preprocessing), {"logits": ("batch", columns, classes)})}
 
 
+def recurrent_graphs(
+    preprocessing: Preprocessing, classes: int, memory: Iterable[int | str], state: Iterable[int | str]
+) -> dict[str, Graph]:
+    """The graphs of a `recurrent` pack: what is read and the first state, then a letter a step.
+
+    `memory` and `state` are their sizes for one crop. `tokens` (B,) are the letters before.
+    """
+    state, memory = ("batch", *state), ("batch", *memory)
+    step: dict[str, Shape] = {"tokens": ("batch",), "state": state, "memory": memory}
+    return {
+        "image": Graph("image.onnx", _crops(preprocessing), {"memory": memory, "state": state}),
+        "step": Graph("step.onnx", step, {"logits": ("batch", classes), "next_state": state}),
+    }
+
+
+def iterative_graphs(
+    preprocessing: Preprocessing, classes: int, positions: int, features: Iterable[int | str]
+) -> dict[str, Graph]:
+    """The graphs of an `iterative` pack: what is seen, then a correction of what was read, told it and the features.
+
+    `features` are their sizes for one crop.
+    """
+    logits: Shape = ("batch", positions, classes)
+    seen: dict[str, Shape] = {"logits": logits, "features": ("batch", *features)}
+    return {
+        "image": Graph("image.onnx", _crops(preprocessing), seen),
+        "correct": Graph("correct.onnx", seen, {"corrected": logits}),
+    }
+
+
 def _crops(preprocessing: Preprocessing) -> dict[str, Shape]:
     return {"image": ("batch", 3, preprocessing.height, preprocessing.width)}
 
@@ -117,12 +147,10 @@ def mismatch(
         scene: Preprocessing of scenes, where the pack takes them.
     """
     plain = {name: _untold(graph) for name, graph in graphs.items() if name != SCENE}
-    if decoding == "psm":
-        wanted = _as_psm(plain, preprocessing, classes)
-    else:
-        wanted = _as_columns(plain, preprocessing, classes, positions if decoding == "parallel" else None)
-    if isinstance(wanted, str):
-        return wanted
+    try:
+        wanted = _wanted(plain, decoding, preprocessing, classes, positions)
+    except (KeyError, ValueError):
+        return f"its image graph states no {_MADE[decoding]}"
     if scene:
         tokens = graphs[SCENE].outputs.get("tokens", ()) if SCENE in graphs else ()
         if len(tokens) != 3 or not all(isinstance(size, int) for size in tokens[1:]):
@@ -139,29 +167,40 @@ def _untold(graph: Graph) -> Graph:
     return replace(graph, inputs={name: shape for name, shape in graph.inputs.items() if name not in graph.told})
 
 
-def _as_psm(plain: Mapping[str, Graph], preprocessing: Preprocessing, classes: int) -> dict[str, Graph] | str:
-    """The graphs of `psm_graphs` in the sizes of the stated ones."""
-    try:
-        _, depth, _, memory, width = plain["image"].outputs["kv_visual"]
-        sizes = int(depth), int(memory), int(width)
-        captions = plain.get("text")
-        *_, text, cross_width = captions.outputs["kv_cross_text"] if captions else (None, width)
-    except (KeyError, ValueError):
-        return "its image graph states no K/V of shape (batch, depth, 2, tokens, width)"
-    pooled = text if isinstance(text, int) else None
-    wide = cross_width if isinstance(cross_width, int) else None
-    return psm_graphs(preprocessing, classes, *sizes, cross="cross" in plain, cross_width=wide, text=pooled)
+_MADE = {
+    "psm": "K/V of shape (batch, depth, 2, tokens, width)",
+    "ctc": "logits of shape (batch, columns, classes)",
+    "parallel": "logits of shape (batch, columns, classes)",
+    "recurrent": "memory and state",
+    "iterative": "features",
+}
 
 
-def _as_columns(
-    plain: Mapping[str, Graph], preprocessing: Preprocessing, classes: int, positions: int | None
-) -> dict[str, Graph] | str:
-    """The graph of `column_graphs` with the stated number of columns, if any number will do."""
-    try:
-        _, columns, _ = plain["image"].outputs["logits"]
-        return column_graphs(preprocessing, classes, positions or int(columns))
-    except (KeyError, ValueError):
-        return "its image graph states no logits of shape (batch, columns, classes)"
+def _wanted(
+    plain: Mapping[str, Graph], decoding: str, preprocessing: Preprocessing, classes: int, positions: int
+) -> dict[str, Graph]:
+    """The graphs of this kind in the sizes of the stated ones, which must have them."""
+    made = plain["image"].outputs
+    if decoding == "psm":
+        _, depth, _, memory, width = made["kv_visual"]
+        captions = plain["text"].outputs["kv_cross_text"] if "text" in plain else (None, width)
+        *_, text, cross_width = captions
+        return psm_graphs(
+            preprocessing,
+            classes,
+            int(depth),
+            int(memory),
+            int(width),
+            cross="cross" in plain,
+            cross_width=cross_width if isinstance(cross_width, int) else None,
+            text=text if isinstance(text, int) else None,
+        )
+    if decoding == "recurrent":
+        return recurrent_graphs(preprocessing, classes, made["memory"][1:], made["state"][1:])
+    if decoding == "iterative":
+        return iterative_graphs(preprocessing, classes, positions, made["features"][1:])
+    _, columns, _ = made["logits"]
+    return column_graphs(preprocessing, classes, positions if decoding == "parallel" else int(columns))
 
 
 def _difference(graphs: Mapping[str, Graph], wanted: Mapping[str, Graph]) -> str | None:
