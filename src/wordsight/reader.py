@@ -29,8 +29,8 @@ Source: TypeAlias = str | Path | bytes | NDArray[Any] | Image.Image
 DETECTED_CONFIDENCE = 0.3
 """From here on a word that the detector found counts, unless the user says otherwise.
 
-On the last 60 scenes of ICDAR 2015's training set the end-to-end H-mean was 49.1 with all words, 53.3 from 0.1 on, 54.3
-from 0.2 on and 56.0 from 0.3 on.
+On the last 120 scenes of ICDAR 2015's training set the end-to-end H-mean was 58.6 with all words, 61.1 from 0.1 on, 62.3
+from 0.2 on, 62.9 from 0.3 on and 62.4 from 0.4 on.
 """
 
 
