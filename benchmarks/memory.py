@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py [--model clip4str-b16] [--batch 128]
 
-"kept" is what the forward pass leaves for the backward pass (every storage once, weights apart): the peak of a step, but
+"kept" is what the forward pass leaves for the backward pass, every storage once, weights apart: the peak of a step, but
 for the working space of single operations and what an allocator loses. It is counted on batches of 2 and 4 and grows
 along a line with the batch. Weights, gradients and AdamW's two moments, all in float32 as in mixed precision, come on
 top. Captions are all distinct, the worst case.
