@@ -77,7 +77,7 @@ class Fusion(nn.Module):
             wanted = self.project.in_features
             raise ConfigError(f"scene tokens are {tokens.shape[-1]} wide, this fusion takes {wanted}: set scene_dim")
         # What stands in a scene that no row has (padding, anything) must reach neither outputs nor gradients
-        rows = torch.arange(len(tokens), device=tokens.device)
+        rows = torch.arange(tokens.shape[0], device=tokens.device)  # `len` would fix the number of scenes in an export
         used = ((context.index[:, None] == rows) & (context.present[:, None] != 0)).any(0)  # (N,)
         tokens = torch.where(used[:, None, None], tokens, torch.zeros_like(tokens))
         out: Tensor = self.project(self.norm_scene(tokens.to(self.project.weight.dtype)))
@@ -109,7 +109,7 @@ class GatedAttention(nn.Module):
         if self.query is None:
             return scene[:, 0]
         tokens = scene[:, None]  # (N, 1 head, M, D)
-        asked = self.query.expand(len(scene), 1, 1, -1)
+        asked = self.query.expand(scene.shape[0], 1, 1, -1)
         return F.scaled_dot_product_attention(asked, tokens, tokens)[:, 0, 0]
 
 
