@@ -73,6 +73,10 @@ class Corrections:
         return self.engine.numpy(logits)
 
 
+GRAPHS: dict[str, Any] = {"ctc": Looks, "parallel": Looks, "recurrent": Steps, "iterative": Corrections}
+"""What turns an engine into the graphs of a kind; those of `psm` are more than names: `OnnxGraphs`, `TorchGraphs`."""
+
+
 def check_decoding(decoding: str, mode: str, refine_iters: int) -> None:
     """Refuse what a recognizer of this kind cannot be told to do.
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from wordsight.decoding import Floats, Mode, Passes, Reading
 from wordsight.decoding.context import Scenes
-from wordsight.decoding.engines import Corrections, Looks, Steps, check_decoding, read_images
+from wordsight.decoding.engines import GRAPHS, check_decoding, read_images
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.preprocess import centre_square
@@ -18,8 +18,6 @@ from wordsight.runtime.pack import Pack
 from wordsight.runtime.sessions import choose, open_session, processors
 from wordsight.runtime.signatures import SCENE
 from wordsight.text import Charset
-
-_KINDS: dict[str, Any] = {"ctc": Looks, "parallel": Looks, "recurrent": Steps, "iterative": Corrections}
 
 
 class OnnxRecognizer:
@@ -60,7 +58,7 @@ class OnnxRecognizer:
             self._graphs = OnnxGraphs(pack, provider, threads, cross=mode != "visual")
         else:
             self._spec = pack
-            self._graphs = _KINDS[pack.decoding](OnnxEngine(pack, provider, threads))
+            self._graphs = GRAPHS[pack.decoding](OnnxEngine(pack, provider, threads))
         # Loaded when the first scene comes: encoders are larger than recognizers.
         self._scene = cache(lambda: open_session(pack, SCENE, provider, threads))
 
