@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from typer.testing import CliRunner
 
+from wordsight.cli.main import app
 from wordsight.data.controls import control
-from wordsight.data.scenes import Scene, ScenesSource
+from wordsight.data.scenes import Scene, ScenesSource, read_scenes
 from wordsight.errors import ConfigError, DataError
-from wordsight.synth.places import SIZE, RenderedScenes, blank_scenes, write_places
+from wordsight.synth.places import SIZE, RenderedScenes, write_places
 from wordsight.synth.places_looks import LOOKS
-from wordsight.synth.places_words import WORDS, draw_word, information, load_vocabularies
+from wordsight.synth.places_words import WORDS, draw_word, information, load_vocabularies, one_word_each
 
 SMALL = (224, 168)
 
@@ -140,7 +142,7 @@ def test_masked_thumbnails_tell_the_place(few_fonts: Path) -> None:
 def test_empty_boards_do_not_tell_the_place(few_fonts: Path) -> None:
     """Crops of blank scenes: nothing to read, and colours, light and noise are alike in all places."""
     crops: list[tuple[np.ndarray, str]] = []
-    source = blank_scenes(160, 5, fonts=[few_fonts], size=SMALL)
+    source = _source(160, few_fonts, seed=5, vocabularies=one_word_each(WORDS), blank=True)
     for i in range(160):
         scene = source[i]
         pixels = scene.load()
@@ -184,3 +186,14 @@ def test_places_of_ones_own(tmp_path: Path, few_fonts: Path) -> None:
         load_vocabularies(file)
     with pytest.raises(ConfigError, match="join some"):
         _source(1, few_fonts, vocabularies={f"place {k}": ("word",) for k in range(13)})
+
+
+def test_the_command_writes_scenes_and_a_sheet(tmp_path: Path, few_fonts: Path) -> None:
+    out, sheet = tmp_path / "scenes", tmp_path / "sheet.png"
+    arguments = ["synth-scenes", "--out", str(out), "--count", "14", "--informative", "0", "--sheet", str(sheet)]
+    result = CliRunner().invoke(app, [*arguments, "--fonts", str(few_fonts)])
+    assert result.exit_code == 0, result.output
+    assert "14 scenes of 12 places, which tell 0.00 bits about a word" in result.output
+    assert len(read_scenes(out)) == 14
+    with Image.open(sheet) as picture:
+        assert picture.size == (4 * 298, 12 * 224)

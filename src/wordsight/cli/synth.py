@@ -1,4 +1,4 @@
-"""`wordsight synth`, `synth-backgrounds` and `synth-scene`: rendering words, and what they are rendered on."""
+"""`wordsight synth` and its kin: rendering words, scenes and pages, and what words are rendered on."""
 
 import time
 from pathlib import Path
@@ -72,3 +72,41 @@ def synth_scene(
         raise DataError(f"{out}: cannot be written ({error}); choose another --out") from error
     words = [{"polygon": word.polygon, "text": word.text, "legible": True} for word in scene.words]
     typer.echo(json.dumps({"image": out.name, "words": words}))
+
+
+@app.command("synth-scenes")
+def synth_scenes(
+    out: Path = typer.Option(..., help="Folder to write the images and scenes.jsonl to."),
+    count: int = typer.Option(1000, min=1, help="How many scenes, of 3 to 6 words each."),
+    seed: int = typer.Option(0, help="Another seed, other scenes: give training and test scenes different ones."),
+    informative: float = typer.Option(
+        1.0, min=0, max=1, help="How often a word is one of its place's own; 0: the place tells nothing about it."
+    ),
+    wear: float = typer.Option(0.5, min=0, max=1, help="How hard the words are to read: 0 new, 1 every second hardly."),
+    blank: bool = typer.Option(False, help="Boards stay empty, one word a place: only the place tells the word."),
+    vocabulary: Path | None = typer.Option(None, help="Words of places: lines of place TAB word, in any script."),
+    sheet: Path | None = typer.Option(None, help="Picture with some of the scenes to write, to look at."),
+    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; repeat for several. Default: the system's."),
+    workers: int = typer.Option(1, min=1, help="Processes. The pictures do not depend on it."),
+) -> None:
+    """Render scenes of cafes, stations, markets, ... with words that the place tells more or less about."""
+    from wordsight.synth.fonts import font_index
+    from wordsight.synth.places import RenderedScenes, write_places, write_sheet
+    from wordsight.synth.places_words import WORDS, load_vocabularies, one_word_each
+
+    font_index(fonts or None, lambda files: progress(files, len(files), "looking at fonts"))
+    words = WORDS if vocabulary is None else load_vocabularies(vocabulary)
+    source = RenderedScenes(
+        count,
+        seed,
+        informative=informative,
+        wear=wear,
+        vocabularies=one_word_each(words) if blank else words,
+        blank=blank,
+        fonts=fonts or None,
+    )
+    for _ in progress(write_places(source, out, workers), -(-count // 20), "rendering"):
+        pass
+    if sheet is not None:
+        write_sheet(source, sheet)
+    typer.echo(f"{out}: {count} scenes of {len(words)} places, which tell {source.information:.2f} bits about a word")

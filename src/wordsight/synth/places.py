@@ -23,12 +23,13 @@ from wordsight.synth.degrade import noise
 from wordsight.synth.fonts import FontBook, font_index
 from wordsight.synth.places_looks import LOOKS, backdrop
 from wordsight.synth.places_signs import hang_boards, paint_board
-from wordsight.synth.places_words import WORDS, Vocabularies, draw_word, information, one_word_each
+from wordsight.synth.places_words import WORDS, Vocabularies, draw_word, information
 
 SIZE = (448, 336)
 """Width and height of a scene in pixels."""
 _BOARDS = (3, 6)
 _CHUNK = 20
+_COLUMNS = 4
 
 
 class RenderedScenes:
@@ -41,7 +42,8 @@ class RenderedScenes:
         count: how many.
         seed: another seed, other scenes. Training and test scenes want different ones.
         informative: the probability that a word is one of its place's own, else it is any place's.
-        wear: from 0, words as good as new, to 1, where every second can hardly be read.
+        wear: from 0, words as good as new, to 1, where every second can hardly be read. The shipped reader, without
+            context, read 93, 80, 63, 52 and 46 % of 160 crops at 0, 0.25, 0.5, 0.75 and 1.
         vocabularies: words of every place (`places_words`); a place that has no look gets one that is left over.
         blank: boards stay empty, and labels say what would be written on each. Crops show nothing then, and only what
             the place looks like tells the word: use `one_word_each` with it.
@@ -120,11 +122,6 @@ class RenderedScenes:
         return random.Random(f"{self.seed}/{i}/{part}")
 
 
-def blank_scenes(count: int, seed: int = 0, **settings: object) -> RenderedScenes:
-    """Scenes of empty boards whose words only the place tells: one word a place. Settings as for `RenderedScenes`."""
-    return RenderedScenes(count, seed, vocabularies=one_word_each(WORDS), blank=True, **settings)  # type: ignore[arg-type]
-
-
 def _looks(vocabularies: Vocabularies) -> dict[str, str]:
     """For every place the name of its look: its own name if there is such a look, else one that is left over."""
     left = [look for look in LOOKS if look not in vocabularies]
@@ -181,6 +178,28 @@ def write_places(source: RenderedScenes, out: str | Path, workers: int = 1) -> I
         write_scenes(folder / "scenes.jsonl", scenes)
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror or error}); choose another --out") from error
+
+
+def write_sheet(source: RenderedScenes, path: str | Path) -> None:
+    """Writes a picture of the first scenes, up to four of a place, a place a row; the format by the path's ending.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    rows: dict[str, list[int]] = {place: [] for place in source.vocabularies}
+    for i in range(min(len(source), 200)):
+        rows[source.place(i)].append(i)
+    width, height = (side * 2 // 3 for side in source.size)
+    sheet = Image.new("RGB", (_COLUMNS * width, len(rows) * height), "white")
+    for y, numbers in enumerate(rows.values()):
+        for x, i in enumerate(numbers[:_COLUMNS]):
+            scene = Image.fromarray(source[i].load())
+            sheet.paste(scene.resize((width, height), Image.Resampling.BICUBIC), (x * width, y * height))
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be written ({error}); choose another --sheet") from error
 
 
 def _write_chunk(source: RenderedScenes, folder: Path, numbers: range) -> list[Scene]:
