@@ -90,11 +90,9 @@ def synth_scenes(
     workers: int = typer.Option(1, min=1, help="Processes. The pictures do not depend on it."),
 ) -> None:
     """Render scenes of cafes, stations, markets, ... with words that the place tells more or less about."""
-    from wordsight.synth.fonts import font_index
     from wordsight.synth.places import RenderedScenes, write_places, write_sheet
     from wordsight.synth.places_words import WORDS, load_vocabularies, one_word_each
 
-    font_index(fonts or None, lambda files: progress(files, len(files), "looking at fonts"))
     words = WORDS if vocabulary is None else load_vocabularies(vocabulary)
     source = RenderedScenes(
         count,
@@ -104,6 +102,7 @@ def synth_scenes(
         vocabularies=one_word_each(words) if blank else words,
         blank=blank,
         fonts=fonts or None,
+        watch=lambda files: progress(files, len(files), "looking at fonts"),
     )
     for _ in progress(write_places(source, out, workers), -(-count // 20), "rendering"):
         pass

@@ -115,12 +115,13 @@ def _weight_axis(font: ImageFont.FreeTypeFont) -> int:
 
 def draw_glyph(font: ImageFont.FreeTypeFont, character: str) -> Glyph:
     """Draws one character; `left` and `top` are relative to the pen on the baseline."""
-    mask, left, top = _ink(font, character)
+    mask, left, top = ink(font, character)
     return Glyph(mask, left, top, font.getlength(character))
 
 
-def _ink(font: ImageFont.FreeTypeFont, character: str) -> tuple[NDArray[np.uint8] | None, int, int]:
-    core, offset = font.getmask2(character, "L", anchor="ls")
+def ink(font: ImageFont.FreeTypeFont, text: str) -> tuple[NDArray[np.uint8] | None, int, int]:
+    """Mask of a text cropped to its ink (None if there is none), and where that is from the pen on the baseline."""
+    core, offset = font.getmask2(text, "L", anchor="ls")
     box = core.getbbox() if core.size[0] and core.size[1] else None
     if box is None:
         return None, 0, 0
@@ -142,17 +143,17 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float3
     """What a file can draw, and the shapes of its letters; None if it draws no capitals or no digits."""
     probe = Face(str(path) if path.name else "", 64, "", weight)
     font = open_font(probe)
-    capital = _ink(font, "H")[0]
+    capital = ink(font, "H")[0]
     if capital is None or capital.shape[0] < 4:
         return None
     face = Face(probe.path, max(8, round(64 * CAP_HEIGHT / capital.shape[0])), "", weight)
     if face.size > 400:
         return None
     font = open_font(face)
-    missing = {_bytes(mask) for c in ("\uffff", "\u0378", "\U000e0fff") if (mask := _ink(font, c)[0]) is not None}
+    missing = {_bytes(mask) for c in ("\uffff", "\u0378", "\U000e0fff") if (mask := ink(font, c)[0]) is not None}
     drawable: dict[str, NDArray[np.uint8]] = {}
     for character in PRINTABLE:
-        mask = _ink(font, character)[0]
+        mask = ink(font, character)[0]
         if mask is None or mask.shape[1] > 4 * CAP_HEIGHT or mask.shape[0] > 3 * CAP_HEIGHT or _bytes(mask) in missing:
             if character == "E" and not drawable.keys() & {*"ABCD"}:
                 return None  # not a Latin face: spare the rest
@@ -216,7 +217,20 @@ def font_index(
     Raises:
         DataError: a folder that was asked for is not there or has no usable font.
     """
-    asked = folders is not None
+    faces = indexed(folders, [_INDEX_VERSION, CAP_HEIGHT], lambda paths: _build(watch(paths)))
+    if not faces and folders is not None:
+        raise DataError(f"{', '.join(map(str, folders))}: no usable font; give a folder with .ttf or .otf files")
+    return faces or _fallback()
+
+
+def indexed(
+    folders: Sequence[str | Path] | None, kind: Sequence[object], build: Callable[[list[Path]], tuple[Face, ...]]
+) -> tuple[Face, ...]:
+    """What `build` makes of the font files below `folders` (None: the system's), kept for this `kind` of index.
+
+    Raises:
+        DataError: a folder is not there.
+    """
     roots = [Path(folder) for folder in folders] if folders is not None else default_folders()
     for root in roots:
         if not root.is_dir():
@@ -224,15 +238,13 @@ def font_index(
     paths = sorted({p for root in roots for p in root.rglob("*") if p.suffix.lower() in _SUFFIXES})
     paths = [p for p in paths if not any(part in str(p).lower() for part in _SKIPPED_PARTS)]
     stamp = [(str(p), s.st_size, s.st_mtime_ns) for p in paths for s in (p.stat(),)]
-    name = sha256(json.dumps([_INDEX_VERSION, CAP_HEIGHT, stamp]).encode()).hexdigest()[:24]
+    name = sha256(json.dumps([*kind, stamp]).encode()).hexdigest()[:24]
     file = _cache_folder() / f"fonts-{name}.json"
     faces = _load(file)
     if faces is None:
-        faces = _build(watch(paths))
+        faces = build(paths)
         _store(file, faces)
-    if not faces and asked:
-        raise DataError(f"{', '.join(map(str, roots))}: no usable font; give a folder with .ttf or .otf files")
-    return faces or _fallback()
+    return faces
 
 
 def _fallback() -> tuple[Face, ...]:

@@ -20,10 +20,10 @@ from PIL import Image, ImageFilter
 from wordsight.data.scenes import Scene, SceneWord, write_scenes
 from wordsight.errors import ConfigError, DataError
 from wordsight.synth.degrade import noise
-from wordsight.synth.fonts import FontBook, font_index
 from wordsight.synth.places_looks import LOOKS, backdrop
 from wordsight.synth.places_signs import hang_boards, paint_board
 from wordsight.synth.places_words import WORDS, Vocabularies, draw_word, information
+from wordsight.synth.scripts import Watch, hand_for
 
 SIZE = (448, 336)
 """Width and height of a scene in pixels."""
@@ -49,10 +49,11 @@ class RenderedScenes:
             the place looks like tells the word: use `one_word_each` with it.
         size: (width, height) in pixels.
         fonts: folders of fonts, searched recursively; None: the system's.
+        watch: may wrap the font files that are looked at the first time, in a progress bar for one.
 
     Raises:
         ConfigError: `informative` or `wear` is out of range, or there are more places than looks.
-        DataError: a folder of fonts is not there or useless.
+        DataError: a folder of fonts is not there, or no font can draw one of the words.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class RenderedScenes:
         blank: bool = False,
         size: tuple[int, int] = SIZE,
         fonts: Sequence[str | Path] | None = None,
+        watch: Watch = iter,
     ) -> None:
         if not 0 <= wear <= 1:
             raise ConfigError(f"wear is {wear}: give a number from 0 to 1")
@@ -79,11 +81,7 @@ class RenderedScenes:
         self.blank = blank
         self.size = size
         self._looks = _looks(self.vocabularies)
-        self._faces = font_index(fonts)
-        self._book: FontBook | None = None
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_book": None}
+        self._hand = hand_for((word for words in self.vocabularies.values() for word in words), fonts, watch)
 
     def __len__(self) -> int:
         return self.count
@@ -100,8 +98,6 @@ class RenderedScenes:
         """Scene i with its words or, otherwise the same, with empty boards."""
         if not 0 <= i < self.count:
             raise IndexError(i)
-        if self._book is None:
-            self._book = FontBook(self._faces)
         place = self.place(i)
         picture, areas = backdrop(self._rng(i, "look"), self._looks[place], self.size)
         rng = self._rng(i, "boards")
@@ -109,9 +105,9 @@ class RenderedScenes:
         draws = self._rng(i, "words")
         words = []
         for k, board in enumerate(boards):
-            hand = self._rng(i, f"hand {k}")
-            text = _cased(hand, draw_word(draws, place, self.vocabularies, self.informative))
-            polygon = paint_board(picture, board, text, self._book, hand, written)
+            style = self._rng(i, f"style {k}")
+            text = _cased(style, draw_word(draws, place, self.vocabularies, self.informative))
+            polygon = paint_board(picture, board, text, self._hand, style, written)
             words.append(SceneWord(np.round(board.inside if self.blank else polygon, 2), text, True))
         name = f"{self.seed}-{i:06d}-{place}"
         image = Path("images") / f"{name}.jpg"

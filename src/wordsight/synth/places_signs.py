@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from wordsight.imaging.geometry import homography, project
 from wordsight.synth.background import Color, luma, near, random_color
-from wordsight.synth.fonts import CAP_HEIGHT, FontBook
+from wordsight.synth.fonts import CAP_HEIGHT
 from wordsight.synth.places_brush import Box
-from wordsight.synth.setting import set_line
+from wordsight.synth.scripts import Hand
 
 # Height of capitals in shares of the picture's height. In 1280 x 720 the median ICDAR 2015 test word is a box 34 px
 # high, and half of it is the ascenders', descenders' and the annotator's: 0.03 to 0.07 is that and somewhat larger.
@@ -124,7 +124,7 @@ def _ink_color(rng: random.Random, ground: Color, contrast: float) -> Color:
 
 
 def paint_board(
-    picture: Image.Image, board: Board, text: str, book: FontBook, rng: random.Random, written: bool
+    picture: Image.Image, board: Board, text: str, hand: Hand, rng: random.Random, written: bool
 ) -> NDArray[np.float64]:
     """Paints a board into the picture with one word on it, or empty; returns the word's four corners in the picture.
 
@@ -133,8 +133,7 @@ def paint_board(
     width, height = board.size
     plane = Image.new("RGB", board.size, board.ground)
     ImageDraw.Draw(plane).rectangle((0, 0, width - 1, height - 1), outline=board.rim, width=3)
-    line = set_line(book, book.pick(rng, text), text)
-    mask = Image.fromarray(line.mask if line else np.zeros((CAP_HEIGHT, CAP_HEIGHT), np.uint8))
+    mask = Image.fromarray(hand.write(rng, text))
     scale = min(1.0, _INK[0] * width / mask.width, _INK[1] * height / mask.height)
     if scale < 1:
         mask = mask.resize((max(1, round(mask.width * scale)), max(1, round(mask.height * scale))))
