@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wordsight.data import Mixture, Sample, ScenesSource, SkipBroken, View, filter_labels, holdout, subset
+from wordsight.data import Learnable, Mixture, Sample, ScenesSource, SkipBroken, View, filter_labels, holdout, subset
 from wordsight.data.mixing import permuted
 from wordsight.errors import ConfigError, DataError
 from wordsight.text import Charset
@@ -175,3 +175,15 @@ def test_where_nothing_can_be_read_one_error_says_so(caplog: pytest.LogCaptureFi
     with pytest.raises(DataError, match="and so are 15 others"):
         source[2]
     assert source.text(2) == "x"
+
+
+def test_words_that_cannot_be_learnt_have_stand_ins() -> None:
+    words = Words(["ab", "!!", "toolong", "Cd", "?"] * 20)
+    source = Learnable(words, Charset.preset("36"), 4)
+    texts = [source.text(i) for i in range(len(source))]
+    assert set(texts) == {"ab", "cd"}
+    assert texts[0::5] == ["ab"] * 20
+    assert texts[3::5] == ["cd"] * 20
+    assert [source[i].text for i in range(len(source))] == texts
+    with pytest.raises(DataError, match="16 labels in a row"):
+        Learnable(Words(["!!"] * 3), Charset.preset("36"), 4).text(0)

@@ -14,9 +14,10 @@ from wordsight.cli.main import app
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
-from wordsight.models.clip4str import config as presets
+from wordsight.models.clip4str import Clip4Str, clip4str_preset
 from wordsight.models.config import DecoderConfig, TextTowerConfig
 from wordsight.models.freezing import trainable
+from wordsight.models.presets import PRESETS
 from wordsight.train import Recognition, WordsData
 from wordsight.train.run import RecipeCLI, arguments
 
@@ -109,11 +110,11 @@ def tree(words, tmp_path):
 
 def test_a_recipe_runs_when_it_is_made_small(tree, tmp_path, monkeypatch):
     """As a real run: converted CLIP towers, a tree of archives, words to validate on, accumulation, half precision."""
-    official = presets.clip4str_preset("clip4str-b16")
+    official = clip4str_preset("clip4str-b16")
     image = dataclasses.replace(tiny_config().image, class_token=True, layers=2)
     towers = ClipConfig(image, TextTowerConfig(49408, 77, 32, layers=7, heads=2), 32)
     cfg = dataclasses.replace(official, image=image, text=towers.text, embed_dim=32, decoder=DecoderConfig(heads=2))
-    monkeypatch.setitem(presets.CLIP4STR_PRESETS, "clip4str-b16", cfg)
+    monkeypatch.setitem(PRESETS, "clip4str-b16", (Clip4Str, cfg))
     checkpoint.save(Clip(towers), tmp_path / "towers")
     flags = [f"--model.start={tmp_path / 'towers'}", f"--data.real=[{tree / 'train' / 'real'}]"]
     flags += [f"--data.validation=[{tree / 'val'}]", "--data.batch_size=2", "--data.total_batch=4", "--data.workers=0"]

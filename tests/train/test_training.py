@@ -12,9 +12,10 @@ from wordsight.cli.main import app
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
-from wordsight.models.clip4str import config as presets
+from wordsight.models.clip4str import Clip4Str, clip4str_preset
 from wordsight.models.config import DecoderConfig, TextTowerConfig
 from wordsight.models.parseq.model import Parseq, ParseqConfig
+from wordsight.models.presets import PRESETS
 from wordsight.train import Recognition
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
 from wordsight.train.start import starting_model
@@ -43,7 +44,7 @@ def test_one_cycle_is_that_of_the_released_training():
 @pytest.fixture
 def small(monkeypatch):
     """A preset that trains in milliseconds a step, with dropout, so that its randomness is tested too."""
-    monkeypatch.setitem(presets.CLIP4STR_PRESETS, "clip4str-test", tiny_config(dropout=0.1))
+    monkeypatch.setitem(PRESETS, "clip4str-test", (Clip4Str, tiny_config(dropout=0.1)))
 
 
 @pytest.fixture
@@ -195,10 +196,10 @@ def small_clip(width=32):
 @pytest.fixture
 def on_clip(monkeypatch):
     """A preset that wants such towers: the official sizes, made small."""
-    cfg, towers = presets.clip4str_preset("clip4str-b16"), small_clip().cfg
+    cfg, towers = clip4str_preset("clip4str-b16"), small_clip().cfg
     image = dataclasses.replace(towers.image, heads=2)
     cfg = dataclasses.replace(cfg, image=image, text=towers.text, embed_dim=32, decoder=DecoderConfig(heads=2))
-    monkeypatch.setitem(presets.CLIP4STR_PRESETS, "clip4str-test", cfg)
+    monkeypatch.setitem(PRESETS, "clip4str-test", (Clip4Str, cfg))
 
 
 def test_a_run_can_start_from_clip(on_clip, tmp_path):

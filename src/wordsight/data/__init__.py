@@ -5,7 +5,7 @@ from wordsight.data.folder import FolderSource
 from wordsight.data.joined import JoinedSource
 from wordsight.data.links import SceneLink, SceneView
 from wordsight.data.lmdb import LmdbSource
-from wordsight.data.mixing import Mixture, SkipBroken, View, filter_labels, holdout, scenes_below, subset
+from wordsight.data.mixing import Learnable, Mixture, SkipBroken, View, filter_labels, holdout, scenes_below, subset
 from wordsight.data.randaugment import rand_augment
 from wordsight.data.sample import Sample, Source
 from wordsight.data.scenes import Scene, ScenesSource, SceneWord, read_scenes
@@ -14,6 +14,7 @@ from wordsight.data.sources import OpenedSource, find_sources, open_source
 __all__ = [
     "FolderSource",
     "JoinedSource",
+    "Learnable",
     "LmdbSource",
     "Mixture",
     "OpenedSource",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from wordsight.data.index import label_index
 from wordsight.data.joined import JoinedSource
-from wordsight.data.labels import trained_label
+from wordsight.data.labels import rejection, trained_label
 from wordsight.data.sample import Sample, Source
 from wordsight.data.scenes import ScenesSource
 from wordsight.errors import ConfigError, DataError
@@ -49,6 +49,37 @@ class View:
         """Sample i of the view."""
         sample = self.source[int(self.indices[i])]
         return replace(sample, text=self._label(sample.text))
+
+
+class Learnable:
+    """An endless `source` with another of its samples in the place of each whose label a recognizer cannot learn.
+
+    Labels are as it learns them, see `data.labels`; which sample stands in is a function of the place alone.
+    """
+
+    def __init__(self, source: Source, charset: Charset, max_length: int) -> None:
+        self.source = source
+        self.charset = charset
+        self.max_length = max_length
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def _place(self, i: int) -> int:
+        for attempt in range(_ATTEMPTS):
+            place = _hash(i, attempt) % len(self.source) if attempt else i
+            if not rejection(self.source.text(place), self.charset, self.max_length):
+                return place
+        raise DataError(f"{_ATTEMPTS} labels in a row have nothing that this charset can express: use another")
+
+    def text(self, i: int) -> str:
+        """Label of sample i or of its stand-in."""
+        return trained_label(self.source.text(self._place(i)), self.charset)
+
+    def __getitem__(self, i: int) -> Sample:
+        """Sample i or its stand-in."""
+        sample = self.source[self._place(i)]
+        return replace(sample, text=trained_label(sample.text, self.charset))
 
 
 class SkipBroken:

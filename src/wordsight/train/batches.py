@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from wordsight.data import Mixture, augment
+from wordsight.data import Mixture, Sample, SceneView, augment
+from wordsight.data.links import Box
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.text import CharTokenizer
+from wordsight.train.scenes import ScenePart, SceneUse
 
 Augmentation = Callable[[npt.NDArray[np.uint8], np.random.Generator], npt.NDArray[np.uint8]]
 
@@ -28,6 +30,7 @@ class Batch:
         characters: how many characters the labels of a part of this step have on average.
         samples: what the rows are, as "data set/sample".
         skipped: how many samples of the part could not be read; others stand in for them.
+        scenes: where the crops come from; None if the recognizer does not ask.
     """
 
     index: int
@@ -37,15 +40,18 @@ class Batch:
     characters: float
     samples: tuple[str, ...]
     skipped: int = 0
+    scenes: ScenePart | None = None
 
     def pin_memory(self) -> "Batch":
         """For quick copies to a GPU (called by the data loader)."""
-        return replace(self, images=self.images.pin_memory(), targets=self.targets.pin_memory())
+        scenes = None if self.scenes is None else self.scenes.pin_memory()
+        return replace(self, images=self.images.pin_memory(), targets=self.targets.pin_memory(), scenes=scenes)
 
     def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
         """On another device."""
-        images = self.images.to(device, non_blocking=non_blocking)
-        return replace(self, images=images, targets=self.targets.to(device, non_blocking=non_blocking))
+        images, targets = (x.to(device, non_blocking=non_blocking) for x in (self.images, self.targets))
+        scenes = None if self.scenes is None else self.scenes.to(device, non_blocking)
+        return replace(self, images=images, targets=targets, scenes=scenes)
 
 
 class Batches(Dataset[Batch]):
@@ -58,6 +64,9 @@ class Batches(Dataset[Batch]):
 
     Labels of similar length share a step, since a decoder's cost is that of its longest label: each run of `pool`
     steps is sorted by length, cut, and shuffled. Samples of the sources numbered in `augmented` are augmented.
+
+    What happens to a sample (its box, its augmentation, whether its scene is left out) is a function of the seed and of
+    its index in the mixture, which no other step has.
     """
 
     def __init__(
@@ -70,6 +79,7 @@ class Batches(Dataset[Batch]):
         pool: int,
         parts: int = 1,
         augmentation: Augmentation = augment,
+        use: SceneUse = SceneUse(),  # noqa: B008 frozen
     ) -> None:
         self.mixture = mixture
         self.augmented = augmented
@@ -79,21 +89,21 @@ class Batches(Dataset[Batch]):
         self.pool = pool
         self.parts = parts
         self.augmentation = augmentation
+        self.use = use
         self._sorted: tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None  # the pool in use
 
     def __getitem__(self, index: int) -> Batch:
         """Batch number `index`, whatever was asked for before."""
         step, part = divmod(index, self.parts)
         indices, lengths = self._step(step)
-        crops, labels, samples, skipped = [], [], [], 0
+        crops, labels, samples, shown, skipped = [], [], [], [], 0
         for i in indices[part :: self.parts]:
             source, number = self.mixture.locate(int(i))
             sample = self.mixture.sources[source][number]
             skipped += bool(sample.problem)
-            image = sample.image
-            if source in self.augmented:
-                image = self.augmentation(image, np.random.default_rng((self.mixture.seed, int(i))))
+            image, scene = self._cut(sample, int(i), source in self.augmented)
             crops.append(image)
+            shown.append(scene)
             labels.append(sample.text)
             samples.append(f"{sample.dataset}/{sample.id}")
         return Batch(
@@ -104,7 +114,24 @@ class Batches(Dataset[Batch]):
             float(lengths.sum()) / self.parts,
             tuple(samples),
             skipped,
+            ScenePart.of(shown) if self.use.told else None,
         )
+
+    def _cut(
+        self, sample: Sample, i: int, augmented: bool
+    ) -> tuple[npt.NDArray[np.uint8], tuple[SceneView, Box] | None]:
+        """Crop number i of the mixture as it is learnt, and its scene with the place where it lies."""
+        image, link, seed = sample.image, sample.link, self.mixture.seed
+        box = link.box if link else None
+        if link and augmented and (self.use.jitter or self.use.padding):
+            anew = link.cut_anew(np.random.default_rng((seed, i, 1)), self.use.jitter, self.use.padding)
+            image, box = anew or (image, box)
+        if augmented:
+            image = self.augmentation(image, np.random.default_rng((seed, i)))
+        if not (self.use.told and link and link.view and box):
+            return image, None
+        dropped = np.random.default_rng((seed, i, 2)).random() < self.use.dropout
+        return image, None if dropped else (link.view, box)
 
     def _targets(self, labels: list[str], longest: int) -> Tensor:
         """Ids (B, longest + 2), or more where a stand-in for a broken sample has a longer label than all others."""

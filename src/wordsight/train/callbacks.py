@@ -15,6 +15,7 @@ from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.train.batches import Batch
 from wordsight.train.data import WordsData
+from wordsight.train.gates import scene_facts
 from wordsight.train.module import Recognition
 from wordsight.train.sharding import whole
 
@@ -46,6 +47,7 @@ class KeepModel(Callback):
                 steps=trainer.global_step,
                 cross=module.cross,
                 data=data.describe(),
+                **scene_facts(module, trainer.callback_metrics),
                 validation_accuracy=None if accuracy is None else round(float(accuracy), 2),
             )
             for file in new.iterdir():  # a run may be killed while it writes

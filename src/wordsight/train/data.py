@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning
-import numpy as np
-import numpy.typing as npt
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from wordsight.data import (
+    Learnable,
     Mixture,
     Sample,
     SkipBroken,
@@ -21,11 +20,15 @@ from wordsight.data import (
     holdout,
     open_source,
     rand_augment,
+    scenes_below,
 )
+from wordsight.data.controls import Mode
 from wordsight.errors import ConfigError
 from wordsight.synth.words import RenderedWords
 from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch
 from wordsight.train.module import Recognition
+from wordsight.train.scenes import SceneUse
+from wordsight.train.validation import Words
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,13 @@ class WordsData(lightning.LightningDataModule):
         validation: data sets to validate on.
         validation_share: without `validation`, the last part of every real source, which is then never trained on.
             Neighbours in these data sets come from the same scene, so this cuts by scene.
+        scene: what a recognizer that hears of scenes is told, in training and validation: the words' own scenes or one
+            of the controls. Words of archives have none.
+        scene_seed: decides which scenes are exchanged, and weights and pictures of controls that are random.
+        scene_dropout: probability that a word is trained without its scene, so that it can be read without.
+        box_jitter: standard deviation of the shift of the corners of training boxes, in heights of the word; for words
+            in scenes, like `box_padding`.
+        box_padding: each side of a training box moves outwards by up to this many heights of the word.
         seed: decides rendering, augmentation and order.
     """
 
@@ -71,11 +81,18 @@ class WordsData(lightning.LightningDataModule):
         workers: int = 1,
         validation: Sequence[Path] = (),
         validation_share: float = 0.1,
+        scene: Mode = "real",
+        scene_seed: int = 0,
+        scene_dropout: float = 0.0,
+        box_jitter: float = 0.0,
+        box_padding: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
         if not 0 < real_share <= 1:
             raise ConfigError(f"real_share is {real_share}: give a share above 0, up to 1")
+        if not 0 <= scene_dropout <= 1 or box_jitter < 0 or box_padding < 0:
+            raise ConfigError("scene_dropout is a probability, box_jitter and box_padding are 0 or more: change them")
         if not real and (real_share == 1 or epochs):
             raise ConfigError("this recipe needs real words: give them with --data.real='[FOLDER]'")
         self.real = real
@@ -91,6 +108,11 @@ class WordsData(lightning.LightningDataModule):
         self.workers = workers
         self.validation = validation
         self.validation_share = validation_share
+        self.scene = scene
+        self.scene_seed = scene_seed
+        self.scene_dropout = scene_dropout
+        self.box_jitter = box_jitter
+        self.box_padding = box_padding
         self.seed = seed
 
     def describe(self) -> dict[str, Any]:
@@ -100,7 +122,7 @@ class WordsData(lightning.LightningDataModule):
             "real_share": self.real_share if self.real else 0.0,
             "word_lists": [path.name for path in self.words],
             "batch_size": self.batch_size,
-        }
+        } | ({"scene": self.scene} if self.scene != "real" else {})
 
     def setup(self, stage: str) -> None:
         """Open the sources, set a validation part aside, work out the size and number of steps."""
@@ -112,7 +134,10 @@ class WordsData(lightning.LightningDataModule):
         def usable(paths: Sequence[Path]) -> list[View]:
             views = []
             for path in paths:
-                view, dropped = filter_labels(open_source(path), cfg.charset, cfg.max_length)
+                source = open_source(path)
+                for scenes in scenes_below(source):
+                    scenes.show(self.scene, self.scene_seed)
+                view, dropped = filter_labels(source, cfg.charset, cfg.max_length)
                 log.info("%s: %d words, left out: %s", path, len(view), dropped)
                 views.append(view)
             return views
@@ -126,11 +151,10 @@ class WordsData(lightning.LightningDataModule):
         sources: list[Source] = [SkipBroken(source) for source in training]
         weights = [self.real_share * len(source) / total for source in training]
         if self.real_share < 1:
-            sources.append(
-                RenderedWords(
-                    seed=self.seed, fonts=list(self.fonts) or None, words=list(self.words), backgrounds=self.backgrounds
-                )
+            rendered = RenderedWords(
+                seed=self.seed, fonts=list(self.fonts) or None, words=list(self.words), backgrounds=self.backgrounds
             )
+            sources.append(Learnable(rendered, cfg.charset, cfg.max_length))
             weights.append(1 - self.real_share if training else 1.0)
         devices = self._trainer.world_size
         rounds = self._rounds(devices, self._trainer.accumulate_grad_batches)
@@ -140,12 +164,13 @@ class WordsData(lightning.LightningDataModule):
         self.batches = Batches(
             Mixture(sources, weights, self.seed, length=2**62),
             frozenset(range(len(training))),
-            module.model.tokenizer,
+            cfg.tokenizer,
             cfg.preprocessing,
             self.batch_size,
             self.pool,
             devices * rounds,
             _AUGMENTATIONS[self.augmentation],
+            SceneUse(module.model.clipter is not None, self.scene_dropout, self.box_jitter, self.box_padding),
         )
         if self.epochs:
             words_per_step = self.batch_size * self.batches.parts * self.real_share
@@ -184,13 +209,9 @@ class WordsData(lightning.LightningDataModule):
         )
 
     def val_dataloader(self) -> Any:
-        """Crops (uint8 RGB) and their labels, 64 at a time; each rank has its share of them."""
+        """`Words`, 64 at a time; each rank has its share of them."""
         if not self._validation:
             return []
         words: ConcatDataset[Sample] = ConcatDataset(self._validation)  # type: ignore[arg-type]
         share = range(self._trainer.global_rank, len(words), self._trainer.world_size)
-        return DataLoader(Subset(words, share), batch_size=64, collate_fn=_crops_and_labels)
-
-
-def _crops_and_labels(samples: list[Sample]) -> tuple[list[npt.NDArray[np.uint8]], list[str]]:
-    return [sample.image for sample in samples], [sample.text for sample in samples]
+        return DataLoader(Subset(words, share), batch_size=64, collate_fn=Words.of)

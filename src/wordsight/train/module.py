@@ -4,46 +4,49 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning
-import numpy as np
-import numpy.typing as npt
 import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from wordsight.decoding import read_psm
 from wordsight.errors import ConfigError
 from wordsight.imaging import prepare
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clip4str.graphs import TorchGraphs
+from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.freezing import freeze
 from wordsight.models.peft import PeftConfig, add_peft
-from wordsight.text import Charset
+from wordsight.models.reading import TorchRecognizer
 from wordsight.train.batches import Batch
+from wordsight.train.scenes import ScenePart, SceneTokens
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
 from wordsight.train.sharding import shard, whole
 from wordsight.train.start import starting_model
-
-_36 = Charset.preset("36")
+from wordsight.train.validation import Share, Words
 
 
 class Recognition(lightning.LightningModule):
-    """Trains CLIP4STR.
+    """Trains any recognizer; with `clipter`, one that is told of scenes.
 
     Args:
         model: name of a preset.
         start: checkpoint folder to take weights from instead of random ones (a new run, not a resumed one): a
-            recognizer, which then also decides all sizes, or converted CLIP towers of the preset's size.
-        lr: peak learning rate of the towers.
-        decoder_lr_scale: the decoders' learning rate over the towers' (19 in the paper, where the towers are
-            pre-trained; 1 from nothing).
+            recognizer of the preset's kind, which then also decides all sizes, or, for CLIP4STR, converted CLIP towers
+            of the preset's size.
+        clipter: what to put into the recognizer so that it hears of scenes (CLIPTER, the second of two stages: `start`
+            is a trained recognizer, then both train; the scene encoder is frozen). None: nothing, or what `start` has.
+        scene_cache: folder in which scene tokens are kept from run to run. None: in memory alone.
+        scene_memory: MiB of scene tokens to keep in memory.
+        lr: peak learning rate of the encoder (CLIP4STR: the towers).
+        decoder_lr_scale: learning rate of decoders, fusions and what else is not the encoder, over the encoder's (19 in
+            CLIP4STR's paper, where the towers are pre-trained; 1 from nothing).
         weight_decay: AdamW's, for matrices.
         schedule: "stable" goes up over `warmup` steps, stays, and falls to 0 over the last `decay` steps. "one-cycle"
             is the paper's: cosine up over the first 7.5 % of trainer.max_steps and down over the rest.
         warmup: steps until the peak.
         decay: the last steps of `trainer.max_steps`, over which the learning rate falls to 0. 0: it stays.
         text_freeze_layers: first blocks of the text tower that do not train, nor its embeddings. "token": the text
-            tower is nothing but CLIP's token embeddings, and those are frozen. None: all of it trains.
+            tower is nothing but CLIP's token embeddings, and those are frozen. None: all of it trains. For CLIP4STR
+            alone, like all from here to `cross_from`.
         image_freeze_layers: first blocks of the image tower that do not train, nor its embeddings. None: all train.
         peft: freeze a tower and train few new weights instead, see `wordsight.models.peft.PeftConfig`. None: as above.
         checkpointing: compute the towers' blocks again in the backward pass: less memory, about a third more time.
@@ -51,12 +54,22 @@ class Recognition(lightning.LightningModule):
         cross_from: step from which the cross-modal branch trains, its decoder starting as a copy of the visual one.
             Since it sends no gradient into the visual branch, that branch loses nothing by training alone before.
         seed: decides permutations and dropout.
+
+    Raises:
+        ConfigError: options that contradict each other or the recognizer.
+        ModelError: `start` is no checkpoint folder.
     """
+
+    scenes: SceneTokens | None = None
+    """The frozen encoder, while a recognizer with CLIPTER trains."""
 
     def __init__(
         self,
         model: str = "clip4str-tiny",
         start: Path | None = None,
+        clipter: ClipterConfig | None = None,
+        scene_cache: Path | None = None,
+        scene_memory: int = 1024,
         lr: float = 1.5e-3,
         decoder_lr_scale: float = 1.0,
         weight_decay: float = 0.05,
@@ -72,15 +85,33 @@ class Recognition(lightning.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        token_only = text_freeze_layers == "token"
-        self.model: Clip4Str = starting_model(model, start, token_only).train()
-        text_layers = self.model.cfg.text.layers if text_freeze_layers == "token" else text_freeze_layers
-        freeze(self.model, text_layers, image_freeze_layers)
-        if peft:
-            add_peft(self.model, peft)
-        self.model.checkpointing(checkpointing)
-        if compile:
-            self.model.image_tower.compile()
+        self.model = starting_model(model, start, text_freeze_layers == "token")
+        if isinstance(self.model, Clip4Str):
+            cfg = self.model.cfg
+            text_layers = cfg.text.layers if text_freeze_layers == "token" else text_freeze_layers
+            freeze(self.model, text_layers, image_freeze_layers)
+            if peft:
+                add_peft(self.model, peft)
+            self.model.checkpointing(checkpointing)
+            if compile:
+                self.model.image_tower.compile()
+        else:
+            given = {
+                "text_freeze_layers": text_freeze_layers is not None,
+                "image_freeze_layers": image_freeze_layers is not None,
+                "peft": peft is not None,
+                "checkpointing": checkpointing,
+                "compile": compile,
+                "cross_from": cross_from > 0,
+            }
+            if any(given.values()):
+                named = ", ".join(f"model.{name}" for name, set_ in given.items() if set_)
+                raise ConfigError(f"{named}: for CLIP4STR alone, and {model} is a {self.model.architecture}: leave out")
+        self.stage_one = start if start and self.model.clipter is None and clipter else None
+        """The checkpoint folder of the recognizer before it heard of scenes."""
+        if clipter:
+            insert(self.model, clipter)
+        self.scene_cache, self.scene_memory = scene_cache, scene_memory
         self.lr, self.decoder_lr_scale, self.weight_decay = lr, decoder_lr_scale, weight_decay
         self.schedule, self.warmup, self.decay = schedule, warmup, decay
         self.cross_from = cross_from
@@ -89,12 +120,32 @@ class Recognition(lightning.LightningModule):
     def configure_model(self) -> None:
         """Under `ModelParallelStrategy` (recipes/clip4str/fsdp.yaml), spread the weights over the devices."""
         if isinstance(self.trainer.strategy, ModelParallelStrategy):
+            if self.model.clipter is not None:
+                raise ConfigError(
+                    "weights spread over devices do not go with model.clipter: use --trainer.strategy=ddp"
+                )
             shard(self.model, self.trainer.strategy.root_device.type)
+
+    def setup(self, stage: str) -> None:
+        """Load the scene encoder, if one is asked for; what scenes are shown as is said by the data."""
+        if self.model.clipter is not None and self.scenes is None:
+            data: Any = getattr(self.trainer, "datamodule", None)
+            self.scenes = SceneTokens(
+                self.model.clipter,
+                mode=getattr(data, "scene", "real"),
+                seed=getattr(data, "scene_seed", 0),
+                folder=self.scene_cache,
+                memory=self.scene_memory << 20,
+            )
 
     @property
     def cross(self) -> bool:
-        """Whether the cross-modal branch trains yet."""
+        """Whether the cross-modal branch trains yet, in recognizers that have one."""
         return self.global_step >= self.cross_from
+
+    def context(self, part: ScenePart | None) -> SceneContext | None:
+        """What the recognizer is told of the scenes of a batch; None if it does not ask."""
+        return None if part is None or self.scenes is None else self.scenes.context(part)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """One part of a step. Dropout is a function of (seed, part), permutations of (seed, step).
@@ -102,33 +153,35 @@ class Recognition(lightning.LightningModule):
         Targets are as long as the longest label of the whole step, so all devices draw the same permutations; their
         losses are divided by the same number of targets, so that their mean is the loss of the whole step.
         """
-        if self.global_step == self.cross_from > 0:
+        if self.global_step == self.cross_from > 0:  # a CLIP4STR
             self.model.cross_decoder.load_state_dict(self.model.visual_decoder.state_dict())
         torch.manual_seed(self.seed * 1_000_003 + batch.index)
         orders = torch.Generator().manual_seed(self.seed * 1_000_003 + batch.step)
         losses = self.model.loss(batch.images, batch.targets, orders, cross=self.cross, characters=batch.characters)
         self.log("train/loss", losses.total.detach(), prog_bar=True, batch_size=1)
         self.log_dict({f"train/{k}": v for k, v in losses.parts.items()}, batch_size=1)
-        return losses.total
+        total: torch.Tensor = losses.total
+        return total
 
     def on_validation_epoch_start(self) -> None:
         """Have all weights on this device: ranks decode in different numbers of passes."""
-        self._graphs = TorchGraphs(whole(self.model), cross=self.cross)
+        self._reader = TorchRecognizer(whole(self.model), cross=self.cross)
 
-    def validation_step(self, batch: tuple[list[npt.NDArray[np.uint8]], list[str]], batch_idx: int) -> None:
-        """Word accuracy (36 characters, and exact) of the model as it is used: predict and refine."""
-        crops, labels = batch
-        images = prepare(crops, self.model.cfg.preprocessing)
-        readings, _ = read_psm(self._graphs, images, self.model.cfg.psm)
-        pairs = [(reading.text, label) for reading, label in zip(readings, labels, strict=True)]
-        accuracy = 100 * float(np.mean([_36.adapt(text) == _36.adapt(label) for text, label in pairs]))
-        exact = 100 * float(np.mean([text == label for text, label in pairs]))
-        self.log("val/accuracy", accuracy, prog_bar=True, batch_size=len(pairs), sync_dist=True)
-        self.log("val/exact", exact, batch_size=len(pairs), sync_dist=True)
+    def validation_step(self, batch: Words, batch_idx: int) -> None:
+        """Word accuracy of the model as it is used; if it hears of scenes, also of the same weights without them."""
+        count, images = len(batch.labels), prepare(batch.crops, self._reader.preprocessing)
+        share = Share.of(self._reader.read(images, self.context(batch.scenes)), batch.labels)
+        self.log("val/accuracy", share.accuracy, prog_bar=True, batch_size=count, sync_dist=True)
+        self.log("val/exact", share.exact, batch_size=count, sync_dist=True)
+        if self.scenes is not None:
+            share = Share.of(self._reader.read(images), batch.labels)
+            self.log("val/accuracy.null", share.accuracy, batch_size=count, sync_dist=True)
+            available = 100.0 * batch.scenes.available / count
+            self.log("val/scenes", available, batch_size=count, sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         """Let go of them."""
-        del self._graphs
+        del self._reader
 
     def configure_optimizers(self) -> Any:
         """AdamW (0.9, 0.98), eps 1e-6 (as released), in the model's parameter groups, under the schedule."""

@@ -14,6 +14,7 @@ from wordsight.errors import ConfigError
 from wordsight.train.callbacks import DataWait, KeepCheckpoint, KeepModel, StopOnNaN
 from wordsight.train.checkpoints import AtomicCheckpoints
 from wordsight.train.data import WordsData
+from wordsight.train.gates import GateWatch, StageOne
 from wordsight.train.module import Recognition
 
 
@@ -36,7 +37,7 @@ class RecipeCLI(LightningCLI):
         config = self.config_init["fit"]["trainer"]
         folder = Path(config["default_root_dir"] or "runs")
         keep = KeepCheckpoint(int(config["val_check_interval"]))
-        callbacks = [StopOnNaN(), DataWait(), KeepModel(), keep, *(config["callbacks"] or [])]
+        callbacks = [StopOnNaN(), DataWait(), GateWatch(), StageOne(), KeepModel(), keep, *(config["callbacks"] or [])]
         if config["enable_progress_bar"] is not False:  # each refresh waits for the GPU
             callbacks.append(TQDMProgressBar(refresh_rate=config["log_every_n_steps"] or 50))
         return super().instantiate_trainer(

@@ -2,34 +2,52 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
-from wordsight.models.clip4str import Clip4Str, Clip4StrConfig, clip4str_preset
+from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
+from wordsight.models.clipter import insert
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.peft import merge_peft
+from wordsight.models.presets import preset
 
 
-def starting_model(preset: str, start: Path | None, token_only: bool = False) -> Clip4Str:
+def starting_model(name: str, start: Path | None, token_only: bool = False) -> Any:
     """A recognizer with random weights, or with those of the checkpoint folder `start`.
 
     Args:
-        preset: decides all sizes, unless `start` is a recognizer.
-        start: a CLIP4STR; or CLIP towers of the preset's size (what their shapes do not show, heads and activation, is
-            as their configuration says; another input size or patch becomes the preset's); or a PARSeq, converted from
-            any vision transformer: its image tower is taken, and the text tower is random.
-        token_only: whether the text tower is made of CLIP's token embeddings alone.
+        name: preset that decides all sizes, unless `start` is a recognizer of its kind.
+        start: a recognizer. For a CLIP4STR also CLIP towers of the preset's size (what their shapes do not show, heads
+            and activation, is as their configuration says; another input size or patch becomes the preset's); or a
+            PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random.
+        token_only: whether the text tower of a CLIP4STR is made of CLIP's token embeddings alone.
 
     Raises:
         ModelError: `start` is no checkpoint folder.
-        ConfigError: it holds CLIP towers of another size.
+        ConfigError: there is no such preset, or `start` holds towers of another size or a recognizer of another kind.
     """
-    cfg = clip4str_preset(preset)
+    kind, cfg = preset(name)
     given = checkpoint.load(start)[0] if start else None
+    if (
+        given is not None
+        and not isinstance(given, kind)
+        and not (kind is Clip4Str and isinstance(given, Clip | Parseq))
+    ):
+        raise ConfigError(
+            f"{start} holds a {given.architecture}, {name} is a {kind.architecture}: choose a preset of that kind with "
+            "--model.model"
+        )
+    if kind is Clip4Str:
+        return _clip4str(cfg, given, name, start, token_only)
+    return kind(cfg) if given is None else given.train()
+
+
+def _clip4str(cfg: Clip4StrConfig, given: Any, name: str, start: Path | None, token_only: bool) -> Clip4Str:
     merge_peft(given)
     if isinstance(given, Clip):
-        cfg = _with_towers(cfg, given, preset, start)
+        cfg = _with_towers(cfg, given, name, start)
         given.image_tower = given.image_tower.resized(cfg.image)
     elif isinstance(given, Parseq):
         cfg = replace(cfg, image=given.cfg.image, mean=given.cfg.mean, std=given.cfg.std)
@@ -38,6 +56,8 @@ def starting_model(preset: str, start: Path | None, token_only: bool = False) ->
     if token_only:
         cfg = replace(cfg, text=replace(cfg.text, embedding_only=True))
     model = Clip4Str(cfg)
+    if isinstance(given, Clip4Str) and given.clipter is not None:
+        insert(model, given.clipter)
     if given is not None:
         ours = model.state_dict()
         part = "image_tower." if isinstance(given, Parseq) else ""
@@ -47,7 +67,7 @@ def starting_model(preset: str, start: Path | None, token_only: bool = False) ->
     return model
 
 
-def _with_towers(cfg: Clip4StrConfig, clip: Clip, preset: str, folder: Path | None) -> Clip4StrConfig:
+def _with_towers(cfg: Clip4StrConfig, clip: Clip, name: str, folder: Path | None) -> Clip4StrConfig:
     """`cfg` with the towers of `clip`, whose sizes must be the same, those of input and patch apart."""
     towers = clip.cfg
     free = {"heads", "activation", "dropout", "height", "width_px", "patch"}
@@ -56,7 +76,7 @@ def _with_towers(cfg: Clip4StrConfig, clip: Clip, preset: str, folder: Path | No
         if unlike:
             key = sorted(unlike)[0]
             raise ConfigError(
-                f"{folder} holds towers with {key} {getattr(theirs, key)}, {preset} has {getattr(ours, key)}: "
+                f"{folder} holds towers with {key} {getattr(theirs, key)}, {name} has {getattr(ours, key)}: "
                 "choose the preset of that size with --model.model"
             )
     image = replace(towers.image, height=cfg.image.height, width_px=cfg.image.width_px, patch=cfg.image.patch)

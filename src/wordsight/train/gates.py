@@ -1,0 +1,123 @@
+"""What is watched while a recognizer learns to use scenes: its gates, and whether scenes help it."""
+
+import logging
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from wordsight.imaging import prepare
+from wordsight.models import checkpoint
+from wordsight.models.reading import TorchRecognizer
+from wordsight.train.batches import Batch
+from wordsight.train.module import Recognition
+from wordsight.train.validation import Share
+
+_log = logging.getLogger(__name__)
+
+SHUT = 0.01
+"""A gate that ends below this has not opened: one of the paper's two signs of failure; the number is ours."""
+JUMP, STEPS = 0.2, 50
+"""A gate that moves by more than this within so many steps jumps: the other sign."""
+
+
+class GateWatch(Callback):
+    """Logs every gate at every step as `train/gate`, or `train/gate.<place>` where there are several.
+
+    Warns of a gate that jumps, and of one that is still shut in the end. Values are looked at every `STEPS` steps, so
+    that nobody waits for the GPU in between.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, deque[Tensor]] = {}
+        self._jumped: set[str] = set()
+        self._step = -1
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Write them down, once for each step."""
+        if trainer.global_step == self._step:
+            return
+        self._step = trainer.global_step
+        for name, value in _gates(pl_module).items():
+            pl_module.log(f"train/{name}", value, batch_size=1)
+            self._seen.setdefault(name, deque(maxlen=2 * STEPS)).append(value)
+        if self._step % STEPS == 0:
+            self._look()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say which are shut."""
+        self._look()
+        for name, value in _gates(pl_module).items():
+            if abs(float(value)) < SHUT:
+                _log.warning(
+                    "%s ended at %.4f: the recognizer does not listen to scenes. Train longer, raise "
+                    "clipter.gate_lr_scale, or take it that these scenes say nothing",
+                    name,
+                    float(value),
+                )
+
+    def _look(self) -> None:
+        for name, values in self._seen.items():
+            if name in self._jumped or not values:
+                continue
+            trace = torch.stack(list(values)).cpu()
+            spans = trace.unfold(0, min(STEPS + 1, len(trace)), 1)  # all stretches of so many steps
+            moved = float((spans.amax(1) - spans.amin(1)).max())
+            if moved > JUMP:
+                self._jumped.add(name)
+                _log.warning(
+                    "%s moved by %.2f within %d steps up to step %d: lower the learning rate or clipter.gate_lr_scale",
+                    name,
+                    moved,
+                    STEPS,
+                    self._step,
+                )
+
+
+def _gates(module: LightningModule) -> dict[str, Tensor]:
+    fusions = getattr(getattr(module, "model", None), "fusions", {})
+    values = {place: fusion.gate.value.detach().clone()[0] for place, fusion in fusions.items()}
+    return {"gate" if len(values) == 1 else f"gate.{place}": value for place, value in values.items()}
+
+
+class StageOne(Callback):
+    """In the end, measures the recognizer that the second stage began with on the same words: `val/accuracy.start`."""
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Read all of them, each rank its share."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(pl_module, Recognition) or pl_module.stage_one is None or data is None:
+            return
+        loader = data.val_dataloader()
+        if not loader or not trainer.enable_validation:
+            return
+        accuracy = _accuracy(pl_module.stage_one, loader, pl_module, trainer)
+        trainer.callback_metrics["val/accuracy.start"] = torch.tensor(accuracy)
+        for logger in trainer.loggers:
+            logger.log_metrics({"val/accuracy.start": accuracy}, trainer.global_step)
+
+
+def _accuracy(folder: Path, loader: Any, module: Recognition, trainer: Trainer) -> float:
+    model, about = checkpoint.load(folder)
+    reader = TorchRecognizer(model.to(module.device), cross=bool(about.get("cross", True)))
+    right = torch.zeros(2, device=module.device)
+    for words in loader:
+        share = Share.of(reader.read(prepare(words.crops, reader.preprocessing)), words.labels)
+        count = len(words.labels)
+        right += torch.tensor([share.accuracy * count, count], device=module.device)
+    right = trainer.strategy.reduce(right, reduce_op="sum")
+    return float(right[0] / right[1])
+
+
+def scene_facts(module: Recognition, metrics: dict[str, Tensor]) -> dict[str, Any]:
+    """What a checkpoint should say about scenes: who encoded them, and accuracies with, without, and before them."""
+    if module.scenes is None:
+        return {}
+    names = {"val/accuracy.null": "without", "val/accuracy.start": "stage_one", "val/scenes": "scene_available"}
+    found = {new: round(float(metrics[name]), 2) for name, new in names.items() if name in metrics}
+    return {"scenes": {"encoder": module.scenes.encoder.identity, **found}}

@@ -1,0 +1,50 @@
+"""What training validates on, and how it counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from wordsight.data import Sample
+from wordsight.decoding import Reading
+from wordsight.text import Charset
+from wordsight.train.scenes import ScenePart
+
+_36 = Charset.preset("36")
+
+
+@dataclass(frozen=True)
+class Words:
+    """Crops (uint8 RGB), their labels, and the scenes that they come from."""
+
+    crops: list[npt.NDArray[np.uint8]]
+    labels: list[str]
+    scenes: ScenePart
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> "Words":
+        """Those of samples."""
+        links = [sample.link for sample in samples]
+        shown = [(link.view, link.box) if link and link.view else None for link in links]
+        return cls([sample.image for sample in samples], [sample.text for sample in samples], ScenePart.of(shown))
+
+    def to(self, device: torch.device, non_blocking: bool = True) -> "Words":
+        """Scenes on another device."""
+        return replace(self, scenes=self.scenes.to(device, non_blocking))
+
+
+@dataclass(frozen=True)
+class Share:
+    """Per cent of words read right: counted with the 36 lower-case letters and digits, and exactly."""
+
+    accuracy: float
+    exact: float
+
+    @classmethod
+    def of(cls, readings: Sequence[Reading], labels: Sequence[str]) -> "Share":
+        """That of some readings."""
+        pairs = [(reading.text, label) for reading, label in zip(readings, labels, strict=True)]
+        folded = np.mean([_36.adapt(text) == _36.adapt(label) for text, label in pairs])
+        return cls(100 * float(folded), 100 * float(np.mean([text == label for text, label in pairs])))
