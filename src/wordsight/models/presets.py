@@ -3,7 +3,7 @@
 from typing import Any
 
 from wordsight.errors import ConfigError
-from wordsight.models.baselines import CRNN_PRESETS, VITSTR_PRESETS, Crnn, Vitstr
+from wordsight.models.baselines import CRNN_PRESETS, TRBA_PRESETS, VITSTR_PRESETS, Crnn, Trba, Vitstr
 from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str, clip4str_preset
 from wordsight.models.config import DecoderConfig, ImageTowerConfig
 from wordsight.models.parseq.model import Parseq, ParseqConfig
@@ -44,6 +44,7 @@ _FAMILIES: tuple[tuple[Any, dict[str, Any]], ...] = (
     (Clip4Str, CLIP4STR_PRESETS),
     (Parseq, PARSEQ_PRESETS),
     (Crnn, CRNN_PRESETS),
+    (Trba, TRBA_PRESETS),
     (Vitstr, VITSTR_PRESETS),
 )
 

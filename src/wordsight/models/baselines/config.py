@@ -1,4 +1,4 @@
-"""What the configurations and the training of the baselines have in common."""
+"""What the baselines have in common in their configurations and their losses."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ T = TypeVar("T", bound="BaselineConfig")
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineConfig:
-    """What a baseline reads and writes; subclasses add their sizes.
+    """What a recognizer reads and writes; subclasses add their sizes.
 
     Attributes:
         charset: what it can write.
