@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from wordsight.decoding.context import WithContext
 from wordsight.decoding.graphs import Floats, Ids
 from wordsight.models.clip4str.model import Clip4Str
-from wordsight.models.clipter.context import Carried, SceneContext
+from wordsight.models.clipter.context import SceneContext
 from wordsight.models.parseq.decoder import Decoder
 
-Memory: TypeAlias = Tensor | Carried
+Memory: TypeAlias = Tensor | WithContext
 """K/V (B, depth, 2, L, D), with the scenes of the rows where a decoder has to hear of them."""
 
 
@@ -96,7 +97,7 @@ class TorchGraphs:
             context = context.to(self._model.visual_decoder.positions.device)
         kv: list[Memory] = list(self._run(self._image, images, context=context))
         if context is not None and any(name.startswith("late") for name in self._model.fusions):
-            kv = [Carried(x, context) for x in kv if isinstance(x, Tensor)]
+            kv = [WithContext(x, context) for x in kv]
         return kv[0], kv[1] if len(kv) > 1 else None
 
     def text(self, tokens: Ids) -> Tensor:
@@ -106,14 +107,11 @@ class TorchGraphs:
 
     def join(self, image: Memory, captions: Sequence[Tensor], of_row: Ids, lengths: Ids) -> Memory:
         """See `join_arrays`."""
-        if isinstance(image, Carried):
-            return Carried(self._join(image.tensor, captions, of_row, lengths), image.context)
-        return self._join(image, captions, of_row, lengths)
-
-    def _join(self, image: Tensor, captions: Sequence[Tensor], of_row: Ids, lengths: Ids) -> Tensor:
+        kv, context = WithContext.parts(image)
         texts = pad_sequence([kv.movedim(2, 0) for kv in captions], batch_first=True)  # (N, longest S, depth, 2, D)
-        texts = texts[torch.from_numpy(of_row).to(image.device), : int(lengths.max()) - image.shape[3]]
-        return torch.cat([image, texts.movedim(1, 3)], dim=3)
+        texts = texts[torch.from_numpy(of_row).to(kv.device), : int(lengths.max()) - kv.shape[3]]
+        joined: Memory = WithContext.of(torch.cat([kv, texts.movedim(1, 3)], dim=3), context)
+        return joined
 
     def visual(self, tokens: Ids, kv: Memory, mask: Floats) -> Floats:
         """See `PsmGraphs`."""
@@ -124,8 +122,8 @@ class TorchGraphs:
         return self._decode(self._cross, tokens, kv, mask, memory_mask)
 
     def _decode(self, graph: DecoderGraph, tokens: Ids, kv: Memory, *masks: Floats) -> Floats:
-        kv, context = (kv.tensor, kv.context) if isinstance(kv, Carried) else (kv, None)
-        return self._run(graph, tokens, kv, *masks, context=context).float().cpu().numpy()
+        features, context = WithContext.parts(kv)
+        return self._run(graph, tokens, features, *masks, context=context).float().cpu().numpy()
 
     def _run(self, module: nn.Module, *inputs: Tensor | Floats | Ids, **more: Any) -> Any:
         example = self._model.visual_decoder.positions

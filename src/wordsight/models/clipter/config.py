@@ -31,8 +31,8 @@ class ClipterConfig:
         clamp: keep g in 0..1. Without it tanh lets g below 0, where (1 - g) F + g A is no convex combination.
         box: add an embedding of where the crop lies in its scene to the queries (ours).
         scene_dim: width of the scene tokens.
-        gate_lr_scale: the gate learns this many times faster than the recognizer's encoder (ours: at the small rates
-            of fine-tuning one scalar would hardly move).
+        gate_lr_scale: the gate learns this many times faster than the rest of its fusion (ours: at the small rates of
+            fine-tuning one scalar would hardly move).
 
     Raises:
         ConfigError: an unknown choice, a size below 1, or options that contradict each other.

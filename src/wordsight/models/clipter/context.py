@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -56,26 +54,6 @@ class SceneContext:
             x.to(device, non_blocking=non_blocking) for x in (self.tokens, self.index, self.present)
         )
         return SceneContext(tokens, index, present, boxes)
-
-
-@dataclass(frozen=True)
-class Carried:
-    """What an engine made of crops, (B, ...), with their scenes: `carried[rows]` selects both, for decoding."""
-
-    tensor: Tensor
-    context: SceneContext
-
-    @property
-    def shape(self) -> torch.Size:
-        """Of the tensor."""
-        return self.tensor.shape
-
-    def __len__(self) -> int:
-        return len(self.tensor)
-
-    def __getitem__(self, rows: Tensor | npt.NDArray[np.int64]) -> "Carried":
-        rows = torch.as_tensor(rows, device=self.tensor.device)
-        return Carried(self.tensor[rows], self.context[rows])
 
 
 class Contextual(nn.Module):

@@ -126,7 +126,7 @@ class CrossAttention(nn.Module):
         self.heads = math.gcd(heads, inner)
         self.words, self.stepwise = words, stepwise
         self.q = nn.Linear(width, inner)
-        self.k = nn.Linear(width, inner)
+        self.k = nn.Linear(width, inner, bias=False)  # the same for every key, a bias changes no softmax
         self.v = nn.Linear(width, inner)
         self.out = nn.Linear(inner, width)
         self.norm_mlp = nn.LayerNorm(width) if mlp else None

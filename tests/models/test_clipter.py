@@ -1,0 +1,421 @@
+"""CLIPTER in every recognizer: nothing changes at the start, all of it learns, rows with and without scenes coexist."""
+
+import copy
+import dataclasses
+import json
+import logging
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from small_models import small_config
+from torch import nn
+
+from wordsight.decoding import decode_psm
+from wordsight.decoding.context import InContext
+from wordsight.errors import ConfigError
+from wordsight.models import checkpoint
+from wordsight.models.clip4str import Clip4Str
+from wordsight.models.clip4str.graphs import TorchGraphs
+from wordsight.models.clipter import ClipterConfig, SceneContext, insert
+from wordsight.models.clipter.context import BLOCK
+from wordsight.models.clipter.fusion import Fusion
+from wordsight.models.clipter.gate import Gate
+from wordsight.models.config import DecoderConfig
+from wordsight.models.peft import PeftConfig, add_peft
+from wordsight.models.presets import PRESETS
+
+NAMES = [name for name in PRESETS if name.endswith("-compact")] + ["clip4str-tiny"]
+WORDS = ["abc", "exit", "no", ""]
+WIDTH = 20  # of scene tokens
+FUSIONS = {
+    "gated": {"kernel": 2},
+    "gated, one token": {"kernel": None},
+    "gated, additive": {"kernel": 2, "gate_form": "additive"},
+    "gated, clamped, box": {"kernel": 2, "clamp": True, "box": True},
+    "mini": {"kernel": 2, "fusion": "mh-ca-mini"},
+    "mini, box": {"kernel": 2, "fusion": "mh-ca-mini", "box": True},
+    "mini, word and scene": {"kernel": None, "fusion": "mh-ca-mini", "keys": "word+scene"},
+    "base": {"kernel": 2, "fusion": "mh-ca-base"},
+    "base, word and scene": {"kernel": 2, "fusion": "mh-ca-base", "keys": "word+scene"},
+}
+in_every_recognizer = pytest.mark.parametrize("name", NAMES)
+in_both_places = pytest.mark.parametrize("place", ["early", "late"])
+by_every_fusion = pytest.mark.parametrize("kind", FUSIONS)
+by_some_fusions = pytest.mark.parametrize("kind", ["gated, one token", "mini, box", "base, word and scene"])
+
+
+@cache
+def plain(name):
+    torch.manual_seed(0)
+    cls, cfg = PRESETS[name]
+    if hasattr(cfg, "image"):
+        cfg = dataclasses.replace(cfg, image=dataclasses.replace(cfg.image, layers=2))
+    return cls(cfg).eval()
+
+
+def told(name, place, kind="gated", alpha=0.0, **changes):
+    """A recognizer with fusions whose gates stand at tanh(alpha)."""
+    model = copy.deepcopy(plain(name))
+    torch.manual_seed(1)
+    insert(model, ClipterConfig(place=place, scene_dim=WIDTH, **(FUSIONS[kind] | changes)))
+    open_gates(model, alpha)
+    return model
+
+
+def open_gates(model, alpha):
+    for part in model.modules():
+        if isinstance(part, Gate):
+            nn.init.constant_(part.alpha, alpha)
+
+
+def batch(model):
+    shape = model.cfg.preprocessing
+    images = torch.randn(len(WORDS), 3, shape.height, shape.width, generator=torch.Generator().manual_seed(2))
+    return images, torch.from_numpy(model.tokenizer.encode(WORDS))
+
+
+def scenes(kind="gated", present=(1, 1, 1, 1)):
+    """Three scenes for four words; the first and the last share one."""
+    generator = torch.Generator().manual_seed(3)
+    count = 1 if FUSIONS[kind]["kernel"] is None else 5
+    tokens = torch.randn(3, count, WIDTH, generator=generator)
+    boxes = torch.rand(4, 4, generator=generator)
+    return SceneContext(tokens, torch.tensor([2, 0, 1, 2]), torch.tensor(present, dtype=torch.float32), boxes)
+
+
+def look(model, images, targets, context=None):
+    """Everything that a training pass says: the memory, the logits of all heads in order, the loss."""
+    seen = []
+    classes, inserted = model.tokenizer.num_classes, set(model.fusions.modules())
+    heads = [m for m in model.modules() if isinstance(m, nn.Linear) and m.out_features == classes]
+    heads = [head for head in heads if head not in inserted]
+    handles = [head.register_forward_hook(lambda _, __, out: seen.append(out.detach())) for head in heads]
+    memory = model.encode(images, context).detach()
+    seen.clear()
+    losses = model.loss(images, targets, torch.Generator().manual_seed(4), context=context)
+    for handle in handles:
+        handle.remove()
+    assert seen, "no head was seen"
+    return memory, seen, losses.total
+
+
+def test_every_recognizer_takes_part():
+    assert {PRESETS[name][0] for name in NAMES} == {cls for cls, _ in PRESETS.values()}
+
+
+@in_every_recognizer
+@in_both_places
+@by_every_fusion
+def test_at_the_start_nothing_changes_to_the_last_bit(name, place, kind):
+    model, images_and_targets = told(name, place, kind), batch(plain(name))
+    before, after = look(plain(name), *images_and_targets), look(model, *images_and_targets, scenes(kind))
+    assert torch.equal(before[0], after[0])
+    assert len(before[1]) == len(after[1])
+    assert all(torch.equal(a, b) for a, b in zip(before[1], after[1], strict=True))
+    assert torch.equal(before[2], after[2])
+
+
+@in_every_recognizer
+@in_both_places
+@by_some_fusions
+def test_gradients_reach_every_tensor_of_a_fusion_in_two_steps(name, place, kind):
+    model = told(name, place, kind)
+    images, targets = batch(model)
+    optimizer = torch.optim.AdamW(model.param_groups(1e-3, 1.0, 0.0))
+    for step in range(2):
+        optimizer.zero_grad()
+        model.loss(images, targets, torch.Generator().manual_seed(step), context=scenes(kind)).total.backward()
+        moved = {n for n, p in model.fusions.named_parameters() if p.grad is not None and p.grad.any()}
+        if step == 0:  # a closed gate hides all else
+            assert moved == {n for n, _ in model.fusions.named_parameters() if n.endswith("gate.alpha")}
+        optimizer.step()
+    assert moved == {n for n, _ in model.fusions.named_parameters()}
+
+
+@in_every_recognizer
+@in_both_places
+@by_some_fusions
+def test_the_null_scene_is_the_recognizer_alone_to_the_last_bit(name, place, kind):
+    model, (images, targets) = told(name, place, kind, alpha=0.7), batch(plain(name))
+    context = scenes(kind, present=(0, 0, 0, 0))
+    for bad in (float("nan"), float("inf")):
+        context.tokens.fill_(bad)
+        context.boxes.fill_(bad)
+        before, after = look(plain(name), images, targets), look(model, images, targets, context)
+        assert torch.equal(before[0], after[0])
+        assert all(torch.equal(a, b) for a, b in zip(before[1], after[1], strict=True))
+        assert torch.equal(before[2], after[2])
+
+
+@pytest.mark.parametrize("stepwise", [False, True])
+@by_every_fusion
+def test_gradients_reach_every_tensor_of_every_fusion(kind, stepwise):
+    torch.manual_seed(0)
+    fusion = Fusion(24, ClipterConfig(scene_dim=WIDTH, **FUSIONS[kind]), stepwise)
+    optimizer, features = torch.optim.Adam(fusion.parameters(), 1e-2), torch.randn(4, 3, 24)
+    for _ in range(2):
+        optimizer.zero_grad()
+        fusion(features, scenes(kind)).square().sum().backward()
+        optimizer.step()
+    assert all(p.grad is not None and p.grad.abs().max() > 1e-9 for p in fusion.parameters())
+
+
+@in_every_recognizer
+@in_both_places
+def test_rows_with_and_without_scenes_stand_side_by_side(name, place):
+    model, (images, targets) = told(name, place, alpha=0.7), batch(plain(name))
+    context = scenes(present=(1, 0, 1, 1))
+    context.tokens[0] = float("nan")  # nobody's but the second word's, which is not told of it
+    context.boxes[1] = float("inf")
+    before, after = look(plain(name), images, targets), look(model, images, targets, context)
+    first = zip([before[0], before[1][0]], [after[0], after[1][0]], strict=True)  # memory and first logits
+    changed = 0
+    for alone, mixed in first:
+        assert torch.equal(alone[1], mixed[1])
+        assert torch.isfinite(mixed).all()
+        changed += sum(not torch.equal(alone[i], mixed[i]) for i in (0, 2, 3))
+    assert changed >= 3
+    after[2].backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+@in_every_recognizer
+@in_both_places
+@by_some_fusions
+def test_a_scene_follows_its_word_and_not_its_position(name, place, kind):
+    model, (images, targets) = told(name, place, kind, alpha=0.7), batch(plain(name))
+    context, order = scenes(kind, present=(1, 0, 1, 1)), torch.tensor([2, 3, 1, 0])
+    memory, logits, loss = look(model, images, targets, context)
+    moved = look(model, images[order], targets[order], context[order])
+    torch.testing.assert_close(moved[0], memory[order], rtol=1e-4, atol=1e-5)
+    if len(logits[0]) == len(WORDS):
+        torch.testing.assert_close(moved[1][0], logits[0][order], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(moved[2], loss, rtol=1e-4, atol=1e-5)
+    # The scenes in another order, with the words' pointers to them
+    other = torch.tensor([1, 2, 0])
+    back = torch.argsort(other)
+    same = SceneContext(context.tokens[other], back[context.index], context.present, context.boxes)
+    torch.testing.assert_close(look(model, images, targets, same)[2], loss, rtol=1e-5, atol=1e-6)
+    # Other scenes for the same words: something else
+    swapped = SceneContext(context.tokens[other], context.index, context.present, context.boxes)
+    assert not torch.isclose(look(model, images, targets, swapped)[2], loss, rtol=1e-6, atol=0)
+
+
+@in_every_recognizer
+@in_both_places
+def test_groups_hold_every_parameter_once_and_gates_apart(name, place):
+    model = told(name, place)
+    groups = model.param_groups(1e-3, 2.0, 0.1)
+    ids = [id(p) for group in groups for p in group["params"]]
+    assert sorted(ids) == sorted(id(p) for p in model.parameters())
+    (gates,) = (group for group in groups if group.get("gate"))
+    assert {id(p) for p in gates["params"]} == {id(m.alpha) for m in model.modules() if isinstance(m, Gate)}
+    assert gates["weight_decay"] == 0
+    assert gates["lr"] == pytest.approx(1e-3 * 2.0 * 10)
+
+
+@in_every_recognizer
+@in_both_places
+def test_checkpoints_keep_what_was_inserted(name, place, tmp_path):
+    model, images_and_targets = told(name, place, "gated, clamped, box", alpha=0.3), batch(plain(name))
+    loaded, _ = checkpoint.load(checkpoint.save(model, tmp_path))
+    assert loaded.clipter == model.clipter
+    assert json.loads((tmp_path / "config.json").read_text())["clipter"]["box"] is True
+    context = scenes()
+    assert torch.equal(look(model, *images_and_targets, context)[2], look(loaded, *images_and_targets, context)[2])
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if BLOCK in plain(name).widths])
+def test_inside_the_tower(name):
+    images_and_targets = batch(plain(name))
+    before = look(plain(name), *images_and_targets)
+    model = told(name, "early", early_block=1)
+    assert list(model.fusions) == ["early_block"]
+    assert torch.equal(look(model, *images_and_targets, scenes())[2], before[2])
+    open_gates(model, 0.5)
+    model.loss(*images_and_targets, torch.Generator(), context=scenes()).total.backward()
+    assert all(p.grad is not None and p.grad.any() for p in model.fusions.parameters())
+    with pytest.raises(ConfigError, match="tower has"):
+        told(name, "early", early_block=len(model.image_tower.blocks))
+
+
+def test_where_there_is_no_tower_nothing_goes_inside():
+    with pytest.raises(ConfigError, match="early_block 0"):
+        told("crnn-compact", "early", early_block=0)
+
+
+def test_scenes_are_inserted_once():
+    model = told("parseq-compact", "late")
+    with pytest.raises(ConfigError, match="already"):
+        insert(model, ClipterConfig(scene_dim=WIDTH))
+
+
+def test_adapters_and_scenes_go_together(tmp_path):
+    torch.manual_seed(0)
+    model = Clip4Str(small_config())
+    add_peft(model, PeftConfig("lora", rank=2))
+    insert(model, ClipterConfig(scene_dim=WIDTH, early_block=0, kernel=2))
+    open_gates(model.eval(), 0.5)
+    loaded, _ = checkpoint.load(checkpoint.save(model, tmp_path))
+    images, context = torch.randn(4, 3, 16, 32), scenes()
+    assert torch.equal(model.encode(images, context), loaded.encode(images, context))
+    assert not torch.equal(loaded.encode(images), loaded.encode(images, context))
+
+
+@pytest.mark.parametrize("place", ["early", "late"])
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("name", ["parseq-compact", "clip4str-tiny"])
+def test_decoding_takes_scenes_along(name, depth, place):
+    """What a row reads depends on its own scene, not on the other rows; decoding selects rows of both."""
+    cls, cfg = PRESETS[name]
+    torch.manual_seed(0)
+    decoder, image = DecoderConfig(depth, heads=6, dropout=0.0), dataclasses.replace(cfg.image, layers=1)
+    model = cls(dataclasses.replace(cfg, decoder=decoder, image=image, max_length=6)).eval()
+    insert(model, ClipterConfig(place=place, scene_dim=WIDTH, kernel=2, fusion="mh-ca-mini", keys="word+scene"))
+    open_gates(model, 0.8)
+    images, _ = batch(model)
+    context = scenes(present=(1, 0, 1, 1))
+    graphs = TorchGraphs(model, cross=name.startswith("clip4str"))
+    found = decode_psm(InContext(graphs, context), images.numpy(), model.cfg.psm).logits
+    without = decode_psm(graphs, images.numpy(), model.cfg.psm).logits
+    for i, logits in enumerate(found):
+        row = torch.tensor([i])
+        alone = decode_psm(InContext(graphs, context[row]), images[row].numpy(), model.cfg.psm).logits[0]
+        np.testing.assert_allclose(logits, alone, atol=1e-3)
+        same = logits.shape == without[i].shape and np.allclose(logits, without[i], atol=1e-3)
+        assert same == (i == 1)
+
+
+@pytest.mark.parametrize("place", ["early", "late"])
+def test_deep_decoders_hear_of_the_right_scene_under_every_order(place):
+    torch.manual_seed(0)
+    model = Clip4Str(small_config(decoder=DecoderConfig(depth=2, heads=4, dropout=0.0))).eval()
+    insert(model, ClipterConfig(place=place, scene_dim=WIDTH, kernel=2))
+    open_gates(model, 0.7)
+    images, targets = torch.randn(4, 3, 16, 32), torch.from_numpy(model.tokenizer.encode(["abc", "j", "ab", ""]))
+    context, order = scenes(), torch.tensor([3, 1, 0, 2])
+    loss = model.loss(images, targets, torch.Generator().manual_seed(0), context=context).total
+    moved = model.loss(images[order], targets[order], torch.Generator().manual_seed(0), context=context[order]).total
+    torch.testing.assert_close(moved, loss)
+
+
+def test_early_in_clip4str_learns_from_the_visual_loss_alone():
+    model = told("clip4str-tiny", "early", alpha=0.5)
+    images, targets = batch(model)
+    gradients = []
+    for cross in (True, False):
+        model.zero_grad()
+        model.loss(images, targets, torch.Generator().manual_seed(0), cross=cross, context=scenes()).total.backward()
+        gradients.append([p.grad.clone() for p in model.fusions.parameters()])
+    for both, alone in zip(*gradients, strict=True):
+        torch.testing.assert_close(both, alone)
+
+
+@pytest.mark.parametrize(
+    ("kind", "tokens", "depends"),
+    [
+        ("mini", 1, False),
+        ("base", 1, False),
+        ("mini", 5, True),
+        ("base", 5, True),
+        ("mini, word and scene", 1, True),
+        ("gated, one token", 1, True),
+        ("gated", 1, True),
+        ("gated", 5, True),
+    ],
+)
+def test_whether_positions_of_a_word_take_different_things_from_the_scene(kind, tokens, depends):
+    """One token: a softmax over one key is 1, so MH-CA gives all positions the same; gated attention does not."""
+    torch.manual_seed(0)
+    fusion = Fusion(48, ClipterConfig(scene_dim=WIDTH, **FUSIONS[kind]))
+    word, context = (
+        torch.randn(2, 7, 48),
+        SceneContext(torch.randn(1, tokens, WIDTH), torch.zeros(2).long(), torch.ones(2)),
+    )
+    word = fusion.norm_word(word)
+    taken = fusion.mixer(word, word, fusion._scene(context), context.index)
+    spread = taken.std(dim=1).max()
+    assert (spread > 1e-2) if depends else (spread < 1e-6)
+
+
+def test_blindness_to_positions_is_said_once(caplog):
+    fusion = Fusion(48, ClipterConfig(scene_dim=WIDTH, fusion="mh-ca-mini"))
+    features = torch.randn(2, 7, 48)
+    context = SceneContext(torch.randn(1, 1, WIDTH), torch.zeros(2).long(), torch.zeros(2))
+    with caplog.at_level(logging.WARNING):
+        fusion(features, context)
+        assert not caplog.records  # the null scene is nobody's choice
+        for _ in range(2):
+            fusion(features, SceneContext(context.tokens, context.index, torch.ones(2)))
+    assert [record.message[:31] for record in caplog.records] == ["MH-CA with one scene token give"]
+    assert "softmax over one key" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["gated", "mini", "mini, word and scene", "base, word and scene"])
+def test_late_positions_do_not_see_each_other(kind):
+    """A position may know a character that another has yet to predict."""
+    torch.manual_seed(0)
+    fusion = Fusion(48, ClipterConfig(place="late", scene_dim=WIDTH, **FUSIONS[kind]), stepwise=True).eval()
+    open_gates(fusion, 0.7)
+    features, context = torch.randn(4, 7, 48), scenes(kind)
+    whole = fusion(features, context)
+    for i in range(7):
+        torch.testing.assert_close(fusion(features[:, i : i + 1], context), whole[:, i : i + 1])
+
+
+@pytest.mark.parametrize("width", [24, 36, 96, 100, 192, 256])
+@pytest.mark.parametrize("kind", ["mh-ca-mini", "mh-ca-base"])
+def test_heads_divide_every_width(width, kind):
+    fusion = Fusion(width, ClipterConfig(scene_dim=WIDTH, kernel=2, fusion=kind))
+    assert fusion.mixer.q.out_features % fusion.mixer.heads == 0
+    if width in (96, 192, 256):
+        assert fusion.mixer.heads == (4 if kind == "mh-ca-mini" else 8)
+    assert fusion(torch.randn(4, 3, width), scenes()).shape == (4, 3, width)
+
+
+def test_the_convex_gate_with_a_residual_inside_would_be_the_additive_one():
+    features, attended, there = torch.randn(2, 3, 8), torch.randn(2, 3, 8), torch.ones(2)
+    convex, additive = Gate("convex"), Gate("additive")
+    for gate in (convex, additive):
+        nn.init.constant_(gate.alpha, 0.6)
+    torch.testing.assert_close(convex(features, features + attended, there), additive(features, attended, there))
+    g = torch.tensor(0.6).tanh()
+    torch.testing.assert_close(convex(features, attended, there), (1 - g) * features + g * attended)
+
+
+def test_a_clamped_gate_opens_again():
+    gate = Gate(clamp=True)
+    nn.init.constant_(gate.alpha, -0.5)
+    assert gate.value == 0
+    gate(torch.zeros(1, 1, 1), torch.ones(1, 1, 1), torch.ones(1)).sum().backward()
+    assert gate.alpha.grad > 0
+
+
+def test_what_contradicts_itself_is_one_line():
+    for changes in (
+        {"place": "middle"},
+        {"fusion": "sum"},
+        {"kernel": 0},
+        {"scene_dim": 0},
+        {"place": "late", "early_block": 1},
+        {"early_block": -1},
+        {"fusion": "gated", "keys": "word+scene"},
+    ):
+        with pytest.raises(ConfigError):
+            ClipterConfig(**changes)
+    with pytest.raises(ConfigError, match="surprise"):
+        ClipterConfig.from_dict({"surprise": 1})
+    cfg = ClipterConfig(kernel=7, box=True, place="late")
+    assert ClipterConfig.from_dict(json.loads(json.dumps(cfg.to_dict()))) == cfg
+
+
+def test_tokens_that_do_not_fit_are_one_line():
+    fusion = Fusion(24, ClipterConfig(scene_dim=WIDTH + 1, kernel=2))
+    with pytest.raises(ConfigError, match="20 wide, this fusion takes 21"):
+        fusion(torch.randn(4, 3, 24), scenes())
+    fusion = Fusion(24, ClipterConfig(scene_dim=WIDTH, kernel=2, box=True))
+    context = scenes()
+    with pytest.raises(ConfigError, match="boxes"):
+        fusion(torch.randn(4, 3, 24), SceneContext(context.tokens, context.index, context.present))
