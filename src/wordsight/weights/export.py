@@ -1,5 +1,6 @@
 """Writing a trained recognizer as a pack of ONNX graphs."""
 
+import inspect
 import logging
 import shutil
 import tempfile
@@ -7,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +17,25 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
+from wordsight.decoding.iterative import CORRECTIONS
 from wordsight.errors import ConfigError
-from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clip4str.graphs import DecoderGraph, ImageGraph, TextGraph
+from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.parts import parts
 from wordsight.runtime.pack import TOKENIZER, Pack, load_pack, write_manifest
-from wordsight.runtime.signatures import Graph, psm_graphs
+from wordsight.runtime.signatures import SCENE, Graph
 from wordsight.text import ClipTokenizer
+from wordsight.weights.signature import signature
 from wordsight.weights.storage import shrink
 
 WEIGHTS = ("float16", "float32", "int8")
 OPSET = 20  # has Gelu and LayerNormalization as single operators
+_REFINEMENTS = {"psm": 1, "iterative": CORRECTIONS}
+IDS = ("tokens", "scene_index")  # inputs that are int64
 LARGEST = int(1.9e9)  # bytes; a protobuf message ends at 2 GiB
 
 
 def export_pack(
-    model: Clip4Str,
+    model: Any,
     out: str | Path,
     *,
     name: str,
@@ -37,11 +43,12 @@ def export_pack(
     cross: bool = True,
     temperature: float = 1.0,
     about: Mapping[str, Any] | None = None,
+    scenes: SceneEncoder | None = None,
 ) -> Pack:
     """Write `model` as a pack into the folder `out`, and read it back, verified.
 
     Args:
-        model: The recognizer, on the CPU. It is not changed.
+        model: A recognizer of the registry, on the CPU. It is not changed.
         out: The folder, made if need be; a pack in it is replaced.
         name: What the pack calls itself.
         weights: How large weights are stored: "float16" (half the size), "float32" or "int8" (a quarter). All are
@@ -49,28 +56,33 @@ def export_pack(
         cross: False leaves the cross-modal branch out, for a model whose visual branch alone is trained.
         temperature: Divides the logits before probabilities are made of them.
         about: Training data, scores, licence and whatever else a user may want to know, in plain JSON types.
+        scenes: The encoder of a model that is told of scenes; None: the one that its configuration names.
 
     Raises:
-        ConfigError: `weights` is unknown.
+        ConfigError: `weights` is unknown, or the scene encoder does not suit the model.
+        ModelError: the scene encoder cannot be loaded.
     """
     if weights not in WEIGHTS:
         raise ConfigError(f"weights cannot be stored as {weights!r}: choose one of {', '.join(WEIGHTS)}")
+    if model.clipter is not None and scenes is None:
+        scenes = SceneEncoder.of(model.clipter)
+    protos = export_graphs(model, cross=cross, scenes=scenes)
     return write_pack(
-        export_graphs(model, cross=cross), model, out, name=name, weights=weights, temperature=temperature, about=about
+        protos, model, out, name=name, weights=weights, temperature=temperature, about=about, scenes=scenes
     )
 
 
-def export_graphs(model: Clip4Str, *, cross: bool = True) -> dict[str, onnx.ModelProto]:
-    """The model's parts as float32 ONNX graphs, by name."""
+def export_graphs(model: Any, *, cross: bool = True, scenes: SceneEncoder | None = None) -> dict[str, onnx.ModelProto]:
+    """The model's parts, and where it is told of scenes their encoder's, as float32 ONNX graphs, by name."""
     cfg = model.cfg
-    modules: dict[str, nn.Module] = {"image": ImageGraph(model, cross), "visual": DecoderGraph(model.visual_decoder)}
-    if cross:
-        modules |= {"text": TextGraph(model), "cross": DecoderGraph(model.cross_decoder)}
-    graphs = _signature(model, cross)
-    limits = {"length": cfg.max_length + 1} | ({"text": cfg.text.context} if cross else {})
     was_training = model.training
     model.eval()
     try:
+        modules = {part_name: part.module for part_name, part in parts(model, cross).items()}
+        graphs = signature(model, cross, scenes)
+        limits = {"length": cfg.max_length + 1} | ({"text": cfg.text.context} if "text" in modules else {})
+        if scenes is not None:
+            modules[SCENE] = scenes
         return {name: to_onnx(module, graphs[name], limits) for name, module in modules.items()}
     finally:
         model.train(was_training)
@@ -78,20 +90,22 @@ def export_graphs(model: Clip4Str, *, cross: bool = True) -> dict[str, onnx.Mode
 
 def write_pack(
     protos: Mapping[str, onnx.ModelProto],
-    model: Clip4Str,
+    model: Any,
     out: str | Path,
     *,
     name: str,
     weights: str = "float16",
     temperature: float = 1.0,
     about: Mapping[str, Any] | None = None,
+    scenes: SceneEncoder | None = None,
 ) -> Pack:
     """The second half of `export_pack`: what `export_graphs` made becomes a pack. The graphs are not changed."""
     cfg = model.cfg
-    graphs = _signature(model, "cross" in protos)
+    graphs = signature(model, "cross" in protos, scenes)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     clip = "cross" in protos and cfg.captions == "clip"
+    encoder = {} if scenes is None else {"scene_encoder": scenes.identity}
     pack = Pack(
         folder=out,
         name=name,
@@ -99,13 +113,16 @@ def write_pack(
         charset=cfg.charset,
         preprocessing=cfg.preprocessing,
         max_length=cfg.max_length,
-        refine_iters=1,
+        refine_iters=_REFINEMENTS.get(model.decoding, 0),
         temperature=temperature,
         graphs=graphs,
         files={},
-        about=dict(about or {}) | {"weights": weights},
+        about=dict(about or {}) | encoder | {"weights": weights},
         caption_context=cfg.caption_context if clip else None,
         cross_steps=cfg.cross_steps if "cross" in protos else "own",
+        decoding=model.decoding,
+        scene=None if scenes is None else scenes.preprocessing,
+        scene_centre=scenes is not None and scenes.centre_crop,
     )
     # A half-written pack is never seen: files come over when all of them are done.
     with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as scratch:
@@ -140,33 +157,19 @@ def _save(proto: onnx.ModelProto, path: Path) -> None:
     onnx.checker.check_model(str(path))  # by path: one that is too large for a message can be checked so
 
 
-def _signature(model: Clip4Str, cross: bool) -> dict[str, Graph]:
-    cfg = model.cfg
-    return psm_graphs(
-        cfg.preprocessing,
-        model.tokenizer.num_classes,
-        cfg.decoder.depth,
-        cfg.memory_tokens,
-        cfg.visual_dim,
-        cross=cross,
-        cross_width=cfg.embed_dim,
-        text=1 if cfg.pooled else None,
-    )
-
-
 def to_onnx(module: nn.Module, graph: Graph, limits: Mapping[str, int]) -> onnx.ModelProto:
     """One module as ONNX, with the names and shapes of `graph`; `limits` are the largest sizes of named dimensions."""
     # Traced at 2 or more everywhere: the exporter takes a 1 for a constant.
-    example = {"batch": 2, "length": 5, "memory": 40, "text": 4}
+    example = {"batch": 2, "length": 5, "memory": 40, "text": 4, "scenes": 3}
     named = {d for shape in graph.inputs.values() for d in shape if isinstance(d, str)}
     dims = {d: Dim(d, min=1, max=limits.get(d)) if d in limits else Dim(d, min=1) for d in sorted(named)}
     inputs, dynamic = [], []
     for name, shape in graph.inputs.items():
         sizes = [example[d] if isinstance(d, str) else d for d in shape]
-        inputs.append(torch.ones(sizes, dtype=torch.long) if name == "tokens" else torch.zeros(sizes))
+        inputs.append(torch.ones(sizes, dtype=torch.long) if name in IDS else torch.zeros(sizes))
         dynamic.append({i: dims[d] for i, d in enumerate(shape) if isinstance(d, str)})
     with _quiet():
-        proto = _export(module.eval(), tuple(inputs), tuple(dynamic), graph)
+        proto = _export(module.eval(), tuple(inputs), _as_declared(module, dynamic), graph)
     for part in (proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output, *proto.graph.initializer):
         del part.metadata_props[:]  # stack traces with the paths of this machine
         part.ClearField("doc_string")
@@ -174,9 +177,17 @@ def to_onnx(module: nn.Module, graph: Graph, limits: Mapping[str, int]) -> onnx.
     return proto
 
 
-def _export(
-    module: nn.Module, inputs: tuple[Tensor, ...], dynamic: tuple[dict[int, Any], ...], graph: Graph
-) -> onnx.ModelProto:
+def _as_declared(module: nn.Module, dynamic: list[dict[int, Any]]) -> tuple[Any, ...]:
+    """What is said of each input, in a tuple of its own for those that `forward` takes as *inputs."""
+    kinds = [parameter.kind for parameter in inspect.signature(module.forward).parameters.values()]
+    if Parameter.VAR_POSITIONAL not in kinds:
+        return tuple(dynamic)
+    single = kinds.index(Parameter.VAR_POSITIONAL)
+    rest = tuple(dynamic[single:])
+    return (*dynamic[:single], rest) if rest else tuple(dynamic)
+
+
+def _export(module: nn.Module, inputs: tuple[Tensor, ...], dynamic: tuple[Any, ...], graph: Graph) -> onnx.ModelProto:
     program = torch.onnx.export(
         module,
         inputs,
