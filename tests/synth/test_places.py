@@ -196,4 +196,4 @@ def test_the_command_writes_scenes_and_a_sheet(tmp_path: Path, few_fonts: Path) 
     assert "14 scenes of 12 places, which tell 0.00 bits about a word" in result.output
     assert len(read_scenes(out)) == 14
     with Image.open(sheet) as picture:
-        assert picture.size == (4 * 298, 12 * 224)
+        assert picture.size == (4 * 300, 12 * 225)

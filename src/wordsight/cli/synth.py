@@ -109,3 +109,33 @@ def synth_scenes(
     if sheet is not None:
         write_sheet(source, sheet)
     typer.echo(f"{out}: {count} scenes of {len(words)} places, which tell {source.information:.2f} bits about a word")
+
+
+@app.command("synth-pages")
+def synth_pages(
+    out: Path = typer.Option(..., help="Folder to write the images and scenes.jsonl to."),
+    count: int = typer.Option(100, min=1, help="How many pages, of about 120 words each."),
+    seed: int = typer.Option(0, help="Another seed, other pages."),
+    informative: float = typer.Option(1.0, min=0, max=1, help="How often a word is of what its page is about."),
+    wear: float = typer.Option(0.5, min=0, max=1, help="How badly the words are printed: 0 well, 1 badly."),
+    vocabulary: Path | None = typer.Option(None, help="Words by topic: lines of topic TAB word, in any script."),
+    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; repeat for several. Default: the system's."),
+    workers: int = typer.Option(1, min=1, help="Processes. The pictures do not depend on it."),
+) -> None:
+    """Render pages of lines of words, each page about one thing."""
+    from wordsight.synth.pages import RenderedPages
+    from wordsight.synth.places_export import write_places
+    from wordsight.synth.places_words import WORDS, load_vocabularies
+
+    source = RenderedPages(
+        count,
+        seed,
+        informative=informative,
+        wear=wear,
+        vocabularies=WORDS if vocabulary is None else load_vocabularies(vocabulary),
+        fonts=fonts or None,
+        watch=lambda files: progress(files, len(files), "looking at fonts"),
+    )
+    for _ in progress(write_places(source, out, workers), -(-count // 20), "rendering"):
+        pass
+    typer.echo(f"{out}: {count} pages, each of which tells {source.information:.2f} bits about a word")

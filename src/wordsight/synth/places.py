@@ -7,29 +7,26 @@ tells nothing, and what it tells is known in bits (`places_words.information`). 
 import io
 import math
 import random
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from wordsight.data.scenes import Scene, SceneWord, write_scenes
-from wordsight.errors import ConfigError, DataError
+from wordsight.data.scenes import Scene, SceneWord
+from wordsight.errors import ConfigError
 from wordsight.synth.degrade import noise
+from wordsight.synth.places_export import write_places, write_sheet
 from wordsight.synth.places_looks import LOOKS, backdrop
 from wordsight.synth.places_signs import hang_boards, paint_board
 from wordsight.synth.places_words import WORDS, Vocabularies, draw_word, information
 from wordsight.synth.scripts import Watch, hand_for
 
+__all__ = ["SIZE", "RenderedScenes", "photograph", "write_places", "write_sheet"]
+
 SIZE = (448, 336)
 """Width and height of a scene in pixels."""
 _BOARDS = (3, 6)
-_CHUNK = 20
-_COLUMNS = 4
 
 
 class RenderedScenes:
@@ -111,7 +108,7 @@ class RenderedScenes:
             words.append(SceneWord(np.round(board.inside if self.blank else polygon, 2), text, True))
         name = f"{self.seed}-{i:06d}-{place}"
         image = Path("images") / f"{name}.jpg"
-        data = _photograph(self._rng(i, "camera"), picture)
+        data = photograph(self._rng(i, "camera"), picture)
         return Scene(image, tuple(words), name, "places", data=data)
 
     def _rng(self, i: int, part: str) -> random.Random:
@@ -135,8 +132,8 @@ def _cased(rng: random.Random, word: str) -> str:
     return word.upper() if form < 0.5 else word.capitalize() if form < 0.8 else word
 
 
-def _photograph(rng: random.Random, picture: Image.Image) -> bytes:
-    """Light, lens and sensor, mild ones, the same for all places; a JPEG."""
+def photograph(rng: random.Random, picture: Image.Image) -> bytes:
+    """A JPEG of a picture: light, lens and sensor, mild ones, alike for all pictures."""
     picture = picture.filter(ImageFilter.BoxBlur(rng.uniform(0.3, 0.9)))
     gamma, gain = math.exp(rng.gauss(0, 0.15)), min(1.1, math.exp(rng.gauss(-0.05, 0.15)))
     cast = np.array([[math.exp(rng.gauss(0, 0.04))] for _ in range(3)])
@@ -146,63 +143,3 @@ def _photograph(rng: random.Random, picture: Image.Image) -> bytes:
     # Colours at full resolution: else the wall's would bleed into the boards.
     Image.fromarray(values).save(buffer, "JPEG", quality=rng.randint(75, 95), subsampling=0)
     return buffer.getvalue()
-
-
-def write_places(source: RenderedScenes, out: str | Path, workers: int = 1) -> Iterator[int]:
-    """Writes all scenes of `source` as a folder of JPEGs with `scenes.jsonl`; yields how many are done, now and then.
-
-    The pictures are the same for every number of `workers` (processes).
-
-    Raises:
-        DataError: the folder cannot be written.
-    """
-    folder = Path(out)
-    try:
-        (folder / "images").mkdir(parents=True, exist_ok=True)
-        chunks = [range(k, min(k + _CHUNK, len(source))) for k in range(0, len(source), _CHUNK)]
-        scenes: list[Scene] = []
-        work = partial(_write_chunk, source, folder)
-        if workers <= 1:
-            for chunk in chunks:
-                scenes += work(chunk)
-                yield len(scenes)
-        else:  # spawn: forked processes inherit the locks of threads that do not exist in them
-            with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-                for done in pool.map(work, chunks):
-                    scenes += done
-                    yield len(scenes)
-        write_scenes(folder / "scenes.jsonl", scenes)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); choose another --out") from error
-
-
-def write_sheet(source: RenderedScenes, path: str | Path) -> None:
-    """Writes a picture of the first scenes, up to four of a place, a place a row; the format by the path's ending.
-
-    Raises:
-        DataError: it cannot be written.
-    """
-    rows: dict[str, list[int]] = {place: [] for place in source.vocabularies}
-    for i in range(min(len(source), 200)):
-        rows[source.place(i)].append(i)
-    width, height = (side * 2 // 3 for side in source.size)
-    sheet = Image.new("RGB", (_COLUMNS * width, len(rows) * height), "white")
-    for y, numbers in enumerate(rows.values()):
-        for x, i in enumerate(numbers[:_COLUMNS]):
-            scene = Image.fromarray(source[i].load())
-            sheet.paste(scene.resize((width, height), Image.Resampling.BICUBIC), (x * width, y * height))
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be written ({error}); choose another --sheet") from error
-
-
-def _write_chunk(source: RenderedScenes, folder: Path, numbers: range) -> list[Scene]:
-    scenes = []
-    for i in numbers:
-        scene = source[i]
-        path = folder / scene.image
-        path.write_bytes(scene.read())
-        scenes.append(replace(scene, image=path, data=None))
-    return scenes

@@ -133,7 +133,7 @@ def paint_board(
     width, height = board.size
     plane = Image.new("RGB", board.size, board.ground)
     ImageDraw.Draw(plane).rectangle((0, 0, width - 1, height - 1), outline=board.rim, width=3)
-    mask = Image.fromarray(hand.write(rng, text))
+    mask = Image.fromarray(hand.write(rng, text).mask)
     scale = min(1.0, _INK[0] * width / mask.width, _INK[1] * height / mask.height)
     if scale < 1:
         mask = mask.resize((max(1, round(mask.width * scale)), max(1, round(mask.height * scale))))

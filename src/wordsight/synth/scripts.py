@@ -13,11 +13,12 @@ from PIL import ImageFont, features
 
 from wordsight.errors import DataError
 from wordsight.synth.fonts import CAP_HEIGHT, PRINTABLE, Face, FontBook, font_index, indexed, ink
-from wordsight.synth.setting import set_line
+from wordsight.synth.setting import Line, set_line
 
 _ENOUGH = 60  # faces for one script: looking for more takes longer than it adds
 _PROBE = 64  # pixels; the size at which characters are looked at
 _OPEN_FONTS = 64
+_NOTHING = Line(np.zeros((CAP_HEIGHT, CAP_HEIGHT), np.uint8), CAP_HEIGHT)
 
 Watch = Callable[[Sequence[Path]], Iterable[Path]]
 
@@ -25,8 +26,8 @@ Watch = Callable[[Sequence[Path]], Iterable[Path]]
 class Hand(Protocol):
     """Sets words."""
 
-    def write(self, rng: random.Random, text: str) -> NDArray[np.uint8]:
-        """The mask (h, w) of a word in a face that `rng` chooses, capitals about `CAP_HEIGHT` high."""
+    def write(self, rng: random.Random, text: str) -> Line:
+        """A word in a face that `rng` chooses, capitals about `CAP_HEIGHT` high."""
         ...
 
 
@@ -40,12 +41,11 @@ class LatinHand:
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_book": None}
 
-    def write(self, rng: random.Random, text: str) -> NDArray[np.uint8]:
+    def write(self, rng: random.Random, text: str) -> Line:
         """See `Hand`."""
         if self._book is None:
             self._book = FontBook(self._faces)
-        line = set_line(self._book, self._book.pick(rng, text), text)
-        return line.mask if line else np.zeros((CAP_HEIGHT, CAP_HEIGHT), np.uint8)
+        return set_line(self._book, self._book.pick(rng, text), text) or _NOTHING
 
 
 class ScriptHand:
@@ -74,7 +74,7 @@ class ScriptHand:
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_fonts": {}}
 
-    def write(self, rng: random.Random, text: str) -> NDArray[np.uint8]:
+    def write(self, rng: random.Random, text: str) -> Line:
         """See `Hand`; of the words that were given."""
         number = rng.choice(self._numbers[text])
         font = self._fonts.get(number)
@@ -84,8 +84,8 @@ class ScriptHand:
             engine = ImageFont.Layout.RAQM if features.check("raqm") else ImageFont.Layout.BASIC
             face = self._faces[number]
             font = self._fonts[number] = ImageFont.truetype(face.path, face.size, layout_engine=engine)
-        mask = ink(font, text)[0]
-        return mask if mask is not None else np.zeros((CAP_HEIGHT, CAP_HEIGHT), np.uint8)
+        mask, _, top = ink(font, text)
+        return _NOTHING if mask is None else Line(mask, -top)
 
 
 def hand_for(words: Iterable[str], fonts: Sequence[str | Path] | None = None, watch: Watch = iter) -> Hand:
