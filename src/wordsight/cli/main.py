@@ -23,6 +23,7 @@ for _verb in (
     "models",
     "zeroshot",
     "ablate",
+    "context",
 ):
     import_module(f"wordsight.cli.{_verb}")
 

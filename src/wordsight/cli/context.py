@@ -1,0 +1,79 @@
+"""`wordsight context`."""
+
+from pathlib import Path
+
+import typer
+
+from wordsight.cli.app import app
+
+
+@app.command()
+def context(
+    name: str = typer.Argument(
+        help="dial, first-three, vlm, integration, fusion, oov, data-size, script, context-stress, degrade, leak, "
+        "latency, gate, spot or document."
+    ),
+    out: Path = typer.Option(Path("runs/context"), "--out", "-o", help="Folder; what is found there is kept."),
+    seeds: int = typer.Option(3, min=1, help="Second stages per arm."),
+    steps: int = typer.Option(400, min=1, help="Steps of every second stage."),
+    steps_one: int = typer.Option(2500, min=1, help="Steps of stage one, shared by all arms of a recognizer."),
+    lr: float = typer.Option(1e-3, min=0, help="Peak learning rate of the second stage."),
+    batch_size: int = typer.Option(32, min=1, help="Words per step."),
+    budget: float | None = typer.Option(None, min=0, help="Minutes after which no training is begun."),
+    data: Path | None = typer.Option(None, help="Folder with train/NAME/scenes.jsonl, and test/NAME."),
+    sets: list[str] = typer.Option([], "--set", help="rendered, or a NAME of --data; may be repeated."),
+    recognizer: list[str] = typer.Option([], help="parseq, vitstr, crnn, trba, abinet, clip4str; may be repeated."),
+    start: list[str] = typer.Option([], help="RECOGNIZER=FOLDER: a trained checkpoint instead of stage one."),
+    encoder: list[str] = typer.Option([], help="Scene encoder: a folder or a name on the hub; vlm takes several."),
+    resolution: int | None = typer.Option(None, min=1, help="Side of the square that scenes are resized to."),
+    scenes: int = typer.Option(1500, min=20, help="Rendered scenes to train on."),
+    test_scenes: int = typer.Option(300, min=2, help="Rendered scenes to read."),
+    wear: float = typer.Option(0.7, min=0, max=1, help="How worn rendered words are."),
+) -> None:
+    """Run one of CLIPTER's experiments: train its arms, read under its conditions, say which differences are shown.
+
+    Writes NAME.json, NAME.md and NAME.png. Interrupted, the same command goes on; more --seeds add to what is there.
+    """
+    import json
+
+    from wordsight.cli.progress import progress
+    from wordsight.errors import ConfigError
+    from wordsight.experiments.context.experiments import experiment
+    from wordsight.experiments.context.lab import Laboratory, Settings
+    from wordsight.experiments.context.measure import Measured
+    from wordsight.experiments.context.report import plot, to_dict, to_markdown
+    from wordsight.experiments.context.run import run_experiment
+
+    pairs = []
+    for one in start:
+        which, sign, folder = one.partition("=")
+        if not sign:
+            raise ConfigError(f"--start {one}: give RECOGNIZER=FOLDER")
+        pairs.append((which, folder))
+    there = sorted(file.parent.name for file in (data / "train").glob("*/scenes.jsonl")) if data else []
+    chosen = experiment(name, there, sets, recognizer, encoder[1:])
+    settings = Settings(
+        steps=steps,
+        steps_one=steps_one,
+        batch_size=batch_size,
+        lr=lr,
+        train_scenes=scenes,
+        test_scenes=test_scenes,
+        wear=wear,
+        encoder=encoder[0] if encoder else None,
+        resolution=resolution,
+        data=data,
+        starts=tuple(pairs),
+    )
+    lab = Laboratory(settings, out, say=lambda text: typer.echo(text, err=True))
+    minutes = float("inf") if budget is None else 60 * budget
+    measured = Measured(
+        run_experiment(chosen, lab, seeds, minutes, lambda jobs: progress(jobs, len(jobs), "trainings"))
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}.json").write_text(json.dumps(to_dict(measured), indent=1) + "\n", encoding="utf-8")
+    text = to_markdown(measured)
+    (out / f"{name}.md").write_text(text, encoding="utf-8")
+    drawn = plot(measured, out / f"{name}.png")
+    typer.echo(text)
+    typer.echo(f"{out}: {name}.json, {name}.md" + (f", {name}.png" if drawn else ""))

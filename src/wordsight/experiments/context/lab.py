@@ -1,0 +1,256 @@
+"""What trainings share: words, scene encoders and their tokens, stage one. What takes long is kept on disk."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wordsight.data.labels import rejection
+from wordsight.errors import ConfigError
+from wordsight.evaluate import Protocol
+from wordsight.evaluate.strata import Vocabulary
+from wordsight.experiments.context.arms import Arm
+from wordsight.experiments.context.damage import Pixels
+from wordsight.experiments.context.data import SCRIPTS, Source, Words, plain, real, rendered, training_part
+from wordsight.experiments.context.encoder import make_encoder
+from wordsight.experiments.context.fit import Fit, fit
+from wordsight.experiments.context.recognizers import LONGEST, new_recognizer
+from wordsight.experiments.context.views import Told, View, told
+from wordsight.models import checkpoint
+from wordsight.models.clipter import ClipterConfig
+from wordsight.models.clipter.cache import SceneCache
+from wordsight.models.clipter.encoders import Encoder, TowerEncoder, load_encoder, random_encoder
+from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.synth.words import RenderedWords
+from wordsight.text import Charset
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all trainings of an experiment share.
+
+    Attributes:
+        steps: optimiser steps of the second stage.
+        steps_one: of the first, in which a recognizer learns to read crops.
+        batch_size: words per step.
+        lr: peak learning rate of the second stage.
+        lr_one: of the first.
+        scene_dropout: share of words that lose their scene in training.
+        train_scenes: rendered scenes to train on.
+        test_scenes: rendered scenes to read.
+        wear: how worn rendered words are, 0 to 1.
+        loose_words: rendered words without a scene that stage one reads besides, for real sets.
+        encoder: scene encoder, as `wordsight.models.clipter.encoders.load_encoder` takes it; None: the rendered-scene
+            encoder.
+        encoder_scenes: rendered scenes that it learns from.
+        encoder_steps: its optimiser steps.
+        resolution: side of the square that scenes are resized to; None: the encoder's own.
+        data: folder with train/NAME/scenes.jsonl, and test/NAME/scenes.jsonl of sets that have test scenes.
+        folds: of real sets without.
+        starts: (recognizer, checkpoint folder) pairs: trained recognizers that take the place of stage one.
+    """
+
+    steps: int = 400
+    steps_one: int = 2500
+    batch_size: int = 32
+    lr: float = 1e-3
+    lr_one: float = 2e-3
+    scene_dropout: float = 0.1
+    train_scenes: int = 1500
+    test_scenes: int = 300
+    wear: float = 0.7
+    loose_words: int = 6000
+    encoder: str | None = None
+    encoder_scenes: int = 1200
+    encoder_steps: int = 1000
+    resolution: int | None = None
+    data: Path | None = None
+    folds: int = 5
+    starts: tuple[tuple[str, str], ...] = ()
+
+
+def key(*facts: Any) -> str:
+    """A name that changes with the facts."""
+    return sha256(json.dumps(plain(list(facts)), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def fusion_of(arm: Arm) -> ClipterConfig:
+    """What an arm says about it.
+
+    Raises:
+        ConfigError: the arm has none.
+    """
+    if arm.clipter is None:
+        raise ConfigError(f"{arm.name} has no fusion")
+    return arm.clipter
+
+
+class Laboratory:
+    """Makes what is asked for once, and keeps it.
+
+    Args:
+        settings: of all trainings.
+        out: folder for what takes long.
+        say: told what is being done.
+    """
+
+    def __init__(self, settings: Settings, out: Path, say: Callable[[str], None] = log.info) -> None:
+        self.settings = settings
+        self.out = out
+        self.say = say
+        self._words: dict[Any, list[tuple[Words, Words]]] = {}
+        self._caches: dict[Any, tuple[SceneEncoder, SceneCache]] = {}
+        self._told: dict[Any, Told] = {}
+        self._loose: tuple[list[Pixels], list[str]] | None = None
+
+    def charset(self, arm: Arm) -> Charset:
+        """What an arm's recognizer writes: letters without case, and digits."""
+        if not arm.source.script:
+            return Charset.preset("36")
+        letters = SCRIPTS[arm.source.script]
+        return Charset(arm.source.script, letters + letters.upper())
+
+    def words(self, source: Source, jitter: float = 0.0) -> list[tuple[Words, Words]]:
+        """(training, test) words of a source, a pair for each fold; all that it has, before `training_part`.
+
+        Raises:
+            ConfigError, DataError: it cannot be had.
+        """
+        whole = replace(source, share=1.0, per_scene=None, most=None, unseen=0.0)
+        place = (whole, jitter)
+        if place not in self._words:
+            self._words[place] = self._read(whole, jitter)
+        return self._words[place]
+
+    def _read(self, source: Source, jitter: float) -> list[tuple[Words, Words]]:
+        one = self.settings
+        if source.rendered:
+            parts = []
+            for part, count in (("train", one.train_scenes), ("test", one.test_scenes)):
+                folder = self.out / "scenes" / key(asdict(source), part, count, one.wear)
+                if not (folder / "scenes.jsonl").is_file():
+                    self.say(f"rendering {count} scenes, dial {source.dial:g}, to {part}")
+                parts.append(rendered(source, part, count, one.wear, folder, jitter if part == "test" else 0.0))
+            pairs = [(parts[0], parts[1])]
+        else:
+            pairs = real(one.data or Path(), source.name, one.folds, jitter)
+        protocol = Protocol.named("36")
+        return [(train, self._counted(test, source, protocol)) for train, test in pairs]
+
+    def _counted(self, words: Words, source: Source, protocol: Protocol) -> Words:
+        """Those that the protocol counts; other scripts have none of its characters."""
+        if source.script:
+            return words
+        return words[[i for i, label in enumerate(words.labels) if not protocol.reject(label)]]
+
+    def training(self, arm: Arm, fold: int) -> Words:
+        """The words of the second stage of an arm."""
+        charset = self.charset(arm)
+        words = self.words(arm.source)[fold][0]
+        return training_part(words, arm.source, lambda label: not rejection(label, charset, LONGEST))
+
+    def encoder_name(self, arm: Arm) -> str:
+        """What `load_encoder` is told; the rendered-scene encoder is made where no other is given."""
+        one = self.settings
+        if arm.encoder not in ("given", "random"):
+            return arm.encoder
+        if one.encoder is not None:
+            return one.encoder
+        folder = self.out / "encoder" / key(one.encoder_scenes, one.encoder_steps, one.wear)
+        return str(make_encoder(folder, one.encoder_scenes, one.encoder_steps, one.wear, self.say))
+
+    def _encoder(self, arm: Arm) -> Encoder:
+        given = load_encoder(self.encoder_name(arm), self.settings.resolution)
+        if arm.encoder != "random":
+            return given
+        return random_encoder(given.tower.cfg, 0) if isinstance(given, TowerEncoder) else load_encoder("random")
+
+    def clipter(self, arm: Arm) -> ClipterConfig:
+        """What is inserted: the arm's, with the encoder that this run has."""
+        name = "random" if arm.encoder == "random" else self.encoder_name(arm)
+        return replace(fusion_of(arm), encoder=name, scene_dim=self.scene_encoder(arm).width)
+
+    def _cache(self, arm: Arm) -> tuple[SceneEncoder, SceneCache]:
+        cfg = fusion_of(arm)
+        name = (arm.encoder, cfg.kernel, cfg.keep_cls)
+        if name not in self._caches:
+            encoder = SceneEncoder(self._encoder(arm), cfg.kernel, cfg.keep_cls)
+            folder = self.out / "tokens"
+            cache = SceneCache(lambda pixels: encoder.encode([pixels])[0], encoder.identity, folder=folder)
+            self._caches[name] = encoder, cache
+        return self._caches[name]
+
+    def scene_encoder(self, arm: Arm) -> SceneEncoder:
+        """The same with its pooling."""
+        return self._cache(arm)[0]
+
+    def told(self, arm: Arm, words: Words, view: View, seed: int) -> Told | None:
+        """What an arm is told of words under a view; None if nothing."""
+        if arm.clipter is None:
+            return None
+        encoder, cache = self._cache(arm)
+        pairing = seed if view.of != "own" or view.mode == "constant" else 0
+        name = (id(words), view, pairing, encoder.identity)
+        if name not in self._told:
+            if len(self._told) > 40:  # tokens of a view of one set: megabytes
+                self._told.clear()
+            self._told[name] = told(words, view, cache, encoder.width, pairing)
+        return self._told[name]
+
+    def stage_one(self, arm: Arm, fold: int) -> Path:
+        """Checkpoint folder of the recognizer that an arm starts from; its config.json names the vocabulary."""
+        for recognizer, folder in self.settings.starts:
+            if recognizer == arm.recognizer:
+                return Path(folder)
+        one = self.settings
+        # What a crop shows does not depend on the dial, so recognizers of all dials start alike.
+        source = replace(arm.source, dial=0.0, share=1.0, per_scene=None, most=None)
+        real_facts = [one.loose_words, str(one.data), fold, one.folds] if not source.rendered else [one.train_scenes]
+        plan = Fit(one.steps_one, one.batch_size, one.lr_one, 0, arm.damage)
+        facts = [arm.recognizer, asdict(source), asdict(plan), one.wear]
+        out = self.out / "stage-one" / key(facts, real_facts)
+        if (out / "vocabulary.json").is_file():
+            return out
+        words = self.training(replace(arm, source=source), fold)
+        crops, labels = list(words.crops), list(words.labels)
+        if not source.rendered:
+            loose = self._loose_words()
+            times = max(1, len(loose[0]) // (2 * len(crops)))  # real words are a third of all
+            crops, labels = crops * times + loose[0], labels * times + loose[1]
+        self.say(f"stage one: {arm.recognizer}, {source.name}, {one.steps_one} steps on {len(crops)} words")
+        torch.manual_seed(0)
+        model = new_recognizer(arm.recognizer, self.charset(arm))
+        trained = fit(model, crops, labels, plan)
+        seen = Vocabulary.of(labels, folded=True)
+        checkpoint.save(model, out, vocabulary=seen.hash, loss=trained.loss, seconds=trained.seconds)
+        (out / "vocabulary.json").write_text(json.dumps(Counter(labels), ensure_ascii=False), encoding="utf-8")
+        return out
+
+    def _loose_words(self) -> tuple[list[Pixels], list[str]]:
+        if self._loose is None:
+            self.say(f"rendering {self.settings.loose_words} words")
+            source = RenderedWords(self.settings.loose_words, 0)
+            charset = Charset.preset("36")
+            samples = [source[i] for i in range(len(source))]
+            samples = [s for s in samples if not rejection(s.text, charset, LONGEST)]
+            self._loose = [s.image for s in samples], [s.text for s in samples]
+        return self._loose
+
+    def vocabulary(self, arm: Arm, folds: Sequence[int], folded: bool = True) -> list[Vocabulary]:
+        """The words that an arm was trained on in both stages, for each fold; of given recognizers not of the first."""
+        out = []
+        for fold in folds:
+            counts = Counter(self.training(arm, fold).labels)
+            file = self.stage_one(arm, fold) / "vocabulary.json"
+            if file.is_file():
+                counts += Counter(json.loads(file.read_text(encoding="utf-8")))
+            out.append(Vocabulary(counts, folded))
+        return out

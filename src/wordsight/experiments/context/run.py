@@ -1,0 +1,201 @@
+"""All arms of an experiment with all seeds: trained once, read under all conditions, each kept as it ends."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wordsight.experiments.context.arms import REAL, Arm, Condition, Experiment, conditions_of
+from wordsight.experiments.context.fit import Fit, fit, read
+from wordsight.experiments.context.lab import Laboratory, key
+from wordsight.experiments.context.speed import speed
+from wordsight.experiments.context.views import rivals
+from wordsight.models import checkpoint
+from wordsight.models.clipter import insert
+
+_OPEN = 20.0
+"""tanh of this is 1 in float32."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of an arm with one seed, over all folds of its data.
+
+    Attributes:
+        seed: of the second stage; the first is the same for all.
+        texts: condition to what was read, word for word.
+        available: condition to how many words had a scene.
+        gates: place to the gate's value every ten steps, of the first fold.
+        parameters: of recognizer and fusions.
+        added: those of the fusions.
+        loss: mean over the last steps, of the first fold.
+        seconds: of the second stage, all folds.
+        speed: see `speed`; empty where it was not measured.
+    """
+
+    seed: int
+    texts: dict[str, list[str]]
+    available: dict[str, int]
+    gates: dict[str, list[float]]
+    parameters: int
+    added: int
+    loss: float
+    seconds: float
+    speed: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has been run of an experiment: arm to its runs."""
+
+    experiment: Experiment
+    lab: Laboratory
+    runs: dict[str, tuple[Run, ...]]
+
+
+def run_experiment(
+    experiment: Experiment,
+    lab: Laboratory,
+    seeds: int,
+    budget: float = float("inf"),
+    bar: Callable[[list[tuple[int, Arm]]], Iterable[tuple[int, Arm]]] = list,
+) -> Outcome:
+    """Runs what has not been run yet, seed by seed, so that all arms have one seed before any has two.
+
+    Args:
+        experiment: which.
+        lab: where words, encoders and stage one come from, and where everything is kept.
+        seeds: second stages per arm.
+        budget: seconds after which no training is begun.
+        bar: wraps the trainings, to show how many are done.
+
+    Raises:
+        WordsightError: data or a model cannot be had, or a training diverged.
+    """
+    deadline = time.monotonic() + budget
+    runs: dict[str, list[Run]] = {arm.name: [] for arm in experiment.arms}
+    for seed, arm in bar([(seed, arm) for seed in range(seeds) for arm in experiment.arms]):
+        if found := run_arm(arm, experiment.conditions, lab, seed, deadline):
+            runs[arm.name].append(found)
+    return Outcome(experiment, lab, {name: tuple(found) for name, found in runs.items()})
+
+
+def run_arm(
+    arm: Arm, conditions: tuple[Condition, ...], lab: Laboratory, seed: int, deadline: float = float("inf")
+) -> Run | None:
+    """One training and its readings; what is there already is not done again. None: not begun before the deadline."""
+    texts: dict[str, list[str]] = {}
+    available: dict[str, int] = {}
+    about: dict[str, Any] = {}
+    seconds = 0.0
+    for fold in range(len(lab.words(arm.source))):
+        folder = trained(arm, lab, seed, fold, deadline)
+        if folder is None:
+            return None
+        model, facts = checkpoint.load(folder)
+        seconds += facts["seconds"]
+        about = about or facts
+        file = folder / "readings.json"
+        kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        for condition in conditions_of(arm, conditions):
+            words = lab.words(arm.source, condition.jitter)[fold][1]
+            name = _reading_key(arm, condition, lab)
+            if name not in kept:
+                told = lab.told(arm, words, condition.view(arm), seed)
+                kept[name] = {
+                    "texts": read(model, words, condition.damage or arm.damage, told),
+                    "available": int(told.present.sum()) if told is not None else 0,
+                }
+                _write(file, kept)
+            texts.setdefault(condition.name, []).extend(kept[name]["texts"])
+            available[condition.name] = available.get(condition.name, 0) + kept[name]["available"]
+        if arm.timed and fold == 0:
+            if "speed" not in kept:
+                words = lab.words(arm.source)[fold][1]
+                kept["speed"] = speed(model, words, lab.scene_encoder(arm) if arm.clipter else None)
+                _write(file, kept)
+            about = about | {"speed": kept["speed"]}
+    return Run(
+        seed,
+        texts,
+        available,
+        about["gates"],
+        about["parameters"],
+        about["added"],
+        about["loss"],
+        round(seconds, 1),
+        about.get("speed", {}),
+    )
+
+
+def _reading_key(arm: Arm, condition: Condition, lab: Laboratory) -> str:
+    one = lab.settings
+    damage = condition.damage or arm.damage
+    return key(
+        asdict(condition.view(arm)), asdict(damage), condition.jitter, one.test_scenes if arm.source.rendered else 0
+    )
+
+
+def trained(arm: Arm, lab: Laboratory, seed: int, fold: int, deadline: float = float("inf")) -> Path | None:
+    """Checkpoint folder of a second stage. Arms of several experiments that come to the same share it."""
+    one = lab.settings
+    start = lab.stage_one(arm, fold)
+    plan = Fit(
+        one.steps if arm.tuned else 0,
+        one.batch_size,
+        one.lr,
+        seed,
+        arm.damage,
+        one.scene_dropout if arm.clipter else 0.0,
+    )
+    encoder = lab.scene_encoder(arm).identity if arm.clipter else ""
+    data = one.train_scenes if arm.source.rendered else [str(one.data), fold, one.folds]
+    # Without a fusion nobody is shown anything
+    same = replace(arm, name="", timed=False, encoder="", view=arm.view if arm.clipter else REAL)
+    folder = (
+        lab.out / "trained" / f"{key(asdict(same), asdict(plan), str(start), encoder, data, one.wear)}-{seed}-{fold}"
+    )
+    if (folder / "config.json").is_file():
+        return folder
+    if time.monotonic() > deadline:
+        lab.say(f"{arm.name}, seed {seed}: the budget is used up; run the command again to go on")
+        return None
+    words = lab.training(arm, fold)
+    told = lab.told(arm, words, arm.view, seed)
+    lab.say(f"{arm.name}, seed {seed}{f', fold {fold}' if fold else ''}: {plan.steps} steps on {len(words)} words")
+    model, _ = checkpoint.load(start)
+    torch.manual_seed(seed)
+    if arm.clipter:
+        insert(model, lab.clipter(arm))
+    if arm.gate is not None:
+        for fusion in model.fusions.values():
+            alpha = fusion.gate.alpha.requires_grad_(False)
+            alpha.data.fill_(_OPEN if arm.gate >= 1 else torch.tensor(arm.gate).atanh().item())
+    result = fit(model, words.crops, words.labels, plan, told)
+    added = sum(p.numel() for p in getattr(model, "fusions", torch.nn.ModuleDict()).parameters())
+    part = folder.with_name(f".{folder.name}.part")
+    checkpoint.save(
+        model,
+        part,
+        **asdict(result),
+        parameters=sum(p.numel() for p in model.parameters()),
+        added=added,
+        vocabulary=lab.vocabulary(arm, [fold])[0].hash,
+    )
+    part.replace(folder)
+    return folder
+
+
+def rival_words(outcome: Outcome, arm: Arm) -> list[str]:
+    """What each test word is taken for by those who believe a misleading scene."""
+    return [word for _, test in outcome.lab.words(arm.source) for _, word in rivals(test)]
+
+
+def _write(file: Path, content: Any) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    part.replace(file)

@@ -1,0 +1,259 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from wordsight.data.controls import CONTROLS
+from wordsight.errors import ConfigError
+from wordsight.experiments.context import speed
+from wordsight.experiments.context.arms import CONTEXT, Arm, Condition, Contrast, Experiment, condition_for, spread
+from wordsight.experiments.context.damage import Damage
+from wordsight.experiments.context.data import SCRIPTS, Source, held_back, spelled, training_part
+from wordsight.experiments.context.experiments import EXPERIMENTS, NONE, OTHER, OWN, experiment
+from wordsight.experiments.context.lab import Laboratory, Settings
+from wordsight.experiments.context.measure import Measured
+from wordsight.experiments.context.report import plot, to_dict, to_markdown
+from wordsight.experiments.context.run import run_experiment
+from wordsight.experiments.context.views import View, rivals, scene_views, told
+
+QUICK = Settings(
+    steps=3,
+    steps_one=3,
+    batch_size=4,
+    train_scenes=24,
+    test_scenes=12,
+    encoder_scenes=20,
+    encoder_steps=2,
+    loose_words=30,
+)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("context")
+
+
+@pytest.fixture
+def lab(folder):
+    torch.set_num_threads(1)
+    return Laboratory(QUICK, folder)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_what_is_declared_fits_together(name):
+    found = experiment(name, ["ic03", "ic15", "svt"])
+    names = [arm.name for arm in found.arms]
+    assert len(set(names)) == len(names)
+    assert found.question.endswith(("?", "."))
+    conditions = [c.name for c in found.conditions]
+    assert len(set(conditions)) == len(conditions)
+    for contrast in found.contrasts:
+        for arm, condition in ((contrast.arm, contrast.condition), (contrast.other, contrast.other_condition)):
+            assert condition_for(found.arm(arm), condition, found.conditions) in conditions
+    for arm in found.arms:
+        for condition in found.conditions:
+            assert condition.view(arm).mode in CONTROLS
+
+
+def test_experiments_go_to_other_sets_and_recognizers():
+    found = experiment("integration", ["ic15"], recognizers=["crnn", "parseq"])
+    assert {(a.source.name, a.recognizer) for a in found.arms} == {
+        (s, r) for s in ("rendered", "ic15") for r in ("crnn", "parseq")
+    }
+    assert "ic15, crnn: late" in [a.name for a in found.arms]
+    assert len(experiment("vlm", encoders=["a", "b"]).arms) == len(experiment("vlm").arms) + 2
+    with pytest.raises(ConfigError, match="needs scenes of ic15, svt"):
+        experiment("first-three")
+    with pytest.raises(ConfigError, match="words of its own"):
+        experiment("dial", ["ic15"], ["ic15"])
+    with pytest.raises(ConfigError, match="choose one of dial"):
+        experiment("magic")
+
+
+def test_an_arm_that_is_told_nothing_is_read_once():
+    conditions = (OWN, OTHER, replace(OWN, name="blurred", damage=Damage("blur", 0.1)))
+    bare = Arm("bare", clipter=None)
+    assert condition_for(bare, OTHER.name, conditions) == OWN.name
+    assert condition_for(bare, "blurred", conditions) == "blurred"
+    assert condition_for(Arm("told"), OTHER.name, conditions) == OTHER.name
+
+
+def test_rendered_vocabulary_is_held_back_by_word_not_by_chance(lab):
+    train, test = lab.words(Source(dial=0.0))[0]
+    source = Source(dial=0.0, unseen=0.5)
+    part = training_part(train, source, lambda label: True)
+    assert not any(held_back(label, 0.5) for label in part.labels)
+    assert any(held_back(label, 0.5) for label in test.labels)
+    assert not {s.id for s in train.scenes} & {s.id for s in test.scenes}
+
+
+def test_few_scenes_or_few_words_of_each(lab):
+    train, _ = lab.words(Source(dial=0.0))[0]
+    half = training_part(train, Source(share=0.5, unseen=0), lambda label: True)
+    third = training_part(train, Source(share=0.3, unseen=0), lambda label: True)
+    assert len(set(half.of.tolist())) == 12
+    assert set(third.of.tolist()) < set(half.of.tolist())
+    one_each = training_part(train, Source(per_scene=1, most=9, unseen=0), lambda label: True)
+    assert len(one_each) == len(set(one_each.of.tolist())) == 9
+
+
+def test_other_scenes_are_never_the_own_and_misleading_ones_are_of_another_place(lab):
+    _, test = lab.words(Source(dial=0.0))[0]
+    other = scene_views(test, View("mask-text", "other"), 3)
+    assert all(v.scene is not s and v.mode == "mask-text" for v, s in zip(other, test.scenes, strict=True))
+    together = {}
+    for of, view in zip(test.of.tolist(), other, strict=True):
+        together.setdefault(of, set()).add(view.scene.id)
+    assert all(len(ids) == 1 for ids in together.values())
+    wrong = scene_views(test, View("real", "misleading"))
+    for view, scene, label, (place, word) in zip(wrong, test.scenes, test.labels, rivals(test), strict=True):
+        assert view.scene.id.endswith(f"-{place}")
+        assert not scene.id.endswith(f"-{place}")
+        assert word != label.casefold()
+    assert scene_views(test, View("none")) == [None] * len(test)
+
+
+def test_words_of_a_scene_share_its_tokens(lab):
+    _, test = lab.words(Source(dial=0.0))[0]
+    arm = Arm("x")
+    all_told = lab.told(arm, test, View(), 0)
+    assert len(all_told.tokens) == len(set(test.of.tolist()))
+    masked = lab.told(arm, test, View("mask-word"), 0)
+    assert len(masked.tokens) == len(test)
+    context = all_told.rows([3, 0, 3])
+    assert torch.equal(context.tokens[context.index[0]], all_told.tokens[all_told.index[3]].float())
+    assert context.index[0] == context.index[2]
+    none = told(test, View("none"), None, 7)  # asks no encoder
+    assert none.present.sum() == 0
+    assert none.tokens.shape == (1, 1, 7)
+
+
+@pytest.mark.parametrize("kind", ["clean", "blur", "small", "occlude", "jpeg", "blank", "any"])
+def test_damage_is_a_function_of_its_dice(kind):
+    crop = np.random.default_rng(0).integers(0, 255, (20, 60, 3), dtype=np.uint8)
+    level = {"jpeg": 10, "small": 5}.get(kind, 0.2)
+    one, two = (Damage(kind, level)(crop, np.random.default_rng(4)) for _ in range(2))
+    assert (one == two).all()
+    assert one.dtype == np.uint8
+    assert kind in ("clean", "any") or one.shape != crop.shape or (one != crop).any()
+
+
+def test_other_scripts_have_letters_of_their_own():
+    for name, letters in SCRIPTS.items():
+        assert len(letters) == len(set(letters)) == 26, name
+        assert len(letters.upper()) == 26
+        assert letters.upper().lower() == letters
+    assert spelled("cafe", "cyrillic") == "цафе"
+
+
+def tiny(*arms):
+    contrasts = tuple(Contrast(a.name, OWN.name, a.name, OTHER.name) for a in arms if a.clipter)
+    return Experiment("tiny", "Does it run?", arms, (OWN, OTHER, NONE), contrasts, ("length", "repeated", "street"))
+
+
+def test_an_experiment_runs_and_goes_on(folder, monkeypatch):
+    monkeypatch.setattr(speed, "WORDS_PER_IMAGE", (1, 4))
+    monkeypatch.setattr(speed, "_REPEATS", 1)
+    arms = (Arm("told", timed=True), Arm("bare", clipter=None), Arm("first", clipter=None, tuned=False))
+    said = []
+    lab = Laboratory(QUICK, folder, said.append)
+    first = run_experiment(tiny(*arms), lab, 1)
+    assert any("stage one: parseq" in line for line in said)
+    trained = sorted((folder / "trained").glob("*/readings.json"))
+    said.clear()
+    second = run_experiment(tiny(*arms), Laboratory(QUICK, folder, said.append), 2)
+    assert [r.texts for r in second.runs["told"]][:1] == [r.texts for r in first.runs["told"]]
+    assert sorted(said)[:1] == [line for line in sorted(said) if "bare, seed 1" in line]
+    assert not any("seed 0" in line or "stage one:" in line or "rendering" in line for line in said)
+    assert len(sorted((folder / "trained").glob("*/readings.json"))) == len(trained) + 3
+
+    measured = Measured(second)
+    report = to_dict(measured)
+    assert json.loads(json.dumps(report)) == report
+    text = to_markdown(measured)
+    n = measured.scores[0].n
+    assert f"| told | own scene | {100 * measured.scores[0].mean:.1f} ± " in text
+    assert f"| {n}/{n} | 2 |" in text
+    assert f"| 0/{n} | 2 |" in text  # no scene
+    for part in (
+        "IV | OOV",
+        "once in the scene",
+        "street",
+        "## Gates",
+        "Milliseconds per word",
+        "rendered-scene encoder",
+    ):
+        assert part in text
+    assert {"alone", "cached", "cold"} == set(second.runs["told"][0].speed["4"])
+    assert len(report["arms"][0]["vocabulary"][0]) == 64
+    assert plot(measured, folder / "tiny.png")
+    assert (folder / "tiny.png").stat().st_size > 1000
+
+
+def test_a_budget_that_is_used_up_begins_nothing(folder):
+    said = []
+    lab = Laboratory(replace(QUICK, steps=2), folder, said.append)
+    out = run_experiment(tiny(Arm("told")), lab, 1, budget=-1)
+    assert out.runs["told"] == ()
+    assert "budget" in said[-1]
+    assert "| told | not run yet |" in to_markdown(Measured(out))
+
+
+def test_a_gate_that_is_shut_changes_nothing(folder, lab):
+    arm = Arm("shut", gate=0.0)
+    found = run_experiment(tiny(arm), lab, 1).runs["shut"][0]
+    assert found.texts[OWN.name] == found.texts[NONE.name] == found.texts[OTHER.name]
+    assert set(found.gates["early"]) == {0.0}
+
+
+@pytest.mark.parametrize("recognizer", ["crnn", "vitstr", "clip4str"])
+@pytest.mark.parametrize("place", ["early", "late"])
+def test_every_recognizer_takes_part(lab, recognizer, place):
+    arm = Arm("x", recognizer, clipter=replace(CONTEXT, place=place))
+    found = run_experiment(tiny(arm), lab, 1).runs["x"][0]
+    assert found.added > 0
+    assert found.available[OWN.name] == len(found.texts[OWN.name])
+
+
+def test_real_scenes_by_folds_and_with_a_test_set(tmp_path, folder):
+    from wordsight.experiments.context.data import places
+    from wordsight.synth.places import write_places
+
+    for part, seed in (("train/own", 5), ("train/tested", 6), ("test/tested", 7)):
+        for _ in write_places(places(Source(), seed, 6, 0.5), tmp_path / part):
+            pass
+    settings = replace(QUICK, data=tmp_path, folds=3)
+    lab = Laboratory(settings, folder)
+    pairs = lab.words(Source("own"))
+    assert len(pairs) == 3
+    scenes = [{s.id for s in test.scenes} for _, test in pairs]
+    assert sum(len(s) for s in scenes) == len(set.union(*scenes)) == 6
+    for train, test in pairs:
+        assert not {s.id for s in train.scenes} & {s.id for s in test.scenes}
+    found = run_experiment(spread(tiny(Arm("told")), ["own", "tested"], ["parseq"]), lab, 1)
+    measured = Measured(found)
+    assert measured.scores[0].n == sum(len(test) for _, test in pairs)
+    assert len(measured.contrasts) == 2
+
+
+def test_jittered_boxes_cut_other_crops_of_the_same_words(lab):
+    test, moved = (lab.words(Source(), jitter)[0][1] for jitter in (0.0, 0.2))
+    assert test.labels == moved.labels
+    assert (
+        sum(a.shape != b.shape or (a != b).any() for a, b in zip(test.crops, moved.crops, strict=True)) > len(test) / 2
+    )
+    condition = Condition("jitter", jitter=0.2)
+    out = run_experiment(Experiment("j", "?", (Arm("told"),), (OWN, condition), ()), lab, 1).runs["told"][0]
+    assert len(out.texts["jitter"]) == len(test)
+
+
+def test_misleading_scenes_are_counted(lab):
+    chosen = experiment("context-stress")
+    measured = Measured(run_experiment(replace(chosen, arms=chosen.arms[:1], contrasts=()), lab, 1))
+    assert {m.condition for m in measured.misled} == {c.name for c in chosen.conditions}
+    for m in measured.misled:
+        assert m.printed + m.rival + m.other == pytest.approx(1)
+    assert measured.misled[0].changed == 0
+    assert "## Printed or suggested" in to_markdown(measured)
