@@ -8,10 +8,21 @@ import torch
 from wordsight.data.controls import CONTROLS
 from wordsight.errors import ConfigError
 from wordsight.experiments.context import speed
-from wordsight.experiments.context.arms import CONTEXT, Arm, Condition, Contrast, Experiment, condition_for, spread
+from wordsight.experiments.context.arms import (
+    CONTEXT,
+    NONE,
+    OTHER,
+    OWN,
+    Arm,
+    Condition,
+    Contrast,
+    Experiment,
+    condition_for,
+    spread,
+)
 from wordsight.experiments.context.damage import Damage
 from wordsight.experiments.context.data import SCRIPTS, Source, held_back, spelled, training_part
-from wordsight.experiments.context.experiments import EXPERIMENTS, NONE, OTHER, OWN, experiment
+from wordsight.experiments.context.experiments import EXPERIMENTS, experiment
 from wordsight.experiments.context.lab import Laboratory, Settings
 from wordsight.experiments.context.measure import Measured
 from wordsight.experiments.context.report import plot, to_dict, to_markdown
@@ -219,7 +230,7 @@ def test_every_recognizer_takes_part(lab, recognizer, place):
 
 def test_real_scenes_by_folds_and_with_a_test_set(tmp_path, folder):
     from wordsight.experiments.context.data import places
-    from wordsight.synth.places import write_places
+    from wordsight.synth.places_export import write_places
 
     for part, seed in (("train/own", 5), ("train/tested", 6), ("test/tested", 7)):
         for _ in write_places(places(Source(), seed, 6, 0.5), tmp_path / part):

@@ -160,3 +160,29 @@ def condition_for(arm: Arm, name: str, conditions: tuple[Condition, ...]) -> str
         if same:
             return condition.name
     raise KeyError(name)
+
+
+OWN = Condition("own scene")
+OTHER = Condition("another's scene", "other")
+NONE = Condition("no scene", "none")
+THREE = (OWN, OTHER, NONE)
+
+
+def tuned(recognizer: str = "parseq", source: Source = RENDERED, name: str = "fine-tuning only") -> Arm:
+    """The same second stage without a fusion."""
+    return Arm(name, recognizer, source, clipter=None)
+
+
+def untuned(recognizer: str = "parseq", source: Source = RENDERED, name: str = "stage one") -> Arm:
+    """The recognizer that all arms start from."""
+    return Arm(name, recognizer, source, clipter=None, tuned=False)
+
+
+def real_against_shuffled(arms: Sequence[Arm]) -> tuple[Contrast, ...]:
+    """What the own scene does in each arm that is told of one."""
+    return tuple(Contrast(arm.name, OWN.name, arm.name, OTHER.name) for arm in arms if arm.clipter)
+
+
+def against(arms: Sequence[Arm], base: Arm, condition: Condition = OWN) -> tuple[Contrast, ...]:
+    """Each arm against one of them."""
+    return tuple(Contrast(arm.name, condition.name, base.name, condition.name) for arm in arms if arm != base)

@@ -15,7 +15,9 @@ from wordsight.data import Sample
 from wordsight.data.scenes import Scene, ScenesSource
 from wordsight.data.splits import scene_order
 from wordsight.errors import ConfigError, DataError
-from wordsight.synth.places import RenderedScenes, write_places
+from wordsight.synth.pages import RenderedPages
+from wordsight.synth.places import RenderedScenes
+from wordsight.synth.places_export import write_places
 from wordsight.synth.places_words import WORDS, one_word_each
 
 Ids: TypeAlias = npt.NDArray[np.int64]
@@ -25,6 +27,9 @@ SEEDS = {"train": 0, "test": 1, "encoder": 2}
 
 STREET: dict[str, tuple[str, ...] | None] = {"rendered": ("road", "station", "garage", "market"), "svt": None}
 """What stands outdoors: these places of rendered scenes; None, all of a set (SVT is Street View). Others do not."""
+
+_SCENES_PER_PAGE = 10
+"""Pages for the price of scenes: one has about 120 words, a scene four or five; pages want to be several."""
 
 _TALLEST = 64
 """Crops are kept at most this high: what recognizers take is lower."""
@@ -211,11 +216,14 @@ def rendered(source: Source, part: str, count: int, wear: float, folder: Path, j
     return from_source(ScenesSource(folder, jitter=jitter, dataset="rendered"))
 
 
-def places(source: Source, seed: int, count: int, wear: float) -> RenderedScenes:
-    """The scenes themselves."""
+def places(source: Source, seed: int, count: int, wear: float) -> RenderedScenes | RenderedPages:
+    """The scenes themselves. There are fewer pages."""
     if source.blank:
         return RenderedScenes(count, seed, vocabularies=one_word_each(WORDS), blank=True)
     vocabularies = {name: tuple(spelled(word, source.script) for word in words) for name, words in WORDS.items()}
+    if source.layout == "document":
+        count = max(2, count // _SCENES_PER_PAGE)
+        return RenderedPages(count, seed, informative=source.dial, wear=wear, vocabularies=vocabularies)
     return RenderedScenes(count, seed, informative=source.dial, wear=wear, vocabularies=vocabularies)
 
 
