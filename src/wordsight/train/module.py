@@ -155,9 +155,13 @@ class Recognition(lightning.LightningModule):
         """
         if self.global_step == self.cross_from > 0:  # a CLIP4STR
             self.model.cross_decoder.load_state_dict(self.model.visual_decoder.state_dict())
+        context = self.context(batch.scenes)
         torch.manual_seed(self.seed * 1_000_003 + batch.index)
         orders = torch.Generator().manual_seed(self.seed * 1_000_003 + batch.step)
-        losses = self.model.loss(batch.images, batch.targets, orders, cross=self.cross, characters=batch.characters)
+        more = {"cross": self.cross} if isinstance(self.model, Clip4Str) else {}
+        losses = self.model.loss(
+            batch.images, batch.targets, orders, context=context, characters=batch.characters, **more
+        )
         self.log("train/loss", losses.total.detach(), prog_bar=True, batch_size=1)
         self.log_dict({f"train/{k}": v for k, v in losses.parts.items()}, batch_size=1)
         total: torch.Tensor = losses.total

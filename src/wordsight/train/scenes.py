@@ -136,21 +136,21 @@ class SceneTokens:
         device = part.index.device
         self.encoder.to(device)
         tokens, broken = [], []
-        for number, view in enumerate(part.views):
-            try:
-                tokens.append(self.cache.tokens([view]))
-            except DataError as error:
-                _log.warning("no scene: %s", error)
-                broken.append(number)
+        with torch.autocast(device.type, enabled=False):  # tokens are the same in all precisions
+            for number, view in enumerate(part.views):
+                try:
+                    tokens.append(self.cache.tokens([view]))
+                except DataError as error:
+                    _log.warning("no scene: %s", error)
+                    broken.append(number)
+            there = torch.cat(tokens) if tokens else torch.zeros(1, 1, self.encoder.width)
         if broken:
             part = _without(part, broken)
-        there = torch.cat(tokens) if tokens else torch.zeros(1, 1, self.encoder.width)
         there = there.to(device, non_blocking=True).float()
         return SceneContext(there, part.index, part.present, part.boxes)
 
     def _encode(self, pixels: Pixels) -> Tensor:
-        with torch.autocast(self.encoder.encoder.anchor.device.type, enabled=False):  # the same in all precisions
-            return self.encoder.encode([pixels])[0]
+        return self.encoder.encode([pixels])[0]
 
 
 def _without(part: ScenePart, broken: list[int]) -> ScenePart:
