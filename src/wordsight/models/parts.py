@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from wordsight.models.baselines.graphs import LogitsGraph
+from wordsight.models.baselines import LogitsGraph, TrbaImage, TrbaStep
 from wordsight.models.clip4str.graphs import DecoderGraph, ImageGraph, TextGraph
 from wordsight.models.clipter.context import SceneContext
 
@@ -27,6 +27,8 @@ def parts(model: Any, cross: bool = True) -> dict[str, Part]:
     early, late = place == "early", place == "late"
     if model.decoding == "psm":
         return _psm(model, cross and model.cross_decoder is not None, early)
+    if model.decoding == "recurrent":
+        return {"image": Part(TrbaImage(model), early), "step": Part(TrbaStep(model), late)}
     return {"image": Part(LogitsGraph(model), early or late)}
 
 
