@@ -2,7 +2,7 @@
 
 The question of every control: if a score does not fall when the scene is replaced, it was not the scene that helped.
 Where the word itself, or all writing, is painted over (`mask-word`, `mask-text`), what is left of a gain is not a
-second look at the word.
+second look at the word. A mask still shows how long the word is, but so does the crop.
 """
 
 import random
