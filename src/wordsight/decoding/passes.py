@@ -8,10 +8,12 @@ rest of the pass is the next draft.
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from wordsight.decoding import masks
 from wordsight.decoding.graphs import KV, Floats, Ids
 from wordsight.decoding.readings import text_length
+from wordsight.decoding.rules import Rule, log_softmax
 from wordsight.text import CharTokenizer
 
 FIRST_DRAFT = 16
@@ -20,16 +22,27 @@ draft of 41 positions takes clip4str-tiny 0.3 ms more, of about 5 for a word (on
 
 
 class Branch:
-    """A decoder with the memory it reads: runs on some of the rows and counts."""
+    """A decoder with the memory it reads: runs on some of the rows and counts. `rule` is what it may write."""
 
-    def __init__(self, graph: Callable[..., Floats], kv: KV, tokenizer: CharTokenizer, *memory_mask: Floats) -> None:
+    def __init__(
+        self,
+        graph: Callable[..., Floats],
+        kv: KV,
+        tokenizer: CharTokenizer,
+        *memory_mask: Floats,
+        rule: Rule | None = None,
+    ) -> None:
         self.graph = graph
         self.memory: tuple[KV, ...] = (kv, *memory_mask)
         self.tokenizer = tokenizer
+        self.rule = rule
         self.passes = 0
 
-    def __call__(self, rows: Ids, context: Ids, length: int, mask: Floats) -> Floats:
-        """Logits (len(rows), length, C + 1), the context being [B] and then the ids (len(rows), P) of those rows."""
+    def __call__(self, rows: Ids, context: Ids, length: int, mask: Floats, stepwise: bool = False) -> Floats:
+        """Logits (len(rows), length, C + 1), the context being [B] and then the ids (len(rows), P) of those rows.
+
+        `stepwise`: each position is read knowing those before it, and not all of them at once.
+        """
         self.passes += 1
         tokens = np.empty((len(rows), length), np.int64)
         tokens[:, 0] = self.tokenizer.bos
@@ -37,7 +50,10 @@ class Branch:
         memory = self.memory
         if len(rows) < len(memory[0]):
             memory = tuple(m[rows] for m in memory)
-        return self.graph(tokens, memory[0], mask, *memory[1:])
+        logits = self.graph(tokens, memory[0], mask, *memory[1:])
+        if self.rule is None:
+            return logits
+        return self.rule.stepwise(logits) if stepwise else self.rule.jointly(logits)
 
 
 def first(branch: Branch, rows: int, positions: int) -> list[Floats]:
@@ -58,7 +74,8 @@ def greedy(branch: Branch, rows: int, positions: int) -> list[Floats]:
     """Greedy logits (length + 1, C + 1) of every row, by a first draft and its verification."""
     draft, eos = first(branch, rows, positions), branch.tokenizer.eos
     # Position 0 has nothing but [B] before it, so the draft is final for rows that are empty.
-    finished = {r: x[:1] for r, x in enumerate(draft) if x[0].argmax() == eos}
+    # Under a rule the draft was read at once, and its first position knows what may follow.
+    finished = {r: x[:1] for r, x in enumerate(draft) if x[0].argmax() == eos and branch.rule is None}
     return verify(branch, ids(draft, positions, eos), np.full(rows, positions), finished)
 
 
@@ -78,7 +95,7 @@ def verify(
     while len(todo):
         # One position more than the draft says: if its [E] turns out to be a character, there is a draft for the next.
         length = min(int(text_length(draft[todo], eos).max()) + 2, positions)
-        logits = branch(todo, draft[todo], length, masks.causal(len(todo), length))
+        logits = branch(todo, draft[todo], length, masks.causal(len(todo), length), stepwise=True)
         found = logits.argmax(axis=2)
         wrong = found != draft[todo, :length]
         accepted = np.where(wrong.any(axis=1), wrong.argmax(axis=1) + 1, length)
@@ -113,6 +130,16 @@ def refine(branch: Branch, logits: list[Floats], positions: int, whole: bool = F
         if not len(todo):
             break
     return refined
+
+
+def likelihood(branch: Branch, written: list[list[int]]) -> npt.NDArray[np.float64]:
+    """Log-probability that each row says the characters `written[i]` and then ends, step by step. Returns (B,)."""
+    rows, eos = len(written), branch.tokenizer.eos
+    length = max(map(len, written)) + 1
+    wanted = np.array([[*ids, *[eos] * (length - len(ids))] for ids in written])
+    logits = branch(np.arange(rows), wanted, length, masks.causal(rows, length))
+    found = np.take_along_axis(log_softmax(logits), wanted[..., None], axis=2)[..., 0]
+    return np.array([row[: len(ids) + 1].sum() for row, ids in zip(found, written, strict=True)])
 
 
 def cut(logits: Floats, eos: int) -> Floats:

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from wordsight.decoding import passes
-from wordsight.decoding.graphs import Floats, PsmGraphs
+from wordsight.decoding.graphs import KV, Floats, PsmGraphs
 from wordsight.decoding.memory import CrossMemory
 from wordsight.decoding.passes import Branch
 from wordsight.decoding.readings import Reading, reading
+from wordsight.decoding.rules import Rule
 from wordsight.errors import ConfigError
 from wordsight.text import Captions, CharTokenizer
 
@@ -107,9 +108,23 @@ def decode_psm(
         raise ConfigError("the logits of all positions come from a refinement: ask for at least one")
     if len(images) == 0:
         return Decoded([], Passes(0, 0, 0))
-    kv_visual, kv_cross = graphs.image(images)
-    rows, positions, eos = len(images), spec.max_length + 1, spec.tokenizer.eos
-    visual = Branch(graphs.visual, kv_visual, spec.tokenizer)
+    return decode_memories(graphs, *graphs.image(images), spec, mode=mode, refine_iters=refine_iters, whole=whole)
+
+
+def decode_memories(
+    graphs: PsmGraphs,
+    kv_visual: KV,
+    kv_cross: KV | None,
+    spec: PsmSpec,
+    *,
+    mode: Mode,
+    refine_iters: int,
+    whole: bool = False,
+    rule: Rule | None = None,
+) -> Decoded:
+    """`decode_psm` of images that have been looked at; `rule` is what may be written."""
+    rows, positions, eos = len(kv_visual), spec.max_length + 1, spec.tokenizer.eos
+    visual = Branch(graphs.visual, kv_visual, spec.tokenizer, rule=rule)
     if mode == "parallel":
         found = [passes.cut(x, eos) for x in passes.first(visual, rows, positions)]
     else:
@@ -123,9 +138,10 @@ def decode_psm(
         raise ConfigError("this recognizer has a cross-modal branch: say what its captions are")
     memory = CrossMemory(graphs, kv_cross, spec.captions)
     memory.tell(texts(found, spec.tokenizer))
-    cross = Branch(graphs.cross, memory.kv, spec.tokenizer, memory.mask)
+    cross = Branch(graphs.cross, memory.kv, spec.tokenizer, memory.mask, rule=rule)
     draft = passes.ids(found, positions, eos)
-    crossed = passes.verify(cross, draft, _limits(spec, found), once=mode == "parallel")
+    # What one pass makes of a draft need not be allowed as a whole
+    crossed = passes.verify(cross, draft, _limits(spec, found, rule), once=mode == "parallel" and rule is None)
     for i in range(refine_iters):
         found = passes.refine(visual, found, positions)
         if memory.tell(texts(found, spec.tokenizer)):
@@ -134,12 +150,17 @@ def decode_psm(
     return Decoded(crossed, Passes(visual.passes, cross.passes, memory.passes))
 
 
-def _limits(spec: PsmSpec, visual: list[Floats]) -> npt.NDArray[np.int64]:
-    """Positions (B,) that the cross-modal branch may write, given what the visual branch wrote."""
-    if spec.cross_steps == "visual":
+def _limits(spec: PsmSpec, visual: list[Floats], rule: Rule | None) -> npt.NDArray[np.int64]:
+    """Positions (B,) that the cross-modal branch may write, given what the visual branch wrote.
+
+    Under a rule as many as it takes to come to an allowed end.
+    """
+    if spec.cross_steps == "visual" and rule is None:
         return np.array([len(x) for x in visual])
     most = spec.max_length + 1
-    return np.full(len(visual), most if spec.cross_steps == "own" else min(spec.cross_steps, most))
+    return np.full(
+        len(visual), min(spec.cross_steps, most) if isinstance(spec.cross_steps, int) and rule is None else most
+    )
 
 
 def check_mode(mode: str, refine_iters: int) -> None:

@@ -20,11 +20,15 @@ class Char:
 
 @dataclass(frozen=True)
 class Reading:
-    """The text of one crop. `confidence` is the product of the probabilities of its characters and of [E]."""
+    """The text of one crop. `confidence` is the product of the probabilities of its characters and of [E].
+
+    `outside`: it was read under a constraint, and what is written there looks far more like something else.
+    """
 
     text: str
     confidence: float
     chars: tuple[Char, ...] = ()
+    outside: bool = False
 
 
 def text_length(ids: npt.NDArray[np.int64], eos: int) -> npt.NDArray[np.int64]:

@@ -1,0 +1,63 @@
+"""Reading under a constraint: free where the free reading is allowed, else once more with the rule inside decoding."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from wordsight.decoding import passes
+from wordsight.decoding.graphs import Floats, PsmGraphs
+from wordsight.decoding.passes import Branch
+from wordsight.decoding.psm import Decoded, Mode, PsmSpec, check_mode, decode_memories
+from wordsight.decoding.readings import Reading, reading
+from wordsight.decoding.rules import Rule
+from wordsight.text import Constraint
+
+OUTSIDE = 1000.0
+"""So many times less likely than the free reading, and what is written there is something that is not allowed."""
+
+
+def read_constrained(
+    graphs: PsmGraphs,
+    images: Floats,
+    spec: PsmSpec,
+    constraint: Constraint,
+    *,
+    mode: Mode = "full",
+    refine_iters: int = 1,
+    temperature: float = 1.0,
+    alternatives: int = 3,
+) -> list[Reading]:
+    """`read_psm` of what `constraint` allows.
+
+    Greedy steps choose among the characters from which an allowed text can still be reached; a first draft and
+    refinements, which read all positions at once, are the allowed text that gives up least (`Rule.jointly`).
+    Probabilities are those among what was allowed. `Reading.outside` compares the visual decoder's likelihoods of the
+    allowed text and of the free reading.
+
+    Raises:
+        ConfigError: there is no such mode, or all that is allowed is longer than the recognizer can write.
+    """
+    check_mode(mode, refine_iters)
+    rule = Rule(constraint, spec.tokenizer.eos, spec.max_length)
+    if not len(images):
+        return []
+    kv_visual, kv_cross = graphs.image(images)
+
+    def finish(decoded: Decoded) -> list[Reading]:
+        return [reading(x, spec.tokenizer, temperature=temperature, alternatives=alternatives) for x in decoded.logits]
+
+    free = finish(decode_memories(graphs, kv_visual, kv_cross, spec, mode=mode, refine_iters=refine_iters))
+    said = [spec.tokenizer.ids(one.text) for one in free]
+    rows = np.array([i for i, ids in enumerate(said) if not constraint.accepts(ids)], np.int64)
+    if not len(rows):
+        return free
+    kv = kv_visual[rows], None if kv_cross is None else kv_cross[rows]
+    found = finish(decode_memories(graphs, *kv, spec, mode=mode, refine_iters=refine_iters, rule=rule))
+    branch = Branch(graphs.visual, kv[0], spec.tokenizer)
+    # A free reading that never ends has one character more than can be followed by [E]
+    freely = passes.likelihood(branch, [said[i][: spec.max_length] for i in rows])
+    allowed = passes.likelihood(branch, [spec.tokenizer.ids(one.text) for one in found])
+    for i, one, gap in zip(rows, found, freely - allowed, strict=True):
+        free[i] = replace(one, outside=bool(gap > math.log(OUTSIDE)))
+    return free

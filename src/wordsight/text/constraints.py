@@ -1,0 +1,130 @@
+"""What a reading may be: only certain characters, a regular expression, one of a list of words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from wordsight.errors import ConfigError
+from wordsight.text.tokenizer import CharTokenizer
+
+NEVER = 2**31
+"""Characters to the end of a word where there is no end."""
+
+
+@dataclass(frozen=True, eq=False)
+class Constraint:
+    """A deterministic automaton over the ids of characters; a reading is a path from state 0 to a state in `ends`.
+
+    Attributes:
+        steps: of each state, which character id leads to which state.
+        ends: of each state, whether a word may end there.
+        left: of each state, how many characters are needed at least until a word may end.
+    """
+
+    steps: Sequence[Mapping[int, int]]
+    ends: Sequence[bool]
+    left: Sequence[int]
+
+    @classmethod
+    def allow(cls, characters: str, tokenizer: CharTokenizer) -> "Constraint":
+        """Any text of these characters, the empty one too.
+
+        Raises:
+            ConfigError: the recognizer can write none of them.
+        """
+        ids = {i for c in characters if c in tokenizer.charset for i in tokenizer.ids(c)}
+        if not ids:
+            raise ConfigError(f"this model can write none of the characters {characters!r}: allow others")
+        return cls([dict.fromkeys(ids, 0)], [True], [0])
+
+    @classmethod
+    def pattern(cls, expression: str, tokenizer: CharTokenizer) -> "Constraint":
+        r"""Texts that a regular expression matches as a whole.
+
+        Python's syntax but for anchors, back references and `\b`, which are not known.
+
+        Raises:
+            ConfigError: it is none, or matches nothing that the recognizer can write.
+        """
+        import interegular
+
+        try:
+            machine = interegular.parse_pattern(expression).to_fsm()
+        except Exception as error:  # the library's own errors share no base class
+            reason = str(error) or "its syntax is wrong"
+            raise ConfigError(f"pattern {expression!r} cannot be used: {reason}") from None
+        number = {machine.initial: 0}
+        number.update((s, i + 1) for i, s in enumerate(s for s in machine.states if s != machine.initial))
+        letters = [(i, machine.alphabet[c]) for i, c in enumerate(tokenizer.charset.characters, 1)]
+        steps: list[dict[int, int]] = [{} for _ in number]
+        for state, i in number.items():
+            leads = machine.map.get(state, {})
+            steps[i] = {letter: number[leads[key]] for letter, key in letters if key in leads}
+        ends = [False] * len(number)
+        for state in machine.finals:
+            ends[number[state]] = True
+        return cls._checked(steps, ends, f"pattern {expression!r}")
+
+    @classmethod
+    def lexicon(cls, words: Iterable[str], tokenizer: CharTokenizer) -> "Constraint":
+        """One of these words, each letter in either case: signs are often in capitals, lists are not.
+
+        Words with characters that the recognizer cannot write are left out.
+
+        Raises:
+            ConfigError: no word is left.
+        """
+        steps: list[dict[int, int]] = [{}]
+        ends = [False]
+        for word in words:
+            text = tokenizer.charset.normalize(word)
+            if not text or tokenizer.charset.unknown(text):
+                continue
+            state = 0
+            for c in text:
+                cases = [v for v in dict.fromkeys((c, c.lower(), c.upper())) if v in tokenizer.charset.characters]
+                ids = tokenizer.ids("".join(v for v in cases if len(v) == 1))
+                if ids[0] not in steps[state]:
+                    new = dict.fromkeys(ids, len(steps))
+                    steps[state].update(new)
+                    steps.append({})
+                    ends.append(False)
+                state = steps[state][ids[0]]
+            ends[state] = True
+        return cls._checked(steps, ends, "the list of words")
+
+    @classmethod
+    def _checked(cls, steps: list[dict[int, int]], ends: list[bool], name: str) -> "Constraint":
+        left = _distances(steps, ends)
+        if left[0] >= NEVER:
+            raise ConfigError(f"{name} allows nothing that this model can write: its charset lacks what is needed")
+        return cls(steps, ends, left)
+
+    def accepts(self, ids: Iterable[int]) -> bool:
+        """Whether the characters `ids` are allowed as a whole."""
+        state = 0
+        for i in ids:
+            if i not in self.steps[state]:
+                return False
+            state = self.steps[state][i]
+        return self.ends[state]
+
+    def choices(self, state: int, room: int, eos: int) -> list[int]:
+        """Which ids may come next in `state` where there is room for `room` more characters; `eos` where it may end."""
+        ids = [i for i, target in self.steps[state].items() if self.left[target] < room]
+        return [eos, *ids] if self.ends[state] else ids
+
+
+def _distances(steps: Sequence[Mapping[int, int]], ends: Sequence[bool]) -> list[int]:
+    """Fewest characters from each state to an end."""
+    sources: list[list[int]] = [[] for _ in steps]
+    for state, leads in enumerate(steps):
+        for target in set(leads.values()):
+            sources[target].append(state)
+    left = [0 if end else NEVER for end in ends]
+    queue = [state for state, end in enumerate(ends) if end]
+    for state in queue:  # grows while it is walked: breadth first
+        for source in sources[state]:
+            if left[source] == NEVER:
+                left[source] = left[state] + 1
+                queue.append(source)
+    return left
