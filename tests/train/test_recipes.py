@@ -23,6 +23,7 @@ from wordsight.train.run import RecipeCLI, arguments
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 OFFICIAL = sorted(path for path in (RECIPES / "clip4str").glob("*.yaml") if path.stem not in ("base", "fsdp"))
+SECOND_STAGE = sorted(path for path in (RECIPES / "clipter").glob("*.yaml") if path.stem != "base")
 
 
 class Parsed(RecipeCLI):
@@ -69,6 +70,7 @@ def test_recipe_of_an_official_size(name, millions, epochs, total, lr, tmp_path)
 def test_all_recipes_are_tested():
     tested = test_recipe_of_an_official_size.pytestmark[0].args[1]
     assert sorted(case[0] for case in tested) == [path.stem for path in OFFICIAL]
+    assert len(SECOND_STAGE) == 6
     assert sorted(path.name for path in RECIPES.glob("*.yaml")) == ["tiny-anneal.yaml", "tiny.yaml"]
 
 
@@ -132,6 +134,25 @@ def test_a_recipe_runs_when_it_is_made_small(tree, tmp_path, monkeypatch):
     changed = {name for name, tensor in model.text_tower.state_dict().items() if not torch.equal(tensor, kept[name])}
     assert changed
     assert all(name.startswith(("blocks.6.", "norm_final.", "projection")) for name in changed)
+
+
+@pytest.mark.parametrize("recipe", SECOND_STAGE, ids=lambda path: path.stem)
+def test_recipe_of_a_second_stage(recipe, tmp_path):
+    flags = ["--model.start=null", f"--data.real=[{tmp_path}]", "--trainer.accelerator=cpu"]
+    early = parsed(recipe, *flags)
+    late = parsed(recipe, *flags, "--model.clipter.place=late", "--model.clipter.kernel=4")
+    alone = parsed(recipe, *flags, "--model.clipter=null")
+    assert early.model.model.architecture == recipe.stem
+    assert early.model.model.clipter == dataclasses.replace(late.model.model.clipter, place="early", kernel=None)
+    assert alone.model.model.clipter is None
+    assert trainable(alone.model.model) < trainable(early.model.model) < 1.1 * trainable(alone.model.model)
+    assert {name.split("_")[0] for name in late.model.model.fusions} == {"late"}
+    (gate,) = [g for g in early.model.model.param_groups(early.model.lr, 1.0, 0.1) if g.get("gate")]
+    assert (gate["weight_decay"], gate["lr"]) == (0.0, early.model.lr * 10)
+    assert 0 < early.datamodule.scene_dropout < 0.5
+    assert early.datamodule._rounds(1, 1) * early.datamodule.batch_size == early.datamodule.total_batch
+    assert early.trainer.default_root_dir.endswith(f"runs/clipter-{recipe.stem}")
+    assert "Nobody has run this at full scale" in recipe.read_text()
 
 
 def test_recipes_without_their_ingredients(tmp_path, words):

@@ -50,6 +50,7 @@ def train(tmp_path, monkeypatch):
         recipe.write_text(json.dumps({"model": given, "data": settings, "trainer": trainer}))
         result = CliRunner().invoke(app, ["train", str(recipe), *flags], catch_exceptions=False)
         assert result.exit_code == 0, result.output
+        (tmp_path / name / "said").write_text(result.output)
         return tmp_path / name
 
     return run
@@ -67,15 +68,19 @@ def test_what_only_the_scene_tells_is_learnt(train, tmp_path):
     folder = train("run", [seen], *flags, gate_lr_scale=5.0)
     assert logged(folder, "val/accuracy") == [100.0]
     assert logged(folder, "val/accuracy.null")[0] <= 100 / len(COLOURS)
-    assert logged(folder, "val/scenes") == [100.0]
+    assert logged(folder, "val/scenes") == logged(folder, "val/words") == [24.0]
     gates = logged(folder, "train/gate")
     assert len(gates) == 6
     assert abs(gates[-1]) > 0.05
     model, about = checkpoint.load(folder / "model")
     assert about["scenes"]["encoder"] == SceneEncoder.of(model.clipter).identity
-    assert about["scenes"]["without"] <= 100 / len(COLOURS)
-    assert about["scenes"]["stage_one"] == 0.0
-    assert about["scenes"]["scene_available"] == 100.0
+    found = about["scenes"]["accuracy"]
+    assert found["with"] == 100.0
+    assert found["without"] <= 100 / len(COLOURS)
+    assert found["stage_one"] == 0.0
+    assert about["scenes"]["available"] == "24/24"
+    said = f"with scenes 100.00 %, without {found['without']:.2f} %, stage one 0.00 % of the validation words"
+    assert f"{said}; scene available 24/24" in (folder / "said").read_text()
     names = set(load_file(folder / "model" / "model.safetensors"))
     assert any(name.startswith("fusions.early.") for name in names)
     assert names == set(model.state_dict())  # nothing of the encoder
@@ -122,9 +127,9 @@ def test_any_recognizer_can_be_told(train, tmp_path, model, place):
 def test_archives_without_scenes_are_mixed_in(train, words, tmp_path):
     data = [write_scenes(tmp_path / "s", 12), words]
     folder = train("run", data, "--data.validation_share=0.25")
-    (share,) = {round(value, 3) for value in logged(folder, "val/scenes")}
     usable = 24  # of the forty words of one to ten characters, those of up to six
-    assert share == pytest.approx(100 * 3 / (3 + usable // 4), abs=0.01)
+    assert logged(folder, "val/scenes") == [3.0, 3.0]
+    assert logged(folder, "val/words") == [3.0 + usable // 4] * 2
     assert np.isfinite(logged(folder, "train/loss")).all()
 
 
@@ -134,7 +139,7 @@ def test_a_run_goes_on_from_a_recognizer_that_hears_of_scenes(train, tmp_path):
     second = train("second", data, f"--model.start={first / 'model'}", "--model.clipter=null", "--model.lr=0")
     assert_same(weights(second), weights(first))
     about = checkpoint.load(second / "model")[1]
-    assert "stage_one" not in about["scenes"]
+    assert about["scenes"]["accuracy"].keys() == {"with", "without"}
     with pytest.raises(ConfigError, match="told of scenes already"):
         train("third", data, f"--model.start={first / 'model'}")
 
@@ -218,7 +223,7 @@ def test_a_run_under_a_control(train, tmp_path, mode):
     folder = train("run", data, f"--data.scene={mode}", "--trainer.max_steps=2")
     _, about = checkpoint.load(folder / "model")
     assert about["data"]["scene"] == mode
-    assert about["scenes"]["scene_available"] == (0.0 if mode == "none" else 100.0)
+    assert about["scenes"]["available"] == ("0/1" if mode == "none" else "1/1")
 
 
 def tokens(**more):

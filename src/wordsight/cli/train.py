@@ -18,4 +18,5 @@ def train(
     """
     from wordsight.train import run_recipe
 
-    run_recipe(recipe, context.args)
+    if line := run_recipe(recipe, context.args):
+        typer.echo(line)

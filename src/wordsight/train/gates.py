@@ -118,6 +118,19 @@ def scene_facts(module: Recognition, metrics: dict[str, Tensor]) -> dict[str, An
     """What a checkpoint should say about scenes: who encoded them, and accuracies with, without, and before them."""
     if module.scenes is None:
         return {}
-    names = {"val/accuracy.null": "without", "val/accuracy.start": "stage_one", "val/scenes": "scene_available"}
+    names = {"val/accuracy": "with", "val/accuracy.null": "without", "val/accuracy.start": "stage_one"}
     found = {new: round(float(metrics[name]), 2) for name, new in names.items() if name in metrics}
-    return {"scenes": {"encoder": module.scenes.encoder.identity, **found}}
+    facts: dict[str, Any] = {"encoder": module.scenes.encoder.identity, "accuracy": found}
+    if "val/scenes" in metrics:
+        facts["available"] = f"{int(metrics['val/scenes'])}/{int(metrics['val/words'])}"
+    return {"scenes": facts}
+
+
+def summary(facts: dict[str, Any]) -> str:
+    """`scene_facts` in a line; empty where nothing was validated."""
+    accuracy = facts["scenes"]["accuracy"] if facts else {}
+    if not accuracy:
+        return ""
+    shown = {"with": "with scenes", "without": "without", "stage_one": "stage one"}
+    parts = [f"{text} {accuracy[name]:.2f} %" for name, text in shown.items() if name in accuracy]
+    return f"{', '.join(parts)} of the validation words; scene available {facts['scenes']['available']}"

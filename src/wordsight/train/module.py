@@ -180,8 +180,8 @@ class Recognition(lightning.LightningModule):
         if self.scenes is not None:
             share = Share.of(self._reader.read(images), batch.labels)
             self.log("val/accuracy.null", share.accuracy, batch_size=count, sync_dist=True)
-            available = 100.0 * batch.scenes.available / count
-            self.log("val/scenes", available, batch_size=count, sync_dist=True)
+            for name, number in (("val/scenes", batch.scenes.available), ("val/words", count)):
+                self.log(name, float(number), on_step=False, on_epoch=True, reduce_fx="sum", sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
         """Let go of them."""

@@ -14,7 +14,7 @@ from wordsight.errors import ConfigError
 from wordsight.train.callbacks import DataWait, KeepCheckpoint, KeepModel, StopOnNaN
 from wordsight.train.checkpoints import AtomicCheckpoints
 from wordsight.train.data import WordsData
-from wordsight.train.gates import GateWatch, StageOne
+from wordsight.train.gates import GateWatch, StageOne, scene_facts, summary
 from wordsight.train.module import Recognition
 
 
@@ -50,12 +50,19 @@ class RecipeCLI(LightningCLI):
         )
 
 
-def run_recipe(recipe: str | Path, overrides: list[str]) -> None:
-    """Trains what a YAML recipe says, `overrides` being further command-line flags (`--trainer.max_steps=1000`)."""
+def run_recipe(recipe: str | Path, overrides: list[str]) -> str:
+    """Trains what a YAML recipe says, `overrides` being further command-line flags (`--trainer.max_steps=1000`).
+
+    Returns what scenes were good for in a line; it is empty where the recognizer knows none, and on other ranks.
+    """
     with warnings.catch_warnings():
         # Processes that Lightning starts for further devices run the same command line again, so it must stay.
         warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
-        RecipeCLI(Recognition, WordsData, args=arguments(recipe, overrides), save_config_kwargs={"overwrite": True})
+        done = RecipeCLI(
+            Recognition, WordsData, args=arguments(recipe, overrides), save_config_kwargs={"overwrite": True}
+        )
+    facts = scene_facts(done.model, done.trainer.callback_metrics)
+    return summary(facts) if done.trainer.is_global_zero else ""
 
 
 def arguments(recipe: str | Path, overrides: list[str]) -> list[str]:
