@@ -3,7 +3,16 @@
 from typing import Any
 
 from wordsight.errors import ConfigError
-from wordsight.models.baselines import CRNN_PRESETS, TRBA_PRESETS, VITSTR_PRESETS, Crnn, Trba, Vitstr
+from wordsight.models.baselines import (
+    ABINET_PRESETS,
+    CRNN_PRESETS,
+    TRBA_PRESETS,
+    VITSTR_PRESETS,
+    Abinet,
+    Crnn,
+    Trba,
+    Vitstr,
+)
 from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str, clip4str_preset
 from wordsight.models.config import DecoderConfig, ImageTowerConfig
 from wordsight.models.parseq.model import Parseq, ParseqConfig
@@ -45,6 +54,7 @@ _FAMILIES: tuple[tuple[Any, dict[str, Any]], ...] = (
     (Parseq, PARSEQ_PRESETS),
     (Crnn, CRNN_PRESETS),
     (Trba, TRBA_PRESETS),
+    (Abinet, ABINET_PRESETS),
     (Vitstr, VITSTR_PRESETS),
 )
 

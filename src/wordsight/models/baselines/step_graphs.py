@@ -1,10 +1,11 @@
-"""The graphs of recognizers that read in steps, to be run or to be exported to ONNX: TRBA's letters.
+"""The graphs of recognizers that read in steps (TRBA letters, ABINet corrections), to be run or exported to ONNX.
 
 Their last four inputs are what a `SceneContext` holds, for a model that is told of scenes there.
 """
 
 from torch import Tensor, nn
 
+from wordsight.models.baselines.abinet import Abinet
 from wordsight.models.baselines.trba import Trba
 from wordsight.models.clipter import SceneContext
 
@@ -50,6 +51,48 @@ class TrbaStep(nn.Module):
         """See the class."""
         state = self.model.step(tokens, state, memory, _context(scene, scene_index, has_scene, scene_box))
         return self.model.cell.head(state[:, 0]), state
+
+
+class AbinetImage(nn.Module):
+    """The graph `image`: images (B, 3, H, W) to logits (B, P, C + 1) and features (B, P, D). Scenes: early."""
+
+    def __init__(self, model: Abinet) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        image: Tensor,
+        scene: Tensor | None = None,
+        scene_index: Tensor | None = None,
+        has_scene: Tensor | None = None,
+        scene_box: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        context = _context(scene, scene_index, has_scene, scene_box)
+        features, logits = self.model.see(self.model.encode(image, context))
+        return logits, features
+
+
+class AbinetCorrect(nn.Module):
+    """The graph `correct`: logits of a reading and features to those of its correction (B, P, C + 1). Scenes: late."""
+
+    def __init__(self, model: Abinet) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        logits: Tensor,
+        features: Tensor,
+        scene: Tensor | None = None,
+        scene_index: Tensor | None = None,
+        has_scene: Tensor | None = None,
+        scene_box: Tensor | None = None,
+    ) -> Tensor:
+        """See the class."""
+        _, corrected = self.model.correct(logits, features, _context(scene, scene_index, has_scene, scene_box))
+        return corrected
 
 
 def _context(

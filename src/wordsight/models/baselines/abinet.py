@@ -1,0 +1,241 @@
+"""ABINet (Fang et al., arXiv 2103.06495): a vision model reads, a language model corrects, a gate weighs; repeatedly.
+
+image -> backbone -> position attention -> vision features -> reading
+reading, gradient stopped -> language model -> language features
+vision and language features -> gated fusion -> corrected reading -> language model ...
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wordsight.decoding.iterative import CORRECTIONS
+from wordsight.models.baselines.config import BaselineConfig, cross_entropy
+from wordsight.models.baselines.groups import param_groups
+from wordsight.models.baselines.language import Language, Unit, sinusoids
+from wordsight.models.baselines.resnet import ConvNorm, Norm, ResNet45
+from wordsight.models.clipter import Contextual, SceneContext
+from wordsight.models.losses import Losses
+from wordsight.models.registry import register
+from wordsight.text import Charset
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbinetConfig(BaselineConfig):
+    """Sizes of an ABINet. The defaults are the paper's.
+
+    Attributes:
+        widths: channels of the residual network's stages; the last is the width of all that follows.
+        blocks: in its stages.
+        units: transformer units behind it.
+        heads: of all attentions but the one by position, which has one.
+        funnel: channels inside the position attention.
+        norm: of all convolutions.
+        language_units: of the language model.
+        dropout: in all units.
+        language_weight: of the language model's own loss.
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128, 256, 512)
+    blocks: tuple[int, ...] = (3, 4, 6, 6, 3)
+    units: int = 3
+    heads: int = 8
+    funnel: int = 64
+    norm: Norm = "batch"
+    language_units: int = 4
+    dropout: float = 0.1
+    language_weight: float = 1.0
+
+    @property
+    def width(self) -> int:
+        """Of features and language model."""
+        return self.widths[-1]
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns that the backbone makes of an image."""
+        return self.height // 4, self.width_px // 4
+
+    @property
+    def positions(self) -> int:
+        """Of the characters and [E]."""
+        return self.max_length + 1
+
+
+ABINET_PRESETS: dict[str, AbinetConfig] = {
+    "abinet": AbinetConfig(charset=Charset.preset("94")),
+    # Group norm instead of batch norm, see `Norm`; no dropout
+    "abinet-compact": AbinetConfig(
+        charset=Charset.preset("94"),
+        widths=(16, 32, 48, 96, 128),
+        blocks=(1, 1, 1, 1, 1),
+        units=1,
+        heads=4,
+        funnel=32,
+        norm="group",
+        language_units=2,
+        dropout=0.0,
+    ),
+}
+"""Models by name: the paper's, and a compact one of our own."""
+
+
+class Backbone(nn.Module):
+    """Residual network and transformer units: images (B, 3, H, W) to (B, H / 4 * W / 4, D)."""
+
+    places: Tensor
+
+    def __init__(self, cfg: AbinetConfig) -> None:
+        super().__init__()
+        self.resnet = ResNet45(cfg.widths, cfg.blocks, cfg.norm)
+        rows, columns = cfg.grid
+        self.register_buffer("places", sinusoids(rows * columns, cfg.width), persistent=False)
+        self.dropout = nn.Dropout(cfg.dropout)
+        self.units = nn.ModuleList(Unit(cfg.width, cfg.heads, cfg.dropout) for _ in range(cfg.units))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Tokens, row by row."""
+        x = self.dropout(self.resnet(images).flatten(2).transpose(1, 2) + self.places)
+        for unit in self.units:
+            x = unit(x, x)
+        return x
+
+
+class PositionAttention(nn.Module):
+    """Each position of the word looks for its place (section 3.1): keys come of the features through a small U-Net.
+
+    (B, L, D) to (B, P, D). The values are the features themselves.
+    """
+
+    places: Tensor
+
+    def __init__(self, cfg: AbinetConfig) -> None:
+        super().__init__()
+        self.grid = cfg.grid
+        width, funnel, norm = cfg.width, cfg.funnel, cfg.norm
+        self.down = nn.ModuleList(
+            ConvNorm(width if i == 0 else funnel, funnel, norm, stride=(1, 2) if i == 0 else (2, 2)) for i in range(4)
+        )
+        self.up = nn.ModuleList(ConvNorm(funnel, width if i == 3 else funnel, norm) for i in range(4))
+        self.register_buffer("places", sinusoids(cfg.positions, width), persistent=False)
+        self.query = nn.Linear(width, width)
+
+    def keys(self, x: Tensor) -> Tensor:
+        """What positions are found by: a grid (B, D, rows, columns) to the same shape."""
+        steps = []
+        for down in self.down:
+            x = down(x)
+            steps.append(x)
+        for i, up in enumerate(self.up):
+            across_only = i == len(self.up) - 1
+            x = up(F.interpolate(x, scale_factor=(1.0, 2.0) if across_only else (2.0, 2.0), mode="nearest"))
+            if not across_only:
+                x = x + steps[-2 - i]
+        return x
+
+    def forward(self, features: Tensor) -> Tensor:
+        """One feature for each position."""
+        keys = self.keys(features.transpose(1, 2).unflatten(2, self.grid)).flatten(2).transpose(1, 2)
+        query = self.query(self.places).expand(features.shape[0], -1, -1)
+        return F.scaled_dot_product_attention(query[:, None], keys[:, None], features[:, None])[:, 0]
+
+
+@register("abinet")
+class Abinet(Contextual):
+    """The recognizer.
+
+    Early it is told of scenes on the backbone's output; late on the fused features, before each corrected reading,
+    which is what the language model is told next.
+    """
+
+    architecture: ClassVar[str]
+    decoding = "iterative"
+
+    @classmethod
+    def from_config(cls, values: Mapping[str, Any]) -> "Abinet":
+        """The model that a checkpoint's configuration describes."""
+        return cls(AbinetConfig.from_dict(values))
+
+    def __init__(self, cfg: AbinetConfig) -> None:
+        super().__init__()
+        self.cfg = cfg
+        self.tokenizer = cfg.tokenizer
+        classes = self.tokenizer.num_classes
+        self.image_encoder = Backbone(cfg)
+        self.attention = PositionAttention(cfg)
+        self.vision_head = nn.Linear(cfg.width, classes)
+        self.language = Language(classes, cfg.positions, cfg.width, cfg.heads, cfg.language_units, cfg.dropout)
+        self.gate = nn.Linear(2 * cfg.width, cfg.width)
+        self.head = nn.Linear(cfg.width, classes)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """See `Contextual`."""
+        return {"early": self.cfg.width, "late": self.cfg.width}
+
+    def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Images (B, 3, H, W) to a grid of tokens (B, H / 4 * W / 4, D)."""
+        return self.fuse("early", self.image_encoder(images), context)
+
+    def see(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Memory (B, L, D) to vision features (B, P, D) and their logits (B, P, C + 1)."""
+        features: Tensor = self.attention(memory)
+        return features, self.vision_head(features)
+
+    def correct(self, logits: Tensor, features: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
+        """What the language model makes of a reading, and what fusion makes of both (sections 3.2, 3.3).
+
+        Args:
+            logits: (B, P, C + 1), the reading so far. No gradient passes back into it.
+            features: (B, P, D), what is seen.
+            context: the scenes.
+
+        Returns:
+            Logits of the language model and of the fusion, both (B, P, C + 1).
+        """
+        said, language_logits = self.language(logits)
+        share = torch.sigmoid(self.gate(torch.cat([said, features], dim=-1)))
+        fused = self.fuse("late", share * features + (1 - share) * said, context)
+        return language_logits, self.head(fused)
+
+    def loss(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        generator: torch.Generator,
+        *,
+        context: SceneContext | None = None,
+        characters: float | None = None,
+    ) -> Losses:
+        """Cross entropies (section 3.4): of vision, and of language and fusion on average over all corrections.
+
+        Args:
+            images: (B, 3, H, W).
+            targets: (B, T + 1) ids [B] label [E] [P]... as `CharTokenizer.encode` gives them, T <= P.
+            generator: of other recognizers' draws.
+            context: the scenes.
+            characters: see `cross_entropy`.
+        """
+        goals = targets[:, 1:]
+
+        def entropy(logits: Tensor) -> Tensor:
+            return cross_entropy(logits[:, : goals.shape[1]], goals, self.tokenizer.pad, characters)
+
+        features, logits = self.see(self.encode(images, context))
+        vision = entropy(logits)
+        language = fusion = torch.zeros_like(vision)
+        for _ in range(CORRECTIONS):
+            said, logits = self.correct(logits, features, context)
+            language = language + entropy(said) / CORRECTIONS
+            fusion = fusion + entropy(logits) / CORRECTIONS
+        parts = {"vision": vision, "language": language, "fusion": fusion}
+        total = vision + self.cfg.language_weight * language + fusion
+        return Losses(total, {name: part.detach() for name, part in parts.items()})
+
+    def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, Any]]:
+        """AdamW groups: the backbone, and the rest at `decoder_lr_scale`."""
+        return param_groups(self, "image_encoder", lr, decoder_lr_scale, weight_decay)
