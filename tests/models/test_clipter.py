@@ -5,8 +5,10 @@ import dataclasses
 import json
 import logging
 from functools import cache
+from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from small_models import small_config
@@ -16,6 +18,7 @@ from wordsight.decoding import decode_psm
 from wordsight.decoding.context import InContext
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
+from wordsight.models.charset import with_charset
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
@@ -23,8 +26,9 @@ from wordsight.models.clipter.context import BLOCK
 from wordsight.models.clipter.fusion import Fusion
 from wordsight.models.clipter.gate import Gate
 from wordsight.models.config import DecoderConfig
-from wordsight.models.peft import PeftConfig, add_peft
+from wordsight.models.peft import PeftConfig, add_peft, load_adapter, save_adapter
 from wordsight.models.presets import PRESETS
+from wordsight.text import Charset
 
 NAMES = [name for name in PRESETS if name.endswith("-compact")] + ["clip4str-tiny"]
 WORDS = ["abc", "exit", "no", ""]
@@ -262,6 +266,21 @@ def test_adapters_and_scenes_go_together(tmp_path):
     images, context = torch.randn(4, 3, 16, 32), scenes()
     assert torch.equal(model.encode(images, context), loaded.encode(images, context))
     assert not torch.equal(loaded.encode(images), loaded.encode(images, context))
+    torch.manual_seed(0)
+    base = Clip4Str(small_config())
+    again = load_adapter(base, save_adapter(model, tmp_path / "adapter"))
+    assert again.clipter == model.clipter
+    assert torch.equal(model.encode(images, context), again.encode(images, context))
+
+
+def test_another_charset_leaves_the_fusions_as_they_are():
+    torch.manual_seed(0)
+    model = Clip4Str(small_config())
+    insert(model, ClipterConfig(scene_dim=WIDTH, kernel=2))
+    open_gates(model.eval(), 0.5)
+    other = with_charset(model, Charset("more", "abcdefghijk"))
+    images, context = torch.randn(4, 3, 16, 32), scenes()
+    assert torch.equal(model.encode(images, context), other.encode(images, context))
 
 
 @pytest.mark.parametrize("place", ["early", "late"])
@@ -375,6 +394,20 @@ def test_heads_divide_every_width(width, kind):
     assert fusion(torch.randn(4, 3, width), scenes()).shape == (4, 3, width)
 
 
+def test_the_documentation_counts_parameters_right():
+    page = (Path(__file__).parents[2] / "docs" / "clipter.md").read_text(encoding="utf-8")
+    for title, changes in {
+        "gated attention, k infinite": {},
+        "gated attention, finite k": {"kernel": 2},
+        "MH-CA mini": {"fusion": "mh-ca-mini"},
+        "MH-CA base": {"fusion": "mh-ca-base"},
+        "gated attention, k infinite, box": {"box": True},
+    }.items():
+        fusions = [Fusion(width, ClipterConfig(scene_dim=768, **changes)) for width in (192, 384, 512)]
+        counts = (f"{sum(p.numel() for p in fusion.parameters()):,}" for fusion in fusions)
+        assert f"| {title} | {' | '.join(counts)} |" in page
+
+
 def test_the_convex_gate_with_a_residual_inside_would_be_the_additive_one():
     features, attended, there = torch.randn(2, 3, 8), torch.randn(2, 3, 8), torch.ones(2)
     convex, additive = Gate("convex"), Gate("additive")
@@ -419,3 +452,38 @@ def test_tokens_that_do_not_fit_are_one_line():
     context = scenes()
     with pytest.raises(ConfigError, match="boxes"):
         fusion(torch.randn(4, 3, 24), SceneContext(context.tokens, context.index, context.present))
+
+
+@pytest.mark.slow
+@by_every_fusion
+@pytest.mark.parametrize("stepwise", [False, True])
+def test_every_fusion_is_the_same_in_onnx(kind, stepwise):
+    """With any number of words, positions, scenes and scene tokens."""
+    torch.manual_seed(0)
+    fusion = Fusion(24, ClipterConfig(scene_dim=WIDTH, **FUSIONS[kind]), stepwise).eval()
+    open_gates(fusion, 0.7)
+
+    class Flat(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fusion = fusion
+
+        def forward(self, features, *scene):
+            return self.fusion(features, SceneContext(*scene))
+
+    several = scenes(kind, present=(1, 0, 1, 1))
+    tokens = 1 if FUSIONS[kind]["kernel"] is None else "tokens"
+    shapes = [("batch", "length", 24), ("scenes", tokens, WIDTH), ("batch",), ("batch",), ("batch", 4)]
+    names = ["features", "scene", "scene_index", "has_scene", "scene_box"]
+    sizes = {name: torch.export.Dim(name, min=1) for name in ("batch", "length", "scenes", "tokens")}
+    dynamic = tuple({i: sizes[d] for i, d in enumerate(shape) if isinstance(d, str)} for shape in shapes)
+    inputs = (torch.randn(4, 3, 24), several.tokens, several.index, several.present, several.boxes)
+    options = {"dynamic_shapes": (dynamic[0], dynamic[1:]), "input_names": names, "opset_version": 20}
+    program = torch.onnx.export(Flat().eval(), inputs, dynamo=True, **options)
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    one = (torch.randn(1, 1, 24), several.tokens[:1, :1], torch.tensor([0]), torch.ones(1), several.boxes[:1])
+    given = {i.name for i in session.get_inputs()}
+    for case in (inputs, one):
+        feed = {name: x.numpy() for name, x in zip(names, case, strict=True) if name in given}
+        expected = Flat()(*case).detach().numpy()
+        np.testing.assert_allclose(session.run(None, feed)[0], expected, atol=1e-5)
