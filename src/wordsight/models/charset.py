@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
+from wordsight.models.clipter import insert
 from wordsight.text import Charset, CharTokenizer
 
 
@@ -31,6 +32,8 @@ def with_charset(model: Clip4Str, charset: Charset) -> Clip4Str:
         for name, tensor in model.state_dict().items()
     }
     out = Clip4Str(cfg)
+    if model.clipter is not None:
+        insert(out, model.clipter)
     out.load_state_dict(state)
     return out.eval()
 

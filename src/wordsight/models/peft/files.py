@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from wordsight.errors import ConfigError, ModelError
+from wordsight.models.clipter import ClipterConfig, insert
 from wordsight.models.peft.config import PeftConfig
 from wordsight.models.peft.towers import add_peft
 
@@ -43,6 +44,8 @@ def save_adapter(model: Any, folder: str | Path, **about: Any) -> Path:
         "base": {"sha256": fingerprint(state, trained)},
         "about": about,
     }
+    if getattr(model, "clipter", None) is not None:
+        listed["clipter"] = model.clipter.to_dict()
     (folder / "adapter.json").write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
     return folder
 
@@ -60,6 +63,7 @@ def load_adapter(base: Any, folder: str | Path) -> Any:
             raise ModelError(f"{folder} has adapter format {listed['format']}, this version reads {FORMAT}")
         peft = PeftConfig.from_dict(listed["peft"])
         trained = load_file(folder / "adapter.safetensors")
+        clipter = ClipterConfig.from_dict(listed["clipter"]) if "clipter" in listed else None
         wanted = listed["base"]["sha256"]
         model = type(base).from_config(listed["config"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, ConfigError) as error:
@@ -69,6 +73,8 @@ def load_adapter(base: Any, folder: str | Path) -> Any:
     fitting = {name: tensor for name, tensor in base.state_dict().items() if shapes.get(name) == tensor.shape}
     model.load_state_dict(fitting, strict=False)
     add_peft(model, peft)
+    if clipter is not None:
+        insert(model, clipter)
     state = model.state_dict()
     if not trained.keys() <= state.keys() or any(trained[k].shape != state[k].shape for k in trained):
         raise ModelError(f"{folder}: the adapters do not fit their own configuration: train them again")
