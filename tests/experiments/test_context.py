@@ -268,3 +268,46 @@ def test_misleading_scenes_are_counted(lab):
         assert m.printed + m.rival + m.other == pytest.approx(1)
     assert measured.misled[0].changed == 0
     assert "## Printed or suggested" in to_markdown(measured)
+
+
+def test_where_a_word_looks(folder, lab):
+    arms = (Arm("watched", watched=True), Arm("bias", clipter=replace(CONTEXT, kernel=None), watched=True))
+    out = run_experiment(tiny(*arms), lab, 1)
+    found = out.runs["watched"][0].gaze
+    assert set(found) == {"[CLS]", "own box", "box", "entropy"}
+    assert all(0 <= value <= 1 for value in found.values())
+    assert found["entropy"] > 0.8  # hardly trained: nearly even
+    assert found["own box"] == pytest.approx(found["box"], abs=0.1)
+    assert out.runs["bias"][0].gaze == {}
+    assert "## Attention over the scene" in to_markdown(Measured(out))
+
+
+def test_words_that_a_detector_finds_are_scored_end_to_end(folder):
+    lab = Laboratory(QUICK, folder)
+    by_pixels = {scene.load().tobytes(): scene for scene in dict.fromkeys(lab.words(Source())[0][1].scenes)}
+    lab.find = lambda pixels: [word.polygon for word in by_pixels[pixels.tobytes()].words]  # finds all of them
+    spot = replace(tiny(Arm("told")), spotted=(OWN, NONE))
+    measured = Measured(run_experiment(spot, lab, 1))
+    assert [(arm, shown) for arm, shown, _ in measured.spotting] == [("told", OWN.name), ("told", NONE.name)]
+    score = measured.spotting[0][2]
+    assert score.truths == sum(len(word.text) > 2 for s in by_pixels.values() for word in s.words)
+    assert score.paired + score.ignored_found == sum(len(s.words) for s in by_pixels.values())
+    assert "## End to end" in to_markdown(measured)
+    lab.find = None  # boxes are kept
+    assert len(Laboratory(QUICK, folder, find=lambda pixels: 1 / 0).found(Source(), 0)) > 0
+
+
+def test_pages_have_many_words(lab):
+    train, test = lab.words(Source(layout="document"))[0]
+    assert len(test) > 50 * len(set(test.of.tolist()))
+    assert not {s.id for s in train.scenes} & {s.id for s in test.scenes}
+
+
+@pytest.mark.parametrize("name", ["greek", "cyrillic"])
+def test_scripts_are_written_and_compared(lab, name):
+    arm = Arm(name, source=Source(script=name))
+    letters = set(SCRIPTS[name])
+    train, test = lab.words(arm.source)[0]
+    assert all(set(label.casefold()) <= letters for label in (*train.labels, *test.labels))
+    assert len(lab.training(arm, 0)) > 0
+    assert not lab.charset(arm).unknown("".join(train.labels))

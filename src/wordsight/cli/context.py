@@ -1,10 +1,14 @@
 """`wordsight context`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from wordsight.cli.app import app
+
+if TYPE_CHECKING:
+    from wordsight.experiments.context.detected import Find
 
 
 @app.command()
@@ -65,7 +69,7 @@ def context(
         data=data,
         starts=tuple(pairs),
     )
-    lab = Laboratory(settings, out, say=lambda text: typer.echo(text, err=True))
+    lab = Laboratory(settings, out, lambda text: typer.echo(text, err=True), _finder() if name == "spot" else None)
     minutes = float("inf") if budget is None else 60 * budget
     measured = Measured(
         run_experiment(chosen, lab, seeds, minutes, lambda jobs: progress(jobs, len(jobs), "trainings"))
@@ -77,3 +81,13 @@ def context(
     drawn = plot(measured, out / f"{name}.png")
     typer.echo(text)
     typer.echo(f"{out}: {name}.json, {name}.md" + (f", {name}.png" if drawn else ""))
+
+
+def _finder() -> "Find":
+    """Finds words as `wordsight read` does."""
+    import numpy as np
+
+    from wordsight import Reader
+
+    reader = Reader()
+    return lambda pixels: [np.array(word.polygon) for word in reader.read(pixels).words]

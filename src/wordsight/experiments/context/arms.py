@@ -31,6 +31,7 @@ class Arm:
         damage: what is done to crops, in training and where a condition does not say otherwise.
         gate: a value that the gate has all the time; None: it is learnt.
         timed: whether its speed is measured.
+        watched: whether it is measured where in the scene it looks.
         tuned: whether there is a second stage at all.
     """
 
@@ -43,6 +44,7 @@ class Arm:
     damage: Damage = CLEAN
     gate: float | None = None
     timed: bool = False
+    watched: bool = False
     tuned: bool = True
 
 
@@ -95,6 +97,7 @@ class Experiment:
         conditions: ways of reading that every arm goes through; arms that are told of nothing only once for each
             damage and jitter.
         contrasts: what is compared.
+        spotted: ways of reading what a detector finds in the test scenes.
         strata: parts of the test words that are scored apart, besides IV and OOV.
         falsified: what outcome would speak against the paper.
         ned: whether 1-NED stands beside the accuracy.
@@ -115,6 +118,7 @@ class Experiment:
     sets: tuple[str, ...] = ("rendered",)
     recognizers: tuple[str, ...] = ("parseq",)
     needs: tuple[str, ...] = ()
+    spotted: tuple[Condition, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def arm(self, name: str) -> Arm:

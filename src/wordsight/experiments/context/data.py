@@ -79,6 +79,7 @@ class Words:
         boxes: (n, 4) float32, see `SceneContext`.
         of: (n,) numbers of the scenes, counted from 0.
         street: (n,) which of them stand outdoors, as far as `STREET` knows.
+        polygons: where they were found, of words that a detector found.
     """
 
     crops: list[npt.NDArray[np.uint8]]
@@ -88,6 +89,7 @@ class Words:
     boxes: npt.NDArray[np.float32]
     of: Ids
     street: npt.NDArray[np.bool_]
+    polygons: tuple[npt.NDArray[np.float64], ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -156,7 +156,7 @@ def latency() -> Experiment:
 def gate() -> Experiment:
     """What became of the gate."""
     arms = [
-        Arm(f"{name} {where}", clipter=replace(CONTEXT, fusion=kind, place=where))  # type: ignore[arg-type]
+        Arm(f"{name} {where}", clipter=replace(CONTEXT, fusion=kind, place=where), watched=True)  # type: ignore[arg-type]
         for name, kind in (("MH-CA mini", "mh-ca-mini"), ("gated attention", "gated"))
         for where in ("early", "late")
     ]
@@ -219,6 +219,7 @@ def spot() -> Experiment:
         ),
         sets=("ic15",),
         needs=("ic15",),
+        spotted=THREE,
         notes=("Jitter: standard deviation of the corners of the labelled boxes, in heights of the word.",),
     )
 

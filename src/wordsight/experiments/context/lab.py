@@ -18,6 +18,7 @@ from wordsight.evaluate.strata import Vocabulary
 from wordsight.experiments.context.arms import Arm
 from wordsight.experiments.context.damage import Pixels
 from wordsight.experiments.context.data import SCRIPTS, Source, Words, plain, real, rendered, training_part
+from wordsight.experiments.context.detected import Find, detected
 from wordsight.experiments.context.encoder import make_encoder
 from wordsight.experiments.context.fit import Fit, fit
 from wordsight.experiments.context.recognizers import LONGEST, new_recognizer
@@ -100,12 +101,17 @@ class Laboratory:
         settings: of all trainings.
         out: folder for what takes long.
         say: told what is being done.
+        find: finds words in a photograph, as polygons in its pixels; None: nobody does.
     """
 
-    def __init__(self, settings: Settings, out: Path, say: Callable[[str], None] = log.info) -> None:
+    def __init__(
+        self, settings: Settings, out: Path, say: Callable[[str], None] = log.info, find: Find | None = None
+    ) -> None:
         self.settings = settings
         self.out = out
         self.say = say
+        self.find = find
+        self._found: dict[Any, Words] = {}
         self._words: dict[Any, list[tuple[Words, Words]]] = {}
         self._caches: dict[Any, tuple[SceneEncoder, SceneCache]] = {}
         self._told: dict[Any, Told] = {}
@@ -150,6 +156,16 @@ class Laboratory:
         if source.script:
             return words
         return words[[i for i, label in enumerate(words.labels) if not protocol.reject(label)]]
+
+    def found(self, source: Source, fold: int) -> Words | None:
+        """What is found in the test scenes of a source, with empty labels; None where nobody looks."""
+        if self.find is None:
+            return None
+        scenes = list(dict.fromkeys(self.words(source)[fold][1].scenes))
+        name = key([scene.digest for scene in scenes])
+        if name not in self._found:
+            self._found[name] = detected(scenes, self.find, self.out / "boxes" / f"{name}.json")
+        return self._found[name]
 
     def training(self, arm: Arm, fold: int) -> Words:
         """The words of the second stage of an arm."""

@@ -6,11 +6,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.evaluate import Protocol, similarity
+from wordsight.evaluate import Protocol, SpottingScore, score_spotting, similarity
 from wordsight.evaluate.paired import Paired, Right, paired
 from wordsight.evaluate.strata import Mask, Vocabulary, by_kind, by_length, repeated
 from wordsight.experiments.context.arms import Arm, Contrast, condition_for, conditions_of
 from wordsight.experiments.context.data import Words
+from wordsight.experiments.context.detected import pairs_of
 from wordsight.experiments.context.run import Outcome, Run, rival_words
 
 PROTOCOL = Protocol.named("36")
@@ -184,6 +185,29 @@ class Measured:
                 if mask.sum() >= LEAST:
                     parts[title] = paired(a[:, mask], b[:, mask], clusters[mask])
             out.append(Compared(contrast, parts))
+        return out
+
+    @cached_property
+    def spotting(self) -> list[tuple[str, str, SpottingScore]]:
+        """(arm, condition, counts summed over seeds) end to end, where a detector has looked."""
+        out = []
+        for arm in self.experiment.arms:
+            runs = self.runs(arm.name)
+            for condition in conditions_of(arm, self.experiment.spotted):
+                if not any(condition.name in run.found for run in runs):
+                    continue
+                scenes = []
+                for run in runs:
+                    start = 0
+                    for fold in range(len(self.outcome.lab.words(arm.source))):
+                        boxes = self.outcome.lab.found(arm.source, fold)
+                        assert boxes is not None  # noqa: S101 -- something was found
+                        part = run.found[condition.name][start : start + len(boxes)]
+                        start += len(boxes)
+                        tests = dict.fromkeys(self.outcome.lab.words(arm.source)[fold][1].scenes)
+                        scenes += pairs_of(boxes, part, list(tests))
+                shown = condition.name if arm.clipter else _bare(condition.name)
+                out.append((arm.name, shown, score_spotting(scenes)))
         return out
 
     @cached_property

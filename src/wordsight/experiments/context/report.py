@@ -30,7 +30,7 @@ def to_dict(measured: Measured) -> dict[str, Any]:
                 "added": runs[0].added,
                 "vocabulary": [v.hash for v in lab.vocabulary(arm, range(len(lab.words(arm.source))))],
                 "seeds": [
-                    {k: v for k, v in asdict(r).items() if k in ("seed", "gates", "loss", "seconds", "speed")}
+                    {k: v for k, v in asdict(r).items() if k in ("seed", "gates", "loss", "seconds", "speed", "gaze")}
                     for r in runs
                 ],
             }
@@ -50,6 +50,7 @@ def to_dict(measured: Measured) -> dict[str, Any]:
                     for c in measured.contrasts
                 ],
                 "misled": [asdict(m) for m in measured.misled],
+                "spotting": [{"arm": arm, "condition": shown, **asdict(s)} for arm, shown, s in measured.spotting],
             }
         )
     )
@@ -101,6 +102,8 @@ def to_markdown(measured: Measured) -> str:
     lines += _misled(measured)
     lines += _gates(measured)
     lines += _speed(measured)
+    lines += _gaze(measured)
+    lines += _spotting(measured)
     return "\n".join([*lines, "", *_notes(measured)]) + "\n"
 
 
@@ -200,6 +203,30 @@ def _speed(measured: Measured) -> list[str]:
         return []
     head = "| arm | added parameters | words per image | alone | scene cached | scene cold |"
     return ["", "## Milliseconds per word", "", head, "|---|---|---|---|---|---|", *rows]
+
+
+def _gaze(measured: Measured) -> list[str]:
+    rows = []
+    for arm in measured.experiment.arms:
+        seen = [run.gaze for run in measured.runs(arm.name) if run.gaze]
+        if seen:
+            means = [f"{sum(g[name] for g in seen) / len(seen):.3f}" for name in ("[CLS]", "own box", "box", "entropy")]
+            rows.append(f"| {arm.name} | " + " | ".join(means) + " |")
+    if not rows:
+        return []
+    head = "| arm | on [CLS] | of the rest, on the word's own box | share of the tokens there | entropy |"
+    return ["", "## Attention over the scene", "", head, "|---|---|---|---|---|", *rows]
+
+
+def _spotting(measured: Measured) -> list[str]:
+    if not measured.spotting:
+        return []
+    head = "| arm | shown | detection H-mean | end to end precision | recall | H-mean |"
+    lines = ["", "## End to end", "", head, "|---|---|---|---|---|---|"]
+    for arm, shown, score in measured.spotting:
+        cells = (f"{100 * x:.1f}" for x in (score.detection()[2], *score.end_to_end()))
+        lines.append(f"| {arm} | {shown} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def _notes(measured: Measured) -> list[str]:

@@ -11,6 +11,7 @@ import torch
 
 from wordsight.experiments.context.arms import REAL, Arm, Condition, Experiment, conditions_of
 from wordsight.experiments.context.fit import Fit, fit, read
+from wordsight.experiments.context.gaze import gaze
 from wordsight.experiments.context.lab import Laboratory, key
 from wordsight.experiments.context.speed import speed
 from wordsight.experiments.context.views import rivals
@@ -35,6 +36,8 @@ class Run:
         loss: mean over the last steps, of the first fold.
         seconds: of the second stage, all folds.
         speed: see `speed`; empty where it was not measured.
+        gaze: see `gaze`; likewise.
+        found: condition to what was read in the boxes of a detector, fold after fold.
     """
 
     seed: int
@@ -46,6 +49,8 @@ class Run:
     loss: float
     seconds: float
     speed: dict[str, dict[str, float]]
+    gaze: dict[str, float]
+    found: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -79,16 +84,22 @@ def run_experiment(
     deadline = time.monotonic() + budget
     runs: dict[str, list[Run]] = {arm.name: [] for arm in experiment.arms}
     for seed, arm in bar([(seed, arm) for seed in range(seeds) for arm in experiment.arms]):
-        if found := run_arm(arm, experiment.conditions, lab, seed, deadline):
+        if found := run_arm(arm, experiment.conditions, lab, seed, deadline, experiment.spotted):
             runs[arm.name].append(found)
     return Outcome(experiment, lab, {name: tuple(found) for name, found in runs.items()})
 
 
 def run_arm(
-    arm: Arm, conditions: tuple[Condition, ...], lab: Laboratory, seed: int, deadline: float = float("inf")
+    arm: Arm,
+    conditions: tuple[Condition, ...],
+    lab: Laboratory,
+    seed: int,
+    deadline: float = float("inf"),
+    spotted: tuple[Condition, ...] = (),
 ) -> Run | None:
     """One training and its readings; what is there already is not done again. None: not begun before the deadline."""
     texts: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     available: dict[str, int] = {}
     about: dict[str, Any] = {}
     seconds = 0.0
@@ -113,12 +124,24 @@ def run_arm(
                 _write(file, kept)
             texts.setdefault(condition.name, []).extend(kept[name]["texts"])
             available[condition.name] = available.get(condition.name, 0) + kept[name]["available"]
-        if arm.timed and fold == 0:
-            if "speed" not in kept:
-                words = lab.words(arm.source)[fold][1]
+        boxes = lab.found(arm.source, fold) if spotted else None
+        for condition in conditions_of(arm, spotted) if boxes else ():
+            name = "found " + _reading_key(arm, condition, lab)
+            if boxes is not None and name not in kept:
+                told = lab.told(arm, boxes, condition.view(arm), seed)
+                kept[name] = read(model, boxes, condition.damage or arm.damage, told)
+                _write(file, kept)
+            found.setdefault(condition.name, []).extend(kept[name])
+        if fold == 0:
+            words = lab.words(arm.source)[fold][1]
+            if arm.timed and "speed" not in kept:
                 kept["speed"] = speed(model, words, lab.scene_encoder(arm) if arm.clipter else None)
                 _write(file, kept)
-            about = about | {"speed": kept["speed"]}
+            if arm.watched and "gaze" not in kept:
+                told = lab.told(arm, words, arm.view, seed)
+                kept["gaze"] = gaze(model, words, arm.damage, told, lab.scene_encoder(arm)) if told else {}
+                _write(file, kept)
+            about = about | {name: kept[name] for name in ("speed", "gaze") if name in kept}
     return Run(
         seed,
         texts,
@@ -129,6 +152,8 @@ def run_arm(
         about["loss"],
         round(seconds, 1),
         about.get("speed", {}),
+        about.get("gaze", {}),
+        found,
     )
 
 
@@ -155,7 +180,7 @@ def trained(arm: Arm, lab: Laboratory, seed: int, fold: int, deadline: float = f
     encoder = lab.scene_encoder(arm).identity if arm.clipter else ""
     data = one.train_scenes if arm.source.rendered else [str(one.data), fold, one.folds]
     # Without a fusion nobody is shown anything
-    same = replace(arm, name="", timed=False, encoder="", view=arm.view if arm.clipter else REAL)
+    same = replace(arm, name="", timed=False, watched=False, encoder="", view=arm.view if arm.clipter else REAL)
     folder = (
         lab.out / "trained" / f"{key(asdict(same), asdict(plan), str(start), encoder, data, one.wear)}-{seed}-{fold}"
     )
