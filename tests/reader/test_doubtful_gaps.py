@@ -9,7 +9,7 @@ from wordsight.decoding import Char, Reading
 from wordsight.detect import Gap
 from wordsight.reading import strips
 from wordsight.reading.lines import read_strips, words
-from wordsight.reading.strips import Strip
+from wordsight.reading.strips import Look, Strip
 
 STRIP = Strip(np.full((20, 100, 3), 200, np.uint8), np.array([(0, 0), (100, 0), (100, 20), (0, 20)], np.float64))
 
@@ -21,9 +21,10 @@ class ByWidth:
         self.readings = readings
         self.widths: list[int] = []
 
-    def __call__(self, crops: Sequence[np.ndarray]) -> list[Reading]:
-        self.widths += [round(crop.shape[1], -1) for crop in crops]
-        return [self._read(*self.readings[round(crop.shape[1], -1)]) for crop in crops]
+    def __call__(self, looks: Sequence[Look]) -> list[Reading]:
+        widths = [round(look.pixels.shape[1], -1) for look in looks]
+        self.widths += widths
+        return [self._read(*self.readings[width]) for width in widths]
 
     def _read(self, text: str, probability: float) -> Reading:
         chars = tuple(Char(c, probability) for c in text)

@@ -1,13 +1,14 @@
 """A straightened box, the ways up that it may have, and the pieces of it that a recognizer can take."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.detect import between, find_gaps, split_words
+from wordsight.reading.scenes import Scene
 from wordsight.reading.windows import Span, windows
 
 TALL = 1.5  # height to width; from here on text may run up or down (PP-OCR turns crops at the same ratio)
@@ -28,10 +29,12 @@ class Strip:
     Attributes:
         pixels: uint8 RGB (h, w, 3).
         polygon: (N, 2) float64, its outline in the photo, from the top left of the text.
+        scene: what the recognizer is told of the photo; None: nothing.
     """
 
     pixels: NDArray[np.uint8]
     polygon: NDArray[np.float64]
+    scene: Scene | None = None
 
     @property
     def is_tall(self) -> bool:
@@ -42,7 +45,8 @@ class Strip:
     def turned(self, quarters: int) -> "Strip":
         """The strip turned counter-clockwise by quarter turns (curved text by half turns only)."""
         corners = len(self.polygon) * quarters // 4
-        return Strip(np.ascontiguousarray(np.rot90(self.pixels, quarters)), np.roll(self.polygon, -corners, axis=0))
+        pixels = np.ascontiguousarray(np.rot90(self.pixels, quarters))
+        return replace(self, pixels=pixels, polygon=np.roll(self.polygon, -corners, axis=0))
 
     def outline(self, span: Span) -> NDArray[np.float64]:
         """The polygon (N, 2) in the photo of a part of the strip. Of curved text always the whole one."""
@@ -55,6 +59,14 @@ class Strip:
         return np.array(
             [top_left + start * top, top_left + end * top, bottom_left + end * bottom, bottom_left + start * bottom]
         )
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the recognizer gets: pixels, uint8 RGB (h, w, 3), and the scene with the place of these pixels in it."""
+
+    pixels: NDArray[np.uint8]
+    scene: Scene | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,55 @@
+"""Photographs as context: encoded once, told to the recognizer with every crop that was cut from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.decoding.context import Scenes
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""Where a crop lies in its scene: centre x, centre y, width, height as shares of the scene's sides."""
+
+_WHOLE: Box = (0.5, 0.5, 1.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A photograph as a recognizer's scene encoder sees it. It never changes; any number of threads may share it.
+
+    Attributes:
+        tokens: (M, D) float32, not writeable.
+        size: width and height of the photograph, in pixels.
+        encoder: what made the tokens. Readers whose packs have the same encoder can share a scene.
+        box: where the crop lies that is read with it, see `at`. It matters to models that are told that.
+    """
+
+    tokens: NDArray[np.float32]
+    size: tuple[int, int]
+    encoder: str
+    box: Box | None = None
+
+    def at(self, polygon: NDArray[np.float64]) -> "Scene":
+        """The scene of a crop that was cut along a polygon (N, 2), in pixels of the upright photograph."""
+        (x0, y0), (x1, y1) = np.clip([polygon.min(axis=0), polygon.max(axis=0)], 0, self.size) / self.size
+        return replace(self, box=(float(x0 + x1) / 2, float(y0 + y1) / 2, float(x1 - x0), float(y1 - y0)))
+
+    def somewhere(self) -> "Scene":
+        """The scene of a crop of which it is not known where it lies: it is said to lie all over it."""
+        return self if self.box else replace(self, box=_WHOLE)
+
+
+def of_crops(scenes: Sequence[Scene | None]) -> Scenes | None:
+    """What a recognizer is told of a batch of crops, each scene once; None where no crop has one."""
+    distinct = {id(scene.tokens): scene for scene in scenes if scene is not None}
+    if not distinct:
+        return None
+    numbers = {key: number for number, key in enumerate(distinct)}
+    return Scenes(
+        np.stack([scene.tokens for scene in distinct.values()]),
+        np.array([0 if scene is None else numbers[id(scene.tokens)] for scene in scenes], np.int64),
+        np.array([scene is not None for scene in scenes], np.float32),
+        np.array([_WHOLE if scene is None else scene.box or _WHOLE for scene in scenes], np.float32),
+    )
