@@ -24,12 +24,18 @@ def export(
     facts: Path | None = typer.Option(
         None, "--about", help="JSON object of what else the pack should say of itself: data, cost, scores."
     ),
+    scene_encoder: str | None = typer.Option(
+        None,
+        metavar="NAME",
+        help="Where the scene encoder of a model with CLIPTER is: a folder, a name on the hub ... By default as trained.",
+    ),
 ) -> None:
     """Write a trained checkpoint as a pack, which needs no PyTorch to run."""
     import json
 
     from wordsight.errors import ConfigError, ModelError
     from wordsight.models import checkpoint as checkpoints
+    from wordsight.weights.encoders import scene_encoder as find_scene_encoder
     from wordsight.weights.export import export_pack
 
     if int8 and float32:
@@ -44,6 +50,7 @@ def export(
             about |= json.loads(facts.read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(f"{facts} is not a JSON object ({error}): give one with --about") from None
+    scenes = find_scene_encoder(model, about, scene_encoder)
     pack = export_pack(
         model,
         out,
@@ -52,5 +59,6 @@ def export(
         cross=not visual_only and about.get("cross", True),
         temperature=temperature,
         about={"licence": licence or ("not stated" if "converted" in about else "Apache-2.0")} | about,
+        scenes=scenes,
     )
     typer.echo(f"{out}: {', '.join(g.file for g in pack.graphs.values())}, {pack.bytes / 1e6:.1f} MB, verified")

@@ -63,6 +63,13 @@ def read(
     mode: Annotated[
         Mode, typer.Option(help="full, or quicker: visual (no spell check) or parallel (one pass, then refined).")
     ] = Mode.full,
+    context: Annotated[
+        bool | None,
+        typer.Option(
+            "--context/--no-context",
+            help="Tell the model of the whole photo with every word. By default if it can be told (CLIPTER).",
+        ),
+    ] = None,
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures.")] = 100_000_000,
 ) -> None:
     """Read the words in photos, or in crops.
@@ -72,6 +79,8 @@ def read(
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters comes as an error, in one line
     if crops and boxes:
         _refuse("--crops and --boxes exclude each other: boxes are places in photos")
+    if crops and context:
+        _refuse("--crops and --context exclude each other: crops do not say which photo they come from")
     inputs, problems = expand(paths)
     if not inputs:
         _refuse("; ".join(problems))
@@ -87,7 +96,9 @@ def read(
         batch_size=batch_size,
         mode=mode.value,
     )
-    _say(f"reading with {model} on {reader.provider}")
+    if context and not reader.takes_scenes:
+        _refuse(f"{model} reads without context: leave out --context, or take a model with CLIPTER")
+    _say(f"reading with {model} on {reader.provider}{', with context' if _hears(reader, context, crops) else ''}")
 
     stdin = sys.stdin.buffer.read() if any(item.is_stdin for item in inputs) else b""
 
@@ -97,7 +108,7 @@ def read(
     if crops:
         results = _crops(reader, inputs, source, min_confidence or 0.0)
     else:
-        results = (_photo(reader, item, source(item), box_file) for item in inputs)
+        results = (_photo(reader, item, source(item), box_file, context) for item in inputs)
     watched: Iterable[tuple[Input, Result]] = zip(inputs, results, strict=True)
     if len(inputs) > 1 and (out or not sys.stdout.isatty()):  # on a terminal the results show the progress
         watched = progress(watched, len(inputs), "Reading")
@@ -143,9 +154,13 @@ def _start(boxes: Path | None, *args: Any, **options: Any) -> tuple["Reader", Bo
         _refuse(str(error))
 
 
-def _photo(reader: "Reader", item: Input, source: str | bytes, boxes: BoxFile | None) -> Result:
+def _hears(reader: "Reader", context: bool | None, crops: bool) -> bool:
+    return reader.takes_scenes and context is not False and not crops
+
+
+def _photo(reader: "Reader", item: Input, source: str | bytes, boxes: BoxFile | None, context: bool | None) -> Result:
     try:
-        return reader.read(source, boxes.of(item) if boxes else None, name=item.name)
+        return reader.read(source, boxes.of(item) if boxes else None, name=item.name, context=context)
     except WordsightError as error:
         return error
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from wordsight.models.baselines import LogitsGraph, TrbaImage, TrbaStep
+from wordsight.models.baselines import AbinetCorrect, AbinetImage, LogitsGraph, TrbaImage, TrbaStep
 from wordsight.models.clip4str.graphs import DecoderGraph, ImageGraph, TextGraph
 from wordsight.models.clipter.context import SceneContext
 
@@ -23,12 +23,14 @@ def parts(model: Any, cross: bool = True) -> dict[str, Part]:
 
     `cross` false leaves the cross-modal branch out where there is one.
     """
-    place = model.clipter.place if getattr(model, "clipter", None) is not None else None
+    place = model.clipter.place if model.clipter is not None else None
     early, late = place == "early", place == "late"
     if model.decoding == "psm":
         return _psm(model, cross and model.cross_decoder is not None, early)
     if model.decoding == "recurrent":
         return {"image": Part(TrbaImage(model), early), "step": Part(TrbaStep(model), late)}
+    if model.decoding == "iterative":
+        return {"image": Part(AbinetImage(model), early), "correct": Part(AbinetCorrect(model), late)}
     return {"image": Part(LogitsGraph(model), early or late)}
 
 
