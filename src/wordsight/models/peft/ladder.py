@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wordsight.errors import ConfigError
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.peft.pruning import pruned_block, residual_dims
 
@@ -42,6 +43,8 @@ class Ladder(nn.Module):
         self.up = _selection(width, kept, upwards=True) if downsampled else nn.Identity()
         self.gates = nn.Parameter(torch.zeros(len(chosen), device=device))
         self.norm_post = copy.deepcopy(tower.norm_post).requires_grad_(True)
+        if tower.projection is None:
+            raise ConfigError("a ladder copies a projection: this tower has none")
         self.projection = nn.Parameter(tower.projection.detach().clone())
 
     def forward(self, inputs: list[Tensor]) -> Tensor:
