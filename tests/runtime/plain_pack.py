@@ -10,7 +10,7 @@ from wordsight.decoding import PsmSpec, join_arrays
 from wordsight.imaging import Preprocessing
 from wordsight.runtime import Pack
 from wordsight.runtime.pack import write_manifest
-from wordsight.runtime.signatures import psm_graphs
+from wordsight.runtime.signatures import psm_graphs, scene_graph, with_scenes
 from wordsight.text import CharCaptions, Charset, CharTokenizer
 
 CHARSET = Charset("few", "abcdefghijklmnopqrstuvw")
@@ -41,6 +41,46 @@ SOURCES = {
           share = Softmax<axis = -1>(memory_mask) shares = Unsqueeze(share, wide) part = Mul(kv, shares)
           sum = ReduceSum<keepdims = 0>(part, axes) sums = Unsqueeze(sum, one) logits = Add(seen, sums) }""",
 }
+
+
+SCENE_SIZE = Preprocessing(height=4, width=4)
+SCENE_TOKENS = (3, 16)  # a channel of the picture each
+
+SCENE_SOURCES = {
+    "scene": """scene (float[scenes,3,4,4] image) => (float[scenes,3,16] tokens)
+        <int64[3] shape = {0, 3, 16}> { tokens = Reshape(image, shape) }""",
+    "image": """image (float[batch,3,8,16] image, float[scenes,3,16] scene, int64[batch] scene_index,
+        float[batch] has_scene, float[batch,4] scene_box) => (float[batch,1,2,8,24] kv_visual)
+        <int64[5] shape = {0, 1, 2, 8, 24}, int64[2] axes = {1, 2}, int64[4] wide = {1, 2, 3, 4}, int64[1] one = {1}>
+        { flat = Reshape(image, shape) all = ReduceMean<keepdims = 0>(scene, axes) its = Gather(all, scene_index)
+          box = ReduceSum<keepdims = 0>(scene_box, one) sum = Add(its, box) told = Mul(sum, has_scene)
+          more = Unsqueeze(told, wide) kv_visual = Add(flat, more) }""",
+    "visual": """visual (int64[batch,length] tokens, float[batch,1,2,8,24] kv, float[batch,length,length] mask,
+        float[scenes,3,16] scene, int64[batch] scene_index, float[batch] has_scene, float[batch,4] scene_box)
+        => (float[batch,length,24] logits)
+        <int64[3] axes = {1, 2, 3}, int64[1] one = {1}, int64[2] both = {1, 2}, int64[1] first = {0},
+         int64[1] end = {24}, int64[1] last = {1}, int64[2] as_rows = {0, -1}>
+        { content = Gather(look, tokens) weights = Softmax<axis = -1>(mask) seen = MatMul(weights, content)
+          mean = ReduceMean<keepdims = 0>(kv, axes) memory = Unsqueeze(mean, one) plain = Add(seen, memory)
+          rows = Reshape(scene, as_rows) some = Slice(rows, first, end, last) its = Gather(some, scene_index)
+          gate = Unsqueeze(has_scene, one) told = Mul(its, gate) more = Unsqueeze(told, one) logits = Add(plain, more)
+          }""",
+}
+"""Of a pack whose image graph and decoder are told of scenes; there is no cross-modal branch."""
+
+
+def write_scene_pack(folder: Path, *, where=("image", "visual"), **changes) -> Path:
+    """The pack in `folder`, told of scenes in the graphs `where`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    graphs = psm_graphs(PREPROCESSING, TOKENIZER.num_classes, 1, 8, WIDTH, cross=False)
+    graphs = with_scenes(graphs, where, scene_graph(SCENE_SIZE, *SCENE_TOKENS), box=True)
+    for name, graph in graphs.items():
+        plain = SOURCES[name].replace(", float[batch,1,2,8,24] kv_cross_image", "") if name in SOURCES else ""
+        plain = plain.replace("kv_cross_image = Neg(kv_visual)", "")
+        write_graph(folder / graph.file, changes.get(name, SCENE_SOURCES[name] if graph.told or not plain else plain))
+    pack = Pack(folder, folder.name, "parseq", CHARSET, PREPROCESSING, 12, 1, 1.0, graphs, {}, scene=SCENE_SIZE)
+    write_manifest(pack)
+    return folder
 
 
 def write_graph(path: Path, source: str) -> None:

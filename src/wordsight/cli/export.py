@@ -27,7 +27,7 @@ def export(
     scene_encoder: str | None = typer.Option(
         None,
         metavar="NAME",
-        help="Where the scene encoder of a model with CLIPTER is: a folder, a name on the hub ... By default as trained.",
+        help="Where the scene encoder of a model with CLIPTER is: a folder, a hub's name ... By default as trained.",
     ),
 ) -> None:
     """Write a trained checkpoint as a pack, which needs no PyTorch to run."""

@@ -33,4 +33,4 @@ def scene_encoder(model: Any, about: Mapping[str, Any], name: str | None = None)
 
 def _weights(identity: str) -> str:
     """What it says of weights, resolution and pooling: the name before may be that of a folder."""
-    return identity.rpartition(":")[2]
+    return identity.partition(":")[2]
