@@ -19,6 +19,23 @@ Augmentation = Callable[[npt.NDArray[np.uint8], np.random.Generator], npt.NDArra
 
 
 @dataclass(frozen=True)
+class Position:
+    """How far a reader of a stream has come: batches that it has given, and where the next one begins.
+
+    Attributes:
+        reader: its number.
+        batches: that it has given.
+        scenes: number of the scene, counted over its run, with which the pool of the last word begins.
+        words: of that pool that have been given.
+    """
+
+    reader: int
+    batches: int = 0
+    scenes: int = 0
+    words: int = 0
+
+
+@dataclass(frozen=True)
 class Batch:
     """One part of an optimiser step: what one device sees at once.
 
@@ -27,20 +44,22 @@ class Batch:
         step: number of the optimiser step.
         images: (B, 3, H, W) float32.
         targets: (B, T + 1) ids [B] label [E] [P]..., as long as the longest label of the whole step.
-        characters: how many characters the labels of a part of this step have on average.
+        characters: how many characters the labels of a part of this step have on average; None where that is not known.
         samples: what the rows are, as "data set/sample".
         skipped: how many samples of the part could not be read; others stand in for them.
         scenes: where the crops come from; None if the recognizer does not ask.
+        position: of the reader, where the batch comes from a stream.
     """
 
     index: int
     step: int
     images: Tensor
     targets: Tensor
-    characters: float
+    characters: float | None
     samples: tuple[str, ...]
     skipped: int = 0
     scenes: ScenePart | None = None
+    position: Position | None = None
 
     def pin_memory(self) -> "Batch":
         """For quick copies to a GPU (called by the data loader)."""
@@ -101,7 +120,8 @@ class Batches(Dataset[Batch]):
             source, number = self.mixture.locate(int(i))
             sample = self.mixture.sources[source][number]
             skipped += bool(sample.problem)
-            image, scene = self._cut(sample, int(i), source in self.augmented)
+            key = (self.mixture.seed, int(i))
+            image, scene = learnt(sample, key, self.augmentation if source in self.augmented else None, self.use)
             crops.append(image)
             shown.append(scene)
             labels.append(sample.text)
@@ -110,34 +130,12 @@ class Batches(Dataset[Batch]):
             index,
             step,
             torch.from_numpy(prepare(crops, self.preprocessing)),
-            self._targets(labels, int(lengths.max())),
+            padded_targets(self.tokenizer, labels, int(lengths.max())),
             float(lengths.sum()) / self.parts,
             tuple(samples),
             skipped,
             ScenePart.of(shown) if self.use.told else None,
         )
-
-    def _cut(
-        self, sample: Sample, i: int, augmented: bool
-    ) -> tuple[npt.NDArray[np.uint8], tuple[SceneView, Box] | None]:
-        """Crop number i of the mixture as it is learnt, and its scene with the place where it lies."""
-        image, link, seed = sample.image, sample.link, self.mixture.seed
-        box = link.box if link else None
-        if link and augmented and (self.use.jitter or self.use.padding):
-            anew = link.cut_anew(np.random.default_rng((seed, i, 1)), self.use.jitter, self.use.padding)
-            image, box = anew or (image, box)
-        if augmented:
-            image = self.augmentation(image, np.random.default_rng((seed, i)))
-        if not (self.use.told and link and link.view and box):
-            return image, None
-        dropped = np.random.default_rng((seed, i, 2)).random() < self.use.dropout
-        return image, None if dropped else (link.view, box)
-
-    def _targets(self, labels: list[str], longest: int) -> Tensor:
-        """Ids (B, longest + 2), or more where a stand-in for a broken sample has a longer label than all others."""
-        ids = self.tokenizer.encode(labels)
-        missing = max(0, longest + 2 - ids.shape[1])
-        return torch.from_numpy(np.pad(ids, ((0, 0), (0, missing)), constant_values=self.tokenizer.pad))
 
     def _step(self, step: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Indices into the mixture of the samples of a step, and the lengths of their labels."""
@@ -150,6 +148,37 @@ class Batches(Dataset[Batch]):
             order = np.random.default_rng((self.mixture.seed, number)).permutation(order)
             self._sorted = number, indices[order], lengths[order]
         return self._sorted[1][place], self._sorted[2][place]
+
+
+def learnt(
+    sample: Sample, key: tuple[int, ...], augmentation: Augmentation | None, use: SceneUse
+) -> tuple[npt.NDArray[np.uint8], tuple[SceneView, Box] | None]:
+    """A crop as it is learnt, and its scene with the place where it lies; None for the null scene.
+
+    Args:
+        sample: the word.
+        key: all that is random is a function of it.
+        augmentation: None leaves the crop as it is.
+        use: what happens to its scene; boxes change only where there is an augmentation.
+    """
+    image, link = sample.image, sample.link
+    box = link.box if link else None
+    if link and augmentation and (use.jitter or use.padding):
+        anew = link.cut_anew(np.random.default_rng((*key, 1)), use.jitter, use.padding)
+        image, box = anew or (image, box)
+    if augmentation:
+        image = augmentation(image, np.random.default_rng(key))
+    if not (use.told and link and link.view and box):
+        return image, None
+    dropped = np.random.default_rng((*key, 2)).random() < use.dropout
+    return image, None if dropped else (link.view, box)
+
+
+def padded_targets(tokenizer: CharTokenizer, labels: list[str], longest: int) -> Tensor:
+    """Ids (B, longest + 2), or more where a label is longer: a stand-in for a broken sample may be."""
+    ids = tokenizer.encode(labels)
+    missing = max(0, longest + 2 - ids.shape[1])
+    return torch.from_numpy(np.pad(ids, ((0, 0), (0, missing)), constant_values=tokenizer.pad))
 
 
 class FromBatch(Sampler[int]):

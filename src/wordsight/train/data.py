@@ -28,6 +28,7 @@ from wordsight.synth.words import RenderedWords
 from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch
 from wordsight.train.module import Recognition
 from wordsight.train.scenes import SceneUse
+from wordsight.train.streams import KeepPosition, StreamBatches
 from wordsight.train.validation import Words
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ class WordsData(lightning.LightningDataModule):
     Args:
         real: data sets of real words: folders with labels.tsv, scenes.jsonl or LMDB, or folders with many of these
             somewhere below, as in the field's train/real; none: rendered words alone.
+        stream: instead of `real`, shards of scenes (`wordsight data pack`): their folder or address, read from first to
+            last; see `train.streams`. Training goes on with the same number of devices and workers only.
         real_share: share of real words in training, spread over the real sources by their size. 1: no rendered words.
         words: word lists to render, see `wordsight synth`.
         backgrounds: folder of pictures without text to render over.
@@ -69,6 +72,7 @@ class WordsData(lightning.LightningDataModule):
     def __init__(
         self,
         real: Sequence[Path] = (),
+        stream: str | None = None,
         real_share: float = 0.25,
         words: Sequence[Path] = (),
         backgrounds: Path | None = None,
@@ -93,9 +97,12 @@ class WordsData(lightning.LightningDataModule):
             raise ConfigError(f"real_share is {real_share}: give a share above 0, up to 1")
         if not 0 <= scene_dropout <= 1 or box_jitter < 0 or box_padding < 0:
             raise ConfigError("scene_dropout is a probability, box_jitter and box_padding are 0 or more: change them")
-        if not real and (real_share == 1 or epochs):
+        if stream and (real or real_share < 1 or epochs):
+            raise ConfigError("a stream is all there is: set data.real_share=1, leave out data.real and data.epochs")
+        if not real and not stream and (real_share == 1 or epochs):
             raise ConfigError("this recipe needs real words: give them with --data.real='[FOLDER]'")
         self.real = real
+        self.stream = stream
         self.real_share = real_share
         self.words = words
         self.backgrounds = backgrounds
@@ -117,12 +124,17 @@ class WordsData(lightning.LightningDataModule):
 
     def describe(self) -> dict[str, Any]:
         """What a model card should say about the data."""
-        return {
+        about = {
             "real": [path.name for path in self.real],
             "real_share": self.real_share if self.real else 0.0,
             "word_lists": [path.name for path in self.words],
             "batch_size": self.batch_size,
-        } | ({"scene": self.scene} if self.scene != "real" else {})
+        }
+        if self.stream:
+            about["stream"] = self.stream.rstrip("/").split("/")[-1]
+        if self.scene != "real":
+            about["scene"] = self.scene
+        return about
 
     def setup(self, stage: str) -> None:
         """Open the sources, set a validation part aside, work out the size and number of steps."""
@@ -143,9 +155,9 @@ class WordsData(lightning.LightningDataModule):
             return views
 
         share = 0.0 if self.validation else self.validation_share
-        parts = [holdout(source, share) for source in usable(self.real)]
-        training = [train for train, _ in parts]
-        held_out = usable(self.validation) if self.validation else [part for _, part in parts]
+        halves = [holdout(source, share) for source in usable(self.real)]
+        training = [train for train, _ in halves]
+        held_out = usable(self.validation) if self.validation else [part for _, part in halves]
         self._validation = [view for view in held_out if len(view)]
         total = sum(map(len, training))
         sources: list[Source] = [SkipBroken(source) for source in training]
@@ -161,6 +173,24 @@ class WordsData(lightning.LightningDataModule):
         self._trainer.accumulate_grad_batches = rounds
         if isinstance(self._trainer.val_check_interval, int):  # Lightning counts batches there, recipes count steps
             self._trainer.val_check_interval *= rounds
+        parts, augmentation = devices * rounds, _AUGMENTATIONS[self.augmentation]
+        use = SceneUse(module.model.clipter is not None, self.scene_dropout, self.box_jitter, self.box_padding)
+        self.batches: Batches | StreamBatches
+        if self.stream:
+            self.batches = StreamBatches(
+                self.stream,
+                cfg,
+                self.batch_size,
+                rank=self._trainer.global_rank,
+                ranks=devices,
+                parts=parts,
+                workers=self.workers,
+                seed=self.seed,
+                augmentation=augmentation,
+                use=use,
+                mode=self.scene,
+            )
+            return
         self.batches = Batches(
             Mixture(sources, weights, self.seed, length=2**62),
             frozenset(range(len(training))),
@@ -168,9 +198,9 @@ class WordsData(lightning.LightningDataModule):
             cfg.preprocessing,
             self.batch_size,
             self.pool,
-            devices * rounds,
-            _AUGMENTATIONS[self.augmentation],
-            SceneUse(module.model.clipter is not None, self.scene_dropout, self.box_jitter, self.box_padding),
+            parts,
+            augmentation,
+            use,
         )
         if self.epochs:
             words_per_step = self.batch_size * self.batches.parts * self.real_share
@@ -200,12 +230,16 @@ class WordsData(lightning.LightningDataModule):
         """Batches from where the run stands."""
         trainer = self._trainer
         done = trainer.global_step * self.batches.parts
+        pinned = trainer.strategy.root_device.type == "cuda"
+        if isinstance(self.batches, StreamBatches):
+            self.batches.go_on(done // trainer.world_size, _kept(trainer))
+            return DataLoader(self.batches, batch_size=None, num_workers=self.workers, pin_memory=pinned)
         return DataLoader(
             self.batches,
             batch_size=None,
             sampler=FromBatch(done + trainer.global_rank, trainer.world_size),
             num_workers=self.workers,
-            pin_memory=trainer.strategy.root_device.type == "cuda",
+            pin_memory=pinned,
         )
 
     def val_dataloader(self) -> Any:
@@ -215,3 +249,8 @@ class WordsData(lightning.LightningDataModule):
         words: ConcatDataset[Sample] = ConcatDataset(self._validation)  # type: ignore[arg-type]
         share = range(self._trainer.global_rank, len(words), self._trainer.world_size)
         return DataLoader(Subset(words, share), batch_size=64, collate_fn=Words.of)
+
+
+def _kept(trainer: lightning.Trainer) -> KeepPosition:
+    """The callback that knows where readers stand; one that nobody asks where none was given."""
+    return next((one for one in trainer.callbacks if isinstance(one, KeepPosition)), KeepPosition())  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from wordsight.train.checkpoints import AtomicCheckpoints
 from wordsight.train.data import WordsData
 from wordsight.train.gates import GateWatch, StageOne, scene_facts, summary
 from wordsight.train.module import Recognition
+from wordsight.train.streams import KeepPosition
 
 
 class RecipeCLI(LightningCLI):
@@ -37,7 +38,8 @@ class RecipeCLI(LightningCLI):
         config = self.config_init["fit"]["trainer"]
         folder = Path(config["default_root_dir"] or "runs")
         keep = KeepCheckpoint(int(config["val_check_interval"]))
-        callbacks = [StopOnNaN(), DataWait(), GateWatch(), StageOne(), KeepModel(), keep, *(config["callbacks"] or [])]
+        callbacks = [StopOnNaN(), DataWait(), GateWatch(), StageOne(), KeepModel(), KeepPosition(), keep]
+        callbacks += config["callbacks"] or []
         if config["enable_progress_bar"] is not False:  # each refresh waits for the GPU
             callbacks.append(TQDMProgressBar(refresh_rate=config["log_every_n_steps"] or 50))
         return super().instantiate_trainer(

@@ -1,0 +1,215 @@
+"""Training batches from shards of scenes, read from first to last: a scene is decoded once for all its words.
+
+In a mixture every word is drawn by itself and its photograph decoded for it alone; where scenes have dozens of words,
+or lie behind HTTP, a stream is many times quicker. Its order is still a function of the seed, of the number of readers
+(devices times workers), and of how far each has come, which batches say and training checkpoints keep.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.distributed
+from lightning import Callback, LightningModule, Trainer
+from torch.utils.data import IterableDataset, get_worker_info
+
+from wordsight.data import Scene, SceneView
+from wordsight.data.controls import Mode, shuffled
+from wordsight.data.labels import rejection, trained_label
+from wordsight.data.links import Box, Pictures, SceneLink, box_of
+from wordsight.data.shards import ShardStream
+from wordsight.errors import ConfigError, DataError
+from wordsight.imaging import prepare
+from wordsight.train.batches import Augmentation, Batch, Position, learnt, padded_targets
+from wordsight.train.scenes import ScenePart, SceneUse
+
+POOL = 32
+"""Scenes whose words are shuffled together: a batch should not be one shop's signs. Their crops are in memory."""
+
+
+@dataclass(frozen=True)
+class _Word:
+    image: npt.NDArray[np.uint8]
+    label: str
+    shown: tuple[SceneView, Box] | None
+    name: str
+
+
+class StreamBatches(IterableDataset[Batch]):
+    """Endless batches of the words of a `ShardStream`; each worker of each device is a reader of its own.
+
+    Args:
+        place: folder of shards, or its address.
+        cfg: the recognizer's: charset, longest word, preprocessing.
+        batch_size: crops that a device sees at once.
+        rank: number of the device.
+        ranks: how many there are.
+        parts: batches of a step, over all devices.
+        workers: processes that read, for each device.
+        seed: decides the order, boxes, augmentation and which scenes are left out.
+        augmentation: what crops go through.
+        use: what happens to scenes.
+        mode: the control under which they are shown. Scenes are exchanged within a pool.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        cfg: Any,
+        batch_size: int,
+        *,
+        rank: int,
+        ranks: int,
+        parts: int,
+        workers: int,
+        seed: int,
+        augmentation: Augmentation,
+        use: SceneUse,
+        mode: Mode = "real",
+    ) -> None:
+        self.place = place
+        self.cfg = cfg
+        self.batch_size = batch_size
+        self.rank, self.ranks = rank, ranks
+        self.parts = parts
+        self.workers = max(workers, 1)
+        self.seed = seed
+        self.augmentation = augmentation
+        self.use = use
+        self.mode = mode
+        self.done = 0
+        """Batches that this device has had: the next one is the next reader's."""
+        self.positions: Mapping[int, Position] = {}
+        """How far readers have come; those that are missing begin."""
+
+    @property
+    def readers(self) -> int:
+        """Of all devices together."""
+        return self.ranks * self.workers
+
+    def go_on(self, done: int, kept: "KeepPosition") -> None:
+        """Begins behind the `done` batches that this device has had.
+
+        Raises:
+            ConfigError: there were other readers.
+        """
+        if done and kept.readers != self.readers:
+            raise ConfigError(
+                f"this run read its stream with {kept.readers} readers (devices times workers), not {self.readers}: "
+                "go on with as many"
+            )
+        self.done, self.positions = done, dict(kept.positions)
+        kept.readers = self.readers
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of this process, from where its reader stands."""
+        worker = get_worker_info()
+        turn = ((worker.id if worker else 0) + self.done) % self.workers
+        reader = self.rank * self.workers + turn
+        position = self.positions.get(reader, Position(reader))
+        words: list[_Word] = []
+        skipped = 0
+        for first, pool, broken in self._pools(reader, position.scenes):
+            skip = position.words if first == position.scenes else 0
+            skipped += 0 if skip else broken
+            for number, word in enumerate(pool[skip:], start=skip + 1):
+                words.append(word)
+                if len(words) < self.batch_size:
+                    continue
+                position = Position(reader, position.batches + 1, first, number)
+                index = ((position.batches - 1) * self.workers + turn) * self.ranks + self.rank
+                yield self._batch(index, words, skipped, position)
+                words, skipped = [], 0
+
+    def _batch(self, index: int, words: list[_Word], skipped: int, position: Position) -> Batch:
+        labels = [word.label for word in words]
+        return Batch(
+            index,
+            index // self.parts,
+            torch.from_numpy(prepare([word.image for word in words], self.cfg.preprocessing)),
+            # Nobody knows the longest label of all devices' parts, and they must agree on a length
+            padded_targets(self.cfg.tokenizer, labels, self.cfg.max_length),
+            None,
+            tuple(word.name for word in words),
+            skipped,
+            ScenePart.of([word.shown for word in words]) if self.use.told else None,
+            position,
+        )
+
+    def _pools(self, reader: int, first: int) -> Iterator[tuple[int, list[_Word], int]]:
+        """From scene `first` of the reader on: the number of a pool's first scene, its words, its broken scenes."""
+        stream = ShardStream(self.place, seed=self.seed, reader=reader, readers=self.readers, position=first)
+        scenes, barren = iter(stream), 0
+        while pool := list(islice(scenes, POOL)):
+            words, broken = self._words(pool, (self.seed, reader, first))
+            yield first, words, broken
+            first += len(pool)
+            barren = 0 if words else barren + len(pool)
+            if barren > len(stream):
+                raise DataError(f"{self.place}: has no word that this recognizer can learn: check it")
+
+    def _words(self, pool: list[Scene], key: tuple[int, ...]) -> tuple[list[_Word], int]:
+        """The words of some scenes, shuffled, and how many of the scenes cannot be decoded."""
+        partners = {}
+        if self.mode == "shuffle" and len(pool) > 1:
+            partners = {int(a): int(b) for a, b in shuffled(map(str, range(len(pool))), self.seed).items()}
+        words: list[_Word] = []
+        broken = 0
+        for number, scene in enumerate(pool):
+            pictures = Pictures()
+            try:
+                pixels = pictures.load(scene)
+            except DataError:
+                broken += 1
+                continue
+            for w, word in enumerate(scene.words):
+                if not word.legible or rejection(word.text, self.cfg.charset, self.cfg.max_length):
+                    continue
+                try:
+                    sample = scene.sample(w, pixels)
+                except DataError:  # its polygon encloses nothing
+                    continue
+                link = SceneLink(scene, word.polygon, box_of(word.polygon, pixels), None, pictures)
+                if self.mode == "shuffle":
+                    view = SceneView(pool[partners[number]], 0) if partners else None
+                else:
+                    view = None if self.mode == "none" else SceneView(scene, w, self.mode, self.seed)
+                sample = replace(sample, link=replace(link, view=view))
+                image, shown = learnt(sample, (*key, len(words) + 1), self.augmentation, self.use)
+                label = trained_label(word.text, self.cfg.charset)
+                words.append(_Word(image, label, shown, f"{sample.dataset}/{sample.id}"))
+        order = np.random.default_rng(key).permutation(len(words))
+        return [words[i] for i in order], broken
+
+
+class KeepPosition(Callback):
+    """Writes down how far each reader has come, when a batch of its has been trained on."""
+
+    def __init__(self) -> None:
+        self.positions: dict[int, Position] = {}
+        self.readers = 0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """That of the batch."""
+        if batch.position is not None:
+            self.positions[batch.position.reader] = batch.position
+
+    def state_dict(self) -> dict[str, Any]:
+        """Positions of the readers of all devices; all of them have to ask."""
+        found = list(self.positions.values())
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            everyone: list[list[Position]] = [[] for _ in range(torch.distributed.get_world_size())]
+            torch.distributed.all_gather_object(everyone, found)
+            found = [position for one in everyone for position in one]
+        return {"readers": self.readers, "positions": [asdict(position) for position in found]} if found else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse."""
+        self.readers = state_dict.get("readers", 0)
+        self.positions = {one["reader"]: Position(**one) for one in state_dict.get("positions", [])}
