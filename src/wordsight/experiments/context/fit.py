@@ -55,8 +55,12 @@ class Trained:
     gates: dict[str, list[float]] = field(default_factory=dict)
 
 
-def fit(model: Any, crops: Sequence[Pixels], labels: Sequence[str], plan: Fit, told: Told | None = None) -> Trained:
+def fit(
+    model: Any, crops: Sequence[Pixels], labels: Sequence[str], plan: Fit, told: Told | None = None, options: Any = None
+) -> Trained:
     """Trains `model` in place, told of the scenes of the crops where `told` is given; leaves it in eval mode.
+
+    `options`, by name, are handed on to its loss.
 
     Raises:
         ModelError: the loss is not finite any more.
@@ -85,7 +89,7 @@ def fit(model: Any, crops: Sequence[Pixels], labels: Sequence[str], plan: Fit, t
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * one_cycle(step, plan.steps)
         optimizer.zero_grad(set_to_none=True)
-        loss = model.loss(images, targets, orders, context=context).total
+        loss = model.loss(images, targets, orders, context=context, **(options or {})).total
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 20.0)  # spec of CLIP4STR, 3.1
         optimizer.step()

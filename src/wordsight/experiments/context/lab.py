@@ -21,13 +21,16 @@ from wordsight.experiments.context.data import SCRIPTS, Source, Words, plain, re
 from wordsight.experiments.context.detected import Find, detected
 from wordsight.experiments.context.encoder import make_encoder
 from wordsight.experiments.context.fit import Fit, fit
-from wordsight.experiments.context.recognizers import LONGEST, new_recognizer
+from wordsight.experiments.context.recognizers import LONGEST, new_recognizer, visual_branch
 from wordsight.experiments.context.views import Told, View, told
+from wordsight.experiments.plain import PlainWords
 from wordsight.models import checkpoint
+from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter import ClipterConfig
 from wordsight.models.clipter.cache import SceneCache
 from wordsight.models.clipter.encoders import Encoder, TowerEncoder, load_encoder, random_encoder
 from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.peft.files import fingerprint
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
 
@@ -48,7 +51,7 @@ class Settings:
         train_scenes: rendered scenes to train on.
         test_scenes: rendered scenes to read.
         wear: how worn rendered words are, 0 to 1.
-        loose_words: rendered words without a scene that stage one reads besides, for real sets.
+        loose_words: rendered words without a scene that stage one reads besides.
         encoder: scene encoder, as `wordsight.models.clipter.encoders.load_encoder` takes it; None: the rendered-scene
             encoder.
         encoder_scenes: rendered scenes that it learns from.
@@ -115,7 +118,7 @@ class Laboratory:
         self._words: dict[Any, list[tuple[Words, Words]]] = {}
         self._caches: dict[Any, tuple[SceneEncoder, SceneCache]] = {}
         self._told: dict[Any, Told] = {}
-        self._loose: tuple[list[Pixels], list[str]] | None = None
+        self._loose: dict[bool, tuple[list[Pixels], list[str]]] = {}
 
     def charset(self, arm: Arm) -> Charset:
         """What an arm's recognizer writes: letters without case, and digits."""
@@ -225,40 +228,54 @@ class Laboratory:
         """Checkpoint folder of the recognizer that an arm starts from; its config.json names the vocabulary."""
         for recognizer, folder in self.settings.starts:
             if recognizer == arm.recognizer:
-                return Path(folder)
+                return self._given(recognizer, Path(folder))
         one = self.settings
         # What a crop shows does not depend on the dial, so recognizers of all dials start alike.
         source = replace(arm.source, dial=0.0, share=1.0, per_scene=None, most=None)
-        real_facts = [one.loose_words, str(one.data), fold, one.folds] if not source.rendered else [one.train_scenes]
+        data = [one.train_scenes] if source.rendered else [str(one.data), fold, one.folds]
         plan = Fit(one.steps_one, one.batch_size, one.lr_one, 0, arm.damage)
         facts = [arm.recognizer, asdict(source), asdict(plan), one.wear]
-        out = self.out / "stage-one" / key(facts, real_facts)
+        out = self.out / "stage-one" / key(facts, data, one.loose_words)
         if (out / "vocabulary.json").is_file():
             return out
         words = self.training(replace(arm, source=source), fold)
         crops, labels = list(words.crops), list(words.labels)
-        if not source.rendered:
-            loose = self._loose_words()
-            times = max(1, len(loose[0]) // (2 * len(crops)))  # real words are a third of all
-            crops, labels = crops * times + loose[0], labels * times + loose[1]
+        if not source.script:  # otherwise there are none
+            loose = self._loose_words(source.rendered)
+            crops, labels = crops + loose[0], labels + loose[1]
         self.say(f"stage one: {arm.recognizer}, {source.name}, {one.steps_one} steps on {len(crops)} words")
         torch.manual_seed(0)
         model = new_recognizer(arm.recognizer, self.charset(arm))
-        trained = fit(model, crops, labels, plan)
+        branches = {"cross": False} if arm.recognizer == "parseq" else {}
+        trained = fit(model, crops, labels, plan, options=branches)
+        if arm.recognizer == "parseq":
+            model = visual_branch(model)
         seen = Vocabulary.of(labels, folded=True)
         checkpoint.save(model, out, vocabulary=seen.hash, loss=trained.loss, seconds=trained.seconds)
         (out / "vocabulary.json").write_text(json.dumps(Counter(labels), ensure_ascii=False), encoding="utf-8")
         return out
 
-    def _loose_words(self) -> tuple[list[Pixels], list[str]]:
-        if self._loose is None:
-            self.say(f"rendering {self.settings.loose_words} words")
-            source = RenderedWords(self.settings.loose_words, 0)
+    def _given(self, recognizer: str, folder: Path) -> Path:
+        """A checkpoint folder of the user's; the PARSeq in a CLIP4STR is written out."""
+        model, about = checkpoint.load(folder)
+        if model.architecture == recognizer:
+            return folder
+        if recognizer != "parseq" or not isinstance(model, Clip4Str):
+            raise ConfigError(f"{folder} holds a {model.architecture}, not a {recognizer}")
+        out = self.out / "stage-one" / f"parseq-{fingerprint(model.state_dict())[:12]}"
+        return out if (out / "config.json").is_file() else checkpoint.save(visual_branch(model), out, **about)
+
+    def _loose_words(self, plain: bool) -> tuple[list[Pixels], list[str]]:
+        """Words without scenes, from which reading is learnt sooner: plain ones, or as on photographs."""
+        if plain not in self._loose:
+            count = self.settings.loose_words
+            self.say(f"rendering {count} words")
+            source = PlainWords(count) if plain else RenderedWords(count)
             charset = Charset.preset("36")
-            samples = [source[i] for i in range(len(source))]
+            samples = [source[i] for i in range(count)]
             samples = [s for s in samples if not rejection(s.text, charset, LONGEST)]
-            self._loose = [s.image for s in samples], [s.text for s in samples]
-        return self._loose
+            self._loose[plain] = [s.image for s in samples], [s.text for s in samples]
+        return self._loose[plain]
 
     def vocabulary(self, arm: Arm, folds: Sequence[int], folded: bool = True) -> list[Vocabulary]:
         """The words that an arm was trained on in both stages, for each fold; of given recognizers not of the first."""

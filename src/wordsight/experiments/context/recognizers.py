@@ -17,7 +17,8 @@ LONGEST = 16
 def new_recognizer(name: str, charset: Charset) -> Any:
     """A recognizer with random weights, those of torch's generator: "parseq", "clip4str", "crnn", "trba", ...
 
-    CLIP4STR and PARSeq are those of `wordsight ablate`, the others their compact presets.
+    CLIP4STR is that of `wordsight ablate`, the others their compact presets. For PARSeq it is a CLIP4STR too, whose
+    `visual_branch` is to be taken in the end: with the CTC loss of that it learns to read sooner.
 
     Raises:
         ConfigError: there is none.
@@ -25,12 +26,34 @@ def new_recognizer(name: str, charset: Charset) -> Any:
     if name in ("clip4str", "parseq"):
         cfg = compact()
         text = replace(cfg.text, vocab_size=CharTokenizer(charset).vocab_size, context=LONGEST + 2)
-        cfg = replace(cfg, charset=charset, max_length=LONGEST, text=text)
-        if name == "clip4str":
-            return Clip4Str(cfg)
-        return Parseq(ParseqConfig(cfg.image, cfg.decoder, cfg.embed_dim, charset, LONGEST, cfg.num_permutations))
+        return Clip4Str(replace(cfg, charset=charset, max_length=LONGEST, text=text))
     try:
         recognizer, sizes = preset(f"{name}-compact")
     except ConfigError:
         raise ConfigError(f"no recognizer is called {name!r}: parseq, clip4str, crnn, vitstr, trba, abinet") from None
     return recognizer(replace(sizes, charset=charset, max_length=LONGEST))
+
+
+def visual_branch(model: Clip4Str) -> Parseq:
+    """A CLIP4STR without its cross-modal branch, which is a PARSeq: the same weights, the same visual readings.
+
+    Raises:
+        ConfigError: it has adapters, or widths that a PARSeq cannot have.
+    """
+    cfg = model.cfg
+    if not cfg.share_dim or cfg.pooled or getattr(model, "peft", None) is not None:
+        raise ConfigError("no PARSeq is in this CLIP4STR: give one without adapters and with one width")
+    sizes = (
+        cfg.image,
+        cfg.decoder,
+        cfg.embed_dim,
+        cfg.charset,
+        cfg.max_length,
+        cfg.num_permutations,
+        cfg.mean,
+        cfg.std,
+    )
+    out = Parseq(ParseqConfig(*sizes))
+    theirs = model.state_dict()
+    out.load_state_dict({name: theirs[name] for name in out.state_dict()})
+    return out.train(model.training)
