@@ -17,15 +17,14 @@ SMALL = AbinetConfig(
     charset=Charset("letters", "abcdefgh"),
     max_length=6,
     width_px=64,
-    widths=(8, 16, 16, 32, 32),
-    blocks=(1, 1, 1, 1, 1),
+    stem=((16, 2, 2), (32, 2, 2), (32, 2, 1)),
     units=1,
     heads=2,
     funnel=8,
-    norm="group",
     language_units=2,
     dropout=0.0,
 )
+PAPER = {"stem": (), "widths": (8, 16, 16, 32, 32), "blocks": (1, 1, 1, 1, 1)}
 
 
 def small(place: str | None = None, **changes) -> Abinet:
@@ -98,8 +97,9 @@ def test_loss_is_its_parts():
     assert fusion.item() == pytest.approx(np.mean(said), rel=1e-5)
 
 
-def test_everything_learns():
-    model = small()
+@pytest.mark.parametrize("changes", [{}, PAPER], ids=["compact", "paper"])
+def test_everything_learns(changes):
+    model = small(**changes)
     model.loss(*batch(model)).total.backward()
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
 
@@ -170,7 +170,7 @@ def test_image_as_onnx(place):
     def images(crops):
         return (torch.randn(crops, 3, 32, 64, generator=generator),)
 
-    assert max(differences(AbinetImage(small(place)), images, told=place == "early")) < 1e-4
+    assert max(differences(AbinetImage(small(place, **PAPER)), images, told=place == "early")) < 1e-4
 
 
 @pytest.mark.parametrize("place", [pytest.param("early", marks=pytest.mark.slow), "late"])

@@ -17,8 +17,10 @@ from wordsight.decoding.iterative import CORRECTIONS
 from wordsight.models.baselines.config import BaselineConfig, cross_entropy
 from wordsight.models.baselines.groups import param_groups
 from wordsight.models.baselines.language import Language, Unit, sinusoids
-from wordsight.models.baselines.resnet import ConvNorm, Norm, ResNet45
+from wordsight.models.baselines.resnet import ConvNorm, ResNet45
+from wordsight.models.clip.image import ConvStage, ConvStem
 from wordsight.models.clipter import Contextual, SceneContext
+from wordsight.models.config import ImageTowerConfig
 from wordsight.models.losses import Losses
 from wordsight.models.registry import register
 from wordsight.text import Charset
@@ -29,12 +31,12 @@ class AbinetConfig(BaselineConfig):
     """Sizes of an ABINet. The defaults are the paper's.
 
     Attributes:
-        widths: channels of the residual network's stages; the last is the width of all that follows.
+        widths: channels of the residual network's stages.
         blocks: in its stages.
+        stem: empty for the residual network. Otherwise the convolutions of a `ConvStem` in its place.
         units: transformer units behind it.
         heads: of all attentions but the one by position, which has one.
         funnel: channels inside the position attention.
-        norm: of all convolutions.
         language_units: of the language model.
         dropout: in all units.
         language_weight: of the language model's own loss.
@@ -42,22 +44,24 @@ class AbinetConfig(BaselineConfig):
 
     widths: tuple[int, ...] = (32, 64, 128, 256, 512)
     blocks: tuple[int, ...] = (3, 4, 6, 6, 3)
+    stem: tuple[tuple[int, int, int], ...] = ()
     units: int = 3
     heads: int = 8
     funnel: int = 64
-    norm: Norm = "batch"
     language_units: int = 4
     dropout: float = 0.1
     language_weight: float = 1.0
 
     @property
     def width(self) -> int:
-        """Of features and language model."""
-        return self.widths[-1]
+        """Of all features: that of the last convolution."""
+        return self.stem[-1][0] if self.stem else self.widths[-1]
 
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns that the backbone makes of an image."""
+        if self.stem:
+            return ImageTowerConfig(self.height, self.width_px, stem=self.stem).grid
         return self.height // 4, self.width_px // 4
 
     @property
@@ -68,15 +72,13 @@ class AbinetConfig(BaselineConfig):
 
 ABINET_PRESETS: dict[str, AbinetConfig] = {
     "abinet": AbinetConfig(charset=Charset.preset("94")),
-    # Group norm instead of batch norm, see `Norm`; no dropout
+    # No dropout; half as many rows of tokens
     "abinet-compact": AbinetConfig(
         charset=Charset.preset("94"),
-        widths=(16, 32, 48, 96, 128),
-        blocks=(1, 1, 1, 1, 1),
+        stem=((32, 2, 2), (64, 2, 2), (64, 1, 1), (128, 2, 1), (128, 1, 1)),
         units=1,
         heads=4,
         funnel=32,
-        norm="group",
         language_units=2,
         dropout=0.0,
     ),
@@ -85,13 +87,13 @@ ABINET_PRESETS: dict[str, AbinetConfig] = {
 
 
 class Backbone(nn.Module):
-    """Residual network and transformer units: images (B, 3, H, W) to (B, H / 4 * W / 4, D)."""
+    """Convolutions and transformer units: images (B, 3, H, W) to (B, rows * columns, D)."""
 
     places: Tensor
 
     def __init__(self, cfg: AbinetConfig) -> None:
         super().__init__()
-        self.resnet = ResNet45(cfg.widths, cfg.blocks, cfg.norm)
+        self.convolutions = ConvStem(cfg.stem) if cfg.stem else ResNet45(cfg.widths, cfg.blocks)
         rows, columns = cfg.grid
         self.register_buffer("places", sinusoids(rows * columns, cfg.width), persistent=False)
         self.dropout = nn.Dropout(cfg.dropout)
@@ -99,7 +101,7 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Tokens, row by row."""
-        x = self.dropout(self.resnet(images).flatten(2).transpose(1, 2) + self.places)
+        x = self.dropout(self.convolutions(images).flatten(2).transpose(1, 2) + self.places)
         for unit in self.units:
             x = unit(x, x)
         return x
@@ -116,25 +118,27 @@ class PositionAttention(nn.Module):
     def __init__(self, cfg: AbinetConfig) -> None:
         super().__init__()
         self.grid = cfg.grid
-        width, funnel, norm = cfg.width, cfg.funnel, cfg.norm
+        # Around a stem there is no batch norm here either
+        conv: Any = ConvStage if cfg.stem else ConvNorm
+        ends, funnel = cfg.width, cfg.funnel
         self.down = nn.ModuleList(
-            ConvNorm(width if i == 0 else funnel, funnel, norm, stride=(1, 2) if i == 0 else (2, 2)) for i in range(4)
+            conv(ends if i == 0 else funnel, funnel, stride=(1, 2) if i == 0 else (2, 2)) for i in range(4)
         )
-        self.up = nn.ModuleList(ConvNorm(funnel, width if i == 3 else funnel, norm) for i in range(4))
-        self.register_buffer("places", sinusoids(cfg.positions, width), persistent=False)
-        self.query = nn.Linear(width, width)
+        self.up = nn.ModuleList(conv(funnel, ends if i == 3 else funnel, stride=(1, 1)) for i in range(4))
+        self.register_buffer("places", sinusoids(cfg.positions, ends), persistent=False)
+        self.query = nn.Linear(ends, ends)
 
     def keys(self, x: Tensor) -> Tensor:
         """What positions are found by: a grid (B, D, rows, columns) to the same shape."""
-        steps = []
+        sizes, steps = [], []
         for down in self.down:
+            sizes.append(x.shape[2:])
             x = down(x)
             steps.append(x)
-        for i, up in enumerate(self.up):
-            across_only = i == len(self.up) - 1
-            x = up(F.interpolate(x, scale_factor=(1.0, 2.0) if across_only else (2.0, 2.0), mode="nearest"))
-            if not across_only:
-                x = x + steps[-2 - i]
+        skips = [*steps[-2::-1], None]
+        for up, size, skip in zip(self.up, reversed(sizes), skips, strict=True):
+            x = up(F.interpolate(x, size, mode="nearest"))
+            x = x if skip is None else x + skip
         return x
 
     def forward(self, features: Tensor) -> Tensor:
@@ -178,7 +182,7 @@ class Abinet(Contextual):
         return {"early": self.cfg.width, "late": self.cfg.width}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
-        """Images (B, 3, H, W) to a grid of tokens (B, H / 4 * W / 4, D)."""
+        """Images (B, 3, H, W) to a grid of tokens (B, rows * columns, D)."""
         return self.fuse("early", self.image_encoder(images), context)
 
     def see(self, memory: Tensor) -> tuple[Tensor, Tensor]:

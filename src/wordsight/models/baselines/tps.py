@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wordsight.models.baselines.resnet import ConvNorm, Norm
+from wordsight.models.baselines.resnet import ConvNorm
 
 
 class Rectifier(nn.Module):
@@ -14,7 +14,6 @@ class Rectifier(nn.Module):
         size: rows and columns of the image, before and after.
         points: fiducial points, an even number of at least 6 (20 in the paper).
         widths: channels of the four convolutions that find them ((64, 128, 256, 512) in the paper).
-        norm: of these convolutions.
 
     It starts as the identity: points are found as offsets from the edges, zero at first. (The released TRBA starts from
     two slanting rows of points instead.)
@@ -23,18 +22,18 @@ class Rectifier(nn.Module):
     pixels: Tensor
     spread: Tensor
 
-    def __init__(self, size: tuple[int, int], points: int, widths: tuple[int, int, int, int], norm: Norm) -> None:
+    def __init__(self, size: tuple[int, int], points: int, widths: tuple[int, int, int, int]) -> None:
         super().__init__()
         self.size = size
         first, second, third, last = widths
         self.features = nn.Sequential(
-            ConvNorm(3, first, norm),
+            ConvNorm(3, first),
             nn.MaxPool2d(2),
-            ConvNorm(first, second, norm),
+            ConvNorm(first, second),
             nn.MaxPool2d(2),
-            ConvNorm(second, third, norm),
+            ConvNorm(second, third),
             nn.MaxPool2d(2),
-            ConvNorm(third, last, norm),
+            ConvNorm(third, last),
         )
         self.offsets = nn.Sequential(nn.Linear(last, last // 2), nn.ReLU(), nn.Linear(last // 2, 2 * points))
         for parameter in self.offsets[2].parameters():

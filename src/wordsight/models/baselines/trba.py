@@ -7,11 +7,14 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from wordsight.errors import ConfigError
 from wordsight.models.baselines.config import BaselineConfig, cross_entropy
 from wordsight.models.baselines.groups import param_groups
-from wordsight.models.baselines.resnet import Norm, ResNet29
+from wordsight.models.baselines.resnet import ResNet29
 from wordsight.models.baselines.tps import Rectifier
+from wordsight.models.clip.image import ConvStem
 from wordsight.models.clipter.context import Contextual, SceneContext
+from wordsight.models.config import ImageTowerConfig
 from wordsight.models.losses import Losses
 from wordsight.models.registry import register
 from wordsight.text import Charset
@@ -26,24 +29,40 @@ class TrbaConfig(BaselineConfig):
         locator: channels of the convolutions that find them.
         width: channels of the residual network.
         blocks: in its four stages.
-        norm: of all convolutions.
+        stem: empty for the residual network. Otherwise the convolutions of a `ConvStem` in its place.
         hidden: width of the recurrent layers, of each direction.
+
+    Raises:
+        ConfigError: the stem leaves more than one row.
     """
 
     points: int = 20
     locator: tuple[int, int, int, int] = (64, 128, 256, 512)
     width: int = 512
     blocks: tuple[int, int, int, int] = (1, 2, 5, 3)
-    norm: Norm = "batch"
+    stem: tuple[tuple[int, int, int], ...] = ()
     hidden: int = 256
+
+    def __post_init__(self) -> None:
+        rows, _ = ImageTowerConfig(self.height, self.width_px, stem=self.stem).grid if self.stem else (1, 0)
+        if rows != 1:
+            raise ConfigError(f"the stem makes {rows} rows of {self.height} pixels: it must make one")
+
+    @property
+    def channels(self) -> int:
+        """Width of a column."""
+        return self.stem[-1][0] if self.stem else self.width
 
 
 TRBA_PRESETS: dict[str, TrbaConfig] = {
     # As published, but for three colours and 128 columns, as in PARSeq's comparison (there: grey and 100)
     "trba": TrbaConfig(charset=Charset.preset("94")),
-    # Group norm instead of batch norm, see `Norm`; no rectification
+    # Without rectification; the convolutions of clip4str-tiny
     "trba-compact": TrbaConfig(
-        charset=Charset.preset("94"), points=0, width=128, blocks=(1, 1, 1, 1), norm="group", hidden=128
+        charset=Charset.preset("94"),
+        points=0,
+        stem=((32, 2, 2), (64, 2, 2), (64, 1, 1), (128, 2, 1), (192, 2, 1), (192, 2, 1)),
+        hidden=128,
     ),
 }
 """Models by name: the paper's, and a compact one of our own."""
@@ -137,10 +156,10 @@ class Trba(Contextual):
         self.tokenizer = cfg.tokenizer
         size = (cfg.height, cfg.width_px)
         self.image_encoder = nn.Sequential(
-            Rectifier(size, cfg.points, cfg.locator, cfg.norm) if cfg.points else nn.Identity(),
-            ResNet29(cfg.width, cfg.blocks, cfg.norm),
+            Rectifier(size, cfg.points, cfg.locator) if cfg.points else nn.Identity(),
+            ConvStem(cfg.stem) if cfg.stem else ResNet29(cfg.width, cfg.blocks),
         )
-        self.sequence = nn.Sequential(Sequence(cfg.width, cfg.hidden), Sequence(cfg.hidden, cfg.hidden))
+        self.sequence = nn.Sequential(Sequence(cfg.channels, cfg.hidden), Sequence(cfg.hidden, cfg.hidden))
         self.cell = AttentionCell(cfg.hidden, self.tokenizer.vocab_size, self.tokenizer.num_classes)
 
     @property
@@ -149,7 +168,7 @@ class Trba(Contextual):
         return {"early": self.cfg.hidden, "late": self.cfg.hidden}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
-        """Images (B, 3, H, W) to the columns that the letters are read from (B, W / 4 + 1, hidden)."""
+        """Images (B, 3, H, W) to the columns that letters are read from (B, L, hidden), in the paper W / 4 + 1."""
         columns = self.image_encoder(images).squeeze(2).transpose(1, 2)  # (B, L, width)
         return self.fuse("early", self.sequence(columns), context)
 
