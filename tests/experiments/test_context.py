@@ -219,7 +219,7 @@ def test_a_gate_that_is_shut_changes_nothing(folder, lab):
     assert set(found.gates["early"]) == {0.0}
 
 
-@pytest.mark.parametrize("recognizer", ["crnn", "vitstr", "clip4str"])
+@pytest.mark.parametrize("recognizer", ["crnn", "vitstr", "trba", "abinet", "clip4str"])
 @pytest.mark.parametrize("place", ["early", "late"])
 def test_every_recognizer_takes_part(lab, recognizer, place):
     arm = Arm("x", recognizer, clipter=replace(CONTEXT, place=place))

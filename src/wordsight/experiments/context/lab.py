@@ -117,7 +117,8 @@ class Laboratory:
         self._found: dict[Any, Words] = {}
         self._words: dict[Any, list[tuple[Words, Words]]] = {}
         self._caches: dict[Any, tuple[SceneEncoder, SceneCache]] = {}
-        self._told: dict[Any, Told] = {}
+        self._told: dict[Any, tuple[Words, Told]] = {}
+        self._training: dict[Any, Words] = {}
         self._loose: dict[bool, tuple[list[Pixels], list[str]]] = {}
 
     def charset(self, arm: Arm) -> Charset:
@@ -172,9 +173,13 @@ class Laboratory:
 
     def training(self, arm: Arm, fold: int) -> Words:
         """The words of the second stage of an arm."""
-        charset = self.charset(arm)
-        words = self.words(arm.source)[fold][0]
-        return training_part(words, arm.source, lambda label: not rejection(label, charset, LONGEST))
+        name = arm.source, fold
+        if name not in self._training:
+            charset = self.charset(arm)
+            words = self.words(arm.source)[fold][0]
+            usable = training_part(words, arm.source, lambda label: not rejection(label, charset, LONGEST))
+            self._training[name] = usable
+        return self._training[name]
 
     def encoder_name(self, arm: Arm) -> str:
         """What `load_encoder` is told; the rendered-scene encoder is made where no other is given."""
@@ -221,8 +226,9 @@ class Laboratory:
         if name not in self._told:
             if len(self._told) > 40:  # tokens of a view of one set: megabytes
                 self._told.clear()
-            self._told[name] = told(words, view, cache, encoder.width, pairing)
-        return self._told[name]
+            # The words are kept beside it: another object must not come by their id
+            self._told[name] = words, told(words, view, cache, encoder.width, pairing)
+        return self._told[name][1]
 
     def stage_one(self, arm: Arm, fold: int) -> Path:
         """Checkpoint folder of the recognizer that an arm starts from; its config.json names the vocabulary."""

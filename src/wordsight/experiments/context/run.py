@@ -179,11 +179,10 @@ def trained(arm: Arm, lab: Laboratory, seed: int, fold: int, deadline: float = f
     )
     encoder = lab.scene_encoder(arm).identity if arm.clipter else ""
     data = one.train_scenes if arm.source.rendered else [str(one.data), fold, one.folds]
+    begun = start.name if start.is_relative_to(lab.out) else str(start)
     # Without a fusion nobody is shown anything
     same = replace(arm, name="", timed=False, watched=False, encoder="", view=arm.view if arm.clipter else REAL)
-    folder = (
-        lab.out / "trained" / f"{key(asdict(same), asdict(plan), str(start), encoder, data, one.wear)}-{seed}-{fold}"
-    )
+    folder = lab.out / "trained" / f"{key(asdict(same), asdict(plan), begun, encoder, data, one.wear)}-{seed}-{fold}"
     if (folder / "config.json").is_file():
         return folder
     if time.monotonic() > deadline:
