@@ -23,6 +23,7 @@ from wordsight.reading.order import reading_order
 from wordsight.reading.scenes import Scene, of_crops
 from wordsight.reading.strips import Look, Strip
 from wordsight.results import Line, Photo, Word, as_polygon
+from wordsight.text import CharTokenizer, Constraint
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ Source: TypeAlias = str | Path | bytes | NDArray[Any] | Image.Image
 DETECTED_CONFIDENCE = 0.3
 """From here on a word that the detector found counts, unless the user says otherwise.
 
-On the last 120 scenes of ICDAR 2015's training set the end-to-end H-mean was 58.6 with all words, 61.1 from 0.1 on, 62.3
-from 0.2 on, 62.9 from 0.3 on and 62.4 from 0.4 on.
+On the last 120 scenes of ICDAR 2015's training set the end-to-end H-mean was 58.6 with all words, 61.1 from 0.1 on,
+62.3 from 0.2 on, 62.9 from 0.3 on and 62.4 from 0.4 on.
 """
 
 
@@ -97,11 +98,18 @@ class Reader:
         batch_size: how many crops go through the recognizer at a time. It does not change the results.
         mode: how CLIP4STR decodes: "full", "visual" (without the cross-modal branch) or "parallel" (one pass per branch
             instead of a greedy reading), see `wordsight.decoding.read_psm`. All refine what they read.
+        allow: the characters that words may be made of. One of this and the following two at most.
+        pattern: a regular expression that words must match as a whole.
+        lexicon: what words may be, letters in either case.
+
+    Under one of the last three a word that looks far more like something else is marked `outside` and its confidence
+    lowered, so that detected words are left out by default. Boxes that are read in parts (over six times as wide as
+    high) are held to it part by part.
 
     Raises:
         ModelError: there is no such model, or its pack is damaged.
         DeviceError: the device is not available.
-        ConfigError: a number is out of range, or there is no such mode.
+        ConfigError: a number is out of range, there is no such mode, or nothing that is allowed can be written.
     """
 
     _recognizer: Recognizer
@@ -120,11 +128,16 @@ class Reader:
         min_confidence: float | None = None,
         batch_size: int = 32,
         mode: Mode = "full",
+        allow: str | None = None,
+        pattern: str | None = None,
+        lexicon: Iterable[str] | None = None,
     ) -> None:
         from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
         _check("threads", threads is None or threads >= 1, "at least 1, or None")
-        recognizer = OnnxRecognizer(load_pack(find_model(model)), device=device, threads=threads, mode=mode)
+        pack = load_pack(find_model(model))
+        constraint = _constraint(pack.tokenizer, allow, pattern, lexicon)
+        recognizer = OnnxRecognizer(pack, device=device, threads=threads, mode=mode, constraint=constraint)
         self._keep(recognizer, lambda: _pp_ocr(threads), max_pixels, min_confidence, batch_size)
 
     @classmethod
@@ -361,6 +374,18 @@ def _pp_ocr(threads: int | None) -> Detector:
     from wordsight.detect import PPOCRDetector
 
     return PPOCRDetector(threads=threads)
+
+
+def _constraint(
+    tokenizer: CharTokenizer, allow: str | None, pattern: str | None, lexicon: Iterable[str] | None
+) -> Constraint | None:
+    if sum(given is not None for given in (allow, pattern, lexicon)) > 1:
+        raise ConfigError("allow, pattern and lexicon exclude each other: give one of them")
+    if allow is not None:
+        return Constraint.allow(allow, tokenizer)
+    if pattern is not None:
+        return Constraint.pattern(pattern, tokenizer)
+    return None if lexicon is None else Constraint.lexicon(lexicon, tokenizer)
 
 
 def _check(name: str, good: bool, wanted: str) -> None:

@@ -36,12 +36,14 @@ class Word:
             end of the word. 0 to 1.
         polygon: its outline, in pixels of the upright image.
         chars: one entry for each character of `text`, with probability and alternatives.
+        outside: the reader was told what words may be, and what is written here looks far more like something else.
     """
 
     text: str
     confidence: float
     polygon: Polygon
     chars: tuple[Char, ...] = ()
+    outside: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As plain Python values; see docs/results.md."""
@@ -57,7 +59,7 @@ class Word:
                 }
                 for char in self.chars
             ],
-        }
+        } | ({"outside": True} if self.outside else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Word":
@@ -66,7 +68,8 @@ class Word:
             Char(c["text"], c["probability"], tuple((text, p) for text, p in c["alternatives"]))
             for c in values["chars"]
         )
-        return cls(values["text"], values["confidence"], as_polygon(values["polygon"]), chars)
+        outside = values.get("outside", False)
+        return cls(values["text"], values["confidence"], as_polygon(values["polygon"]), chars, outside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ def made(board: Board, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object
         if device == "cuda":
             raise DeviceError("cuda is not here: use cpu")
         readers.append({"model": model, "device": device, "threads": threads, **options})
-        del options["mode"]  # a matter of how the recognizer is made; here it is made already
+        for name in ("mode", "allow", "pattern", "lexicon"):  # how the recognizer is made; here it is made already
+            del options[name]
         return Reader.of(board.reader, board, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr("wordsight.reader.Reader", make)
@@ -72,6 +73,9 @@ def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[di
             "min_confidence": None,
             "batch_size": 32,
             "mode": "full",
+            "allow": None,
+            "pattern": None,
+            "lexicon": None,
         }
     ]
 
@@ -88,6 +92,9 @@ def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) ->
             "min_confidence": 0.2,
             "batch_size": 5,
             "mode": "visual",
+            "allow": None,
+            "pattern": None,
+            "lexicon": None,
         }
     ]
 
@@ -322,3 +329,15 @@ def test_file_names_that_are_no_text_are_printed(photo: Path) -> None:
     result = run(strange, "--format", "jsonl")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["source"].endswith("caf\ufffd.png")
+
+
+def test_constraints_reach_the_reader(made, tmp_path: Path, board: Board):
+    photo = save(board.image, tmp_path / "photo.png")
+    (tmp_path / "words.txt").write_text("exit\ncafe\n", encoding="utf-8-sig")
+    assert run(photo, "--lexicon", tmp_path / "words.txt").exit_code == 0
+    assert made[-1]["lexicon"] == ["exit", "cafe"]
+    assert run(photo, "--pattern", r"\d+").exit_code == 0
+    assert (made[-1]["pattern"], made[-1]["lexicon"]) == (r"\d+", None)
+    missing = run(photo, "--lexicon", tmp_path / "none.txt")
+    assert missing.exit_code == 2
+    assert "list of words" in missing.output

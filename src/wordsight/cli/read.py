@@ -70,6 +70,13 @@ def read(
             help="Tell the model of the whole photo with every word. By default if it can be told (CLIPTER).",
         ),
     ] = None,
+    allow: Annotated[str | None, typer.Option(metavar="CHARACTERS", help="Read nothing but these characters.")] = None,
+    pattern: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Read nothing but words that match as a whole.")
+    ] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Read nothing but the words of this list, one a line.")
+    ] = None,
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures.")] = 100_000_000,
 ) -> None:
     """Read the words in photos, or in crops.
@@ -95,6 +102,9 @@ def read(
         min_confidence=min_confidence,
         batch_size=batch_size,
         mode=mode.value,
+        allow=allow,
+        pattern=pattern,
+        lexicon=lexicon and _lines(lexicon),
     )
     if context and not reader.takes_scenes:
         _refuse(f"{model} reads without context: leave out --context, or take a model with CLIPTER")
@@ -142,6 +152,13 @@ def read(
         failed = True
     if failed:
         raise typer.Exit(1)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        _refuse(f"{path} cannot be read as a list of words ({error}): give a text file in UTF-8")
 
 
 def _start(boxes: Path | None, *args: Any, **options: Any) -> tuple["Reader", BoxFile | None]:

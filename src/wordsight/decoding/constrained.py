@@ -37,7 +37,7 @@ def read_constrained(
     Greedy steps choose among the characters from which an allowed text can still be reached; a first draft and
     refinements, which read all positions at once, are the allowed text that gives up least (`Rule.jointly`).
     Probabilities are those among what was allowed. `Reading.outside` compares the visual decoder's likelihoods of the
-    allowed text and of the free reading.
+    allowed text and of the free reading; what is outside has its confidence lowered by as much as they differ.
 
     Raises:
         ConfigError: there is no such mode, or all that is allowed is longer than the recognizer can write.
@@ -63,5 +63,8 @@ def read_constrained(
     freely = passes.likelihood(branch, [said[i][: spec.max_length] for i in rows])
     allowed = passes.likelihood(branch, [spec.tokenizer.ids(one.text) for one in found])
     for i, one, gap in zip(rows, found, freely - allowed, strict=True):
-        free[i] = replace(one, outside=bool(gap > math.log(OUTSIDE)))
+        if gap > math.log(OUTSIDE):
+            lowered = one.confidence * math.exp(-gap)
+            one = replace(one, outside=True, confidence=lowered, free_confidence=free[i].confidence)
+        free[i] = one
     return free

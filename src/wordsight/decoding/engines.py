@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+from wordsight.decoding.constrained import read_constrained
 from wordsight.decoding.context import InContext, WithContext
 from wordsight.decoding.ctc import read_ctc
 from wordsight.decoding.graphs import Floats, Ids, Rows, Spec
@@ -11,6 +12,7 @@ from wordsight.decoding.psm import Mode, Passes, PsmSpec, check_mode, read_psm
 from wordsight.decoding.readings import Reading
 from wordsight.decoding.recurrent import read_recurrent
 from wordsight.errors import ConfigError
+from wordsight.text import Constraint
 
 
 class Engine(Protocol):
@@ -77,7 +79,7 @@ GRAPHS: dict[str, Any] = {"ctc": Looks, "parallel": Looks, "recurrent": Steps, "
 """What turns an engine into the graphs of a kind; those of `psm` are more than names: `OnnxGraphs`, `TorchGraphs`."""
 
 
-def check_decoding(decoding: str, mode: str, refine_iters: int) -> None:
+def check_decoding(decoding: str, mode: str, refine_iters: int, constrained: bool = False) -> None:
     """Refuse what a recognizer of this kind cannot be told to do.
 
     Raises:
@@ -86,6 +88,10 @@ def check_decoding(decoding: str, mode: str, refine_iters: int) -> None:
     check_mode(mode, refine_iters)
     if decoding != "psm" and mode != "full":
         raise ConfigError(f"mode {mode!r} is for PARSeq and CLIP4STR, this model decodes by {decoding!r}: choose full")
+    if decoding != "psm" and constrained:
+        raise ConfigError(
+            f"constraints are for PARSeq and CLIP4STR, this model decodes by {decoding!r}: leave them out"
+        )
 
 
 def read_images(
@@ -98,6 +104,7 @@ def read_images(
     mode: Mode = "full",
     refine_iters: int | None = None,
     temperature: float = 1.0,
+    constraint: Constraint | None = None,
 ) -> tuple[list[Reading], Passes | None]:
     """Reads images (B, 3, H, W) by a recognizer of any kind; what a row reads does not depend on the other rows.
 
@@ -110,15 +117,21 @@ def read_images(
         mode: Of `psm`, see `read_psm`.
         refine_iters: Refinements of `psm` (None: 1), corrections of `iterative` (None: as in the paper).
         temperature: Divides the logits before the softmax of the probabilities.
+        constraint: What may be read; of `psm`, see `read_constrained`.
 
     Returns:
-        The readings; and how often each graph of a `psm` recognizer ran.
+        The readings; and how often each graph of a `psm` recognizer ran, where it read freely.
     """
     if context is not None:
         graphs = InContext(graphs, context)
     if decoding == "psm":
         assert isinstance(spec, PsmSpec)  # noqa: S101  (for the type checker)
         iters = 1 if refine_iters is None else refine_iters
+        if constraint is not None:
+            found = read_constrained(
+                graphs, images, spec, constraint, mode=mode, refine_iters=iters, temperature=temperature
+            )
+            return found, None
         return read_psm(graphs, images, spec, mode=mode, refine_iters=iters, temperature=temperature)
     if decoding == "iterative":
         count = CORRECTIONS if refine_iters is None else refine_iters

@@ -22,13 +22,20 @@ class Char:
 class Reading:
     """The text of one crop. `confidence` is the product of the probabilities of its characters and of [E].
 
-    `outside`: it was read under a constraint, and what is written there looks far more like something else.
+    `outside`: it was read under a constraint, and what is written there looks far more like something else, which
+    without the constraint would be read with `free_confidence`.
     """
 
     text: str
     confidence: float
     chars: tuple[Char, ...] = ()
     outside: bool = False
+    free_confidence: float | None = None
+
+    @property
+    def clarity(self) -> float:
+        """How sure it is of what it sees, allowed or not: what tells which way up a picture is."""
+        return self.confidence if self.free_confidence is None else self.free_confidence
 
 
 def text_length(ids: npt.NDArray[np.int64], eos: int) -> npt.NDArray[np.int64]:

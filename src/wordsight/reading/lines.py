@@ -112,7 +112,7 @@ def _mean(readings: Sequence[Reading]) -> float:
     """The geometric mean of the probabilities of all characters and word ends, empty readings left out."""
     full = [reading for reading in readings if reading.text] or readings
     count = sum(len(reading.chars) + 1 for reading in full)
-    return math.exp(sum(math.log(max(reading.confidence, 1e-300)) for reading in full) / count)
+    return math.exp(sum(math.log(max(reading.clarity, 1e-300)) for reading in full) / count)
 
 
 def _look(strip: Strip, span: Span) -> Look:
@@ -139,7 +139,7 @@ def words(attempt: Attempt) -> list[Word]:
             end = ending(reading) if k == len(runs) - 1 else 1.0
             confidence = end * math.prod(char.probability for char in chars)
             text = "".join(char.text for char in chars)
-            out.append(Word(text, confidence, as_polygon(attempt.strip.outline(span)), chars))
+            out.append(Word(text, confidence, as_polygon(attempt.strip.outline(span)), chars, reading.outside))
     return out
 
 
@@ -151,7 +151,8 @@ def one_word(attempt: Attempt) -> Word:
         chars += [Char(" ", 1.0), *reading.chars]  # a gap so wide that it was seen without reading
     confidence = math.prod(reading.confidence for reading in full)
     text = "".join(char.text for char in chars)
-    return Word(text, confidence, as_polygon(attempt.strip.polygon), tuple(chars))
+    outside = any(reading.outside for reading in full)
+    return Word(text, confidence, as_polygon(attempt.strip.polygon), tuple(chars), outside)
 
 
 def _runs(chars: Sequence[Char]) -> list[tuple[int, int]]:

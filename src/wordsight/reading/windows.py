@@ -73,7 +73,9 @@ def merge(readings: Sequence[Reading], spans: Sequence[Span]) -> Reading:
         merged = _join(merged, right, (right_span[0], left_span[1]))
     chars = tuple(place.char for place in merged)
     confidence = ending(readings[-1]) * math.prod(char.probability for char in chars)
-    return Reading("".join(char.text for char in chars), confidence, chars)
+    outside = any(reading.outside for reading in readings)
+    clarity = math.prod(reading.clarity for reading in readings) if outside else None
+    return Reading("".join(char.text for char in chars), confidence, chars, outside, clarity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from wordsight.runtime.onnx import OnnxEngine, OnnxGraphs
 from wordsight.runtime.pack import Pack
 from wordsight.runtime.sessions import choose, open_session, processors
 from wordsight.runtime.signatures import SCENE
-from wordsight.text import Charset
+from wordsight.text import Charset, Constraint
 
 
 class OnnxRecognizer:
@@ -30,6 +30,7 @@ class OnnxRecognizer:
         threads: Threads of one graph run; None for as many as there are processors for this process.
         mode: How it decodes: "full", "visual" or "parallel", see `read_psm`. Kinds other than `psm` know "full" alone.
         refine_iters: Refinements (of `iterative` packs: corrections); None for what the pack says.
+        constraint: What may be read, in the pack's own characters; `psm` packs alone.
 
     Raises:
         DeviceError: the device is not available.
@@ -45,11 +46,13 @@ class OnnxRecognizer:
         *,
         mode: Mode = "full",
         refine_iters: int | None = None,
+        constraint: Constraint | None = None,
     ) -> None:
         self.pack = pack
         self.mode = mode
         self.refine_iters = pack.refine_iters if refine_iters is None else refine_iters
-        check_decoding(pack.decoding, mode, self.refine_iters)
+        self.constraint = constraint
+        check_decoding(pack.decoding, mode, self.refine_iters, constraint is not None)
         self.threads = threads = threads or processors()
         self.provider = provider = choose(pack, device, self.threads)
         self._graphs: Any
@@ -110,6 +113,7 @@ class OnnxRecognizer:
             mode=self.mode,
             refine_iters=self.refine_iters,
             temperature=self.pack.temperature,
+            constraint=self.constraint,
         )
 
     def _check(self, scenes: Scenes, crops: int) -> None:
