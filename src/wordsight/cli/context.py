@@ -63,6 +63,7 @@ def context(
         lr=lr,
         train_scenes=scenes,
         test_scenes=test_scenes,
+        loose_words=4 * scenes,
         wear=wear,
         encoder=encoder[0] if encoder else None,
         resolution=resolution,

@@ -1,0 +1,27 @@
+import json
+
+from typer.testing import CliRunner
+
+from wordsight.cli.app import app
+from wordsight.cli.main import main  # noqa: F401  (gathers the verbs)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["context", *map(str, arguments)])
+
+
+def test_an_experiment_in_three_files(tmp_path):
+    small = ["--steps", 2, "--steps-one", 2, "--batch-size", 4, "--scenes", 20, "--test-scenes", 4, "--seeds", 1]
+    done = run("gate", *small, "--encoder", "random", "-o", tmp_path)
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "gate.json").read_text())
+    assert found["encoder"] == "random"
+    assert {arm["status"] for arm in found["arms"]} == {"done"}
+    assert (tmp_path / "gate.md").read_text().startswith("# gate\n")
+    assert "gate.json, gate.md" in done.output
+
+
+def test_what_cannot_be_run_is_said():
+    assert "choose one of dial" in str(run("magic").exception)
+    assert "needs scenes of ic15, svt: give --data" in str(run("first-three").exception)
+    assert "RECOGNIZER=FOLDER" in str(run("vlm", "--start", "parseq").exception)
