@@ -12,13 +12,13 @@ def run(*arguments):
 
 def test_an_experiment_in_three_files(tmp_path):
     small = ["--steps", 2, "--steps-one", 2, "--batch-size", 4, "--scenes", 20, "--test-scenes", 4, "--seeds", 1]
-    done = run("gate", *small, "--encoder", "random", "-o", tmp_path)
+    done = run("oov", *small, "--encoder", "random", "-o", tmp_path)
     assert done.exit_code == 0, done.output
-    found = json.loads((tmp_path / "gate.json").read_text())
+    found = json.loads((tmp_path / "oov.json").read_text())
     assert found["encoder"] == "random"
     assert {arm["status"] for arm in found["arms"]} == {"done"}
-    assert (tmp_path / "gate.md").read_text().startswith("# gate\n")
-    assert "gate.json, gate.md" in done.output
+    assert (tmp_path / "oov.md").read_text().startswith("# oov\n")
+    assert "oov.json, oov.md" in done.output
 
 
 def test_what_cannot_be_run_is_said():
