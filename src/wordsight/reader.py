@@ -144,15 +144,15 @@ class Reader:
     def of(
         cls,
         recognizer: Recognizer,
-        detector: Detector,
+        detector: Detector | None = None,
         *,
         max_pixels: int = MAX_PIXELS,
         min_confidence: float | None = None,
         batch_size: int = 32,
     ) -> "Reader":
-        """A reader of parts that are there already."""
+        """A reader of parts that are there already; without a detector it takes PP-OCR's."""
         reader = cls.__new__(cls)
-        reader._keep(recognizer, lambda: detector, max_pixels, min_confidence, batch_size)
+        reader._keep(recognizer, lambda: detector or _pp_ocr(None), max_pixels, min_confidence, batch_size)
         return reader
 
     def _keep(

@@ -15,13 +15,17 @@ CALIBRATION_BINS = 15  # Guo et al. 2017, "On Calibration of Modern Neural Netwo
 
 @dataclass(frozen=True)
 class Record:
-    """What a recognizer read on one crop, and what stands there, both raw: any protocol can be applied later."""
+    """What a recognizer read on one crop, and what stands there, both raw: any protocol can be applied later.
+
+    `scene` says whether it was told of the scene; None for one that cannot be.
+    """
 
     dataset: str
     id: str
     label: str
     text: str
     confidence: float
+    scene: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Score:
         ece: expected calibration error of the confidence that a word is right, 15 bins of equal width.
         confidence: mean confidence.
         left_out: reason -> number of samples that the protocol does not count.
+        scenes: with how many of the counted samples a scene was available; None for a recognizer that takes none.
     """
 
     dataset: str
@@ -47,6 +52,7 @@ class Score:
     ece: float
     confidence: float
     left_out: dict[str, int] = field(default_factory=dict)
+    scenes: int | None = None
 
     @property
     def accuracy(self) -> float:
@@ -69,6 +75,7 @@ class Average:
     weighted_ned: float
     arithmetic_ned: float
     group: str = ""
+    scenes: int | None = None
 
 
 def similarity(label: str, text: str) -> float:
@@ -100,7 +107,7 @@ def score(records: Sequence[Record], protocol: Protocol, dataset: str = "") -> S
     """Scores readings of one data set (named after the first record's unless `dataset` is given)."""
     dataset = dataset or (records[0].dataset if records else "")
     left_out: Counter[str] = Counter()
-    confidences, right, similarities = [], [], []
+    confidences, right, similarities, scenes = [], [], [], []
     errors = characters = 0
     for record in records:
         if reason := protocol.reject(record.label):
@@ -110,6 +117,7 @@ def score(records: Sequence[Record], protocol: Protocol, dataset: str = "") -> S
         confidences.append(record.confidence)
         right.append(label == text)
         similarities.append(similarity(label, text))
+        scenes.append(record.scene)
         errors += Levenshtein.distance(label, text)
         characters += len(label)
     n = len(right)
@@ -124,6 +132,7 @@ def score(records: Sequence[Record], protocol: Protocol, dataset: str = "") -> S
         ece=calibration_error(confidences, right),
         confidence=sum(confidences) / n if n else nothing,
         left_out=dict(left_out),
+        scenes=None if None in scenes or not scenes else sum(map(bool, scenes)),
     )
 
 
@@ -135,6 +144,7 @@ def averages(scores: Sequence[Score], group: str = "") -> list[Average]:
         if len(mine) < 2:
             continue
         n = sum(s.n for s in mine)
+        scenes = [s.scenes for s in mine]
         out.append(
             Average(
                 protocol=protocol,
@@ -145,6 +155,7 @@ def averages(scores: Sequence[Score], group: str = "") -> list[Average]:
                 weighted_ned=sum(s.ned * s.n for s in mine) / n,
                 arithmetic_ned=sum(s.ned for s in mine) / len(mine),
                 group=group,
+                scenes=None if None in scenes else sum(filter(None, scenes)),
             )
         )
     return out

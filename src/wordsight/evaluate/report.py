@@ -69,7 +69,7 @@ _SPOTTING_COLUMNS = ("data", "scenes", "words", "found", "what", "precision %", 
 
 
 def word_rows(report: Report) -> list[tuple[str, ...]]:
-    """The cells of the word table, averages last."""
+    """The cells of the word table, averages last; one more where the recognizer takes scenes."""
     rows: list[tuple[str, ...]] = [
         (
             s.dataset,
@@ -89,7 +89,15 @@ def word_rows(report: Report) -> list[tuple[str, ...]]:
         group = f"{a.group}: " if a.group else ""
         rows.append((f"{group}all {a.n} samples", a.protocol, str(a.n), *weighted, "", "", ""))
         rows.append((f"{group}mean of {a.sets} sets", a.protocol, str(a.n), *arithmetic, "", "", ""))
-    return rows
+    if not _told(report):
+        return rows
+    behind = [*report.scores, *(a for a in report.averages for _ in range(2))]  # each row's
+    return [(*row, f"{s.scenes or 0}/{s.n}") for row, s in zip(rows, behind, strict=True)]
+
+
+def _told(report: Report) -> bool:
+    """Whether the recognizer takes scenes."""
+    return any(score.scenes is not None for score in report.scores)
 
 
 def spotting_rows(report: Report) -> list[tuple[str, ...]]:
@@ -131,7 +139,8 @@ def tables(report: Report) -> list[Table]:
 def _sections(report: Report) -> Iterable[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
     settings = "".join(f", {name} {value}" for name, value in report.settings.items())
     if report.scores:
-        yield f"{report.model}: words{settings}", _WORD_COLUMNS, word_rows(report)
+        columns = (*_WORD_COLUMNS, "scene available") if _told(report) else _WORD_COLUMNS
+        yield f"{report.model}: words{settings}", columns, word_rows(report)
     if report.spotting:
         yield f"{report.model}: scenes, IoU > 0.5, (+don't care){settings}", _SPOTTING_COLUMNS, spotting_rows(report)
     for comparison in report.comparisons:

@@ -1,15 +1,21 @@
 """Reading with a torch recognizer of any decoding kind."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from wordsight.decoding import Floats, Mode, Reading
+from wordsight.decoding.context import Scenes
 from wordsight.decoding.engines import GRAPHS, check_decoding, read_images
+from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
 from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.clipter.context import SceneContext
+from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.parts import parts
 
 
@@ -21,16 +27,26 @@ class TorchRecognizer:
         mode: How it decodes: "full", "visual" or "parallel", see `read_psm`. Kinds other than `psm` know "full" alone.
         cross: False leaves the cross-modal branch out, for a model whose visual branch alone is trained.
         refine_iters: Refinements of `psm`, corrections of `iterative`; None: as in the papers.
+        scenes: What encodes photos for a model that is told of them; a `Reader` needs it.
 
     Raises:
         ConfigError: there is no such mode.
     """
 
-    def __init__(self, model: Any, mode: Mode = "full", *, cross: bool = True, refine_iters: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        mode: Mode = "full",
+        *,
+        cross: bool = True,
+        refine_iters: int | None = None,
+        scenes: SceneEncoder | None = None,
+    ) -> None:
         check_decoding(model.decoding, mode, refine_iters or 0)
         self.model = model
         self.mode = mode
         self.refine_iters = refine_iters
+        self.scenes = scenes
         self._graphs: Any
         if model.decoding == "psm":
             self._spec: Any = model.cfg.psm
@@ -45,11 +61,33 @@ class TorchRecognizer:
         spec: Preprocessing = self.model.cfg.preprocessing
         return spec
 
-    def read(self, images: Floats, context: SceneContext | None = None) -> list[Reading]:
-        """Read prepared crops (B, 3, H, W) as one batch, told of the scenes `context`.
+    @property
+    def provider(self) -> str:
+        """What it runs on."""
+        return f"torch on {next(self.model.parameters()).device}"
+
+    @property
+    def scene_encoder(self) -> str | None:
+        """What makes tokens of scenes; None where nothing does."""
+        return self.scenes.identity if self.scenes else None
+
+    def encode_scenes(self, photos: Sequence[npt.NDArray[np.uint8]]) -> Floats:
+        """Photos, uint8 RGB (h, w, 3), to scene tokens (N, M, D).
+
+        Raises:
+            ConfigError: it has no encoder.
+        """
+        if self.scenes is None:
+            raise ConfigError("this recognizer was made without a scene encoder: give it one")
+        return self.scenes.encode(photos).float().cpu().numpy()
+
+    def read(self, images: Floats, context: SceneContext | Scenes | None = None) -> list[Reading]:
+        """Read prepared crops (B, 3, H, W) as one batch, told of the scenes `context`, in torch or in NumPy.
 
         A crop's reading does not depend on the others.
         """
+        if isinstance(context, Scenes):
+            context = _tensors(context)
         readings, _ = read_images(
             self.model.decoding,
             self._graphs,
@@ -60,6 +98,11 @@ class TorchRecognizer:
             refine_iters=self.refine_iters,
         )
         return readings
+
+
+def _tensors(scenes: Scenes) -> SceneContext:
+    tokens, index, present = (torch.from_numpy(x) for x in (scenes.tokens, scenes.index, scenes.present))
+    return SceneContext(tokens, index, present, None if scenes.boxes is None else torch.from_numpy(scenes.boxes))
 
 
 class TorchEngine:
