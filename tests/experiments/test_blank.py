@@ -43,7 +43,7 @@ def test_only_the_scene_tells_the_word(lab):
     train, test = lab.training(arm, 0), lab.words(BLANK)[0][1]
     assert CONTEXT.kernel is not None
     model, _ = checkpoint.load(trained(arm, lab, 0, 0))
-    assert accuracy(read(model, train, arm.damage, lab.told(arm, train, View(), 0)), train, charset) == 1.0
+    assert accuracy(read(model, train, arm.crops, lab.told(arm, train, View(), 0)), train, charset) == 1.0
 
     found = run_arm(arm, (OWN, OTHER, NONE), lab, 0)
     assert accuracy(found.texts[OWN.name], test, charset) >= 0.9

@@ -13,7 +13,7 @@ from wordsight.models.clipter import ClipterConfig
 CONTEXT = ClipterConfig(kernel=2, fusion="mh-ca-mini")
 """What an arm has unless it says otherwise: early, MH-CA mini, convex gate, 2 x 2 pooling; the run's encoder."""
 
-RENDERED, REAL, CLEAN = Source(), View(), Damage()
+RENDERED, REAL, CLEAN, HARD = Source(), View(), Damage(), Damage("any")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Arm:
         encoder: "given": the user's, or the rendered-scene encoder; "random": the same, untrained; or another one's
             name, as `SceneEncoder.load` takes it.
         view: what scenes it is shown in training.
-        damage: what is done to crops, in training and where a condition does not say otherwise.
+        damage: what is done to crops, in training and where a condition does not say otherwise. None: rendered ones are
+            made hard, so that there is something to guess, photographs are left as they are.
         gate: a value that the gate has all the time; None: it is learnt.
         timed: whether its speed is measured.
         watched: whether it is measured where in the scene it looks.
@@ -41,11 +42,16 @@ class Arm:
     clipter: ClipterConfig | None = CONTEXT
     encoder: str = "given"
     view: View = REAL
-    damage: Damage = CLEAN
+    damage: Damage | None = None
     gate: float | None = None
     timed: bool = False
     watched: bool = False
     tuned: bool = True
+
+    @property
+    def crops(self) -> Damage:
+        """What is done to its crops."""
+        return self.damage or (HARD if self.source.rendered else CLEAN)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from wordsight.experiments.context.arms import (
     CONTEXT,
+    HARD,
     NONE,
     OTHER,
     OWN,
@@ -115,7 +116,7 @@ def degrade() -> Experiment:
     levels = {"blur": (0.05, 0.1, 0.15, 0.22), "small": (12, 8, 6, 4), "occlude": (0.2, 0.4, 0.6), "jpeg": (30, 10, 3)}
     damages = [Damage("clean"), *(Damage(kind, level) for kind, many in levels.items() for level in many)]  # type: ignore[arg-type]
     conditions, contrasts = [], []
-    told, base = Arm("context"), tuned()
+    told, base = Arm("context", damage=HARD), replace(tuned(), damage=HARD)
     for damage in damages:
         pair = [replace(c, name=f"{damage}, {c.name}", damage=damage) for c in (OWN, OTHER)]
         conditions += pair

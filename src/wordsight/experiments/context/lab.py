@@ -15,7 +15,7 @@ from wordsight.data.labels import rejection
 from wordsight.errors import ConfigError
 from wordsight.evaluate import Protocol
 from wordsight.evaluate.strata import Vocabulary
-from wordsight.experiments.context.arms import Arm
+from wordsight.experiments.context.arms import CLEAN, Arm
 from wordsight.experiments.context.damage import Pixels
 from wordsight.experiments.context.data import SCRIPTS, Source, Words, plain, real, rendered, training_part
 from wordsight.experiments.context.detected import Find, detected
@@ -239,7 +239,7 @@ class Laboratory:
         # What a crop shows does not depend on the dial, so recognizers of all dials start alike.
         source = replace(arm.source, dial=0.0, share=1.0, per_scene=None, most=None)
         data = [one.train_scenes] if source.rendered else [str(one.data), fold, one.folds]
-        plan = Fit(one.steps_one, one.batch_size, one.lr_one, 0, arm.damage)
+        plan = Fit(one.steps_one, one.batch_size, one.lr_one, 0, CLEAN)
         facts = [arm.recognizer, asdict(source), asdict(plan), one.wear]
         out = self.out / "stage-one" / key(facts, data, one.loose_words)
         if (out / "vocabulary.json").is_file():

@@ -118,7 +118,7 @@ def run_arm(
             if name not in kept:
                 told = lab.told(arm, words, condition.view(arm), seed)
                 kept[name] = {
-                    "texts": read(model, words, condition.damage or arm.damage, told),
+                    "texts": read(model, words, condition.damage or arm.crops, told),
                     "available": int(told.present.sum()) if told is not None else 0,
                 }
                 _write(file, kept)
@@ -129,7 +129,7 @@ def run_arm(
             name = "found " + _reading_key(arm, condition, lab)
             if boxes is not None and name not in kept:
                 told = lab.told(arm, boxes, condition.view(arm), seed)
-                kept[name] = read(model, boxes, condition.damage or arm.damage, told)
+                kept[name] = read(model, boxes, condition.damage or arm.crops, told)
                 _write(file, kept)
             found.setdefault(condition.name, []).extend(kept[name])
         if fold == 0:
@@ -139,7 +139,7 @@ def run_arm(
                 _write(file, kept)
             if arm.watched and "gaze" not in kept:
                 told = lab.told(arm, words, arm.view, seed)
-                kept["gaze"] = gaze(model, words, arm.damage, told, lab.scene_encoder(arm)) if told else {}
+                kept["gaze"] = gaze(model, words, arm.crops, told, lab.scene_encoder(arm)) if told else {}
                 _write(file, kept)
             about = about | {name: kept[name] for name in ("speed", "gaze") if name in kept}
     return Run(
@@ -159,7 +159,7 @@ def run_arm(
 
 def _reading_key(arm: Arm, condition: Condition, lab: Laboratory) -> str:
     one = lab.settings
-    damage = condition.damage or arm.damage
+    damage = condition.damage or arm.crops
     return key(
         asdict(condition.view(arm)), asdict(damage), condition.jitter, one.test_scenes if arm.source.rendered else 0
     )
@@ -174,14 +174,15 @@ def trained(arm: Arm, lab: Laboratory, seed: int, fold: int, deadline: float = f
         one.batch_size,
         one.lr,
         seed,
-        arm.damage,
+        arm.crops,
         one.scene_dropout if arm.clipter else 0.0,
     )
     encoder = lab.scene_encoder(arm).identity if arm.clipter else ""
     data = one.train_scenes if arm.source.rendered else [str(one.data), fold, one.folds]
     begun = start.name if start.is_relative_to(lab.out) else str(start)
     # Without a fusion nobody is shown anything
-    same = replace(arm, name="", timed=False, watched=False, encoder="", view=arm.view if arm.clipter else REAL)
+    view = arm.view if arm.clipter else REAL
+    same = replace(arm, name="", timed=False, watched=False, encoder="", view=view, damage=arm.crops)
     folder = lab.out / "trained" / f"{key(asdict(same), asdict(plan), begun, encoder, data, one.wear)}-{seed}-{fold}"
     if (folder / "config.json").is_file():
         return folder
