@@ -312,3 +312,17 @@ def test_the_picture_of_a_validation_word_is_its_scene(tmp_path):
     folder = write_scenes(tmp_path / "s", 2)
     source = ScenesSource(folder)
     assert np.array_equal(source[1].link.view.load(), np.asarray(Image.open(folder / "1.png")))
+
+
+@pytest.mark.slow
+def test_two_processes_train_with_scenes_as_one(train_apart, tmp_path):
+    """Each has scenes of its own, and steps in which one has none."""
+    data = write_scenes(tmp_path / "s", 12, words=2)
+    kind, cfg = small_presets()["parseq-test"]
+    torch.manual_seed(0)
+    start = checkpoint.save(kind(cfg), tmp_path / "begin")
+    flags = ["--model.model=parseq-compact", f"--model.start={start}", f"--data.real=[{data}]"]
+    flags += [f"--model.clipter={json.dumps(CLIPTER)}", "--data.scene_dropout=0.6", "--data.augmentation=compact"]
+    one = train_apart("one", *flags, "--data.batch_size=4")
+    two = train_apart("two", *flags, "--data.batch_size=2", "--trainer.devices=2", "--trainer.strategy=ddp")
+    assert_same(weights(two), weights(one), 5e-6)
