@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from wordsight.cli.recognizers import PackReader, RapidOcr
+from wordsight.cli.recognizers import OurReader, RapidOcr
 from wordsight.data import open_source
 from wordsight.evaluate import PROTOCOLS, Record, score
 
@@ -71,7 +71,7 @@ def compare(data: Path, model: str, threads: int, limit: int | None, repeats: in
     count = min(len(source), limit or len(source))
     samples = [source[i] for i in range(count)]
     crops = [sample.image for sample in samples]
-    ours = PackReader(model, threads)
+    ours = OurReader(model, threads)
     sides, ratios = [], {}
     for batch in (1, GROUP):
         theirs = RapidOcr(threads, batch_size=batch)

@@ -11,7 +11,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from wordsight.cli.recognizers import PackReader
+from wordsight.cli.recognizers import OurReader
 from wordsight.data import read_scenes
 from wordsight.synth.patches import free_boxes
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=20, help="how many of the strings that were read to print")
     options = parser.parse_args()
 
-    reader = PackReader(options.model, None)
+    reader = OurReader(options.model, None)
     texts = []
     for number, scene in enumerate(read_scenes(options.scenes)):
         image = scene.load()

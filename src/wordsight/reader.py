@@ -6,20 +6,20 @@ from dataclasses import replace
 from functools import cache
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from wordsight.decoding import Mode, Reading
-from wordsight.decoding.context import Scenes
 from wordsight.errors import BoxError, ConfigError, WordsightError
-from wordsight.imaging import MAX_PIXELS, Preprocessing, load_image, prepare, rectify
+from wordsight.imaging import MAX_PIXELS, load_image, prepare, rectify
 from wordsight.imaging.geometry import as_polygon as checked
 from wordsight.imaging.rectify import MAX_STRIP
 from wordsight.reading.lines import SPLIT_LINES, one_word, read_strips, words
 from wordsight.reading.order import reading_order
+from wordsight.reading.parts import Detector, Recognizer, ToldRecognizer
 from wordsight.reading.scenes import Scene, of_crops
 from wordsight.reading.strips import Look, Strip
 from wordsight.results import Line, Photo, Word, as_polygon
@@ -36,50 +36,6 @@ DETECTED_CONFIDENCE = 0.3
 On the last 120 scenes of ICDAR 2015's training set the end-to-end H-mean was 58.6 with all words, 61.1 from 0.1 on,
 62.3 from 0.2 on, 62.9 from 0.3 on and 62.4 from 0.4 on.
 """
-
-
-class Recognizer(Protocol):
-    """What a reader needs of a recognizer. `read` may be called by several threads at once."""
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """How crops become its input."""
-
-    @property
-    def provider(self) -> str:
-        """What it runs on."""
-
-    def read(self, images: NDArray[np.float32]) -> list[Reading]:
-        """Reads prepared crops (B, 3, H, W)."""
-
-
-class ToldRecognizer(Recognizer, Protocol):
-    """One that can also be told of scenes."""
-
-    @property
-    def scene_encoder(self) -> str | None:
-        """What makes tokens of scenes; None: nothing, it reads without."""
-
-    def encode_scenes(self, photos: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Tokens (N, M, D) of photos, uint8 RGB (h, w, 3)."""
-
-    def read(self, images: NDArray[np.float32], scenes: Scenes | None = None) -> list[Reading]:
-        """Reads prepared crops, told of their scenes."""
-
-
-class FoundBox(Protocol):
-    """A box of a detector: (4, 2) float64, from the top left of the text, clockwise, in pixels."""
-
-    @property
-    def polygon(self) -> NDArray[np.float64]:
-        """The corners."""
-
-
-class Detector(Protocol):
-    """What a reader needs of a detector. `detect` may be called by several threads at once."""
-
-    def detect(self, image: NDArray[np.uint8]) -> Sequence[FoundBox]:
-        """Finds lines of text in an image, uint8 RGB (H, W, 3)."""
 
 
 class Reader:

@@ -17,6 +17,7 @@ from wordsight.cli.progress import progress
 if TYPE_CHECKING:
     from wordsight.cli.recognizers import CropReader, SceneReader, Settings
     from wordsight.data import OpenedSource
+    from wordsight.data.controls import Mode as Control
     from wordsight.evaluate import Average, Protocol, Record, Score, Suite
     from wordsight.evaluate.report import Exhibit, Report
 
@@ -25,7 +26,7 @@ WORST = 100  # pictures on the HTML page
 
 @app.command("eval")
 def evaluate(
-    model: str = typer.Argument(help="A shipped model, a pack's folder, or rapidocr or tesseract."),
+    model: str = typer.Argument(help="A shipped model, the folder of a pack or a checkpoint, rapidocr or tesseract."),
     data: list[Path] = typer.Argument(
         None, metavar="[DATA]...", help="Folders with labels.tsv, LMDB archives or scenes.jsonl, or trees of them."
     ),
@@ -46,6 +47,16 @@ def evaluate(
     threads: int | None = typer.Option(None, min=1, help="Threads of the engine; default: as many as processors."),
     batch_size: int = typer.Option(32, min=1, help="Crops that are read at once."),
     mode: Mode = typer.Option(Mode.full, help="How a pack decodes, as in `wordsight read`."),
+    scene: str | None = typer.Option(
+        None,
+        metavar="CONTROL",
+        help="What a model with CLIPTER is shown as the scene: real (default), shuffle, gray, blur, mask-word, "
+        "mask-text, constant, random-encoder or none.",
+    ),
+    scene_seed: int = typer.Option(0, help="Decides which scenes are exchanged, and what is random about others."),
+    scene_encoder: str | None = typer.Option(
+        None, metavar="NAME", help="Where the scene encoder of a checkpoint is, if not where it was trained."
+    ),
     json_file: Path | None = typer.Option(None, "--json", help="Write scores and raw readings here."),
     csv_file: Path | None = typer.Option(None, "--csv", help="Write the tables here."),
     html_file: Path | None = typer.Option(None, "--html", help="Write a page with the worst samples here."),
@@ -56,6 +67,7 @@ def evaluate(
     from rich.console import Console
 
     from wordsight.cli.recognizers import open_crop_reader, open_scene_reader
+    from wordsight.cli.shown import control_for, encoder_options, show
     from wordsight.errors import ConfigError
     from wordsight.evaluate import find_suite
     from wordsight.evaluate.report import references, tables, to_csv, to_dict, to_html
@@ -69,14 +81,18 @@ def evaluate(
     if not benchmarks and not data:
         raise ConfigError("there is nothing to read: name DATA, or a folder of test sets with --benchmarks")
     suite = find_suite(protocols[0] if protocols else "parseq") if benchmarks else None
+    encoders = encoder_options(scene, scene_seed, scene_encoder)
     rules = _rules([suite.protocol] if suite else protocols)
     sources = _find_sets(benchmarks, suite) if benchmarks and suite else _open(data)
     exhibits: list[Exhibit] = []
     if end_to_end:
-        reader = open_scene_reader(model, threads, mode.value)
-        report = _scenes(reader, sources, limit)
+        reader = open_scene_reader(model, threads, mode.value, **encoders)
+        report = _scenes(reader, sources, limit, control_for(reader, scene), scene_seed)
     else:
-        crop_reader = open_crop_reader(model, threads, mode.value)
+        crop_reader = open_crop_reader(model, threads, mode.value, **encoders)
+        if control := control_for(crop_reader, scene):
+            show(sources.values(), control, scene_seed)
+            crop_reader.settings |= _shown(control, scene_seed)
         report, places = _words(crop_reader, sources, rules, limit, batch_size)
         if suite:
             report = _beside_published(report, suite, limit)
@@ -158,6 +174,14 @@ def _limited(limit: int | None) -> "Settings":
     return {} if limit is None else {"limit": limit}
 
 
+def _shown(control: "Control", seed: int) -> "Settings":
+    return (
+        {"scene": control, "scene seed": seed}
+        if control in ("shuffle", "constant", "random-encoder")
+        else {"scene": control}
+    )
+
+
 def _words(
     reader: "CropReader",
     sources: dict[str, "OpenedSource"],
@@ -190,6 +214,8 @@ def _words(
 def _read(
     reader: "CropReader", source: "OpenedSource", name: str, limit: int | None, batch_size: int
 ) -> tuple[list["Record"], list[int]]:
+    from wordsight.cli.recognizers import OurReader
+    from wordsight.cli.shown import read_told
     from wordsight.errors import DataError
     from wordsight.evaluate import Record
 
@@ -207,14 +233,21 @@ def _read(
                 places.append(i)
         if not samples:
             continue
-        readings = reader.read([sample.image for sample in samples])
-        for sample, (text, confidence) in zip(samples, readings, strict=True):
-            records.append(Record(name, sample.id, sample.text, text, confidence))
+        if isinstance(reader, OurReader) and reader.reader.takes_scenes:
+            told = read_told(reader, samples)
+        else:
+            told = [(*read, None) for read in reader.read([sample.image for sample in samples])]
+        for sample, (text, confidence, scene) in zip(samples, told, strict=True):
+            records.append(Record(name, sample.id, sample.text, text, confidence, scene))
     return records, places
 
 
-def _scenes(reader: "SceneReader", sources: dict[str, "OpenedSource"], limit: int | None) -> "Report":
-    """Finds, reads and scores the words of every scene."""
+def _scenes(
+    reader: "SceneReader", sources: dict[str, "OpenedSource"], limit: int | None, control: "Control | None", seed: int
+) -> "Report":
+    """Finds, reads and scores the words of every scene, which the control, where there is one, shows."""
+    from wordsight.cli.recognizers import OurReader
+    from wordsight.cli.shown import shown_instead
     from wordsight.data import ScenesSource
     from wordsight.errors import ConfigError
     from wordsight.evaluate import Found, Truth, score_spotting
@@ -227,14 +260,19 @@ def _scenes(reader: "SceneReader", sources: dict[str, "OpenedSource"], limit: in
     for name, source in sources.items():
         assert isinstance(source, ScenesSource)  # noqa: S101 - checked above, before anything is read
         scenes = source.scenes[:limit]
-        found = [
-            [Found(polygon, text) for polygon, text in reader.find(scene.load())]
-            for scene in progress(scenes, len(scenes), name)
-        ]
+        found = []
+        for number, scene in enumerate(progress(scenes, len(scenes), name)):
+            pixels = scene.load()
+            if control and isinstance(reader, OurReader):
+                words = reader.find(pixels, shown_instead(scenes, number, pixels, control, seed))
+            else:
+                words = reader.find(pixels)
+            found.append([Found(polygon, text) for polygon, text in words])
         truths = [[Truth(word.polygon, word.text, word.legible) for word in scene.words] for scene in scenes]
         spotting[name] = score_spotting(list(zip(truths, found, strict=True)))
         findings[name] = [(scene.image.name, words) for scene, words in zip(scenes, found, strict=True)]
-    return Report(reader.name, {**reader.settings, **_limited(limit)}, spotting=spotting, findings=findings)
+    settings = {**reader.settings, **_limited(limit), **(_shown(control, seed) if control else {})}
+    return Report(reader.name, settings, spotting=spotting, findings=findings)
 
 
 def _worst(

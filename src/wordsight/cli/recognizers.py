@@ -1,8 +1,10 @@
 """Our packs and other people's recognizers behind one small interface, so that they are compared on equal terms."""
 
+import logging
 import os
 import shutil
 import subprocess
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from wordsight.decoding import Mode
+    from wordsight.reading.scenes import Scene
 
     Crop = npt.NDArray[np.uint8]
     Corners = npt.NDArray[np.float64]
@@ -18,7 +21,27 @@ if TYPE_CHECKING:
 Settings = dict[str, str | int]
 """What a recognizer's numbers depend on besides the crops."""
 
+_log = logging.getLogger(__name__)
+
+_KEPT = 256  # scenes whose tokens are kept: the words of one are read one after the other
 _TOGETHER = 512  # crops in a batch at most: whoever reads many says himself how many at a time
+
+
+class View(Protocol):
+    """What a recognizer is shown of a scene, as `wordsight.data.SceneView`."""
+
+    @property
+    def key(self) -> str:
+        """The same key, the same picture."""
+        ...
+
+    def load(self) -> "Crop":
+        """The picture, uint8 RGB (H, W, 3)."""
+        ...
+
+
+Shown = tuple[View, tuple[float, float, float, float]]
+"""The scene of a crop, and where in it the crop lies: centre, width and height as shares of its sides."""
 
 
 class CropReader(Protocol):
@@ -43,8 +66,12 @@ class SceneReader(Protocol):
         ...
 
 
-def open_crop_reader(model: str, threads: int | None = None, mode: "Mode" = "full") -> CropReader:
-    """The recognizer called `rapidocr` or `tesseract`, else the pack `model`.
+def open_crop_reader(
+    model: str, threads: int | None = None, mode: "Mode" = "full", **scenes: Any
+) -> "CropReader | OurReader":
+    """The recognizer called `rapidocr` or `tesseract`, else the pack or the checkpoint `model`, an `OurReader`.
+
+    `scenes` are the arguments of `OurReader` that say who encodes scenes.
 
     Raises:
         ModelError: it is not there.
@@ -53,11 +80,13 @@ def open_crop_reader(model: str, threads: int | None = None, mode: "Mode" = "ful
         return RapidOcr(threads)
     if model == "tesseract":
         return Tesseract(threads)
-    return PackReader(model, threads, mode)
+    return OurReader(model, threads, mode, **scenes)
 
 
-def open_scene_reader(model: str, threads: int | None = None, mode: "Mode" = "full") -> SceneReader:
-    """The whole of RapidOCR, or a reader with the pack `model`.
+def open_scene_reader(
+    model: str, threads: int | None = None, mode: "Mode" = "full", **scenes: Any
+) -> "SceneReader | OurReader":
+    """The whole of RapidOCR, or a reader with the pack or the checkpoint `model`.
 
     Raises:
         ModelError: it is not there.
@@ -69,7 +98,7 @@ def open_scene_reader(model: str, threads: int | None = None, mode: "Mode" = "fu
         raise ConfigError("tesseract is compared on crops only: leave out --end-to-end, or choose rapidocr")
     if model == "rapidocr":
         return RapidOcr(threads)
-    return PackReader(model, threads, mode)
+    return OurReader(model, threads, mode, **scenes)
 
 
 def processors() -> int:
@@ -77,28 +106,87 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class PackReader:
-    """A `Reader` with one of our packs: what users get, so tall crops are turned and very wide ones read in parts."""
+class OurReader:
+    """A `Reader` with a pack or a checkpoint: what users get, so tall crops are turned and wide ones read in parts.
 
-    def __init__(self, model: str, threads: int | None = None, mode: "Mode" = "full") -> None:
+    Args:
+        model: A shipped model, or the folder of a pack or of a checkpoint (which needs PyTorch).
+        threads: Of the engine.
+        mode: How it decodes.
+        encoder: Where the scene encoder of a checkpoint is, if not where its configuration says.
+        untrained: Scenes are encoded by an encoder of the same build with random weights, by this seed.
+
+    Raises:
+        ModelError: it is not there.
+        ConfigError: a pack is asked for another encoder than its own.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        threads: int | None = None,
+        mode: "Mode" = "full",
+        *,
+        encoder: str | None = None,
+        untrained: int | None = None,
+    ) -> None:
+        from pathlib import Path
+
+        from wordsight.errors import ConfigError
         from wordsight.reader import Reader
         from wordsight.runtime import find_model, load_pack
 
-        folder = find_model(model)
         threads = threads or processors()
-        self.name = load_pack(folder).name
-        self._reader = Reader(folder, threads=threads, batch_size=_TOGETHER, mode=mode)
-        self.settings: Settings = {"threads": threads, "provider": self._reader.provider, "mode": mode}
+        if (Path(model) / "model.safetensors").is_file():
+            from wordsight.weights.encoders import open_checkpoint
+
+            recognizer = open_checkpoint(Path(model), mode, threads, encoder, untrained)
+            self.name = Path(model).resolve().name
+            self.reader = Reader.of(recognizer, batch_size=_TOGETHER)
+        elif encoder is not None or untrained is not None:
+            raise ConfigError("a pack carries its own scene encoder: another one can be tried with a checkpoint only")
+        else:
+            folder = find_model(model)
+            self.name = load_pack(folder).name
+            self.reader = Reader(folder, threads=threads, batch_size=_TOGETHER, mode=mode)
+        self.settings: Settings = {"threads": threads, "provider": self.reader.provider, "mode": mode}
+        self._known: OrderedDict[str, Scene] = OrderedDict()
 
     def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
         """Text and confidence of each crop, all in one batch."""
-        return [(word.text, word.confidence) for word in self._reader.read_crops(crops)]
+        return [(word.text, word.confidence) for word in self.reader.read_crops(crops)]
 
-    def find(self, image: "Crop") -> list[tuple["Corners", str]]:
-        """The words of a photograph."""
+    def read_told(self, crops: Sequence["Crop"], shown: Sequence[Shown | None]) -> list[tuple[str, float, bool | None]]:
+        """The same, each crop told of its scene, and whether there was one: a scene that cannot be read is none."""
+        scenes = [None if one is None else self._scene(*one) for one in shown]
+        words = self.reader.read_crops(crops, scenes)
+        return [(word.text, word.confidence, scene is not None) for word, scene in zip(words, scenes, strict=True)]
+
+    def _scene(self, view: View, box: tuple[float, float, float, float]) -> "Scene | None":
+        """Encoded once, as long as it is among the last ones."""
+        from dataclasses import replace
+
+        from wordsight.errors import DataError
+
+        try:
+            key = view.key
+            if key not in self._known:
+                self._known[key] = self.reader.scene(view.load())
+        except DataError as error:
+            _log.warning("no scene: %s", error)
+            return None
+        self._known.move_to_end(key)
+        while len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return replace(self._known[key], box=box)
+
+    def find(self, image: "Crop", shown: "Crop | None" = None) -> list[tuple["Corners", str]]:
+        """The words of a photograph; where the model can be told of scenes, as if `shown` were that of all words."""
         import numpy as np
 
-        return [(np.asarray(word.polygon, dtype=np.float64), word.text) for word in self._reader.read(image).words]
+        context = shown is not None and self.reader.takes_scenes
+        photo = self.reader.read(image, context=self.reader.scene(shown) if context and shown is not None else False)
+        return [(np.asarray(word.polygon, dtype=np.float64), word.text) for word in photo.words]
 
 
 class RapidOcr:

@@ -91,7 +91,7 @@ def word_rows(report: Report) -> list[tuple[str, ...]]:
         rows.append((f"{group}mean of {a.sets} sets", a.protocol, str(a.n), *arithmetic, "", "", ""))
     if not _told(report):
         return rows
-    behind = [*report.scores, *(a for a in report.averages for _ in range(2))]  # each row's
+    behind: list[Score | Average] = [*report.scores, *(a for a in report.averages for _ in range(2))]  # each row's
     return [(*row, f"{s.scenes or 0}/{s.n}") for row, s in zip(rows, behind, strict=True)]
 
 
@@ -139,8 +139,8 @@ def tables(report: Report) -> list[Table]:
 def _sections(report: Report) -> Iterable[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
     settings = "".join(f", {name} {value}" for name, value in report.settings.items())
     if report.scores:
-        columns = (*_WORD_COLUMNS, "scene available") if _told(report) else _WORD_COLUMNS
-        yield f"{report.model}: words{settings}", columns, word_rows(report)
+        told = ("scene available",) if _told(report) else ()
+        yield f"{report.model}: words{settings}", (*_WORD_COLUMNS, *told), word_rows(report)
     if report.spotting:
         yield f"{report.model}: scenes, IoU > 0.5, (+don't care){settings}", _SPOTTING_COLUMNS, spotting_rows(report)
     for comparison in report.comparisons:

@@ -1,11 +1,18 @@
-"""The scene encoder that goes with a checkpoint."""
+"""Checkpoints with the scene encoders that go with them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from wordsight.errors import ConfigError
+import torch
+
+from wordsight.decoding import Mode
+from wordsight.errors import ConfigError, ModelError
+from wordsight.models import checkpoint
 from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.clipter.untrained import untrained
+from wordsight.models.reading import TorchRecognizer
 
 
 def scene_encoder(model: Any, about: Mapping[str, Any], name: str | None = None) -> SceneEncoder | None:
@@ -29,6 +36,32 @@ def scene_encoder(model: Any, about: Mapping[str, Any], name: str | None = None)
     if _weights(trained) != _weights(found.identity):
         raise ConfigError(f"trained with the scene encoder {trained!r}, not {found.identity!r}: say --scene-encoder")
     return found
+
+
+def open_checkpoint(
+    folder: Path, mode: Mode, threads: int, encoder: str | None = None, seed: int | None = None
+) -> TorchRecognizer:
+    """The recognizer of a checkpoint folder, ready for a `Reader`.
+
+    Args:
+        folder: Of the checkpoint.
+        mode: How it decodes.
+        threads: Of torch, for the whole process.
+        encoder: See `scene_encoder`.
+        seed: Its scene encoder is replaced by one of the same build with random weights, by this seed.
+
+    Raises:
+        ModelError: it is no checkpoint of a recognizer, or its encoder cannot be loaded.
+        ConfigError: see `scene_encoder`.
+    """
+    model, about = checkpoint.load(folder)
+    if model.architecture == "clip":
+        raise ModelError(f"{folder} holds CLIP's towers, which read nothing yet: train a recognizer from them first")
+    torch.set_num_threads(threads)
+    scenes = scene_encoder(model, about, encoder)
+    if scenes is not None and seed is not None:
+        scenes = untrained(scenes, seed)
+    return TorchRecognizer(model, mode, cross=bool(about.get("cross", True)), scenes=scenes)
 
 
 def _weights(identity: str) -> str:

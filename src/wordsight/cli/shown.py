@@ -1,0 +1,78 @@
+"""What a recognizer is shown of scenes while it is evaluated: them, a control, or nothing."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from wordsight.cli.recognizers import Crop, OurReader, Shown
+    from wordsight.data import Sample, Scene, Source
+    from wordsight.data.controls import Mode
+
+
+def encoder_options(scene: str | None, seed: int, encoder: str | None) -> dict[str, Any]:
+    """The arguments of `OurReader` for this control; none where its encoder is used as it is.
+
+    Raises:
+        ConfigError: there is no such control.
+    """
+    from wordsight.data.controls import CONTROLS
+    from wordsight.errors import ConfigError
+
+    if scene is not None and scene not in CONTROLS:
+        raise ConfigError(f"there is no control {scene!r}: choose one of {', '.join(CONTROLS)}")
+    options: dict[str, Any] = {} if encoder is None else {"encoder": encoder}
+    return options | ({"untrained": seed} if scene == "random-encoder" else {})
+
+
+def control_for(reader: object, scene: str | None) -> "Mode | None":
+    """The control under which `reader` reads; None for one that cannot be told of scenes.
+
+    Raises:
+        ConfigError: a control is asked for, but the reader takes no scenes.
+    """
+    from wordsight.cli.recognizers import OurReader
+    from wordsight.errors import ConfigError
+
+    if isinstance(reader, OurReader) and reader.reader.takes_scenes:
+        return cast("Mode", scene or "real")
+    if scene is not None:
+        raise ConfigError("this model reads without scenes: leave --scene out, or take a model with CLIPTER")
+    return None
+
+
+def show(sources: Iterable["Source"], mode: "Mode", seed: int) -> None:
+    """Link the words of all photographs below `sources` to what the control shows.
+
+    Raises:
+        ConfigError: a source has only one scene to shuffle.
+    """
+    from wordsight.data import scenes_below
+
+    for source in sources:
+        for scenes in scenes_below(source):
+            scenes.show(mode, seed)
+
+
+def read_told(reader: "OurReader", samples: Sequence["Sample"]) -> list[tuple[str, float, bool | None]]:
+    """Text and confidence of each sample, and whether there was a scene to tell of."""
+    links = [sample.link for sample in samples]
+    shown: list[Shown | None] = [(link.view, link.box) if link and link.view else None for link in links]
+    return reader.read_told([sample.image for sample in samples], shown)
+
+
+def shown_instead(scenes: Sequence["Scene"], number: int, pixels: "Crop", mode: "Mode", seed: int) -> "Crop | None":
+    """What is shown with all words that are found in scene `number`, whose pixels are given; None: nothing.
+
+    Raises:
+        ConfigError: the control needs to know the word, or there is only one scene to shuffle.
+    """
+    from wordsight.data.controls import control, shuffled
+    from wordsight.errors import ConfigError
+
+    if mode == "none":
+        return None
+    if mode == "shuffle":
+        return scenes[int(shuffled(map(str, range(len(scenes))), seed)[str(number)])].load()
+    if mode == "mask-word":
+        raise ConfigError("mask-word paints given words over: leave out --end-to-end, or choose mask-text")
+    return control(pixels, [word.polygon for word in scenes[number].words], 0, mode, seed)

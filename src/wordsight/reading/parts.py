@@ -1,0 +1,55 @@
+"""What a reader is made of: protocols, so that anything that does the same will do."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.decoding import Reading
+from wordsight.decoding.context import Scenes
+from wordsight.imaging import Preprocessing
+
+
+class Recognizer(Protocol):
+    """What a reader needs of a recognizer. `read` may be called by several threads at once."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How crops become its input."""
+
+    @property
+    def provider(self) -> str:
+        """What it runs on."""
+
+    def read(self, images: NDArray[np.float32]) -> list[Reading]:
+        """Reads prepared crops (B, 3, H, W)."""
+
+
+class ToldRecognizer(Recognizer, Protocol):
+    """One that can also be told of scenes."""
+
+    @property
+    def scene_encoder(self) -> str | None:
+        """What makes tokens of scenes; None: nothing, it reads without."""
+
+    def encode_scenes(self, photos: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Tokens (N, M, D) of photos, uint8 RGB (h, w, 3)."""
+
+    def read(self, images: NDArray[np.float32], scenes: Scenes | None = None) -> list[Reading]:
+        """Reads prepared crops, told of their scenes."""
+
+
+class FoundBox(Protocol):
+    """A box of a detector: (4, 2) float64, from the top left of the text, clockwise, in pixels."""
+
+    @property
+    def polygon(self) -> NDArray[np.float64]:
+        """The corners."""
+
+
+class Detector(Protocol):
+    """What a reader needs of a detector. `detect` may be called by several threads at once."""
+
+    def detect(self, image: NDArray[np.uint8]) -> Sequence[FoundBox]:
+        """Finds lines of text in an image, uint8 RGB (H, W, 3)."""
