@@ -11,7 +11,7 @@ from wordsight.decoding import Floats, Ids, Mode, PsmGraphs, PsmSpec, Reading, r
 from wordsight.errors import ModelError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.runtime import DEFAULT, find_model, load_pack
-from wordsight.text import CharTokenizer
+from wordsight.text import Captions, CharTokenizer, HubCaptions
 
 
 class Watched(PsmGraphs, Protocol):
@@ -93,7 +93,7 @@ class Explainer:
             stages.append(Stage("cross-modal branch, refined", self._read(image, "full", 1)))
             cross, text = self._split(self.graphs.looks["cross"][0])
             tokens, lengths = self.spec.captions.encode([refined.reading.text])
-            caption = caption_names(tokens[0, : lengths[0]], self.spec.tokenizer)
+            caption = caption_names(tokens[0, : lengths[0]], self.spec.tokenizer, self.spec.captions)
         visual, _ = self._split(self.graphs.looks["visual"][0])
         return Explanation(tuple(stages), visual, cross, text, caption)
 
@@ -109,8 +109,13 @@ class Explainer:
         return look[:, first : self.memory].reshape(-1, *self.grid), look[:, self.memory :]
 
 
-def caption_names(ids: Ids, tokenizer: CharTokenizer) -> tuple[str, ...]:
-    """The tokens of a caption in writing: characters, or pieces of CLIP's byte-pair encoding if it begins as those."""
+def caption_names(ids: Ids, tokenizer: CharTokenizer, captions: Captions | None = None) -> tuple[str, ...]:
+    """The tokens of a caption in writing: characters, or pieces of CLIP's byte-pair encoding if it begins as those.
+
+    Or pieces of the tokenizer of `captions`, where that came from the hub.
+    """
+    if isinstance(captions, HubCaptions):
+        return captions.names(ids)
     if ids[0] == tokenizer.bos:
         special = {tokenizer.bos: "[B]", tokenizer.eos: "[E]", tokenizer.pad: "[P]"}
         return tuple(special.get(int(i)) or tokenizer.decode([int(i)]) for i in ids)

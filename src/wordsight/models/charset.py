@@ -15,14 +15,12 @@ def with_charset(model: Clip4Str, charset: Charset) -> Clip4Str:
 
     Rows of embeddings and heads are kept by character; [E], [B] and [P] keep theirs. A new character gets the mean of
     all old characters' rows: its score is then the mean of theirs, never the highest, so until it is trained the copy
-    reads exactly as the original did. A text tower that reads characters is remapped likewise; one that reads CLIP's
-    byte pairs does not depend on the charset.
+    reads exactly as the original did. A text tower that reads characters is remapped likewise; one that reads
+    pieces of words does not depend on the charset.
     """
     old, new = model.tokenizer, CharTokenizer(charset)
-    cfg = replace(model.cfg, charset=charset)
+    cfg = config_with_charset(model.cfg, charset)
     per_token, per_class = character_tables(cfg)
-    if cfg.captions == "characters":
-        cfg = replace(cfg, text=replace(cfg.text, vocab_size=new.vocab_size))
     classes = _origins(old, new)  # of [E] and the characters
     tokens = [*classes, old.bos, old.pad]
     state = {
@@ -36,6 +34,13 @@ def with_charset(model: Clip4Str, charset: Charset) -> Clip4Str:
         insert(out, model.clipter)
     out.load_state_dict(state)
     return out.eval()
+
+
+def config_with_charset(cfg: Clip4StrConfig, charset: Charset) -> Clip4StrConfig:
+    """`cfg` for a model that writes `charset`."""
+    if cfg.captions == "characters":
+        cfg = replace(cfg, text=replace(cfg.text, vocab_size=CharTokenizer(charset).vocab_size))
+    return replace(cfg, charset=charset)
 
 
 def character_tables(cfg: Clip4StrConfig) -> tuple[set[str], set[str]]:

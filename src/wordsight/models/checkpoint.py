@@ -15,6 +15,8 @@ from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.registry import recognizer_class
 
 FORMAT = 1
+TOKENIZER = "tokenizer.json"
+"""Of a text tower from the hub; megabytes, so not in config.json."""
 
 
 def save(model: Any, folder: str | Path, dtype: torch.dtype = torch.float32, **about: Any) -> Path:
@@ -29,7 +31,10 @@ def save(model: Any, folder: str | Path, dtype: torch.dtype = torch.float32, **a
         for k, v in model.state_dict().items()
     }
     save_file(state, folder / "model.safetensors")
-    config = {"format": FORMAT, "architecture": model.architecture, "config": model.cfg.to_dict(), "about": about}
+    values = model.cfg.to_dict()
+    if values.get("hub"):
+        (folder / TOKENIZER).write_text(values["hub"].pop("tokenizer"), encoding="utf-8")
+    config = {"format": FORMAT, "architecture": model.architecture, "config": values, "about": about}
     if getattr(model, "peft", None) is not None:
         config["peft"] = asdict(model.peft)
     if getattr(model, "clipter", None) is not None:
@@ -49,6 +54,8 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         config = json.loads((folder / "config.json").read_text())
         if config["format"] != FORMAT:
             raise ModelError(f"{folder} has checkpoint format {config['format']}, this version reads {FORMAT}")
+        if config["config"].get("hub"):
+            config["config"]["hub"]["tokenizer"] = (folder / TOKENIZER).read_text(encoding="utf-8")
         model = recognizer_class(config["architecture"]).from_config(config["config"])
         if "peft" in config:
             add_peft(model, PeftConfig.from_dict(config["peft"]))

@@ -1,7 +1,7 @@
 """Sizes of the building blocks. Every size of every model is one of these, frozen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from wordsight.errors import ConfigError
@@ -64,6 +64,21 @@ class TextTowerConfig:
     activation: str = "quickgelu"
     dropout: float = 0.0
     embedding_only: bool = False
+
+
+@dataclass(frozen=True)
+class HubTextConfig:
+    """A text encoder of `transformers` as text tower, whole: nothing has to be fetched to build it again.
+
+    Attributes:
+        name: where it came from.
+        model: its own configuration, as `transformers` writes it.
+        tokenizer: the content of its tokenizer.json. It makes the captions.
+    """
+
+    name: str
+    model: Mapping[str, Any]
+    tokenizer: str = field(repr=False)  # megabytes
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
+from wordsight.models.clip.hub_text import HubTextTower
 from wordsight.models.clip4str.model import Clip4Str
 
 
@@ -17,14 +18,18 @@ def freeze(model: Clip4Str, text_layers: int | None = None, image_layers: int | 
     Args:
         model: whose parameters are frozen, in place.
         text_layers: blocks of the text tower, and with them its embeddings by token and position; its final norm and
-            projection stay trainable. All its blocks or more: the whole tower. None: nothing.
+            projection stay trainable. All its blocks or more: the whole tower, but for what is new beside a text
+            encoder of the hub. None: nothing.
         image_layers: blocks of the image tower, and with them its class and position embeddings; its patch convolution,
             norms and projection stay trainable, which is why gradients still pass through frozen blocks. All its blocks
             or more: the whole tower, which then runs without gradient. None: nothing.
     """
     text, image = model.text_tower, model.image_tower
     if text_layers is not None:
-        _freeze(text.parameters() if text_layers >= text.cfg.layers else _below(text, text_layers))
+        if isinstance(text, HubTextTower):
+            _freeze(text.below(text_layers))
+        else:
+            _freeze(text.parameters() if text_layers >= text.cfg.layers else _below(text, text_layers))
     if image_layers is not None:
         _freeze(image.parameters() if image_layers >= image.cfg.layers else _below(image, image_layers))
 

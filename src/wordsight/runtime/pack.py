@@ -12,7 +12,7 @@ from wordsight.decoding import PsmSpec
 from wordsight.errors import ConfigError, ModelError
 from wordsight.imaging import Preprocessing
 from wordsight.runtime.signatures import SCENE, Graph, Shape, mismatch
-from wordsight.text import Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions, ClipTokenizer
+from wordsight.text import Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions, ClipTokenizer, HubCaptions
 
 FORMAT = 1
 MANIFEST = "pack.json"
@@ -38,8 +38,10 @@ class Pack:
     graphs: Mapping[str, Graph]
     files: Mapping[str, str]
     about: Mapping[str, Any] = field(default_factory=dict)
+    captions: Literal["characters", "clip", "hub"] = "characters"
+    """What makes captions: the charset, CLIP's byte-pair encoding, or the tokenizer of a text encoder from the hub."""
     caption_context: int | None = None
-    """Tokens of a caption by CLIP's byte-pair encoding, which the pack then carries; None: captions are characters."""
+    """Tokens of a caption that is not of characters; the pack then carries its tokenizer."""
     cross_steps: Literal["own", "visual"] = "own"
     decoding: str = "psm"
     """One of `DECODINGS`."""
@@ -58,7 +60,9 @@ class Pack:
         """What decoding has to know."""
         captions: Captions = CharCaptions(self.tokenizer, self.max_length)
         if self.caption_context is not None:
-            captions = ClipCaptions(self.caption_context, ClipTokenizer(self.folder / TOKENIZER))
+            tokenizer, context = ClipTokenizer(self.folder / TOKENIZER), self.caption_context
+            clip = self.captions == "clip"
+            captions = ClipCaptions(context, tokenizer) if clip else HubCaptions(tokenizer.json().decode(), context)
         return PsmSpec(self.tokenizer, self.max_length, captions, self.cross_steps)
 
     @property
@@ -86,15 +90,14 @@ class Pack:
 def write_manifest(pack: Pack) -> Path:
     """Write `pack.json` into the pack's folder; `pack.files` is not read: all files that are there are in it."""
     names = sorted(p.name for p in pack.folder.iterdir() if p.is_file() and p.name != MANIFEST)
-    clip = pack.caption_context is not None
     manifest = {
         "format": FORMAT,
         "name": pack.name,
         "architecture": pack.architecture,
         "decoding": pack.decoding,
         "charset": {"name": pack.charset.name, "characters": pack.charset.characters, "sha256": pack.charset.hash},
-        "tokenizer": "clip" if clip else "characters",
-        **({"caption_context": pack.caption_context} if clip else {}),
+        "tokenizer": pack.captions,
+        **({"caption_context": pack.caption_context} if pack.caption_context is not None else {}),
         **({"cross_steps": pack.cross_steps} if pack.cross_steps != "own" else {}),
         "preprocessing": pack.preprocessing.to_dict(),
         **({"scene": {"preprocessing": pack.scene.to_dict(), "centre": pack.scene_centre}} if pack.scene else {}),
@@ -164,7 +167,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
     manifest = {"cross_steps": "own", "caption_context": None, "decoding": "psm"} | manifest
-    known = {"decoding": DECODINGS, "tokenizer": ("characters", "clip"), "cross_steps": ("own", "visual")}
+    known = {"decoding": DECODINGS, "tokenizer": ("characters", "clip", "hub"), "cross_steps": ("own", "visual")}
     for key, values in known.items():
         if manifest[key] not in values:
             knows = ", ".join(map(repr, values))
@@ -192,7 +195,8 @@ def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
         graphs,
         files,
         dict(manifest["about"]),
-        int(manifest["caption_context"]) if manifest["tokenizer"] == "clip" else None,
+        manifest["tokenizer"],
+        int(manifest["caption_context"]) if manifest["tokenizer"] != "characters" else None,
         manifest["cross_steps"],
         manifest["decoding"],
         Preprocessing.from_dict(manifest["scene"]["preprocessing"]) if "scene" in manifest else None,

@@ -1,7 +1,7 @@
-"""Charsets, tokenizers and the field's label rules. Needs nothing but NumPy, and `tokenizers` for CLIP's."""
+"""Charsets, tokenizers and the field's label rules. Needs nothing but NumPy, and `tokenizers` for word pieces."""
 
 from wordsight.text.bpe import ClipTokenizer
-from wordsight.text.captions import Captions, CharCaptions, ClipCaptions
+from wordsight.text.captions import Captions, CharCaptions, ClipCaptions, HubCaptions
 from wordsight.text.charset import PRESETS, Charset
 from wordsight.text.constraints import Constraint
 from wordsight.text.tokenizer import CharTokenizer
@@ -15,4 +15,5 @@ __all__ = [
     "ClipCaptions",
     "ClipTokenizer",
     "Constraint",
+    "HubCaptions",
 ]

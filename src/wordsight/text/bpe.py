@@ -37,11 +37,11 @@ class ClipTokenizer:
             ConfigError: `tokenizers` is not installed.
             ModelError: the file cannot be read.
         """
-        engine = _engine(self.path)
+        tokenizer = _engine(self.path)
         out = np.zeros((len(texts), context), np.int64)
         for row, text in zip(out, texts, strict=True):
             # One by one: batches go to threads of their own, which processes that fork later are warned about.
-            tokens = [START, *engine.encode(text, add_special_tokens=False).ids[: context - 2], END]
+            tokens = [START, *tokenizer.encode(text, add_special_tokens=False).ids[: context - 2], END]
             row[: len(tokens)] = tokens
         return out
 
@@ -60,12 +60,21 @@ def _read(path: Path) -> bytes:
 
 @cache
 def _engine(path: Path) -> Any:
+    return engine(_read(path), str(path))
+
+
+def engine(content: str | bytes, source: str) -> Any:
+    """The `tokenizers.Tokenizer` that the content of a tokenizer.json describes; `source` is what errors call it.
+
+    Raises:
+        ConfigError: `tokenizers` is not installed.
+        ModelError: it is no such content.
+    """
     try:
         from tokenizers import Tokenizer
     except ImportError:
-        raise ConfigError("this model reads CLIP's tokens: pip install 'wordsight[clip]'") from None
-    content = _read(path)
+        raise ConfigError("this model reads tokens of `tokenizers`: pip install 'wordsight[clip]'") from None
     try:
-        return Tokenizer.from_buffer(content)
+        return Tokenizer.from_buffer(content.encode() if isinstance(content, str) else content)
     except Exception as error:  # its own class is no more than Exception
-        raise ModelError(f"{path} is not a tokenizer.json ({error}): get or export the model again") from None
+        raise ModelError(f"{source} is not a tokenizer.json ({error}): get or export the model again") from None

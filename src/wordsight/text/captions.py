@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.text.bpe import ClipTokenizer
+from wordsight.text.bpe import ClipTokenizer, engine
 from wordsight.text.charset import Charset
 from wordsight.text.tokenizer import CharTokenizer
 
@@ -16,6 +17,11 @@ Ids = npt.NDArray[np.int64]
 
 class Captions(Protocol):
     """Makes captions of readings."""
+
+    @property
+    def pad(self) -> int | None:
+        """The token that fills rows up, hidden from the decoder; None where all of a row is seen."""
+        ...
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Ids]:
         """Token ids (N, S), and how many tokens of each row (N,) the decoder sees."""
@@ -29,6 +35,11 @@ class CharCaptions:
     tokenizer: CharTokenizer
     max_length: int
 
+    @property
+    def pad(self) -> int:
+        """[P]."""
+        return self.tokenizer.pad
+
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Ids]:
         """(N, longest + 2). Readings of more than `max_length` characters are cut."""
         texts = [text[: self.max_length] for text in texts]
@@ -39,6 +50,7 @@ class CharCaptions:
 class ClipCaptions:
     """CLIP's tokens of the lower-case letters and digits of a reading, zero padded, padding seen (as released)."""
 
+    pad: ClassVar[None] = None
     context: int = 16
     tokenizer: ClipTokenizer = field(default_factory=ClipTokenizer)
 
@@ -47,3 +59,44 @@ class ClipCaptions:
         adapt = Charset.preset("36").adapt
         tokens = self.tokenizer.encode([adapt(text) for text in texts], self.context)
         return tokens, np.full(len(texts), self.context)
+
+
+@dataclass(frozen=True)
+class HubCaptions:
+    """A reading by the tokenizer of a text encoder from the hub, in its case and with its special tokens.
+
+    `tokenizer` is the content of its tokenizer.json, whose own rules for padding and cutting do not count.
+    """
+
+    pad: ClassVar[int] = -1  # no token of any tokenizer
+    tokenizer: str = field(repr=False)
+    context: int
+
+    def encode(self, texts: Sequence[str]) -> tuple[Ids, Ids]:
+        """(N, longest), at most `context`. Longer ones are cut, their special tokens kept."""
+        tokenizer = _cutting(self.tokenizer, self.context)
+        # One by one, see ClipTokenizer. A text encoder cannot read nothing at all, which some make of an empty reading.
+        rows = [tokenizer.encode(text).ids or [0] for text in texts]
+        lengths = np.array([len(row) for row in rows], np.int64)
+        out = np.full((len(rows), lengths.max(initial=0)), self.pad, np.int64)
+        for row, ids in zip(out, rows, strict=True):
+            row[: len(ids)] = ids
+        return out, lengths
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens there are."""
+        return int(_cutting(self.tokenizer, self.context).get_vocab_size())
+
+    def names(self, ids: Ids) -> tuple[str, ...]:
+        """The tokens of a caption in writing."""
+        tokenizer = _cutting(self.tokenizer, self.context)
+        return tuple(tokenizer.id_to_token(int(i)) or str(i) for i in ids)
+
+
+@lru_cache(2)
+def _cutting(content: str, context: int) -> Any:
+    tokenizer = engine(content, "what this model carries")
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(context)
+    return tokenizer

@@ -16,6 +16,7 @@ from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.freezing import freeze
 from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.reading import TorchRecognizer
+from wordsight.text import Charset
 from wordsight.train.batches import Batch
 from wordsight.train.scenes import ScenePart, SceneTokens
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
@@ -32,6 +33,9 @@ class Recognition(lightning.LightningModule):
         start: checkpoint folder to take weights from instead of random ones (a new run, not a resumed one): a
             recognizer of the preset's kind, which then also decides all sizes, or, for CLIP4STR, converted CLIP towers
             of the preset's size.
+        text: a text encoder of `transformers`, by its name on the hub or a folder, as the text tower instead of the
+            preset's: for words that CLIP's does not know. Its own tokenizer makes the captions. For CLIP4STR alone.
+        charset: characters to write instead of the preset's. For CLIP4STR alone, unless `start` is one.
         clipter: what to put into the recognizer so that it hears of scenes (CLIPTER, the second of two stages: `start`
             is a trained recognizer, then both train; the scene encoder is frozen). None: nothing, or what `start` has.
         scene_cache: folder in which scene tokens are kept from run to run. None: in memory alone.
@@ -44,9 +48,10 @@ class Recognition(lightning.LightningModule):
             is the paper's: cosine up over the first 7.5 % of trainer.max_steps and down over the rest.
         warmup: steps until the peak.
         decay: the last steps of `trainer.max_steps`, over which the learning rate falls to 0. 0: it stays.
-        text_freeze_layers: first blocks of the text tower that do not train, nor its embeddings. "token": the text
-            tower is nothing but CLIP's token embeddings, and those are frozen. None: all of it trains. For CLIP4STR
-            alone, like all from here to `cross_from`.
+        text_freeze_layers: first blocks of the text tower that do not train, nor its embeddings; as many as it has or
+            more: all of it but what is new beside `text`. "token": the text tower is nothing but CLIP's token
+            embeddings, and those are frozen. None: all of it trains. For CLIP4STR alone, like all from here to
+            `cross_from`.
         image_freeze_layers: first blocks of the image tower that do not train, nor its embeddings. None: all train.
         peft: freeze a tower and train few new weights instead, see `wordsight.models.peft.PeftConfig`. None: as above.
         checkpointing: compute the towers' blocks again in the backward pass: less memory, about a third more time.
@@ -67,6 +72,8 @@ class Recognition(lightning.LightningModule):
         self,
         model: str = "clip4str-tiny",
         start: Path | None = None,
+        text: str | None = None,
+        charset: Charset | None = None,
         clipter: ClipterConfig | None = None,
         scene_cache: Path | None = None,
         scene_memory: int = 1024,
@@ -85,7 +92,7 @@ class Recognition(lightning.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.model = starting_model(model, start, text_freeze_layers == "token")
+        self.model = starting_model(model, start, text_freeze_layers == "token", text, charset)
         if isinstance(self.model, Clip4Str):
             cfg = self.model.cfg
             text_layers = cfg.text.layers if text_freeze_layers == "token" else text_freeze_layers
@@ -97,6 +104,8 @@ class Recognition(lightning.LightningModule):
                 self.model.image_tower.compile()
         else:
             given = {
+                "text": text is not None,
+                "charset": charset is not None,
                 "text_freeze_layers": text_freeze_layers is not None,
                 "image_freeze_layers": image_freeze_layers is not None,
                 "peft": peft is not None,

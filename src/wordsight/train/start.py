@@ -6,15 +6,24 @@ from typing import Any
 
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
+from wordsight.models.charset import config_with_charset
 from wordsight.models.clip import Clip
+from wordsight.models.clip.hub_text import hub_text
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.clipter import insert
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.peft import merge_peft
 from wordsight.models.presets import preset
+from wordsight.text import Charset
 
 
-def starting_model(name: str, start: Path | None, token_only: bool = False) -> Any:
+def starting_model(
+    name: str,
+    start: Path | None,
+    token_only: bool = False,
+    text: str | None = None,
+    charset: Charset | None = None,
+) -> Any:
     """A recognizer with random weights, or with those of the checkpoint folder `start`.
 
     Args:
@@ -23,10 +32,13 @@ def starting_model(name: str, start: Path | None, token_only: bool = False) -> A
             and activation, is as their configuration says; another input size or patch becomes the preset's); or a
             PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random.
         token_only: whether the text tower of a CLIP4STR is made of CLIP's token embeddings alone.
+        text: text encoder of `transformers` that is the text tower of a CLIP4STR instead, see `hub_text`.
+        charset: what a CLIP4STR that does not start from another one is to write, instead of the preset's.
 
     Raises:
         ModelError: `start` is no checkpoint folder.
-        ConfigError: there is no such preset, or `start` holds towers of another size or a recognizer of another kind.
+        ConfigError: there is no such preset or text encoder, or `start` holds towers of another size or a recognizer of
+            another kind or charset.
     """
     kind, cfg = preset(name)
     given = checkpoint.load(start)[0] if start else None
@@ -40,11 +52,17 @@ def starting_model(name: str, start: Path | None, token_only: bool = False) -> A
             "--model.model"
         )
     if kind is Clip4Str:
-        return _clip4str(cfg, given, name, start, token_only)
+        if charset is not None and isinstance(given, Clip4Str):
+            raise ConfigError(f"{start} has a charset: leave model.charset out, or teach it with `wordsight finetune`")
+        if charset is not None:
+            cfg = config_with_charset(cfg, charset)
+        return _clip4str(cfg, given, name, start, token_only, text)
     return kind(cfg) if given is None else given.train()
 
 
-def _clip4str(cfg: Clip4StrConfig, given: Any, name: str, start: Path | None, token_only: bool) -> Clip4Str:
+def _clip4str(
+    cfg: Clip4StrConfig, given: Any, name: str, start: Path | None, token_only: bool, text: str | None
+) -> Clip4Str:
     merge_peft(given)
     if isinstance(given, Clip):
         cfg = _with_towers(cfg, given, name, start)
@@ -53,8 +71,16 @@ def _clip4str(cfg: Clip4StrConfig, given: Any, name: str, start: Path | None, to
         cfg = replace(cfg, image=given.cfg.image, mean=given.cfg.mean, std=given.cfg.std)
     elif given is not None:
         cfg = given.cfg
+    if token_only and (text or cfg.hub):
+        raise ConfigError("token embeddings alone can be CLIP's only: give text_freeze_layers as a number")
     if token_only:
         cfg = replace(cfg, text=replace(cfg.text, embedding_only=True))
+    weights = None
+    if text:
+        # A token for each character, and for the beginning, the end and the space before a word
+        context = cfg.max_length + 3
+        hub, weights = hub_text(text, context)
+        cfg = replace(cfg, hub=hub, captions="hub", caption_context=context)
     model = Clip4Str(cfg)
     if isinstance(given, Clip4Str) and given.clipter is not None:
         insert(model, given.clipter)
@@ -64,6 +90,8 @@ def _clip4str(cfg: Clip4StrConfig, given: Any, name: str, start: Path | None, to
         theirs = {k: v for k, v in given.state_dict().items() if k.startswith(part) and k in ours}
         # A PARSeq's projection is left out where it leads to a decoder of another width
         model.load_state_dict({k: v for k, v in theirs.items() if v.shape == ours[k].shape}, strict=False)
+    if weights is not None:
+        model.text_tower.get_submodule("model").load_state_dict(weights)
     return model
 
 

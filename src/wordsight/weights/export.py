@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from inspect import Parameter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import onnx
 import torch
@@ -80,7 +80,7 @@ def export_graphs(model: Any, *, cross: bool = True, scenes: SceneEncoder | None
     try:
         modules = {part_name: part.module for part_name, part in parts(model, cross).items()}
         graphs = signature(model, cross, scenes)
-        limits = {"length": cfg.max_length + 1} | ({"text": cfg.text.context} if "text" in modules else {})
+        limits = {"length": cfg.max_length + 1} | ({"text": _longest_caption(cfg)} if "text" in modules else {})
         if scenes is not None:
             modules[SCENE] = scenes
         return {name: to_onnx(module, graphs[name], limits) for name, module in modules.items()}
@@ -104,7 +104,7 @@ def write_pack(
     graphs = signature(model, "cross" in protos, scenes)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    clip = "cross" in protos and cfg.captions == "clip"
+    captions: Literal["characters", "clip", "hub"] = cfg.captions if "cross" in protos else "characters"
     encoder = {} if scenes is None else {"scene_encoder": scenes.identity}
     pack = Pack(
         folder=out,
@@ -118,7 +118,8 @@ def write_pack(
         graphs=graphs,
         files={},
         about=dict(about or {}) | encoder | {"weights": weights},
-        caption_context=cfg.caption_context if clip else None,
+        captions=captions,
+        caption_context=None if captions == "characters" else cfg.caption_context,
         cross_steps=cfg.cross_steps if "cross" in protos else "own",
         decoding=model.decoding,
         scene=None if scenes is None else scenes.preprocessing,
@@ -131,12 +132,17 @@ def write_pack(
             proto = _copy(graph)
             shrink(proto, weights)
             _save(proto, folder / graphs[graph_name].file)
-        if clip:
-            (folder / TOKENIZER).write_bytes(ClipTokenizer().json())
+        if captions != "characters":
+            (folder / TOKENIZER).write_bytes(ClipTokenizer().json() if cfg.hub is None else cfg.hub.tokenizer.encode())
         write_manifest(replace(pack, folder=folder))
         for file in sorted(folder.iterdir()):
             shutil.move(file, out / file.name)
     return load_pack(out)
+
+
+def _longest_caption(cfg: Any) -> int:
+    """Tokens that its text tower can be given."""
+    return int(cfg.text.context if cfg.hub is None else cfg.caption_context)
 
 
 def _copy(graph: onnx.ModelProto) -> onnx.ModelProto:

@@ -8,8 +8,8 @@ from wordsight.decoding import PsmSpec
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
 from wordsight.models.clip.config import MEAN, STD, ClipConfig, clip_config
-from wordsight.models.config import DecoderConfig, ImageTowerConfig, TextTowerConfig, from_plain
-from wordsight.text import PRESETS, Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions
+from wordsight.models.config import DecoderConfig, HubTextConfig, ImageTowerConfig, TextTowerConfig, from_plain
+from wordsight.text import PRESETS, Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions, HubCaptions
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,10 @@ class Clip4StrConfig:
         captions: what the text tower reads. "characters": ids of the model's own `CharTokenizer`, padding hidden from
             the decoder (ours). "clip": CLIP's byte-pair encoding of the lower-case letters and digits of the reading,
             `caption_context` tokens, zero padded; padding is encoded and seen like everything else (as released).
-        caption_context: tokens of a "clip" caption; longer ones are cut. At most the text tower's positions.
+            "hub": the reading by the tokenizer of `hub`, padding hidden (ours).
+        caption_context: tokens of a caption that is not of characters; longer ones are cut. At most the text tower's
+            positions.
+        hub: a text encoder of `transformers`, which then is the text tower instead of `text`.
         share_dim: whether both decoders work on projected image tokens in `embed_dim`, as released. Otherwise the
             visual decoder has the image tower's width, and tokens are projected for the cross-modal branch only.
         pooled: whether only one vector of each tower is kept, the class token and the end of the text: an ablation.
@@ -40,8 +43,9 @@ class Clip4StrConfig:
     max_length: int = 40
     num_permutations: int = 6
     ctc_weight: float = 0.0
-    captions: Literal["characters", "clip"] = "characters"
+    captions: Literal["characters", "clip", "hub"] = "characters"
     caption_context: int = 16
+    hub: HubTextConfig | None = None
     share_dim: bool = True
     pooled: bool = False
     cross_steps: Literal["own", "visual"] = "own"
@@ -49,10 +53,14 @@ class Clip4StrConfig:
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
     def __post_init__(self) -> None:
-        if self.captions not in ("characters", "clip") or self.cross_steps not in ("own", "visual"):
+        if self.captions not in ("characters", "clip", "hub") or self.cross_steps not in ("own", "visual"):
             raise ConfigError(f"captions {self.captions!r} or cross_steps {self.cross_steps!r}: there are no such")
+        if (self.captions == "hub") != (self.hub is not None):
+            raise ConfigError("captions by a tokenizer of the hub need a text encoder of the hub, and it needs them")
         if self.pooled and not (self.captions == "clip" and self.image.class_token and not self.text.embedding_only):
             raise ConfigError("pooled needs clip captions, a class token and a text tower with blocks")
+        if self.hub is not None:
+            return
         if self.text.embedding_only and self.text.width != self.embed_dim:
             raise ConfigError(f"token embeddings of width {self.text.width} do not fit embed_dim {self.embed_dim}")
         needed = self.caption_context if self.captions == "clip" else self.max_length + 2
@@ -67,6 +75,8 @@ class Clip4StrConfig:
     @property
     def caption_tokenizer(self) -> Captions:
         """What turns readings into the text tower's input."""
+        if self.hub is not None:
+            return HubCaptions(self.hub.tokenizer, self.caption_context)
         if self.captions == "clip":
             return ClipCaptions(self.caption_context)
         return CharCaptions(self.tokenizer, self.max_length)
@@ -103,6 +113,8 @@ class Clip4StrConfig:
             ConfigError: a key is unknown or missing.
         """
         parts = {"image": ImageTowerConfig, "text": TextTowerConfig, "decoder": DecoderConfig, "charset": Charset}
+        if values.get("hub"):
+            parts["hub"] = HubTextConfig
         return from_plain(cls, parts, values)
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from wordsight.models.clip.hub_text import HubTextTower
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip.text import TextTower, end_of_text
 from wordsight.models.clip4str.config import Clip4StrConfig
@@ -49,7 +50,7 @@ class Clip4Str(Contextual):
         self.caption_tokenizer = cfg.caption_tokenizer
         self.image_tower = ImageTower(cfg.image, cfg.embed_dim)
         self.visual_decoder = self._decoder(cfg.visual_dim)
-        self.text_tower = TextTower(cfg.text, cfg.embed_dim)
+        self.text_tower = HubTextTower(cfg.hub, cfg.embed_dim) if cfg.hub else TextTower(cfg.text, cfg.embed_dim)
         self.cross_decoder = self._decoder(cfg.embed_dim)
         self.ctc_head = nn.Linear(cfg.embed_dim, self.tokenizer.num_classes) if cfg.ctc_weight else None
 
@@ -89,8 +90,8 @@ class Clip4Str(Contextual):
             (..., S) token ids; where captions are characters S = T + 1: [B], characters, [E], [P]...
         """
         ids = logits.argmax(-1)
-        if self.cfg.captions == "clip":
-            return self._clip_captions(ids)
+        if self.cfg.captions != "characters":
+            return self._written_captions(ids)
         ended = (ids == self.tokenizer.eos).cumsum(-1)
         ids = ids.masked_fill(ended > 0, self.tokenizer.pad)
         out = torch.cat([torch.full_like(ids[..., :1], self.tokenizer.bos), ids], dim=-1)
@@ -98,7 +99,7 @@ class Clip4Str(Contextual):
         end = (out != self.tokenizer.pad).sum(-1, keepdim=True).clamp(max=out.shape[-1] - 1)
         return out.scatter(-1, end, self.tokenizer.eos)
 
-    def _clip_captions(self, ids: Tensor) -> Tensor:
+    def _written_captions(self, ids: Tensor) -> Tensor:
         """By way of strings; one copy to the processor and back."""
         readings = [self.tokenizer.decode(row) for row in ids.flatten(0, -2).tolist()]
         distinct = {text: i for i, text in enumerate(dict.fromkeys(readings))}
@@ -120,10 +121,11 @@ class Clip4Str(Contextual):
         """
         distinct, inverse = captions.unique(dim=0, return_inverse=True)
         features = self.text_features(distinct)[inverse]
-        if self.cfg.captions == "clip":
+        pad = self.caption_tokenizer.pad
+        if pad is None:
             return features, None
         hidden = torch.zeros(captions.shape, dtype=features.dtype, device=features.device)
-        return features, hidden.masked_fill(captions == self.tokenizer.pad, float("-inf"))
+        return features, hidden.masked_fill(captions == pad, float("-inf"))
 
     def loss(
         self,
@@ -153,13 +155,14 @@ class Clip4Str(Contextual):
         """AdamW groups (spec 3.1): towers and decoders, each with and without weight decay; then those of fusions.
 
         No decay for tensors of one dimension and for embeddings by position and character of the decoders. Fusions are
-        new, as decoders are, and learn at their rate; `fusion_groups` says how.
+        new, as decoders are, and learn at their rate (`fusion_groups` says how), as does what leads from a text encoder
+        of the hub to them.
         """
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.named_parameters():
             if not parameter.requires_grad or name.startswith("fusions."):
                 continue
-            tower = name.startswith(("image_tower.", "text_tower."))
+            tower = name.startswith(("image_tower.", "text_tower.")) and not name.startswith("text_tower.bridge.")
             decay = parameter.ndim >= 2 and not name.endswith(("decoder.positions", "decoder.embedding.weight"))
             groups.setdefault((tower, decay), []).append(parameter)
         return [
