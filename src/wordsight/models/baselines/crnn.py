@@ -98,11 +98,15 @@ class Crnn(Contextual):
         self.cfg = cfg
         self.tokenizer = cfg.tokenizer
         self.image_encoder: nn.Module = ConvStem(cfg.stem) if cfg.stem else vgg()
+        # What batch norm does for the scale of the paper's columns, without statistics of the batch
+        self.norm: nn.Module = nn.LayerNorm(cfg.channels) if cfg.stem else nn.Identity()
         self.first = nn.LSTM(cfg.channels, cfg.hidden, batch_first=True, bidirectional=True)
         # Not in the paper's text, but in its released code and in its 8.3 M parameters
         self.between = nn.Linear(2 * cfg.hidden, cfg.hidden)
         self.second = nn.LSTM(cfg.hidden, cfg.hidden, batch_first=True, bidirectional=True)
         self.head = nn.Linear(2 * cfg.hidden, self.tokenizer.num_classes)
+        for part in (self.first, self.between, self.second, self.head):
+            part.apply(_initialise)
 
     @property
     def widths(self) -> dict[str, int]:
@@ -111,7 +115,7 @@ class Crnn(Contextual):
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to columns (B, T, D) from left to right."""
-        columns = self.image_encoder(images).squeeze(2).transpose(1, 2)
+        columns = self.norm(self.image_encoder(images).squeeze(2).transpose(1, 2))
         return self.fuse("early", columns, context)
 
     def decode(self, memory: Tensor, context: SceneContext | None = None) -> Tensor:
@@ -138,8 +142,23 @@ class Crnn(Contextual):
         return Losses(total, {"ctc": total.detach()})
 
     def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, Any]]:
-        """AdamW groups: the convolutions, and LSTMs and head at `decoder_lr_scale`."""
+        """AdamW groups: the convolutions, and the rest at `decoder_lr_scale`."""
         return param_groups(self, "image_encoder", lr, decoder_lr_scale, weight_decay)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Xavier, orthogonal where an LSTM hears itself, no biases at first (ours; the paper says nothing).
+
+    With PyTorch's own, smaller ones two LSTMs let through so little that training stays long at all blanks.
+    """
+    for name, parameter in module.named_parameters(recurse=False):
+        if name.startswith("weight_hh"):
+            for gate in parameter.detach().chunk(4):
+                nn.init.orthogonal_(gate)
+        elif parameter.ndim > 1:
+            nn.init.xavier_normal_(parameter)
+        else:
+            nn.init.zeros_(parameter)
 
 
 CRNN_PRESETS: dict[str, CrnnConfig] = {
