@@ -59,8 +59,8 @@ def test_rows_say_which_weights_they_need(scale):
 def test_the_baseline_is_a_small_patch_transformer_trained_from_left_to_right():
     model = build(rows("components")["baseline"], Scale())
     assert model.cfg.num_permutations == 1
-    assert model.cfg.image.grid == (8, 16)
-    assert model.encode(torch.zeros(1, 3, 32, 128)).shape == (1, 128, 96)
+    assert model.cfg.image.grid == (4, 16)
+    assert model.encode(torch.zeros(1, 3, 32, 128)).shape == (1, 64, 96)
     assert build(rows("components")["+ PSM"], Scale()).cfg.num_permutations == 4
 
 

@@ -12,7 +12,7 @@ def ablate(
     name: str = typer.Argument(help="components, freezing, pretraining or peft."),
     out: Path = typer.Option(Path("runs/ablate"), "--out", "-o", help="Folder; a training found there is kept."),
     seeds: int = typer.Option(1, min=1, help="Trainings per row."),
-    steps: int = typer.Option(1200, min=1, help="Steps of every training: the cost."),
+    steps: int = typer.Option(1800, min=1, help="Steps of every training: the cost."),
     budget: float | None = typer.Option(None, min=0, help="Minutes after which no training is begun."),
     model: str | None = typer.Option(
         None, help="Preset of the rows. Default: a very small one for plain words, clip4str-tiny for others."

@@ -22,7 +22,7 @@ COMPACT = "compact"
 def compact() -> Clip4StrConfig:
     """A quarter of clip4str-tiny's work, for the plain words of `plain`: half as wide, short lower-case words only."""
     tiny = clip4str_preset("clip4str-tiny")
-    width, heads, charset, longest = 96, 3, Charset.preset("36"), 10
+    width, heads, charset, longest = 96, 3, Charset.preset("36"), 6
     stem = ((16, 2, 2), (32, 2, 2), (48, 2, 1), (width, 2, 1), (width, 2, 1))
     vocab_size = CharTokenizer(charset).vocab_size
     return replace(
@@ -93,7 +93,7 @@ def build(row: Row, scale: Scale) -> Clip4Str:
     if given is not None:
         cfg = _around(cfg, given, folder)
     if row.small_patches:
-        cfg = replace(cfg, image=small_patches(cfg.image))
+        cfg = replace(cfg, image=small_patches(cfg.image, (8, 8) if scale.model == COMPACT else (4, 8)))
     if row.permutations:
         cfg = replace(cfg, num_permutations=row.permutations)
     if row.freeze_text == "token":
@@ -111,9 +111,9 @@ def build(row: Row, scale: Scale) -> Clip4Str:
     return model
 
 
-def small_patches(image: ImageTowerConfig) -> ImageTowerConfig:
-    """The same transformer on 4 x 8 patches of 32 x 128 pixels, as PARSeq's."""
-    return replace(image, height=32, width_px=128, patch=(4, 8), stem=(), class_token=False)
+def small_patches(image: ImageTowerConfig, patch: tuple[int, int]) -> ImageTowerConfig:
+    """The same transformer on patches of 32 x 128 pixels: 4 x 8 in PARSeq; twice as high where hours must do."""
+    return replace(image, height=32, width_px=128, patch=patch, stem=(), class_token=False)
 
 
 def enlarged(cfg: Clip4StrConfig) -> Clip4StrConfig:

@@ -1,7 +1,8 @@
 """An easy task for compact tables: short words in lower case, flat colours, straight, in the clearest faces.
 
 On words as on photographs clip4str-tiny reads nothing after 500 steps of 64 and 5 % after 1000: every row of a table
-that a CPU makes in an hour would be near zero.
+that a CPU makes in an hour would be near zero. On plain words of up to 8 characters, rows with small patches read 0.2 %
+after 1200 steps of 16; on these, of up to 4, they leave their plateau after a third of 1800.
 """
 
 import random
@@ -18,7 +19,7 @@ from wordsight.synth.setting import set_line
 from wordsight.synth.vocabulary import Vocabulary
 from wordsight.train.batches import Batch, Batches, FromBatch
 
-LONGEST = 8
+LONGEST = 4
 FACES = 40
 
 
@@ -44,7 +45,7 @@ class PlainWords:
         return self.count
 
     def text(self, i: int, /) -> str:
-        """Label of sample i: 2 to 8 letters and digits."""
+        """Label of sample i: 2 to 4 letters and digits."""
         rng = random.Random(f"{self.seed} {i} text")
         while True:
             text = "".join(c for c in self._vocabulary.draw(rng).lower() if c.isascii() and c.isalnum())

@@ -54,7 +54,7 @@ class Settings:
         workers: processes that render.
     """
 
-    steps: int = 1200
+    steps: int = 1800
     batch_size: int = 16
     lr: float = 2e-3
     weight_decay: float = 0.05
