@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "reader"))  # word_cards, toy_pack
+sys.path.append(str(Path(__file__).parents[1] / "runtime"))  # plain_pack
 
 
 @pytest.fixture(scope="session")
