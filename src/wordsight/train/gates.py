@@ -2,7 +2,6 @@
 
 import logging
 from collections import deque
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -96,20 +95,22 @@ class StageOne(Callback):
         loader = data.val_dataloader()
         if not loader or not trainer.enable_validation:
             return
-        accuracy = _accuracy(pl_module.stage_one, loader, pl_module, trainer)
+        model, about = checkpoint.load(pl_module.stage_one)
+        if model.architecture != pl_module.model.architecture:  # a CLIP: towers, and no recognizer
+            return
+        reader = TorchRecognizer(model.to(pl_module.device), cross=bool(about.get("cross", True)))
+        accuracy = _accuracy(reader, loader, pl_module.device, trainer)
         trainer.callback_metrics["val/accuracy.start"] = torch.tensor(accuracy)
         for logger in trainer.loggers:
             logger.log_metrics({"val/accuracy.start": accuracy}, trainer.global_step)
 
 
-def _accuracy(folder: Path, loader: Any, module: Recognition, trainer: Trainer) -> float:
-    model, about = checkpoint.load(folder)
-    reader = TorchRecognizer(model.to(module.device), cross=bool(about.get("cross", True)))
-    right = torch.zeros(2, device=module.device)
+def _accuracy(reader: TorchRecognizer, loader: Any, device: torch.device, trainer: Trainer) -> float:
+    right = torch.zeros(2, device=device)
     for words in loader:
         share = Share.of(reader.read(prepare(words.crops, reader.preprocessing)), words.labels)
         count = len(words.labels)
-        right += torch.tensor([share.accuracy * count, count], device=module.device)
+        right += torch.tensor([share.accuracy * count, count], device=device)
     right = trainer.strategy.reduce(right, reduce_op="sum")
     return float(right[0] / right[1])
 
