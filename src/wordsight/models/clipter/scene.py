@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing, prepare
+from wordsight.imaging.preprocess import centre_square
 from wordsight.models.clipter.config import ClipterConfig
 from wordsight.models.clipter.encoders import Encoder, load_encoder
 from wordsight.models.clipter.pooling import pool
@@ -84,17 +85,10 @@ class SceneEncoder(nn.Module):
 
     def prepare(self, scenes: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
         """Photos, uint8 RGB (h, w, 3) each, to float32 (N, 3, H, W)."""
-        return prepare([_centre(scene) for scene in scenes] if self.centre_crop else scenes, self.preprocessing)
+        return prepare([centre_square(scene) for scene in scenes] if self.centre_crop else scenes, self.preprocessing)
 
     def encode(self, scenes: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
         """Scene tokens (N, M, D_s) of photos, uint8 RGB (h, w, 3) each; on the encoder's device."""
         device = self.encoder.anchor.device
         parts = [scenes[i : i + BATCH] for i in range(0, len(scenes), BATCH)]
         return torch.cat([self(torch.from_numpy(self.prepare(part)).to(device)) for part in parts])
-
-
-def _centre(scene: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    height, width = scene.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return scene[top : top + side, left : left + side]

@@ -1,0 +1,148 @@
+"""Every recognizer of the registry as a pack: ONNX reads what torch reads, with scenes and without."""
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from wordsight.cli.main import app
+from wordsight.decoding.context import Scenes
+from wordsight.errors import ConfigError
+from wordsight.models import checkpoint, registry
+from wordsight.models.clipter import ClipterConfig, SceneContext, insert
+from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.presets import PRESETS, preset
+from wordsight.models.reading import TorchRecognizer
+from wordsight.runtime import OnnxRecognizer, load_pack
+from wordsight.weights.encoders import scene_encoder
+from wordsight.weights.export import export_pack
+
+COMPACT = {PRESETS[name][0].architecture: name for name in PRESETS if name.endswith(("-compact", "-tiny"))}
+
+
+def test_every_recognizer_is_tried() -> None:
+    registry.recognizer_class("clip4str")  # all of them register themselves
+    assert set(COMPACT) == set(registry._RECOGNIZERS) - {"clip"}  # two towers, no recognizer
+
+
+def build(name, **inserted):
+    torch.manual_seed(0)
+    recognizer, cfg = preset(name)
+    model = recognizer(cfg)
+    if inserted:
+        insert(model, ClipterConfig(encoder="random", scene_dim=128, **inserted))
+        with torch.no_grad():
+            for fusion in model.fusions.values():
+                fusion.gate.alpha.fill_(1.0)
+    return model.eval()
+
+
+def images(model):
+    size = model.cfg.preprocessing
+    return np.random.default_rng(0).normal(size=(5, 3, size.height, size.width)).astype(np.float32)
+
+
+def photos():
+    return [np.random.default_rng(i).integers(0, 256, (50, 80, 3), dtype=np.uint8) for i in range(2)]
+
+
+def same(found, wanted):
+    assert [reading.text for reading in found] == [reading.text for reading in wanted]
+    assert [reading.confidence for reading in found] == pytest.approx([r.confidence for r in wanted], rel=1e-3)
+
+
+def check_without(model, recognizer):
+    torch_reader = TorchRecognizer(model)
+    for batch in (images(model), images(model)[:1]):
+        same(recognizer.read(batch), torch_reader.read(batch))
+
+
+def check_with(model, recognizer):
+    crops = images(model)
+    tokens = recognizer.encode_scenes(photos())
+    assert tokens == pytest.approx(SceneEncoder.of(model.clipter).encode(photos()).numpy(), abs=1e-4)
+    boxes = np.random.default_rng(1).random((5, 4)).astype(np.float32)
+    scenes = Scenes(tokens, np.array([0, 1, 1, 0, 1]), np.array([1, 0, 1, 1, 1], np.float32), boxes)
+    tensors = (torch.from_numpy(x) for x in (scenes.tokens, scenes.index, scenes.present, scenes.boxes))
+    context = SceneContext(*tensors)
+    told, untold = recognizer.read(crops, scenes), recognizer.read(crops)
+    same(told, TorchRecognizer(model).read(crops, context))
+    assert told[1] == untold[1]  # the null scene
+    assert all(told[i] != untold[i] for i in (0, 2, 3, 4))
+    one, first = torch.tensor([2]), np.array([2])
+    same(recognizer.read(crops[2:3], scenes[first]), TorchRecognizer(model).read(crops[2:3], context[one]))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name == "parseq-compact" else pytest.param(name, marks=pytest.mark.slow) for name in COMPACT.values()],
+)
+def test_a_pack_that_is_told_of_scenes_early(name, tmp_path) -> None:
+    model = build(name, place="early", kernel=2, box=True)
+    pack = export_pack(model, tmp_path, name="told", weights="float32")
+    assert (pack.decoding, pack.architecture) == (model.decoding, model.architecture)
+    assert [name for name, graph in pack.graphs.items() if graph.told] == ["image"]
+    assert pack.about["scene_encoder"] == SceneEncoder.of(model.clipter).identity
+    recognizer = OnnxRecognizer(pack, "cpu", 1)
+    check_without(model, recognizer)
+    check_with(model, recognizer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMPACT.values())
+@pytest.mark.parametrize("fusion", ["gated", "mh-ca-mini"])
+def test_a_pack_that_is_told_of_scenes_late(name, fusion, tmp_path) -> None:
+    model = build(name, place="late", fusion=fusion, kernel=4, gate_form="additive")
+    recognizer = OnnxRecognizer(export_pack(model, tmp_path, name="told", weights="float32"), "cpu", 1)
+    check_without(model, recognizer)
+    check_with(model, recognizer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMPACT.values())
+def test_a_pack_that_reads_without_scenes(name, tmp_path) -> None:
+    model = build(name)
+    pack = export_pack(model, tmp_path, name="plain")
+    assert pack.scene is None
+    check_texts = TorchRecognizer(model).read(images(model))
+    found = OnnxRecognizer(pack, "cpu", 1).read(images(model))  # its weights are rounded to float16
+    assert sum(a.text == b.text for a, b in zip(found, check_texts, strict=True)) >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", [{"encoder": "constant", "scene_dim": 768}, {"kernel": None}, {"kernel": 3}])
+def test_scene_encoders_of_all_kinds(encoder, tmp_path) -> None:
+    torch.manual_seed(0)
+    model = build("crnn-compact")
+    cfg = ClipterConfig(**({"encoder": "random", "scene_dim": 128, "kernel": 2} | encoder))
+    insert(model, cfg)
+    recognizer = OnnxRecognizer(export_pack(model, tmp_path, name="told", weights="float32"), "cpu", 1)
+    wanted = SceneEncoder.of(cfg).encode(photos()).numpy()
+    assert recognizer.encode_scenes(photos()) == pytest.approx(wanted, abs=1e-4)
+    check_without(model, recognizer)
+
+
+def test_the_encoder_of_a_checkpoint_is_found_and_checked() -> None:
+    model = build("crnn-compact", place="early", kernel=2)
+    found = scene_encoder(model, {})
+    assert found is not None
+    about = {"scenes": {"encoder": found.identity}}
+    assert scene_encoder(model, about, "random:0").identity == found.identity
+    with pytest.raises(ConfigError, match=r"trained with the scene encoder .*: say --scene-encoder"):
+        scene_encoder(model, about, "random:1")
+    plain = build("crnn-compact")
+    assert scene_encoder(plain, {}) is None
+    with pytest.raises(ConfigError, match="reads without scenes"):
+        scene_encoder(plain, {}, "random")
+
+
+def test_export_command_with_a_scene_encoder(tmp_path) -> None:
+    model = build("vitstr-compact", place="late", kernel=2)
+    checkpoint.save(model, tmp_path / "run", steps=3)
+    arguments = ["export", str(tmp_path / "run"), "-o", str(tmp_path / "pack"), "--scene-encoder", "random:7"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "image.onnx, scene.onnx" in result.output
+    pack = load_pack(tmp_path / "pack")
+    assert (pack.decoding, pack.scene_tokens, pack.about["steps"]) == ("parallel", (5, 128), 3)
+    assert pack.about["scene_encoder"].startswith("random:")
