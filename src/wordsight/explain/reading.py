@@ -141,6 +141,8 @@ def open_explainer(model: str | Path = DEFAULT) -> Explainer:
     from wordsight.explain.pack import WatchedPack
 
     pack = load_pack(find_model(model))
+    if pack.decoding != "psm":
+        raise ModelError(f"{pack.folder} holds a {pack.architecture}: explain a clip4str or parseq recognizer")
     spec = pack.psm if pack.cross else replace(pack.psm, captions=None)
     memory = int(pack.graphs["image"].outputs["kv_visual"][3])
     grid = _grid(memory, pack.preprocessing)
