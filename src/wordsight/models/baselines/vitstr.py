@@ -1,7 +1,7 @@
 """ViTSTR (Atienza, arXiv 2105.08582): a vision transformer whose first tokens are the characters, all at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -11,6 +11,7 @@ from wordsight.errors import ConfigError
 from wordsight.models.baselines.config import BaselineConfig, cross_entropy
 from wordsight.models.baselines.groups import param_groups
 from wordsight.models.clip.image import ImageTower
+from wordsight.models.clip4str import clip4str_preset
 from wordsight.models.clipter import Contextual, SceneContext
 from wordsight.models.clipter.context import BLOCK, Told
 from wordsight.models.config import ImageTowerConfig
@@ -114,11 +115,9 @@ VITSTR_PRESETS: dict[str, VitstrConfig] = {
     "vitstr-tiny": _deit(192, 3),
     "vitstr-small": _deit(384, 6),
     "vitstr-base": _deit(768, 12),
+    # Not in patches of 4x8 but in the tower of clip4str-tiny: a quarter of the tokens, and room for 25 characters
     "vitstr-compact": VitstrConfig(
-        charset=Charset.preset("94"),
-        image=ImageTowerConfig(
-            32, 128, patch=(4, 8), width=192, layers=4, heads=6, activation="gelu", norm_pre=False, norm_eps=1e-6
-        ),
+        charset=Charset.preset("94"), image=replace(clip4str_preset("clip4str-tiny").image, class_token=True)
     ),
 }
 """Models by name: the paper's, and a compact one of our own."""
