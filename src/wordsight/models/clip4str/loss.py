@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wordsight.models.clipter.context import SceneContext, Told
-from wordsight.models.losses import Losses
+from wordsight.models.losses import Losses, ctc_loss
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.parseq.permutations import content_masks, draw_orders, query_masks
 
@@ -111,9 +111,4 @@ def _cross_entropy(logits: Tensor, goals: Tensor, pad: int, divisor: Tensor | fl
 def _ctc(logits: Tensor, grid: tuple[int, int], targets: Tensor, pad: int) -> Tensor:
     """CTC over the columns of the token grid, [E] as blank. Words too long for the columns do not count."""
     columns = logits[:, -grid[0] * grid[1] :].unflatten(1, grid).mean(1)  # (B, columns, C + 1)
-    log_probs = columns.float().log_softmax(-1).transpose(0, 1)
-    lengths = (targets != pad).sum(1) - 2
-    sizes = torch.full_like(lengths, columns.shape[1])
-    # the mean over the characters of each word, as torch's own 'mean' does; empty words have no characters but blanks
-    losses = F.ctc_loss(log_probs, targets[:, 1:], sizes, lengths, reduction="none", zero_infinity=True)
-    return (losses / lengths.clamp(min=1)).mean()
+    return ctc_loss(columns, targets, pad)
