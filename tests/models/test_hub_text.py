@@ -207,7 +207,7 @@ def test_a_pack_reads_as_torch_does(kind, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     found = OnnxRecognizer(pack, "cpu", 1).read(images)
     assert [r.text for r in found] == [r.text for r in expected]
-    assert len({r.text for r in found}) > 6
+    assert len({r.text for r in found}) > 3
     assert any(c in "Мироваулцыхдпьм" for r in found for c in r.text)
     alone = OnnxRecognizer(pack, "cpu", 1).read(images[3:4])
     assert alone[0].text == found[3].text

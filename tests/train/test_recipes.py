@@ -1,6 +1,7 @@
 """Every recipe builds what it says; the official sizes on the meta device, and small in a real run."""
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -14,15 +15,17 @@ from wordsight.cli.main import app
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
+from wordsight.models.clip.hub_text import HubTextTower
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
-from wordsight.models.config import DecoderConfig, TextTowerConfig
+from wordsight.models.config import DecoderConfig, HubTextConfig, TextTowerConfig
 from wordsight.models.freezing import trainable
 from wordsight.models.presets import PRESETS
-from wordsight.train import Recognition, WordsData
+from wordsight.train import Recognition, WordsData, start
 from wordsight.train.run import RecipeCLI, arguments
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-OFFICIAL = sorted(path for path in (RECIPES / "clip4str").glob("*.yaml") if path.stem not in ("base", "fsdp"))
+OTHERS = ("base", "fsdp", "multilingual")
+OFFICIAL = sorted(path for path in (RECIPES / "clip4str").glob("*.yaml") if path.stem not in OTHERS)
 SECOND_STAGE = sorted(path for path in (RECIPES / "clipter").glob("*.yaml") if path.stem != "base")
 
 
@@ -93,6 +96,32 @@ def test_no_weight_decay_where_the_released_training_has_none(tmp_path):
         assert name.endswith(("bias", "positions", "class_embedding", "decoder.embedding.weight")) or ".norm" in name
     assert {"image_tower.positional_embedding", "image_tower.projection", "text_tower.projection"} <= decayed
     assert "cross_decoder.head.weight" in decayed
+
+
+def test_recipe_with_a_text_encoder_of_the_hub(tmp_path, monkeypatch):
+    """In the size of the one that it names, and without fetching it."""
+    hub = pytest.importorskip("transformers")
+    asked = []
+
+    def described(name, context):
+        asked.append((name, context))
+        sizes = hub.XLMRobertaConfig(vocab_size=250002, max_position_embeddings=514, type_vocab_size=1)
+        cfg = HubTextConfig(name, json.loads(sizes.to_json_string(use_diff=False)), "{}")
+        return cfg, HubTextTower(cfg, 512).model.state_dict()
+
+    monkeypatch.setattr(start, "hub_text", described)
+    recipe = RECIPES / "clip4str" / "multilingual.yaml"
+    run = parsed(recipe, "--model.start=null", f"--data.real=[{tmp_path}]", "--trainer.accelerator=cpu")
+    assert asked == [("FacebookAI/xlm-roberta-base", 28)]
+    model = run.model.model
+    assert (model.cfg.captions, model.cfg.charset.name) == ("hub", "latin+cyrillic")
+    assert set('Aé€жЇ"\\') <= set(model.cfg.charset.characters)
+    assert not any(c.isspace() for c in model.cfg.charset.characters)
+    text = model.text_tower
+    assert sum(p.numel() for p in text.parameters()) / 1e6 == pytest.approx(277.84, abs=0.01)
+    block = 12 * 768**2 + 13 * 768  # attention 4, MLP 8; biases 4 + 5, two norms 4
+    assert trainable(text) == 6 * block + 768 * 512 + 512
+    assert "Nobody has\n# run this" in recipe.read_text()
 
 
 @pytest.fixture
