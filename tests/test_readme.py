@@ -176,13 +176,14 @@ def test_the_python(clone: Path) -> None:
 
 
 def test_what_comes_out(clone: Path) -> None:
-    _, hocr, _, csv, boxes, piped = _run_all(_block("wordsight read photos"), clone)
+    _, hocr, _, csv, boxes, matching, piped = _run_all(_block("wordsight read photos"), clone)
     lines = [json.loads(line) for line in (clone / "words.jsonl").read_text().splitlines()]
     assert [photo["source"] for photo in lines] == ["photos/1.jpg", "photos/2.jpg"]
     assert "ocrx_word" in hocr
     assert list((clone / "drawn").glob("photo*.jpg"))
     assert len(csv.splitlines()) == 3
     assert boxes.lower() == "open\n"
+    assert matching == "OPEN\nHOTEL\n"
     assert len(json.loads(piped)[0]["lines"]) == 2
 
 
