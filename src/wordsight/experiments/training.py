@@ -182,15 +182,19 @@ def evaluation(cfg: Clip4StrConfig, settings: Settings) -> list[Sample]:
 
 
 def read(model: Clip4Str, cross: bool, samples: Sequence[Sample], batch_size: int = 64) -> list[bool]:
-    """Which samples a model in eval mode reads right under protocol 36."""
+    """Which samples a model in eval mode reads right under protocol 36.
+
+    One that was trained from left to right alone is not refined: it has never seen what stands after a character.
+    """
     cfg, protocol = model.cfg, Protocol.named(PROTOCOL)
+    refinements = int(cfg.num_permutations > 1)
     graphs = TorchGraphs(model, cross)
     spec: PsmSpec = cfg.psm
     right: list[bool] = []
     for start in range(0, len(samples), batch_size):
         part = samples[start : start + batch_size]
         images = prepare([sample.image for sample in part], cfg.preprocessing)
-        readings, _ = read_psm(graphs, images, spec, mode="full" if cross else "visual")
+        readings, _ = read_psm(graphs, images, spec, mode="full" if cross else "visual", refine_iters=refinements)
         right += [
             protocol.label(sample.text) == protocol.reading(reading.text)
             for sample, reading in zip(part, readings, strict=True)
