@@ -20,6 +20,16 @@ def test_two_processes_train_as_one_with_the_double_batch(train_here, train_apar
     assert_same(two, one, ROUNDING)
 
 
+def test_two_processes_train_the_cross_modal_branch_later(train_here, train_apart, tmp_path):
+    """Until then its weights get no gradient, which processes that share gradients must not wait for."""
+    later = ["--model.cross_from=2"]
+    one = weights(train_here("one", "--data.batch_size=8", *later))
+    two = train_apart("two", "--data.batch_size=4", "--trainer.devices=2", "--trainer.strategy=ddp", *later)
+    assert_same(weights(two), one, ROUNDING)
+    started = checkpoint.load(tmp_path / "start")[0].state_dict()
+    assert largest_change({k: v for k, v in one.items() if k.startswith("text_tower.")}, started) > 1e-4
+
+
 @pytest.mark.slow
 def test_two_processes_accumulate_to_the_same_step(train_here, train_apart):
     one = weights(train_here("one", "--data.batch_size=8"))
