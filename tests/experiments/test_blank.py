@@ -14,8 +14,9 @@ from wordsight.models import checkpoint
 
 PLACES = 12
 SETTINGS = Settings(
-    steps=500,
-    steps_one=150,
+    steps=400,
+    steps_one=10,
+    loose_words=20,
     train_scenes=240,
     test_scenes=120,
     scene_dropout=0.0,

@@ -25,6 +25,7 @@ from wordsight.experiments.context.data import SCRIPTS, Source, held_back, spell
 from wordsight.experiments.context.experiments import EXPERIMENTS, experiment
 from wordsight.experiments.context.lab import Laboratory, Settings
 from wordsight.experiments.context.measure import Measured
+from wordsight.experiments.context.recognizers import LONGEST
 from wordsight.experiments.context.report import plot, to_dict, to_markdown
 from wordsight.experiments.context.run import run_experiment
 from wordsight.experiments.context.views import View, rivals, scene_views, told
@@ -241,8 +242,10 @@ def test_real_scenes_by_folds_and_with_a_test_set(tmp_path, folder):
     assert len(pairs) == 3
     scenes = [{s.id for s in test.scenes} for _, test in pairs]
     assert sum(len(s) for s in scenes) == len(set.union(*scenes)) == 6
-    for train, test in pairs:
+    for fold, (train, test) in enumerate(pairs):
         assert not {s.id for s in train.scenes} & {s.id for s in test.scenes}
+        usable = [label for label in train.labels if len(label) <= LONGEST]
+        assert lab.training(Arm("x", source=Source("own")), fold).labels == usable
     found = run_experiment(spread(tiny(Arm("told")), ["own", "tested"], ["parseq"]), lab, 1)
     measured = Measured(found)
     assert measured.scores[0].n == sum(len(test) for _, test in pairs)

@@ -19,7 +19,7 @@ def context(
     ),
     out: Path = typer.Option(Path("runs/context"), "--out", "-o", help="Folder; what is found there is kept."),
     seeds: int = typer.Option(3, min=1, help="Second stages per arm."),
-    steps: int = typer.Option(400, min=1, help="Steps of every second stage."),
+    steps: int = typer.Option(1000, min=1, help="Steps of every second stage."),
     steps_one: int = typer.Option(2500, min=1, help="Steps of stage one, shared by all arms of a recognizer."),
     lr: float = typer.Option(1e-3, min=0, help="Peak learning rate of the second stage."),
     batch_size: int = typer.Option(32, min=1, help="Words per step."),

@@ -82,14 +82,13 @@ def by_kind(labels: Sequence[str]) -> dict[str, Mask]:
 
 
 def repeated(labels: Sequence[str], scenes: Sequence[int], all_words: Iterable[tuple[int, str]] = ()) -> Mask:
-    """(words,) which of the words stand in their scene more than once, case ignored.
+    """(words,) which of the words stand in their scene more than once; fold them as they are compared before.
 
     A recognizer that is told of the scene may then just read the word a second time. `scenes` says which scene each
     word is of; `all_words` are (scene, text) of all words in them where the scored ones are only some.
     """
-    pairs = [(scene, label.casefold()) for scene, label in zip(scenes, labels, strict=True)]
-    everything = [(scene, text.casefold()) for scene, text in all_words] or pairs
-    count = Counter(everything)
+    pairs = list(zip(scenes, labels, strict=True))
+    count = Counter(list(all_words) or pairs)
     return np.array([count[pair] > 1 for pair in pairs], dtype=bool)
 
 

@@ -159,8 +159,8 @@ def training_part(words: Words, source: Source, usable: Callable[[str], bool]) -
     """The words of training scenes that a training uses, by the rules of `source`; `usable` says so of labels."""
     rows: list[int] = []
     taken: dict[int, int] = {}
-    scenes = len(set(words.of.tolist()))
-    kept = set(_spread(scenes, source.share))
+    scenes = sorted(set(words.of.tolist()))  # of a fold: not all numbers
+    kept = {scenes[i] for i in _spread(len(scenes), source.share)}
     for i, (of, label) in enumerate(zip(words.of.tolist(), words.labels, strict=True)):
         if of not in kept or not usable(label) or (source.rendered and held_back(label, source.unseen)):
             continue

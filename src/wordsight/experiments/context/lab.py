@@ -62,7 +62,7 @@ class Settings:
         starts: (recognizer, checkpoint folder) pairs: trained recognizers that take the place of stage one.
     """
 
-    steps: int = 400
+    steps: int = 1000
     steps_one: int = 2500
     batch_size: int = 32
     lr: float = 1e-3

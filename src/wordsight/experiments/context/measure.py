@@ -130,7 +130,7 @@ class Measured:
         if "kind" in strata:
             out |= by_kind(labels)
         if "repeated" in strata:
-            twice = np.concatenate([repeated(t.labels, t.of.tolist(), t.all_words) for t in tests])
+            twice = np.concatenate([_repeated(test, arm) for test in tests])
             out |= {"repeated in the scene": twice, "once in the scene": ~twice}
         if "street" in strata:
             street = np.concatenate([test.street for test in tests])
@@ -242,6 +242,11 @@ class Measured:
 def comparable(text: str, arm: Arm) -> str:
     """A label or reading as it is compared: by protocol 36; in other scripts with case ignored."""
     return text.casefold() if arm.source.script else PROTOCOL.label(text)
+
+
+def _repeated(test: Words, arm: Arm) -> Mask:
+    labels = [comparable(label, arm) for label in test.labels]
+    return repeated(labels, test.of.tolist(), [(of, comparable(text, arm)) for of, text in test.all_words])
 
 
 def _known(vocabularies: list[Vocabulary], tests: list[Words]) -> Mask:
