@@ -7,15 +7,17 @@ from typer.testing import CliRunner
 
 from wordsight.cli.main import app
 from wordsight.decoding.context import Scenes
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, ModelError
+from wordsight.imaging import Preprocessing
 from wordsight.models import checkpoint, registry
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.presets import PRESETS, preset
 from wordsight.models.reading import TorchRecognizer
 from wordsight.runtime import OnnxRecognizer, load_pack
+from wordsight.runtime.signatures import scene_graph
 from wordsight.weights.encoders import scene_encoder
-from wordsight.weights.export import export_pack
+from wordsight.weights.export import export_pack, to_onnx
 
 COMPACT = {PRESETS[name][0].architecture: name for name in PRESETS if name.endswith(("-compact", "-tiny"))}
 
@@ -146,3 +148,14 @@ def test_export_command_with_a_scene_encoder(tmp_path) -> None:
     pack = load_pack(tmp_path / "pack")
     assert (pack.decoding, pack.scene_tokens, pack.about["steps"]) == ("parallel", (5, 128), 3)
     assert pack.about["scene_encoder"].startswith("random:")
+
+
+class Counted(torch.nn.Module):
+    def forward(self, image):
+        return torch.zeros(1, 2, 3).expand(len(image), -1, -1)
+
+
+def test_a_size_that_the_exporter_fixed_is_noticed() -> None:
+    graph = scene_graph(Preprocessing(2, 2), 2, 3)
+    with pytest.raises(ModelError, match=r"scene\.onnx: the exporter takes 'scenes' of image for 3"):
+        to_onnx(Counted(), graph, {})

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from wordsight.decoding.iterative import CORRECTIONS
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, ModelError
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.parts import parts
 from wordsight.runtime.pack import TOKENIZER, Pack, load_pack, write_manifest
@@ -176,11 +176,20 @@ def to_onnx(module: nn.Module, graph: Graph, limits: Mapping[str, int]) -> onnx.
         dynamic.append({i: dims[d] for i, d in enumerate(shape) if isinstance(d, str)})
     with _quiet():
         proto = _export(module.eval(), tuple(inputs), _as_declared(module, dynamic), graph)
+    _check_sizes(proto, graph)
     for part in (proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output, *proto.graph.initializer):
         del part.metadata_props[:]  # stack traces with the paths of this machine
         part.ClearField("doc_string")
     del proto.metadata_props[:], proto.graph.value_info[:]
     return proto
+
+
+def _check_sizes(proto: onnx.ModelProto, graph: Graph) -> None:
+    """Sizes that vary do so in the graph, too: the exporter can make a constant of one without a word."""
+    for value, shape in zip(proto.graph.input, graph.inputs.values(), strict=True):
+        for found, size in zip(value.type.tensor_type.shape.dim, shape, strict=True):
+            if isinstance(size, str) and not found.dim_param:
+                raise ModelError(f"{graph.file}: the exporter takes {size!r} of {value.name} for {found.dim_value}")
 
 
 def _as_declared(module: nn.Module, dynamic: list[dict[int, Any]]) -> tuple[Any, ...]:

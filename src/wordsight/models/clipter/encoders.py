@@ -69,7 +69,7 @@ class ConstantEncoder(Encoder):
 
     def forward(self, images: Tensor) -> Tensor:
         """See `Encoder`."""
-        return self.tokens.expand(len(images), -1, -1)
+        return self.tokens.expand(images.shape[0], -1, -1)
 
 
 class HubEncoder(Encoder):
@@ -110,7 +110,7 @@ class HubEncoder(Encoder):
     def _all(self, images: Tensor) -> Tensor:
         if not self.flexible:
             return self.vision(pixel_values=images, **self.more).last_hidden_state
-        (high, wide), count = self.patch, len(images)
+        (high, wide), count = self.patch, images.shape[0]
         patches = images.unflatten(3, (-1, wide)).unflatten(2, (-1, high))  # (N, 3, rows, high, columns, wide)
         patches = patches.permute(0, 2, 4, 3, 5, 1).reshape(count, self.cells, -1)
         there = torch.ones(count, self.cells, dtype=torch.long, device=images.device)
