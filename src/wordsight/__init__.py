@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wordsight.errors import WordsightError
     from wordsight.reader import Reader
+    from wordsight.reading.scenes import Scene
     from wordsight.results import Char, Line, Photo, Word
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Reader": "wordsight.reader",
+    "Scene": "wordsight.reading.scenes",
     "Photo": "wordsight.results",
     "Line": "wordsight.results",
     "Word": "wordsight.results",
@@ -28,7 +30,7 @@ _HOMES = {
     "WordsightError": "wordsight.errors",
 }
 
-__all__ = ["Char", "Line", "Photo", "Reader", "Word", "WordsightError", "__version__"]
+__all__ = ["Char", "Line", "Photo", "Reader", "Scene", "Word", "WordsightError", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,15 +9,13 @@ import numpy.typing as npt
 from wordsight.data.controls import Mode, control, scene_key
 from wordsight.errors import BoxError
 from wordsight.imaging import rectify
+from wordsight.imaging.geometry import Box, box_in
 
 if TYPE_CHECKING:
     from wordsight.data.scenes import Scene
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 Polygon: TypeAlias = npt.NDArray[np.float64]
-
-Box: TypeAlias = tuple[float, float, float, float]
-"""Centre x, centre y, width, height of a crop as shares of its photograph's sides."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +140,6 @@ def _unit(vectors: Polygon) -> Polygon:
 
 
 def box_of(polygon: Polygon, pixels: Pixels) -> Box:
-    """The upright rectangle around what a photograph shows of a polygon."""
+    """Where a crop along a polygon lies in its photograph."""
     height, width = pixels.shape[:2]
-    (x0, y0), (x1, y1) = np.clip([polygon.min(axis=0), polygon.max(axis=0)], 0, (width, height)) / (width, height)
-    return float(x0 + x1) / 2, float(y0 + y1) / 2, float(x1 - x0), float(y1 - y0)
+    return box_in(polygon, width, height)

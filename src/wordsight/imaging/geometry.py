@@ -1,6 +1,6 @@
 """Plane geometry of polygons: (N, 2) float64 arrays of x and y in pixels, y downwards, (0, 0) the image's corner."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,6 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from wordsight.errors import BoxError
 
 Polygon = NDArray[np.float64]
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""Where a crop lies in its photograph: centre x, centre y, width, height as shares of its sides."""
 
 
 def as_polygon(points: ArrayLike) -> Polygon:
@@ -30,6 +33,13 @@ def as_polygon(points: ArrayLike) -> Polygon:
     if np.abs(polygon).max() > 1e9:  # products of coordinates must stay exact enough
         raise BoxError("a box has a coordinate beyond a thousand million: give numbers in pixels")
     return clockwise(polygon)
+
+
+def box_in(polygon: Polygon, width: int, height: int) -> Box:
+    """The upright rectangle around what a photograph of this size shows of a polygon."""
+    size = (width, height)
+    (x0, y0), (x1, y1) = np.clip([polygon.min(axis=0), polygon.max(axis=0)], 0, size) / size
+    return float(x0 + x1) / 2, float(y0 + y1) / 2, float(x1 - x0), float(y1 - y0)
 
 
 def area(polygon: Polygon) -> float:

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.decoding.context import Scenes
-
-Box: TypeAlias = tuple[float, float, float, float]
-"""Where a crop lies in its scene: centre x, centre y, width, height as shares of the scene's sides."""
+from wordsight.imaging.geometry import Box, box_in
 
 _WHOLE: Box = (0.5, 0.5, 1.0, 1.0)
 
@@ -33,8 +30,7 @@ class Scene:
 
     def at(self, polygon: NDArray[np.float64]) -> "Scene":
         """The scene of a crop that was cut along a polygon (N, 2), in pixels of the upright photograph."""
-        (x0, y0), (x1, y1) = np.clip([polygon.min(axis=0), polygon.max(axis=0)], 0, self.size) / self.size
-        return replace(self, box=(float(x0 + x1) / 2, float(y0 + y1) / 2, float(x1 - x0), float(y1 - y0)))
+        return replace(self, box=box_in(polygon, *self.size))
 
     def somewhere(self) -> "Scene":
         """The scene of a crop of which it is not known where it lies: it is said to lie all over it."""

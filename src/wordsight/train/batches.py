@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from wordsight.data import Mixture, Sample, SceneView, augment
-from wordsight.data.links import Box
 from wordsight.imaging import Preprocessing, prepare
+from wordsight.imaging.geometry import Box
 from wordsight.text import CharTokenizer
 from wordsight.train.scenes import ScenePart, SceneUse
 

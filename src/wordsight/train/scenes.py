@@ -15,8 +15,9 @@ from torch import Tensor
 
 from wordsight.data import SceneView
 from wordsight.data.controls import Mode
-from wordsight.data.links import Box, Pixels
+from wordsight.data.links import Pixels
 from wordsight.errors import DataError
+from wordsight.imaging.geometry import Box
 from wordsight.models.clipter import ClipterConfig, SceneContext
 from wordsight.models.clipter.cache import SceneCache
 from wordsight.models.clipter.scene import SceneEncoder

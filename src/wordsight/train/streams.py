@@ -20,10 +20,11 @@ from torch.utils.data import IterableDataset, get_worker_info
 from wordsight.data import Scene, SceneView
 from wordsight.data.controls import Mode, shuffled
 from wordsight.data.labels import rejection, trained_label
-from wordsight.data.links import Box, Pictures, SceneLink, box_of
+from wordsight.data.links import Pictures, SceneLink, box_of
 from wordsight.data.shards import ShardStream
 from wordsight.errors import ConfigError, DataError
 from wordsight.imaging import prepare
+from wordsight.imaging.geometry import Box
 from wordsight.train.batches import Augmentation, Batch, Position, learnt, padded_targets
 from wordsight.train.scenes import ScenePart, SceneUse
 
