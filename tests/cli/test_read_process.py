@@ -36,7 +36,14 @@ def many(crop: Path) -> Path:
 
 def _start(*args: object) -> "subprocess.Popen[str]":
     pipe = subprocess.PIPE
-    return subprocess.Popen([*COMMAND, "read", *map(str, args)], stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(
+        [*COMMAND, "read", *map(str, args)], stdout=pipe, stderr=pipe, text=True, preexec_fn=_interruptible
+    )
+
+
+def _interruptible() -> None:
+    """Shells start what runs in the background with SIGINT ignored, and that is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_standard_input_and_boxes(crop: Path, toy_pack: Path, tmp_path: Path) -> None:
@@ -93,7 +100,9 @@ def test_progress_bar_only_on_a_terminal(many: Path, toy_pack: Path, tmp_path: P
     pty = pytest.importorskip("pty")
     main, terminal = pty.openpty()
     command = [*COMMAND, "read", "--crops", str(many), "--model", str(toy_pack), "--batch-size", "1"]
-    process = subprocess.Popen([*command, "--out", str(tmp_path / "out.txt")], stderr=terminal, stdout=terminal)
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "out.txt")], stderr=terminal, stdout=terminal, preexec_fn=_interruptible
+    )
     os.close(terminal)
     seen = b""
     try:

@@ -385,7 +385,7 @@ def test_options_are_checked(make):
     with pytest.raises(ConfigError, match="--heads 3 does not divide the width 128"):
         converted(state, Options(heads=3))
     with pytest.raises(ConfigError, match="choose one of gelu, quickgelu"):
-        Options(activation="relu")
+        Options(activation="tanh")
     wide = theirs.parseq(64, 2, (4, 8), 30, make)
     with pytest.raises(ModelError, match="30 patches of 4x8: say the input's height and width with --size"):
         converted(wide)
