@@ -65,6 +65,7 @@ def test_everything_learns_also_beside_an_empty_word():
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
+@pytest.mark.slow
 def test_graph_as_onnx():
     torch.manual_seed(0)
     model = Crnn(SMALL)

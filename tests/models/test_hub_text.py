@@ -196,7 +196,8 @@ def writing(model):
     return model.eval()
 
 
-@pytest.mark.parametrize("kind", ["xlm-r", *(pytest.param(k, marks=pytest.mark.slow) for k in KINDS if k != "xlm-r")])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_pack_reads_as_torch_does(kind, tmp_path, monkeypatch):
     model = writing(recognizer(save_hub_model(kind, tmp_path / "hub"), max_length=CONTEXT - 3))
     pack = export_pack(model, tmp_path / "pack", name="multilingual", weights="float32")

@@ -89,6 +89,7 @@ def test_early_is_behind_the_middle_block_or_the_one_that_is_named(block, behind
     assert ran.index("fusion") == behind + 1
 
 
+@pytest.mark.slow
 def test_graph_as_onnx():
     model = small(place="early")
     generator = torch.Generator().manual_seed(0)

@@ -20,6 +20,7 @@ def test_two_processes_train_as_one_with_the_double_batch(train_here, train_apar
     assert_same(two, one, ROUNDING)
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_cross_modal_branch_later(train_here, train_apart, tmp_path):
     """Until then its weights get no gradient, which processes that share gradients must not wait for."""
     later = ["--model.cross_from=2"]
