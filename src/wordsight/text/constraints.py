@@ -96,7 +96,7 @@ class Constraint:
     def _checked(cls, steps: list[dict[int, int]], ends: list[bool], name: str) -> "Constraint":
         left = _distances(steps, ends)
         if left[0] >= NEVER:
-            raise ConfigError(f"{name} allows nothing that this model can write: it is empty, or needs other characters")
+            raise ConfigError(f"{name} allows nothing that this model can write: allow something else")
         return cls(steps, ends, left)
 
     def accepts(self, ids: Iterable[int]) -> bool:
