@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
+from wordsight.models.parts import InContext
+
 SCENES = 2
 SCENE_DIM = 24
 
@@ -32,13 +34,16 @@ def differences(module: nn.Module, make: Callable[[int], tuple[Tensor, ...]], *,
     crops = Dim("crops", min=1)
     example = inputs(3)
     dynamic: list[dict[int, Dim]] = [{0: crops}] * len(example)
+    shapes = tuple(dynamic)
     if told:
         dynamic[-4] = {0: Dim("scenes", min=1)}
+        module = InContext(module, len(example) - 4)
+        shapes = (tuple(dynamic),)  # all its inputs are one
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            module.eval(), example, dynamo=True, dynamic_shapes=tuple(dynamic), opset_version=20, verbose=False
+            module.eval(), example, dynamo=True, dynamic_shapes=shapes, opset_version=20, verbose=False
         )
     assert program is not None
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])

@@ -28,15 +28,14 @@ def parts(model: Any, cross: bool = True) -> dict[str, Part]:
     if model.decoding == "psm":
         return _psm(model, cross and model.cross_decoder is not None, early)
     if model.decoding == "recurrent":
-        return {"image": Part(TrbaImage(model), early), "step": Part(TrbaStep(model), late)}
+        return {"image": _part(TrbaImage(model), 1, early), "step": _part(TrbaStep(model), 3, late)}
     if model.decoding == "iterative":
-        return {"image": Part(AbinetImage(model), early), "correct": Part(AbinetCorrect(model), late)}
-    return {"image": Part(LogitsGraph(model), early or late)}
+        return {"image": _part(AbinetImage(model), 1, early), "correct": _part(AbinetCorrect(model), 2, late)}
+    return {"image": _part(LogitsGraph(model), 1, early or late)}
 
 
 def _psm(model: Any, cross: bool, early: bool) -> dict[str, Part]:
-    image = ImageGraph(model, cross)
-    out = {"image": Part(_InContext(image, 1), True) if early else Part(image), "visual": _decoder(model, "visual", 3)}
+    out = {"image": _part(ImageGraph(model, cross), 1, early), "visual": _decoder(model, "visual", 3)}
     if cross:
         out |= {"text": Part(TextGraph(model)), "cross": _decoder(model, "cross", 4)}
     return out
@@ -44,11 +43,14 @@ def _psm(model: Any, cross: bool, early: bool) -> dict[str, Part]:
 
 def _decoder(model: Any, name: str, inputs: int) -> Part:
     fusion = getattr(model.fusions, f"late_{name}", None)
-    graph = DecoderGraph(getattr(model, f"{name}_decoder"), fusion)
-    return Part(graph) if fusion is None else Part(_InContext(graph, inputs), True)
+    return _part(DecoderGraph(getattr(model, f"{name}_decoder"), fusion), inputs, fusion is not None)
 
 
-class _InContext(nn.Module):
+def _part(module: nn.Module, inputs: int, told: bool) -> Part:
+    return Part(InContext(module, inputs), True) if told else Part(module)
+
+
+class InContext(nn.Module):
     """A module that takes a `SceneContext`, given its tensors after the first `inputs` inputs."""
 
     def __init__(self, module: nn.Module, inputs: int) -> None:

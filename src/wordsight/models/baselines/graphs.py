@@ -14,16 +14,6 @@ class LogitsGraph(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(
-        self,
-        image: Tensor,
-        scene: Tensor | None = None,
-        scene_index: Tensor | None = None,
-        has_scene: Tensor | None = None,
-        scene_box: Tensor | None = None,
-    ) -> Tensor:
-        """The last four are what a `SceneContext` holds, for a model that is told of scenes."""
-        context = None
-        if scene is not None and scene_index is not None and has_scene is not None:
-            context = SceneContext(scene, scene_index, has_scene, scene_box)
+    def forward(self, image: Tensor, context: SceneContext | None = None) -> Tensor:
+        """See the class."""
         return self.model.decode(self.model.encode(image, context), context)

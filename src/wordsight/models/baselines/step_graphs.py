@@ -1,7 +1,4 @@
-"""The graphs of recognizers that read in steps (TRBA letters, ABINet corrections), to be run or exported to ONNX.
-
-Their last four inputs are what a `SceneContext` holds, for a model that is told of scenes there.
-"""
+"""The graphs of recognizers that read in steps (TRBA letters, ABINet corrections), to be run or exported to ONNX."""
 
 from torch import Tensor, nn
 
@@ -20,13 +17,9 @@ class TrbaImage(nn.Module):
     def forward(
         self,
         image: Tensor,
-        scene: Tensor | None = None,
-        scene_index: Tensor | None = None,
-        has_scene: Tensor | None = None,
-        scene_box: Tensor | None = None,
+        context: SceneContext | None = None,
     ) -> tuple[Tensor, Tensor]:
         """See the class."""
-        context = _context(scene, scene_index, has_scene, scene_box)
         memory = self.model.cell.memory(self.model.encode(image, context))
         return memory, self.model.cell.start(memory)
 
@@ -43,13 +36,10 @@ class TrbaStep(nn.Module):
         tokens: Tensor,
         state: Tensor,
         memory: Tensor,
-        scene: Tensor | None = None,
-        scene_index: Tensor | None = None,
-        has_scene: Tensor | None = None,
-        scene_box: Tensor | None = None,
+        context: SceneContext | None = None,
     ) -> tuple[Tensor, Tensor]:
         """See the class."""
-        state = self.model.step(tokens, state, memory, _context(scene, scene_index, has_scene, scene_box))
+        state = self.model.step(tokens, state, memory, context)
         return self.model.cell.head(state[:, 0]), state
 
 
@@ -63,13 +53,9 @@ class AbinetImage(nn.Module):
     def forward(
         self,
         image: Tensor,
-        scene: Tensor | None = None,
-        scene_index: Tensor | None = None,
-        has_scene: Tensor | None = None,
-        scene_box: Tensor | None = None,
+        context: SceneContext | None = None,
     ) -> tuple[Tensor, Tensor]:
         """See the class."""
-        context = _context(scene, scene_index, has_scene, scene_box)
         features, logits = self.model.see(self.model.encode(image, context))
         return logits, features
 
@@ -85,19 +71,8 @@ class AbinetCorrect(nn.Module):
         self,
         logits: Tensor,
         features: Tensor,
-        scene: Tensor | None = None,
-        scene_index: Tensor | None = None,
-        has_scene: Tensor | None = None,
-        scene_box: Tensor | None = None,
+        context: SceneContext | None = None,
     ) -> Tensor:
         """See the class."""
-        _, corrected = self.model.correct(logits, features, _context(scene, scene_index, has_scene, scene_box))
+        _, corrected = self.model.correct(logits, features, context)
         return corrected
-
-
-def _context(
-    scene: Tensor | None, index: Tensor | None, present: Tensor | None, box: Tensor | None
-) -> SceneContext | None:
-    if scene is None or index is None or present is None:
-        return None
-    return SceneContext(scene, index, present, box)
