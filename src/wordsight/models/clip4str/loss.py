@@ -1,5 +1,6 @@
 """The training objective of CLIP4STR: both decoders, all permutations in one pass each."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +16,21 @@ if TYPE_CHECKING:
     from wordsight.models.clip4str.model import Clip4Str
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """A trained recognizer whose distributions are learnt beside the labels (arXiv 1503.02531).
+
+    Attributes:
+        model: frozen, in eval mode, of the same charset and input.
+        share: of the loss that comes from it; the rest comes from the labels.
+        temperature: by which both sides' logits are divided before they are compared.
+    """
+
+    model: "Clip4Str"
+    share: float
+    temperature: float
+
+
 def clip4str_losses(
     model: "Clip4Str",
     images: Tensor,
@@ -24,10 +40,13 @@ def clip4str_losses(
     cross: bool,
     context: SceneContext | None = None,
     characters: float | None = None,
+    teacher: Teacher | None = None,
 ) -> Losses:
     """See `Clip4Str.loss`."""
     orders = draw_orders(targets.shape[1] - 2, model.cfg.num_permutations, generator)
-    return losses_of_orders(model, images, targets, orders, cross=cross, context=context, characters=characters)
+    return losses_of_orders(
+        model, images, targets, orders, cross=cross, context=context, characters=characters, teacher=teacher
+    )
 
 
 def losses_of_orders(
@@ -39,19 +58,45 @@ def losses_of_orders(
     cross: bool,
     context: SceneContext | None = None,
     characters: float | None = None,
+    teacher: Teacher | None = None,
 ) -> Losses:
     """`clip4str_losses` under the orders (K, T + 1) that `draw_orders` gives."""
     pad, eos = model.tokenizer.pad, model.tokenizer.eos
-    tokens, goals = targets[:, :-1], targets[:, 1:]  # (B, T) both: content, and what each query should say
     count = len(orders)  # K
-    padding = torch.zeros(tokens.shape, device=images.device)
-    padding = padding.masked_fill((tokens == pad) | (tokens == eos), float("-inf"))
-    seen = query_masks(orders).to(images.device) + padding[:, None, None]  # (B, K, T, T)
     # [E] is learnt from the first two orders only: elsewhere it would be predicted with the whole word in view
-    goals = goals[:, None].repeat(1, count, 1)  # (B, K, T)
-    goals[:, 2:][goals[:, 2:] == eos] = pad
+    goals = targets[:, None, 1:].repeat(1, count, 1)  # (B, K, T): what each query should say
+    goals[:, 2:].masked_fill_(goals[:, 2:] == eos, pad)
     # How many targets to divide by: those of this batch, or as many as a part of the whole step has on average
     divisor = (goals != pad).sum() if characters is None else count * characters + min(count, 2) * len(goals)
+
+    branches, memory = _branches(model, images, targets[:, :-1], orders, cross, context)
+    parts = {name: _cross_entropy(logits, goals, pad, divisor) for name, logits in branches.items()}
+    total = sum(parts.values(), torch.zeros((), device=images.device))
+    if teacher is not None:
+        with torch.no_grad():
+            taught, _ = _branches(teacher.model, images, targets[:, :-1], orders, cross, None)
+        for name, logits in branches.items():
+            parts[f"{name}.taught"] = _divergence(logits, taught[name], goals != pad, teacher.temperature) / divisor
+        soft = sum(parts[f"{name}.taught"] for name in branches)
+        total = (1 - teacher.share) * total + teacher.share * soft
+    if model.ctc_head is not None:
+        parts["ctc"] = _ctc(model.ctc_head(memory), model.cfg.image.grid, targets, pad)
+        total = total + model.cfg.ctc_weight * parts["ctc"]
+    return Losses(total, {name: part.detach() for name, part in parts.items()})
+
+
+def _branches(
+    model: "Clip4Str", images: Tensor, tokens: Tensor, orders: Tensor, cross: bool, context: SceneContext | None
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Logits (B, K, T, C + 1) of each branch that takes part, and the memory (B, L, D). `tokens` (B, T) is the content.
+
+    What comes from the CPU is not waited for: a copy that waits would wait for all that the GPU has still to do.
+    """
+    count = len(orders)
+    padding = torch.zeros(tokens.shape, device=images.device)
+    ended = (tokens == model.tokenizer.pad) | (tokens == model.tokenizer.eos)
+    padding = padding.masked_fill(ended, float("-inf"))
+    seen = query_masks(orders).to(images.device, non_blocking=True) + padding[:, None, None]  # (B, K, T, T)
 
     # Of scenes hear rows: a word's, in which all orders share the content; or one for each of its orders
     repeated = None if context is None else context.repeat_interleave(count)
@@ -60,26 +105,20 @@ def losses_of_orders(
 
     memory = model.encode(images, context)
     kv = model.visual_decoder.memory_kv(memory)
-    logits = _all_orders(model.visual_decoder, tokens, kv, seen, orders, padding, told)
-    visual = _cross_entropy(logits, goals, pad, divisor)
+    visual = _all_orders(model.visual_decoder, tokens, kv, seen, orders, padding, told)
+    if not cross:
+        return {"visual": visual}, memory
 
-    total, parts = visual, {"visual": visual.detach()}
-    if cross:
-        captions = model.captions(logits.detach()).flatten(0, 1)  # (B * K, S)
-        features, caption_mask = model.encode_captions(captions)
-        # The image half of the memory is the same for all orders: projected once, without gradient to the tower
-        image_kv = model.cross_decoder.memory_kv(model.cross_memory(memory.detach())).repeat_interleave(count, dim=0)
-        kv = torch.cat([image_kv, model.cross_decoder.memory_kv(features)], dim=3)
-        memory_mask = None if caption_mask is None else F.pad(caption_mask, (memory.shape[1], 0))
-        content = _content(model.cross_decoder, orders, padding)
-        rows = tokens.repeat_interleave(count, dim=0), kv, seen.flatten(0, 1)
-        cross_logits = model.cross_decoder(*rows, memory_mask, content, model.told("late.cross", repeated))
-        cross_loss = _cross_entropy(cross_logits, goals, pad, divisor)
-        total, parts["cross"] = total + cross_loss, cross_loss.detach()
-    if model.ctc_head is not None:
-        ctc_loss = _ctc(model.ctc_head(memory), model.cfg.image.grid, targets, pad)
-        total, parts["ctc"] = total + model.cfg.ctc_weight * ctc_loss, ctc_loss.detach()
-    return Losses(total, parts)
+    captions = model.captions(visual.detach()).flatten(0, 1)  # (B * K, S)
+    features, caption_mask = model.encode_captions(captions)
+    # The image half of the memory is the same for all orders: projected once, without gradient to the tower
+    image_kv = model.cross_decoder.memory_kv(model.cross_memory(memory.detach())).repeat_interleave(count, dim=0)
+    kv = torch.cat([image_kv, model.cross_decoder.memory_kv(features)], dim=3)
+    memory_mask = None if caption_mask is None else F.pad(caption_mask, (memory.shape[1], 0))
+    content = _content(model.cross_decoder, orders, padding)
+    rows = tokens.repeat_interleave(count, dim=0), kv, seen.flatten(0, 1)
+    logits = model.cross_decoder(*rows, memory_mask, content, model.told("late.cross", repeated))
+    return {"visual": visual, "cross": logits.unflatten(0, (-1, count))}, memory
 
 
 def _all_orders(
@@ -100,12 +139,22 @@ def _content(decoder: Decoder, orders: Tensor, padding: Tensor) -> Tensor | None
     """What content tokens see of each other (B * K, T, T), where the decoder is deep enough for that to matter."""
     if len(decoder.layers) == 1:
         return None
-    return (content_masks(orders).to(padding.device) + padding[:, None, None]).flatten(0, 1)
+    return (content_masks(orders).to(padding.device, non_blocking=True) + padding[:, None, None]).flatten(0, 1)
 
 
 def _cross_entropy(logits: Tensor, goals: Tensor, pad: int, divisor: Tensor | float) -> Tensor:
     """Sum over all targets of all orders that are not padding, over `divisor`."""
     return F.cross_entropy(logits.flatten(0, -2).float(), goals.flatten(), ignore_index=pad, reduction="sum") / divisor
+
+
+def _divergence(logits: Tensor, taught: Tensor, counts: Tensor, temperature: float) -> Tensor:
+    """Sum of the Kullback-Leibler divergences from `taught` where `counts` (B, K, T), times the squared temperature.
+
+    The square keeps gradients as large as they are at temperature 1.
+    """
+    student, teacher = ((x.float() / temperature).log_softmax(-1) for x in (logits, taught))
+    each = F.kl_div(student, teacher, log_target=True, reduction="none").sum(-1)
+    return each.where(counts, 0.0).sum() * temperature**2
 
 
 def _ctc(logits: Tensor, grid: tuple[int, int], targets: Tensor, pad: int) -> Tensor:
