@@ -10,7 +10,7 @@ from wordsight.evaluate.benchmarks import published
 
 
 def score(name: str, n: int, correct: int, **left_out: int) -> Score:
-    return Score(name, "parseq-36", n, correct, 0.0, 0.0, 0.0, 0.0, left_out)
+    return Score(name, "parseq-36", n, correct, 0.0, 0.0, 0.0, 0.0, 0.0, left_out)
 
 
 def perfect(suite: str) -> list[Score]:

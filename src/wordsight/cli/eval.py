@@ -96,10 +96,11 @@ def evaluate(
         report, places = _words(crop_reader, sources, rules, limit, batch_size)
         if suite:
             report = _beside_published(report, suite, limit)
+        report = replace(report, remarks=[*report.remarks, *_calibration(crop_reader)])
         if html_file:
             exhibits = _worst(sources, report.records, places, rules[0])
-    # Rich takes 80 columns where the output is a file; the tables need about 120, with published scores 160.
-    console = Console(width=None if sys.stdout.isatty() else 160 if suite else 120)
+    # Rich takes 80 columns where the output is a file; the tables need about 130, with published scores 160.
+    console = Console(width=None if sys.stdout.isatty() else 160 if suite else 130)
     for table in tables(report):
         console.print(table)
     for line in (*report.remarks, *references(report)):
@@ -172,6 +173,21 @@ def _name(path: Path) -> str:
 
 def _limited(limit: int | None) -> "Settings":
     return {} if limit is None else {"limit": limit}
+
+
+def _calibration(reader: "CropReader") -> list[str]:
+    """What calibration did to the confidences of a pack, in a sentence."""
+    from wordsight.cli.recognizers import OurReader
+
+    if not isinstance(reader, OurReader) or not reader.calibration:
+        return []
+    facts = reader.calibration
+    before, after = (
+        f"temperature {facts[when]['temperature']:g}: ECE {facts[when]['ece']} %, "
+        f"adaptive {facts[when]['adaptive_ece']} %"
+        for when in ("before", "after")
+    )
+    return [f"calibrated on {facts['words']} held-out training words: {before}; {after} (protocol {facts['protocol']})"]
 
 
 def _shown(control: "Control", seed: int) -> "Settings":

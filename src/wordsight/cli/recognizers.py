@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -137,6 +137,8 @@ class OurReader:
         from wordsight.runtime import find_model, load_pack
 
         threads = threads or processors()
+        self.calibration: Mapping[str, Any] = {}
+        """What the pack says of `wordsight calibrate`; empty where it was never run."""
         if (Path(model) / "model.safetensors").is_file():
             from wordsight.weights.encoders import open_checkpoint
 
@@ -147,7 +149,8 @@ class OurReader:
             raise ConfigError("a pack carries its own scene encoder: another one can be tried with a checkpoint only")
         else:
             folder = find_model(model)
-            self.name = load_pack(folder).name
+            pack = load_pack(folder)
+            self.name, self.calibration = pack.name, pack.about.get("calibration") or {}
             self.reader = Reader(folder, threads=threads, batch_size=_TOGETHER, mode=mode)
         self.settings: Settings = {"threads": threads, "provider": self.reader.provider, "mode": mode}
         self._known: OrderedDict[str, Scene] = OrderedDict()

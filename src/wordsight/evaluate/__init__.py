@@ -1,7 +1,8 @@
 """Protocols, metrics and reports. Scores strings and boxes, knows no model."""
 
 from wordsight.evaluate.benchmarks import BENCHMARKS, SUITES, Suite, compare, find_suite, locate, remarks
-from wordsight.evaluate.metrics import Average, Record, Score, averages, calibration_error, score, similarity
+from wordsight.evaluate.calibration import calibration_error, fit_temperature
+from wordsight.evaluate.metrics import Average, Record, Score, averages, score, similarity
 from wordsight.evaluate.protocol import PROTOCOLS, Protocol
 from wordsight.evaluate.spotting import Found, SpottingScore, Truth, score_spotting
 
@@ -21,6 +22,7 @@ __all__ = [
     "calibration_error",
     "compare",
     "find_suite",
+    "fit_temperature",
     "locate",
     "remarks",
     "score",

@@ -4,13 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
+from wordsight.evaluate.calibration import calibration_error
 from wordsight.evaluate.protocol import Protocol
-
-CALIBRATION_BINS = 15  # Guo et al. 2017, "On Calibration of Modern Neural Networks", section 5
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,7 @@ class Score:
         ned: 1-NED of ICDAR 2019: mean over samples of 1 - edit distance / length of the longer string.
         cer: character error rate: edit distances of all samples / characters of all labels. May exceed 1.
         ece: expected calibration error of the confidence that a word is right, 15 bins of equal width.
+        adaptive_ece: the same over 15 bins of equally many samples.
         confidence: mean confidence.
         left_out: reason -> number of samples that the protocol does not count.
         scenes: with how many of the counted samples a scene was available; None for a recognizer that takes none.
@@ -50,6 +48,7 @@ class Score:
     ned: float
     cer: float
     ece: float
+    adaptive_ece: float
     confidence: float
     left_out: dict[str, int] = field(default_factory=dict)
     scenes: int | None = None
@@ -81,21 +80,6 @@ class Average:
 def similarity(label: str, text: str) -> float:
     """1 - edit distance / length of the longer string; 1 where both are empty (ICDAR 2019 RRC-MLT and ArT)."""
     return 1.0 - Levenshtein.distance(label, text) / max(len(label), len(text), 1)
-
-
-def calibration_error(confidences: npt.ArrayLike, correct: npt.ArrayLike, bins: int = CALIBRATION_BINS) -> float:
-    """Expected calibration error: the mean distance of confidence and accuracy over bins, weighted by their samples.
-
-    Confidences in [0, 1] are sorted into `bins` of equal width, closed on the right as in Guo et al. 2017, equation 3.
-    NaN where there are no samples.
-    """
-    sure = np.asarray(confidences, dtype=np.float64)
-    right = np.asarray(correct, dtype=np.float64)
-    if not len(sure):
-        return float("nan")
-    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(place, weights=sure - right, minlength=bins)
-    return float(np.abs(gaps).sum() / len(sure))
 
 
 def is_right(record: Record, protocol: Protocol) -> bool:
@@ -130,6 +114,7 @@ def score(records: Sequence[Record], protocol: Protocol, dataset: str = "") -> S
         ned=sum(similarities) / n if n else nothing,
         cer=errors / characters if characters else nothing,
         ece=calibration_error(confidences, right),
+        adaptive_ece=calibration_error(confidences, right, adaptive=True),
         confidence=sum(confidences) / n if n else nothing,
         left_out=dict(left_out),
         scenes=None if None in scenes or not scenes else sum(map(bool, scenes)),

@@ -64,7 +64,7 @@ def reasons(left_out: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none"
 
 
-_WORD_COLUMNS = ("data", "protocol", "n", "accuracy %", "1-NED %", "CER %", "ECE %", "left out")
+_WORD_COLUMNS = ("data", "protocol", "n", "accuracy %", "1-NED %", "CER %", "ECE %", "aECE %", "left out")
 _SPOTTING_COLUMNS = ("data", "scenes", "words", "found", "what", "precision %", "recall %", "H-mean %")
 
 
@@ -79,6 +79,7 @@ def word_rows(report: Report) -> list[tuple[str, ...]]:
             percent(s.ned),
             percent(s.cer),
             percent(s.ece),
+            percent(s.adaptive_ece),
             reasons(s.left_out),
         )
         for s in report.scores
@@ -87,8 +88,8 @@ def word_rows(report: Report) -> list[tuple[str, ...]]:
         weighted = (percent(a.weighted_accuracy), percent(a.weighted_ned))
         arithmetic = (percent(a.arithmetic_accuracy), percent(a.arithmetic_ned))
         group = f"{a.group}: " if a.group else ""
-        rows.append((f"{group}all {a.n} samples", a.protocol, str(a.n), *weighted, "", "", ""))
-        rows.append((f"{group}mean of {a.sets} sets", a.protocol, str(a.n), *arithmetic, "", "", ""))
+        rows.append((f"{group}all {a.n} samples", a.protocol, str(a.n), *weighted, "", "", "", ""))
+        rows.append((f"{group}mean of {a.sets} sets", a.protocol, str(a.n), *arithmetic, "", "", "", ""))
     if not _told(report):
         return rows
     behind: list[Score | Average] = [*report.scores, *(a for a in report.averages for _ in range(2))]  # each row's

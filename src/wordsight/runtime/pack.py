@@ -89,7 +89,8 @@ class Pack:
 
 def write_manifest(pack: Pack) -> Path:
     """Write `pack.json` into the pack's folder; `pack.files` is not read: all files that are there are in it."""
-    names = sorted(p.name for p in pack.folder.iterdir() if p.is_file() and p.name != MANIFEST)
+    there = (p.name for p in pack.folder.iterdir() if p.is_file())
+    names = sorted(name for name in there if name != MANIFEST and not name.startswith("."))
     manifest = {
         "format": FORMAT,
         "name": pack.name,
@@ -116,8 +117,9 @@ def write_manifest(pack: Pack) -> Path:
         "about": dict(pack.about),
     }
     path = pack.folder / MANIFEST
-    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return path
+    new = path.with_name(f".{MANIFEST}.new")  # what kills the writer leaves the old one
+    new.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return new.replace(path)
 
 
 def load_pack(folder: str | Path) -> Pack:

@@ -1,0 +1,123 @@
+"""`wordsight calibrate`: confidences that mean what they say."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from wordsight.cli.app import app
+from wordsight.cli.options import Device
+from wordsight.cli.progress import progress
+
+if TYPE_CHECKING:
+    from wordsight.data import Sample
+    from wordsight.evaluate.calibration import Readings
+    from wordsight.runtime import Pack
+
+PROTOCOL = "94"
+"""What counts as right: a confidence is a promise about the text as it is printed, case and punctuation included."""
+
+BATCH = 32
+
+
+@app.command()
+def calibrate(
+    model: str = typer.Argument(metavar="PACK", help="Folder of a pack, or a shipped model."),
+    data: list[Path] = typer.Argument(help="What it was trained on: folders with labels.tsv, LMDB or scenes.jsonl."),
+    share: float = typer.Option(
+        0.1, min=0, max=1, help="The last part of each, which training held out (data.validation_share); 1: all of it."
+    ),
+    device: Device = typer.Option(Device.auto, help="Where to run."),
+    threads: int | None = typer.Option(None, min=1, help="Threads of the engine; default: as many as processors."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Leave the pack as it is."),
+) -> None:
+    """Fit a pack's temperature on words that it was not trained on, and write it into pack.json.
+
+    The words are read freely, as crops, without scenes. The temperature found is kept if it is measurably better than
+    the one the pack has. Never give it a test set: scores on it would no longer be scores.
+    """
+    from wordsight.errors import DataError
+    from wordsight.evaluate import fit_temperature
+    from wordsight.evaluate.calibration import is_better
+    from wordsight.runtime import find_model, load_pack
+    from wordsight.runtime.pack import write_manifest
+
+    pack = load_pack(find_model(model))
+    samples = _held_out(pack, data, share)
+    if len(samples) < 2:
+        raise DataError("there are no words to calibrate by: give more DATA, or a larger --share")
+
+    def read(temperature: float) -> "Readings":
+        return _read(replace(pack, temperature=temperature), samples, device.value, threads)
+
+    before = read(pack.temperature)
+    found = round(fit_temperature(read), 3)
+    after = read(found)
+    for temperature, readings in ((pack.temperature, before), (found, after)):
+        typer.echo(_in_words(_errors(temperature, readings)))
+    better = is_better(before, after)
+    facts = {"words": len(samples), "data": [path.resolve().name for path in data], "protocol": PROTOCOL}
+    measured = {
+        "before": _errors(pack.temperature, before),
+        "after": _errors(found, after) if better else _errors(pack.temperature, before),
+    }
+    if not dry_run:
+        temperature = found if better else pack.temperature
+        write_manifest(replace(pack, temperature=temperature, about={**pack.about, "calibration": facts | measured}))
+    verdict = "measurably better" if better else f"not measurably better: {pack.temperature:g} stays"
+    typer.echo(f"{pack.folder}: {len(samples)} words, {verdict}{', nothing written' if dry_run else ''}")
+
+
+def _held_out(pack: "Pack", data: Sequence[Path], share: float) -> list["Sample"]:
+    """The words that training would hold out, those that cannot be read left out."""
+    from wordsight.data import filter_labels, holdout, open_source
+    from wordsight.errors import DataError
+
+    samples = []
+    for path in data:
+        words, _ = filter_labels(open_source(path), pack.charset, pack.max_length)
+        _, part = holdout(words, share)
+        for i in progress(range(len(part)), len(part), path.name):
+            try:
+                samples.append(part[i])
+            except DataError as error:
+                typer.echo(f"wordsight: left out: {error}", err=True)
+    return samples
+
+
+def _read(pack: "Pack", samples: Sequence["Sample"], device: str, threads: int | None) -> "Readings":
+    """Confidences, and whether the words are right."""
+    from wordsight.evaluate import PROTOCOLS
+    from wordsight.reader import Reader
+    from wordsight.runtime import OnnxRecognizer
+
+    reader = Reader.of(OnnxRecognizer(pack, device, threads))
+    words = []
+    starts = range(0, len(samples), BATCH)
+    for start in progress(starts, len(starts), f"temperature {pack.temperature:.3f}"):
+        words += reader.read_crops([sample.image for sample in samples[start : start + BATCH]])
+    rule = PROTOCOLS[PROTOCOL]
+    right = [rule.label(s.text) == rule.reading(w.text) for s, w in zip(samples, words, strict=True)]
+    return [word.confidence for word in words], right
+
+
+def _errors(temperature: float, readings: "Readings") -> dict[str, float]:
+    """In per cent, but for the log loss."""
+    from wordsight.evaluate import calibration_error
+    from wordsight.evaluate.calibration import log_losses
+
+    return {
+        "temperature": temperature,
+        "ece": round(100 * calibration_error(*readings), 2),
+        "adaptive_ece": round(100 * calibration_error(*readings, adaptive=True), 2),
+        "log_loss": round(float(log_losses(*readings).mean()), 4),
+    }
+
+
+def _in_words(errors: dict[str, float]) -> str:
+    return (
+        f"temperature {errors['temperature']:.3f}: ECE {errors['ece']} %, adaptive {errors['adaptive_ece']} %, "
+        f"log loss {errors['log_loss']}"
+    )

@@ -1,0 +1,98 @@
+"""`wordsight calibrate` with a pack that reads nonsense, and is right as often as the test wants."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from wordsight.cli.main import app
+from wordsight.reader import Reader
+from wordsight.runtime import OnnxRecognizer, load_pack
+from wordsight.runtime.pack import write_manifest
+
+WORDS = 60
+TRUE = 3.0
+
+
+def run(*args: object):
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+@pytest.fixture
+def pack(toy_pack: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(toy_pack, tmp_path / "pack"))
+
+
+@pytest.fixture
+def words(pack: Path, tmp_path: Path) -> Path:
+    """Crops whose labels are what the pack reads as often as it should be right at temperature `TRUE`."""
+    folder = tmp_path / "words"
+    folder.mkdir()
+    dice = np.random.default_rng(1)
+    crops = [np.kron(dice.integers(0, 256, (1, 6, 3)), np.ones((16, 8, 1))).astype(np.uint8) for _ in range(WORDS)]
+    reader = Reader.of(OnnxRecognizer(replace(load_pack(pack), temperature=TRUE), "cpu", 1))
+    lines = []
+    for i, (crop, word) in enumerate(zip(crops, reader.read_crops(crops), strict=True)):
+        Image.fromarray(crop).save(folder / f"{i}.png")
+        lines.append(f"{i}.png\t{word.text if dice.random() < word.confidence else 'something else'}\n")
+    (folder / "labels.tsv").write_text("".join(lines))
+    return folder
+
+
+def test_a_pack_that_is_too_sure_gets_a_temperature_and_keeps_its_graphs(pack: Path, words: Path) -> None:
+    hashes = load_pack(pack).files
+    result = run("calibrate", pack, words, "--share", 1, "--threads", 1)
+    assert result.exit_code == 0, result.output
+    found = load_pack(pack)
+    assert found.files == hashes
+    assert 1.5 < found.temperature < 4  # 60 words
+    facts = found.about["calibration"]
+    assert (facts["words"], facts["data"], facts["before"]["temperature"]) == (WORDS, ["words"], 1.0)
+    assert facts["after"]["temperature"] == found.temperature
+    assert facts["after"]["log_loss"] < facts["before"]["log_loss"]
+    assert facts["after"]["ece"] < facts["before"]["ece"]
+    assert f"{WORDS} words, measurably better" in result.output
+
+    again = run("calibrate", pack, words, "--share", 1, "--threads", 1)
+    assert "not measurably better" in again.output
+    assert load_pack(pack).temperature == found.temperature
+
+    scored = run("eval", pack, words, "--threads", 1)
+    line = f"calibrated on {WORDS} held-out training words: temperature {found.temperature:g}: ECE"
+    assert line in scored.output, scored.output
+
+
+def test_a_pack_that_is_calibrated_keeps_its_temperature(pack: Path, words: Path) -> None:
+    write_manifest(replace(load_pack(pack), temperature=TRUE))
+    result = run("calibrate", pack, words, "--share", 1, "--threads", 1)
+    assert "not measurably better: 3 stays" in result.output
+    assert load_pack(pack).temperature == TRUE
+
+
+def test_the_last_part_alone_is_read_and_nothing_written(pack: Path, words: Path) -> None:
+    before = (pack / "pack.json").read_bytes()
+    result = run("calibrate", pack, words, "--threads", 1, "--dry-run")
+    assert f"{WORDS // 10} words" in result.output
+    assert "nothing written" in result.output
+    assert (pack / "pack.json").read_bytes() == before
+
+
+def test_nothing_to_read_is_said(pack: Path, words: Path) -> None:
+    lines = (words / "labels.tsv").read_text().splitlines()
+    (words / "labels.tsv").write_text("".join(f"{line.split(chr(9))[0]}\t→\n" for line in lines))
+    result = run("calibrate", pack, words)
+    assert result.exit_code == 1
+    assert "no words to calibrate by" in str(result.exception)
+
+
+def test_a_killed_writer_leaves_no_trace_in_the_next_manifest(pack: Path) -> None:
+    (pack / ".pack.json.new").write_text("half")
+    path = write_manifest(load_pack(pack))
+    assert path == pack / "pack.json"
+    assert not (pack / ".pack.json.new").exists()
+    assert set(json.loads(path.read_text())["files"]) == {"image.onnx", "visual.onnx"}
