@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 from wordsight.errors import ConfigError
+from wordsight.imaging.geometry import word_height
 
 Mode = Literal[
     "real", "shuffle", "gray", "blur", "mask-word", "mask-text", "constant", "random-encoder", "none"
@@ -127,7 +128,7 @@ def paint_over(pixels: Pixels, polygons: Sequence[Polygon], numbers: Iterable[in
     written = np.asarray(whole) > 0
     for number in numbers:
         polygon = polygons[number]
-        reach = _growth(polygon) + max(_LEAST, _RING * _height(polygon))
+        reach = _growth(polygon) + max(_LEAST, _RING * word_height(polygon))
         x0, y0 = np.maximum(np.floor(polygon.min(0) - reach - 1).astype(int), 0)
         x1, y1 = np.ceil(polygon.max(0) + reach + 2).astype(int)
         window = np.s_[y0:y1, x0:x1]
@@ -145,14 +146,8 @@ def paint_over(pixels: Pixels, polygons: Sequence[Polygon], numbers: Iterable[in
     return out
 
 
-def _height(polygon: Polygon) -> float:
-    """The word's height in pixels: the mean of its first and its last letter's."""
-    half = len(polygon) // 2
-    return float(np.linalg.norm(polygon[0] - polygon[-1]) + np.linalg.norm(polygon[half - 1] - polygon[half])) / 2
-
-
 def _growth(polygon: Polygon) -> float:
-    return max(_LEAST, _GROWTH * _height(polygon))
+    return max(_LEAST, _GROWTH * word_height(polygon))
 
 
 def _draw(mask: Image.Image, polygon: Polygon, growth: float) -> None:

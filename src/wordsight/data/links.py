@@ -9,7 +9,7 @@ import numpy.typing as npt
 from wordsight.data.controls import Mode, control, scene_key
 from wordsight.errors import BoxError
 from wordsight.imaging import rectify
-from wordsight.imaging.geometry import Box, box_in
+from wordsight.imaging.geometry import Box, box_in, word_height
 
 if TYPE_CHECKING:
     from wordsight.data.scenes import Scene
@@ -106,13 +106,6 @@ class SceneLink:
             return rectify(pixels, polygon), box_of(polygon, pixels)
         except BoxError:
             return None
-
-
-def word_height(polygon: Polygon) -> float:
-    """Mean distance in pixels of the top edge's ends from the bottom edge's."""
-    middle = len(polygon) // 2
-    left, right = polygon[0] - polygon[-1], polygon[middle - 1] - polygon[middle]
-    return float(np.linalg.norm(left) + np.linalg.norm(right)) / 2
 
 
 def padded(polygon: Polygon, shares: npt.NDArray[np.float64]) -> Polygon:

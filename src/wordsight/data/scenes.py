@@ -20,10 +20,11 @@ import numpy.typing as npt
 
 from wordsight.data.controls import CONTROLS, Mode, shuffled
 from wordsight.data.folder import read_text
-from wordsight.data.links import Pictures, SceneLink, SceneView, box_of, word_height
+from wordsight.data.links import Pictures, SceneLink, SceneView, box_of
 from wordsight.data.sample import Sample
 from wordsight.errors import BoxError, ConfigError, DataError, ImageError
 from wordsight.imaging import load_image, rectify
+from wordsight.imaging.geometry import word_height
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,15 @@ Right = npt.NDArray[np.bool_]
 
 Ids = npt.NDArray[np.int64]
 
-_Z = 1.96
+Z95 = 1.96
 """Two-sided 95 % of the normal distribution."""
 
-_T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
-"""Two-sided 95 % of Student's t by degrees of freedom; above the last one that is used (a little too wide)."""
+_T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262, 10: 2.228, 12: 2.179}
+
+
+def t95(freedom: int) -> float:
+    """Two-sided 95 % of Student's t; of 11 and above 12 degrees of freedom a little too wide."""
+    return _T[max(f for f in _T if f <= freedom)]
 
 
 @dataclass(frozen=True)
@@ -112,9 +116,9 @@ def paired(a: Right, b: Right, clusters: Ids, *, draws: int = 4000, seed: int = 
     above = int(clusters.max())
     scenes = np.append(clusters, [above + 1, above + 2])
     low, high = clustered(values, scenes, draws, seed)
-    words = _Z * standard_error(values, scenes)
+    words = Z95 * standard_error(values, scenes)
     pairs = len(each)
-    luck = _T[min(pairs - 1, max(_T))] * float(each.std(ddof=1)) / pairs**0.5 if pairs > 1 else 0.0
+    luck = t95(pairs - 1) * float(each.std(ddof=1)) / pairs**0.5 if pairs > 1 else 0.0
     return Paired(
         n=a.shape[1],
         clusters=len(np.unique(clusters)),

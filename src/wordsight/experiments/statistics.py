@@ -3,16 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Right = npt.NDArray[np.bool_]
-"""(seeds, words): whether each training read each word right. The words are the same for all rows."""
-
-_Z = 1.96
-"""Two-sided 95 % of the normal distribution."""
-
-_T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262, 10: 2.228, 12: 2.179}
-"""Two-sided 95 % of Student's t by degrees of freedom; between and above these the next smaller one is used."""
+from wordsight.evaluate.paired import Z95, Right, t95
 
 
 @dataclass(frozen=True)
@@ -48,15 +40,11 @@ def compare(a: Right, b: Right) -> Comparison:
         raise ValueError(f"rows over {a.shape[1]} and {b.shape[1]} words cannot be compared")
     per_word = a.mean(axis=0) - b.mean(axis=0)
     adjusted = np.append(per_word, [1.0, -1.0])
-    words = _Z * float(adjusted.std()) / len(adjusted) ** 0.5
+    words = Z95 * float(adjusted.std()) / len(adjusted) ** 0.5
     freedom = len(a) + len(b) - 2
     variance = sum(float(x.mean(axis=1).var(ddof=1)) / len(x) for x in (a, b) if len(x) > 1)
-    seeds = _t(freedom) * variance**0.5 if freedom else 0.0
+    seeds = t95(freedom) * variance**0.5 if freedom else 0.0
     return Comparison(float(per_word.mean()), float(np.hypot(words, seeds)), len(a) > 1 and len(b) > 1)
-
-
-def _t(freedom: int) -> float:
-    return _T[max(f for f in _T if f <= freedom)]
 
 
 def mean_and_spread(right: Right) -> tuple[float, float | None]:

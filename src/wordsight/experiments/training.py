@@ -13,15 +13,14 @@ import numpy as np
 import torch
 
 from wordsight.data import Sample, filter_labels, holdout, open_source
-from wordsight.decoding import PsmSpec, read_psm
 from wordsight.evaluate import Protocol
 from wordsight.experiments.build import Scale, build
 from wordsight.experiments.plain import PlainData, PlainWords
 from wordsight.experiments.rows import Row
 from wordsight.imaging import prepare
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
-from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.freezing import trainable
+from wordsight.models.reading import TorchRecognizer
 from wordsight.synth.words import RenderedWords
 from wordsight.train import Recognition, WordsData
 from wordsight.train.callbacks import StopOnNaN
@@ -188,13 +187,12 @@ def read(model: Clip4Str, cross: bool, samples: Sequence[Sample], batch_size: in
     """
     cfg, protocol = model.cfg, Protocol.named(PROTOCOL)
     refinements = int(cfg.num_permutations > 1)
-    graphs = TorchGraphs(model, cross)
-    spec: PsmSpec = cfg.psm
+    recognizer = TorchRecognizer(model, "full" if cross else "visual", cross=cross, refine_iters=refinements)
     right: list[bool] = []
     for start in range(0, len(samples), batch_size):
         part = samples[start : start + batch_size]
         images = prepare([sample.image for sample in part], cfg.preprocessing)
-        readings, _ = read_psm(graphs, images, spec, mode="full" if cross else "visual", refine_iters=refinements)
+        readings = recognizer.read(images)
         right += [
             protocol.label(sample.text) == protocol.reading(reading.text)
             for sample, reading in zip(part, readings, strict=True)

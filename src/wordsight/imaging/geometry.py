@@ -12,6 +12,9 @@ Polygon = NDArray[np.float64]
 Box: TypeAlias = tuple[float, float, float, float]
 """Where a crop lies in its photograph: centre x, centre y, width, height as shares of its sides."""
 
+WHOLE: Box = (0.5, 0.5, 1.0, 1.0)
+"""The crop is all of it, or it is not known where it lies."""
+
 
 def as_polygon(points: ArrayLike) -> Polygon:
     """Checked points, clockwise; the first stays the first.
@@ -33,6 +36,13 @@ def as_polygon(points: ArrayLike) -> Polygon:
     if np.abs(polygon).max() > 1e9:  # products of coordinates must stay exact enough
         raise BoxError("a box has a coordinate beyond a thousand million: give numbers in pixels")
     return clockwise(polygon)
+
+
+def word_height(polygon: Polygon) -> float:
+    """Mean distance in pixels of the top edge's ends from the bottom edge's."""
+    middle = len(polygon) // 2
+    left, right = polygon[0] - polygon[-1], polygon[middle - 1] - polygon[middle]
+    return float(np.linalg.norm(left) + np.linalg.norm(right)) / 2
 
 
 def box_in(polygon: Polygon, width: int, height: int) -> Box:

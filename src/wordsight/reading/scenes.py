@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.decoding.context import Scenes
-from wordsight.imaging.geometry import Box, box_in
-
-_WHOLE: Box = (0.5, 0.5, 1.0, 1.0)
+from wordsight.imaging.geometry import WHOLE, Box, box_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +32,7 @@ class Scene:
 
     def somewhere(self) -> "Scene":
         """The scene of a crop of which it is not known where it lies: it is said to lie all over it."""
-        return self if self.box else replace(self, box=_WHOLE)
+        return self if self.box else replace(self, box=WHOLE)
 
 
 def of_crops(scenes: Sequence[Scene | None]) -> Scenes | None:
@@ -47,5 +45,5 @@ def of_crops(scenes: Sequence[Scene | None]) -> Scenes | None:
         np.stack([scene.tokens for scene in distinct.values()]),
         np.array([0 if scene is None else numbers[id(scene.tokens)] for scene in scenes], np.int64),
         np.array([scene is not None for scene in scenes], np.float32),
-        np.array([_WHOLE if scene is None else scene.box or _WHOLE for scene in scenes], np.float32),
+        np.array([WHOLE if scene is None else scene.box or WHOLE for scene in scenes], np.float32),
     )

@@ -17,15 +17,13 @@ from wordsight.data import SceneView
 from wordsight.data.controls import Mode
 from wordsight.data.links import Pixels
 from wordsight.errors import DataError
-from wordsight.imaging.geometry import Box
+from wordsight.imaging.geometry import WHOLE, Box
 from wordsight.models.clipter import ClipterConfig, SceneContext
 from wordsight.models.clipter.cache import SceneCache
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.clipter.untrained import untrained
 
 _log = logging.getLogger(__name__)
-
-_WHOLE: Box = (0.5, 0.5, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class ScenePart:
         views: dict[str, SceneView] = {}
         numbers: dict[str, int] = {}
         index = torch.zeros(len(shown), dtype=torch.int64)
-        present, boxes = torch.zeros(len(shown)), torch.tensor([_WHOLE]).repeat(len(shown), 1)
+        present, boxes = torch.zeros(len(shown)), torch.tensor([WHOLE]).repeat(len(shown), 1)
         for row, one in enumerate(shown):
             if one is None:
                 continue

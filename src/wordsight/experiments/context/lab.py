@@ -28,8 +28,9 @@ from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter import ClipterConfig
 from wordsight.models.clipter.cache import SceneCache
-from wordsight.models.clipter.encoders import Encoder, TowerEncoder, load_encoder, random_encoder
+from wordsight.models.clipter.encoders import load_encoder
 from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.clipter.untrained import untrained
 from wordsight.models.peft.files import fingerprint
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
@@ -114,6 +115,8 @@ class Laboratory:
         self.out = out
         self.say = say
         self.find = find
+        self._starts = dict(settings.starts)
+        self._charsets: dict[str, Charset] = {}
         self._found: dict[Any, Words] = {}
         self._words: dict[Any, list[tuple[Words, Words]]] = {}
         self._caches: dict[Any, tuple[SceneEncoder, SceneCache]] = {}
@@ -122,7 +125,11 @@ class Laboratory:
         self._loose: dict[bool, tuple[list[Pixels], list[str]]] = {}
 
     def charset(self, arm: Arm) -> Charset:
-        """What an arm's recognizer writes: letters without case, and digits."""
+        """What an arm's recognizer writes: a given one its own, a new one letters without case, and digits."""
+        if arm.recognizer in self._starts:
+            if arm.recognizer not in self._charsets:
+                self._charsets[arm.recognizer] = checkpoint.load(self._starts[arm.recognizer])[0].cfg.charset
+            return self._charsets[arm.recognizer]
         if not arm.source.script:
             return Charset.preset("36")
         letters = SCRIPTS[arm.source.script]
@@ -191,12 +198,6 @@ class Laboratory:
         folder = self.out / "encoder" / key(one.encoder_scenes, one.encoder_steps, one.wear)
         return str(make_encoder(folder, one.encoder_scenes, one.encoder_steps, one.wear, self.say))
 
-    def _encoder(self, arm: Arm) -> Encoder:
-        given = load_encoder(self.encoder_name(arm), self.settings.resolution)
-        if arm.encoder != "random":
-            return given
-        return random_encoder(given.tower.cfg, 0) if isinstance(given, TowerEncoder) else load_encoder("random")
-
     def clipter(self, arm: Arm) -> ClipterConfig:
         """What is inserted: the arm's, with the encoder that this run has."""
         name = "random" if arm.encoder == "random" else self.encoder_name(arm)
@@ -206,7 +207,10 @@ class Laboratory:
         cfg = fusion_of(arm)
         name = (arm.encoder, cfg.kernel, cfg.keep_cls)
         if name not in self._caches:
-            encoder = SceneEncoder(self._encoder(arm), cfg.kernel, cfg.keep_cls)
+            given = load_encoder(self.encoder_name(arm), self.settings.resolution)
+            encoder = SceneEncoder(given, cfg.kernel, cfg.keep_cls)
+            if arm.encoder == "random":
+                encoder = untrained(encoder)
             folder = self.out / "tokens"
             cache = SceneCache(lambda pixels: encoder.encode([pixels])[0], encoder.identity, folder=folder)
             self._caches[name] = encoder, cache
@@ -232,9 +236,8 @@ class Laboratory:
 
     def stage_one(self, arm: Arm, fold: int) -> Path:
         """Checkpoint folder of the recognizer that an arm starts from; its config.json names the vocabulary."""
-        for recognizer, folder in self.settings.starts:
-            if recognizer == arm.recognizer:
-                return self._given(recognizer, Path(folder))
+        if arm.recognizer in self._starts:
+            return self._given(arm.recognizer, Path(self._starts[arm.recognizer]))
         one = self.settings
         # What a crop shows does not depend on the dial, so recognizers of all dials start alike.
         source = replace(arm.source, dial=0.0, share=1.0, per_scene=None, most=None)
