@@ -25,10 +25,12 @@ from wordsight.experiments.context.data import SCRIPTS, Source, held_back, spell
 from wordsight.experiments.context.experiments import EXPERIMENTS, experiment
 from wordsight.experiments.context.lab import Laboratory, Settings
 from wordsight.experiments.context.measure import Measured
-from wordsight.experiments.context.recognizers import LONGEST
+from wordsight.experiments.context.recognizers import LONGEST, new_recognizer, visual_branch
 from wordsight.experiments.context.report import plot, to_dict, to_markdown
 from wordsight.experiments.context.run import run_experiment
 from wordsight.experiments.context.views import View, rivals, scene_views, told
+from wordsight.models import checkpoint
+from wordsight.text import Charset
 
 QUICK = Settings(
     steps=3,
@@ -250,6 +252,27 @@ def test_real_scenes_by_folds_and_with_a_test_set(tmp_path, folder):
     measured = Measured(found)
     assert measured.scores[0].n == sum(len(test) for _, test in pairs)
     assert len(measured.contrasts) == 2
+
+
+def test_a_given_recognizer_is_trained_on_what_its_own_charset_can_write(tmp_path):
+    from wordsight.experiments.context.data import places
+    from wordsight.synth.places_export import write_places
+
+    for part, seed in (("train/ours", 5), ("test/ours", 6)):
+        for _ in write_places(places(Source(), seed, 6, 0.5), tmp_path / part):
+            pass
+    file = tmp_path / "train" / "ours" / "scenes.jsonl"
+    scenes = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    scenes[0]["words"][0]["text"] = "Café"  # e in ASCII, but this charset drops nothing
+    file.write_text("".join(json.dumps(scene) + "\n" for scene in scenes), encoding="utf-8")
+    model = new_recognizer("parseq", Charset("spaced", Charset.preset("94").characters + " "))
+    start = checkpoint.save(visual_branch(model), tmp_path / "start")
+    given = replace(QUICK, data=tmp_path, starts=(("parseq", str(start)),))
+    arm = Arm("x", source=Source("ours"))
+    labels = [Laboratory(s, tmp_path / "out").training(arm, 0).labels for s in (given, replace(given, starts=()))]
+    assert [label for label in labels[1] if label not in labels[0]] == ["Café"]
+    found = run_experiment(tiny(arm), Laboratory(given, tmp_path / "out"), 1).runs["x"][0]
+    assert found.added > 0
 
 
 def test_jittered_boxes_cut_other_crops_of_the_same_words(lab):
