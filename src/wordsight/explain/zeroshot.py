@@ -22,7 +22,6 @@ from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
 from wordsight.models.clip.config import MEAN, STD
 from wordsight.models.clip4str import Clip4Str
-from wordsight.text import ClipTokenizer
 
 Picture = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -53,6 +52,8 @@ def load_clip(folder: str | Path) -> Clip:
         cfg = model.cfg
         if cfg.captions != "clip" or cfg.text.embedding_only:
             raise ModelError(f"{folder}: its text tower does not read CLIP's tokens: give CLIP's weights")
+        if not cfg.image.class_token:
+            raise ModelError(f"{folder}: its image tower has no class token: give CLIP's weights")
         clip = Clip(ClipConfig(cfg.image, cfg.text, cfg.embed_dim))
         clip.load_state_dict(
             {k: v for k, v in model.state_dict().items() if k.startswith(("image_tower.", "text_tower."))}
@@ -61,8 +62,6 @@ def load_clip(folder: str | Path) -> Clip:
         model = clip.eval()
     if not isinstance(model, Clip):
         raise ModelError(f"{folder} holds a {model.architecture}: give CLIP's weights")
-    if not model.cfg.image.class_token:
-        raise ModelError(f"{folder}: its image tower has no class token: give CLIP's weights")
     return model
 
 
@@ -75,7 +74,7 @@ def prepare_image(clip: Clip, picture: Picture) -> Tensor:
 def match(clip: Clip, picture: Picture, texts: Sequence[str]) -> list[Match]:
     """How well each text fits a picture, uint8 RGB (h, w, 3)."""
     with torch.inference_mode():
-        logits = clip(prepare_image(clip, picture), _tokens(clip, texts))[0]
+        logits = clip(prepare_image(clip, picture), clip.tokens(texts))[0]
         scale = float(clip.logit_scale.exp())
     probabilities = logits.softmax(0)
     return [
@@ -88,10 +87,11 @@ def relevance(clip: Clip, picture: Picture, texts: Sequence[str]) -> npt.NDArray
     """Which patches speak for each text: (N, rows, columns), 0 or more, on no absolute scale.
 
     Through the image tower's layers, R begins as the identity and becomes R + mean over heads of (gradient of the
-    text's logit * attention, where positive) R; the class token's row is the map.
+    text's logit * attention, where positive) R; the class token's row is the map. Ours, for a tower without one, whose
+    vector is the mean of all tokens: the mean of the rows.
     """
     with torch.no_grad():
-        vectors = clip.encode_text(_tokens(clip, texts))
+        vectors = clip.encode_text(clip.tokens(texts))
     with torch.enable_grad(), record_attention() as weights:
         logits = clip.logit_scale.exp() * clip.encode_image(prepare_image(clip, picture)) @ vectors.T
     maps = []
@@ -100,7 +100,8 @@ def relevance(clip: Clip, picture: Picture, texts: Sequence[str]) -> npt.NDArray
         rolled = torch.eye(weights[0].shape[-1])
         for attention, gradient in zip(weights, gradients, strict=True):
             rolled = rolled + (gradient * attention)[0].clamp(min=0).mean(0).detach() @ rolled
-        maps.append(rolled[0, 1:].unflatten(0, clip.cfg.image.grid))
+        row = rolled[0, 1:] if clip.cfg.image.class_token else rolled.mean(0)
+        maps.append(row.unflatten(0, clip.cfg.image.grid))
     return torch.stack(maps).numpy()
 
 
@@ -117,7 +118,3 @@ def occlude(picture: Picture, boxes: Sequence[Box]) -> Picture:
             raise ConfigError(f"--occlude {x},{y},{w},{h} leaves the picture of {width} x {height} pixels")
         picture[y : y + h, x : x + w] = [round(255 * m) for m in MEAN]
     return picture
-
-
-def _tokens(clip: Clip, texts: Sequence[str]) -> Tensor:
-    return torch.from_numpy(ClipTokenizer().encode(texts, clip.cfg.text.context))

@@ -6,6 +6,7 @@ from typing import Any
 
 from wordsight.errors import ConfigError
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig, from_plain
+from wordsight.text import Charset
 
 VOCAB_SIZE = 49408
 """Tokens of CLIP's byte-pair encoding, the start (49406) and the end of a text (49407) among them."""
@@ -20,11 +21,16 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 @dataclass(frozen=True)
 class ClipConfig:
-    """Both towers and the width `embed_dim` of the space in which they meet."""
+    """Both towers and the width `embed_dim` of the space in which they meet.
+
+    `charset` is that of a text tower which reads characters, as those of compact recognizers do (`CharTokenizer`); None
+    is CLIP's byte-pair encoding.
+    """
 
     image: ImageTowerConfig
     text: TextTowerConfig
     embed_dim: int
+    charset: Charset | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
@@ -37,7 +43,8 @@ class ClipConfig:
         Raises:
             ConfigError: a key is unknown or missing.
         """
-        return from_plain(cls, {"image": ImageTowerConfig, "text": TextTowerConfig}, values)
+        parts: dict[str, type] = {"image": ImageTowerConfig, "text": TextTowerConfig}
+        return from_plain(cls, parts | ({"charset": Charset} if values.get("charset") else {}), values)
 
 
 def _clip(patch: int, width: int, layers: int, embed_dim: int, text_layers: int = 12, size: int = 224) -> ClipConfig:

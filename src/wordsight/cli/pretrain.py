@@ -1,0 +1,165 @@
+"""`wordsight pretrain`: the miniature CLIP."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from wordsight.cli.app import app
+from wordsight.cli.progress import progress
+
+if TYPE_CHECKING:
+    from wordsight.models.clip import Clip
+    from wordsight.train.contrastive import Pairs, Pretraining
+    from wordsight.train.contrastive_scenes import ScenePairs
+    from wordsight.train.contrastive_words import WordPairs
+
+pretrain_app = typer.Typer(
+    help="Train a miniature CLIP: an image tower and a text tower that tell which text belongs to a picture.",
+    no_args_is_help=True,
+)
+app.add_typer(pretrain_app, name="pretrain")
+
+_OUT = typer.Option(..., "--out", "-o", help="Checkpoint folder. Interrupted, the same command goes on.")
+_FONTS = typer.Option([], help="Folder of fonts; may be repeated. Default: the system's.")
+_STEPS = typer.Option(2000, min=1, help="Training steps.")
+_BATCH = typer.Option(128, min=2, help="Pairs per step: each is told from all the others.")
+_LR = typer.Option(1e-3, min=0, help="Peak learning rate.")
+_EVERY = typer.Option(
+    200, min=1, help="Steps between measurements on held-out pairs; a killed run loses at most these."
+)
+_WORKERS = typer.Option(0, min=0, help="Further processes that make pairs.")
+_SEED = typer.Option(0, help="Another seed, other weights and pairs.")
+
+
+@pretrain_app.callback()
+def _group() -> None:
+    """Train a miniature CLIP: an image tower and a text tower that tell which text belongs to a picture."""
+
+
+@pretrain_app.command()
+def scenes(
+    folders: list[Path] = typer.Argument(None, help="Training scenes: folders with scenes.jsonl. None: rendered only."),
+    out: Path = _OUT,
+    rendered: int = typer.Option(2400, min=0, help="Rendered scenes beside them. They are kept in OUT/rendered."),
+    real_share: float = typer.Option(0.5, min=0, max=1, help="Share of batches of real scenes."),
+    side: int = typer.Option(96, min=16, help="Pixels of a side that a scene is squeezed to; a multiple of 16."),
+    width: int = typer.Option(128, min=32, help="Width of the image tower; a multiple of 32."),
+    layers: int = typer.Option(2, min=1, help="Transformer layers of each tower."),
+    fonts: list[Path] = _FONTS,
+    steps: int = _STEPS,
+    batch_size: int = _BATCH,
+    lr: float = _LR,
+    every: int = _EVERY,
+    workers: int = _WORKERS,
+    seed: int = _SEED,
+) -> None:
+    """Whole scenes and the words they hold: a scene encoder for CLIPTER (`wordsight context --encoder OUT`).
+
+    The last tenth of every folder, and of rendered scenes, is held out. It is not OpenAI's CLIP.
+    """
+    from wordsight.errors import ConfigError
+    from wordsight.train.contrastive import Pretraining, new_clip
+    from wordsight.train.contrastive_scenes import ScenePairs, SmallScene, held_out_pairs, render, scene_clip, split
+
+    if side % 16 or width % 32:
+        raise ConfigError(f"--side {side} --width {width}: give multiples of 16 and of 32")
+    if not folders and not rendered:
+        raise ConfigError("no scenes: give folders with scenes.jsonl, or --rendered COUNT")
+    kinds: dict[str, list[Path]] = {"real": list(folders or [])}
+    if rendered:
+        typer.echo(f"{rendered} rendered scenes: {out / 'rendered'}", err=True)
+        kinds["rendered"] = render(out / "rendered", rendered, seed, fonts)
+    model = new_clip(scene_clip(side, width, layers), seed)
+    small, weights, held_out, counts = [], [], {}, {}
+    for kind, paths in kinds.items():
+        if not paths or not (share := real_share if kind == "real" else 1 - real_share):
+            continue
+        training, others = split(paths)
+        small.append([SmallScene.of(s, side * 5 // 4) for s in progress(training, len(training), f"{kind} scenes")])
+        weights.append(share)
+        held_out[kind] = held_out_pairs(model, others)
+        counts[kind] = len(training)
+    plan = Pretraining(steps, batch_size, lr, every=every, workers=workers, seed=seed)
+    about = {
+        "miniature_clip": "scenes",
+        "pairs": counts,
+        "real_share": real_share,
+        "data": [f.name for f in folders or []],
+    }
+    _run(model, ScenePairs(model, small, weights, batch_size, seed), held_out, plan, out, about)
+
+
+@pretrain_app.command()
+def words(
+    folders: list[Path] = typer.Argument(None, help="Training words: folders with labels.tsv, LMDB or scenes.jsonl."),
+    out: Path = _OUT,
+    model: str = typer.Option(
+        "clip4str-tiny", help="Preset whose towers they are; compact: that of `wordsight ablate`, on its plain words."
+    ),
+    real_share: float = typer.Option(0.25, min=0, max=0.99, help="Share of real words."),
+    words: list[Path] = typer.Option([], help="Word list to render; may be repeated."),
+    backgrounds: Path | None = typer.Option(None, help="Folder of pictures to render on."),
+    fonts: list[Path] = _FONTS,
+    steps: int = _STEPS,
+    batch_size: int = _BATCH,
+    lr: float = _LR,
+    every: int = _EVERY,
+    workers: int = _WORKERS,
+    seed: int = _SEED,
+) -> None:
+    """Rendered and real words with their labels: towers for CLIP4STR (`wordsight ablate --clip OUT`).
+
+    The last tenth of every folder is held out. It is not OpenAI's CLIP.
+    """
+    from wordsight.experiments.build import COMPACT, compact
+    from wordsight.experiments.plain import PlainWords
+    from wordsight.models.clip4str import clip4str_preset
+    from wordsight.synth.words import RenderedWords
+    from wordsight.train.contrastive import Pretraining, new_clip
+    from wordsight.train.contrastive_words import word_clip, word_pairs
+
+    towers = new_clip(word_clip(compact() if model == COMPACT else clip4str_preset(model)), seed)
+    plain = model == COMPACT and not (words or backgrounds or fonts)
+
+    def source(number: int) -> PlainWords | RenderedWords:
+        if plain:
+            return PlainWords(seed=number)
+        return RenderedWords(seed=number, fonts=fonts or None, words=words, backgrounds=backgrounds)
+
+    # Seeds that trainings and tables, which count from 0, do not come to
+    first = 2**20 + 2 * seed
+    pairs, held_out = word_pairs(
+        towers, source(first), source(first + 1), folders or [], real_share if folders else 0.0, batch_size, seed
+    )
+    plan = Pretraining(steps, batch_size, lr, every=every, workers=workers, seed=seed)
+    about = {
+        "miniature_clip": "words",
+        "model": model,
+        "plain": plain,
+        "pairs": steps * batch_size,
+        "real_share": real_share if folders else 0.0,
+        "data": [folder.name for folder in folders or []],
+    }
+    _run(towers, pairs, held_out, plan, out, about)
+
+
+def _run(
+    model: "Clip",
+    pairs: "ScenePairs | WordPairs",
+    held_out: "dict[str, Pairs]",
+    plan: "Pretraining",
+    out: Path,
+    about: dict[str, object],
+) -> None:
+    import sys
+
+    from wordsight.train.contrastive import pretrain
+
+    found = pretrain(
+        model, pairs, held_out, plan, out, about, lambda text: typer.echo(text, err=True), sys.stderr.isatty()
+    )
+    for kind, one in found.items():
+        typer.echo(f"{kind}: {one}")
+    parameters = sum(p.numel() for p in model.image_tower.parameters())
+    typer.echo(f"{out}: miniature CLIP, image tower of {parameters / 1e6:.2f} M parameters")
