@@ -16,7 +16,7 @@ from wordsight.runtime import OnnxRecognizer, load_pack
 from wordsight.runtime.pack import write_manifest
 
 WORDS = 60
-TRUE = 3.0
+TRUE = 3.0  # temperature
 
 
 def run(*args: object):
@@ -58,20 +58,29 @@ def test_a_pack_that_is_too_sure_gets_a_temperature_and_keeps_its_graphs(pack: P
     assert facts["after"]["ece"] < facts["before"]["ece"]
     assert f"{WORDS} words, measurably better" in result.output
 
-    again = run("calibrate", pack, words, "--share", 1, "--threads", 1)
-    assert "not measurably better" in again.output
-    assert load_pack(pack).temperature == found.temperature
+    written = (pack / "pack.json").read_bytes()
+    assert run("calibrate", pack, words, "--share", 1, "--threads", 1).exit_code == 0
+    assert (pack / "pack.json").read_bytes() == written  # a second time changes nothing
 
     scored = run("eval", pack, words, "--threads", 1)
-    line = f"calibrated on {WORDS} held-out training words: temperature {found.temperature:g}: ECE"
+    line = f"calibrated on {WORDS} held-out training words (protocol 94): temperature 1: ECE {facts['before']['ece']} %"
     assert line in scored.output, scored.output
+    assert f"; temperature {found.temperature:g}: ECE {facts['after']['ece']} %" in scored.output
 
 
-def test_a_pack_that_is_calibrated_keeps_its_temperature(pack: Path, words: Path) -> None:
-    write_manifest(replace(load_pack(pack), temperature=TRUE))
+def test_a_pack_that_promises_what_it_keeps_is_left_at_one(pack: Path, words: Path) -> None:
+    lines = (words / "labels.tsv").read_text().splitlines()
+    files = [line.split("\t")[0] for line in lines]
+    reader = Reader.of(OnnxRecognizer(load_pack(pack), "cpu", 1))
+    found = reader.read_crops([words / file for file in files])
+    dice = np.random.default_rng(2)
+    labels = [word.text if dice.random() < word.confidence else "something else" for word in found]
+    (words / "labels.tsv").write_text("".join(f"{f}\t{t}\n" for f, t in zip(files, labels, strict=True)))
     result = run("calibrate", pack, words, "--share", 1, "--threads", 1)
-    assert "not measurably better: 3 stays" in result.output
-    assert load_pack(pack).temperature == TRUE
+    assert "not measurably better: 1 stays" in result.output
+    assert load_pack(pack).temperature == 1
+    facts = load_pack(pack).about["calibration"]
+    assert facts["before"] == facts["after"]
 
 
 def test_the_last_part_alone_is_read_and_nothing_written(pack: Path, words: Path) -> None:

@@ -36,7 +36,7 @@ def calibrate(
     """Fit a pack's temperature on words that it was not trained on, and write it into pack.json.
 
     The words are read freely, as crops, without scenes. The temperature found is kept if it is measurably better than
-    the one the pack has. Never give it a test set: scores on it would no longer be scores.
+    none (1). Never give it a test set: scores on it would no longer be scores.
     """
     from wordsight.errors import DataError
     from wordsight.evaluate import fit_temperature
@@ -52,21 +52,18 @@ def calibrate(
     def read(temperature: float) -> "Readings":
         return _read(replace(pack, temperature=temperature), samples, device.value, threads)
 
-    before = read(pack.temperature)
-    found = round(fit_temperature(read), 3)
+    before, found = read(1.0), round(fit_temperature(read), 3)
     after = read(found)
-    for temperature, readings in ((pack.temperature, before), (found, after)):
-        typer.echo(_in_words(_errors(temperature, readings)))
-    better = is_better(before, after)
+    errors = {"before": _errors(1.0, before), "after": _errors(found, after)}
+    for each in errors.values():
+        typer.echo(_in_words(each))
+    if is_better(before, after):
+        verdict = "measurably better"
+    else:
+        found, errors["after"], verdict = 1.0, errors["before"], "not measurably better: 1 stays"
     facts = {"words": len(samples), "data": [path.resolve().name for path in data], "protocol": PROTOCOL}
-    measured = {
-        "before": _errors(pack.temperature, before),
-        "after": _errors(found, after) if better else _errors(pack.temperature, before),
-    }
     if not dry_run:
-        temperature = found if better else pack.temperature
-        write_manifest(replace(pack, temperature=temperature, about={**pack.about, "calibration": facts | measured}))
-    verdict = "measurably better" if better else f"not measurably better: {pack.temperature:g} stays"
+        write_manifest(replace(pack, temperature=found, about={**pack.about, "calibration": facts | errors}))
     typer.echo(f"{pack.folder}: {len(samples)} words, {verdict}{', nothing written' if dry_run else ''}")
 
 

@@ -181,13 +181,14 @@ def _calibration(reader: "CropReader") -> list[str]:
 
     if not isinstance(reader, OurReader) or not reader.calibration:
         return []
-    facts = reader.calibration
-    before, after = (
-        f"temperature {facts[when]['temperature']:g}: ECE {facts[when]['ece']} %, "
-        f"adaptive {facts[when]['adaptive_ece']} %"
-        for when in ("before", "after")
-    )
-    return [f"calibrated on {facts['words']} held-out training words: {before}; {after} (protocol {facts['protocol']})"]
+    facts, texts = reader.calibration, {}
+    for when in ("before", "after"):
+        errors = facts[when]
+        texts[when] = (
+            f"temperature {errors['temperature']:g}: ECE {errors['ece']} %, adaptive {errors['adaptive_ece']} %"
+        )
+    told = "; ".join(dict.fromkeys(texts.values()))  # one text where no other temperature was measurably better
+    return [f"calibrated on {facts['words']} held-out training words (protocol {facts['protocol']}): {told}"]
 
 
 def _shown(control: "Control", seed: int) -> "Settings":
