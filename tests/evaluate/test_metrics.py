@@ -63,6 +63,14 @@ def test_exact_compares_spaces_and_keeps_empty_labels() -> None:
     assert not right("exact", "", "x")
 
 
+def test_latin_compares_accents() -> None:
+    assert right("latin", "Café au lait", "Café au lait")
+    assert right("latin", "Cafe\u0301", "Café")  # labels are brought to one form
+    assert not right("latin", "Café", "Cafe")
+    assert not right("latin", "Straße", "STRASSE")
+    assert right("latin", "", "")
+
+
 def test_an_unknown_protocol_is_refused() -> None:
     with pytest.raises(ConfigError, match="choose from 36"):
         Protocol.named("37")

@@ -6,10 +6,10 @@ import torch
 from small_models import small_config
 
 from wordsight.decoding import read_psm
-from wordsight.models.charset import with_charset
+from wordsight.models.charset import config_with_charset, with_charset
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.graphs import TorchGraphs
-from wordsight.text import Charset
+from wordsight.text import Charset, Constraint
 
 
 @pytest.fixture
@@ -53,3 +53,24 @@ def test_characters_can_go(model):
     assert torch.equal(new.head.weight, old.head.weight[[0, 1, 4, 10]])
     assert torch.equal(new.embedding.weight, old.embedding.weight[[0, 1, 4, 10, 11, 12]])
     assert set("".join(readings(fewer))) <= set("adj")
+
+
+def test_a_model_of_ascii_learns_the_letters_of_latin_1_without_forgetting():
+    """The way from `94+space`, which the shipped model has, to `latin`: the first rows are the old ones."""
+    old, new = Charset.preset("94+space"), Charset.preset("latin")
+    torch.manual_seed(1)
+    model = Clip4Str(config_with_charset(small_config(ctc_weight=1.0), old)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.4 * torch.randn(parameter.shape)
+    wide = with_charset(model, new)
+    assert readings(wide) == readings(model)
+    rows = len(old) + 1
+    assert torch.equal(wide.visual_decoder.head.weight[:rows], model.visual_decoder.head.weight)
+    assert torch.equal(wide.text_tower.token_embedding.weight[-2:], model.text_tower.token_embedding.weight[-2:])
+    # New letters can be allowed, each in the cases that are there
+    rule = Constraint.lexicon(["straße", "CAFÉ", "ÿ"], wide.tokenizer)
+    assert rule.accepts(wide.tokenizer.ids("café"))
+    assert rule.accepts(wide.tokenizer.ids("STRAßE"))  # as capitals it would be two letters, and Ÿ is not in Latin-1
+    assert rule.accepts(wide.tokenizer.ids("ÿ"))
+    assert not rule.accepts(wide.tokenizer.ids("cafe"))

@@ -67,6 +67,8 @@ def _all() -> list[Protocol]:
     listed.append(Protocol("waics", Charset.preset("36"), keep_empty=True, summary=waics))
     exact = "printable ASCII with single spaces, case counts"
     listed.append(Protocol("exact", Charset.preset("94+space"), keep_empty=True, summary=exact))
+    latin = "printable ASCII and the letters of Latin-1 with single spaces, case and accents count"
+    listed.append(Protocol("latin", Charset.preset("latin"), keep_empty=True, summary=latin))
     return listed
 
 

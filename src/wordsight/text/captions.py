@@ -48,7 +48,10 @@ class CharCaptions:
 
 @dataclass(frozen=True)
 class ClipCaptions:
-    """CLIP's tokens of the lower-case letters and digits of a reading, zero padded, padding seen (as released)."""
+    """CLIP's tokens of the lower-case letters and digits of a reading, zero padded, padding seen (as released).
+
+    Letters lose their accents, which the released models, of ASCII alone, do not know.
+    """
 
     pad: ClassVar[None] = None
     context: int = 16
@@ -56,8 +59,8 @@ class ClipCaptions:
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Ids]:
         """(N, context)."""
-        adapt = Charset.preset("36").adapt
-        tokens = self.tokenizer.encode([adapt(text) for text in texts], self.context)
+        charset = Charset.preset("36")
+        tokens = self.tokenizer.encode([charset.adapt(charset.normalize(text)) for text in texts], self.context)
         return tokens, np.full(len(texts), self.context)
 
 
