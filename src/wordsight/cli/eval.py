@@ -35,7 +35,8 @@ def evaluate(
         "--protocol",
         "--chars",
         help="How to count: 36, 62 or 94 characters (default: all three), parseq-36, parseq-62, parseq-94, waics, "
-        "exact, latin. May be repeated. With --benchmarks, the table: parseq (default), parseq-full, union14m or openocr.",
+        "exact, latin. May be repeated. With --benchmarks, which table: parseq (default), parseq-full, union14m or "
+        "openocr.",
     ),
     benchmarks: Path | None = typer.Option(
         None, metavar="ROOT", help="Instead of DATA: the field's test sets, found by name in the folders below."
