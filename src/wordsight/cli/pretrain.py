@@ -135,7 +135,7 @@ def words(
     plan = Pretraining(steps, batch_size, lr, every=every, workers=workers, seed=seed)
     about = {
         "miniature_clip": "words",
-        "model": model,
+        "preset": model,
         "plain": plain,
         "pairs": steps * batch_size,
         "real_share": real_share if folders else 0.0,
@@ -161,5 +161,7 @@ def _run(
     )
     for kind, one in found.items():
         typer.echo(f"{kind}: {one}")
+    if not found:
+        typer.echo(f"{out}: nothing is left to do")
     parameters = sum(p.numel() for p in model.image_tower.parameters())
     typer.echo(f"{out}: miniature CLIP, image tower of {parameters / 1e6:.2f} M parameters")

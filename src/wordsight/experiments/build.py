@@ -147,6 +147,11 @@ def _around(cfg: Clip4StrConfig, given: Any, folder: Path | None) -> Clip4StrCon
     if not isinstance(given, Clip):
         raise ConfigError(f"{folder} holds a {given.architecture}: give CLIP's towers or a recognizer")
     towers = given.cfg
+    if towers.charset not in (None, cfg.charset):
+        raise ConfigError(
+            f"{folder} reads the characters {towers.charset.name}, its rows write {cfg.charset.name}: give the --model "
+            "that it was pre-trained for"
+        )
     clip = towers.text.vocab_size == VOCAB_SIZE
     heads = cfg.decoder.heads if towers.embed_dim % cfg.decoder.heads == 0 else 8  # as released
     return replace(

@@ -292,5 +292,7 @@ def pretrain(
         )
         module = Contrastive(model.train(), pairs, plan, about)
         trainer.fit(module, ckpt_path=last if last.is_file() else None)
+        if measure.found:
+            trainer.save_checkpoint(last)  # it is known to be done
     model.eval()
     return measure.found
