@@ -9,7 +9,7 @@ import pytest
 
 from wordsight.synth import fonts
 from wordsight.synth.fonts import PRINTABLE, Face, FontBook, font_index
-from wordsight.synth.render import set_line
+from wordsight.synth.setting import set_line
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wordsight.synth.fonts import Face, font_index
-from wordsight.synth.replay import ReplayWords, covering
+from wordsight.synth.fonts import Face, covering, font_index
+from wordsight.synth.replay import ReplayWords
 from wordsight.text import PRESETS, Charset
 
 SIGN = "±"  # what even Pillow's own font draws

@@ -27,7 +27,7 @@ def test_synth_writes_a_labelled_folder(tmp_path: Path, few_fonts: Path) -> None
     assert [folder.text(i) for i in range(len(folder))] == [source.text(i) for i in range(120)]
     assert folder[7].image.shape == source[7].image.shape
     with Image.open(out / "contact-sheet.png") as sheet:
-        assert sheet.size == (1600, 12 * 72)
+        assert sheet.size == (2600, 6 * 56)
 
 
 def test_pictures_do_not_depend_on_the_number_of_workers(tmp_path: Path, few_fonts: Path) -> None:

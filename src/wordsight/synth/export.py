@@ -11,7 +11,7 @@ from wordsight.errors import DataError
 from wordsight.synth.words import RenderedWords
 
 _CHUNK = 50
-SHEET_CROPS = 200
+SHEET_CROPS = 400
 """How many crops the contact sheet shows."""
 
 
@@ -61,8 +61,7 @@ def _work(start: int, end: int) -> list[tuple[str, str]]:
 
 def _write_chunk(source: RenderedWords, folder: Path, start: int, end: int) -> list[tuple[str, str]]:
     labels = []
-    for i in range(start, end):
-        sample = source[i]
+    for i, sample in enumerate(source.many(range(start, end)), start):
         name = f"images/{i:07d}.jpg"
         Image.fromarray(sample.image).save(folder / name, quality=95, subsampling=0)
         labels.append((name, sample.text))
@@ -70,8 +69,8 @@ def _write_chunk(source: RenderedWords, folder: Path, start: int, end: int) -> l
 
 
 def contact_sheet(folder: Path, labels: list[tuple[str, str]]) -> Image.Image:
-    """A picture of the crops in rows of ten, each with its label below."""
-    columns, wide, high = 10, 160, 72
+    """A picture of the crops in rows of twenty, each with its label below."""
+    columns, wide, high = 20, 130, 56
     sheet = Image.new("RGB", (columns * wide, max(1, -(-len(labels) // columns)) * high), "white")
     draw = ImageDraw.Draw(sheet)
     for k, (name, text) in enumerate(labels):
@@ -80,5 +79,5 @@ def contact_sheet(folder: Path, labels: list[tuple[str, str]]) -> Image.Image:
             scale = min((wide - 6) / crop.width, (high - 18) / crop.height)
             size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
             sheet.paste(crop.resize(size, Image.Resampling.BICUBIC), (x, y))
-        draw.text((x, y + high - 16), text[:26] or "(no text)", fill="black" if text else "grey")
+        draw.text((x, y + high - 16), text[:21] or "(no text)", fill="black" if text else "grey")
     return sheet

@@ -12,7 +12,7 @@ import string
 import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -28,6 +28,9 @@ CAP_HEIGHT = 32
 """Height in pixels at which the capital H of every font is drawn: the scale of all masks in this room."""
 
 PRINTABLE = string.ascii_uppercase + string.ascii_lowercase + string.digits + string.punctuation
+LATIN = "".join(c for c in map(chr, range(0xC0, 0x100)) if c.isalpha())
+_NO_GLYPH = ("\uffff", "\u0378", "\U000e0fff")  # never assigned: what a face draws for them means 'missing'
+_USUAL = frozenset(string.ascii_letters + string.digits)
 _SUFFIXES = {".ttf", ".otf", ".ttc", ".pfb", ".woff"}
 _INDEX_VERSION = 3
 # Seven-segment, line and machine-reading faces: not what is written on signs (DSEG draws text as digits of a clock).
@@ -150,7 +153,7 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float3
     if face.size > 400:
         return None
     font = open_font(face)
-    missing = {_bytes(mask) for c in ("\uffff", "\u0378", "\U000e0fff") if (mask := ink(font, c)[0]) is not None}
+    missing = {_bytes(mask) for c in _NO_GLYPH if (mask := ink(font, c)[0]) is not None}
     drawable: dict[str, NDArray[np.uint8]] = {}
     for character in PRINTABLE:
         mask = ink(font, character)[0]
@@ -295,6 +298,28 @@ def _store(file: Path, faces: Sequence[Face]) -> None:
         _log.info("%s: font index not kept: %s", file, error)
 
 
+def covering(faces: Sequence[Face], characters: Iterable[str]) -> tuple[Face, ...]:
+    """The faces, each told which of the further `characters` it draws too. About 5 ms a face."""
+    wanted = sorted(set(characters))
+    return tuple(replace(face, characters=face.characters + _drawn(face, wanted)) for face in faces)
+
+
+def _drawn(face: Face, wanted: Sequence[str]) -> str:
+    font = open_font(face)
+
+    def picture(character: str) -> tuple[int, bytes] | None:
+        mask = draw_glyph(font, character).mask
+        return None if mask is None else (mask.shape[1], mask.tobytes())
+
+    missing = {None, *map(picture, _NO_GLYPH)}
+    return "".join(c for c in wanted if c not in face.characters and picture(c) not in missing)
+
+
+def latin_index(folders: Sequence[str | Path] | None = None) -> tuple[Face, ...]:
+    """The faces of `font_index`, each told which letters of Latin-1 it draws too; kept like that index."""
+    return indexed(folders, [_INDEX_VERSION, CAP_HEIGHT, LATIN], lambda _: covering(font_index(folders), LATIN))
+
+
 class FontBook:
     """Picks faces and draws their glyphs; opened fonts and glyph masks are cached, both bounded. Picklable when new."""
 
@@ -310,6 +335,7 @@ class FontBook:
         self._fonts: OrderedDict[int, ImageFont.FreeTypeFont] = OrderedDict()
         self._glyphs: OrderedDict[tuple[int, str], Glyph] = OrderedDict()
         self._glyph_bytes = 0
+        self._known: set[int] = set()
 
     def _groups(self, least: float) -> list[list[int]]:
         """The families as far as their faces score at least `least`; all if none does."""
@@ -330,13 +356,23 @@ class FontBook:
 
     def glyph(self, number: int, character: str) -> Glyph:
         """The glyph of a character in face `number`, drawn once."""
-        key = (number, character)
-        glyph = self._glyphs.get(key)
-        if glyph is None:
-            glyph = self._glyphs[key] = draw_glyph(self._font(number), character)
-            self._glyph_bytes += _weight_of(glyph)
-            while self._glyph_bytes > _GLYPH_CACHE_BYTES:
-                self._glyph_bytes -= _weight_of(self._glyphs.popitem(last=False)[1])
+        glyph = self._glyphs.get((number, character))
+        return self._draw(number, character) if glyph is None else glyph
+
+    def _draw(self, number: int, character: str) -> Glyph:
+        """Draws a character; where it is the first of its face, letters and digits too: opening a file costs most."""
+        font = self._font(number)
+        if number not in self._known and character.isascii():
+            self._known.add(number)
+            for usual in sorted(self._sets[number] & _USUAL - {character}):
+                self._keep((number, usual), draw_glyph(font, usual))
+        return self._keep((number, character), draw_glyph(font, character))
+
+    def _keep(self, key: tuple[int, str], glyph: Glyph) -> Glyph:
+        self._glyphs[key] = glyph
+        self._glyph_bytes += _weight_of(glyph)
+        while self._glyph_bytes > _GLYPH_CACHE_BYTES:
+            self._glyph_bytes -= _weight_of(self._glyphs.popitem(last=False)[1])
         return glyph
 
     def _font(self, number: int) -> ImageFont.FreeTypeFont:

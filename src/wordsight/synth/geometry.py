@@ -8,7 +8,8 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from PIL import Image
+from wordsight.synth.fonts import CAP_HEIGHT
+from wordsight.synth.knobs import Knobs
 
 Box = tuple[int, int, int, int]
 Point = tuple[float, float]
@@ -52,110 +53,132 @@ def project(m: Matrix, points: Iterable[Point]) -> list[Point]:
 
 @dataclass(frozen=True)
 class View:
-    """A crop of `size` (width, height) and the map from its pixels back to the plane.
+    """A crop and the map from its pixels back to the plane.
 
-    `inverse` takes crop pixels to the plane. `bend` arches the baseline: the word's ends lie `bend` plane pixels lower
-    than its middle at x = `centre`, `half` its half width, along a parabola; 0 is straight. The plane is first made
-    `shrink` times smaller, against aliasing; `inverse` and the lengths are in pixels of the small one.
+    Attributes:
+        size: (width, height) of the crop in pixels.
+        sensor: (columns, rows) in which it is taken: those of `size`, less where it is larger than the model looks at.
+        inverse: takes points of the sensor to the plane.
+        bend: the word's ends lie so many plane pixels lower than its middle, along a parabola; 0 is straight.
+        ring: radius of the circle that the word is set on, in plane pixels, negative: on its lower half; 0 is straight.
+        middle: of the word in the plane, (x, y).
+        half: half its width there.
+        shrink: the plane is to be made so many times smaller (across, down) before, against aliasing.
     """
 
     size: tuple[int, int]
+    sensor: tuple[int, int]
     inverse: Matrix
-    bend: float = 0.0
-    centre: float = 0.0
-    half: float = 1.0
-    shrink: int = 1
-
-    def apply(self, plane: Image.Image) -> Image.Image:
-        """The plane seen through this view; black outside."""
-        if self.shrink > 1:
-            plane = plane.reduce(self.shrink)
-        if not self.bend:
-            if self.inverse[6:8] == (0.0, 0.0):
-                return plane.transform(self.size, Image.Transform.AFFINE, self.inverse[:6], Image.Resampling.BILINEAR)
-            return plane.transform(self.size, Image.Transform.PERSPECTIVE, self.inverse[:8], Image.Resampling.BILINEAR)
-        width, height = self.size
-        columns = max(4, min(10, width // 12))
-        xs = [round(width * k / columns) for k in range(columns + 1)]
-        top, middle, bottom = ([self._to_plane(x, y) for x in xs] for y in (0, height // 2, height))
-        mesh = []
-        for above, below, y0, y1 in ((top, middle, 0, height // 2), (middle, bottom, height // 2, height)):
-            for k in range(columns):
-                # Pillow wants the corners counter-clockwise from the top left.
-                corners = (*above[k], *below[k], *below[k + 1], *above[k + 1])
-                mesh.append(((xs[k], y0, xs[k + 1], y1), corners))
-        return plane.transform(self.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
-
-    def _to_plane(self, x: float, y: float) -> Point:
-        ((u, v),) = project(self.inverse, ((x, y),))
-        return u, v - self.bend * ((u - self.centre) / self.half) ** 2
+    bend: float
+    ring: float
+    middle: Point
+    half: float
+    shrink: tuple[int, int]
 
 
-def random_view(rng: random.Random, box: Box, letters: float) -> View:
+def random_view(
+    rng: random.Random, box: Box, letters: float, knobs: Knobs, canvas: tuple[int, int], curls: bool
+) -> View:
     """A view of the word in `box` of a plane: turned, sheared, foreshortened, arched, then cut with margins.
 
-    The word is about `letters` pixels high in the crop, less if the crop would become wider than 400 px.
-
-    The crop is the upright rectangle around what the word's box becomes, as ICDAR cuts its crops, plus margins from
-    slightly inside the ink to loose ones.
+    The word is about `letters` pixels high in the crop, less if the crop would become wider than 400 px. The crop is
+    the upright rectangle around what the word's box becomes, as ICDAR cuts its crops, plus margins from slightly inside
+    the ink to loose ones. `canvas` is the (rows, columns) of the largest sensor; `curls`: curves are allowed.
     """
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
-    centre, half = (x0 + x1) / 2, max(1.0, width / 2)
-    bend = 0.0
-    if width > 1.5 * height and rng.random() < 0.09:
-        bend = height * rng.uniform(0.2, 0.9) * rng.choice((1, 1, -1)) * min(1.0, width / height / 3)
-    spots = [x0 + width * k / 8 for k in range(9)] if bend else [x0, x1]
-    outline = [(x, y + bend * ((x - centre) / half) ** 2) for x in spots for y in (y0, y1)]
+    middle, half = ((x0 + x1) / 2, (y0 + y1) / 2), max(1.0, width / 2)
+    bend, ring = _curl(rng, width, height, knobs) if curls else (0.0, 0.0)
+    spots = [x0 + width * k / 8 for k in range(9)] if bend or ring else [x0, x1]
+    outline = [_curled((x, y), bend, ring, middle, half) for x in spots for y in (y0, y1)]
 
-    forward = _camera(rng, box)
+    forward = _camera(rng, box, knobs)
     seen = project(forward, outline)
     low_x, high_x = min(x for x, _ in seen), max(x for x, _ in seen)
     low_y, high_y = min(y for _, y in seen), max(y for _, y in seen)
     scale = min(1.2, letters / height)  # never much above the size at which the letters were drawn
     scale = min(scale, max(_WIDEST / (high_x - low_x), 12 / height))
-    left, right, above, below = (_margin(rng) * height * scale for _ in range(4))
-    wide = max(8, round((high_x - low_x) * scale + left + right))
+    margin = min(height, 2 * CAP_HEIGHT) * scale  # of a stack: those of its letters
+    left, right, above, below = (_margin(rng, knobs) * margin for _ in range(4))
+    # A multiple of four: so few widths that the matrices which bring them to the model's can be kept (see `optics`).
+    wide = max(8, 4 * round(((high_x - low_x) * scale + left + right) / 4))
     high = max(8, round((high_y - low_y) * scale + above + below))
-    to_crop = (scale, 0.0, left - low_x * scale, 0.0, scale, above - low_y * scale, 0.0, 0.0, 1.0)
-    shrink = 2 if scale < 0.55 else 1
-    inverse = multiply((1 / shrink, 0, 0, 0, 1 / shrink, 0, 0, 0, 1), invert(multiply(to_crop, forward)))
-    return View((wide, high), inverse, bend / shrink, centre / shrink, half / shrink, shrink)
+    columns, rows = min(wide, canvas[1]), min(high, canvas[0])
+    across, down = columns / wide, rows / high
+    to_sensor = (
+        scale * across, 0.0, (left - low_x * scale) * across,
+        0.0, scale * down, (above - low_y * scale) * down,
+        0.0, 0.0, 1.0,
+    )  # fmt: skip
+    inverse = invert(multiply(to_sensor, forward))
+    x, y = columns / 2, rows / 2
+    (u, v), (right_u, right_v), (down_u, down_v) = project(inverse, ((x, y), (x + 1, y), (x, y + 1)))
+    shrink = max(1, round(math.hypot(right_u - u, down_u - u))), max(1, round(math.hypot(right_v - v, down_v - v)))
+    return View((wide, high), (columns, rows), inverse, bend, ring, middle, half, shrink)
 
 
-def _margin(rng: random.Random) -> float:
+def _curl(rng: random.Random, width: int, height: int, knobs: Knobs) -> tuple[float, float]:
+    """How far a word is bent, and the radius of the ring that it is set on: at most one of them is not 0."""
+    form = rng.random()
+    if width < 1.5 * height or form > knobs.curved + knobs.circular:
+        return 0.0, 0.0
+    sign = rng.choice((1, 1, -1))
+    if form < knobs.curved:
+        return sign * height * rng.uniform(0.2, 0.9) * min(1.0, width / height / 3), 0.0
+    return 0.0, sign * max(width / 2 / rng.uniform(0.5, 1.3), 1.2 * height)
+
+
+def _curled(point: Point, bend: float, ring: float, middle: Point, half: float) -> Point:
+    """Where a point of the straight word comes to lie on the bent one."""
+    x, y = point
+    if not ring:
+        return x, y + bend * ((x - middle[0]) / half) ** 2
+    sign = math.copysign(1, ring)
+    angle, radius = (x - middle[0]) / abs(ring), sign * (middle[1] + ring - y)
+    return middle[0] + radius * math.sin(angle), middle[1] + ring - sign * radius * math.cos(angle)
+
+
+def _margin(rng: random.Random, knobs: Knobs) -> float:
     """One side's margin in heights of the text: mostly up to 14 %, at times cutting the ink or loose."""
     form = rng.random()
-    if form < 0.12:
+    if form < knobs.tight:
         return rng.uniform(-0.07, 0.0)
-    if form < 0.80:
-        return rng.uniform(0.0, 0.14)
-    return rng.uniform(0.12, 0.34)
+    if form > 1 - knobs.loose:
+        return rng.uniform(0.12, 0.34)
+    return rng.uniform(0.0, 0.14)
 
 
-def _camera(rng: random.Random, box: Box) -> Matrix:
+def _turn(rng: random.Random, knobs: Knobs) -> float:
+    """By how many degrees a word is turned."""
+    form = rng.random()
+    if (form := form - knobs.tilted) < 0:
+        return rng.gauss(0, 6.0)
+    if (form := form - knobs.steep) < 0:
+        return rng.uniform(-45, 45) if rng.random() < 0.5 else rng.uniform(-25, 25)
+    if (form := form - knobs.sideways) < 0:  # names down the side of a building
+        return rng.choice((-90, 90)) + rng.gauss(0, 5)
+    if form < knobs.upside_down:
+        return 180 + rng.gauss(0, 6)
+    return rng.gauss(0, 1.0)
+
+
+def _camera(rng: random.Random, box: Box, knobs: Knobs) -> Matrix:
     """Plane to picture: stretch, shear, turn, perspective, the word's middle at the origin."""
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
-    form = rng.random()
-    if form < 0.32:
-        degrees = rng.gauss(0, 1.0)
-    elif form < 0.83:
-        degrees = rng.gauss(0, 6.0)
-    elif form < 0.985 or width > 7 * height:
-        degrees = rng.uniform(-30, 30)
-    else:
-        degrees = rng.choice((-90, 90)) + rng.gauss(0, 5)  # names down the side of a building
-    if width > 6 * height:  # turned far, a long line fills a crop in which nothing is left of it
-        degrees *= 0.35
+    degrees = _turn(rng, knobs)
+    if width > 4 * height:  # turned far, a long line fills a crop in which nothing is left of it
+        upright = 180 * round(degrees / 180)
+        degrees = upright + (degrees - upright) * min(1.0, max(0.25, 4 * height / width)) ** 1.5
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     stretch = math.exp(rng.gauss(0, 0.18))
-    shear = rng.gauss(0, 0.12) if rng.random() < 0.35 else 0.0
-    lean = rng.gauss(0, 0.06) if rng.random() < 0.35 else 0.0  # lines that climb while the letters stand upright
+    shear = rng.gauss(0, 0.12) if rng.random() < knobs.sheared else 0.0
+    # Lines that climb while the letters stand upright.
+    lean = rng.gauss(0, 0.06) if rng.random() < knobs.climbing else 0.0
     matrix: Matrix = (stretch, shear, 0.0, lean * stretch, 1.0, 0.0, 0.0, 0.0, 1.0)
     matrix = multiply(matrix, (1.0, 0.0, -(x0 + x1) / 2, 0.0, 1.0, -(y0 + y1) / 2, 0.0, 0.0, 1.0))
     matrix = multiply((cos, -sin, 0.0, sin, cos, 0.0, 0.0, 0.0, 1.0), matrix)
-    if rng.random() < 0.4:
+    if rng.random() < knobs.perspective:
         # The far end of the word is up to about 2 times smaller than the near one.
         reach = 0.5 * (width + height) * max(1.0, stretch)
         matrix = multiply(

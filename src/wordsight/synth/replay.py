@@ -3,10 +3,9 @@
 import random
 import string
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from wordsight.synth.fonts import Face, draw_glyph, open_font
+from wordsight.synth.fonts import Face, covering
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
 
@@ -15,25 +14,7 @@ LIKE_LABELS = 0.5
 WITH_NEW = 0.2
 """Share of the general words that get a new character put in, where there are any."""
 
-_NO_GLYPH = ("\uffff", "\u0378", "\U000e0fff")  # never assigned: what a face draws for them means 'missing'
 _SAME_KIND = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
-
-
-def covering(faces: Sequence[Face], characters: Iterable[str]) -> tuple[Face, ...]:
-    """The faces, each told which of the further `characters` it draws too. About 5 ms a face."""
-    wanted = sorted(set(characters))
-    return tuple(replace(face, characters=face.characters + _drawn(face, wanted)) for face in faces)
-
-
-def _drawn(face: Face, wanted: Sequence[str]) -> str:
-    font = open_font(face)
-
-    def picture(character: str) -> tuple[int, bytes] | None:
-        mask = draw_glyph(font, character).mask
-        return None if mask is None else (mask.shape[1], mask.tobytes())
-
-    missing = {None, *map(picture, _NO_GLYPH)}
-    return "".join(c for c in wanted if c not in face.characters and picture(c) not in missing)
 
 
 class ReplayWords(RenderedWords):

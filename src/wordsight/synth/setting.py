@@ -1,6 +1,7 @@
 """Setting a line of letters: their masks side by side."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +19,17 @@ class Line:
 
 
 def set_line(
-    book: FontBook, face: int, text: str, spacing: float = 0.0, jitter: float = 0.0, rng: random.Random | None = None
+    book: FontBook,
+    face: int,
+    text: str,
+    spacing: float = 0.0,
+    jitter: float = 0.0,
+    rng: random.Random | None = None,
+    gap: float = 0.0,
 ) -> Line | None:
     """Sets `text` in a face: `spacing` pixels more between letters, each up to `jitter` pixels off the baseline.
 
-    Returns None if nothing is drawn.
+    Words are `gap` pixels further apart. Returns None if nothing is drawn.
     """
     pen, placed = 0.0, []
     for character in text:
@@ -33,7 +40,23 @@ def set_line(
             # Some script faces have letters without advance: keep them from falling onto each other.
             pen += max(glyph.advance, 0.3 * glyph.mask.shape[1]) + spacing
         else:
-            pen += max(glyph.advance, CAP_HEIGHT * 0.2) + spacing
+            pen += max(glyph.advance, CAP_HEIGHT * 0.2) + spacing + gap
+    return _composed(placed)
+
+
+def set_stack(book: FontBook, face: int, text: str, gap: float) -> Line | None:
+    """Sets the letters of `text` upright below each other, `gap` pixels apart; None if nothing is drawn."""
+    pen, placed = 0, []
+    for character in text:
+        mask = book.glyph(face, character).mask
+        if mask is not None:
+            placed.append((mask, -mask.shape[1] // 2, pen))
+            pen += mask.shape[0] + round(gap)
+    return _composed(placed)
+
+
+def _composed(placed: Sequence[tuple[NDArray[np.uint8], int, int]]) -> Line | None:
+    """Masks at their places (x, y) as one line whose baseline is at y = 0."""
     if not placed:
         return None
     left, top = min(x for _, x, _ in placed), min(y for *_, y in placed)

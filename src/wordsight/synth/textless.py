@@ -4,12 +4,9 @@ import math
 import random
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from wordsight.synth.background import Backgrounds, Color, limit, luma, near, procedural, random_color
-from wordsight.synth.degrade import degrade
 from wordsight.synth.fonts import FontBook
 from wordsight.synth.setting import set_line
 
@@ -19,8 +16,8 @@ _PATTERNS = 0.75  # of the others
 _SLIVERS = 0.10  # of all: with the feet or the heads of letters at the border
 
 
-def textless(rng: random.Random, book: FontBook, backgrounds: Backgrounds) -> NDArray[np.uint8]:
-    """A crop (h, w, 3) uint8 RGB without text, which a reader should be silent about.
+def textless(rng: random.Random, book: FontBook, backgrounds: Backgrounds) -> tuple[Image.Image, bool]:
+    """A picture without text, which a reader should be silent about, and whether it is finished as it is.
 
     Two thirds are parts of photographs as `patches.free_boxes` cuts them, 1 to 5 times as wide as high, half of them
     as they are. Some show the border of a neighbouring line: less of its letters than anybody could read.
@@ -36,9 +33,7 @@ def textless(rng: random.Random, book: FontBook, backgrounds: Backgrounds) -> ND
         picture = procedural(rng, size)
     if rng.random() < _SLIVERS:
         _sliver(rng, picture, book)
-    if photo is not None and rng.random() < 0.5:
-        return np.asarray(picture)
-    return degrade(rng, picture, 1.0 if photo is not None else rng.choice((1.0, 1.5, 2.5)), 0.6 * height)
+    return picture, photo is not None and rng.random() < 0.5
 
 
 def _sliver(rng: random.Random, picture: Image.Image, book: FontBook) -> None:

@@ -9,19 +9,18 @@ import html
 import random
 import string
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
 from wordsight.errors import DataError
+from wordsight.synth.invented import accented, brand
+from wordsight.synth.knobs import TEXTS, Knobs
 from wordsight.synth.lexicon import NAMES, SIGN_WORDS
 from wordsight.text.charset import PRESETS
 
 MAX_LENGTH = 40
-EMPTY_SHARE = 0.08
-"""Share of crops without text."""
-
 _CHARSET = frozenset(PRESETS["94+space"])
 # How strongly counts pull: 0 all words alike, 1 as often as in the file. At 0.5 'the' does not crowd out the rest.
 _TEMPER = 0.5
@@ -96,10 +95,27 @@ def load_words(path: str | Path) -> WordList:
 class Vocabulary:
     """Draws texts. The built-in list of sign words gives a sixth of the words, all of `paths` the rest alike."""
 
-    def __init__(self, paths: Sequence[str | Path] = ()) -> None:
+    def __init__(self, paths: Sequence[str | Path] = (), knobs: Knobs = Knobs()) -> None:  # noqa: B008 frozen
         signs = tuple(dict.fromkeys(SIGN_WORDS))
         self._signs = WordList(signs, tuple(accumulate(1.0 for _ in signs)))
         self._lists = tuple(load_words(path) for path in paths)
+        self._knobs = knobs
+        self._kinds: dict[str, Callable[[random.Random], str]] = {
+            "phrases": self._phrase,
+            "names": _name,
+            "brands": brand,
+            "numbers": _number,
+            "prices": _price,
+            "times": _time,
+            "dates": _date,
+            "phones": _phone,
+            "addresses": self._address,
+            "plates": _plate,
+            "codes": _code,
+            "letters": _random_letters,
+            "signs": _random_signs,
+        }
+        self._bounds = tuple(accumulate(getattr(knobs, name) for name in TEXTS))
 
     def _entry(self, rng: random.Random) -> str:
         if not self._lists or rng.random() < 1 / 6:
@@ -107,32 +123,24 @@ class Vocabulary:
         return rng.choice(self._lists).draw(rng)
 
     def draw(self, rng: random.Random) -> str:
-        """A text of at most 40 characters of "94+space", single spaces inside; "" with probability `EMPTY_SHARE`."""
-        if rng.random() < EMPTY_SHARE:
-            return ""
+        """A text of at most 40 characters, single spaces inside, at times empty.
+
+        Of "94+space", or of "latin" where `Knobs.latin` is above 0.
+        """
         for _ in range(8):
-            text = " ".join(self._draw(rng).split())
+            kind = bisect(self._bounds, rng.random())
+            if kind == TEXTS.index("empty"):
+                return ""
+            text = " ".join((self._kinds[TEXTS[kind]](rng) if kind < len(TEXTS) else self._single(rng)).split())
+            if self._knobs.latin and rng.random() < self._knobs.latin:
+                text = accented(rng, text)
             if 0 < len(text) <= MAX_LENGTH:
                 return text
         return "EXIT"
 
-    def _draw(self, rng: random.Random) -> str:
-        kind = rng.random()
-        if kind < 0.68:
-            return _punctuate(rng, self._word(rng))
-        if kind < 0.76:
-            return self._phrase(rng)
-        if kind < 0.79:
-            return _change_case(rng, rng.choice(NAMES), keep=0.5)
-        if kind < 0.84:
-            return _number(rng)
-        if kind < 0.90:
-            return rng.choice(_FORMATS)(rng)
-        if kind < 0.92:
-            return self._address(rng)
-        if kind < 0.98:
-            return _random_letters(rng)
-        return "".join(rng.choices(PRESETS["94"], k=_short(rng, 10)))
+    def _single(self, rng: random.Random) -> str:
+        word = self._word(rng)
+        return _punctuate(rng, word) if rng.random() < self._knobs.punctuated else word
 
     def _word(self, rng: random.Random) -> str:
         word = self._entry(rng)
@@ -182,7 +190,7 @@ def _change_case(rng: random.Random, text: str, keep: float) -> str:
 
 
 def _punctuate(rng: random.Random, word: str) -> str:
-    if rng.random() > 0.07 or not word[-1].isalnum():
+    if not word[-1].isalnum():
         return word
     form = rng.random()
     if form < 0.6:
@@ -276,19 +284,38 @@ def _phone(rng: random.Random) -> str:
     return text
 
 
+# Patterns of A capital, a small letter, 9 digit.
+_PLATES = (
+    "AAA999", "AAA 999", "AAA-9999", "AA 9999", "AAA9999A", "AAA 9999 A", "A 999 AA", "A-AA 9999", "AA99 AAA",
+    "AA99AAA", "99-AA-99", "AA-999-AA", "9AAA999", "999 AAA", "AA 99 A 9999", "AA 999AA",
+)  # fmt: skip
+_CODES = (  # unit numbers, part and postal codes
+    "A9", "A99", "AA99", "#99-99", "#99-99/99", "A9-A9", "99A", "999AA", "(99)", "[99]", "(A99)", "A99 9AA", "A-99",
+    "AA-9999", "99/99", "99-99", "9.9", "9A.999", "9aa", "a99", "AAaa99", "Aa-9", "999-999", "99999", "9999999999999",
+    "A9A 9A9", "No.9", "No. 99", "B9", "L9", "9F", "9/F", "99%", "-99%", "9x9", "9+9", "9 x 99", "99 KM", "1:999",
+    "9.99", "9,999,999",
+)  # fmt: skip
+_TABLE = {"9": string.digits, "A": string.ascii_uppercase, "a": string.ascii_lowercase}
+
+
+def _plate(rng: random.Random) -> str:
+    return _filled(rng, rng.choice(_PLATES))
+
+
 def _code(rng: random.Random) -> str:
-    """Unit numbers, plates, part and postal codes: patterns of A capital, a small letter, 9 digit."""
-    pattern = rng.choice((
-        "A9", "A99", "AA99", "AAA999", "AAA 999", "AA 9999", "AAA9999A", "A 999 AA", "AA99 AAA", "99-AA-99", "#99-99",
-        "#99-99/99", "A9-A9", "99A", "999AA", "(99)", "[99]", "(A99)", "A99 9AA", "A-99", "AA-9999", "99/99", "99-99",
-        "9.9", "9A.999", "9aa", "a99", "AAaa99", "Aa-9", "999-999", "99999", "9999999999999", "A9A 9A9", "No.9",
-        "No. 99", "B9", "L9", "9F", "9/F", "99%", "-99%", "9x9", "9+9", "9 x 99", "99 KM", "1:999", "9.99", "9,999,999",
-    ))  # fmt: skip
-    table = {"9": string.digits, "A": string.ascii_uppercase, "a": string.ascii_lowercase}
-    return "".join(rng.choice(table[c]) if c in table else c for c in pattern)
+    return _filled(rng, rng.choice(_CODES))
 
 
-_FORMATS = (_price, _price, _time, _date, _phone, _code, _code, _code)
+def _name(rng: random.Random) -> str:
+    return _change_case(rng, rng.choice(NAMES), keep=0.5)
+
+
+def _random_signs(rng: random.Random) -> str:
+    return "".join(rng.choices(PRESETS["94"], k=_short(rng, 10)))
+
+
+def _filled(rng: random.Random, pattern: str) -> str:
+    return "".join(rng.choice(_TABLE[c]) if c in _TABLE else c for c in pattern)
 
 
 def _random_letters(rng: random.Random) -> str:

@@ -1,18 +1,33 @@
 """Rendered words as an endless source of samples."""
 
+import math
 import random
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
+from PIL import Image
+
 from wordsight.data.sample import Sample
 from wordsight.synth.background import Backgrounds
-from wordsight.synth.fonts import FontBook, font_index
-from wordsight.synth.render import render_word
+from wordsight.synth.draft import LOOK, Drafts, collate
+from wordsight.synth.finish import finish
+from wordsight.synth.fonts import FontBook, font_index, latin_index
+from wordsight.synth.knobs import Knobs
+from wordsight.synth.sketch import sketch
 from wordsight.synth.vocabulary import Vocabulary
+
+CHUNK = 32
+"""How many crops are finished together on a CPU: their pictures stay in its caches."""
 
 
 class RenderedWords:
-    """A source of rendered word crops; sample i is a function of (seed, i), the fonts, word lists and pictures.
+    """A source of rendered word crops; sample i is a function of (seed, i), the fonts, word lists, pictures and knobs.
+
+    Crops are at most as large as `size`, or stretched from that: more than a model of that input looks at costs time
+    and shows nothing.
 
     Args:
         count: how many there are; the default never runs out.
@@ -20,6 +35,8 @@ class RenderedWords:
         fonts: folders of fonts, searched recursively; None: the system's.
         words: word lists (see `vocabulary.load_words`).
         backgrounds: a folder of pictures to cut backgrounds from; None: procedural ones only.
+        knobs: how often and how strongly what happens.
+        size: (height, width) of the input of the model that these are for, pixels.
 
     Fonts are opened lazily, so that instances are small to pickle for worker processes.
 
@@ -34,12 +51,18 @@ class RenderedWords:
         fonts: str | Path | Sequence[str | Path] | None = None,
         words: Sequence[str | Path] = (),
         backgrounds: str | Path | None = None,
+        knobs: Knobs = Knobs(),  # noqa: B008 frozen
+        size: tuple[int, int] = (32, 128),
     ) -> None:
         folders = [fonts] if isinstance(fonts, str | Path) else fonts
+        self.size = size
+        self._canvas = (16 * math.ceil(size[0] / 16), 16 * math.ceil(size[1] / 16))
         self._count = count
         self._seed = seed
-        self._faces = font_index(folders)
-        self._vocabulary = Vocabulary(words)
+        self._knobs = knobs
+        self._faces = latin_index(folders) if knobs.latin else font_index(folders)
+        self._drawn = {" "}.union(*(face.characters for face in self._faces)) if knobs.latin else frozenset()
+        self._vocabulary = Vocabulary(words, knobs)
         self._backgrounds = Backgrounds(backgrounds)
         self._book: FontBook | None = None
 
@@ -56,17 +79,41 @@ class RenderedWords:
 
     def text(self, i: int, /) -> str:
         """Label of sample i, without rendering it."""
-        return self._vocabulary.draw(self._generator(i, "text"))
+        text = self._vocabulary.draw(self._generator(i, "text"))
+        if text.isascii() or set(text) <= self._drawn:
+            return text
+        return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
     def __getitem__(self, i: int, /) -> Sample:
         """Sample i, 0 <= i < len."""
-        if not 0 <= i < self._count:
-            raise IndexError(i)
+        return self.many([i])[0]
+
+    def many(self, numbers: Sequence[int]) -> list[Sample]:
+        """Samples of these numbers: the same as one by one, and several times as quick."""
+        samples = []
+        for start in range(0, len(numbers), CHUNK):
+            part = numbers[start : start + CHUNK]
+            drafts = self.drafts(part)
+            pixels = finish(drafts).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+            for i, picture, look in zip(part, pixels, drafts.looks.numpy(), strict=True):
+                rows, columns, high, wide = (int(look[LOOK[name]]) for name in ("rows", "columns", "high", "wide"))
+                image = np.ascontiguousarray(picture[:rows, :columns])
+                if (rows, columns) != (high, wide):
+                    image = np.asarray(Image.fromarray(image).resize((wide, high), Image.Resampling.BICUBIC))
+                samples.append(Sample(f"synth-{self._seed}-{i}", image, self.text(i), dataset="synth"))
+        return samples
+
+    def drafts(self, numbers: Sequence[int]) -> Drafts:
+        """Samples of these numbers before they are photographed: `finish.images` does the rest, on any device."""
         if self._book is None:
             self._book = FontBook(self._faces)
-        text = self.text(i)
-        image = render_word(self._generator(i, "image"), text, self._book, self._backgrounds)
-        return Sample(f"synth-{self._seed}-{i}", image, text, dataset="synth")
+        drafts = []
+        for i in numbers:
+            if not 0 <= i < self._count:
+                raise IndexError(i)
+            rng = self._generator(i, "image")
+            drafts.append(sketch(rng, self.text(i), self._book, self._backgrounds, self._knobs, self._canvas))
+        return collate(drafts, self._canvas)
 
     def _generator(self, i: int, part: str) -> random.Random:
         # Python's generator, seeded by a string (through SHA-512): its scalar draws cost a tenth of NumPy's.

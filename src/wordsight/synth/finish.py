@@ -1,0 +1,185 @@
+"""From drafts to pictures, a batch at once on any device: view, paint, light, lens, sensor, JPEG. Plain PyTorch.
+
+Nothing is random here, and no row depends on another: a sample is the same in every batch, but for rounding on
+different devices. Nothing waits for the device either: which rows an effect concerns is known from the drafts.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wordsight.synth.draft import LOOK, Drafts
+from wordsight.synth.optics import enlarge, jpeg, lens, noise
+
+WIDTH_STEP = 4
+"""Sensors are a multiple of this wide: so few matrices stay in the caches of a CPU."""
+
+
+def finish(drafts: Drafts) -> Tensor:
+    """What the sensors recorded: (B, 3, H, W) float32, whole numbers from 0 to 255, H x W the canvas.
+
+    Row b shows its word in the first `rows` x `columns` pixels; the others continue the picture.
+    """
+    with torch.inference_mode():
+        picture = drafts.surfaces.to(torch.float32).div_(255)
+        x, y = _pixels(drafts)
+        grid = _grid(drafts, x, y)
+        picture, letters = _painted(drafts, picture, grid, x, y)
+        _lit(drafts, picture, x, y)
+        strength = drafts.of("noise_before"), drafts.of("noise_after")
+        _noised(drafts, picture, drafts.having["noise_before"], strength[0])
+        picture, letters = _focused(drafts, picture, letters)
+        picture = _toned(drafts, picture)
+        picture = _told_apart(drafts, picture, letters, x, y).clamp_(0, 1)
+        _noised(drafts, picture, drafts.having["noise_after"], strength[1])
+        rows = drafts.having["jpeg"]
+        if len(rows):
+            picture[rows] = jpeg(picture[rows].clamp_(0, 1), drafts.looks[rows, LOOK["quality"]])
+        return picture.clamp_(0, 1).mul_(255).round_()
+
+
+def images(drafts: Drafts, size: tuple[int, int]) -> Tensor:
+    """Finished training crops, (B, 3, *size) float32, whole numbers from 0 to 255."""
+    with torch.inference_mode():
+        rows, columns = (drafts.looks[:, LOOK[name]].long() for name in ("rows", "columns"))
+        return enlarge(finish(drafts) / 255, rows, columns, size, WIDTH_STEP).mul_(255).round_()
+
+
+def _pixels(drafts: Drafts) -> tuple[Tensor, Tensor]:
+    """Where the pixels of the sensor are, (B, 1, 1, W) and (B, 1, H, 1); those beyond are at its border."""
+    height, width = drafts.surfaces.shape[2:]
+    x = torch.arange(width, device=drafts.looks.device, dtype=torch.float32)[None, None, None] + 0.5
+    y = torch.arange(height, device=drafts.looks.device, dtype=torch.float32)[None, None, :, None] + 0.5
+    return torch.minimum(x, drafts.of("columns") - 0.5), torch.minimum(y, drafts.of("rows") - 0.5)
+
+
+def _grid(drafts: Drafts, x: Tensor, y: Tensor) -> Tensor:
+    """Where the pixels lie in the shrunken plane, as `grid_sample` wants it: (B, H, W, 2)."""
+    m = [drafts.of(f"m{k}") for k in range(9)]
+    # Homogeneous coordinates are sums of a part for the column and a part for the row: no product of every pixel.
+    depth = (m[6] * x) + (m[7] * y + m[8])
+    u = ((m[0] * x) + (m[1] * y + m[2])).div_(depth)
+    v = ((m[3] * x) + (m[4] * y + m[5])).div_(depth)
+    middle_x, middle_y = drafts.of("middle_x"), drafts.of("middle_y")
+    v.addcmul_((u - middle_x).square_(), drafts.of("bend") / drafts.of("half").square(), value=-1)
+    rows = drafts.having["ring"]
+    if len(rows):
+        radius = drafts.of("ring")[rows]
+        sign, middle = radius.sign(), (middle_x[rows], middle_y[rows])
+        right, up = u[rows] - middle[0], sign * (middle[1] + radius - v[rows])
+        u[rows] = middle[0] + radius.abs() * torch.atan2(right, up)
+        v[rows] = middle[1] + radius - sign * torch.hypot(right, up)
+    height, width = drafts.letters.shape[2:]
+    u.mul_(2 / (width * drafts.of("shrink_x"))).sub_(1)
+    v.mul_(2 / (height * drafts.of("shrink_y"))).sub_(1)
+    return torch.stack((u[:, 0], v[:, 0]), -1)
+
+
+def _seen(masks: Tensor, grid: Tensor) -> Tensor:
+    """Masks (n, 1, h, w) uint8 as the sensor sees them, 0 to 1."""
+    return F.grid_sample(masks.to(torch.float32), grid, align_corners=False).div_(255)
+
+
+def _painted(drafts: Drafts, picture: Tensor, grid: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The letters and what lies below them on the surfaces, and where the letters are (B, 1, H, W)."""
+    for layer in drafts.below:
+        mask = _seen(layer.pixels, grid[layer.rows]) * layer.paint[:, 3, None, None, None]
+        picture[layer.rows] = torch.lerp(picture[layer.rows], layer.paint[:, :3, None, None], mask)
+    letters = _seen(drafts.letters, grid)
+    color = drafts.color("red", "green", "blue")
+    painted = torch.lerp(picture, color.expand_as(picture), letters * drafts.of("opacity"))
+    rows = drafts.having["gradient"]
+    if len(rows):
+        right = (x[rows] / drafts.of("columns")[rows] - 0.5) * drafts.of("turn_x")[rows]
+        down = (y[rows] / drafts.of("rows")[rows] - 0.5) * drafts.of("turn_y")[rows]
+        share = (0.5 + right + down).clamp_(0, 1)  # (n, 1, H, W)
+        mixed = torch.lerp(color[rows], drafts.color("second_red", "second_green", "second_blue")[rows], share)
+        painted[rows] = torch.lerp(picture[rows], mixed, letters[rows] * drafts.of("opacity")[rows])
+    if len(rows := drafts.fills.rows):
+        fill = drafts.fills.pixels.to(torch.float32).div_(255)
+        painted[rows] = torch.lerp(picture[rows], fill, letters[rows] * drafts.of("opacity")[rows])
+    return painted, letters
+
+
+def _lit(drafts: Drafts, picture: Tensor, x: Tensor, y: Tensor) -> None:
+    """Shadows that fall onto the crop, highlights, and things in front of it."""
+
+    def number(name: str) -> Tensor:
+        return drafts.of(name)[rows]
+
+    across, down = x / drafts.of("columns") - 0.5, y / drafts.of("rows") - 0.5
+    if len(rows := drafts.having["shade"]):
+        side = across[rows] * number("shade_x") + down[rows] * number("shade_y") - number("shade_at")
+        lit = torch.sigmoid(side * number("shade_sharp"))
+        picture[rows] *= torch.lerp(number("shade_dark"), torch.ones_like(lit), lit)
+    if len(rows := drafts.having["glare"]):
+        away = ((across[rows] - number("glare_x")) * number("glare_wide")).square()
+        away = away + ((down[rows] - number("glare_y")) * number("glare_high")).square()
+        bright = torch.exp(-away) * number("glare")
+        picture[rows] = picture[rows] + (1 - picture[rows]) * bright
+    if len(rows := drafts.having["bar"]):
+        # In pixels of the crop, in which distances are the same across and down.
+        px = x[rows] * (number("wide") / number("columns")) - number("bar_x0")
+        py = y[rows] * (number("high") / number("rows")) - number("bar_y0")
+        dx, dy = number("bar_x1") - number("bar_x0"), number("bar_y1") - number("bar_y0")
+        along = ((px * dx + py * dy) / (dx.square() + dy.square() + 1e-6)).clamp_(0, 1)
+        away = torch.hypot(px - along * dx, py - along * dy)
+        cover = (number("bar") - away + 0.5).clamp_(0, 1)
+        picture[rows] = torch.lerp(picture[rows], drafts.color("bar_red", "bar_green", "bar_blue")[rows], cover)
+
+
+def _noised(drafts: Drafts, picture: Tensor, rows: Tensor, strength: Tensor) -> None:
+    if len(rows):
+        start = drafts.looks[rows, LOOK["noise_from"]]
+        picture[rows] += noise(picture[rows], start, drafts.of("chroma")[rows]) * strength[rows]
+
+
+def _focused(drafts: Drafts, picture: Tensor, letters: Tensor) -> tuple[Tensor, Tensor]:
+    """Through the lens, letters too, so that it is known where they are."""
+    if len(rows := drafts.having["lens"]):
+        look = {name: drafts.looks[rows, LOOK[name]] for name in LOOK}
+        scale = torch.stack((look["columns"] / look["wide"], look["rows"] / look["high"]), 1)
+        angle = look["motion_angle"]
+        way = torch.stack((angle.cos(), angle.sin()), 1) * look["motion"][:, None]
+        both = torch.cat((picture[rows], letters[rows]), 1)
+        both = lens(both, look["sigma"][:, None] * scale, way * scale, look["sharpen"], look["sharpen_reach"])
+        picture[rows], letters[rows] = both[:, :3], both[:, 3:].clamp_(0, 1)
+    return picture, letters
+
+
+def _toned(drafts: Drafts, picture: Tensor) -> Tensor:
+    """Exposure, contrast, gamma, colour of the light."""
+    base, slope, curve = (drafts.color(f"{n}_red", f"{n}_green", f"{n}_blue") for n in ("base", "slope", "curve"))
+    return torch.addcmul(base, torch.addcmul(slope, picture, curve), picture)
+
+
+def _told_apart(drafts: Drafts, picture: Tensor, letters: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Moves the colour of letters that can hardly be told from what is around them, until they can.
+
+    The means inside and outside must differ by `contrast` in at least one channel, and by 0.75 of what either side
+    varies by itself; below that (and 11 of 255 grey levels), people who looked at contact sheets of ours could no
+    longer read the words.
+    """
+    b, _, h, w = picture.shape
+    inside = torch.arange(w, device=x.device)[None, None, None] < drafts.of("columns")
+    inside = (inside & (torch.arange(h, device=x.device)[None, None, :, None] < drafts.of("rows"))).to(picture.dtype)
+    weights = torch.cat((inside, letters * inside), 1).view(b, 2, h * w)
+    weights = weights / weights[:, :1].sum(2, keepdim=True)
+    values = picture.view(b, 3, h * w)
+    sums, squares = (v @ weights.transpose(1, 2) for v in (values, values.square()))  # (B, 3, 2)
+    share = weights[:, 1].sum(1)[:, None]  # (B, 1)
+    safe = share.clamp(0.005, 0.995)
+    mean_in, mean_out = sums[..., 1] / safe, (sums[..., 0] - sums[..., 1]) / (1 - safe)
+    vary_in = squares[..., 1] / safe - mean_in.square()
+    vary_out = (squares[..., 0] - squares[..., 1]) / (1 - safe) - mean_out.square()
+    spread = torch.minimum(vary_in, vary_out).clamp_min(0).sqrt()
+    contrast = drafts.looks[:, LOOK["contrast"], None]
+    wanted = torch.maximum(contrast, 0.75 * spread)  # (B, 3)
+    short = (wanted - (mean_in - mean_out).abs()).amin(1, keepdim=True)  # of the channel that shows most
+    sign = torch.where((mean_in - mean_out).mean(1, keepdim=True) < 0, -1.0, 1.0)
+    ground = mean_out.mean(1, keepdim=True)
+    most = wanted.amax(1, keepdim=True)
+    sign = torch.where((ground + sign * most - 0.5).abs() > 0.55, -sign, sign)
+    move = mean_out + sign * wanted * 1.1 - mean_in
+    needed = (short > 0) & (contrast > 0) & (share > 0.005) & (share < 0.98)
+    return torch.addcmul(picture, letters, (move * needed)[:, :, None, None])

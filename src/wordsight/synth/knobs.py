@@ -1,0 +1,138 @@
+"""The knobs of rendering: how often and how strongly each thing happens to a rendered word. All in one config."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+from wordsight.errors import ConfigError
+
+# Knobs that are not shares: their range.
+_RANGES = {"blur_limit": (0.0, 0.2), "noise_level": (0.0, 40.0), "photo_nearest": (0.05, 1.0)}
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """Shares of crops (0 to 1) in which something happens, but for the three whose comment says otherwise.
+
+    Knobs of one group that exclude each other are told so; all others are drawn independently. Defaults were moved
+    towards real training crops by `benchmarks/realism.py`.
+
+    Raises:
+        ConfigError: a knob is out of its range, or the texts or the turns add up to more than 1.
+    """
+
+    # What is written: shares of crops, the rest are single words.
+    empty: float = 0.08
+    phrases: float = 0.07
+    names: float = 0.03
+    brands: float = 0.04
+    numbers: float = 0.05
+    prices: float = 0.015
+    times: float = 0.01
+    dates: float = 0.01
+    phones: float = 0.015
+    addresses: float = 0.02
+    plates: float = 0.01
+    codes: float = 0.02
+    letters: float = 0.055
+    """Random letters: no dictionary helps with them."""
+    signs: float = 0.02
+    """Random printable characters."""
+    latin: float = 0.0
+    """Of the texts: letters get accents, as Latin-1 has them. For charsets that have these letters."""
+    punctuated: float = 0.07
+    """Of the words: a sign before, after or around."""
+
+    # How letters are set.
+    spaced: float = 0.35
+    dancing: float = 0.06
+    heavy: float = 0.10
+    thin: float = 0.03
+    neighbours: float = 0.35
+    """Parts of other words beside, above or below."""
+    stacks: float = 0.012
+    """Upright letters below each other."""
+
+    # Where the camera stands. The turns exclude each other; the rest of the words is level.
+    tilted: float = 0.52
+    """By a few degrees."""
+    steep: float = 0.13
+    """By up to 45 degrees."""
+    sideways: float = 0.012
+    upside_down: float = 0.01
+    sheared: float = 0.35
+    climbing: float = 0.35
+    perspective: float = 0.40
+    curved: float = 0.08
+    circular: float = 0.02
+    """Of the words of more than 3 letters: set on part of a circle."""
+    tight: float = 0.12
+    """Of the sides of a box: into the ink, as detectors cut."""
+    loose: float = 0.20
+    """Of the sides of a box: up to a third of the word's height off."""
+
+    # How they are painted, and on what.
+    outlined: float = 0.10
+    hollow: float = 0.02
+    shadow: float = 0.12
+    extruded: float = 0.03
+    gradient: float = 0.08
+    textured: float = 0.06
+    translucent: float = 0.08
+    faint: float = 0.25
+    """Letters hardly brighter or darker than what is behind."""
+    photo: float = 0.35
+    """On a photograph, of those given."""
+    wall: float = 0.13
+    """On a photograph painted over, of those given."""
+    photo_nearest: float = 0.35
+    """The least share of a photograph's height or width that a crop shows."""
+
+    # Light, lens, sensor, software.
+    shade: float = 0.28
+    glare: float = 0.05
+    occluded: float = 0.05
+    small: float = 0.60
+    """Letters of 8 to 36 pixels, mostly 14; the others have 24 to 42."""
+    defocus: float = 0.40
+    blur_limit: float = 0.05
+    """Largest deviation of defocus, in heights of the letters (not a share)."""
+    motion: float = 0.10
+    toned: float = 0.75
+    negative: float = 0.02
+    noisy: float = 0.45
+    noise_level: float = 6.0
+    """Deviation of the noise's strength, grey levels (not a share)."""
+    smoothed: float = 0.40
+    """Of the noisy: noise from before the lens's and the software's smoothing."""
+    sharpened: float = 0.20
+    jpeg: float = 0.55
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            low, high = _RANGES.get(field.name, (0.0, 1.0))
+            if not low <= getattr(self, field.name) <= high:
+                raise ConfigError(f"knob {field.name} is {getattr(self, field.name)}: give {low} to {high}")
+        for names in (TEXTS, TURNS, ("photo", "wall"), ("heavy", "thin")):
+            if sum(getattr(self, name) for name in names) > 1 + 1e-9:
+                raise ConfigError(f"knobs {', '.join(names)} add up to more than 1: lower some")
+
+    def with_values(self, values: Mapping[str, float]) -> "Knobs":
+        """These knobs with some of them set anew.
+
+        Raises:
+            ConfigError: there is no such knob, or it is out of its range.
+        """
+        known = {field.name for field in fields(self)}
+        for name in values:
+            if name not in known:
+                raise ConfigError(f"no knob is called {name!r}: there are {', '.join(sorted(known))}")
+        return replace(self, **values)
+
+
+TEXTS = (
+    "empty", "phrases", "names", "brands", "numbers", "prices", "times", "dates", "phones", "addresses", "plates",
+    "codes", "letters", "signs",
+)  # fmt: skip
+"""The knobs that say what is written instead of a word; they exclude each other."""
+TURNS = ("tilted", "steep", "sideways", "upside_down")
+"""The knobs that turn a word; they exclude each other."""
