@@ -61,7 +61,7 @@ def train(small, words, tmp_path, request):
             "--trainer.log_every_n_steps=1",
             "--trainer.accelerator=cpu",
         ]
-        arguments += [f"--trainer.default_root_dir={folder}", "--model.cross_from=0"]
+        arguments += [f"--trainer.default_root_dir={folder}", "--model.cross_from=0", "--model.ema=0"]
         result = CliRunner().invoke(app, [*arguments, *flags], catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return folder

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from wordsight.data import Mixture, Sample, SceneView, augment
+from wordsight.data import Mixture, Sample, SceneView, augment, read_many
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.geometry import Box
 from wordsight.text import CharTokenizer
@@ -73,6 +73,28 @@ class Batch:
         return replace(self, images=images, targets=targets, scenes=scenes)
 
 
+@dataclass(frozen=True)
+class Lengths:
+    """Short words first: labels of step s have at most `first` + s // `every` characters. `first` 0: there is no limit.
+
+    Attributes:
+        first: characters that the longest labels of the first steps have.
+        every: steps after which they may have one more.
+    """
+
+    first: int = 0
+    every: int = 100
+
+    def limit(self, step: int) -> int | None:
+        """Characters of the longest label that a step may have; None for any."""
+        return self.first + step // self.every if self.first else None
+
+
+_ELSEWHERE = 2**48
+"""Added to the index of a word that is too long yet: words that no run gets to by itself."""
+_ATTEMPTS = 64
+
+
 class Batches(Dataset[Batch]):
     """Batch number i of a mixture.
 
@@ -81,8 +103,9 @@ class Batches(Dataset[Batch]):
     must agree on, the longest label and the number of characters, is known here from the labels: devices need not ask
     each other.
 
-    Labels of similar length share a step, since a decoder's cost is that of its longest label: each run of `pool`
-    steps is sorted by length, cut, and shuffled. Samples of the sources numbered in `augmented` are augmented.
+    With `pool` above 1 labels of similar length share a step, since a decoder's cost is that of its longest label: each
+    run of `pool` steps is sorted by length, cut, and shuffled. `lengths` may limit them. Samples of the sources
+    numbered in `augmented` are augmented.
 
     What happens to a sample (its box, its augmentation, whether its scene is left out) is a function of the seed and of
     its index in the mixture, which no other step has.
@@ -99,6 +122,7 @@ class Batches(Dataset[Batch]):
         parts: int = 1,
         augmentation: Augmentation = augment,
         use: SceneUse = SceneUse(),  # noqa: B008 frozen
+        lengths: Lengths = Lengths(),
     ) -> None:
         self.mixture = mixture
         self.augmented = augmented
@@ -109,6 +133,7 @@ class Batches(Dataset[Batch]):
         self.parts = parts
         self.augmentation = augmentation
         self.use = use
+        self.lengths = lengths
         self._sorted: tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None  # the pool in use
 
     def __getitem__(self, index: int) -> Batch:
@@ -116,11 +141,10 @@ class Batches(Dataset[Batch]):
         step, part = divmod(index, self.parts)
         indices, lengths = self._step(step)
         crops, labels, samples, shown, skipped = [], [], [], [], 0
-        for i in indices[part :: self.parts]:
-            source, number = self.mixture.locate(int(i))
-            sample = self.mixture.sources[source][number]
+        mine = [int(i) for i in indices[part :: self.parts]]
+        for i, (source, sample) in zip(mine, self._samples(mine), strict=True):
             skipped += bool(sample.problem)
-            key = (self.mixture.seed, int(i))
+            key = (self.mixture.seed, i)
             image, scene = learnt(sample, key, self.augmentation if source in self.augmented else None, self.use)
             crops.append(image)
             shown.append(scene)
@@ -137,17 +161,38 @@ class Batches(Dataset[Batch]):
             ScenePart.of(shown) if self.use.told else None,
         )
 
+    def _samples(self, indices: list[int]) -> list[tuple[int, Sample]]:
+        """The samples of these indices and the numbers of their sources; those of one source are read together."""
+        places = [self.mixture.locate(i) for i in indices]
+        found: dict[tuple[int, int], Sample] = {}
+        for source in {source for source, _ in places}:
+            numbers = [number for of, number in places if of == source]
+            samples = read_many(self.mixture.sources[source], numbers)
+            found.update({(source, n): sample for n, sample in zip(numbers, samples, strict=True)})
+        return [(source, found[source, number]) for source, number in places]
+
     def _step(self, step: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Indices into the mixture of the samples of a step, and the lengths of their labels."""
         number, place = divmod(step, self.pool)
         if self._sorted is None or self._sorted[0] != number:
             total = self.batch_size * self.parts
             indices = np.arange(number * self.pool * total, (number + 1) * self.pool * total)
+            if (limit := self.lengths.limit(number * self.pool)) is not None:
+                indices = np.array([self._short(int(i), limit) for i in indices])
             lengths = np.array([len(self.mixture.text(int(i))) for i in indices])
             order = np.argsort(lengths, kind="stable").reshape(self.pool, total)
             order = np.random.default_rng((self.mixture.seed, number)).permutation(order)
             self._sorted = number, indices[order], lengths[order]
         return self._sorted[1][place], self._sorted[2][place]
+
+    def _short(self, index: int, limit: int) -> int:
+        """`index`, or that of a word which stands in for it since it has at most `limit` characters."""
+        found = index
+        for _ in range(_ATTEMPTS):
+            if len(self.mixture.text(found)) <= limit:
+                return found
+            found += _ELSEWHERE
+        return index  # the limit is below what nearly all words have
 
 
 def learnt(

@@ -3,6 +3,7 @@
 import json
 import time
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
+from wordsight.train.averages import Averages
 from wordsight.train.batches import Batch
 from wordsight.train.data import WordsData
 from wordsight.train.gates import scene_facts
@@ -21,7 +23,13 @@ from wordsight.train.sharding import whole
 
 
 class KeepModel(Callback):
-    """Writes the recognizer as a checkpoint folder `model/` in the run's folder, at each validation and at the end."""
+    """Writes the recognizer as a checkpoint folder `model/` in the run's folder, at each validation and at the end.
+
+    With `averages` those are its weights.
+    """
+
+    def __init__(self, averages: Averages | None = None) -> None:
+        self.averages = averages
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write it, unless Lightning is only trying out the validation loop."""
@@ -36,6 +44,10 @@ class KeepModel(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(module, Recognition) or not isinstance(data, WordsData):
             return
+        with self.averages.instead(module) if self.averages else nullcontext():
+            self._write_weights(trainer, module, data)
+
+    def _write_weights(self, trainer: Trainer, module: Recognition, data: WordsData) -> None:
         model = whole(module.model)  # on all ranks
         if trainer.is_global_zero:
             accuracy = trainer.callback_metrics.get("val/accuracy")
@@ -45,6 +57,7 @@ class KeepModel(Callback):
                 model,
                 folder.with_name("model.new"),
                 steps=trainer.global_step,
+                ema=module.ema,
                 cross=module.cross,
                 data=data.describe(),
                 **scene_facts(module, trainer.callback_metrics),
@@ -58,12 +71,14 @@ class KeepModel(Callback):
 class KeepCheckpoint(Callback):
     """Writes `last.ckpt`, from which a run can go on, in the run's folder after every `every` steps.
 
-    Lightning's own also writes the first time that it is asked after a resumption, be it in the middle of a step that
-    has several parts.
+    After `minutes`, counted from now, it writes one more and ends the run, which then validates. Lightning's own limit
+    counts the time before a resumption, too, and leaves nothing to go on from; its own checkpoints are also written the
+    first time after a resumption, be it in the middle of a step that has several parts.
     """
 
-    def __init__(self, every: int) -> None:
+    def __init__(self, every: int, minutes: float | None = None) -> None:
         self.every = every
+        self.end = None if minutes is None else time.monotonic() + 60 * minutes
         self._seen = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -74,9 +89,14 @@ class KeepCheckpoint(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         """Write it, if this was the last part of such a step."""
-        if trainer.global_step != self._seen and trainer.global_step % self.every == 0:
-            trainer.save_checkpoint(Path(trainer.default_root_dir) / "last.ckpt")
+        if trainer.global_step == self._seen:
+            return
         self._seen = trainer.global_step
+        if self.end is not None:  # all ranks end after the same step
+            late = trainer.strategy.reduce_boolean_decision(time.monotonic() > self.end, all=False)
+            trainer.should_stop = trainer.should_stop or late
+        if self._seen % self.every == 0 or trainer.should_stop:
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / "last.ckpt")
 
 
 @dataclass(frozen=True)
@@ -156,22 +176,30 @@ class StopOnNaN(Callback):
             )
 
 
-class DataWait(Callback):
-    """Logs how many seconds a step waited for its batches: near 0, or there are too few `data.workers`."""
+class StepTime(Callback):
+    """Logs the seconds from one batch to the next, and how many of them the loop waited for the next one.
+
+    `train/data_wait` is near 0, or there are too few `data.workers`. On a GPU the loop runs ahead and
+    waits for it only now and then: what counts are means over many steps.
+    """
 
     def __init__(self) -> None:
-        self._since: float | None = None
+        self._ended: float | None = None
+        self._began: float | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
-        self._since = time.perf_counter()
+        self._ended, self._began = time.perf_counter(), None
 
     on_validation_end = on_train_start
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """The batch is there."""
-        if self._since is not None:
-            pl_module.log("train/data_wait", time.perf_counter() - self._since, batch_size=1)
+        now = time.perf_counter()
+        for name, since in (("data_wait", self._ended), ("step_time", self._began)):
+            if since is not None:  # a tensor of the CPU: a number would be copied to the GPU, and waited for
+                pl_module.log(f"train/{name}", torch.tensor(now - since), batch_size=1)
+        self._began = now
 
     def on_train_batch_end(
         self,
@@ -182,4 +210,4 @@ class DataWait(Callback):
         batch_idx: int,
     ) -> None:
         """The next one is asked for."""
-        self._since = time.perf_counter()
+        self._ended = time.perf_counter()

@@ -25,7 +25,7 @@ from wordsight.data import (
 from wordsight.data.controls import Mode
 from wordsight.errors import ConfigError
 from wordsight.synth.words import RenderedWords
-from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch
+from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch, Lengths
 from wordsight.train.module import Recognition
 from wordsight.train.scenes import SceneUse
 from wordsight.train.streams import KeepPosition, StreamBatches
@@ -54,7 +54,9 @@ class WordsData(lightning.LightningDataModule):
         total_batch: crops per optimiser step over all devices: `trainer.accumulate_grad_batches` follows from it. None:
             batch_size times devices times trainer.accumulate_grad_batches.
         epochs: how often each real word is seen on average: `trainer.max_steps` follows from it. None: that stands.
-        pool: steps that are sorted by label length together.
+        pool: steps that are sorted by label length together: quicker decoders, but steps whose words are all short or
+            all long. 1: words of all lengths in each.
+        lengths: limits the length of words in the first steps.
         workers: processes that render and read, for each device.
         validation: data sets to validate on.
         validation_share: without `validation`, the last part of every real source, which is then never trained on.
@@ -82,6 +84,7 @@ class WordsData(lightning.LightningDataModule):
         total_batch: int | None = None,
         epochs: float | None = None,
         pool: int = 32,
+        lengths: Lengths = Lengths(),  # noqa: B008 frozen
         workers: int = 1,
         validation: Sequence[Path] = (),
         validation_share: float = 0.1,
@@ -97,8 +100,12 @@ class WordsData(lightning.LightningDataModule):
             raise ConfigError(f"real_share is {real_share}: give a share above 0, up to 1")
         if not 0 <= scene_dropout <= 1 or box_jitter < 0 or box_padding < 0:
             raise ConfigError("scene_dropout is a probability, box_jitter and box_padding are 0 or more: change them")
-        if stream and (real or real_share < 1 or epochs):
-            raise ConfigError("a stream is all there is: set data.real_share=1, leave out data.real and data.epochs")
+        if lengths.first < 0 or lengths.every < 1:
+            raise ConfigError("data.lengths: first is 0 or more characters, every 1 or more steps: change them")
+        if stream and (real or real_share < 1 or epochs or lengths.first):
+            raise ConfigError(
+                "a stream is all there is: set data.real_share=1, leave out data.real, data.epochs and data.lengths"
+            )
         if not real and not stream and (real_share == 1 or epochs):
             raise ConfigError("this recipe needs real words: give them with --data.real='[FOLDER]'")
         self.real = real
@@ -112,6 +119,7 @@ class WordsData(lightning.LightningDataModule):
         self.total_batch = total_batch
         self.epochs = epochs
         self.pool = pool
+        self.lengths = lengths
         self.workers = workers
         self.validation = validation
         self.validation_share = validation_share
@@ -201,6 +209,7 @@ class WordsData(lightning.LightningDataModule):
             parts,
             augmentation,
             use,
+            self.lengths,
         )
         if self.epochs:
             words_per_step = self.batch_size * self.batches.parts * self.real_share

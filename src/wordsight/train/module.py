@@ -12,12 +12,14 @@ from torch.optim.lr_scheduler import LambdaLR
 from wordsight.errors import ConfigError
 from wordsight.imaging import prepare
 from wordsight.models.clip4str import Clip4Str
+from wordsight.models.clip4str.loss import Teacher
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.freezing import freeze
 from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.reading import TorchRecognizer
 from wordsight.text import Charset
 from wordsight.train.batches import Batch
+from wordsight.train.distill import TeacherConfig, load_teacher
 from wordsight.train.scenes import ScenePart, SceneTokens
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
 from wordsight.train.sharding import shard, whole
@@ -55,7 +57,11 @@ class Recognition(lightning.LightningModule):
         image_freeze_layers: first blocks of the image tower that do not train, nor its embeddings. None: all train.
         peft: freeze a tower and train few new weights instead, see `wordsight.models.peft.PeftConfig`. None: as above.
         checkpointing: compute the towers' blocks again in the backward pass: less memory, about a third more time.
-        compile: compile the image tower by torch.compile: some minutes at the start for quicker steps on a GPU.
+        compile: compile towers and decoders by torch.compile: some minutes at the start for quicker steps on a GPU.
+        ctc_weight: of an auxiliary CTC loss on the image tokens, whose head no pack has. None: as the preset or `start`
+            has it (1 in the compact sizes, 0 in the paper's); 0: none.
+        teacher: a larger trained recognizer to learn from beside the labels. For CLIP4STR alone, like all above.
+        ema: decay of an average of the weights over one step, such as 0.999, see `train.averages`. 0: there is none.
         cross_from: step from which the cross-modal branch trains, its decoder starting as a copy of the visual one.
             Since it sends no gradient into the visual branch, that branch loses nothing by training alone before.
         seed: decides permutations and dropout.
@@ -67,6 +73,8 @@ class Recognition(lightning.LightningModule):
 
     scenes: SceneTokens | None = None
     """The frozen encoder, while a recognizer with CLIPTER trains."""
+    taught_by: Teacher | None = None
+    """In no checkpoint of the run."""
 
     def __init__(
         self,
@@ -88,11 +96,14 @@ class Recognition(lightning.LightningModule):
         peft: PeftConfig | None = None,
         checkpointing: bool = False,
         compile: bool = False,
+        ctc_weight: float | None = None,
+        teacher: TeacherConfig | None = None,
+        ema: float = 0.0,
         cross_from: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.model = starting_model(model, start, text_freeze_layers == "token", text, charset)
+        self.model = starting_model(model, start, text_freeze_layers == "token", text, charset, ctc_weight)
         if isinstance(self.model, Clip4Str):
             cfg = self.model.cfg
             text_layers = cfg.text.layers if text_freeze_layers == "token" else text_freeze_layers
@@ -101,7 +112,7 @@ class Recognition(lightning.LightningModule):
                 add_peft(self.model, peft)
             self.model.checkpointing(checkpointing)
             if compile:
-                self.model.image_tower.compile()
+                compile_parts(self.model)
         else:
             given = {
                 "text": text is not None,
@@ -111,6 +122,8 @@ class Recognition(lightning.LightningModule):
                 "peft": peft is not None,
                 "checkpointing": checkpointing,
                 "compile": compile,
+                "ctc_weight": ctc_weight is not None,
+                "teacher": teacher is not None,
                 "cross_from": cross_from > 0,
             }
             if any(given.values()):
@@ -124,6 +137,7 @@ class Recognition(lightning.LightningModule):
         self.lr, self.decoder_lr_scale, self.weight_decay = lr, decoder_lr_scale, weight_decay
         self.schedule, self.warmup, self.decay = schedule, warmup, decay
         self.cross_from = cross_from
+        self.compiled, self.teacher, self.ema = compile, teacher, ema
         self.seed = seed
 
     def configure_model(self) -> None:
@@ -136,7 +150,12 @@ class Recognition(lightning.LightningModule):
             shard(self.model, self.trainer.strategy.root_device.type)
 
     def setup(self, stage: str) -> None:
-        """Load the scene encoder, if one is asked for; what scenes are shown as is said by the data."""
+        """Load scene encoder and teacher, if they are asked for; what scenes are shown as is said by the data."""
+        if self.teacher is not None and self.taught_by is None:
+            cross = not 0 <= self.trainer.max_steps <= self.cross_from
+            self.taught_by = load_teacher(self.teacher, self.model, cross, self.trainer.strategy.root_device)
+            if self.compiled:
+                compile_parts(self.taught_by.model)
         if self.model.clipter is not None and self.scenes is None:
             data: Any = getattr(self.trainer, "datamodule", None)
             self.scenes = SceneTokens(
@@ -162,12 +181,11 @@ class Recognition(lightning.LightningModule):
         Targets are as long as the longest label of the whole step, so all devices draw the same permutations; their
         losses are divided by the same number of targets, so that their mean is the loss of the whole step.
         """
-        if self.global_step == self.cross_from > 0:  # a CLIP4STR
-            self.model.cross_decoder.load_state_dict(self.model.visual_decoder.state_dict())
+        self.start_cross(self.model)
         context = self.context(batch.scenes)
         torch.manual_seed(self.seed * 1_000_003 + batch.index)
         orders = torch.Generator().manual_seed(self.seed * 1_000_003 + batch.step)
-        more = {"cross": self.cross} if isinstance(self.model, Clip4Str) else {}
+        more = {"cross": self.cross, "teacher": self.taught_by} if isinstance(self.model, Clip4Str) else {}
         losses = self.model.loss(
             batch.images, batch.targets, orders, context=context, characters=batch.characters, **more
         )
@@ -176,8 +194,18 @@ class Recognition(lightning.LightningModule):
         total: torch.Tensor = losses.total
         return total
 
+    def start_cross(self, model: Any) -> None:
+        """If the cross-modal branch begins to train with this step, make its decoder a copy of the visual one."""
+        if self.global_step == self.cross_from > 0:  # a CLIP4STR
+            model.cross_decoder.load_state_dict(model.visual_decoder.state_dict())
+
     def on_validation_epoch_start(self) -> None:
-        """Have all weights on this device: ranks decode in different numbers of passes."""
+        """Have all weights on this device: ranks decode in different numbers of passes.
+
+        Nothing is compiled for that: decoding has another shape in every pass.
+        """
+        if self.compiled:
+            torch.compiler.set_stance("force_eager")
         self._reader = TorchRecognizer(whole(self.model), cross=self.cross)
 
     def validation_step(self, batch: Words, batch_idx: int) -> None:
@@ -195,18 +223,38 @@ class Recognition(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Let go of them."""
         del self._reader
+        if self.compiled:
+            torch.compiler.set_stance("default")
 
     def configure_optimizers(self) -> Any:
         """AdamW (0.9, 0.98), eps 1e-6 (as released), in the model's parameter groups, under the schedule."""
         groups = self.model.param_groups(self.lr, self.decoder_lr_scale, self.weight_decay)
-        optimizer = AdamW(groups, betas=(0.9, 0.98), eps=1e-6)
+        optimizer = AdamW(groups, betas=(0.9, 0.98), eps=1e-6, fused=self.fused)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": LambdaLR(optimizer, self._lr_factor), "interval": "step"},
         }
 
+    @property
+    def fused(self) -> bool | None:
+        """Whether the optimiser is one kernel: on GPUs, unless gradients are scaled, as float16 needs."""
+        on_gpu = self.trainer.strategy.root_device.type == "cuda"
+        return True if on_gpu and self.trainer.precision != "16-mixed" else None
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """By the norm of all gradients, also before a fused optimiser; Lightning thinks that those all scale them."""
+        if optimizer.defaults["fused"] and gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
+            torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep this run's learning rates and weight decay: PyTorch would restore those of the run it goes on from."""
+        """Keep this run's rates, weight decay and optimiser: PyTorch would restore those of the run it goes on from."""
         groups = self.model.param_groups(self.lr, self.decoder_lr_scale, self.weight_decay)
         rates = [group["lr"] for group in groups]
         for scheduler in checkpoint["lr_schedulers"]:
@@ -215,6 +263,7 @@ class Recognition(lightning.LightningModule):
             for saved, group in zip(optimizer["param_groups"], groups, strict=True):
                 factor = self._lr_factor(checkpoint["global_step"])
                 saved |= {"lr": group["lr"] * factor, "initial_lr": group["lr"], "weight_decay": group["weight_decay"]}
+                saved["fused"] = self.fused
 
     def _lr_factor(self, step: int) -> float:
         end = self.trainer.max_steps
@@ -225,3 +274,10 @@ class Recognition(lightning.LightningModule):
         if not self.decay:
             end = 2**62
         return warmup_stable_decay(step, self.warmup, end - self.decay, end)
+
+
+def compile_parts(model: Clip4Str) -> None:
+    """Towers and decoders, in place. Crops are all of one size; labels and numbers of captions are not."""
+    model.image_tower.compile()
+    for part in (model.visual_decoder, model.text_tower, model.cross_decoder):
+        part.compile(dynamic=True)

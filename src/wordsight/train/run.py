@@ -11,7 +11,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from wordsight.errors import ConfigError
-from wordsight.train.callbacks import DataWait, KeepCheckpoint, KeepModel, StopOnNaN
+from wordsight.train.averages import Averages
+from wordsight.train.callbacks import KeepCheckpoint, KeepModel, StepTime, StopOnNaN
 from wordsight.train.checkpoints import AtomicCheckpoints
 from wordsight.train.data import WordsData
 from wordsight.train.gates import GateWatch, StageOne, scene_facts, summary
@@ -27,8 +28,9 @@ class RecipeCLI(LightningCLI):
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """A recipe may build on another."""
+        """A recipe may build on another; a command may be limited in time."""
         parser.add_argument("--base", type=str | None, default=None, help="recipe to build on, beside this one")
+        parser.add_argument("--minutes", type=float | None, default=None, help="end after these, to be gone on with")
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would look for constructor arguments in the checkpoint: ours come from the recipe alone."""
@@ -37,8 +39,11 @@ class RecipeCLI(LightningCLI):
         """With what every run has."""
         config = self.config_init["fit"]["trainer"]
         folder = Path(config["default_root_dir"] or "runs")
-        keep = KeepCheckpoint(int(config["val_check_interval"]))
-        callbacks = [StopOnNaN(), DataWait(), GateWatch(), StageOne(), KeepModel(), KeepPosition(), keep]
+        keep = KeepCheckpoint(int(config["val_check_interval"]), self.config_init["fit"]["minutes"])
+        averages = Averages(self.model.ema) if self.model.ema else None
+        # Averages are made up to date before a checkpoint is written
+        callbacks = [StopOnNaN(), StepTime(), GateWatch(), StageOne(), *([averages] if averages else [])]
+        callbacks += [KeepModel(averages), KeepPosition(), keep]
         callbacks += config["callbacks"] or []
         if config["enable_progress_bar"] is not False:  # each refresh waits for the GPU
             callbacks.append(TQDMProgressBar(refresh_rate=config["log_every_n_steps"] or 50))
@@ -62,6 +67,7 @@ def run_recipe(recipe: str | Path, overrides: list[str]) -> str:
     with warnings.catch_warnings():
         # Processes that Lightning starts for further devices run the same command line again, so it must stay.
         warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+        warnings.filterwarnings("ignore", message="You're using the WeightAveraging callback with a model that overr")
         done = RecipeCLI(
             Recognition, WordsData, args=arguments(recipe, overrides), save_config_kwargs={"overwrite": True}
         )

@@ -8,6 +8,7 @@ from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.charset import config_with_charset
 from wordsight.models.clip import Clip
+from wordsight.models.clip.config import MEAN, STD
 from wordsight.models.clip.hub_text import hub_text
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.clipter import insert
@@ -23,6 +24,7 @@ def starting_model(
     token_only: bool = False,
     text: str | None = None,
     charset: Charset | None = None,
+    ctc_weight: float | None = None,
 ) -> Any:
     """A recognizer with random weights, or with those of the checkpoint folder `start`.
 
@@ -34,6 +36,7 @@ def starting_model(
         token_only: whether the text tower of a CLIP4STR is made of CLIP's token embeddings alone.
         text: text encoder of `transformers` that is the text tower of a CLIP4STR instead, see `hub_text`.
         charset: what a CLIP4STR that does not start from another one is to write, instead of the preset's.
+        ctc_weight: of a CLIP4STR's auxiliary CTC loss, instead of the one that the preset or `start` has.
 
     Raises:
         ModelError: `start` is no checkpoint folder.
@@ -56,12 +59,18 @@ def starting_model(
             raise ConfigError(f"{start} has a charset: leave model.charset out, or teach it with `wordsight finetune`")
         if charset is not None:
             cfg = config_with_charset(cfg, charset)
-        return _clip4str(cfg, given, name, start, token_only, text)
+        return _clip4str(cfg, given, name, start, token_only, text, ctc_weight)
     return kind(cfg) if given is None else given.train()
 
 
 def _clip4str(
-    cfg: Clip4StrConfig, given: Any, name: str, start: Path | None, token_only: bool, text: str | None
+    cfg: Clip4StrConfig,
+    given: Any,
+    name: str,
+    start: Path | None,
+    token_only: bool,
+    text: str | None,
+    ctc_weight: float | None,
 ) -> Clip4Str:
     merge_peft(given)
     if isinstance(given, Clip):
@@ -71,6 +80,8 @@ def _clip4str(
         cfg = replace(cfg, image=given.cfg.image, mean=given.cfg.mean, std=given.cfg.std)
     elif given is not None:
         cfg = given.cfg
+    if ctc_weight is not None:
+        cfg = replace(cfg, ctc_weight=ctc_weight)
     if token_only and (text or cfg.hub):
         raise ConfigError("token embeddings alone can be CLIP's only: give text_freeze_layers as a number")
     if token_only:
@@ -108,4 +119,4 @@ def _with_towers(cfg: Clip4StrConfig, clip: Clip, name: str, folder: Path | None
                 "choose the preset of that size with --model.model"
             )
     image = replace(towers.image, height=cfg.image.height, width_px=cfg.image.width_px, patch=cfg.image.patch)
-    return replace(cfg, image=image, text=towers.text, embed_dim=towers.embed_dim)
+    return replace(cfg, image=image, text=towers.text, embed_dim=towers.embed_dim, mean=MEAN, std=STD)
