@@ -74,7 +74,8 @@ def test_all_recipes_are_tested():
     tested = test_recipe_of_an_official_size.pytestmark[0].args[1]
     assert sorted(case[0] for case in tested) == [path.stem for path in OFFICIAL]
     assert len(SECOND_STAGE) == 6
-    assert sorted(path.name for path in RECIPES.glob("*.yaml")) == ["tiny-anneal.yaml", "tiny.yaml"]
+    compact = ["gpu-anneal", "real", "small", "tiny", "tiny-anneal", "tiny-gpu"]
+    assert sorted(path.stem for path in RECIPES.glob("*.yaml")) == compact
 
 
 def test_recipes_of_the_compact_model():
@@ -84,6 +85,34 @@ def test_recipes_of_the_compact_model():
     assert anneal.model.decay > 0
     assert anneal.model.lr == stable.model.lr
     assert anneal.trainer.max_steps > stable.trainer.max_steps
+    assert stable.datamodule.pool == 1
+    assert stable.model.ema == anneal.model.ema > 0.99
+
+
+@pytest.mark.parametrize("name", ["tiny-gpu", "small"])
+def test_recipes_of_the_compact_models_for_a_gpu(name):
+    recipe, flags = RECIPES / f"{name}.yaml", ("--trainer.precision=32-true", "--trainer.accelerator=cpu")
+    stable = parsed(recipe, *flags)
+    anneal = parsed(recipe, "--config", str(RECIPES / "gpu-anneal.yaml"), *flags)
+    cfg = clip4str_preset("clip4str-small" if name == "small" else "clip4str-tiny")
+    assert stable.model.model.cfg == anneal.model.model.cfg == cfg
+    assert (stable.datamodule.batch_size, stable.datamodule.pool, stable.model.compiled) == (512, 1, True)
+    assert stable.trainer.max_steps + anneal.model.decay == anneal.trainer.max_steps
+    assert stable.trainer.max_steps < anneal.model.cross_from < anneal.trainer.max_steps
+    assert anneal.datamodule.real_share > stable.datamodule.real_share
+    assert stable.trainer.default_root_dir == anneal.trainer.default_root_dir
+    assert "Nobody has run it" in recipe.read_text()
+
+
+def test_recipe_of_the_last_part_on_real_words(tmp_path):
+    checkpoint.save(Clip4Str(tiny_config()), tmp_path / "start")
+    flags = ("--config", str(RECIPES / "real.yaml"), f"--model.start={tmp_path / 'start'}", "--trainer.accelerator=cpu")
+    for name in ("tiny", "small"):
+        run = parsed(RECIPES / f"{name}.yaml", *flags, "--trainer.precision=32-true")
+        assert run.model.model.cfg == tiny_config()  # that of what it begins with
+        assert (run.model.cross_from, run.model.compiled, run.trainer.max_steps) == (0, False, run.model.decay)
+        assert run.datamodule.real_share > 0.5
+        assert run.trainer.default_root_dir.endswith("runs/real")
 
 
 def test_no_weight_decay_where_the_released_training_has_none(tmp_path):
