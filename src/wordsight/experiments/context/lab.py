@@ -28,7 +28,7 @@ from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter import ClipterConfig
 from wordsight.models.clipter.cache import SceneCache
-from wordsight.models.clipter.encoders import load_encoder
+from wordsight.models.clipter.encoders import Encoder, load_encoder
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.clipter.untrained import untrained
 from wordsight.models.peft.files import fingerprint
@@ -106,15 +106,22 @@ class Laboratory:
         out: folder for what takes long.
         say: told what is being done.
         find: finds words in a photograph, as polygons in its pixels; None: nobody does.
+        load: finds the scene encoder that `Settings.encoder` or an arm names.
     """
 
     def __init__(
-        self, settings: Settings, out: Path, say: Callable[[str], None] = log.info, find: Find | None = None
+        self,
+        settings: Settings,
+        out: Path,
+        say: Callable[[str], None] = log.info,
+        find: Find | None = None,
+        load: Callable[[str, int | None], Encoder] = load_encoder,
     ) -> None:
         self.settings = settings
         self.out = out
         self.say = say
         self.find = find
+        self.load = load
         self._starts = dict(settings.starts)
         self._charsets: dict[str, Charset] = {}
         self._found: dict[Any, Words] = {}
@@ -207,7 +214,7 @@ class Laboratory:
         cfg = fusion_of(arm)
         name = (arm.encoder, cfg.kernel, cfg.keep_cls)
         if name not in self._caches:
-            given = load_encoder(self.encoder_name(arm), self.settings.resolution)
+            given = self.load(self.encoder_name(arm), self.settings.resolution)
             encoder = SceneEncoder(given, cfg.kernel, cfg.keep_cls)
             if arm.encoder == "random":
                 encoder = untrained(encoder)
