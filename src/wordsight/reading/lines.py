@@ -23,7 +23,8 @@ ReadCrops = Callable[[list[Look]], list[Reading]]
 # stands on its head, too ("1010H" for Hotel: 0.94). Against 0.8 it takes 4 % more time, and on 60 training scenes reads
 # the same words.
 _DOUBTFUL = 0.95
-# By how much another way up must be better than the one in which the picture shows the box.
+# By how much another way up must be better than the one in which the picture shows the box. None has an advantage in a
+# tall box: of 586 held-out training words turned by 90 or 270 degrees 66 % were read with one of 0.05, 78 % without.
 _NEAR_TIE = 0.05
 # By how much the words of a doubtful gap must be better than the text read whole (0: end-to-end H-mean 56.5, not 56.7).
 _NEARLY = 0.03
@@ -55,8 +56,8 @@ class Attempt:
 def read_strips(strips: Sequence[Strip], read: ReadCrops, *, split: bool, flip: bool = True) -> list[Attempt]:
     """Reads every strip the right way up.
 
-    A tall strip is read as it stands and turned to either side, and the surest kept. Any other is turned upside down
-    only if its reading is doubtful.
+    A tall strip is read as it stands, turned to either side and as a stack of letters, and the surest reading kept. Any
+    other is turned upside down only if its reading is doubtful.
 
     Args:
         strips: boxes as the picture shows them.
@@ -64,7 +65,7 @@ def read_strips(strips: Sequence[Strip], read: ReadCrops, *, split: bool, flip: 
         split: whether the strips are lines, to be split into words.
         flip: whether text may stand on its head.
     """
-    ways = [[strip.turned(quarters) for quarters in ((0, 1, 3) if strip.is_tall else (0,))] for strip in strips]
+    ways = [_ways(strip) if strip.is_tall else [strip] for strip in strips]
     best = [_best(attempts) for attempts in _attempts(ways, read, split)]
     if not flip:
         return best
@@ -75,10 +76,18 @@ def read_strips(strips: Sequence[Strip], read: ReadCrops, *, split: bool, flip: 
     return best
 
 
+def _ways(strip: Strip) -> list[Strip]:
+    """Those in which a tall strip may be read, the one that the picture shows first."""
+    ways = [strip, strip.turned(1), strip.turned(3)]
+    unstacked = strip.unstacked()
+    return ways if unstacked is None else [*ways, unstacked]
+
+
 def _best(attempts: Sequence[Attempt]) -> Attempt:
     upright = attempts[0]
     surest = max(attempts, key=lambda attempt: attempt.score)
-    return surest if surest.score > upright.score + _NEAR_TIE else upright
+    advantage = 0.0 if upright.strip.is_tall else _NEAR_TIE
+    return surest if surest.score > upright.score + advantage else upright
 
 
 def _attempts(ways: Sequence[Sequence[Strip]], read: ReadCrops, split: bool) -> list[list[Attempt]]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from wordsight.detect import between, find_gaps, split_words
 from wordsight.reading.scenes import Scene
+from wordsight.reading.stacks import side_by_side
 from wordsight.reading.windows import Span, windows
 
 TALL = 1.5  # height to width; from here on text may run up or down (PP-OCR turns crops at the same ratio)
@@ -30,11 +31,13 @@ class Strip:
         pixels: uint8 RGB (h, w, 3).
         polygon: (N, 2) float64, its outline in the photo, from the top left of the text.
         scene: what the recognizer is told of the photo; None: nothing.
+        stacked: whether the pixels are letters that stand one below the other in the photo.
     """
 
     pixels: NDArray[np.uint8]
     polygon: NDArray[np.float64]
     scene: Scene | None = None
+    stacked: bool = False
 
     @property
     def is_tall(self) -> bool:
@@ -48,10 +51,15 @@ class Strip:
         pixels = np.ascontiguousarray(np.rot90(self.pixels, quarters))
         return replace(self, pixels=pixels, polygon=np.roll(self.polygon, -corners, axis=0))
 
+    def unstacked(self) -> "Strip | None":
+        """The strip with its letters, should they stand one below the other, side by side; None where none do."""
+        pixels = side_by_side(self.pixels)
+        return None if pixels is None else replace(self, pixels=pixels, stacked=True)
+
     def outline(self, span: Span) -> NDArray[np.float64]:
-        """The polygon (N, 2) in the photo of a part of the strip. Of curved text always the whole one."""
+        """The polygon (N, 2) in the photo of a part of the strip. Of curved or stacked text always the whole."""
         width = self.pixels.shape[1]
-        if len(self.polygon) != 4 or (span[0] <= 0 and span[1] >= width):
+        if self.stacked or len(self.polygon) != 4 or (span[0] <= 0 and span[1] >= width):
             return self.polygon
         start, end = np.clip(span, 0, width) / width
         top_left, top_right, bottom_right, bottom_left = self.polygon
@@ -89,7 +97,7 @@ def pieces(strip: Strip, *, split: bool) -> tuple[Piece, ...]:
         split: at every gap between words; otherwise only where the strip is wider than `WIDEST`, at as few gaps as do.
     """
     height, width = strip.pixels.shape[:2]
-    if split:
+    if split and not strip.stacked:
         gaps = find_gaps(strip.pixels, _POSSIBLE)
         words = [_piece(strip, span) for span in with_margins(between(gaps, width), height, width)]
         certain = [k for k, gap in enumerate(gaps, 1) if gap.probability >= _CERTAIN]
