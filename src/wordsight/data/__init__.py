@@ -5,7 +5,17 @@ from wordsight.data.folder import FolderSource
 from wordsight.data.joined import JoinedSource
 from wordsight.data.links import SceneLink, SceneView
 from wordsight.data.lmdb import LmdbSource
-from wordsight.data.mixing import Learnable, Mixture, SkipBroken, View, filter_labels, holdout, scenes_below, subset
+from wordsight.data.mixing import (
+    Learnable,
+    Mixture,
+    SkipBroken,
+    View,
+    filter_labels,
+    holdout,
+    read_many,
+    scenes_below,
+    subset,
+)
 from wordsight.data.randaugment import rand_augment
 from wordsight.data.sample import Sample, Source
 from wordsight.data.scenes import Scene, ScenesSource, SceneWord, read_scenes
@@ -33,6 +43,7 @@ __all__ = [
     "holdout",
     "open_source",
     "rand_augment",
+    "read_many",
     "read_scenes",
     "scenes_below",
     "subset",

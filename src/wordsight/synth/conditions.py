@@ -34,7 +34,7 @@ def photographed(rng: random.Random, look: Look, letters: float, knobs: Knobs) -
         _bar(rng, look)
     if rng.random() < knobs.defocus:
         # 0.05 of 40 px is a blur of 2 px, at which 'e' and 'c' just differ.
-        look.sigma = letters * rng.uniform(0.01, knobs.blur_limit) if knobs.blur_limit > 0.01 else 0.0
+        look.sigma = letters * knobs.blur_limit * rng.uniform(0.3, 1.0)
     if letters >= 13 and rng.random() < knobs.motion:
         look.motion = rng.uniform(0.5, min(2.2, 0.09 * letters))
         look.motion_angle = rng.choice((0.0, math.pi / 2, rng.uniform(0, math.pi)))
@@ -48,7 +48,7 @@ def photographed(rng: random.Random, look: Look, letters: float, knobs: Knobs) -
             look.noise_before = 1.5 * strength
         else:
             look.noise_after = strength
-        look.chroma = rng.choice((0.0, 0.3, 1.0))
+        look.chroma = rng.choice((0.0, 0.0, 0.4))
         look.noise_from = rng.random()
     if rng.random() < knobs.jpeg:
         look.quality = rng.randint(30, 95)

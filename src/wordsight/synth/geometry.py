@@ -99,7 +99,8 @@ def random_view(
     scale = min(1.2, letters / height)  # never much above the size at which the letters were drawn
     scale = min(scale, max(_WIDEST / (high_x - low_x), 12 / height))
     margin = min(height, 2 * CAP_HEIGHT) * scale  # of a stack: those of its letters
-    left, right, above, below = (_margin(rng, knobs) * margin for _ in range(4))
+    left, right = (_margin(rng, knobs, 0.30) * margin for _ in range(2))
+    above, below = (_margin(rng, knobs, 0.20) * margin for _ in range(2))
     # A multiple of four: so few widths that the matrices which bring them to the model's can be kept (see `optics`).
     wide = max(8, 4 * round(((high_x - low_x) * scale + left + right) / 4))
     high = max(8, round((high_y - low_y) * scale + above + below))
@@ -138,14 +139,14 @@ def _curled(point: Point, bend: float, ring: float, middle: Point, half: float) 
     return middle[0] + radius * math.sin(angle), middle[1] + ring - sign * radius * math.cos(angle)
 
 
-def _margin(rng: random.Random, knobs: Knobs) -> float:
-    """One side's margin in heights of the text: mostly up to 14 %, at times cutting the ink or loose."""
+def _margin(rng: random.Random, knobs: Knobs, usual: float) -> float:
+    """One side's margin in heights of the text: mostly up to `usual`, at times cutting the ink or loose."""
     form = rng.random()
     if form < knobs.tight:
         return rng.uniform(-0.07, 0.0)
     if form > 1 - knobs.loose:
-        return rng.uniform(0.12, 0.34)
-    return rng.uniform(0.0, 0.14)
+        return rng.uniform(0.14, 0.40)
+    return rng.uniform(0.0, usual)
 
 
 def _turn(rng: random.Random, knobs: Knobs) -> float:
@@ -171,7 +172,7 @@ def _camera(rng: random.Random, box: Box, knobs: Knobs) -> Matrix:
         upright = 180 * round(degrees / 180)
         degrees = upright + (degrees - upright) * min(1.0, max(0.25, 4 * height / width)) ** 1.5
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    stretch = math.exp(rng.gauss(0, 0.18))
+    stretch = math.exp(rng.gauss(-0.12, 0.20))
     shear = rng.gauss(0, 0.12) if rng.random() < knobs.sheared else 0.0
     # Lines that climb while the letters stand upright.
     lean = rng.gauss(0, 0.06) if rng.random() < knobs.climbing else 0.0

@@ -39,15 +39,17 @@ class Knobs:
     """Random printable characters."""
     latin: float = 0.0
     """Of the texts: letters get accents, as Latin-1 has them. For charsets that have these letters."""
+    short: float = 0.75
+    """Of the words from lists: the shorter of two that were drawn, as words in photographs are short."""
     punctuated: float = 0.07
     """Of the words: a sign before, after or around."""
 
     # How letters are set.
     spaced: float = 0.35
     dancing: float = 0.06
-    heavy: float = 0.10
+    heavy: float = 0.18
     thin: float = 0.03
-    neighbours: float = 0.35
+    neighbours: float = 0.28
     """Parts of other words beside, above or below."""
     stacks: float = 0.012
     """Upright letters below each other."""
@@ -65,9 +67,9 @@ class Knobs:
     curved: float = 0.08
     circular: float = 0.02
     """Of the words of more than 3 letters: set on part of a circle."""
-    tight: float = 0.12
+    tight: float = 0.10
     """Of the sides of a box: into the ink, as detectors cut."""
-    loose: float = 0.20
+    loose: float = 0.25
     """Of the sides of a box: up to a third of the word's height off."""
 
     # How they are painted, and on what.
@@ -91,16 +93,16 @@ class Knobs:
     shade: float = 0.28
     glare: float = 0.05
     occluded: float = 0.05
-    small: float = 0.60
+    small: float = 0.50
     """Letters of 8 to 36 pixels, mostly 14; the others have 24 to 42."""
-    defocus: float = 0.40
+    defocus: float = 0.55
     blur_limit: float = 0.05
     """Largest deviation of defocus, in heights of the letters (not a share)."""
     motion: float = 0.10
     toned: float = 0.75
     negative: float = 0.02
-    noisy: float = 0.45
-    noise_level: float = 6.0
+    noisy: float = 0.35
+    noise_level: float = 5.0
     """Deviation of the noise's strength, grey levels (not a share)."""
     smoothed: float = 0.40
     """Of the noisy: noise from before the lens's and the software's smoothing."""

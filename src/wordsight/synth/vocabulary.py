@@ -118,6 +118,10 @@ class Vocabulary:
         self._bounds = tuple(accumulate(getattr(knobs, name) for name in TEXTS))
 
     def _entry(self, rng: random.Random) -> str:
+        word = self._listed(rng)
+        return min(word, self._listed(rng), key=len) if rng.random() < self._knobs.short else word
+
+    def _listed(self, rng: random.Random) -> str:
         if not self._lists or rng.random() < 1 / 6:
             return self._signs.draw(rng)
         return rng.choice(self._lists).draw(rng)
