@@ -9,15 +9,23 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 export IMAGE ?= examples/street.png
 
 # What `make pack` finds in DATA: crops to train on, scenes to cut backgrounds from (such in which every word is marked,
-# which those of SVT are not), and word lists to render.
+# which those of SVT are not), word lists to render, and test sets, which are only ever read at the end.
 REAL = $(patsubst %/labels.tsv,%,$(wildcard $(DATA)/words/train/*/labels.tsv))
 SCENES = $(wildcard $(DATA)/scenes/train/ic03/scenes.jsonl $(DATA)/scenes/train/ic15/scenes.jsonl)
 LISTS = $(wildcard $(DATA)/corpora/*.tsv $(DATA)/corpora/*.txt)
-RUN := runs/tiny
-FLAGS = $(if $(REAL),--data.real=$(call list,$(REAL))) $(if $(LISTS),--data.words=$(call list,$(LISTS))) \
-    $(if $(SCENES),--data.backgrounds=$(RUN)/backgrounds) $(TRAIN_FLAGS)
-PACK ?= src/wordsight/packs/tiny
+TESTS = $(patsubst %/labels.tsv,%,$(wildcard $(DATA)/words/test/*/labels.tsv))
+# Which model and by which recipes (on a GPU: RECIPE=recipes/tiny-gpu.yaml ANNEAL=recipes/gpu-anneal.yaml), where its
+# training and measurements are kept, where the pack goes, crops of each set that is measured.
+MODEL ?= tiny
+RECIPE ?= recipes/$(MODEL).yaml
+ANNEAL ?= recipes/$(if $(filter tiny,$(MODEL)),tiny,gpu)-anneal.yaml
+RUN ?= runs/$(MODEL)
+PACK ?= src/wordsight/packs/$(MODEL)
+MEASURED ?= 200
 TRAIN_FLAGS ?=
+ANNEAL_FLAGS ?= $(TRAIN_FLAGS)
+FLAGS = --trainer.default_root_dir=$(RUN) $(if $(REAL),--data.real=$(call list,$(REAL))) \
+    $(if $(LISTS),--data.words=$(call list,$(LISTS))) $(if $(SCENES),--data.backgrounds=$(RUN)/backgrounds)
 empty :=
 comma := ,
 list = '[$(subst $(empty) $(empty),$(comma),$(strip $(1)))]'
@@ -43,14 +51,55 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-## make pack [DATA=folder]  train the default model anew and export it; DATA holds words/, scenes/ and corpora/
-pack: $(VENV)/.dev
-ifneq ($(SCENES),)
+## make pack [DATA=folder]  train the default model anew, export and measure it; goes on where it was interrupted
+pack: $(RUN)/card.md
+	@echo "$(PACK) is done, $(RUN)/card.md says what was measured; to begin anew: rm -r $(RUN)"
+
+# Each stage leaves a file when it is done. A training that was killed goes on from its last checkpoint.
+$(RUN)/.backgrounds: | $(VENV)/.dev
 	$(BIN)/wordsight synth-backgrounds $(SCENES) --out $(RUN)/backgrounds
-endif
-	$(BIN)/wordsight train recipes/tiny.yaml $(FLAGS)
-	$(BIN)/wordsight train recipes/tiny.yaml --config recipes/tiny-anneal.yaml --ckpt_path $(RUN)/last.ckpt $(FLAGS)
+	@touch $@
+
+$(RUN)/.stable: $(if $(SCENES),$(RUN)/.backgrounds) | $(VENV)/.dev
+	$(BIN)/wordsight train $(RECIPE) $(FLAGS) $(TRAIN_FLAGS) \
+	    $$(test ! -f $(RUN)/last.ckpt || echo --ckpt_path $(RUN)/last.ckpt)
+	@touch $@
+
+$(RUN)/.trained: $(RUN)/.stable
+	$(BIN)/wordsight train $(RECIPE) --config $(ANNEAL) --ckpt_path $(RUN)/last.ckpt $(FLAGS) $(ANNEAL_FLAGS)
+	@touch $@
+
+$(RUN)/.exported: $(RUN)/.trained
 	$(BIN)/wordsight export $(RUN)/model --out $(PACK)
+	@touch $@
+
+$(RUN)/.calibrated: $(RUN)/.exported
+	$(if $(REAL),$(BIN)/wordsight calibrate $(PACK) $(REAL))
+	@touch $@
+
+$(RUN)/learning-curve.png: $(RUN)/.trained
+	$(BIN)/python benchmarks/learning_curve.py $(RUN) --out $(@:.png=.new.png)
+	@mv $(@:.png=.new.png) $@
+
+$(RUN)/parity.json: $(RUN)/.exported
+	$(BIN)/python benchmarks/parity.py $(RUN)/model --rendered $(MEASURED) --json $@.new
+	@mv $@.new $@
+
+$(RUN)/promises.json: $(RUN)/.calibrated
+	$(BIN)/python benchmarks/promises.py $(PACK) --count $(MEASURED) $(if $(REAL),--words $(REAL)) \
+	    $(if $(SCENES),--scenes $(patsubst %/scenes.jsonl,%,$(lastword $(SCENES)))) --json $@.new
+	@mv $@.new $@
+
+$(RUN)/scores.json: $(RUN)/.calibrated
+	$(BIN)/wordsight eval $(PACK) $(TESTS) --json $@.new
+	@mv $@.new $@
+
+$(RUN)/reliability.png: $(RUN)/scores.json
+	$(BIN)/python benchmarks/reliability.py $< --out $(@:.png=.new.png)
+	@mv $(@:.png=.new.png) $@
+
+$(RUN)/card.md: $(addprefix $(RUN)/,learning-curve.png parity.json promises.json $(if $(TESTS),reliability.png))
+	$(BIN)/python benchmarks/card.py $(PACK) $(RUN)
 
 ## make clean               remove what make made (not what was trained)
 clean:

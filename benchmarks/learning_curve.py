@@ -1,13 +1,15 @@
 """Draws what a training run has learnt: validation accuracy and loss over the crops it has seen.
 
-    python benchmarks/learning_curve.py RUN [RUN...] --batch-size 64 --out docs/learning-curve.png
+    python benchmarks/learning_curve.py RUN [RUN...] [--batch-size 64] --out docs/learning-curve.png
 
 RUN is a folder that `wordsight train` wrote; of several, each began with the weights that the one before ended with.
+How many crops a step takes stands in the last one's model, if it is not given.
 Needs matplotlib.
 """
 
 import argparse
 import csv
+import json
 from pathlib import Path
 
 import matplotlib
@@ -26,7 +28,7 @@ def series(runs: list[Path], column: str) -> list[tuple[int, float]]:
             with file.open(newline="") as lines:
                 rows += list(csv.DictReader(lines))
         points.update((done + int(row["step"]) + 1, float(row[column])) for row in rows if row.get(column))
-        done += max(int(row["step"]) + 1 for row in rows)
+        done += max((int(row["step"]) + 1 for row in rows), default=0)
     return sorted(points.items())
 
 
@@ -43,9 +45,13 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+")
-    parser.add_argument("--batch-size", type=int, required=True, help="crops per step")
+    parser.add_argument("--batch-size", type=int, help="crops per step")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
+    crops = options.batch_size
+    if crops is None:
+        config = json.loads((options.runs[-1] / "model" / "config.json").read_text(encoding="utf-8"))
+        crops = config["about"]["data"]["batch_size"]
 
     figure, (accuracy, loss) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
     for axis, columns, label in (
@@ -55,7 +61,7 @@ def main() -> None:
         for column, name in columns.items():
             points = series(options.runs, column)
             points = smoothed(points) if axis is loss else points
-            axis.plot([step * options.batch_size / 1000 for step, _ in points], [v for _, v in points], label=name)
+            axis.plot([step * crops / 1000 for step, _ in points], [v for _, v in points], label=name)
         axis.set_xlabel("training crops (thousands)")
         axis.set_ylabel(label)
         axis.set_ylim(bottom=0)
@@ -63,7 +69,7 @@ def main() -> None:
         axis.legend()
     figure.savefig(options.out, dpi=110)
     for step, value in series(options.runs, "val/accuracy"):
-        print(f"{step * options.batch_size:>9,} crops  {value:5.1f} %")
+        print(f"{step * crops:>9,} crops  {value:5.1f} %")
 
 
 if __name__ == "__main__":

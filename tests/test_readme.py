@@ -103,6 +103,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = _copy(tmp_path_factory.mktemp("clone") / "wordsight")
     (clone / ".venv").mkdir()
     (clone / ".venv" / "bin").symlink_to(PROGRAMS)
+    for part in ("lib", "pyvenv.cfg"):  # by which its python knows what is installed
+        (clone / ".venv" / part).symlink_to(PROGRAMS.parent / part)
     for stamp in (".made", ".base", ".dev"):
         (clone / ".venv" / stamp).touch()
     _picture("OPEN", "HOTEL").save(clone / "photo.jpg", quality=95)
