@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from wordsight.data import open_source, read_many
+from wordsight.data import open_source
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.synth.knobs import Knobs
 from wordsight.synth.words import RenderedWords
@@ -156,7 +156,7 @@ def real_crops(folders: list[Path], count: int) -> tuple[list[tuple[Pixels, str]
 def rendered_crops(source: RenderedWords, count: int) -> list[tuple[Pixels, str]]:
     """The first crops with labels of more than one character."""
     numbers = [i for i in range(2 * count) if len(source.text(i)) > 1][:count]
-    return [(sample.image, sample.text) for sample in read_many(source, numbers)]
+    return [(sample.image, sample.text) for sample in source.many(numbers)]
 
 
 def main() -> None:
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--pixels", type=int, default=0, metavar="EPOCHS", help="train the network so many epochs")
     options = parser.parse_args()
 
-    knobs = Knobs().with_values({name: float(value) for name, value in (one.split("=") for one in options.set)})
+    knobs = Knobs().with_settings(options.set)
     source = RenderedWords(seed=options.seed, words=options.words, backgrounds=options.backgrounds, knobs=knobs)
     true, late = real_crops(options.real, options.count)
     false = rendered_crops(source, len(true))

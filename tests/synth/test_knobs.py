@@ -24,9 +24,10 @@ def test_impossible_values_are_refused(values: dict[str, float]) -> None:
 
 
 def test_unknown_knobs_are_named() -> None:
-    assert Knobs().with_values({"glare": 0.5}).glare == 0.5
-    with pytest.raises(ConfigError, match="gloss"):
-        Knobs().with_values({"gloss": 0.5})
+    assert Knobs().with_settings(["glare=0.5", "small=1"]) == replace(Knobs(), glare=0.5, small=1.0)
+    for setting in ("gloss=0.5", "glare=much", "glare", "glare=2"):
+        with pytest.raises(ConfigError, match="gl"):
+            Knobs().with_settings([setting])
 
 
 def _crops(fonts: Path, count: int = 24, **values: float) -> list[np.ndarray]:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from wordsight.cli.main import app
 from wordsight.data.folder import FolderSource
 from wordsight.data.scenes import read_scenes
+from wordsight.errors import ConfigError
 from wordsight.synth.patches import cut_backgrounds
 from wordsight.synth.words import RenderedWords
 
@@ -28,6 +29,15 @@ def test_synth_writes_a_labelled_folder(tmp_path: Path, few_fonts: Path) -> None
     assert folder[7].image.shape == source[7].image.shape
     with Image.open(out / "contact-sheet.png") as sheet:
         assert sheet.size == (2600, 6 * 56)
+
+
+def test_knobs_are_set_or_refused(tmp_path: Path, few_fonts: Path) -> None:
+    arguments = ["synth", "--count", "20", "--out", str(tmp_path / "a"), "--fonts", str(few_fonts)]
+    assert CliRunner().invoke(app, [*arguments, "--set", "plates=0.6", "--set", "empty=0"]).exit_code == 0
+    texts = [FolderSource(tmp_path / "a").text(i) for i in range(20)]
+    assert sum(any(c.isdigit() for c in text) for text in texts) > 6
+    refused = CliRunner().invoke(app, [*arguments, "--set", "gloss=1"])
+    assert isinstance(refused.exception, ConfigError)
 
 
 def test_pictures_do_not_depend_on_the_number_of_workers(tmp_path: Path, few_fonts: Path) -> None:

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from wordsight.data import Mixture, Sample, SkipBroken
+from wordsight.data import Learnable, Mixture, Sample, SkipBroken
 from wordsight.errors import DataError
-from wordsight.imaging import Preprocessing
+from wordsight.imaging import Preprocessing, prepare
+from wordsight.synth import fonts
+from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset, CharTokenizer
 from wordsight.train.batches import Batches, FromBatch
 
@@ -115,3 +117,42 @@ def test_broken_samples_are_replaced_and_counted():
         assert [name_to_word(n) for n in batch.samples] == [
             batches.tokenizer.decode(row[1:]) for row in batch.targets.tolist()
         ]
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patched.setattr(fonts, "default_folders", list)  # Pillow's own font
+        yield Learnable(RenderedWords(seed=4), Charset.preset("36"), 12)
+
+
+def test_rendered_words_can_be_finished_by_the_device(rendered):
+    mixture = Mixture([Cards(), rendered], [0.3, 0.7], seed=3, length=2**62)
+    tokenizer = CharTokenizer(Charset.preset("36"))
+    at_once, later = (
+        Batches(mixture, frozenset([0]), tokenizer, Preprocessing(32, 128), 40, 2, finished=finished)
+        for finished in (True, False)
+    )
+    batch, drafted = at_once[3], later[3]
+    assert batch.unfinished == ()
+    (left,) = drafted.unfinished
+    assert 15 < len(left.rows) < 40
+    assert not drafted.images[left.rows].any()
+    made = drafted.to(torch.device("cpu"))
+    assert made.unfinished == ()
+    torch.testing.assert_close(made.images, batch.images, atol=1e-6, rtol=0)
+    assert torch.equal(made.targets, batch.targets)
+    assert made.samples == batch.samples
+    assert batch.images[left.rows].std(dim=(1, 2, 3)).median() > 0.05
+    assert -1 <= batch.images.min() < batch.images.max() <= 1
+
+
+def test_rendered_words_are_the_crops_of_their_source(rendered):
+    mixture = Mixture([rendered], [1.0], seed=0, length=2**62)
+    batches = Batches(mixture, frozenset(), CharTokenizer(Charset.preset("36")), Preprocessing(32, 128), 24, 1)
+    crops = [rendered[mixture.locate(int(i))[1]] for i in batches._step(5)[0]]
+    batch = batches[5]
+    assert [batches.tokenizer.decode(row[1:]) for row in batch.targets.tolist()] == [crop.text for crop in crops]
+    apart = (batch.images - torch.from_numpy(prepare([crop.image for crop in crops], Preprocessing(32, 128)))).abs()
+    assert apart.mean() < 0.03

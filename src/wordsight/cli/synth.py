@@ -17,15 +17,21 @@ def synth(
     fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; repeat for several. Default: the system's."),
     words: list[Path] | None = typer.Option(None, help="List of words, one a line or word TAB count; may be repeated."),
     backgrounds: Path | None = typer.Option(None, help="Folder of pictures to cut backgrounds from."),
+    settings: list[str] | None = typer.Option(
+        None, "--set", metavar="KNOB=VALUE", help="A knob of rendering (docs/rendering.md), as glare=0.2; repeat."
+    ),
     workers: int = typer.Option(1, min=1, help="Processes. The pictures do not depend on it."),
 ) -> None:
     """Render labelled word crops for training."""
     from wordsight.synth.export import write_words
     from wordsight.synth.fonts import font_index
+    from wordsight.synth.knobs import Knobs
     from wordsight.synth.words import RenderedWords
 
+    knobs = Knobs().with_settings(settings or ())
+
     font_index(fonts or None, lambda files: progress(files, len(files), "looking at fonts"))
-    source = RenderedWords(seed=seed, fonts=fonts or None, words=words or (), backgrounds=backgrounds)
+    source = RenderedWords(seed=seed, fonts=fonts or None, words=words or (), backgrounds=backgrounds, knobs=knobs)
     began = time.perf_counter()
     done = 0
     for done in progress(write_words(source, out, count, workers), -(-count // 50), "rendering"):  # noqa: B007

@@ -12,7 +12,6 @@ from wordsight.data.mixing import (
     View,
     filter_labels,
     holdout,
-    read_many,
     scenes_below,
     subset,
 )
@@ -43,7 +42,6 @@ __all__ = [
     "holdout",
     "open_source",
     "rand_augment",
-    "read_many",
     "read_scenes",
     "scenes_below",
     "subset",

@@ -51,12 +51,6 @@ class View:
         return replace(sample, text=self._label(sample.text))
 
 
-def read_many(source: Source, numbers: Sequence[int]) -> list[Sample]:
-    """Samples of a source, together where it has a method `many` for that: rendered words are far quicker so."""
-    many = getattr(source, "many", None)
-    return list(many(numbers)) if many else [source[i] for i in numbers]
-
-
 class Learnable:
     """An endless `source` with another of its samples in the place of each whose label a recognizer cannot learn.
 
@@ -71,7 +65,8 @@ class Learnable:
     def __len__(self) -> int:
         return len(self.source)
 
-    def _place(self, i: int) -> int:
+    def place(self, i: int) -> int:
+        """Which sample of the source is sample i."""
         for attempt in range(_ATTEMPTS):
             place = _hash(i, attempt) % len(self.source) if attempt else i
             if not rejection(self.source.text(place), self.charset, self.max_length):
@@ -80,16 +75,12 @@ class Learnable:
 
     def text(self, i: int) -> str:
         """Label of sample i or of its stand-in."""
-        return trained_label(self.source.text(self._place(i)), self.charset)
+        return trained_label(self.source.text(self.place(i)), self.charset)
 
     def __getitem__(self, i: int) -> Sample:
         """Sample i or its stand-in."""
-        return self.many([i])[0]
-
-    def many(self, numbers: Sequence[int]) -> list[Sample]:
-        """Samples of these numbers or their stand-ins."""
-        samples = read_many(self.source, [self._place(i) for i in numbers])
-        return [replace(sample, text=trained_label(sample.text, self.charset)) for sample in samples]
+        sample = self.source[self.place(i)]
+        return replace(sample, text=trained_label(sample.text, self.charset))
 
 
 class SkipBroken:

@@ -99,8 +99,8 @@ def random_view(
     scale = min(1.2, letters / height)  # never much above the size at which the letters were drawn
     scale = min(scale, max(_WIDEST / (high_x - low_x), 12 / height))
     margin = min(height, 2 * CAP_HEIGHT) * scale  # of a stack: those of its letters
-    left, right = (_margin(rng, knobs, 0.30) * margin for _ in range(2))
-    above, below = (_margin(rng, knobs, 0.20) * margin for _ in range(2))
+    left, right = (_margin(rng, knobs, 0.34) * margin for _ in range(2))
+    above, below = (_margin(rng, knobs, 0.26) * margin for _ in range(2))
     # A multiple of four: so few widths that the matrices which bring them to the model's can be kept (see `optics`).
     wide = max(8, 4 * round(((high_x - low_x) * scale + left + right) / 4))
     high = max(8, round((high_y - low_y) * scale + above + below))
@@ -172,7 +172,7 @@ def _camera(rng: random.Random, box: Box, knobs: Knobs) -> Matrix:
         upright = 180 * round(degrees / 180)
         degrees = upright + (degrees - upright) * min(1.0, max(0.25, 4 * height / width)) ** 1.5
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    stretch = math.exp(rng.gauss(-0.12, 0.20))
+    stretch = math.exp(rng.gauss(-0.16, 0.20))
     shear = rng.gauss(0, 0.12) if rng.random() < knobs.sheared else 0.0
     # Lines that climb while the letters stand upright.
     lean = rng.gauss(0, 0.06) if rng.random() < knobs.climbing else 0.0

@@ -1,6 +1,6 @@
 """The knobs of rendering: how often and how strongly each thing happens to a rendered word. All in one config."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 from wordsight.errors import ConfigError
@@ -47,7 +47,7 @@ class Knobs:
     # How letters are set.
     spaced: float = 0.35
     dancing: float = 0.06
-    heavy: float = 0.18
+    heavy: float = 0.35
     thin: float = 0.03
     neighbours: float = 0.28
     """Parts of other words beside, above or below."""
@@ -93,12 +93,12 @@ class Knobs:
     shade: float = 0.28
     glare: float = 0.05
     occluded: float = 0.05
-    small: float = 0.50
+    small: float = 0.40
     """Letters of 8 to 36 pixels, mostly 14; the others have 24 to 42."""
     defocus: float = 0.55
     blur_limit: float = 0.05
     """Largest deviation of defocus, in heights of the letters (not a share)."""
-    motion: float = 0.10
+    motion: float = 0.12
     toned: float = 0.75
     negative: float = 0.02
     noisy: float = 0.35
@@ -118,16 +118,22 @@ class Knobs:
             if sum(getattr(self, name) for name in names) > 1 + 1e-9:
                 raise ConfigError(f"knobs {', '.join(names)} add up to more than 1: lower some")
 
-    def with_values(self, values: Mapping[str, float]) -> "Knobs":
-        """These knobs with some of them set anew.
+    def with_settings(self, settings: Iterable[str]) -> "Knobs":
+        """These knobs with some of them set anew, each as "knob=value".
 
         Raises:
             ConfigError: there is no such knob, or it is out of its range.
         """
         known = {field.name for field in fields(self)}
-        for name in values:
+        values = {}
+        for setting in settings:
+            name, _, value = setting.partition("=")
             if name not in known:
                 raise ConfigError(f"no knob is called {name!r}: there are {', '.join(sorted(known))}")
+            try:
+                values[name] = float(value)
+            except ValueError:
+                raise ConfigError(f"{setting!r} is not a knob and a number: write {name}=0.5") from None
         return replace(self, **values)
 
 

@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from wordsight.data import Mixture, Sample, SceneView, augment, read_many
+from wordsight.data import Learnable, Mixture, Sample, SceneView, Source, augment
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.geometry import Box
+from wordsight.synth.draft import Drafts
+from wordsight.synth.finish import images
+from wordsight.synth.words import CHUNK, RenderedWords
 from wordsight.text import CharTokenizer
 from wordsight.train.scenes import ScenePart, SceneUse
 
@@ -36,6 +39,32 @@ class Position:
 
 
 @dataclass(frozen=True)
+class Unfinished:
+    """Rendered words of a batch that the device itself makes pictures of.
+
+    Attributes:
+        rows: of the batch that are theirs, (n,) int64.
+        drafts: of `wordsight.synth`.
+        preprocessing: the recognizer's.
+    """
+
+    rows: Tensor
+    drafts: Drafts
+    preprocessing: Preprocessing
+
+    def pin_memory(self) -> "Unfinished":
+        """For quick copies to a GPU."""
+        return replace(self, rows=self.rows.pin_memory(), drafts=self.drafts.pin_memory())
+
+    def put_into(self, pictures: Tensor) -> None:
+        """Makes the pictures, on the device of a batch's `pictures` (B, 3, H, W), and puts them into it."""
+        spec, device = self.preprocessing, pictures.device
+        made = images(self.drafts.to(device), (spec.height, spec.width)) / 255
+        mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (spec.mean, spec.std))
+        pictures[self.rows.to(device, non_blocking=True)] = (made - mean) / std
+
+
+@dataclass(frozen=True)
 class Batch:
     """One part of an optimiser step: what one device sees at once.
 
@@ -49,6 +78,7 @@ class Batch:
         skipped: how many samples of the part could not be read; others stand in for them.
         scenes: where the crops come from; None if the recognizer does not ask.
         position: of the reader, where the batch comes from a stream.
+        unfinished: rendered words that become pictures in `to`; their rows of `images` are 0 until then.
     """
 
     index: int
@@ -60,17 +90,26 @@ class Batch:
     skipped: int = 0
     scenes: ScenePart | None = None
     position: Position | None = None
+    unfinished: tuple[Unfinished, ...] = ()
 
     def pin_memory(self) -> "Batch":
         """For quick copies to a GPU (called by the data loader)."""
         scenes = None if self.scenes is None else self.scenes.pin_memory()
-        return replace(self, images=self.images.pin_memory(), targets=self.targets.pin_memory(), scenes=scenes)
+        return replace(
+            self,
+            images=self.images.pin_memory(),
+            targets=self.targets.pin_memory(),
+            scenes=scenes,
+            unfinished=tuple(one.pin_memory() for one in self.unfinished),
+        )
 
     def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
-        """On another device."""
-        images, targets = (x.to(device, non_blocking=non_blocking) for x in (self.images, self.targets))
+        """On another device, all its words pictures."""
+        pictures, targets = (x.to(device, non_blocking=non_blocking) for x in (self.images, self.targets))
         scenes = None if self.scenes is None else self.scenes.to(device, non_blocking)
-        return replace(self, images=images, targets=targets, scenes=scenes)
+        for one in self.unfinished:
+            one.put_into(pictures)
+        return replace(self, images=pictures, targets=targets, scenes=scenes, unfinished=())
 
 
 @dataclass(frozen=True)
@@ -105,7 +144,8 @@ class Batches(Dataset[Batch]):
 
     With `pool` above 1 labels of similar length share a step, since a decoder's cost is that of its longest label: each
     run of `pool` steps is sorted by length, cut, and shuffled. `lengths` may limit them. Samples of the sources
-    numbered in `augmented` are augmented.
+    numbered in `augmented` are augmented. Without `finished`, rendered words are left to `Batch.to`: for GPUs, which
+    finish many times as many of them as the processes that draft them.
 
     What happens to a sample (its box, its augmentation, whether its scene is left out) is a function of the seed and of
     its index in the mixture, which no other step has.
@@ -123,6 +163,7 @@ class Batches(Dataset[Batch]):
         augmentation: Augmentation = augment,
         use: SceneUse = SceneUse(),  # noqa: B008 frozen
         lengths: Lengths = Lengths(),
+        finished: bool = True,
     ) -> None:
         self.mixture = mixture
         self.augmented = augmented
@@ -134,15 +175,25 @@ class Batches(Dataset[Batch]):
         self.augmentation = augmentation
         self.use = use
         self.lengths = lengths
+        self.finished = finished
         self._sorted: tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None  # the pool in use
 
     def __getitem__(self, index: int) -> Batch:
         """Batch number `index`, whatever was asked for before."""
         step, part = divmod(index, self.parts)
         indices, lengths = self._step(step)
-        crops, labels, samples, shown, skipped = [], [], [], [], 0
         mine = [int(i) for i in indices[part :: self.parts]]
-        for i, (source, sample) in zip(mine, self._samples(mine), strict=True):
+        places = [self.mixture.locate(i) for i in mine]
+        drawn = {source for source, _ in places if rendered_words(self.mixture.sources[source])}
+        crops, labels, samples, skipped = [], [], [], 0
+        shown: list[tuple[SceneView, Box] | None] = []
+        for i, (source, number) in zip(mine, places, strict=True):
+            if source in drawn:
+                labels.append(self.mixture.sources[source].text(number))
+                samples.append(f"synth/{number}")
+                shown.append(None)
+                continue
+            sample = self.mixture.sources[source][number]
             skipped += bool(sample.problem)
             key = (self.mixture.seed, i)
             image, scene = learnt(sample, key, self.augmentation if source in self.augmented else None, self.use)
@@ -150,26 +201,39 @@ class Batches(Dataset[Batch]):
             shown.append(scene)
             labels.append(sample.text)
             samples.append(f"{sample.dataset}/{sample.id}")
+        spec = self.preprocessing
+        pictures = torch.zeros(len(mine), 3, spec.height, spec.width)
+        if crops:
+            read = [row for row, (source, _) in enumerate(places) if source not in drawn]
+            pictures[read] = torch.from_numpy(prepare(crops, spec))
+        unfinished = tuple(one for source in drawn for one in self._drafted(source, places))
+        if self.finished:
+            for one in unfinished:
+                one.put_into(pictures)
         return Batch(
             index,
             step,
-            torch.from_numpy(prepare(crops, self.preprocessing)),
+            pictures,
             padded_targets(self.tokenizer, labels, int(lengths.max())),
             float(lengths.sum()) / self.parts,
             tuple(samples),
             skipped,
             ScenePart.of(shown) if self.use.told else None,
+            unfinished=() if self.finished else unfinished,
         )
 
-    def _samples(self, indices: list[int]) -> list[tuple[int, Sample]]:
-        """The samples of these indices and the numbers of their sources; those of one source are read together."""
-        places = [self.mixture.locate(i) for i in indices]
-        found: dict[tuple[int, int], Sample] = {}
-        for source in {source for source, _ in places}:
-            numbers = [number for of, number in places if of == source]
-            samples = read_many(self.mixture.sources[source], numbers)
-            found.update({(source, n): sample for n, sample in zip(numbers, samples, strict=True)})
-        return [(source, found[source, number]) for source, number in places]
+    def _drafted(self, source: int, places: list[tuple[int, int]]) -> Iterator[Unfinished]:
+        """The rows of a source that renders, a few at once where this processor finishes them, else all."""
+        found = rendered_words(self.mixture.sources[source])
+        if found is None:
+            return
+        words, place = found
+        rows = [row for row, (of, _) in enumerate(places) if of == source]
+        step = CHUNK if self.finished else len(rows)
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            drafts = words.drafts([place(places[row][1]) for row in part])
+            yield Unfinished(torch.tensor(part), drafts, self.preprocessing)
 
     def _step(self, step: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Indices into the mixture of the samples of a step, and the lengths of their labels."""
@@ -224,6 +288,13 @@ def padded_targets(tokenizer: CharTokenizer, labels: list[str], longest: int) ->
     ids = tokenizer.encode(labels)
     missing = max(0, longest + 2 - ids.shape[1])
     return torch.from_numpy(np.pad(ids, ((0, 0), (0, missing)), constant_values=tokenizer.pad))
+
+
+def rendered_words(source: Source) -> tuple[RenderedWords, Callable[[int], int]] | None:
+    """The rendered words that a source consists of, and which of them each of its samples is; None for others."""
+    if isinstance(source, Learnable) and isinstance(source.source, RenderedWords):
+        return source.source, source.place
+    return (source, int) if isinstance(source, RenderedWords) else None
 
 
 class FromBatch(Sampler[int]):

@@ -24,6 +24,7 @@ from wordsight.data import (
 )
 from wordsight.data.controls import Mode
 from wordsight.errors import ConfigError
+from wordsight.synth.knobs import Knobs
 from wordsight.synth.words import RenderedWords
 from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch, Lengths
 from wordsight.train.module import Recognition
@@ -48,6 +49,7 @@ class WordsData(lightning.LightningDataModule):
         words: word lists to render, see `wordsight synth`.
         backgrounds: folder of pictures without text to render over.
         fonts: folders of fonts; none: the system's.
+        rendering: what happens to rendered words how often, see docs/rendering.md.
         augmentation: what real words go through. "compact" is made for inputs of about 32 rows; "randaugment" is what
             PARSeq and CLIP4STR train with.
         batch_size: crops that a device sees at once.
@@ -79,6 +81,7 @@ class WordsData(lightning.LightningDataModule):
         words: Sequence[Path] = (),
         backgrounds: Path | None = None,
         fonts: Sequence[Path] = (),
+        rendering: Knobs = Knobs(),  # noqa: B008 frozen
         augmentation: Literal["compact", "randaugment"] = "compact",
         batch_size: int = 128,
         total_batch: int | None = None,
@@ -114,6 +117,7 @@ class WordsData(lightning.LightningDataModule):
         self.words = words
         self.backgrounds = backgrounds
         self.fonts = fonts
+        self.rendering = rendering
         self.augmentation = augmentation
         self.batch_size = batch_size
         self.total_batch = total_batch
@@ -172,7 +176,12 @@ class WordsData(lightning.LightningDataModule):
         weights = [self.real_share * len(source) / total for source in training]
         if self.real_share < 1:
             rendered = RenderedWords(
-                seed=self.seed, fonts=list(self.fonts) or None, words=list(self.words), backgrounds=self.backgrounds
+                seed=self.seed,
+                fonts=list(self.fonts) or None,
+                words=list(self.words),
+                backgrounds=self.backgrounds,
+                knobs=self.rendering,
+                size=(cfg.preprocessing.height, cfg.preprocessing.width),
             )
             sources.append(Learnable(rendered, cfg.charset, cfg.max_length))
             weights.append(1 - self.real_share if training else 1.0)
@@ -210,6 +219,7 @@ class WordsData(lightning.LightningDataModule):
             augmentation,
             use,
             self.lengths,
+            finished=self._trainer.strategy.root_device.type != "cuda",
         )
         if self.epochs:
             words_per_step = self.batch_size * self.batches.parts * self.real_share
