@@ -37,7 +37,8 @@ class Recognition(lightning.LightningModule):
             of the preset's size.
         text: a text encoder of `transformers`, by its name on the hub or a folder, as the text tower instead of the
             preset's: for words that CLIP's does not know. Its own tokenizer makes the captions. For CLIP4STR alone.
-        charset: characters to write instead of the preset's. For CLIP4STR alone, unless `start` is one.
+        charset: characters to write instead of those of the preset or of `start`, which keeps what it has learnt about
+            its own; or a name: 36, 62, 94, 94+space, latin. For CLIP4STR alone.
         clipter: what to put into the recognizer so that it hears of scenes (CLIPTER, the second of two stages: `start`
             is a trained recognizer, then both train; the scene encoder is frozen). None: nothing, or what `start` has.
         scene_cache: folder in which scene tokens are kept from run to run. None: in memory alone.
@@ -81,7 +82,7 @@ class Recognition(lightning.LightningModule):
         model: str = "clip4str-tiny",
         start: Path | None = None,
         text: str | None = None,
-        charset: Charset | None = None,
+        charset: Charset | str | None = None,
         clipter: ClipterConfig | None = None,
         scene_cache: Path | None = None,
         scene_memory: int = 1024,

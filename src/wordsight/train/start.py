@@ -6,7 +6,7 @@ from typing import Any
 
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
-from wordsight.models.charset import config_with_charset
+from wordsight.models.charset import config_with_charset, with_charset
 from wordsight.models.clip import Clip
 from wordsight.models.clip.config import MEAN, STD
 from wordsight.models.clip.hub_text import hub_text
@@ -23,7 +23,7 @@ def starting_model(
     start: Path | None,
     token_only: bool = False,
     text: str | None = None,
-    charset: Charset | None = None,
+    charset: Charset | str | None = None,
     ctc_weight: float | None = None,
 ) -> Any:
     """A recognizer with random weights, or with those of the checkpoint folder `start`.
@@ -35,13 +35,14 @@ def starting_model(
             PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random.
         token_only: whether the text tower of a CLIP4STR is made of CLIP's token embeddings alone.
         text: text encoder of `transformers` that is the text tower of a CLIP4STR instead, see `hub_text`.
-        charset: what a CLIP4STR that does not start from another one is to write, instead of the preset's.
+        charset: what a CLIP4STR is to write, instead of what the preset or `start` does: characters, or the name of a
+            preset of them. What `start` has learnt about a character stays with it.
         ctc_weight: of a CLIP4STR's auxiliary CTC loss, instead of the one that the preset or `start` has.
 
     Raises:
         ModelError: `start` is no checkpoint folder.
         ConfigError: there is no such preset or text encoder, or `start` holds towers of another size or a recognizer of
-            another kind or charset.
+            another kind; or there is no such charset.
     """
     kind, cfg = preset(name)
     given = checkpoint.load(start)[0] if start else None
@@ -55,9 +56,12 @@ def starting_model(
             "--model.model"
         )
     if kind is Clip4Str:
+        if isinstance(charset, str):
+            charset = Charset.preset(charset)
         if charset is not None and isinstance(given, Clip4Str):
-            raise ConfigError(f"{start} has a charset: leave model.charset out, or teach it with `wordsight finetune`")
-        if charset is not None:
+            merge_peft(given)
+            given = with_charset(given, charset)
+        elif charset is not None:
             cfg = config_with_charset(cfg, charset)
         return _clip4str(cfg, given, name, start, token_only, text, ctc_weight)
     return kind(cfg) if given is None else given.train()

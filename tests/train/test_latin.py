@@ -1,0 +1,46 @@
+"""From letters of ASCII to those of Latin-1, in a recipe and from a trained checkpoint."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from test_recipes import parsed
+
+from wordsight.errors import ConfigError
+from wordsight.models import checkpoint
+from wordsight.text import Charset
+from wordsight.train.start import starting_model
+
+ROOT = Path(__file__).parents[2]
+LATIN = Charset.preset("latin")
+
+
+def test_a_recipe_names_its_charset():
+    model = parsed(ROOT / "recipes" / "tiny.yaml", "--model.charset=latin").model.model
+    assert model.cfg.charset == LATIN
+    assert model.visual_decoder.head.out_features == model.ctc_head.out_features == len(LATIN) + 1 == 158
+    assert model.cfg.text.vocab_size == len(LATIN) + 3
+
+
+def test_a_recipe_still_lists_characters():
+    flags = ("--model.charset.name=few", "--model.charset.characters=abcé")
+    assert parsed(ROOT / "recipes" / "tiny.yaml", *flags).model.model.cfg.charset == Charset("few", "abcé")
+
+
+def test_the_default_model_goes_on_with_more_letters():
+    start = ROOT / "checkpoints" / "tiny"
+    old, _ = checkpoint.load(start)
+    new = starting_model("clip4str-tiny", start, charset="latin")
+    assert new.cfg.charset == LATIN
+    rows = len(old.cfg.charset) + 1
+    ours = new.state_dict()
+    for name, table in old.state_dict().items():
+        kept = ours[name] if ours[name].shape == table.shape else ours[name][:rows]
+        assert torch.equal(kept, table[: len(kept)]), name
+    grown = {name for name, table in old.state_dict().items() if ours[name].shape != table.shape}
+    assert {name.split(".")[0] for name in grown} == {"visual_decoder", "cross_decoder", "text_tower", "ctc_head"}
+
+
+def test_an_unknown_charset_is_refused():
+    with pytest.raises(ConfigError, match="no charset is called 'latin-9': choose one of 36"):
+        starting_model("clip4str-tiny", None, charset="latin-9")
