@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from wordsight.decoding import Floats
-from wordsight.models.clip.config import CONTEXT
 from wordsight.models.clip.model import Clip
-from wordsight.text import CharTokenizer, ClipTokenizer
+from wordsight.text import CharTokenizer
 
 
 def sample_readings(logits: Floats, tokenizer: CharTokenizer, count: int, rng: np.random.Generator) -> dict[str, float]:
@@ -40,8 +39,6 @@ def rerank(clip: Clip, image: Tensor, readings: dict[str, float], weight: float 
         weight: 0 leaves the order as it is.
     """
     texts = list(readings)
-    context = min(CONTEXT, clip.cfg.text.context)
-    tokens = torch.from_numpy(ClipTokenizer().encode(texts, context)).to(image.device)
-    fits = clip(image[None], tokens)[0].log_softmax(0).tolist()
+    fits = clip(image[None], clip.tokens(texts).to(image.device))[0].log_softmax(0).tolist()
     scores = [readings[text] + weight * fit for text, fit in zip(texts, fits, strict=True)]
     return sorted(zip(texts, scores, strict=True), key=lambda pair: -pair[1])
