@@ -15,7 +15,7 @@ def letter_height(rng: random.Random, length: int, knobs: Knobs) -> float:
     which all come down to 32 px for the model, only the sharpness differs.
     """
     if rng.random() >= knobs.small:
-        return rng.uniform(24, 42)
+        return rng.uniform(20, 38)
     return rng.triangular(8 if length < 16 else 11, 36, 14)
 
 

@@ -114,7 +114,7 @@ def random_view(
     inverse = invert(multiply(to_sensor, forward))
     x, y = columns / 2, rows / 2
     (u, v), (right_u, right_v), (down_u, down_v) = project(inverse, ((x, y), (x + 1, y), (x, y + 1)))
-    shrink = max(1, round(math.hypot(right_u - u, down_u - u))), max(1, round(math.hypot(right_v - v, down_v - v)))
+    shrink = max(1, int(math.hypot(right_u - u, down_u - u))), max(1, int(math.hypot(right_v - v, down_v - v)))
     return View((wide, high), (columns, rows), inverse, bend, ring, middle, half, shrink)
 
 

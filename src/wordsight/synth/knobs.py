@@ -93,8 +93,8 @@ class Knobs:
     shade: float = 0.28
     glare: float = 0.05
     occluded: float = 0.05
-    small: float = 0.40
-    """Letters of 8 to 36 pixels, mostly 14; the others have 24 to 42."""
+    small: float = 0.50
+    """Letters of 8 to 36 pixels, mostly 14; the others have 20 to 38."""
     defocus: float = 0.55
     blur_limit: float = 0.05
     """Largest deviation of defocus, in heights of the letters (not a share)."""
