@@ -29,7 +29,7 @@ TAILORED = {
     "wordsight train recipes/tiny.yaml --data.real='[words]'": (
         "wordsight train recipes/tiny.yaml --data.real='[words]'" + SHORT_TRAINING
     ),
-    "make pack DATA=data": f"make pack DATA=data PACK=packs/new TRAIN_FLAGS='{SHORT_TRAINING}'",
+    "make pack DATA=data": f"make pack DATA=data PACK=packs/new MEASURED=2 TRAIN_FLAGS='{SHORT_TRAINING}'",
 }
 
 
