@@ -237,10 +237,9 @@ class Recognition(lightning.LightningModule):
         }
 
     @property
-    def fused(self) -> bool | None:
-        """Whether the optimiser is one kernel: on GPUs, unless gradients are scaled, as float16 needs."""
-        on_gpu = self.trainer.strategy.root_device.type == "cuda"
-        return True if on_gpu and self.trainer.precision != "16-mixed" else None
+    def fused(self) -> bool:
+        """Whether the optimiser is one kernel: unless gradients are scaled, as float16 needs."""
+        return self.trainer.precision != "16-mixed"
 
     def configure_gradient_clipping(
         self,
@@ -248,7 +247,7 @@ class Recognition(lightning.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """By the norm of all gradients, also before a fused optimiser; Lightning thinks that those all scale them."""
+        """By the norm of all gradients, also before a fused optimiser: Lightning fears that it scales them."""
         if optimizer.defaults["fused"] and gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
             torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
         else:
