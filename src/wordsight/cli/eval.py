@@ -58,6 +58,9 @@ def evaluate(
     scene_encoder: str | None = typer.Option(
         None, metavar="NAME", help="Where the scene encoder of a checkpoint is, if not where it was trained."
     ),
+    rerank: Path | None = typer.Option(
+        None, metavar="CLIP", help="Let this CLIP (a checkpoint folder) choose among sampled readings of a checkpoint."
+    ),
     json_file: Path | None = typer.Option(None, "--json", help="Write scores and raw readings here."),
     csv_file: Path | None = typer.Option(None, "--csv", help="Write the tables here."),
     html_file: Path | None = typer.Option(None, "--html", help="Write a page with the worst samples here."),
@@ -83,6 +86,10 @@ def evaluate(
         raise ConfigError("there is nothing to read: name DATA, or a folder of test sets with --benchmarks")
     suite = find_suite(protocols[0] if protocols else "parseq") if benchmarks else None
     encoders = encoder_options(scene, scene_seed, scene_encoder)
+    if rerank:
+        if end_to_end or model in ("rapidocr", "tesseract"):
+            raise ConfigError("--rerank is for a checkpoint that reads crops: leave --end-to-end out")
+        encoders["rerank"] = rerank
     rules = _rules([suite.protocol] if suite else protocols)
     sources = _find_sets(benchmarks, suite) if benchmarks and suite else _open(data)
     exhibits: list[Exhibit] = []

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import numpy.typing as npt
 
@@ -115,6 +117,7 @@ class OurReader:
         mode: How it decodes.
         encoder: Where the scene encoder of a checkpoint is, if not where its configuration says.
         untrained: Scenes are encoded by an encoder of the same build with random weights, by this seed.
+        rerank: Checkpoint folder of a CLIP that chooses among sampled readings of a checkpoint.
 
     Raises:
         ModelError: it is not there.
@@ -129,6 +132,7 @@ class OurReader:
         *,
         encoder: str | None = None,
         untrained: int | None = None,
+        rerank: "Path | None" = None,
     ) -> None:
         from pathlib import Path
 
@@ -142,9 +146,11 @@ class OurReader:
         if (Path(model) / "model.safetensors").is_file():
             from wordsight.weights.encoders import open_checkpoint
 
-            recognizer = open_checkpoint(Path(model), mode, threads, encoder, untrained)
+            recognizer = open_checkpoint(Path(model), mode, threads, encoder, untrained, rerank)
             self.name = Path(model).resolve().name
             self.reader = Reader.of(recognizer, batch_size=_TOGETHER)
+        elif rerank is not None:
+            raise ConfigError("readings are sampled from a checkpoint: --rerank does not go with packs")
         elif encoder is not None or untrained is not None:
             raise ConfigError("a pack carries its own scene encoder: another one can be tried with a checkpoint only")
         else:

@@ -87,7 +87,7 @@ class TorchRecognizer:
         A crop's reading does not depend on the others.
         """
         if isinstance(context, Scenes):
-            context = _tensors(context)
+            context = tensors(context)
         readings, _ = read_images(
             self.model.decoding,
             self._graphs,
@@ -100,9 +100,10 @@ class TorchRecognizer:
         return readings
 
 
-def _tensors(scenes: Scenes) -> SceneContext:
-    tokens, index, present = (torch.from_numpy(x) for x in (scenes.tokens, scenes.index, scenes.present))
-    return SceneContext(tokens, index, present, None if scenes.boxes is None else torch.from_numpy(scenes.boxes))
+def tensors(scenes: Scenes) -> SceneContext:
+    """Scenes in torch."""
+    values, index, present = (torch.from_numpy(x) for x in (scenes.tokens, scenes.index, scenes.present))
+    return SceneContext(values, index, present, None if scenes.boxes is None else torch.from_numpy(scenes.boxes))
 
 
 class TorchEngine:

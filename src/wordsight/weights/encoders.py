@@ -13,6 +13,7 @@ from wordsight.models import checkpoint
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.clipter.untrained import untrained
 from wordsight.models.reading import TorchRecognizer
+from wordsight.models.reranking import RerankingRecognizer
 
 
 def scene_encoder(model: Any, about: Mapping[str, Any], name: str | None = None) -> SceneEncoder | None:
@@ -39,7 +40,12 @@ def scene_encoder(model: Any, about: Mapping[str, Any], name: str | None = None)
 
 
 def open_checkpoint(
-    folder: Path, mode: Mode, threads: int, encoder: str | None = None, seed: int | None = None
+    folder: Path,
+    mode: Mode,
+    threads: int,
+    encoder: str | None = None,
+    seed: int | None = None,
+    rerank: Path | None = None,
 ) -> TorchRecognizer:
     """The recognizer of a checkpoint folder, ready for a `Reader`.
 
@@ -49,9 +55,10 @@ def open_checkpoint(
         threads: Of torch, for the whole process.
         encoder: See `scene_encoder`.
         seed: Its scene encoder is replaced by one of the same build with random weights, by this seed.
+        rerank: Checkpoint folder of a CLIP, which chooses among sampled readings.
 
     Raises:
-        ModelError: it is no checkpoint of a recognizer, or its encoder cannot be loaded.
+        ModelError: it is no checkpoint of a recognizer, `rerank` is none of a CLIP, or its encoder cannot be loaded.
         ConfigError: see `scene_encoder`.
     """
     model, about = checkpoint.load(folder)
@@ -61,7 +68,13 @@ def open_checkpoint(
     scenes = scene_encoder(model, about, encoder)
     if scenes is not None and seed is not None:
         scenes = untrained(scenes, seed)
-    return TorchRecognizer(model, mode, cross=bool(about.get("cross", True)), scenes=scenes)
+    cross = bool(about.get("cross", True))
+    if rerank is None:
+        return TorchRecognizer(model, mode, cross=cross, scenes=scenes)
+    clip, _ = checkpoint.load(rerank)
+    if clip.architecture != "clip":
+        raise ModelError(f"{rerank} holds no CLIP: give a folder that `wordsight convert` made of one")
+    return RerankingRecognizer(model, clip, mode, cross=cross, scenes=scenes)
 
 
 def _weights(identity: str) -> str:
