@@ -48,3 +48,17 @@ def test_two_processes_with_half_the_weights_each(train_here, train_apart, reque
     two = train_apart("two", *flags, "--trainer.max_steps=2")
     resumed = train_apart("two", *flags, f"--ckpt_path={two / 'last.ckpt'}")
     assert_same(weights(resumed), one, ROUNDING)
+
+
+@pytest.mark.slow
+def test_two_processes_with_half_the_weights_each_train_the_cross_modal_branch_later(
+    train_here, train_apart, request, tmp_path
+):
+    """Weights without gradients are gathered and spread like the others, and the copy of a decoder is one of parts."""
+    later = "--model.cross_from=2"
+    one = weights(train_here("one", "--data.batch_size=8", later))
+    recipe = request.config.rootpath / "recipes" / "clip4str" / "fsdp.yaml"
+    two = train_apart("two", "--data.batch_size=4", "--trainer.devices=2", "--config", str(recipe), later)
+    assert_same(weights(two), one, ROUNDING)
+    started = checkpoint.load(tmp_path / "start")[0].state_dict()
+    assert largest_change({k: v for k, v in one.items() if k.startswith("text_tower.")}, started) > 1e-4
