@@ -56,7 +56,9 @@ def test_every_knob_changes_pictures(few_fonts: Path, knob: str) -> None:
 
 def test_upside_down_is_upside_down(few_fonts: Path) -> None:
     spec = Preprocessing()
-    level, turned = (prepare(_crops(few_fonts, **v), spec) for v in ({}, {"upside_down": 1.0}))
+    level, turned = (
+        prepare(_crops(few_fonts, **v), spec) for v in ({"tight": 1.0}, {"tight": 1.0, "upside_down": 1.0})
+    )
     stood, lay = (
         np.array([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(level, others, strict=True)])
         for others in (turned, turned[:, :, ::-1, ::-1])
