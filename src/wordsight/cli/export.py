@@ -13,6 +13,11 @@ def export(
     out: Path = typer.Option(..., "-o", "--out", help="Folder to write the pack to."),
     name: str | None = typer.Option(None, help="Name of the pack; the folder's unless given."),
     int8: bool = typer.Option(False, "--int8", help="Store weights as int8: a quarter of the size, not faster."),
+    int8_arithmetic: bool = typer.Option(
+        False,
+        "--int8-arithmetic",
+        help="Look at pictures in int8 first: quicker, not smaller. Words in doubt are read again in float32.",
+    ),
     float32: bool = typer.Option(False, "--float32", help="Store weights as float32 instead of float16."),
     visual_only: bool = typer.Option(
         False, "--visual-only", help="Leave the cross-modal branch out, as is done anyway if it is not trained yet."
@@ -56,6 +61,7 @@ def export(
         out,
         name=name or out.resolve().name,
         weights="int8" if int8 else "float32" if float32 else "float16",
+        int8=int8_arithmetic,
         cross=not visual_only and about.get("cross", True),
         temperature=temperature,
         about={"licence": licence or ("not stated" if "converted" in about else "Apache-2.0")} | about,

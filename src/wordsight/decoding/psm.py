@@ -50,6 +50,9 @@ class Passes:
     cross: int
     text: int
 
+    def __add__(self, other: "Passes") -> "Passes":
+        return Passes(self.visual + other.visual, self.cross + other.cross, self.text + other.text)
+
 
 @dataclass(frozen=True)
 class Decoded:

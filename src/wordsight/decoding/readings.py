@@ -1,7 +1,7 @@
 """What a recognizer says about one crop: its text, and how sure it is of every character."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ class Reading:
 
     `outside`: it was read under a constraint, and what is written there looks far more like something else, which
     without the constraint would be read with `free_confidence`.
+
+    `margin`: by how much the likeliest class led the second, in logits, where that was least; a small error in the
+    arithmetic can change a word with a small margin.
     """
 
     text: str
@@ -31,6 +34,7 @@ class Reading:
     chars: tuple[Char, ...] = ()
     outside: bool = False
     free_confidence: float | None = None
+    margin: float = field(default=float("inf"), compare=False)
 
     @property
     def clarity(self) -> float:
@@ -55,7 +59,10 @@ def reading(
     length = int(text_length(logits.argmax(axis=1)[None], tokenizer.eos)[0])
     found = probabilities(logits[: length + 1], temperature)
     chars = characters(found[:length], tokenizer, alternatives)
-    return Reading("".join(c.text for c in chars), float(found.max(axis=1).prod()), chars)
+    first, second = np.partition(logits[: length + 1], (-2, -1), axis=1)[:, :-3:-1].T
+    return Reading(
+        "".join(c.text for c in chars), float(found.max(axis=1).prod()), chars, margin=float((first - second).min())
+    )
 
 
 def probabilities(logits: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """A pack's graphs in ONNX Runtime, as decoding asks for them."""
 
+import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy.typing as npt
 
@@ -22,6 +23,7 @@ class OnnxEngine:
         self._pack = pack
         names = [name for name in pack.graphs if name != SCENE] if names is None else names
         self._sessions = {name: open_session(pack, name, provider, threads) for name in names}
+        self._options = provider, threads
 
     def run(self, name: str, *inputs: Any, context: Any = None) -> tuple[Any, ...]:
         """See `Engine`."""
@@ -32,6 +34,12 @@ class OnnxEngine:
             given = (scenes.tokens, scenes.index, scenes.present, scenes.boxes)
             named |= dict(zip(graph.told, given, strict=False))
         return tuple(self._run(name, **named))
+
+    def hurried(self) -> Self:
+        """With the pack's quick image graph, and the other sessions of this one."""
+        out = copy.copy(self)
+        out._sessions = {**self._sessions, "image": open_session(self._pack.hurried, "image", *self._options)}
+        return out
 
     def numpy(self, array: Any) -> Floats:
         """It is."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,17 @@ DECODINGS = ("psm", "ctc", "recurrent", "parallel", "iterative")
 
 # Plain names only: neither a path nor a hidden file.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Quick:
+    """A second image graph, quicker and less exact than `image`, with the same inputs and outputs.
+
+    Words that are read with its help and a `Reading.margin` below `margin` are read again with `image`.
+    """
+
+    file: str
+    margin: float
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,8 @@ class Pack:
     """How photographs become input of the graph `scene`; None: crops are read without."""
     scene_centre: bool = False
     """Whether only the square in the middle of a photograph does."""
+    quick: Quick | None = None
+    """What looks at images first, if not `image` itself."""
 
     @property
     def tokenizer(self) -> CharTokenizer:
@@ -82,6 +95,12 @@ class Pack:
         return any("scene_box" in graph.told for graph in self.graphs.values())
 
     @property
+    def hurried(self) -> "Pack":
+        """The same pack with the quick image graph as the only one."""
+        assert self.quick is not None  # noqa: S101  (for the type checker)
+        return replace(self, graphs={**self.graphs, "image": replace(self.graphs["image"], file=self.quick.file)})
+
+    @property
     def bytes(self) -> int:
         """Size of all files."""
         return sum((self.folder / name).stat().st_size for name in (MANIFEST, *self.files))
@@ -113,6 +132,7 @@ def write_manifest(pack: Pack) -> Path:
             }
             for name, graph in pack.graphs.items()
         },
+        **({"quick": {"file": pack.quick.file, "margin": pack.quick.margin}} if pack.quick else {}),
         "files": {name: sha256(pack.folder / name) for name in names},
         "about": dict(pack.about),
     }
@@ -182,7 +202,8 @@ def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
         for name, g in manifest["graphs"].items()
     }
     files = {str(name): str(digest) for name, digest in manifest["files"].items()}
-    for name in [*files, *(g.file for g in graphs.values())]:
+    quick = Quick(str(manifest["quick"]["file"]), float(manifest["quick"]["margin"])) if "quick" in manifest else None
+    for name in [*files, *(g.file for g in graphs.values()), *([quick.file] if quick else [])]:
         if not _FILE_NAME.fullmatch(name):
             raise _refuse(folder, f"it names the file {name!r}, which is not a plain name inside the folder")
     pack = Pack(
@@ -203,7 +224,10 @@ def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
         manifest["decoding"],
         Preprocessing.from_dict(manifest["scene"]["preprocessing"]) if "scene" in manifest else None,
         "scene" in manifest and bool(manifest["scene"]["centre"]),
+        quick,
     )
+    if quick is not None and not (pack.decoding == "psm" and 0 <= quick.margin < float("inf")):
+        raise _refuse(folder, "a quick image graph is for psm packs, and needs a margin of at least 0")
     if pack.caption_context is not None and (pack.caption_context < 2 or TOKENIZER not in files):
         raise _refuse(folder, f"its captions need caption_context to be at least 2, and {TOKENIZER}")
     if pack.max_length < 1 or pack.refine_iters < 0 or not 0 < pack.temperature < float("inf"):
@@ -221,9 +245,9 @@ def _mismatch(pack: Pack) -> str | None:
 
 
 def _check_files(pack: Pack) -> None:
-    for graph in pack.graphs.values():
-        if graph.file not in pack.files:
-            raise _refuse(pack.folder, f"it states no hash for {graph.file}")
+    for file in [*(graph.file for graph in pack.graphs.values()), *([pack.quick.file] if pack.quick else [])]:
+        if file not in pack.files:
+            raise _refuse(pack.folder, f"it states no hash for {file}")
     for name, digest in pack.files.items():
         try:
             found = sha256(pack.folder / name)

@@ -56,9 +56,13 @@ class OnnxRecognizer:
         self.threads = threads = threads or processors()
         self.provider = provider = choose(pack, device, self.threads)
         self._graphs: Any
+        self._hurried: Any = None
         if pack.decoding == "psm":
             self._spec: Any = pack.psm
             self._graphs = OnnxGraphs(pack, provider, threads, cross=mode != "visual")
+            # Constraints look at more than the likeliest class: a margin says little then
+            hurry = pack.quick is not None and constraint is None
+            self._hurried = self._graphs.hurried() if hurry else None
         else:
             self._spec = pack
             self._graphs = GRAPHS[pack.decoding](OnnxEngine(pack, provider, threads))
@@ -104,9 +108,19 @@ class OnnxRecognizer:
         """`read`, and how often each graph of a `psm` pack ran."""
         if scenes is not None:
             self._check(scenes, len(images))
+        if self.pack.quick is None or self._hurried is None:
+            return self._read(self._graphs, images, scenes)
+        readings, passes = self._read(self._hurried, images, scenes)
+        unsure = np.array([i for i, x in enumerate(readings) if x.margin < self.pack.quick.margin], np.int64)
+        again, more = self._read(self._graphs, images[unsure], None if scenes is None else scenes[unsure])
+        for i, better in zip(unsure, again, strict=True):
+            readings[i] = better
+        return readings, passes and more and passes + more
+
+    def _read(self, graphs: Any, images: Floats, scenes: Scenes | None) -> tuple[list[Reading], Passes | None]:
         return read_images(
             self.pack.decoding,
-            self._graphs,
+            graphs,
             images,
             self._spec,
             context=scenes,

@@ -21,9 +21,10 @@ from wordsight.decoding.iterative import CORRECTIONS
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.parts import parts
-from wordsight.runtime.pack import TOKENIZER, Pack, load_pack, write_manifest
+from wordsight.runtime.pack import TOKENIZER, Pack, Quick, load_pack, write_manifest
 from wordsight.runtime.signatures import SCENE, Graph
 from wordsight.text import ClipTokenizer
+from wordsight.weights.quantize import MARGIN, to_int8
 from wordsight.weights.signature import signature
 from wordsight.weights.storage import shrink
 
@@ -40,6 +41,7 @@ def export_pack(
     *,
     name: str,
     weights: str = "float16",
+    int8: bool = False,
     cross: bool = True,
     temperature: float = 1.0,
     about: Mapping[str, Any] | None = None,
@@ -53,22 +55,26 @@ def export_pack(
         name: What the pack calls itself.
         weights: How large weights are stored: "float16" (half the size), "float32" or "int8" (a quarter). All are
             float32 again when the pack is loaded.
+        int8: Add an image graph that computes in int8, of models that decode by `psm`. Words are read with it first,
+            and again in float32 where they are in doubt.
         cross: False leaves the cross-modal branch out, for a model whose visual branch alone is trained.
         temperature: Divides the logits before probabilities are made of them.
         about: Training data, scores, licence and whatever else a user may want to know, in plain JSON types.
         scenes: The encoder of a model that is told of scenes; None: the one that its configuration names.
 
     Raises:
-        ConfigError: `weights` is unknown, or the scene encoder does not suit the model.
+        ConfigError: `weights` is unknown, int8 is not for this model, or the scene encoder does not suit the model.
         ModelError: the scene encoder cannot be loaded.
     """
     if weights not in WEIGHTS:
         raise ConfigError(f"weights cannot be stored as {weights!r}: choose one of {', '.join(WEIGHTS)}")
+    if int8 and model.decoding != "psm":
+        raise ConfigError(f"int8 arithmetic is for PARSeq and CLIP4STR, this model decodes by {model.decoding!r}")
     if model.clipter is not None and scenes is None:
         scenes = SceneEncoder.of(model.clipter)
     protos = export_graphs(model, cross=cross, scenes=scenes)
     return write_pack(
-        protos, model, out, name=name, weights=weights, temperature=temperature, about=about, scenes=scenes
+        protos, model, out, name=name, weights=weights, int8=int8, temperature=temperature, about=about, scenes=scenes
     )
 
 
@@ -95,6 +101,7 @@ def write_pack(
     *,
     name: str,
     weights: str = "float16",
+    int8: bool = False,
     temperature: float = 1.0,
     about: Mapping[str, Any] | None = None,
     scenes: SceneEncoder | None = None,
@@ -124,6 +131,7 @@ def write_pack(
         decoding=model.decoding,
         scene=None if scenes is None else scenes.preprocessing,
         scene_centre=scenes is not None and scenes.centre_crop,
+        quick=Quick("quick.onnx", MARGIN) if int8 else None,
     )
     # A half-written pack is never seen: files come over when all of them are done.
     with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as scratch:
@@ -132,6 +140,10 @@ def write_pack(
             proto = _copy(graph)
             shrink(proto, weights)
             _save(proto, folder / graphs[graph_name].file)
+        if pack.quick:
+            proto = _copy(protos["image"])
+            to_int8(proto)
+            _save(proto, folder / pack.quick.file)
         if captions != "characters":
             (folder / TOKENIZER).write_bytes(ClipTokenizer().json() if cfg.hub is None else cfg.hub.tokenizer.encode())
         write_manifest(replace(pack, folder=folder))
