@@ -4,18 +4,23 @@ The same weights, and nothing clever: `torch.nn.MultiheadAttention`, which proje
 one character per call; all rows go on until the longest is done; the text tower runs for the first reading and again
 for the refined one; refinement computes all positions. Only the first `[E]` counts.
 
-    python benchmarks/stepwise.py [--model clip4str-b16] [--batch 16] [--threads 2]
+    python benchmarks/stepwise.py [--model clip4str-b16] [--batch 16] [--threads 2] [--int8]
 
 Weights are random, and words of 3 to 25 characters are planted in both sides' logits: each call costs what it costs
 whatever it says. How good our first drafts are is an assumption then (`--wrong`, the share of their characters that is
 wrong); a trained model's passes are to be counted on real crops.
+
+`--int8`: our image tower is that of a pack, in int8 by ONNX Runtime. `--again 0.1`: a tenth of the words is in doubt,
+and read again with the pack's float32 tower. `--busy` counts processor time, not time that passed: where other programs
+run, and with one thread.
 """
 
 import argparse
 import json
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,6 +35,11 @@ from wordsight.models.clip4str import Clip4Str, clip4str_preset
 from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.layers import Attention, Block
 from wordsight.models.parseq.decoder import Decoder, DecoderLayer
+from wordsight.runtime.sessions import PROVIDERS, open_session
+from wordsight.weights.export import export_pack
+
+BUSY = False
+"""Whether processor time counts."""
 
 
 def packed(attention: Attention) -> nn.MultiheadAttention:
@@ -114,6 +124,11 @@ class StepDecoder(nn.Module):
         return source.head(source.norm(x)).transpose(0, 1)
 
 
+def now() -> float:
+    """Seconds of the clock that measures."""
+    return time.process_time() if BUSY else time.perf_counter()
+
+
 @dataclass
 class Stages:
     """What the stages gave, for a batch."""
@@ -144,11 +159,11 @@ class Stepwise(nn.Module):
     @contextmanager
     def clock(self, stage: str) -> Iterator[None]:
         """Adds what happens inside to the stage's seconds."""
-        start = time.perf_counter()
+        start = now()
         yield
         if self.model.visual_decoder.positions.is_cuda:
             torch.cuda.synchronize()
-        self.seconds[stage] += time.perf_counter() - start
+        self.seconds[stage] += now() - start
 
     def encode(self, images: Tensor) -> Tensor:
         """The memory."""
@@ -284,12 +299,17 @@ def plant(stepwise: Stepwise, words: npt.NDArray[np.int64]) -> None:
 class Clocked(Planted):
     """The same, timed by stage. Projecting a memory to K/V is the decoders' work, as in the step-by-step model."""
 
-    def __init__(self, model: Clip4Str, words: npt.NDArray[np.int64], wrong: float) -> None:
+    def __init__(
+        self, model: Clip4Str, words: npt.NDArray[np.int64], wrong: float, look: Callable[[Floats], Any] | None = None
+    ) -> None:
         super().__init__(model, words, wrong)
+        self.look = look  # at images, to the K/V of both decoders; None: the model's own tower
         self.seconds: Counter[str] = Counter()
 
-    def _run(self, module: nn.Module, *inputs: Any) -> Any:
+    def _run(self, module: nn.Module, *inputs: Any, **_: Any) -> Any:
         model = self._model
+        if module is self._image and self.look is not None:
+            return [torch.from_numpy(kv) for kv in self._clock("image", self.look, *inputs)]
         if module is self._image:
             memory = self._clock("image", model.encode, torch.from_numpy(inputs[0]).to(model.visual_decoder.positions))
             visual = self._clock("visual", model.visual_decoder.memory_kv, memory)
@@ -307,11 +327,11 @@ class Clocked(Planted):
 
     @torch.inference_mode()
     def _clock(self, stage: str, run: Callable[..., Any], *inputs: Any) -> Any:
-        start = time.perf_counter()
+        start = now()
         out = run(*inputs)
         if self._model.visual_decoder.positions.is_cuda:
             torch.cuda.synchronize()
-        self.seconds[stage] += time.perf_counter() - start
+        self.seconds[stage] += now() - start
         return out
 
 
@@ -324,8 +344,28 @@ def random_words(count: int, shortest: int, longest: int, model: Clip4Str) -> np
     return rng.permutation(words)
 
 
-def measure(model: Clip4Str, batch: int, words: npt.NDArray[np.int64], wrong: float, repeat: int) -> dict[str, Any]:
-    """Seconds per word by stage, both ways, the least of `repeat` rounds over all words in batches; and the strings."""
+def towers(model: Clip4Str, threads: int) -> list[Callable[[Floats], Any]]:
+    """The image graphs of an exported pack: that in int8, and that in float32."""
+    with tempfile.TemporaryDirectory() as folder:
+        pack = export_pack(model, folder, name="b16", weights="float32", int8=True)
+        sessions = [open_session(p, "image", PROVIDERS["cpu"], threads) for p in (pack.hurried, pack)]
+    return [lambda images, session=session: session.run(None, {"image": images}) for session in sessions]
+
+
+def measure(
+    model: Clip4Str,
+    batch: int,
+    words: npt.NDArray[np.int64],
+    wrong: float,
+    repeat: int,
+    looks: Sequence[Callable[[Floats], Any] | None] = (None,),
+    again: float = 0.0,
+) -> dict[str, Any]:
+    """Seconds per word by stage, both ways, the least of `repeat` rounds over all words in batches; and the strings.
+
+    `again`: the share of the words that we read a second time, with the last of `looks` instead of the first.
+    """
+    doubt = np.arange(1, len(words) + 1) * again % 1 < again  # spread evenly
     cfg, device = model.cfg, model.visual_decoder.positions.device
     dtype = model.visual_decoder.positions.dtype
     images = torch.randn(len(words), 3, cfg.image.height, cfg.image.width_px).to(device, dtype)
@@ -340,15 +380,17 @@ def measure(model: Clip4Str, batch: int, words: npt.NDArray[np.int64], wrong: fl
             part = slice(start, start + batch)
             stepwise = Stepwise(model).to(device, dtype).eval()
             plant(stepwise, words[part])
-            begin = time.perf_counter()
+            begin = now()
             final = stepwise(images[part]).final
             texts["plain"] += [model.tokenizer.decode(row) for row in final.argmax(-1).tolist()]
-            plain[-1] += stepwise.seconds + Counter(all=time.perf_counter() - begin)
-            graphs = Clocked(model, words[part], wrong)
-            begin = time.perf_counter()
-            readings, _ = read_psm(graphs, images[part].float().cpu().numpy(), cfg.psm)
-            texts["ours"] += [reading.text for reading in readings]
-            ours[-1] += graphs.seconds + Counter(all=time.perf_counter() - begin)
+            plain[-1] += stepwise.seconds + Counter(all=now() - begin)
+            for look, rows in ((looks[0], slice(None)), (looks[-1], doubt[part])):
+                graphs = Clocked(model, words[part][rows], wrong, look)
+                begin = now()
+                readings, _ = read_psm(graphs, images[part][rows].float().cpu().numpy(), cfg.psm)
+                ours[-1] += graphs.seconds + Counter(all=now() - begin)
+                if isinstance(rows, slice):
+                    texts["ours"] += [reading.text for reading in readings]
     best = {name: min(rounds[1:], key=lambda r: r["all"]) for name, rounds in (("plain", plain), ("ours", ours))}
     seconds = {name: {k: v / len(words) for k, v in round_.items()} for name, round_ in best.items()}
     decoders = {name: s["visual"] + s["cross"] for name, s in seconds.items()}
@@ -375,8 +417,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--int8", action="store_true")
+    parser.add_argument("--again", type=float, default=0.0, help="share of words that is read again in float32")
+    parser.add_argument("--busy", action="store_true")
     parser.add_argument("--layers", type=int, help="of both towers, to try this out")
     args = parser.parse_args()
+    global BUSY
+    BUSY = args.busy
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     cfg = clip4str_preset(args.model)
@@ -384,8 +431,10 @@ def main() -> None:
         cfg = replace(cfg, image=replace(cfg.image, layers=args.layers), text=replace(cfg.text, layers=args.layers))
     model = Clip4Str(cfg).eval().to(args.device, torch.bfloat16 if args.bf16 else torch.float32)
     words = random_words(args.words, *args.lengths, model)
-    result = {"model": args.model, "dtype": "bfloat16" if args.bf16 else "float32", "threads": args.threads}
-    result |= measure(model, args.batch, words, args.wrong, args.repeat)
+    looks = towers(model, args.threads) if args.int8 else (None,)
+    result: dict[str, Any] = {"model": args.model, "threads": args.threads, "busy": args.busy}
+    result |= {"dtype": "bfloat16" if args.bf16 else "int8" if args.int8 else "float32", "again": args.again}
+    result |= measure(model, args.batch, words, args.wrong, args.repeat, looks, args.again)
     print(json.dumps(result, indent=1))
 
 
