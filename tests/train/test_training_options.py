@@ -271,7 +271,12 @@ def test_a_fused_optimiser_in_half_precision_clips_and_goes_on(train_here, monke
 
 
 @pytest.mark.slow
-def test_compiled_parts_train_the_same(train_here):
-    plain = train_here("plain", "--model.ema=0.9", "--model.cross_from=2")
-    compiled = train_here("compiled", "--model.ema=0.9", "--model.cross_from=2", "--model.compile=true")
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+def test_compiled_parts_train_the_same(train_here, monkeypatch, backend):
+    """Traced alone, and the whole way through a compiler."""
+    compile_ = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda *args, **more: compile_(*args, backend=backend, **more))
+    flags = ("--model.ema=0.9", "--model.cross_from=2")
+    plain = train_here("plain", *flags)
+    compiled = train_here("compiled", *flags, "--model.compile=true")
     assert_same(weights(compiled), weights(plain), atol=1e-4)
