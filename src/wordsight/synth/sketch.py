@@ -5,12 +5,11 @@ import random
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageFilter
 
 from wordsight.synth.background import Backgrounds, Color, limit, luma, near, procedural, random_color
 from wordsight.synth.conditions import letter_height, photographed
-from wordsight.synth.draft import Draft, Layer, Look
+from wordsight.synth.draft import Draft, Layer, Look, Pixels
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook
 from wordsight.synth.geometry import Box, View, random_view
 from wordsight.synth.knobs import Knobs
@@ -93,7 +92,7 @@ def _line(rng: random.Random, text: str, book: FontBook, face: int, stacked: boo
     return set_line(book, face, text, spacing, jitter, rng, gap)
 
 
-def _plane(rng: random.Random, book: FontBook, face: int, line: Line, neighbours: float) -> tuple[Image.Image, Box]:
+def _plane(rng: random.Random, book: FontBook, face: int, line: Line, neighbours: float) -> tuple[Pixels, Box]:
     """The word, with a probability among its neighbours: a mask, and the word's ink box in it."""
     height, width = line.mask.shape
     around: list[tuple[Line, int, int]] = []
@@ -120,26 +119,29 @@ def _plane(rng: random.Random, book: FontBook, face: int, line: Line, neighbours
     for near_line, x, y in around:
         stamp(plane, near_line.mask, x + pad, y + pad)
     stamp(plane, line.mask, pad, pad)
-    return Image.fromarray(plane), (pad, pad, pad + width, pad + height)
+    return plane, (pad, pad, pad + width, pad + height)
 
 
 _LEVELS = np.arange(256)
-_THICKER = np.minimum(255, _LEVELS * 3).astype(np.uint8)
 _THINNER = np.clip((_LEVELS - 140) * 2.2, 0, 255).astype(np.uint8)
 _OUTLINE = np.minimum(255, _LEVELS * 6).astype(np.uint8)
+_SAME = _LEVELS.astype(np.uint8)
 
 
-def _blurred(plane: Image.Image, radius: float, table: NDArray[np.uint8]) -> Image.Image:
-    return Image.fromarray(table[np.asarray(plane.filter(ImageFilter.BoxBlur(radius)))])
+def _blurred(plane: Pixels, radius: float, table: Pixels) -> Pixels:
+    return np.asarray(table[np.asarray(Image.fromarray(plane).filter(ImageFilter.BoxBlur(radius)))])
 
 
-def _weight(rng: random.Random, plane: Image.Image, knobs: Knobs) -> Image.Image:
+def _weight(rng: random.Random, plane: Pixels, knobs: Knobs) -> Pixels:
     """Strokes grown or shrunk a little, as paint, neon and print do."""
     form = rng.random()
-    if form < knobs.heavy:
-        return _blurred(plane, 1, _THICKER)
-    if form > 1 - knobs.thin:
-        return ImageChops.lighter(_blurred(plane, 0.5, _THINNER), plane.point([v // 2 for v in range(256)]))
+    if form < knobs.heavy:  # by a pixel on each side
+        wide = np.maximum(plane[1:], plane[:-1])
+        wide = np.maximum(wide[1:], wide[:-1])
+        wide = np.maximum(wide[:, 1:], wide[:, :-1])
+        plane[1:-1, 1:-1] = np.maximum(wide[:, 1:], wide[:, :-1])
+    elif form > 1 - knobs.thin:
+        return np.maximum(_blurred(plane, 0.5, _THINNER), plane // 2)
     return plane
 
 
@@ -172,31 +174,29 @@ def _surface(
     return surface, limit((base[0] + step, base[1] + step, base[2] + step))
 
 
-Painted = tuple[Image.Image, tuple[float, float, float], float]
+Painted = tuple[Pixels, tuple[float, float, float], float]
 
 
-def _layers(
-    rng: random.Random, plane: Image.Image, color: Color, knobs: Knobs
-) -> tuple[Image.Image, Sequence[Painted]]:
+def _layers(rng: random.Random, plane: Pixels, color: Color, knobs: Knobs) -> tuple[Pixels, Sequence[Painted]]:
     """The letters, hollow at times, and what lies below them: shadow or sides first, then the outline."""
     below: list[Painted] = []
     outlined, hollow = rng.random() < knobs.outlined, rng.random() < knobs.hollow
     outline = _blurred(plane, rng.choice((1, 1, 2, 3)), _OUTLINE) if outlined or hollow else plane
     if hollow:
-        plane = ImageChops.subtract(outline, plane)
+        plane = outline - np.minimum(outline, plane)
     form = rng.random()
     if form < knobs.shadow:
         length, angle = rng.uniform(1, 5), rng.uniform(0, 2 * math.pi)
-        cast = ImageChops.offset(outline, round(math.cos(angle) * length), round(math.sin(angle) * length))
+        cast = np.roll(outline, (round(math.sin(angle) * length), round(math.cos(angle) * length)), (0, 1))
         if rng.random() < 0.5:
-            cast = cast.filter(ImageFilter.BoxBlur(rng.uniform(0.5, 2)))
+            cast = _blurred(cast, rng.uniform(0.5, 2), _SAME)
         dark = (0, 0, 0) if luma(color) > 90 else (255, 255, 255)
         below.append((cast, _unit(near(rng, dark, 20)), rng.uniform(0.3, 1)))
     elif form < knobs.shadow + knobs.extruded:
         dx, dy = rng.choice((-1, 1)), rng.choice((-1, 0, 1, 1))
         sides = outline
         for _ in range(rng.randint(2, 5)):
-            sides = ImageChops.lighter(outline, ImageChops.offset(sides, dx, dy))
+            sides = np.maximum(outline, np.roll(sides, (dy, dx), (0, 1)))
         below.append((sides, _unit(_edge(rng, color)), 1.0))
     if outlined and not hollow:
         below.append((outline, _unit(_edge(rng, color)), 1.0))
@@ -212,5 +212,5 @@ def _edge(rng: random.Random, color: Color) -> Color:
     return near(rng, (0, 0, 0) if luma(color) > 128 else (255, 255, 255), 20)
 
 
-def _shrunken(mask: Image.Image, view: View) -> NDArray[np.uint8]:
-    return np.asarray(mask if view.shrink == (1, 1) else mask.reduce(view.shrink))
+def _shrunken(mask: Pixels, view: View) -> Pixels:
+    return mask if view.shrink == (1, 1) else np.asarray(Image.fromarray(mask).reduce(view.shrink))

@@ -19,7 +19,7 @@ from wordsight.synth.knobs import Knobs
 from wordsight.synth.sketch import sketch
 from wordsight.synth.vocabulary import Vocabulary
 
-CHUNK = 32
+CHUNK = 64
 """How many crops are finished together on a CPU: their pictures stay in its caches."""
 
 
