@@ -89,8 +89,9 @@ def training_step(model: Clip4Str, options: argparse.Namespace, cross: bool) -> 
 
 
 def operations(step: Step, count: int) -> float:
-    """Of a step, on average over `count`. Attention is written out for that: its fused forms are not all counted."""
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+    """Of a step, on average over `count`. Nothing is fused or compiled for that: not all of it would be counted."""
+    eager = torch.compiler.set_stance("force_eager")
+    with eager, FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         for i in range(count):
             step(i)
     return counter.get_total_flops() / count
@@ -159,12 +160,12 @@ def main() -> None:
     profiled = []
     for preset in options.models:
         model = Clip4Str(clip4str_preset(preset)).train().to(device)
+        if options.compile:
+            compile_parts(model)
         millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
         for cross, branches in ((False, "visual"), (True, "both")):
             step = training_step(model, options, cross)
             each = operations(step, options.pool) / options.batch
-            if options.compile:
-                compile_parts(model)
             once = seconds(step, max(options.steps, options.pool), device)
             found = waits(step) if device.type == "cuda" else "-"
             row = [preset, branches, f"{millions:.1f} M", f"{each / 1e9:.2f}", f"{1 / once:.2f}"]
