@@ -2,8 +2,8 @@
 
     python benchmarks/parity.py CHECKPOINT [--rendered 2000] [--data DATA] [--threads 2] [--json FILE]
 
-Every form of the pack (float32, float16, int8) reads the same rendered words, and the real crops of DATA, as the model
-in PyTorch does. 'largest difference' is between final logits of words that both read alike.
+Every form of the pack (float32, float16, int8, and with int8 arithmetic) reads the same rendered words, and the real
+crops of DATA, as the model in PyTorch does. 'largest difference' is between final logits of words that both read alike.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from wordsight.data import Sample, open_source
-from wordsight.decoding import PsmGraphs, decode_psm
+from wordsight.decoding import PsmGraphs, decode_psm, reading
 from wordsight.evaluate import PROTOCOLS, Record, score
 from wordsight.imaging import prepare
 from wordsight.models import checkpoint
@@ -28,6 +28,7 @@ from wordsight.runtime.onnx import OnnxGraphs
 from wordsight.runtime.sessions import PROVIDERS
 from wordsight.synth.words import RenderedWords
 from wordsight.weights.export import WEIGHTS, export_graphs, write_pack
+from wordsight.weights.quantize import MARGIN
 
 BATCH = 50
 PROTOCOL = PROTOCOLS["36"]
@@ -100,6 +101,16 @@ def main() -> None:
             for name, samples in sets.items():
                 logits = read(graphs, model, samples)
                 rows.append(compare(form, pack.bytes / 1e6, name, model, samples, logits, reference[name]))
+        pack = write_pack(protos, model, Path(folder) / "quick", name="quick", weights="float32", int8=True)
+        graphs = OnnxGraphs(pack, PROVIDERS["cpu"], options.threads)
+        size, hurried = pack.bytes / 1e6, graphs.hurried()
+        for name, samples in sets.items():
+            quick, exact = read(hurried, model, samples), read(graphs, model, samples)
+            doubt = [reading(x, model.tokenizer).margin < MARGIN for x in quick]
+            logits = [b if again else a for a, b, again in zip(quick, exact, doubt, strict=True)]
+            rows.append(compare("int8 arithmetic", size, name, model, samples, quick, reference[name]))
+            form = f"the same, {100 * np.mean(doubt):.1f} % read again"
+            rows.append(compare(form, size, name, model, samples, logits, reference[name]))
     show(rows)
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
