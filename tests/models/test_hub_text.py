@@ -266,8 +266,9 @@ def test_a_run_starts_with_its_weights(xlm_r, tmp_path, monkeypatch):
     start = checkpoint.save(model, tmp_path / "start")
     again = Recognition(start=start).model
     assert torch.equal(again.text_tower.bridge.weight, model.text_tower.bridge.weight)
-    with pytest.raises(ConfigError, match="wordsight finetune"):
-        Recognition(start=start, charset=charset)
+    wider = Recognition(start=start, charset=Charset("and a symbol", CHARSET.characters + "€")).model
+    assert wider.cfg.charset.characters.endswith("€")
+    assert torch.equal(wider.text_tower.bridge.weight, model.text_tower.bridge.weight)
     for options in ({"text": str(xlm_r)}, {"start": start}):
         with pytest.raises(ConfigError, match=r"CLIP's only"):
             Recognition(text_freeze_layers="token", **options)

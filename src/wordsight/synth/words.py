@@ -84,6 +84,10 @@ class RenderedWords:
             return text
         return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
+    def name(self, i: int, /) -> str:
+        """What sample i is called."""
+        return f"synth-{self._seed}-{i}"
+
     def __getitem__(self, i: int, /) -> Sample:
         """Sample i, 0 <= i < len."""
         return self.many([i])[0]
@@ -100,7 +104,7 @@ class RenderedWords:
                 image = np.ascontiguousarray(picture[:rows, :columns])
                 if (rows, columns) != (high, wide):
                     image = np.asarray(Image.fromarray(image).resize((wide, high), Image.Resampling.BICUBIC))
-                samples.append(Sample(f"synth-{self._seed}-{i}", image, self.text(i), dataset="synth"))
+                samples.append(Sample(self.name(i), image, self.text(i), dataset="synth"))
         return samples
 
     def drafts(self, numbers: Sequence[int]) -> Drafts:

@@ -60,8 +60,9 @@ class Unfinished:
         """Makes the pictures, on the device of a batch's `pictures` (B, 3, H, W), and puts them into it."""
         spec, device = self.preprocessing, pictures.device
         made = images(self.drafts.to(device), (spec.height, spec.width)) / 255
-        mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (spec.mean, spec.std))
-        pictures[self.rows.to(device, non_blocking=True)] = (made - mean) / std
+        for channel, (mean, std) in enumerate(zip(spec.mean, spec.std, strict=True)):  # tensors would be waited for
+            made[:, channel].sub_(mean).div_(std)
+        pictures[self.rows.to(device, non_blocking=True)] = made
 
 
 @dataclass(frozen=True)
@@ -184,13 +185,14 @@ class Batches(Dataset[Batch]):
         indices, lengths = self._step(step)
         mine = [int(i) for i in indices[part :: self.parts]]
         places = [self.mixture.locate(i) for i in mine]
-        drawn = {source for source, _ in places if rendered_words(self.mixture.sources[source])}
+        drawn = {source: found for source, _ in places if (found := rendered_words(self.mixture.sources[source]))}
         crops, labels, samples, skipped = [], [], [], 0
         shown: list[tuple[SceneView, Box] | None] = []
         for i, (source, number) in zip(mine, places, strict=True):
             if source in drawn:
+                words, place = drawn[source]
                 labels.append(self.mixture.sources[source].text(number))
-                samples.append(f"synth/{number}")
+                samples.append(f"synth/{words.name(place(number))}")
                 shown.append(None)
                 continue
             sample = self.mixture.sources[source][number]
@@ -206,7 +208,7 @@ class Batches(Dataset[Batch]):
         if crops:
             read = [row for row, (source, _) in enumerate(places) if source not in drawn]
             pictures[read] = torch.from_numpy(prepare(crops, spec))
-        unfinished = tuple(one for source in drawn for one in self._drafted(source, places))
+        unfinished = tuple(one for source, found in drawn.items() for one in self._drafted(source, places, *found))
         if self.finished:
             for one in unfinished:
                 one.put_into(pictures)
@@ -222,12 +224,10 @@ class Batches(Dataset[Batch]):
             unfinished=() if self.finished else unfinished,
         )
 
-    def _drafted(self, source: int, places: list[tuple[int, int]]) -> Iterator[Unfinished]:
+    def _drafted(
+        self, source: int, places: list[tuple[int, int]], words: RenderedWords, place: Callable[[int], int]
+    ) -> Iterator[Unfinished]:
         """The rows of a source that renders, a few at once where this processor finishes them, else all."""
-        found = rendered_words(self.mixture.sources[source])
-        if found is None:
-            return
-        words, place = found
         rows = [row for row, (of, _) in enumerate(places) if of == source]
         step = CHUNK if self.finished else len(rows)
         for start in range(0, len(rows), step):
