@@ -26,7 +26,7 @@ from wordsight.experiments.context.experiments import EXPERIMENTS, experiment
 from wordsight.experiments.context.lab import Laboratory, Settings
 from wordsight.experiments.context.measure import Measured
 from wordsight.experiments.context.recognizers import LONGEST, new_recognizer, visual_branch
-from wordsight.experiments.context.report import plot, to_dict, to_markdown
+from wordsight.experiments.context.report import plot, sides, to_dict, to_markdown
 from wordsight.experiments.context.run import run_experiment
 from wordsight.experiments.context.views import View, rivals, scene_views, told
 from wordsight.models import checkpoint
@@ -69,6 +69,18 @@ def test_what_is_declared_fits_together(name):
     for arm in found.arms:
         for condition in found.conditions:
             assert condition.view(arm).mode in CONTROLS
+    rows = [sides(found, contrast) for contrast in found.contrasts]
+    assert len(set(rows)) == len(rows)  # a reader can tell them apart
+
+
+def test_rows_say_how_words_were_shown():
+    found = experiment("degrade")
+    assert ("context: blur 0.1, own scene", "fine-tuning only: blur 0.1") in [sides(found, c) for c in found.contrasts]
+    found = experiment("vlm")
+    rows = [sides(found, c) for c in found.contrasts]
+    assert ("scene encoder", "fine-tuning only") in rows
+    assert ("scene encoder: no scene", "fine-tuning only") in rows
+    assert ("scene encoder: own scene", "another's scene") in rows
 
 
 def test_experiments_go_to_other_sets_and_recognizers():
@@ -306,6 +318,29 @@ def test_where_a_word_looks(folder, lab):
     assert found["own box"] == pytest.approx(found["box"], abs=0.1)
     assert out.runs["bias"][0].gaze == {}
     assert "## Attention over the scene" in to_markdown(Measured(out))
+
+
+def test_which_words_change_is_said(folder, lab):
+    asked = replace(tiny(Arm("told"), Arm("bare", clipter=None)), changes=True)
+    out = run_experiment(asked, lab, 1)
+    labels = lab.words(Source())[0][1].labels
+    run = out.runs["told"][0]
+    right, wrong = [label.lower() for label in labels], ["?" * 9] * len(labels)
+    # The first is mended, the second spoilt, the third wrong either way, the rest stays right
+    run.texts[NONE.name][:], run.texts[OWN.name][:] = right, right
+    run.texts[NONE.name][0], run.texts[OWN.name][1] = wrong[0], wrong[1]
+    run.texts[NONE.name][2], run.texts[OWN.name][2] = "aaa", "bbb"
+    measured = Measured(out)
+    (found,) = to_dict(measured)["changed"]
+    n = len(labels)
+    shares = found["changed"], found["mended"], found["spoilt"]
+    assert shares == (pytest.approx(3 / n), pytest.approx(1 / n), pytest.approx(1 / n))
+    assert [(w["without"], w["told"]) for w in found["words"]][2] == ("aaa", "bbb")
+    assert {w["printed"] for w in found["words"][:2]} == set(right[:2])
+    text = to_markdown(measured)
+    assert f"| told | {300 / n:.1f} | {100 / n:.1f} | {100 / n:.1f} |" in text
+    assert f"| {right[2]} | aaa | bbb |" in text
+    assert to_dict(Measured(replace(out, experiment=replace(asked, changes=False))))["changed"] == []
 
 
 def test_words_that_a_detector_finds_are_scored_end_to_end(folder):

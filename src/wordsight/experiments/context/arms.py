@@ -110,6 +110,7 @@ class Experiment:
         sets: of which words, where the user does not say; "*" is all that there are. Empty: arms name their own.
         recognizers: which, where the user does not say; empty: arms name their own.
         needs: real sets without which it says little.
+        changes: whether it is said which words change by their scene.
         notes: what a reader has to know.
     """
 
@@ -125,6 +126,7 @@ class Experiment:
     recognizers: tuple[str, ...] = ("parseq",)
     needs: tuple[str, ...] = ()
     spotted: tuple[Condition, ...] = ()
+    changes: bool = False
     notes: tuple[str, ...] = field(default=())
 
     def arm(self, name: str) -> Arm:

@@ -167,6 +167,7 @@ def gate() -> Experiment:
         THREE,
         (*real_against_shuffled(arms), *(Contrast(a.name, OWN.name, a.name, NONE.name) for a in arms)),
         falsified="the gate ends at about 0",
+        changes=True,
     )
 
 

@@ -149,7 +149,7 @@ class Measured:
                 out.append(
                     Scored(
                         arm.name,
-                        condition.name if arm.clipter else _bare(condition.name),
+                        condition.name if arm.clipter else bare(condition.name),
                         tuple(float(x) for x in right.mean(axis=1)),
                         float(right[:, known].mean()) if known.any() else float("nan"),
                         float(right[:, ~known].mean()) if not known.all() else float("nan"),
@@ -206,7 +206,7 @@ class Measured:
                         start += len(boxes)
                         tests = dict.fromkeys(self.outcome.lab.words(arm.source)[fold][1].scenes)
                         scenes += pairs_of(boxes, part, list(tests))
-                shown = condition.name if arm.clipter else _bare(condition.name)
+                shown = condition.name if arm.clipter else bare(condition.name)
                 out.append((arm.name, shown, score_spotting(scenes)))
         return out
 
@@ -253,7 +253,7 @@ def _known(vocabularies: list[Vocabulary], tests: list[Words]) -> Mask:
     return np.concatenate([v.known(test.labels) for v, test in zip(vocabularies, tests, strict=True)])
 
 
-def _bare(condition: str) -> str:
+def bare(condition: str) -> str:
     """The name of a condition without the scene, which an arm without fusion is not told of."""
     for scene in ("own scene", "another's scene", "no scene"):
         condition = condition.replace(scene, "").strip(", ")

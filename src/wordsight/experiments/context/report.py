@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.evaluate.paired import Paired
-from wordsight.experiments.context.arms import Contrast
+from wordsight.experiments.context.arms import OWN, Contrast, Experiment
+from wordsight.experiments.context.changes import Changed, changed
 from wordsight.experiments.context.data import plain
-from wordsight.experiments.context.measure import Measured, Scored
+from wordsight.experiments.context.measure import Measured, Scored, bare
 from wordsight.experiments.context.recognizers import LONGEST
+from wordsight.train.gates import JUMP, SHUT
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
+
+EXAMPLES = 10
+"""Changed words of an arm that are written out; the JSON has all of them."""
 
 
 def to_dict(measured: Measured) -> dict[str, Any]:
@@ -50,6 +55,7 @@ def to_dict(measured: Measured) -> dict[str, Any]:
                     for c in measured.contrasts
                 ],
                 "misled": [asdict(m) for m in measured.misled],
+                "changed": [asdict(c) for c in changed(measured)],
                 "spotting": [{"arm": arm, "condition": shown, **asdict(s)} for arm, shown, s in measured.spotting],
             }
         )
@@ -94,7 +100,7 @@ def to_markdown(measured: Measured) -> str:
     ]
     for c in measured.contrasts:
         one, p = c.parts["all"], c.contrast
-        first, second = _sides(p)
+        first, second = sides(experiment, p)
         cells = [first, second, _points(one), _interval(one), f"{100 * one.smallest:.1f}", f"{one.mcnemar:.2g}"]
         cells += [_part(c.parts.get(title)) for title in ("IV", "OOV")]
         lines.append("| " + " | ".join(cells) + " |")
@@ -103,6 +109,7 @@ def to_markdown(measured: Measured) -> str:
     lines += _gates(measured)
     lines += _speed(measured)
     lines += _gaze(measured)
+    lines += _changed(changed(measured))
     lines += _spotting(measured)
     return "\n".join([*lines, "", *_notes(measured)]) + "\n"
 
@@ -129,14 +136,16 @@ def _part(p: Paired | None) -> str:
     return "-" if p is None else f"{_points(p)} ({_interval(p)}; n {p.n})"
 
 
-def _sides(c: Contrast) -> tuple[str, str]:
+def sides(experiment: Experiment, c: Contrast) -> tuple[str, str]:
+    """What is compared, in words: no two contrasts of an experiment have the same."""
     if c.arm == c.other:
         return f"{c.arm}: {c.condition}", c.other_condition
-    return (
-        (c.arm, c.other)
-        if c.condition == c.other_condition
-        else (f"{c.arm}: {c.condition}", f"{c.other}: {c.other_condition}")
-    )
+    return _side(experiment, c.arm, c.condition), _side(experiment, c.other, c.other_condition)
+
+
+def _side(experiment: Experiment, name: str, condition: str) -> str:
+    shown = condition if experiment.arm(name).clipter else bare(condition)
+    return name if shown in (OWN.name, "-") else f"{name}: {shown}"
 
 
 def _other_parts(measured: Measured) -> list[str]:
@@ -151,7 +160,7 @@ def _other_parts(measured: Measured) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for c in measured.contrasts:
-        first, second = _sides(c.contrast)
+        first, second = sides(measured.experiment, c.contrast)
         for title in titles:
             if p := c.parts.get(title):
                 lines.append(f"| {first} | {second} | {title} | {_points(p)} | {_interval(p)} | {p.n} |")
@@ -184,7 +193,8 @@ def _gates(measured: Measured) -> list[str]:
             shown = " ".join(f"{traces[0][round(x * (len(traces[0]) - 1))]:.3f}" for x in (0, 0.1, 0.25, 0.5, 0.75, 1))
             ends = ", ".join(f"{trace[-1]:.3f}" for trace in traces)
             jump = max((abs(t[i + 5] - t[i]) for t in traces for i in range(len(t) - 5)), default=0.0)
-            signs = [s for s, on in (("stays shut", abs(traces[0][-1]) < 0.01), ("jumps", jump > 0.2)) if on]
+            shut = any(abs(trace[-1]) < SHUT for trace in traces)
+            signs = [s for s, on in (("stays shut", shut), ("jumps", jump > JUMP)) if on]
             rows.append(f"| {arm.name} | {place} | {shown} | {ends} | {', '.join(signs) or '-'} |")
     if not rows:
         return []
@@ -216,6 +226,21 @@ def _gaze(measured: Measured) -> list[str]:
         return []
     head = "| arm | on [CLS] | of the rest, on the word's own box | share of the tokens there | entropy |"
     return ["", "## Attention over the scene", "", head, "|---|---|---|---|---|", *rows]
+
+
+def _changed(changes: list[Changed]) -> list[str]:
+    if not changes:
+        return []
+    lines = ["", "## Words that the own scene changes", "", "| arm | changed | mended | spoilt |", "|---|---|---|---|"]
+    for c in changes:
+        lines.append(f"| {c.arm} | " + " | ".join(f"{100 * x:.1f}" for x in (c.changed, c.mended, c.spoilt)) + " |")
+    lines += ["", "In % of the words, against the same model without a scene. The first seed's, some of them:", ""]
+    lines += ["| arm | scene | printed | no scene | own scene |", "|---|---|---|---|---|"]
+    for c in changes:
+        for w in c.words[:EXAMPLES]:
+            cells = (c.arm, w.scene, w.printed, w.without, w.told)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return lines
 
 
 def _spotting(measured: Measured) -> list[str]:
@@ -276,7 +301,7 @@ def plot(measured: Measured, path: Path) -> bool:
         axes.plot([100 * p.low, 100 * p.high], [row, row], color=color, lw=2)
         axes.plot([100 * p.difference], [row], "o", color=color, ms=5)
     axes.axvline(0, color="black", lw=0.8)
-    axes.set_yticks(range(len(shown)), [" − ".join(_sides(c.contrast)) for c in shown], fontsize=7)
+    axes.set_yticks(range(len(shown)), [" − ".join(sides(measured.experiment, c.contrast)) for c in shown], fontsize=7)
     axes.set_xlabel("points of word accuracy, 95 % over scenes; grey: not shown")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130)
