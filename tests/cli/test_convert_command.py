@@ -61,12 +61,16 @@ def test_parts_that_are_new_are_said(make, tmp_path, monkeypatch, capfd):
     assert "next: train from it" in output
 
 
-def malice(path):
+def malice(path, protocol=2):
     class Malice:
         def __reduce__(self):
             return os.system, (f"touch {path}",)
 
-    return pickle.dumps({"state_dict": Malice()}, protocol=2)
+    return pickle.dumps({"state_dict": Malice()}, protocol)
+
+
+def new_malice(path):
+    return malice(path, protocol=4)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +79,11 @@ def malice(path):
         (None, [], "cannot be read (No such file or directory)"),
         (b"not a checkpoint", [], "is not a checkpoint"),
         (malice, [], "nothing in it was executed"),
+        (new_malice, [], "nothing in it was executed"),
         ("released", ["--heads", "3"], "--heads 3 does not divide the width 128"),
         ("released", ["--mean", "0.5"], "--mean '0.5' is not three numbers"),
+        ("released", ["--std", "0,1,1"], "is above 0"),
+        ("released", ["--size", "16x16"], "16 patches, inputs of 16x16 have 4: check --size"),
         ("released", ["--size", "big"], "--size 'big' is not height x width"),
         ("released", ["--charset", "36"], "94 characters, the charset has 36"),
         ("released", ["--charset", "aa"], "repeats 'a'"),

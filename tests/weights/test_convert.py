@@ -392,6 +392,32 @@ def test_options_are_checked(make):
     assert converted(wide, Options(size=(12, 80))).model.cfg.image.grid == (3, 10)
     with pytest.raises(ModelError, match="check --size"):
         converted(wide, Options(size=(12, 88)))
+    for wrong in ({"std": (0.0, 1.0, 1.0)}, {"std": (-1.0, 1.0, 1.0)}, {"mean": (math.nan, 0.0, 0.0)}):
+        with pytest.raises(ConfigError, match="--std, by which inputs are divided, is above 0"):
+            Options(**wrong)
+
+
+@pytest.mark.parametrize("make_state", [theirs.openai_clip, theirs.clip4str])
+def test_towers_for_inputs_that_are_no_square(make, make_state):
+    """As somebody may have fine-tuned CLIP; nothing tells the sides of 2 x 8 patches from those of 4 x 4."""
+    state = make_state(SMALL, make)
+    assert converted(state, Options(size=(16, 64))).model.cfg.image.grid == (2, 8)
+    for size in ((16, 32), (33, 32), (0, 0)):
+        with pytest.raises(ModelError, match="16 patches.*check --size"):
+            converted(state, Options(size=size))
+    name = next(name for name in state if name.endswith("visual.positional_embedding"))
+    state[name] = make(19, 128)
+    with pytest.raises(ModelError, match="18 patches, which are no square: say the input's size with --size"):
+        converted(state)
+    assert converted(state, Options(size=(24, 48))).model.cfg.image.grid == (3, 6)
+
+
+def test_an_option_that_changes_nothing_is_refused(make):
+    towers = theirs.openai_clip(SMALL, make)
+    with pytest.raises(ConfigError, match="x is CLIP by open_clip, of which --decoder-heads, --charset says nothing"):
+        converted(towers, Options(decoder_heads=2, charset=Charset.preset("36"), heads=2))
+    with pytest.raises(ConfigError, match="--text-heads says nothing"):
+        converted(theirs.parseq(64, 2, (4, 8), 128, make), Options(text_heads=2))
 
 
 # ---- what is refused
@@ -409,6 +435,19 @@ def test_missing_tensors_are_named(make):
     del state["visual_decoder.head.weight"]
     with pytest.raises(ModelError, match=r"no tensor 'visual_decoder\.head\.weight'"):
         converted(state)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64])
+def test_numbers_that_are_no_weights_are_refused(make, dtype):
+    """Quantised checkpoints keep integers and scales under the same names."""
+    for state, name in (
+        (theirs.clip4str(SMALL, make), "cross_decoder.head.weight"),
+        (theirs.timm_vit(64, 2, (16, 16), 4, make), "patch_embed.proj.bias"),
+        (theirs.timm_vit(64, 2, (16, 16), 4, make), "pos_embed"),
+    ):
+        state[name] = state[name].to(dtype)
+        with pytest.raises(ModelError, match=rf"1 tensor without floating-point numbers \({name} is {str(dtype)[6:]}\)"):
+            converted(state)
 
 
 def test_wrong_shapes_are_named(make):

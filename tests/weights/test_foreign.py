@@ -234,6 +234,7 @@ def test_a_malicious_pickle_is_refused_and_not_executed(state, tmp_path, kind, p
         (b"\x89PNG\r\n\x1a\n" + bytes(64), "is not a checkpoint"),
         (b"PK\x03\x04" + bytes(64), "damaged"),
         (pickle.dumps({"a": [1, 2]}, protocol=2), "not a checkpoint"),
+        (pickle.dumps({"a": [1, 2]}, protocol=4), r"none that torch\.save wrote \(Unsupported operand 149\)"),
     ],
 )
 def test_what_is_no_checkpoint(tmp_path, content, message):

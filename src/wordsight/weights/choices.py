@@ -1,6 +1,7 @@
 """What no tensor's shape tells: said by the user, by the checkpoint itself, or assumed, and which of these it was."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from wordsight.errors import ConfigError
@@ -38,6 +39,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.activation is not None and self.activation not in ACTIVATIONS:
             raise ConfigError(f"no activation is called {self.activation!r}: choose one of {', '.join(ACTIVATIONS)}")
+        if not all(map(math.isfinite, (*(self.mean or ()), *(self.std or ())))) or min(self.std or (1,)) <= 0:
+            raise ConfigError("--mean and --std are numbers, and --std, by which inputs are divided, is above 0")
 
 
 @dataclass
@@ -47,6 +50,8 @@ class Choices:
     options: Options = field(default_factory=Options)
     found: list[str] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
+    """Names of the options that mattered."""
 
     def choose(self, option: str, what: str, stated: T | None, default: T, why: str) -> T:
         """The option if it is given, what the checkpoint states if it does, or the default.
@@ -58,7 +63,7 @@ class Choices:
             default: otherwise,
             why: and for which reason.
         """
-        given: Any = getattr(self.options, option)
+        given: Any = self.given(option)
         if given is not None:
             self.found.append(f"{what} {_words(given)} (given)")
             return given  # type: ignore[no-any-return]
@@ -67,6 +72,16 @@ class Choices:
             return stated
         self.assumed.append(f"{what} {_words(default)} ({why}; --{option.replace('_', '-')})")
         return default
+
+    def given(self, option: str) -> Any:
+        """What the user says of `option`, None for nothing."""
+        self.asked.add(option)
+        return getattr(self.options, option)
+
+    def ignored(self) -> list[str]:
+        """Options that were given for nothing."""
+        given = (name for name, value in asdict(self.options).items() if value is not None)
+        return [f"--{name.replace('_', '-')}" for name in given if name not in self.asked]
 
 
 def check_heads(heads: int, width: int, option: str) -> int:

@@ -169,8 +169,38 @@ def square_grid(tokens: int, source: str) -> int:
     """The side of a square of tokens."""
     side = math.isqrt(tokens)
     if tokens < 1 or side * side != tokens:
-        raise ModelError(f"{source} has positions for {tokens} patches, which are no square: its input size is unknown")
+        raise ModelError(
+            f"{source} has positions for {tokens} patches, which are no square: say the input's size with --size"
+        )
     return side
+
+
+def input_size(
+    tokens: int, patch: tuple[int, int], size: tuple[int, int] | None, source: str, choices: Choices
+) -> tuple[int, int]:
+    """Height and width in pixels: as said, a square for square patches, or PARSeq's, four times as wide as high.
+
+    `size` is what the checkpoint states, `tokens` the number of its patches, `source` the tensor that tells it.
+    """
+    if given := choices.given("size") or size:
+        rows, columns = given[0] // patch[0], given[1] // patch[1]
+        if rows * columns != tokens or (rows * patch[0], columns * patch[1]) != given:
+            raise ModelError(
+                f"{source} has {tokens} patches, inputs of {given[0]}x{given[1]} have {rows * columns}: check --size"
+            )
+        return given[0], given[1]
+    if patch[0] == patch[1]:
+        side = square_grid(tokens, source)
+        return side * patch[0], side * patch[1]
+    rows = math.isqrt(tokens * patch[1] // (4 * patch[0]))
+    if rows < 1 or tokens % rows or tokens // rows * patch[1] != 4 * rows * patch[0]:
+        raise ModelError(
+            f"{source} has {tokens} patches of {patch[0]}x{patch[1]}: say the input's height and width with --size"
+        )
+    choices.assumed.append(
+        f"input {rows * patch[0]}x{4 * rows * patch[0]} (four times as wide as high, as PARSeq's; --size)"
+    )
+    return rows * patch[0], 4 * rows * patch[0]
 
 
 @dataclass(frozen=True)
@@ -200,7 +230,7 @@ def read_clip(
     context, _ = tensors.shape(names.text_positions, 2)
     first, last = tensors.shape(names.text_projection, 2)
     embed_dim = first if names.transposed else last
-    side = square_grid(positions - 1, names.image_positions)
+    size = input_size(positions - 1, (high, wide), None, names.image_positions, choices)
 
     image, layers = blocks(tensors, names.image_blocks, names.block, width)
     image |= {
@@ -221,7 +251,6 @@ def read_clip(
         raise ModelError(
             f"{names.tokens} has {vocab_size} tokens, CLIP's byte-pair encoding {VOCAB_SIZE}: not CLIP's text tower"
         )
-    size = (side * high, side * wide)
     choices.found += [
         f"image tower: {size[0]}x{size[1]}, patches of {high}x{wide}, width {width}, {layers} layers",
         f"text tower: {context} positions, width {text_width}, {text_layers} layers",

@@ -105,6 +105,8 @@ def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_u
         raise type(error)(f"{foreign.path}: {error}") from None
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{foreign.path}: what it says of itself cannot be understood ({error})") from None
+    if ignored := choices.ignored():
+        raise ConfigError(f"{foreign.path} is {layout.source}, of which {', '.join(ignored)} says nothing: leave it out")
     unused = tensors.unused()
     unknown = [n for n in unused if not re.fullmatch("|".join((*_ALWAYS_IGNORED, *layout.ignored)), n)]
     if unknown and not allow_unused:
@@ -120,7 +122,7 @@ def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_u
         tuple(choices.assumed),
         tuple(unused),
         new,
-        read.about | {"converted": {"from": layout.source, "assumed": choices.assumed}},
+        read.about | {"converted": {"from": layout.source, "assumed": choices.assumed, "new": list(new)}},
     )
 
 

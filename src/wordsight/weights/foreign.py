@@ -13,6 +13,7 @@ What a file is decides its content, never its name.
 import json
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -146,7 +147,8 @@ def _open_file(path: Path) -> Foreign:
 
 def _open_pickle(path: Path, mmap: bool) -> Foreign:
     try:
-        with torch.serialization.safe_globals(_STAND_INS):
+        with torch.serialization.safe_globals(_STAND_INS), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles of other protocols, which are then read or refused
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
         raise ModelError(f"{path} {_refusal(str(error))}") from None
@@ -168,7 +170,11 @@ def _refusal(reason: str) -> str:
                 f"asks for {name}, which no weights need: it was refused and nothing in it was executed; "
                 "ask its author for a state dict or safetensors"
             )
-    return f"is not a checkpoint ({' '.join(reason.split())[:120]}): pass a file with a state dict"
+    detail = reason.split("WeightsUnpickler error:", 1)[-1].split("Check the documentation", 1)[0]
+    return (
+        f"is not a checkpoint, or none that torch.save wrote ({' '.join(detail.split())[:120]}): nothing in it was "
+        "executed; pass a file with a state dict"
+    )
 
 
 class _Inert:

@@ -1,6 +1,5 @@
 """Recognizers and vision transformers out of the checkpoints of CLIP4STR, PARSeq and timm."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +12,7 @@ from wordsight.models.config import DecoderConfig, ImageTowerConfig
 from wordsight.models.parseq.model import ParseqConfig
 from wordsight.text import PRESETS, Charset
 from wordsight.weights.choices import Choices, Triple, check_heads
-from wordsight.weights.clip import CLIP4STR, HEAD_CHANNELS, Stated, openai_names, read_clip, square_grid
+from wordsight.weights.clip import CLIP4STR, HEAD_CHANNELS, Stated, input_size, openai_names, read_clip
 from wordsight.weights.tensors import TIMM_BLOCK, State, Tensors, blocks, linear, norm, packed_attention, prefixed
 
 Facts = Mapping[str, Any]
@@ -134,7 +133,9 @@ def read_vit(
     state["positional_embedding"] = where
     if class_token:
         state["class_embedding"] = tensors.take(f"{prefix}cls_token", 1, 1, width)[0, 0]
-    height, width_px = _input_size(positions - int(class_token), (high, wide), size, f"{prefix}pos_embed", choices)
+    stated = (int(size[0]), int(size[1])) if isinstance(size, list | tuple) and len(size) == 2 else None
+    tokens = positions - int(class_token)
+    height, width_px = input_size(tokens, (high, wide), stated, f"{prefix}pos_embed", choices)
     choices.found.append(
         f"image tower: {height}x{width_px}, patches of {high}x{wide}, width {width}, {layers} layers, "
         f"{'a' if class_token else 'no'} class token"
@@ -153,31 +154,6 @@ def read_vit(
         norm_pre=False,
         norm_eps=TIMM_NORM_EPS,
     )
-
-
-def _input_size(tokens: int, patch: tuple[int, int], size: object, source: str, choices: Choices) -> tuple[int, int]:
-    """Height and width in pixels: as said, a square for square patches, or PARSeq's, four times as wide as high."""
-    stated = tuple(map(int, size)) if isinstance(size, list | tuple) and len(size) == 2 else None
-    given = choices.options.size or stated
-    if given:
-        rows, columns = given[0] // patch[0], given[1] // patch[1]
-        if rows * columns != tokens or (rows * patch[0], columns * patch[1]) != given:
-            raise ModelError(
-                f"{source} has {tokens} patches, inputs of {given[0]}x{given[1]} have {rows * columns}: check --size"
-            )
-        return given[0], given[1]
-    if patch[0] == patch[1]:
-        side = square_grid(tokens, source)
-        return side * patch[0], side * patch[1]
-    rows = math.isqrt(tokens * patch[1] // (4 * patch[0]))
-    if rows < 1 or tokens % rows or tokens // rows * patch[1] != 4 * rows * patch[0]:
-        raise ModelError(
-            f"{source} has {tokens} patches of {patch[0]}x{patch[1]}: say the input's height and width with --size"
-        )
-    choices.assumed.append(
-        f"input {rows * patch[0]}x{4 * rows * patch[0]} (four times as wide as high, as PARSeq's; --size)"
-    )
-    return rows * patch[0], 4 * rows * patch[0]
 
 
 @dataclass(frozen=True)

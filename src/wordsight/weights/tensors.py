@@ -16,8 +16,8 @@ State = dict[str, Tensor]
 class Tensors:
     """A checkpoint's tensors by their foreign names. What is wrong is gathered, and said once by `check`.
 
-    A tensor that is missing or has another shape comes as one of the right shape on the meta device, so that mapping
-    goes on and all that is wrong is known at its end.
+    A tensor that is missing, has another shape or no real numbers comes as one of the right shape on the meta device, so
+    that mapping goes on and all that is wrong is known at its end.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], source: str) -> None:
@@ -26,6 +26,7 @@ class Tensors:
         self._taken: set[str] = set()
         self._missing: list[str] = []
         self._misshapen: list[str] = []
+        self._no_weights: list[str] = []
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
@@ -61,12 +62,14 @@ class Tensors:
             self._missing.append(name)
         elif tuple(tensor.shape) != shape:
             self._misshapen.append(f"{name} is {_shape(tensor.shape)}, not {_shape(shape)}")
+        elif not tensor.is_floating_point():
+            self._no_weights.append(f"{name} is {str(tensor.dtype).removeprefix('torch.')}")
         else:
             return tensor
         return torch.empty(shape, device="meta")
 
     def check(self) -> None:
-        """Say what was missing or had the wrong shape.
+        """Say what was missing, had the wrong shape or holds no weights as they are trained.
 
         Raises:
             ModelError: there was something.
@@ -76,6 +79,9 @@ class Tensors:
             problems.append(f"{_count(self._missing, 'tensor')} missing ({some(self._missing)})")
         if self._misshapen:
             problems.append(f"{_count(self._misshapen, 'wrong shape')} ({some(self._misshapen)})")
+        if self._no_weights and not problems:
+            what = f"{_count(self._no_weights, 'tensor')} without floating-point numbers ({some(self._no_weights)})"
+            raise ModelError(f"{self._source}: {what}: get the weights before they were quantised")
         if problems:
             raise ModelError(f"{self._source}: {'; '.join(problems)}: the file is damaged, or another kind of model")
 
