@@ -21,7 +21,11 @@ def test_an_experiment_in_three_files(tmp_path):
     assert "oov.json, oov.md" in done.output
 
 
-def test_what_cannot_be_run_is_said():
+def test_what_cannot_be_run_is_said(tmp_path):
     assert "choose one of dial" in str(run("magic").exception)
     assert "needs scenes of ic15, svt: give --data" in str(run("first-three").exception)
     assert "RECOGNIZER=FOLDER" in str(run("vlm", "--start", "parseq").exception)
+    assert "no recognizer is called 'parsec'" in str(run("vlm", "--recognizer", "parsec").exception)
+    # Nothing that was asked for is quietly left out
+    assert "has no train/NAME/scenes.jsonl" in str(run("vlm", "--data", tmp_path).exception)
+    assert "the recognizers of vlm are parseq" in str(run("vlm", "--start", "crnn=folder").exception)

@@ -55,7 +55,13 @@ def context(
             raise ConfigError(f"--start {one}: give RECOGNIZER=FOLDER")
         pairs.append((which, folder))
     there = sorted(file.parent.name for file in (data / "train").glob("*/scenes.jsonl")) if data else []
+    if data and not there:
+        raise ConfigError(f"{data} has no train/NAME/scenes.jsonl: make them with wordsight data import")
     chosen = experiment(name, there, sets, recognizer, encoder[1:])
+    taking_part = list(dict.fromkeys(arm.recognizer for arm in chosen.arms))
+    for which, _ in pairs:
+        if which not in taking_part:
+            raise ConfigError(f"--start {which}: the recognizers of {name} are {', '.join(taking_part)}")
     settings = Settings(
         steps=steps,
         steps_one=steps_one,

@@ -49,11 +49,13 @@ def experiment(
         encoders: scene encoders besides the first, for `vlm`.
 
     Raises:
-        ConfigError: there is none, it is about rendered scenes alone, or a set is missing.
+        ConfigError: there is none or no such recognizer, it is about rendered scenes alone, or a set is missing.
     """
     if name not in EXPERIMENTS:
         raise ConfigError(f"there is no experiment {name!r}: choose one of {', '.join(EXPERIMENTS)}")
     found = EXPERIMENTS[name]
+    if unknown := [one for one in recognizers if one not in designs.RECOGNIZERS]:
+        raise ConfigError(f"no recognizer is called {unknown[0]!r}: choose of {', '.join(designs.RECOGNIZERS)}")
     if encoders:
         if name != "vlm":
             raise ConfigError("only vlm compares scene encoders: give one --encoder")
