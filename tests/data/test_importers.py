@@ -1,5 +1,6 @@
 """Every data set in its organisers' form. The files in fixtures/ are written by us, with the traps of the real ones."""
 
+import gzip
 import json
 import re
 import shutil
@@ -271,6 +272,33 @@ def test_what_is_no_such_data_set_is_refused_in_one_line(unpack: Unpack, tmp_pat
     (tmp_path / "svt" / "train.xml").write_text("<tagset><image>")
     with pytest.raises(DataError, match="is not XML"):
         imported("svt", tmp_path / "svt")
+
+
+def test_numbers_that_no_picture_has_are_left_out(unpack: Unpack) -> None:
+    root = unpack("lsvt")
+    file = root / "train_full_labels.json"
+    (words,) = json.loads(file.read_text(encoding="utf-8")).values()
+    kept = texts(imported("lsvt", root)[0][0])[1:]
+    for number, reason in ((10**400, "polygon is not numbers"), (1e300, "polygon is far outside any picture")):
+        words[0]["points"][0] = [number, 1]
+        file.write_text(json.dumps({"gt_0": words}), encoding="utf-8")
+        scenes, skipped = imported("lsvt", root)
+        assert (texts(scenes[0]), skipped) == (kept, {reason: 1})
+
+
+def test_broken_files_are_refused_in_one_line(unpack: Unpack) -> None:
+    root = unpack("textocr")
+    file = root / "TextOCR_0.1_train.json"
+    file.write_text(file.read_text(encoding="utf-8").replace('"width": 100', '"width": 1e999'), encoding="utf-8")
+    with pytest.raises(DataError, match=r"not in the form of TextOCR .OverflowError"):
+        imported("textocr", root)
+    root = unpack("hiertext")
+    packed = bytearray(gzip.compress((root / "gt" / "train.jsonl").read_bytes()))
+    packed[20:40] = bytes(20)
+    (root / "gt" / "train.jsonl").unlink()
+    (root / "gt" / "train.jsonl.gz").write_bytes(packed)
+    with pytest.raises(DataError, match="is not JSON"):
+        imported("hiertext", root)
 
 
 def test_the_list_names_licences_and_addresses() -> None:

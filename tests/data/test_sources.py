@@ -2,6 +2,7 @@ import json
 import multiprocessing
 import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import lmdb
@@ -11,6 +12,7 @@ from PIL import Image
 
 from wordsight.data import FolderSource, JoinedSource, LmdbSource, ScenesSource, Source, open_source, read_scenes
 from wordsight.data.folder import natural_key
+from wordsight.data.scenes import write_scenes
 from wordsight.errors import DataError
 
 
@@ -184,12 +186,29 @@ def test_box_jitter_is_a_function_of_seed_and_index(tmp_path: Path) -> None:
         '{"image": "a.png", "words": [{"polygon": [[0, 0], [1, 0], [1, 1]], "text": "x"}]}',
         '{"image": "a.png", "words": [{"polygon": [[0, 0], [1, 0], [1, 1], [0, NaN]], "text": "x"}]}',
         '{"image": "a.png", "words": [{"polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}]}',
+        '{"image": "a.png", "words": [{"polygon": [[0, 0], [1, 0], [1, 1], [0, 1e300]], "text": "x"}]}',
+        f'{{"image": "a.png", "words": [{{"polygon": [[0, 0], [1, 0], [1, 1], [0, {10**400}]], "text": "x"}}]}}',
+        '{"image": "a.png", "words": [{"polygon": [[0, 0], [1, 0], [1, 1], [0, 1]], "text": "\\ud800"}]}',
+        '{"image": "a.png", "words": [], "at": [1e30, 1]}',
+        '{"image": "a.png", "words": [], "at": [1]}',
+        '{"image": 5, "words": []}',
     ],
 )
 def test_a_bad_scene_line_is_refused(tmp_path: Path, line: str) -> None:
     (tmp_path / "scenes.jsonl").write_text('{"image": "a.png", "words": []}\n' + line + "\n")
     with pytest.raises(DataError, match="line 2 is not a scene"):
         read_scenes(tmp_path)
+
+
+def test_a_scene_whose_file_cannot_be_named_is_one_line(tmp_path: Path) -> None:
+    line = '{"image": "a\\u0000.png", "words": []}'
+    (tmp_path / "scenes.jsonl").write_text(line, encoding="utf-8")
+    (scene,) = read_scenes(tmp_path)
+    with pytest.raises(DataError, match="cannot be read"):
+        scene.read()
+    with pytest.raises(DataError, match="is not in Unicode"):
+        write_scenes(tmp_path / "again.jsonl", [replace(scene, image=tmp_path / "\udcff.png")])
+    assert not (tmp_path / "again.jsonl").exists()
 
 
 def test_sources_are_told_apart_by_content(tmp_path: Path) -> None:

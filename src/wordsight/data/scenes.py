@@ -26,6 +26,9 @@ from wordsight.errors import BoxError, ConfigError, DataError, ImageError
 from wordsight.imaging import load_image, rectify
 from wordsight.imaging.geometry import word_height
 
+FAR = 1e6
+"""Pixels. A corner that lies farther out is a mistake: JPEG pictures end at 65,535."""
+
 
 @dataclass(frozen=True, eq=False)
 class SceneWord:
@@ -77,8 +80,9 @@ class Scene:
             with self.image.open("rb") as stream:
                 stream.seek(self.at[0])
                 return stream.read(self.at[1])
-        except OSError as error:
-            raise DataError(f"{self.image}: cannot be read ({error.strerror or error}): check the path") from error
+        except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(f"{self.image}: cannot be read ({reason}): check the path") from error
 
     @cached_property
     def digest(self) -> str:
@@ -172,39 +176,57 @@ def write_scenes(path: Path, scenes: Iterable[Scene]) -> None:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error}): choose another folder") from error
+    except UnicodeEncodeError as error:
+        raise DataError(f"{path}: {error.object[:200]!r} is not in Unicode: give that file another name") from error
 
 
 def scene_from_json(folder: Path, entry: Any, *, data: bytes | None = None) -> Scene:
     """The scene of a line of a `scenes.jsonl` in `folder`.
 
     Raises:
-        ValueError, KeyError, TypeError: it is none.
+        ValueError, LookupError, TypeError, OverflowError: it is none.
     """
     words = []
     for word in entry["words"]:
         polygon = np.asarray(word["polygon"], dtype=np.float64)
-        if polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 4 or not np.isfinite(polygon).all():
-            raise ValueError(f"polygon {word['polygon']} is not four or more [x, y] points")
+        if polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 4 or not (np.abs(polygon) <= FAR).all():
+            raise ValueError(f"polygon {word['polygon']} is not four or more [x, y] points of a picture")
         words.append(
             SceneWord(
                 polygon,
-                str(word["text"]),
+                _unicode(word["text"]),
                 bool(word.get("legible", True)),
-                str(word.get("script", "")),
-                str(word.get("id", "")),
+                _unicode(word.get("script", "")),
+                _unicode(word.get("id", "")),
             )
         )
-    image = folder / entry["image"]
+    if not isinstance(entry["image"], str):
+        raise TypeError("image is not the name of a file")
+    image = folder / _unicode(entry["image"])
     offset = entry.get("at")
     return Scene(
         image,
         tuple(words),
-        str(entry.get("id", image.name)),
-        str(entry.get("dataset", "")),
-        str(entry.get("split", "")),
-        (int(offset[0]), int(offset[1])) if offset else None,
+        _unicode(entry.get("id", image.name)),
+        _unicode(entry.get("dataset", "")),
+        _unicode(entry.get("split", "")),
+        _place(offset) if offset else None,
         data,
     )
+
+
+def _unicode(value: Any) -> str:
+    """As text; halves of surrogate pairs, which JSON can escape, can be written nowhere."""
+    text = str(value)
+    text.encode()
+    return text
+
+
+def _place(offset: Any) -> tuple[int, int]:
+    start, length = int(offset[0]), int(offset[1])
+    if not (0 <= start < 1 << 63 and 0 <= length < 1 << 63):
+        raise ValueError(f"at {offset} is no place in a file")
+    return start, length
 
 
 def read_scenes(path: str | Path) -> list[Scene]:
@@ -221,7 +243,7 @@ def read_scenes(path: str | Path) -> list[Scene]:
             continue
         try:
             scenes.append(scene_from_json(file.parent, json.loads(line)))
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
             raise DataError(f"{file}: line {number} is not a scene ({type(error).__name__}: {error})") from error
     return scenes
 

@@ -176,7 +176,7 @@ class ShardStream:
                         continue
                     line = json.loads(data)
                     scenes.append(scene_from_json(Path(name), line, data=pictures.pop(line["image"])))
-        except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
+        except (tarfile.TarError, EOFError, ValueError, LookupError, TypeError, OverflowError) as error:
             raise DataError(f"{place}: is not a shard of scenes ({type(error).__name__}): pack them again") from error
         if len(scenes) != count:
             raise DataError(f"{place}: holds {len(scenes)} scenes and not {count}: copy it again")

@@ -1,5 +1,6 @@
 """Data sets as their organisers distribute them, to `scenes.jsonl`: a reader each, what all need in `unpacked`."""
 
+import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,7 +102,7 @@ def import_scenes(name: str, files: Unpacked) -> Iterator[Scene]:
     try:
         for scene in DATA_SETS[name].read(files):
             yield replace(scene, dataset=name)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError, csv.Error) as error:
         raise DataError(
             f"{files.root}: not in the form of {DATA_SETS[name].title} ({type(error).__name__}: {error}): "
             "is it that data set, unpacked and not converted?"

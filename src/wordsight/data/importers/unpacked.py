@@ -7,6 +7,7 @@ import json
 import os
 import re
 import unicodedata
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from PIL import Image
 
 from wordsight.data.check import Kind
 from wordsight.data.folder import natural_key
-from wordsight.data.scenes import Scene, SceneWord
+from wordsight.data.scenes import FAR, Scene, SceneWord
 from wordsight.errors import DataError
 
 Points = npt.NDArray[np.float64]
@@ -127,11 +128,14 @@ class Unpacked:
         """
         try:
             polygon = np.array([float(value) for value in points], dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             self.skip("polygon is not numbers", where)
             return None
         if len(polygon) % 2 or len(polygon) < 8 or not np.isfinite(polygon).all():
             self.skip("polygon has fewer than four corners", where)
+            return None
+        if np.abs(polygon).max() > FAR:
+            self.skip("polygon is far outside any picture", where)
             return None
         polygon = polygon.reshape(-1, 2)
         if len(polygon) > 4 and (polygon[0] == polygon[-1]).all():
@@ -289,7 +293,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else decode(path))
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
         raise DataError(f"{path}: is not JSON ({' '.join(str(error).split())}): download it again") from error
 
 
