@@ -189,7 +189,10 @@ def test_widths_that_do_not_fit_are_one_line(clip_folder):
         SceneEncoder.of(ClipterConfig(str(clip_folder), scene_dim=768))
 
 
-@pytest.mark.parametrize("name", ["random:ViT-X:1", "constant:wide", "random:ViT-B-32:x"])
+@pytest.mark.parametrize(
+    "name",
+    ["random:ViT-X:1", "constant:wide", "random:ViT-B-32:x", "constant:0", "constant:9999999", f"random:{10**20}"],
+)
 def test_malformed_names_are_one_line(name):
     with pytest.raises(ConfigError, match="scene encoder"):
         load_encoder(name)
@@ -198,6 +201,20 @@ def test_malformed_names_are_one_line(name):
 def test_folders_that_are_no_encoder_are_one_line(tmp_path):
     with pytest.raises(ModelError, match="readable config"):
         load_encoder(str(tmp_path))
+
+
+def test_folders_with_damage_are_one_line(tmp_path):
+    (tmp_path / "config.json").write_text("5")
+    with pytest.raises(ModelError, match="describes no model"):
+        load_encoder(str(tmp_path))
+    pytest.importorskip("transformers")
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "clip_vision_model", **sizes}))
+    for weights in ("pytorch_model.bin", "model.safetensors"):
+        (tmp_path / weights).write_bytes(b"neither this nor that" * 9)
+        with pytest.raises(ModelError, match="weights cannot be read") as caught:
+            load_encoder(str(tmp_path))
+        assert "\n" not in str(caught.value)
 
 
 def test_resolutions_that_do_not_fit_are_one_line():

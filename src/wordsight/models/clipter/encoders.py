@@ -21,6 +21,8 @@ from wordsight.models.peft.files import fingerprint
 SMALL = ImageTowerConfig(64, 64, (16, 16), width=128, layers=2, heads=4)
 """The tower of `random` without a name: quick enough for a test of everything around it."""
 
+_WIDEST = 1 << 16  # tokens of a constant; a ViT-bigG's are 1664 wide
+
 
 class Encoder(nn.Module):
     """Prepared photos (N, 3, H, W) to all tokens (N, L, width): [CLS] first where `has_cls`, then the grid by rows.
@@ -133,7 +135,10 @@ def load_encoder(name: str, resolution: int | None = None) -> Encoder:
     """
     kind, *rest = name.split(":")
     if kind == "constant" and len(rest) < 2:
-        return ConstantEncoder(_number(rest[0], name) if rest else 768).eval()
+        width = _number(rest[0], name) if rest else 768
+        if not 1 <= width <= _WIDEST:
+            raise ConfigError(f"scene encoder {name!r}: its tokens must be 1 to {_WIDEST} wide")
+        return ConstantEncoder(width).eval()
     if kind == "random" and len(rest) < 3:
         return _random(name, rest, resolution).eval()
     folder = Path(name)
@@ -143,12 +148,14 @@ def load_encoder(name: str, resolution: int | None = None) -> Encoder:
         described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise ModelError(f"{folder} has no readable config.json: it is no scene encoder") from None
+    if not isinstance(described, dict):
+        raise ModelError(f"{folder}/config.json describes no model: it is no scene encoder")
     return (_ours(folder, resolution) if "architecture" in described else _hub(name, resolution)).eval()
 
 
 def _number(text: str, name: str) -> int:
-    if not text.isdigit():
-        raise ConfigError(f"scene encoder {name!r}: {text!r} is no number")
+    if not text.isdigit() or len(text) > 18:  # torch's seeds end at 64 bits
+        raise ConfigError(f"scene encoder {name!r}: {text!r} is no number of at most 18 digits")
     return int(text)
 
 
@@ -203,6 +210,8 @@ def _hub(name: str, resolution: int | None) -> Encoder:
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0][:200]
         raise ModelError(f"no scene encoder is called {name!r}, nor could the hub give one: {reason}") from None
+    except Exception as error:  # damaged weights: safetensors and pickle have classes of their own
+        raise ModelError(f"{name}: its weights cannot be read ({type(error).__name__}): download it again") from error
     try:
         processing, _ = ImageProcessingMixin.get_image_processor_dict(name)
     except (OSError, ValueError):
