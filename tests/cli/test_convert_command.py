@@ -59,6 +59,10 @@ def test_parts_that_are_new_are_said(make, tmp_path, monkeypatch, capfd):
     assert status == 0
     assert "  new, to be trained: projection, visual_decoder" in output
     assert "next: train from it" in output
+    status, _, errors = run(monkeypatch, capfd, "export", tmp_path / "vit", "-o", tmp_path / "pack")
+    assert status == 1
+    assert "its projection and visual_decoder being random: train a recognizer from it first" in errors
+    assert not (tmp_path / "pack").exists()
 
 
 def malice(path, protocol=2):

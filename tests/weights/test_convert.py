@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -403,7 +404,7 @@ def test_towers_for_inputs_that_are_no_square(make, make_state):
     state = make_state(SMALL, make)
     assert converted(state, Options(size=(16, 64))).model.cfg.image.grid == (2, 8)
     for size in ((16, 32), (33, 32), (0, 0)):
-        with pytest.raises(ModelError, match="16 patches.*check --size"):
+        with pytest.raises(ModelError, match=r"16 patches.*check --size"):
             converted(state, Options(size=size))
     name = next(name for name in state if name.endswith("visual.positional_embedding"))
     state[name] = make(19, 128)
@@ -414,9 +415,9 @@ def test_towers_for_inputs_that_are_no_square(make, make_state):
 
 def test_an_option_that_changes_nothing_is_refused(make):
     towers = theirs.openai_clip(SMALL, make)
-    with pytest.raises(ConfigError, match="x is CLIP by open_clip, of which --decoder-heads, --charset says nothing"):
+    with pytest.raises(ConfigError, match="x is CLIP by open_clip, which --decoder-heads, --charset is not for"):
         converted(towers, Options(decoder_heads=2, charset=Charset.preset("36"), heads=2))
-    with pytest.raises(ConfigError, match="--text-heads says nothing"):
+    with pytest.raises(ConfigError, match="--text-heads is not for"):
         converted(theirs.parseq(64, 2, (4, 8), 128, make), Options(text_heads=2))
 
 
@@ -446,7 +447,8 @@ def test_numbers_that_are_no_weights_are_refused(make, dtype):
         (theirs.timm_vit(64, 2, (16, 16), 4, make), "pos_embed"),
     ):
         state[name] = state[name].to(dtype)
-        with pytest.raises(ModelError, match=rf"1 tensor without floating-point numbers \({name} is {str(dtype)[6:]}\)"):
+        said = f"1 tensor without floating-point numbers ({name} is {str(dtype)[6:]})"
+        with pytest.raises(ModelError, match=re.escape(said)):
             converted(state)
 
 

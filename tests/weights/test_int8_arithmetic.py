@@ -1,5 +1,6 @@
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -8,13 +9,18 @@ import onnxruntime
 import pytest
 import torch
 from onnx import parser
+from PIL import Image
+from typer.testing import CliRunner
 
+from wordsight.cli.main import app
 from wordsight.decoding import decode_psm
 from wordsight.errors import ConfigError, ModelError
+from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 from wordsight.runtime import OnnxRecognizer, load_pack
 from wordsight.runtime.pack import MANIFEST
+from wordsight.runtime.sessions import open_session
 from wordsight.weights.export import export_pack
 from wordsight.weights.quantize import to_int8
 
@@ -25,24 +31,31 @@ SOURCE = """<ir_version: 9, opset_import: ["" : 20]>
     { a = MatMul(x, first) b = Gelu(a) c = MatMul(b, second) n = LayerNormalization(c, ones) y = MatMul(n, third) }"""
 
 
-def tower():
+def tower(source=SOURCE):
     """Two products in front of the norm, one of them of what GELU gave, and one behind it."""
-    model = parser.parse_model(SOURCE)
+    model = parser.parse_model(source)
     rng = np.random.default_rng(1)
     for name, shape in {"first": (64, 96), "second": (96, 64), "third": (64, 32)}.items():
         values = rng.normal(size=shape).astype(np.float32) / 8
         model.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones(64, np.float32), "ones"))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(1.702), "slope"))
     return model
+
+
+QUICKGELU = SOURCE.replace("b = Gelu(a)", "l = Mul(a, slope) s = Sigmoid(l) b = Mul(a, s)")
 
 
 def run(model, **inputs):
     return onnxruntime.InferenceSession(model.SerializeToString()).run(None, inputs)[0]
 
 
-def test_products_in_front_of_the_last_norm_become_integer_ones():
-    exact, quick = tower(), tower()
+@pytest.mark.parametrize("source", [SOURCE, QUICKGELU], ids=["gelu", "quickgelu"])
+def test_products_in_front_of_the_last_norm_become_integer_ones(source):
+    exact, quick = tower(source), tower(source)
     assert to_int8(quick) == 2
+    of_levels = [node.input[4] for node in quick.graph.node if node.op_type == "MatMulIntegerToFloat"]
+    assert of_levels == ["quantized.zero.128", "quantized.zero.24"]
     onnx.checker.check_model(quick)
     assert [node.op_type for node in quick.graph.node].count("MatMulIntegerToFloat") == 2
     x = np.random.default_rng(2).normal(size=(3, 4, 64)).astype(np.float32)
@@ -103,6 +116,62 @@ def test_words_in_doubt_are_read_again_in_float32(pack, tmp_path):
     _, passes = some.read_counted(IMAGES)
     _, once = OnnxRecognizer(with_margin(pack, tmp_path / "once", 0.0), "cpu", 1).read_counted(IMAGES)
     assert passes.visual > once.visual
+
+
+@pytest.mark.parametrize("size", [1, 4, 40])
+def test_a_word_is_read_the_same_beside_any_others(pack, tmp_path, size):
+    """Some of them again in float32."""
+    crops = np.random.default_rng(5).normal(size=(40, 3, 16, 32)).astype(np.float32)
+    exact = OnnxRecognizer(replace(pack, quick=None), "cpu", 1).read(crops)
+    middle = float(np.median([reading.margin for reading in exact]))
+    mixed = OnnxRecognizer(with_margin(pack, tmp_path / "some", middle), "cpu", 2)
+    together = mixed.read(crops)
+    parts = [reading for i in range(0, 40, size) for reading in mixed.read(crops[i : i + size])]
+    assert [r.text for r in parts] == [r.text for r in together]
+    assert [r.confidence for r in parts] == pytest.approx([r.confidence for r in together], rel=1e-5)
+    assert [r.margin for r in parts] == pytest.approx([r.margin for r in together], rel=1e-3, abs=1e-5)
+    assert mixed.read(crops[:0]) == []
+
+
+def test_threads_share_a_recognizer_that_hurries(pack):
+    shared = OnnxRecognizer(pack, "cpu", 1)
+
+    def text(image):
+        return shared.read(image[None])[0].text
+
+    expected = [text(image) for image in IMAGES]
+    with ThreadPoolExecutor(6) as threads:
+        for _ in range(5):
+            assert list(threads.map(text, IMAGES)) == expected
+
+
+def test_integers_are_for_the_cpu_alone(pack, monkeypatch):
+    opened = []
+
+    def elsewhere(pack, name, provider, threads):
+        opened.append((pack.graphs[name].file, provider))
+        return open_session(pack, name, "CPUExecutionProvider", threads)
+
+    monkeypatch.setattr("wordsight.runtime.recognizer.choose", lambda *_: "CUDAExecutionProvider")
+    monkeypatch.setattr("wordsight.runtime.onnx.open_session", elsewhere)
+    found = OnnxRecognizer(pack, "cuda", 1).read(IMAGES)
+    assert {provider for _, provider in opened} == {"CUDAExecutionProvider"}
+    assert pack.quick.file not in [file for file, _ in opened]
+    expected = OnnxRecognizer(replace(pack, quick=None), "cpu", 1).read(IMAGES)
+    assert [r.confidence for r in found] == [r.confidence for r in expected]
+
+
+def test_export_names_all_graphs_and_the_pack_reads(model, tmp_path):
+    checkpoint.save(model, tmp_path / "checkpoint")
+    out = ["-o", str(tmp_path / "pack")]
+    result = CliRunner().invoke(app, ["export", str(tmp_path / "checkpoint"), *out, "--int8-arithmetic"])
+    assert result.exit_code == 0, result.output
+    assert "cross.onnx, quick.onnx" in result.output
+    Image.new("RGB", (60, 20), "grey").save(tmp_path / "crop.png")
+    reading = ["read", str(tmp_path / "crop.png"), "--crops", "--model", str(tmp_path / "pack"), "--format", "json"]
+    result = CliRunner().invoke(app, reading)
+    assert result.exit_code == 0, result.output
+    assert '"confidence"' in result.output
 
 
 def test_a_margin_is_the_smallest_lead_of_a_character_or_the_end(pack):

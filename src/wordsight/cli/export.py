@@ -50,6 +50,10 @@ def export(
         raise ModelError(
             f"{checkpoint} holds CLIP's towers, which read nothing yet: train a recognizer from them first"
         )
+    if new := about.get("converted", {}).get("new"):
+        raise ModelError(
+            f"{checkpoint} reads nothing yet, its {' and '.join(new)} being random: train a recognizer from it first"
+        )
     if facts:
         try:
             about |= json.loads(facts.read_text(encoding="utf-8"))
@@ -67,4 +71,5 @@ def export(
         about={"licence": licence or ("not stated" if "converted" in about else "Apache-2.0")} | about,
         scenes=scenes,
     )
-    typer.echo(f"{out}: {', '.join(g.file for g in pack.graphs.values())}, {pack.bytes / 1e6:.1f} MB, verified")
+    graphs = [graph.file for graph in pack.graphs.values()] + ([pack.quick.file] if pack.quick else [])
+    typer.echo(f"{out}: {', '.join(graphs)}, {pack.bytes / 1e6:.1f} MB, verified")

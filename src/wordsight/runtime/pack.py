@@ -25,7 +25,7 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Quick:
-    """A second image graph, quicker and less exact than `image`, with the same inputs and outputs.
+    """A second image graph, on the CPU quicker and less exact than `image`, with the same inputs and outputs.
 
     Words that are read with its help and a `Reading.margin` below `margin` are read again with `image`.
     """

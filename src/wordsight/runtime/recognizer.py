@@ -15,7 +15,7 @@ from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.preprocess import centre_square
 from wordsight.runtime.onnx import OnnxEngine, OnnxGraphs
 from wordsight.runtime.pack import Pack
-from wordsight.runtime.sessions import choose, open_session, processors
+from wordsight.runtime.sessions import PROVIDERS, choose, open_session, processors
 from wordsight.runtime.signatures import SCENE
 from wordsight.text import Charset, Constraint
 
@@ -60,8 +60,9 @@ class OnnxRecognizer:
         if pack.decoding == "psm":
             self._spec: Any = pack.psm
             self._graphs = OnnxGraphs(pack, provider, threads, cross=mode != "visual")
-            # Constraints look at more than the likeliest class: a margin says little then
-            hurry = pack.quick is not None and constraint is None
+            # Constraints look at more than the likeliest class: a margin says little then. Integer products are
+            # quick on the CPU alone: elsewhere they would be sent there and back
+            hurry = pack.quick is not None and constraint is None and provider == PROVIDERS["cpu"]
             self._hurried = self._graphs.hurried() if hurry else None
         else:
             self._spec = pack

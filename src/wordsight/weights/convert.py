@@ -106,7 +106,7 @@ def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_u
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{foreign.path}: what it says of itself cannot be understood ({error})") from None
     if ignored := choices.ignored():
-        raise ConfigError(f"{foreign.path} is {layout.source}, of which {', '.join(ignored)} says nothing: leave it out")
+        raise ConfigError(f"{foreign.path} is {layout.source}, which {', '.join(ignored)} is not for: leave it out")
     unused = tensors.unused()
     unknown = [n for n in unused if not re.fullmatch("|".join((*_ALWAYS_IGNORED, *layout.ignored)), n)]
     if unknown and not allow_unused:
