@@ -40,11 +40,13 @@ def ablate(
     import json
     import sys
 
+    from wordsight.cli.folders import check_folder
     from wordsight.experiments.build import COMPACT, Scale
     from wordsight.experiments.report import plot, to_markdown
     from wordsight.experiments.table import make_table
     from wordsight.experiments.training import Settings
 
+    check_folder(out)
     plain = not (full or real or words or backgrounds or fonts)
     model = model or (COMPACT if plain else "clip4str-tiny")
     scale = Scale(model, large, clip, clip_large, imagenet_1k, imagenet_21k)

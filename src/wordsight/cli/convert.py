@@ -42,9 +42,11 @@ def convert(
     Sizes are read from the tensors. What their shapes do not tell is taken from the file, or assumed, and printed: the
     options above say otherwise. Nothing in the file is executed.
     """
+    from wordsight.cli.folders import check_folder
     from wordsight.weights.choices import Options
     from wordsight.weights.convert import convert
 
+    check_folder(out)
     options = Options(
         heads=heads,
         text_heads=text_heads,

@@ -38,6 +38,7 @@ def export(
     """Write a trained checkpoint as a pack, which needs no PyTorch to run."""
     import json
 
+    from wordsight.cli.folders import check_folder
     from wordsight.errors import ConfigError, ModelError
     from wordsight.models import checkpoint as checkpoints
     from wordsight.weights.encoders import scene_encoder as find_scene_encoder
@@ -45,6 +46,7 @@ def export(
 
     if int8 and float32:
         raise ConfigError("--int8 and --float32 exclude each other: give one")
+    check_folder(out)
     model, about = checkpoints.load(checkpoint)
     if model.architecture == "clip":
         raise ModelError(

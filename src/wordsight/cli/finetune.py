@@ -44,6 +44,7 @@ def finetune(
 
     from rich.console import Console
 
+    from wordsight.cli.folders import check_folder
     from wordsight.errors import ConfigError
     from wordsight.evaluate.report import tables, to_dict, to_html
     from wordsight.train.finetune import Settings, plan_finetuning, run_finetuning
@@ -53,6 +54,9 @@ def finetune(
         raise ConfigError(f"--tower {tower!r} is unknown: choose auto, frozen, lora or full")
     if out.resolve() == start.resolve():
         raise ConfigError(f"--out {out} is the model that you start from: choose another folder")
+    for folder in (out, pack):
+        if folder is not None:
+            check_folder(folder)
     settings = Settings(
         cast("Tower", tower), steps, batch_size, replay, lr, blend, valid_share, workers, seed, tuple(fonts or ())
     )

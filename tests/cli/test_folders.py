@@ -1,0 +1,39 @@
+"""Verbs that fill a folder look at its place before they look at anything else."""
+
+import os
+
+import pytest
+from typer.testing import CliRunner
+
+from wordsight.cli.folders import check_folder
+from wordsight.cli.main import app
+from wordsight.errors import ConfigError
+
+VERBS = (
+    ["convert", "weights.pt", "-o"],
+    ["export", "checkpoint", "-o"],
+    ["finetune", "words", "--from", "checkpoint", "-o"],
+    ["finetune", "words", "--from", "checkpoint", "-o", "out", "--pack"],
+    ["ablate", "peft", "-o"],
+)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: f"{verb[0]} {verb[-1]}")
+@pytest.mark.parametrize("below", ["", "/folder/folder"])
+def test_a_file_where_a_folder_is_to_be(verb, below, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes").write_text("mine")
+    result = CliRunner().invoke(app, [*verb, f"notes{below}"])
+    assert isinstance(result.exception, ConfigError)
+    assert "notes is a file, where a folder is to be written: choose another place" in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
+def test_a_folder_that_may_not_be_written_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write everywhere
+    with pytest.raises(ConfigError, match="cannot be written to"):
+        check_folder(tmp_path / "a" / "b")
+    (tmp_path / "a").mkdir()
+    check_folder(tmp_path / "a" / "b")
+    assert not (tmp_path / "a" / "b").exists()
