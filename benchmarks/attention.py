@@ -10,6 +10,7 @@ another length are passed over (which of their characters was looked for cannot 
 
 import argparse
 import random
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,45 @@ def centres(attention: np.ndarray) -> dict[str, np.ndarray]:
     return {"mean": columns @ middle, "peak": middle[columns.argmax(1)]}
 
 
+@dataclass
+class Measured:
+    """What was read, and for each decoder and kind of centre whether it was near every character and inside its box."""
+
+    words: int = 0
+    right: int = 0
+    passed_over: int = 0
+    hits: dict[tuple[str, str], list[tuple[bool, bool]]] = field(default_factory=dict)
+
+
+def measure(model: str, words: int, seed: int, save: str | None = None) -> Measured:
+    """Render `words` words, read them, compare."""
+    rng = random.Random(seed)
+    book, vocabulary, explain = FontBook(font_index(None)), Vocabulary(()), open_explainer(model)
+    out = Measured()
+    while out.words < words:
+        text = vocabulary.draw(rng)
+        if len(text) not in LENGTHS or " " in text:
+            continue
+        crop, boxes = card(rng, book, text)
+        found = explain(crop)
+        if len(found.result.text) != len(text):
+            out.passed_over += 1
+            continue
+        if save and out.words < 10:
+            Image.fromarray(crop).save(Path(save, f"{out.words}.png"))
+        out.words += 1
+        out.right += found.result.text == text
+        width = (boxes[-1, 1] - boxes[0, 0]) / len(text)
+        for decoder, maps in (("visual", found.visual), ("cross-modal", found.cross)):
+            # a decoder that wrote fewer characters before it was corrected has no map for the rest
+            for what, x in centres(maps[: len(text)]).items() if maps is not None else ():
+                stands = boxes[: len(x)]
+                near = np.abs(x - stands.mean(1)) <= width
+                inside = (stands[:, 0] <= x) & (x <= stands[:, 1])
+                out.hits.setdefault((decoder, what), []).extend(zip(near, inside, strict=True))
+    return out
+
+
 def main() -> None:
     """Render, read, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -66,33 +106,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", help="folder for the first ten crops, to look at")
     options = parser.parse_args()
-    rng = random.Random(options.seed)
-    book, vocabulary, explain = FontBook(font_index(None)), Vocabulary(()), open_explainer(options.model)
-    hits: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
-    words = right = passed_over = 0
-    while words < options.words:
-        text = vocabulary.draw(rng)
-        if len(text) not in LENGTHS or " " in text:
-            continue
-        crop, boxes = card(rng, book, text)
-        found = explain(crop)
-        if len(found.result.text) != len(text):
-            passed_over += 1
-            continue
-        if options.save and words < 10:
-            Image.fromarray(crop).save(Path(options.save, f"{words}.png"))
-        words += 1
-        right += found.result.text == text
-        width = (boxes[-1, 1] - boxes[0, 0]) / len(text)
-        for decoder, maps in (("visual", found.visual), ("cross-modal", found.cross)):
-            # a decoder that wrote fewer characters before it was corrected has no map for the rest
-            for what, x in centres(maps[: len(text)]).items() if maps is not None else ():
-                stands = boxes[: len(x)]
-                near = np.abs(x - stands.mean(1)) <= width
-                inside = (stands[:, 0] <= x) & (x <= stands[:, 1])
-                hits.setdefault((decoder, what), []).extend(zip(near, inside, strict=True))
-    print(f"{words} words, {right} of them read right; {passed_over} others read with another length")
-    for (decoder, what), found_there in hits.items():
+    found = measure(options.model, options.words, options.seed, options.save)
+    print(f"{found.words} words, {found.right} of them read right; {found.passed_over} others read with another length")
+    for (decoder, what), found_there in found.hits.items():
         near, inside = (100 * np.mean(side) for side in zip(*found_there, strict=True))
         print(
             f"{decoder} decoder, {what} of the attention: {near:.1f} % of {len(found_there)} characters within one "

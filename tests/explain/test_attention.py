@@ -1,3 +1,7 @@
+import importlib.util
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +18,8 @@ from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.text.bpe import ClipTokenizer
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def word(text: str) -> np.ndarray:
@@ -102,6 +108,23 @@ def test_the_shipped_pack_looks_from_left_to_right():
         assert np.abs(centres - stands).mean() < 20 / crop.shape[1] * 0.6
     np.testing.assert_allclose(explanation.visual.sum((1, 2)), 1, rtol=1e-5)
     np.testing.assert_allclose(explanation.cross.sum((1, 2)) + explanation.text.sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_shipped_pack_looks_where_characters_stand(monkeypatch):
+    """200 rendered words, as docs/explain.md says: whose boxes are known, of many faces and lengths."""
+    spec = importlib.util.spec_from_file_location("attention", BENCHMARKS / "attention.py")
+    benchmark = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "attention", benchmark)  # where dataclasses look for themselves
+    spec.loader.exec_module(benchmark)
+    found = benchmark.measure("tiny", words=200, seed=0)
+    assert found.right > 170
+    assert set(found.hits) == {(d, c) for d in ("visual", "cross-modal") for c in ("mean", "peak")}
+    for both in found.hits.values():
+        near, inside = np.mean(both, axis=0)
+        assert len(both) > 900
+        assert near >= 0.9
+        assert inside >= 0.8
 
 
 @pytest.mark.slow
