@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from some_scenes import FUSIONS, WIDTH, open_gates, scenes
 from torch import nn
 
 from wordsight.errors import ConfigError
+from wordsight.models import checkpoint
 from wordsight.models.clipter import ClipterConfig, SceneContext
 from wordsight.models.clipter.fusion import Fusion
 from wordsight.models.clipter.gate import Gate
+from wordsight.models.presets import PRESETS
 
 by_every_fusion = pytest.mark.parametrize("kind", FUSIONS)
 
@@ -94,8 +97,29 @@ def test_heads_divide_every_width(width, kind):
     assert fusion(torch.randn(4, 3, width), scenes()).shape == (4, 3, width)
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "clipter.md"
+
+
+def test_the_example_in_the_documentation_runs(tmp_path):
+    cls, cfg = PRESETS["parseq-compact"]
+    recognizer = cls(cfg).eval()
+    checkpoint.save(recognizer, tmp_path / "parseq")
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    for given, ours in (("checkpoints/parseq", str(tmp_path / "parseq")), ("weights/clip-b16-openai", "constant:768")):
+        assert given in example
+        example = example.replace(given, ours)
+    crops = torch.randn(3, 3, cfg.image.height, cfg.image.width_px)
+    names = {"torch": torch, "photo": np.zeros((50, 80, 3), np.uint8), "crops": crops}
+    exec(example, names)
+    alone = recognizer.encode(crops)
+    torch.testing.assert_close(names["memory"], alone)  # gates are closed
+    open_gates(names["recognizer"], 0.5)
+    changed = (names["recognizer"].encode(crops, names["context"]) - alone).abs().amax((1, 2))
+    assert (changed > 1e-3).tolist() == [True, True, False]
+
+
 def test_the_documentation_counts_parameters_right():
-    page = (Path(__file__).parents[2] / "docs" / "clipter.md").read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     for title, changes in {
         "gated attention, k infinite": {},
         "gated attention, finite k": {"kernel": 2},
