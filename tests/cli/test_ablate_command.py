@@ -1,12 +1,14 @@
 import dataclasses
 import json
+import shutil
 
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, ModelError
 from wordsight.experiments import table as tables
 from wordsight.experiments.report import plot
 from wordsight.models import checkpoint
@@ -108,6 +110,22 @@ def test_other_weights_later_keep_what_was_run(ablate, counted, small, tmp_path)
     checkpoint.save(Parseq(vit), tmp_path / "vit")
     ablate("pretraining", "--imagenet-1k", str(tmp_path / "vit"))
     assert counted == ["random", "imagenet-1k"]
+    shutil.copytree(tmp_path / "vit", tmp_path / "moved")
+    ablate("pretraining", "--imagenet-1k", str(tmp_path / "moved"))
+    assert counted == ["random", "imagenet-1k"]
+    torch.manual_seed(17)
+    checkpoint.save(Parseq(vit), tmp_path / "vit")  # other weights in the same place
+    ablate("pretraining", "--imagenet-1k", str(tmp_path / "vit"))
+    assert counted == ["random", "imagenet-1k", "imagenet-1k"]
+
+
+def test_weights_that_are_not_there_are_said_before_anything_is_trained(ablate, counted, tmp_path):
+    for folder in (tmp_path / "nothing", tmp_path):
+        for option in ("--imagenet-21k", "--clip"):
+            result = ablate("pretraining", option, str(folder), code=1)
+            assert isinstance(result.exception, ModelError)
+            assert f"{folder} is not a checkpoint folder" in str(result.exception)
+    assert counted == []
 
 
 def test_a_budget_leaves_rows_for_the_next_call(ablate, counted):

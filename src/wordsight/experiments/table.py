@@ -3,13 +3,13 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, ModelError
 from wordsight.experiments.build import Scale, frozen_layers
 from wordsight.experiments.rows import TABLES, Row
 from wordsight.experiments.statistics import Comparison, compare, mean_and_spread
@@ -112,6 +112,7 @@ def make_table(
 
     Raises:
         ConfigError: there is no such table.
+        ModelError: a folder to start from holds no checkpoint; nothing is trained then.
     """
     if name not in TABLES:
         raise ConfigError(f"there is no table {name!r}: choose one of {', '.join(TABLES)}")
@@ -119,7 +120,8 @@ def make_table(
     cfg = scale.config()
     samples = evaluation(cfg, settings)
     ready = [row for row in rows if scale.missing(row) is None]
-    keys = {row.name: _key(row, scale, cfg, settings) for row in ready}
+    weights = {folder: _weights(folder) for folder in {scale.folder(row) for row in ready} if folder}
+    keys = {row.name: _key(row, scale, cfg, settings, weights) for row in ready}
     files = {(row, seed): out / "runs" / f"{key}-{seed}.json" for row, key in keys.items() for seed in range(seeds)}
     deadline = time.monotonic() + budget
     for seed in range(seeds):
@@ -151,16 +153,34 @@ def _results(rows: Sequence[Row], runs: dict[str, tuple[Run, ...]], scale: Scale
         above = row.name
 
 
-def _key(row: Row, scale: Scale, cfg: Clip4StrConfig, settings: Settings) -> str:
+def _weights(folder: Path) -> str:
+    """A name that changes with what is in a checkpoint folder, not with the folder.
+
+    Raises:
+        ModelError: it is none.
+    """
+    try:
+        with (folder / "model.safetensors").open("rb") as file:
+            return (folder / "config.json").read_text(encoding="utf-8") + file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{folder} is not a checkpoint folder ({error}): give one that was trained or converted"
+        ) from None
+
+
+def _key(row: Row, scale: Scale, cfg: Clip4StrConfig, settings: Settings, weights: Mapping[Path, str]) -> str:
     """A name that changes with all that a training of a row depends on, and with nothing else.
 
-    Rows that come to the same (freezing 3 and 4 of 12 layers where there are 3) share their trainings.
+    Rows that come to the same (freezing 3 and 4 of 12 layers where there are 3) share their trainings. `weights` are
+    those in every folder from which rows start.
     """
+    folder = scale.folder(row)
+    start = weights[folder] if folder else None
     text, image = frozen_layers(row.freeze_text, cfg.text.layers), frozen_layers(row.freeze_image, cfg.image.layers)
     token = row.freeze_text == "token"
     same = {"name": "", "against": "", "freeze_text": "token" if token else text, "freeze_image": image}
     large = scale.large if row.large else None
-    facts = [asdict(row) | same, cfg.to_dict(), large, scale.folder(row), asdict(settings) | {"workers": 0}]
+    facts = [asdict(row) | same, cfg.to_dict(), large, start, asdict(settings) | {"workers": 0}]
     return sha256(json.dumps(_plain(facts), sort_keys=True).encode()).hexdigest()[:12]
 
 
