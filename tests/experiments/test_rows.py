@@ -24,7 +24,7 @@ def scale(monkeypatch, tmp_path):
     torch.manual_seed(0)
     image = ImageTowerConfig(32, 32, patch=(8, 8), width=32, layers=4, heads=2)
     text = TextTowerConfig(49408, context=20, width=24, layers=4, heads=2)
-    checkpoint.save(Clip(ClipConfig(image, text, 24)), tmp_path / "clip")
+    checkpoint.save(Clip(ClipConfig(image, text, 24, mean=(0.4, 0.5, 0.6))), tmp_path / "clip")
     cfg = ParseqConfig(dataclasses.replace(image, norm_pre=False), DecoderConfig(heads=4), 32, small.charset)
     checkpoint.save(Parseq(cfg), tmp_path / "vit")
     return Scale("small", clip=tmp_path / "clip", imagenet_1k=tmp_path / "vit")
@@ -98,7 +98,7 @@ def test_towers_come_from_clip_and_decoders_do_not(scale):
     for name, tensor in clip.items():
         if name != "logit_scale":
             assert torch.equal(state[name], tensor), name
-    assert model.cfg.captions == "clip"
+    assert (model.cfg.captions, model.cfg.mean) == ("clip", (0.4, 0.5, 0.6))
     assert model.cfg.charset == small_config().charset
     torch.manual_seed(2)
     other = build(rows("components")["+ CLIP encoder"], scale).state_dict()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,19 @@ def test_similarities_are_those_of_the_pooled_vectors(clip, picture):
         assert one.probability == pytest.approx(np.exp(logit) / total, abs=1e-5)
 
 
+def test_pictures_are_normalised_as_the_towers_want_it(clip, tmp_path):
+    grey = np.full((32, 48, 3), 51, np.uint8)  # 0.2
+    own = Clip(replace(clip.cfg, mean=(0.5, 0.4, 0.3), std=(0.1, 0.2, 0.3)))
+    expected = (0.2 - torch.tensor([0.5, 0.4, 0.3])) / torch.tensor([0.1, 0.2, 0.3])
+    torch.testing.assert_close(prepare_image(own, grey)[0, :, 7, 7], expected)
+    text = TextTowerConfig(VOCAB_SIZE, context=16, width=24, layers=1, heads=2)
+    cfg = small_config(
+        image=replace(small_config().image, class_token=True), captions="clip", text=text, mean=own.cfg.mean
+    )
+    checkpoint.save(Clip4Str(cfg), tmp_path)
+    assert load_clip(tmp_path).cfg.mean == (0.5, 0.4, 0.3)
+
+
 def test_relevance_of_one_layer_is_its_positive_gradient_times_attention(picture):
     torch.manual_seed(6)
     clip = Clip(ClipConfig(ImageTowerConfig(16, 24, patch=(8, 8), width=8, layers=1, heads=1), TEXT, 24)).eval()
@@ -97,7 +112,8 @@ def test_a_box_outside_the_picture_is_refused(picture, box):
 
 
 def test_the_towers_of_a_recognizer_make_a_clip(clip, tmp_path, picture):
-    recognizer = Clip4Str(small_config(image=IMAGE, text=TEXT, captions="clip", caption_context=12))
+    stats = {"mean": clip.cfg.mean, "std": clip.cfg.std}  # as recognizers that start from CLIP have them
+    recognizer = Clip4Str(small_config(image=IMAGE, text=TEXT, captions="clip", caption_context=12, **stats))
     recognizer.image_tower.load_state_dict(clip.image_tower.state_dict())
     recognizer.text_tower.load_state_dict(clip.text_tower.state_dict())
     checkpoint.save(recognizer, tmp_path)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -59,10 +61,11 @@ def test_a_crop_is_read_the_same_whatever_it_is_read_with(model, clip):
 
 def test_pictures_keep_their_colours(model, clip):
     """Grey of 0.25 is grey of 0.25 to CLIP, in its own normalisation."""
-    recognizer = RerankingRecognizer(model, clip)
+    own = Clip(replace(clip.cfg, mean=(0.5, 0.4, 0.3), std=(0.1, 0.2, 0.3)))
+    recognizer = RerankingRecognizer(model, own)
     images = np.full((1, 3, 32, 128), -0.5, np.float32)  # (0.25 - 0.5) / 0.5
     seen = recognizer._as_clip_sees(images)[0].mean((1, 2))
-    expected = (0.25 - torch.tensor(reranking.MEAN)) / torch.tensor(reranking.STD)
+    expected = (0.25 - torch.tensor([0.5, 0.4, 0.3])) / torch.tensor([0.1, 0.2, 0.3])
     torch.testing.assert_close(seen, expected, rtol=1e-5, atol=1e-5)
 
 

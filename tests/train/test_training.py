@@ -213,6 +213,13 @@ def test_a_run_can_start_from_clip(on_clip, tmp_path):
         assert name == "logit_scale" or torch.equal(state[name], tensor), name
 
 
+def test_a_run_from_clip_normalises_as_it_does(on_clip, tmp_path):
+    towers = Clip(dataclasses.replace(small_clip().cfg, mean=(0.5, 0.4, 0.3), std=(0.1, 0.2, 0.3)))
+    checkpoint.save(towers, tmp_path / "clip")
+    found = starting_model("clip4str-test", tmp_path / "clip").cfg.preprocessing
+    assert (found.mean, found.std) == ((0.5, 0.4, 0.3), (0.1, 0.2, 0.3))
+
+
 def test_clip_of_another_size_is_refused(on_clip, tmp_path):
     checkpoint.save(small_clip(width=64), tmp_path / "clip")
     with pytest.raises(ConfigError, match=r"clip holds towers with width 64, clip4str-test has 32: choose the preset"):

@@ -357,7 +357,7 @@ def test_configuration_files_of_folders(make):
     found = converted(state, facts={"open_clip_config.json": said})
     cfg = found.model.cfg
     assert (cfg.image.heads, cfg.text.heads, cfg.image.activation) == (4, 2, "quickgelu")
-    assert found.about["mean"] == [0.5, 0.4, 0.3]
+    assert (found.model.cfg.mean, found.model.cfg.std) == ((0.5, 0.4, 0.3), (0.1, 0.2, 0.3))
     assert not found.assumed
     said = {
         "vision_config": {"num_attention_heads": 4, "hidden_act": "gelu"},
@@ -371,7 +371,7 @@ def test_configuration_files_of_folders(make):
     assert not found.assumed
     given = converted(theirs.hugging_face(state), Options(heads=8, mean=HALF), facts)
     assert given.model.cfg.image.heads == 8
-    assert given.about["mean"] == list(HALF)
+    assert (given.model.cfg.mean, given.model.cfg.std) == (HALF, (0.1, 0.2, 0.3))
     for damage in (
         {"vision_config": {"layer_norm_eps": 1e-6}},
         {"vision_config": {"hidden_act": "relu"}},
@@ -511,7 +511,7 @@ def test_openai_archive_to_checkpoint_folder(make, tmp_path):
     assert isinstance(model, Clip)
     assert model.cfg == found.model.cfg
     assert about["converted"]["from"] == "CLIP by OpenAI"
-    assert about["mean"] == pytest.approx([0.48145466, 0.4578275, 0.40821073])
+    assert model.cfg.mean == pytest.approx([0.48145466, 0.4578275, 0.40821073])
     assert torch.equal(model.logit_scale, state["logit_scale"].float())
     weights = (folder / "model.safetensors").stat().st_size
     assert weights < 1.01 * sum(t.numel() * 2 for t in state.values()) + 20_000  # half precision stays

@@ -8,7 +8,7 @@ from wordsight.errors import ConfigError
 from wordsight.experiments.rows import Row
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
-from wordsight.models.clip.config import MEAN, STD, VOCAB_SIZE
+from wordsight.models.clip.config import VOCAB_SIZE
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig, clip4str_preset
 from wordsight.models.config import ImageTowerConfig
 from wordsight.models.freezing import freeze
@@ -162,8 +162,8 @@ def _around(cfg: Clip4StrConfig, given: Any, folder: Path | None) -> Clip4StrCon
         decoder=replace(cfg.decoder, heads=heads),
         captions="clip" if clip else "characters",
         caption_context=min(16, towers.text.context),
-        mean=MEAN,
-        std=STD,
+        mean=towers.mean,
+        std=towers.std,
     )
 
 

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from wordsight.errors import ConfigError, ModelError
 from wordsight.explain.attention import record_attention
-from wordsight.imaging import Preprocessing, prepare
+from wordsight.imaging import prepare
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
-from wordsight.models.clip.config import MEAN, STD
+from wordsight.models.clip.config import MEAN
 from wordsight.models.clip4str import Clip4Str
 
 Picture = npt.NDArray[np.uint8]
@@ -54,7 +54,7 @@ def load_clip(folder: str | Path) -> Clip:
             raise ModelError(f"{folder}: its text tower does not read CLIP's tokens: give CLIP's weights")
         if not cfg.image.class_token:
             raise ModelError(f"{folder}: its image tower has no class token: give CLIP's weights")
-        clip = Clip(ClipConfig(cfg.image, cfg.text, cfg.embed_dim))
+        clip = Clip(ClipConfig(cfg.image, cfg.text, cfg.embed_dim, mean=cfg.mean, std=cfg.std))
         clip.load_state_dict(
             {k: v for k, v in model.state_dict().items() if k.startswith(("image_tower.", "text_tower."))}
             | {"logit_scale": torch.tensor(TRAINED_SCALE)}
@@ -67,8 +67,7 @@ def load_clip(folder: str | Path) -> Clip:
 
 def prepare_image(clip: Clip, picture: Picture) -> Tensor:
     """(1, 3, H, W): stretched to the input's size as recognizers do it, since a centre crop would cut words."""
-    size = clip.cfg.image
-    return torch.from_numpy(prepare([picture], Preprocessing(size.height, size.width_px, MEAN, STD)))
+    return torch.from_numpy(prepare([picture], clip.cfg.preprocessing))
 
 
 def match(clip: Clip, picture: Picture, texts: Sequence[str]) -> list[Match]:

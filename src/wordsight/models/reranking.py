@@ -12,7 +12,6 @@ from wordsight.decoding import Char, Floats, Mode, Reading, decode_psm
 from wordsight.decoding.context import InContext, Scenes
 from wordsight.decoding.readings import reading
 from wordsight.errors import ConfigError
-from wordsight.models.clip.config import MEAN, STD
 from wordsight.models.clip.model import Clip
 from wordsight.models.clip.rerank import rerank, sample_readings
 from wordsight.models.clipter.context import SceneContext
@@ -68,12 +67,13 @@ class RerankingRecognizer(TorchRecognizer):
 
     def _as_clip_sees(self, images: Floats) -> Tensor:
         """Prepared crops (B, 3, H, W) in the size and normalisation of the towers."""
-        own, tower = self.preprocessing, self.clip.cfg.image
+        own, wanted = self.preprocessing, self.clip.cfg.preprocessing
         device = self.clip.logit_scale.device
         mean, std, wanted_mean, wanted_std = (
-            torch.tensor(values, device=device)[:, None, None] for values in (own.mean, own.std, MEAN, STD)
+            torch.tensor(values, device=device)[:, None, None]
+            for values in (own.mean, own.std, wanted.mean, wanted.std)
         )
-        size = (tower.height, tower.width_px)
+        size = (wanted.height, wanted.width)
         pixels = torch.from_numpy(images).to(device) * std + mean
         if pixels.shape[2:] != size:
             pixels = F.interpolate(pixels, size, mode="bicubic", antialias=True).clamp(0, 1)

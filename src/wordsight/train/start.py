@@ -8,7 +8,6 @@ from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.charset import config_with_charset, with_charset
 from wordsight.models.clip import Clip
-from wordsight.models.clip.config import MEAN, STD
 from wordsight.models.clip.hub_text import hub_text
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.clipter import insert
@@ -123,4 +122,4 @@ def _with_towers(cfg: Clip4StrConfig, clip: Clip, name: str, folder: Path | None
                 "choose the preset of that size with --model.model"
             )
     image = replace(towers.image, height=cfg.image.height, width_px=cfg.image.width_px, patch=cfg.image.patch)
-    return replace(cfg, image=image, text=towers.text, embed_dim=towers.embed_dim, mean=MEAN, std=STD)
+    return replace(cfg, image=image, text=towers.text, embed_dim=towers.embed_dim, mean=towers.mean, std=towers.std)

@@ -219,8 +219,8 @@ CLIP4STR = Defaults({}, "quickgelu", "as CLIP4STR runs all of its towers")
 
 def read_clip(
     tensors: Tensors, names: Names, said: Stated, defaults: Defaults, choices: Choices
-) -> tuple[State, ClipConfig, Triple, Triple]:
-    """Both towers: their tensors under our names, their configuration, mean and deviation of their input.
+) -> tuple[State, ClipConfig]:
+    """Both towers: their tensors under our names, and their configuration.
 
     Whether all tensors were there is for the caller to check.
     """
@@ -277,8 +277,10 @@ def read_clip(
             vocab_size, context, text_width, text_layers, check_heads(text_heads, text_width, "text-heads"), activation
         ),
         embed_dim,
+        mean=mean,
+        std=std,
     )
-    return prefixed("image_tower.", image) | prefixed("text_tower.", text), config, mean, std
+    return prefixed("image_tower.", image) | prefixed("text_tower.", text), config
 
 
 def _projection(tensors: Tensors, name: str, width: int, embed_dim: int, transposed: bool) -> Any:

@@ -13,7 +13,7 @@ from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.parseq.model import Parseq
-from wordsight.weights.choices import Choices, Options, Triple
+from wordsight.weights.choices import Choices, Options
 from wordsight.weights.clip import (
     HUGGING_FACE,
     IGNORED,
@@ -145,10 +145,10 @@ def _build(read: _Read) -> tuple[torch.nn.Module, tuple[str, ...]]:
 def _clip(names: Names, defaults: Defaults) -> Callable[[Foreign, Tensors, Choices], _Read]:
     def read(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
         by = OPENAI if defaults is OPEN_CLIP and _is_openai(foreign) else defaults
-        state, config, mean, std = read_clip(tensors, names, stated(foreign.facts), by, choices)
+        state, config = read_clip(tensors, names, stated(foreign.facts), by, choices)
         state["logit_scale"] = tensors.take("logit_scale", *_scale_shape(tensors)).reshape(())
         tensors.check()
-        return _Read(Clip, config, state, _preprocessing(mean, std))
+        return _Read(Clip, config, state, {})
 
     return read
 
@@ -156,10 +156,6 @@ def _clip(names: Names, defaults: Defaults) -> Callable[[Foreign, Tensors, Choic
 def _scale_shape(tensors: Tensors) -> tuple[int, ...]:
     """A single number; some versions stored it as one of one."""
     return (1,) if "logit_scale" in tensors and tensors.dimensions("logit_scale") == 1 else ()
-
-
-def _preprocessing(mean: Triple, std: Triple) -> dict[str, Any]:
-    return {"mean": list(mean), "std": list(std)}
 
 
 def _is_openai(foreign: Foreign) -> bool:

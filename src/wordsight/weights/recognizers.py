@@ -35,7 +35,7 @@ def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[Sta
     """CLIP4STR as its authors release it, or as their code trains it."""
     said: Facts = facts.get("hyper_parameters", {})
     names = openai_names("clip_model.visual.", "clip_model.")
-    state, towers, mean, std = read_clip(tensors, names, Stated(), CLIP4STR, choices)
+    state, towers = read_clip(tensors, names, Stated(), CLIP4STR, choices)
     sizes = _decoder_sizes(tensors, "visual_decoder.", "visual_decoder.")
     share_dim = sizes.width == towers.embed_dim
     if not share_dim and sizes.width != towers.image.width:
@@ -65,8 +65,8 @@ def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[Sta
         share_dim=share_dim,
         pooled=bool(said.get("clip_cls_eot_feature", False)),
         cross_steps="visual",
-        mean=mean,
-        std=std,
+        mean=towers.mean,
+        std=towers.std,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wordsight.errors import ConfigError
+from wordsight.imaging import Preprocessing
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig, from_plain
 from wordsight.text import Charset
 
@@ -16,7 +17,7 @@ CONTEXT = 77
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
-"""Statistics of CLIP's training images (RGB, 0 to 1), with which its inputs are normalised."""
+"""Statistics of CLIP's training images (RGB, 0 to 1), with which nearly all CLIPs want their inputs normalised."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,20 @@ class ClipConfig:
     """Both towers and the width `embed_dim` of the space in which they meet.
 
     `charset` is that of a text tower which reads characters, as those of compact recognizers do (`CharTokenizer`); None
-    is CLIP's byte-pair encoding.
+    is CLIP's byte-pair encoding. `mean` and `std` normalise images.
     """
 
     image: ImageTowerConfig
     text: TextTowerConfig
     embed_dim: int
     charset: Charset | None = None
+    mean: tuple[float, float, float] = MEAN
+    std: tuple[float, float, float] = STD
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images become the image tower's input."""
+        return Preprocessing(self.image.height, self.image.width_px, self.mean, self.std)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""

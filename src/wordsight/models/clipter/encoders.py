@@ -88,6 +88,8 @@ class HubEncoder(Encoder):
         self.identity = f"{name}:{fingerprint(vision.state_dict())[:12]}"
         # NaFlex models take a list of patches and the grid's sizes instead of pixels
         self.flexible = "spatial_shapes" in inspect.signature(vision.forward).parameters
+        if self.flexible:
+            vision.embeddings = _OneGrid(vision.embeddings, self.grid)
         native = getattr(config, "image_size", None)
         other = native is not None and _pair(native) != (preprocessing.height, preprocessing.width)
         able = "interpolate_pos_encoding" in inspect.signature(vision.forward).parameters
@@ -118,6 +120,27 @@ class HubEncoder(Encoder):
         there = torch.ones(count, self.cells, dtype=torch.long, device=images.device)
         shapes = torch.tensor(self.grid, device=images.device).expand(count, 2)
         return self.vision(pixel_values=patches, pixel_attention_mask=there, spatial_shapes=shapes).last_hidden_state
+
+
+class _OneGrid(nn.Module):
+    """The embeddings of a NaFlex model where all photos have the same grid.
+
+    Its own make positions anew for every photo of a batch, in a loop, with which no graph can take any number of them.
+    """
+
+    def __init__(self, given: Any, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.patch_embedding = given.patch_embedding
+        side = given.position_embedding_size
+        learnt = given.position_embedding.weight.detach().reshape(side, side, -1)
+        self.positions = nn.Buffer(
+            given.resize_positional_embeddings(learnt, torch.tensor([grid]), max_length=grid[0] * grid[1])
+        )  # (1, cells, D)
+
+    def forward(self, pixel_values: Tensor, spatial_shapes: Tensor) -> Tensor:
+        """Patches (N, cells, high * wide * 3) to embeddings (N, cells, D); the sizes of grids are known."""
+        out: Tensor = self.patch_embedding(pixel_values) + self.positions
+        return out
 
 
 def load_encoder(name: str, resolution: int | None = None) -> Encoder:
@@ -185,10 +208,9 @@ def _ours(folder: Path, resolution: int | None) -> Encoder:
     tower = getattr(model, "image_tower", None)
     if not isinstance(tower, ImageTower):
         raise ConfigError(f"{folder} has no plain image tower: give a CLIP, or a recognizer without adapters")
-    mean, std = (MEAN, STD) if model.architecture == "clip" else (model.cfg.mean, model.cfg.std)
     if resolution is not None:
         tower = tower.resized(_at(tower.cfg, resolution))
-    preprocessing = Preprocessing(tower.cfg.height, tower.cfg.width_px, mean, std)
+    preprocessing = Preprocessing(tower.cfg.height, tower.cfg.width_px, model.cfg.mean, model.cfg.std)
     return TowerEncoder(tower, preprocessing, f"{model.architecture}:{fingerprint(tower.state_dict())[:12]}")
 
 
