@@ -20,6 +20,9 @@ from wordsight.models.clipter.encoders import SMALL, load_encoder, random_encode
 from wordsight.models.clipter.pooling import pool
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
+from wordsight.models.presets import PRESETS
+from wordsight.runtime import OnnxRecognizer
+from wordsight.weights.export import export_pack
 
 TINY = ImageTowerConfig(32, 32, (8, 8), width=16, layers=1, heads=2)
 VISION = {
@@ -283,6 +286,38 @@ def test_tokens_of_the_grid_are_where_they_are_said_to_be(hub_folder):
     encoder(image)
     dark, lit = (x if x.ndim == 3 else x.flatten(2).transpose(1, 2) for x in embedded)
     assert (dark != lit).any(-1)[0].nonzero().flatten().tolist() == [9]
+
+
+@pytest.mark.parametrize("hub_folder", ["siglip 2"], indirect=True)
+@pytest.mark.parametrize("resolution", [None, 48])
+def test_naflex_models_give_what_they_give_by_themselves(hub_folder, resolution):
+    from transformers import AutoModel
+
+    folder = hub_folder[1]
+    encoder = load_encoder(str(folder), resolution)
+    vision = AutoModel.from_pretrained(folder).vision_model.eval()
+    images, (rows, columns) = torch.randn(2, 3, 8 * encoder.grid[0], 8 * encoder.grid[1]), encoder.grid
+    patches = images.unflatten(3, (columns, 8)).unflatten(2, (rows, 8)).permute(0, 2, 4, 3, 5, 1)
+    patches = patches.flatten(3).flatten(1, 2)
+    there, shapes = torch.ones(2, rows * columns, dtype=torch.long), torch.tensor([encoder.grid] * 2)
+    with torch.no_grad():
+        own = vision(pixel_values=patches, pixel_attention_mask=there, spatial_shapes=shapes).last_hidden_state
+        torch.testing.assert_close(encoder(images), own)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hub_folder", ["clip", "siglip 2", "dinov2, registers"], indirect=True)
+def test_vision_models_of_transformers_become_graphs(hub_folder, tmp_path):
+    folder = hub_folder[1]
+    torch.manual_seed(0)
+    cls, cfg = PRESETS["crnn-compact"]
+    model = cls(cfg).eval()
+    insert(model, ClipterConfig(str(folder), resolution=48, kernel=4, scene_dim=16))
+    pack = export_pack(model, tmp_path / "pack", name="told", weights="float32")
+    found, seen = OnnxRecognizer(pack, "cpu", 1), photos((50, 80), (20, 30))
+    wanted = SceneEncoder.of(model.clipter).encode(seen).numpy()
+    for count in (1, 2):
+        np.testing.assert_allclose(found.encode_scenes(seen[:count]), wanted[:count], atol=1e-4)
 
 
 def test_a_model_that_is_nowhere_is_one_line(monkeypatch):
