@@ -245,6 +245,41 @@ class Stepwise(nn.Module):
             stages.cross_refined.append(cross)
         return stages
 
+    def loss(self, images: Tensor, targets: Tensor, orders: Tensor) -> Tensor:
+        """The training objective, order by order: each projects the memory and runs the text tower for itself.
+
+        Args:
+            images: (B, 3, H, W).
+            targets: (B, T + 1) ids [B] label [E] [P]...
+            orders: (K, T + 1), see `draw_orders`.
+        """
+        ids = self.model.tokenizer
+        content, goals = targets[:, :-1], targets[:, 1:]
+        padding = torch.zeros(content.shape, device=images.device)
+        padding = padding.masked_fill((content == ids.pad) | (content == ids.eos), float("-inf"))
+        memory = self.encode(images)
+        total: Tensor = torch.zeros((), device=images.device)
+        count = 0
+        for number, order in enumerate(orders.to(images.device)):
+            if number == 2:  # [E] is learnt from the first two orders only
+                goals = torch.where(goals == ids.eos, ids.pad, goals)
+            said = (goals != ids.pad).sum().item()
+            count += said
+            hidden = torch.zeros(len(order), len(order), device=images.device)
+            for i in range(len(order)):
+                hidden[order[i], order[i + 1 :]] = float("-inf")
+            seen = hidden.masked_fill(torch.eye(len(order), device=images.device).bool(), float("-inf"))
+            both = memory
+            for decoder in (self.visual_decoder, self.cross_decoder):
+                logits = decoder(
+                    content, both, slice(0, len(order) - 1), hidden[:-1, :-1], seen[1:, :-1], padding=padding
+                )
+                wrong = nn.functional.cross_entropy(logits.flatten(0, 1).float(), goals.flatten(), ignore_index=ids.pad)
+                total = total + said * wrong
+                if both is memory:  # the cross-modal branch teaches neither the image tower nor the visual branch
+                    both = torch.cat([memory.detach(), self.text(logits.detach())], dim=1)
+        return total / count
+
 
 class Planted(TorchGraphs):
     """`PsmGraphs` of a model with random weights that write planted words: each call's cost is its own, not its result.

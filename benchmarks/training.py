@@ -1,6 +1,6 @@
 """How near training comes to what the machine can do, and where the rest of the time goes.
 
-    python benchmarks/training.py [--device cuda] [--batch 512] [--steps 30] [--compile]
+    python benchmarks/training.py [--device cuda] [--batch 512] [--steps 30] [--compile] [--released]
 
 For each model: parameters, operations per crop (forward and backward, two for a multiplication with addition, counted
 by PyTorch), steps and crops per second, and the model FLOPs utilisation: operations per second over those of one large
@@ -8,6 +8,10 @@ matrix product, timed in the same run, in bfloat16 on a GPU and in float32 on a 
 time, by their own time. A step is what `wordsight train` does after the batch has arrived: loss, gradients, clipping,
 AdamW; on a GPU under bfloat16 autocast. Crops are noise: what they show costs no time.
 Labels are drawn as for rendering, so batches are as long as in training; `--pool` as in the recipes.
+
+`--released` (with sizes of the paper, `--models clip4str-b16`) times both branches a second time as CLIP4STR's authors
+train them (`stepwise.py`): order by order, a pass of the text tower for each, captions by way of strings, AdamW in more
+than one kernel. Labels, orders and number format are the same.
 """
 
 import argparse
@@ -18,12 +22,14 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 import torch
+from stepwise import Stepwise
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import AdamW
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.parseq.permutations import draw_orders
 from wordsight.synth.vocabulary import Vocabulary
 from wordsight.train.module import compile_parts
 
@@ -62,7 +68,7 @@ def labels(count: int, longest: int) -> list[str]:
     return found
 
 
-def training_step(model: Clip4Str, options: argparse.Namespace, cross: bool) -> Step:
+def training_step(model: Clip4Str, options: argparse.Namespace, cross: bool, released: bool = False) -> Step:
     """Does step number i; after `options.pool` of them labels are the same again."""
     cfg, device, size = model.cfg, torch.device(options.device), options.batch
     texts = labels(options.pool * size, cfg.max_length)
@@ -74,12 +80,19 @@ def training_step(model: Clip4Str, options: argparse.Namespace, cross: bool) -> 
         for i in range(options.pool)
     ]
     on_gpu = device.type == "cuda"
-    optimizer = AdamW(model.param_groups(1e-4, 1.0, 0.05), betas=(0.9, 0.98), eps=1e-6, fused=True)
+    stepwise = Stepwise(model).train().to(device) if released else None
+    parameters = model.param_groups(1e-4, 1.0, 0.05) if stepwise is None else stepwise.parameters()
+    optimizer = AdamW(parameters, lr=1e-4, betas=(0.9, 0.98), eps=1e-6, fused=stepwise is None)
+
+    def loss(i: int) -> torch.Tensor:
+        goals, drawn = targets[i % options.pool], torch.Generator().manual_seed(i)
+        if stepwise is None:
+            return model.loss(images, goals, drawn, cross=cross).total
+        return stepwise.loss(images, goals, draw_orders(goals.shape[1] - 2, cfg.num_permutations, drawn))
 
     def step(i: int) -> None:
         with torch.autocast("cuda", torch.bfloat16) if on_gpu else nullcontext():
-            orders = torch.Generator().manual_seed(i)
-            total = model.loss(images, targets[i % options.pool], orders, cross=cross).total
+            total = loss(i)
         optimizer.zero_grad()
         total.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -147,6 +160,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--pool", type=int, default=1, help="batches that are sorted by length together")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--released", action="store_true")
     parser.add_argument("--rows", type=int, default=10, help="of the profile; 0: none")
     options = parser.parse_args()
     device = torch.device(options.device)
@@ -157,22 +171,24 @@ def main() -> None:
     print(f"; one large matrix product: {top / 1e12:.3g} TFLOP/s\n")
     print("| model | branches | parameters | GFLOP a crop | steps/s | crops/s | of the matrix product | waits |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
-    profiled = []
+    profiled = {}
     for preset in options.models:
         model = Clip4Str(clip4str_preset(preset)).train().to(device)
         if options.compile:
             compile_parts(model)
         millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-        for cross, branches in ((False, "visual"), (True, "both")):
-            step = training_step(model, options, cross)
+        rows = [("visual", False, False), ("both", True, False)]
+        for branches, cross, released in [*rows, ("both, as released", True, True)] if options.released else rows:
+            step = training_step(model, options, cross, released)
             each = operations(step, options.pool) / options.batch
             once = seconds(step, max(options.steps, options.pool), device)
             found = waits(step) if device.type == "cuda" else "-"
             row = [preset, branches, f"{millions:.1f} M", f"{each / 1e9:.2f}", f"{1 / once:.2f}"]
             row += [f"{options.batch / once:.0f}", f"{100 * each * options.batch / once / top:.1f} %", f"{found}"]
             print(f"| {' | '.join(row)} |", flush=True)
-        profiled.append((preset, step))
-    for preset, step in profiled if options.rows else []:
+            if not released:
+                profiled[preset] = step
+    for preset, step in profiled.items() if options.rows else ():
         print(f"\n{preset}, both branches:\n")
         table(step, device, options.rows)
 

@@ -7,6 +7,8 @@ from stepwise_fixture import CASES, FILE, images, load_stepwise, reference, smal
 
 from wordsight.decoding import decode_psm
 from wordsight.models.clip4str.graphs import TorchGraphs
+from wordsight.models.clip4str.loss import losses_of_orders
+from wordsight.models.parseq.permutations import draw_orders
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8])
@@ -42,3 +44,19 @@ def test_deep_decoders_equal_the_reference_before_refinement():
     for image, got in zip(images(), found, strict=True):
         want = until_end(stepwise(torch.from_numpy(image[None]), 0).final[0].numpy())
         np.testing.assert_allclose(got, want, atol=1e-4 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("longest", [1, 3, 9])
+def test_all_orders_at_once_give_the_loss_of_one_after_the_other(longest):
+    model = small_model()
+    words = ["abcdefghi"[: max(1, longest - i)] for i in range(4)]
+    targets = torch.from_numpy(model.tokenizer.encode(words))
+    orders = draw_orders(longest, 6, torch.Generator().manual_seed(0))
+    pictures = torch.from_numpy(images(4))
+    stepwise = load_stepwise().Stepwise(model)
+    one_by_one = stepwise.loss(pictures, targets, orders)
+    at_once = losses_of_orders(model, pictures, targets, orders, cross=True).total
+    assert at_once.item() == pytest.approx(one_by_one.item(), rel=1e-5)
+    shared = [model.image_tower.projection, model.text_tower.projection, model.visual_decoder.head.weight]
+    for a, b in zip(torch.autograd.grad(at_once, shared), torch.autograd.grad(one_by_one, shared), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5 * b.abs().max().item())
