@@ -9,6 +9,7 @@ from wordsight.errors import ImageError
     [
         (ImageError("a.jpg is not an image: convert it"), "wordsight: a.jpg is not an image: convert it\n"),
         (ModuleNotFoundError("No module named 'torch'", name="torch"), "pip install 'wordsight[train]'\n"),
+        (OSError(28, "No space left on device", "out/a.png"), "wordsight: out/a.png: No space left on device\n"),
         (RuntimeError("two\nlines"), "unexpected RuntimeError: two lines (WORDSIGHT_TRACEBACK=1"),
     ],
 )

@@ -65,6 +65,8 @@ def _in_one_line(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed: pip install 'wordsight[train]'"
     text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:  # the disk is full, a file may not be read, ...
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"unexpected {type(error).__name__}: {text} (WORDSIGHT_TRACEBACK=1 shows where; please report it)"
 
 

@@ -50,6 +50,8 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         ModelError: not a checkpoint folder, or its weights do not fit its configuration.
     """
     folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} is not a checkpoint folder, as training and `wordsight convert` write them")
     try:
         config = json.loads((folder / "config.json").read_text())
         if config["format"] != FORMAT:
