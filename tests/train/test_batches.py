@@ -148,6 +148,20 @@ def test_rendered_words_can_be_finished_by_the_device(rendered):
     assert -1 <= batch.images.min() < batch.images.max() <= 1
 
 
+def test_crops_without_text_are_trained_on(rendered):
+    """Or a recognizer would forget to be silent where there is no text."""
+    batches = Batches(
+        Mixture([rendered], [1.0], seed=0, length=2**62),
+        frozenset(),
+        CharTokenizer(Charset.preset("36")),
+        Preprocessing(32, 128),
+        200,
+        1,
+    )
+    targets = batches[0].targets
+    assert 4 <= (targets[:, 1] == batches.tokenizer.eos).sum() <= 40  # 8 % of 200
+
+
 def test_rendered_words_are_the_crops_of_their_source(rendered):
     mixture = Mixture([rendered], [1.0], seed=0, length=2**62)
     batches = Batches(mixture, frozenset(), CharTokenizer(Charset.preset("36")), Preprocessing(32, 128), 24, 1)

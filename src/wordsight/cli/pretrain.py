@@ -115,6 +115,7 @@ def words(
     from wordsight.experiments.build import COMPACT, compact
     from wordsight.experiments.plain import PlainWords
     from wordsight.models.clip4str import clip4str_preset
+    from wordsight.synth.knobs import Knobs
     from wordsight.synth.words import RenderedWords
     from wordsight.train.contrastive import Pretraining, new_clip
     from wordsight.train.contrastive_words import word_clip, word_pairs
@@ -125,7 +126,8 @@ def words(
     def source(number: int) -> PlainWords | RenderedWords:
         if plain:
             return PlainWords(seed=number)
-        return RenderedWords(seed=number, fonts=fonts or None, words=words, backgrounds=backgrounds)
+        knobs = Knobs(empty=0)  # nothing can be paired with no text
+        return RenderedWords(seed=number, fonts=fonts or None, words=words, backgrounds=backgrounds, knobs=knobs)
 
     # Seeds that trainings and tables, which count from 0, do not come to
     first = 2**20 + 2 * seed

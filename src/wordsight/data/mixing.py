@@ -54,7 +54,8 @@ class View:
 class Learnable:
     """An endless `source` with another of its samples in the place of each whose label a recognizer cannot learn.
 
-    Labels are as it learns them, see `data.labels`; which sample stands in is a function of the place alone.
+    Labels are as it learns them, see `data.labels`; which sample stands in is a function of the place alone. An empty
+    label, of a crop without text, can be learnt.
     """
 
     def __init__(self, source: Source, charset: Charset, max_length: int) -> None:
@@ -69,7 +70,8 @@ class Learnable:
         """Which sample of the source is sample i."""
         for attempt in range(_ATTEMPTS):
             place = _hash(i, attempt) % len(self.source) if attempt else i
-            if not rejection(self.source.text(place), self.charset, self.max_length):
+            given = self.source.text(place)
+            if not given or not rejection(given, self.charset, self.max_length):
                 return place
         raise DataError(f"{_ATTEMPTS} labels in a row have nothing that this charset can express: use another")
 
