@@ -1,4 +1,4 @@
-"""A recognizer whose readings CLIP has the last word on (CLIP4STR's released code: `--clip_refine`; spec 2)."""
+"""A recognizer whose readings CLIP has the last word on (CLIP4STR's released code: `--clip_refine`)."""
 
 from dataclasses import replace
 from typing import Any

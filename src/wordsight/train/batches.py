@@ -185,17 +185,18 @@ class Batches(Dataset[Batch]):
         indices, lengths = self._step(step)
         mine = [int(i) for i in indices[part :: self.parts]]
         places = [self.mixture.locate(i) for i in mine]
-        drawn = {source: found for source, _ in places if (found := rendered_words(self.mixture.sources[source]))}
+        sources = {source: self.mixture.sources[source] for source, _ in places}
+        drawn = {number: found for number, source in sources.items() if (found := rendered_words(source))}
         crops, labels, samples, skipped = [], [], [], 0
         shown: list[tuple[SceneView, Box] | None] = []
         for i, (source, number) in zip(mine, places, strict=True):
             if source in drawn:
                 words, place = drawn[source]
-                labels.append(self.mixture.sources[source].text(number))
+                labels.append(sources[source].text(number))
                 samples.append(f"synth/{words.name(place(number))}")
                 shown.append(None)
                 continue
-            sample = self.mixture.sources[source][number]
+            sample = sources[source][number]
             skipped += bool(sample.problem)
             key = (self.mixture.seed, i)
             image, scene = learnt(sample, key, self.augmentation if source in self.augmented else None, self.use)
