@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.detect import between, find_gaps, split_words
+from wordsight.imaging import rectify
 from wordsight.reading.scenes import Scene
 from wordsight.reading.stacks import side_by_side
 from wordsight.reading.windows import Span, windows
@@ -50,6 +51,16 @@ class Strip:
         corners = len(self.polygon) * quarters // 4
         pixels = np.ascontiguousarray(np.rot90(self.pixels, quarters))
         return replace(self, pixels=pixels, polygon=np.roll(self.polygon, -corners, axis=0))
+
+    def levelled(self, climb: float) -> "Strip":
+        """The strip with text made level that climbs from left to right by this share of its height, or falls if < 0.
+
+        What lies between two parallel slopes, without the corners above and below. The polygon stays.
+        """
+        height, width = self.pixels.shape[:2]
+        left, right, depth = (share * height for share in (max(climb, 0.0), max(-climb, 0.0), 1 - abs(climb)))
+        slopes = [(0, left), (width, right), (width, right + depth), (0, left + depth)]
+        return replace(self, pixels=rectify(self.pixels, slopes))
 
     def unstacked(self) -> "Strip | None":
         """The strip with its letters, should they stand one below the other, side by side; None where none do."""
