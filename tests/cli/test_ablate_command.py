@@ -52,6 +52,14 @@ def counted(monkeypatch):
     return trained
 
 
+def test_shapes_cost_the_same_not_the_same_number_of_steps(ablate, tmp_path):
+    found = ablate("shapes", "--steps", "6")
+    steps = {row["name"]: row["seeds"][0]["steps"] for row in found["rows"]}
+    assert steps["patches of 8 x 8, 4 x 16"] > steps["patches of 4 x 8, 8 x 16"] > 0
+    assert {row.get("against") for row in found["rows"]} == {None, "stem, 1 x 32"}
+    assert "| steps |" in (tmp_path / "out" / "shapes.md").read_text()
+
+
 def test_components_run_end_to_end_and_only_once(ablate, counted, tmp_path):
     found = ablate("components")
     assert counted == ["baseline", "+ PSM", "+ recipe", "+ cross-modal branch", "+ large"]
@@ -139,7 +147,7 @@ def test_a_budget_leaves_rows_for_the_next_call(ablate, counted):
 def test_an_unknown_table_is_refused(ablate):
     result = ablate("everything", code=1)
     assert isinstance(result.exception, ConfigError)
-    assert "components, freezing, pretraining, peft" in str(result.exception)
+    assert "components, freezing, pretraining, peft, shapes" in str(result.exception)
 
 
 def test_without_matplotlib_there_is_no_plot(ablate, monkeypatch, tmp_path, caplog):

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from wordsight.errors import ConfigError
 from wordsight.experiments.build import Scale, build, enlarged, frozen_layers
 from wordsight.experiments.plain import LONGEST, PlainWords
 from wordsight.experiments.rows import TABLES, Row
+from wordsight.experiments.shapes import operations
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
 from wordsight.models.clip4str import Clip4Str
@@ -88,6 +90,25 @@ def test_the_large_model_is_wider_and_deeper():
     assert large.image.width / large.image.heads == cfg.image.width / cfg.image.heads
     memory = Clip4Str(large).encode(torch.zeros(1, 3, 32, 128))
     assert memory.shape == (1, 32, 256)
+
+
+def test_shapes_have_the_tokens_in_their_names_and_the_presets_is_the_first():
+    for name, row in rows("shapes").items():
+        if said := re.search(r", (\d+) x (\d+)", name):
+            assert build(row, Scale()).cfg.image.grid == (int(said[1]), int(said[2])), name
+    assert build(rows("shapes")["stem, 1 x 32"], Scale()).cfg == Scale().config()
+    wide, deep = (build(rows("shapes")[n], Scale()).cfg for n in ("wider, half as deep", "narrower, twice as deep"))
+    assert (wide.image.width, wide.image.layers) == (128, 1)
+    assert (deep.image.width, deep.image.layers) == (64, 4)
+    assert wide.embed_dim == deep.embed_dim == 96
+
+
+def test_a_tower_with_more_tokens_costs_more_operations():
+    torch.manual_seed(0)
+    costs = [operations(build(rows("shapes")[f"stem, {grid}"], Scale())) for grid in ("1 x 32", "2 x 32", "8 x 16")]
+    assert costs == sorted(costs)
+    assert 50e6 < costs[0] < 200e6
+    assert costs[2] > 2 * costs[0]
 
 
 def test_towers_come_from_clip_and_decoders_do_not(scale):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from wordsight.errors import ConfigError
 from wordsight.experiments.rows import Row
+from wordsight.experiments.shapes import shaped
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
 from wordsight.models.clip.config import VOCAB_SIZE
@@ -94,6 +95,8 @@ def build(row: Row, scale: Scale) -> Clip4Str:
         cfg = _around(cfg, given, folder)
     if row.small_patches:
         cfg = replace(cfg, image=small_patches(cfg.image, (8, 8) if scale.model == COMPACT else (4, 8)))
+    if row.shape:
+        cfg = shaped(cfg, row.shape)
     if row.permutations:
         cfg = replace(cfg, num_permutations=row.permutations)
     if row.freeze_text == "token":

@@ -15,18 +15,18 @@ def to_markdown(table: Table) -> str:
     lines = [
         f"# {table.name}",
         "",
-        "| row | accuracy | seeds | compared with | difference | at least | parameters | trained | minutes |",
-        "|---|---|---|---|---|---|---|---|---|",
-        *(_line(result) for result in table.results),
+        "| row | accuracy | seeds | compared with | difference | at least | parameters | trained | steps | minutes |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+        *(_line(result, table.settings.steps) for result in table.results),
         "",
         *_notes(table),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _line(result: Result) -> str:
+def _line(result: Result, steps: int) -> str:
     if not result.done:
-        return f"| {result.row.name} | {result.status} | | | | | | | |"
+        return f"| {result.row.name} | {result.status} | | | | | | | | |"
     mean, spread = mean_and_spread(as_array(result.runs))
     accuracy = f"{100 * mean:.1f}" + (f" ± {100 * spread:.1f}" if spread is not None else "")
     against, difference, least = "", "", ""
@@ -39,7 +39,8 @@ def _line(result: Result) -> str:
     one = result.runs[0]
     minutes = sum(run.seconds for run in result.runs) / len(result.runs) / 60
     cells = [result.row.name, accuracy, str(len(result.runs)), against, difference, least]
-    return "| " + " | ".join([*cells, _millions(one.parameters), _millions(one.trainable), f"{minutes:.1f}"]) + " |"
+    cells += [_millions(one.parameters), _millions(one.trainable), str(one.steps or steps), f"{minutes:.1f}"]
+    return "| " + " | ".join(cells) + " |"
 
 
 def _millions(count: int) -> str:

@@ -1,11 +1,13 @@
 """The rows of the paper's tables: each is what differs from a plain training, and with which row it is compared.
 
 Spec sections 3.3 (freezing), 3.5 (few new weights), 3.6 (pre-training), 5.3 (components).
+The shapes of a compact image tower are a question of our own.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
+from wordsight.experiments.shapes import SHAPES, Shape
 from wordsight.models.peft import PeftConfig
 
 Weights = Literal["random", "imagenet-1k", "imagenet-21k", "clip"]
@@ -28,6 +30,7 @@ class Row:
             "token": it is CLIP's token embeddings alone.
         freeze_image: the same of the image tower.
         peft: what trains in the towers' place.
+        shape: of the image tower. Such rows train for as many operations, not steps, as the first shape would.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Row:
     freeze_text: int | Literal["token"] | None = None
     freeze_image: int | None = None
     peft: PeftConfig | None = None
+    shape: Shape | None = None
 
 
 def _components() -> list[Row]:
@@ -106,10 +110,17 @@ def _peft() -> list[Row]:
     return [*rows, Row("full", against="full", weights="clip", two_rates=True)]
 
 
+def _shapes() -> list[Row]:
+    """The visual branch alone, from nothing, each compared with the first at the same cost."""
+    first = next(iter(SHAPES))
+    return [Row(name, against=first, weights="random", shape=shape) for name, shape in SHAPES.items()]
+
+
 TABLES: dict[str, list[Row]] = {
     "components": _components(),
     "freezing": _freezing(),
     "pretraining": _pretraining(),
     "peft": _peft(),
+    "shapes": _shapes(),
 }
 """Every table by name."""

@@ -180,7 +180,8 @@ def _key(row: Row, scale: Scale, cfg: Clip4StrConfig, settings: Settings, weight
     token = row.freeze_text == "token"
     same = {"name": "", "against": "", "freeze_text": "token" if token else text, "freeze_image": image}
     large = scale.large if row.large else None
-    facts = [asdict(row) | same, cfg.to_dict(), large, start, asdict(settings) | {"workers": 0}]
+    kept = {name: value for name, value in asdict(row).items() if name != "shape" or value}  # came later
+    facts = [kept | same, cfg.to_dict(), large, start, asdict(settings) | {"workers": 0}]
     return sha256(json.dumps(_plain(facts), sort_keys=True).encode()).hexdigest()[:12]
 
 

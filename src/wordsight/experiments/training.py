@@ -17,6 +17,7 @@ from wordsight.evaluate import Protocol
 from wordsight.experiments.build import Scale, build
 from wordsight.experiments.plain import PlainData, PlainWords
 from wordsight.experiments.rows import Row
+from wordsight.experiments.shapes import operations
 from wordsight.imaging import prepare
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.freezing import trainable
@@ -77,6 +78,7 @@ class Run:
         trainable: those of them that trained.
         loss: of the last step.
         seconds: of the training alone.
+        steps: of the training. 0: as the settings say (files of earlier versions).
     """
 
     seed: int
@@ -85,6 +87,7 @@ class Run:
     trainable: int
     loss: float
     seconds: float
+    steps: int = 0
 
 
 def run(row: Row, scale: Scale, settings: Settings, seed: int, samples: Sequence[Sample], bar: bool = False) -> Run:
@@ -109,14 +112,18 @@ def run(row: Row, scale: Scale, settings: Settings, seed: int, samples: Sequence
             part.requires_grad_(False)
     unused = ("text_tower.", "cross_decoder.") if not row.cross else ()
     parameters = sum(p.numel() for n, p in module.model.named_parameters() if not n.startswith(unused))
+    steps = settings.steps
+    if row.shape:
+        steps = round(steps * operations(Clip4Str(scale.config())) / operations(module.model))
+        torch.manual_seed(seed)
     began = time.perf_counter()
-    trainer = _fit(module, _data(module.model.cfg, settings, seed), settings.steps, bar)
+    trainer = _fit(module, _data(module.model.cfg, settings, seed), steps, bar)
     seconds = time.perf_counter() - began
     loss = float(trainer.callback_metrics["train/loss"])
     model = module.model.eval().to(trainer.strategy.root_device)  # where it trained; Lightning has taken it away
     right = read(model, row.cross, samples)
     marks = "".join("1" if r else "0" for r in right)
-    return Run(seed, marks, parameters, trainable(module.model), round(loss, 4), round(seconds, 1))
+    return Run(seed, marks, parameters, trainable(module.model), round(loss, 4), round(seconds, 1), steps)
 
 
 def _data(cfg: Clip4StrConfig, settings: Settings, seed: int) -> lightning.LightningDataModule:
