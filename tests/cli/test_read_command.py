@@ -72,7 +72,7 @@ def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[di
             "max_pixels": 100_000_000,
             "min_confidence": None,
             "batch_size": 32,
-            "mode": "full",
+            "mode": "adaptive",
             "allow": None,
             "pattern": None,
             "lexicon": None,

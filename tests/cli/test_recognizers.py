@@ -51,7 +51,7 @@ def test_packs_read_crops_as_a_reader_does(toy_pack: Path) -> None:
     ours = open_crop_reader(str(toy_pack), threads=1)
     words = Reader(toy_pack, threads=1).read_crops(crops)
     assert ours.read(crops) == [(word.text, word.confidence) for word in words]
-    assert ours.settings == {"threads": 1, "provider": "CPUExecutionProvider", "mode": "full"}
+    assert ours.settings == {"threads": 1, "provider": "CPUExecutionProvider", "mode": "adaptive"}
 
 
 def test_packs_decode_as_they_are_told(toy_pack: Path) -> None:

@@ -3,8 +3,10 @@ import pytest
 from greedy_reference import decode_one
 from random_graphs import RandomGraphs
 
-from wordsight.decoding import Passes, PsmSpec, decode_psm, read_psm
-from wordsight.text import CharCaptions, Charset, CharTokenizer
+from wordsight.decoding import Passes, PsmSpec, decode_psm, psm, read_psm
+from wordsight.decoding.constrained import read_constrained
+from wordsight.decoding.rules import log_softmax
+from wordsight.text import CharCaptions, Charset, CharTokenizer, Constraint
 
 TOKENIZER = CharTokenizer(Charset("small", "abcdefghij"))
 MAX_LENGTH = 24  # above the length of the first draft
@@ -121,3 +123,43 @@ def test_finished_rows_leave_the_batch():
 def test_no_images():
     graphs = RandomGraphs(TOKENIZER, MAX_LENGTH)
     assert read_psm(graphs, graphs.images(0), SPEC) == ([], Passes(0, 0, 0))
+
+
+def test_adaptively_only_doubtful_words_are_spell_checked(graphs, images, monkeypatch):
+    full = decode(graphs, images, mode="full").logits
+    visual = decode(graphs, images, mode="visual").logits
+    means = np.array([np.exp(log_softmax(x).max(axis=1).mean()) for x in visual])
+    sure = float(np.median(means))
+    monkeypatch.setattr(psm, "SURE", sure)
+    found = decode(graphs, images, mode="adaptive")
+    for mean, got, checked, unchecked in zip(means, found.logits, full, visual, strict=True):
+        np.testing.assert_allclose(got, checked if mean < sure else unchecked, atol=1e-4)
+    assert any(len(a) != len(b) or not np.allclose(a, b) for a, b in zip(found.logits, full, strict=True))
+
+
+@pytest.mark.parametrize(("sure", "as_in"), [(0.0, "visual"), (1.1, "full")])
+def test_at_its_ends_adaptive_is_visual_or_full(graphs, images, monkeypatch, sure, as_in):
+    monkeypatch.setattr(psm, "SURE", sure)
+    found, expected = decode(graphs, images, mode="adaptive"), decode(graphs, images, mode=as_in)
+    assert found.passes == expected.passes
+    for got, want in zip(found.logits, expected.logits, strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-4)
+
+
+def test_a_sure_model_needs_no_spell_checker():
+    graphs = Sure(TOKENIZER, MAX_LENGTH)
+    readings, passes = read_psm(graphs, graphs.images(8), SPEC, mode="adaptive")
+    assert [r.text for r in readings] == list(Sure.words) * 2
+    assert passes == Passes(visual=3, cross=0, text=0)
+
+
+def test_under_a_constraint_all_is_spell_checked(graphs, images, monkeypatch):
+    monkeypatch.setattr(psm, "SURE", 0.0)
+    rule = Constraint.allow("abc", TOKENIZER)
+    full = read_constrained(graphs, images, SPEC, rule, mode="full")
+    visual = read_constrained(graphs, images, SPEC, rule, mode="visual")
+    adaptive = read_constrained(graphs, images, SPEC, rule, mode="adaptive")
+    free = [r.text for r in read_psm(graphs, images, SPEC, mode="visual")[0]]
+    bound = [i for i, text in enumerate(free) if set(text) - set("abc")]
+    assert [adaptive[i].text for i in bound] == [full[i].text for i in bound]
+    assert [full[i].text for i in bound] != [visual[i].text for i in bound]

@@ -90,7 +90,7 @@ def _read(pack: "Pack", samples: Sequence["Sample"], device: str, threads: int |
     from wordsight.reader import Reader
     from wordsight.runtime import OnnxRecognizer
 
-    reader = Reader.of(OnnxRecognizer(pack, device, threads))
+    reader = Reader.of(OnnxRecognizer(pack, device, threads, mode="adaptive"))
     words = []
     starts = range(0, len(samples), BATCH)
     for start in progress(starts, len(starts), f"temperature {pack.temperature:.3f}"):

@@ -47,7 +47,7 @@ def evaluate(
     limit: int | None = typer.Option(None, min=1, help="Only the first samples (or scenes) of each data set."),
     threads: int | None = typer.Option(None, min=1, help="Threads of the engine; default: as many as processors."),
     batch_size: int = typer.Option(32, min=1, help="Crops that are read at once."),
-    mode: Mode = typer.Option(Mode.full, help="How a pack decodes, as in `wordsight read`."),
+    mode: Mode = typer.Option(Mode.adaptive, help="How a pack decodes, as in `wordsight read`."),
     scene: str | None = typer.Option(
         None,
         metavar="CONTROL",

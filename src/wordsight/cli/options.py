@@ -16,6 +16,7 @@ class Device(StrEnum):
 class Mode(StrEnum):
     """How a recognizer decodes."""
 
+    adaptive = "adaptive"
     full = "full"
     visual = "visual"
     parallel = "parallel"

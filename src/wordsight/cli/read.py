@@ -61,8 +61,12 @@ def read(
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; by default all.")] = None,
     device: Annotated[Device, typer.Option(help="What the recognizer runs on.")] = Device.auto,
     mode: Annotated[
-        Mode, typer.Option(help="full, or quicker: visual (no spell check) or parallel (one pass, then refined).")
-    ] = Mode.full,
+        Mode,
+        typer.Option(
+            help="adaptive (spell check where in doubt), full (everywhere, as in the paper), visual (nowhere) or "
+            "parallel (one pass, then refined)."
+        ),
+    ] = Mode.adaptive,
     context: Annotated[
         bool | None,
         typer.Option(

@@ -69,7 +69,7 @@ class SceneReader(Protocol):
 
 
 def open_crop_reader(
-    model: str, threads: int | None = None, mode: "Mode" = "full", **scenes: Any
+    model: str, threads: int | None = None, mode: "Mode" = "adaptive", **scenes: Any
 ) -> "CropReader | OurReader":
     """The recognizer called `rapidocr` or `tesseract`, else the pack or the checkpoint `model`, an `OurReader`.
 
@@ -86,7 +86,7 @@ def open_crop_reader(
 
 
 def open_scene_reader(
-    model: str, threads: int | None = None, mode: "Mode" = "full", **scenes: Any
+    model: str, threads: int | None = None, mode: "Mode" = "adaptive", **scenes: Any
 ) -> "SceneReader | OurReader":
     """The whole of RapidOCR, or a reader with the pack or the checkpoint `model`.
 
@@ -128,7 +128,7 @@ class OurReader:
         self,
         model: str,
         threads: int | None = None,
-        mode: "Mode" = "full",
+        mode: "Mode" = "adaptive",
         *,
         encoder: str | None = None,
         untrained: int | None = None,

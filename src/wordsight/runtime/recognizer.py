@@ -28,7 +28,8 @@ class OnnxRecognizer:
         device: "cpu", "cuda", "coreml" or "openvino" (an error if it cannot be had), or "auto": CUDA where it works,
             else the CPU.
         threads: Threads of one graph run; None for as many as there are processors for this process.
-        mode: How it decodes: "full", "visual" or "parallel", see `read_psm`. Kinds other than `psm` know "full" alone.
+        mode: How it decodes: "full", "adaptive", "visual" or "parallel", see `read_psm`. Kinds other than `psm` have
+            one way alone, which the first two mean.
         refine_iters: Refinements (of `iterative` packs: corrections); None for what the pack says.
         constraint: What may be read, in the pack's own characters; `psm` packs alone.
 
