@@ -290,7 +290,7 @@ class Reader:
                 problems.append(f"box {number}: {error}")
         told = self._told(strips, image, context)
         attempts = read_strips(
-            told, self._recognize, split=False, again=lambda strip: [*upside_down(strip), *sloping(strip)]
+            told, self._recognize, split=False, again=lambda attempt: [*upside_down(attempt), *sloping(attempt)]
         )
         found = [self._sure([one_word(attempt)], 0.0) for attempt in attempts]
         return [Line(each, each[0].polygon) for each in found if each], problems

@@ -73,6 +73,17 @@ def test_a_sure_one_is_not() -> None:
     assert (one_word(attempt).text, read.looks) == ("level", [1])
 
 
+def test_where_nothing_is_read_no_slope_is_looked_for() -> None:
+    looks: list[int] = []
+
+    def read(crops: Sequence[Look]) -> list[Reading]:
+        looks.append(len(crops))
+        return [Reading("", 0.5)] * len(crops)
+
+    (attempt,) = read_strips([_strip(0.25)], read, split=False, again=sloping)
+    assert (one_word(attempt).text, looks) == ("", [1])
+
+
 def test_lines_of_a_detector_are_turned_round_instead() -> None:
     read = Level()
     (attempt,) = read_strips([_strip(0.25)], read, split=False, again=upside_down)
@@ -82,5 +93,6 @@ def test_lines_of_a_detector_are_turned_round_instead() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2)])
 def test_boxes_of_a_few_pixels_are_read_too(size: tuple[int, int]) -> None:
     strip = Strip(np.zeros((*size, 3), np.uint8), _strip(0.0).polygon)
-    (attempt,) = read_strips([strip], lambda looks: [Reading("", 0.5)] * len(looks), split=False, again=sloping)
-    assert one_word(attempt).text == ""
+    doubtful = Reading("?", 0.1, (Char("?", 0.2),))
+    (attempt,) = read_strips([strip], lambda looks: [doubtful] * len(looks), split=False, again=sloping)
+    assert one_word(attempt).text == "?"

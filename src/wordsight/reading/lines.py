@@ -23,7 +23,9 @@ ReadCrops = Callable[[list[Look]], list[Reading]]
 # stands on its head, too ("1010H" for Hotel: 0.94). Against 0.8 it takes 4 % more time, and on 60 training scenes reads
 # the same words.
 _DOUBTFUL = 0.95
-# How far text that climbs or falls does so, as a share of its box's height.
+# How far text that climbs or falls does so, as a share of its box's height. Of 767 held-out training words 82.0 % were
+# read as they stand, 83.8 with slopes of 0.15, 85.0 with 0.25, 84.9 with 0.35; 85.3 with 0.2 and 0.35, at 2 looks each
+# in place of 1.5. Lines of a detector lie along their text: on 120 training scenes nothing was gained (63.5 for 63.5).
 _SLOPE = 0.25
 _LEGIBLE = 4  # pixels; on fewer there are no slopes to be seen
 # By how much another way up must be better than the one in which the picture shows the box. In a tall one that has no
@@ -63,7 +65,7 @@ class Attempt:
 
 
 def read_strips(
-    strips: Sequence[Strip], read: ReadCrops, *, split: bool, again: Callable[[Strip], list[Strip]]
+    strips: Sequence[Strip], read: ReadCrops, *, split: bool, again: Callable[[Attempt], list[Strip]]
 ) -> list[Attempt]:
     """Reads every strip in the way in which it is read most surely.
 
@@ -74,24 +76,25 @@ def read_strips(
         strips: boxes as the picture shows them.
         read: called at most twice, each time with all crops there are.
         split: whether the strips are lines, to be split into words.
-        again: in which ways a doubtful strip is read then.
+        again: in which ways a strip is read then, given what it says as it stands.
     """
     ways = [_ways(strip) if strip.is_tall else [strip] for strip in strips]
     best = [_best(attempts) for attempts in _attempts(ways, read, split)]
     doubtful = [i for i, attempt in enumerate(best) if not strips[i].is_tall and attempt.mean < _DOUBTFUL]
-    for i, attempts in zip(doubtful, _attempts([again(strips[i]) for i in doubtful], read, split), strict=True):
+    for i, attempts in zip(doubtful, _attempts([again(best[i]) for i in doubtful], read, split), strict=True):
         best[i] = _best([best[i], *attempts])
     return best
 
 
-def upside_down(strip: Strip) -> list[Strip]:
+def upside_down(attempt: Attempt) -> list[Strip]:
     """Text that stands on its head."""
-    return [strip.turned(2)]
+    return [attempt.strip.turned(2)]
 
 
-def sloping(strip: Strip) -> list[Strip]:
-    """Text that climbs or falls in a box along the picture's edges."""
-    if min(strip.pixels.shape[:2]) < _LEGIBLE or len(strip.polygon) != 4:
+def sloping(attempt: Attempt) -> list[Strip]:
+    """Text that climbs or falls in a box along the picture's edges. Where none is seen, no slope is looked for."""
+    strip = attempt.strip
+    if not attempt.length or min(strip.pixels.shape[:2]) < _LEGIBLE or len(strip.polygon) != 4:
         return []
     return [strip.levelled(_SLOPE), strip.levelled(-_SLOPE)]
 
