@@ -95,7 +95,7 @@ def test_modes_differ(model, images):
 
 
 def test_unknown_mode(pack):
-    with pytest.raises(ConfigError, match="choose one of full, visual, parallel"):
+    with pytest.raises(ConfigError, match="choose one of adaptive, full, visual, parallel"):
         OnnxRecognizer(pack, "cpu", 1, mode="quick")
     with pytest.raises(ConfigError, match="choose 0 or more"):
         OnnxRecognizer(pack, "cpu", 1, refine_iters=-1)
