@@ -88,6 +88,14 @@ def test_upside_down_is_only_tried_for_doubtful_lines(board: Board) -> None:
     assert board.reader.batches == [6, 1]
 
 
+def test_doubtful_boxes_of_the_users_own_may_also_slope(board: Board) -> None:
+    board.put("OPEN", 400, 40, turn=2)
+    reader = _reader(board)
+    found = reader.read(board.image), reader.read(board.image, [_rectangle(400, 40, 80, 30)])
+    assert [word.text for photo in found for word in photo.words] == ["OPEN", "OPEN"]
+    assert board.reader.batches == [1, 1, 1, 3]  # upside down; upside down, climbing and falling
+
+
 def test_crops_of_a_photo_are_batched_together(board: Board) -> None:
     for k in range(10):
         board.put("EXIT", 40, 10 + 45 * k)

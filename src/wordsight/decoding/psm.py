@@ -144,10 +144,12 @@ def decode_memories(
     for i in range(refine_iters):
         drafts.append(passes.refine(visual, drafts[-1], positions, whole and alone and i + 1 == refine_iters))
     final = drafts[-1]
+    if kv_cross is None or mode == "visual":
+        return Decoded(final, Passes(visual.passes, 0, 0))
     # Under a rule even what is wrong looks sure; a loss is that of the whole model
     adaptive = mode == "adaptive" and rule is None and not whole
     unsure = [i for i, x in enumerate(final) if not adaptive or _mean_probability(x) < SURE]
-    if kv_cross is None or alone or not unsure:
+    if not unsure:
         return Decoded(final, Passes(visual.passes, 0, 0))
 
     if spec.captions is None:

@@ -30,7 +30,8 @@ class Row:
             "token": it is CLIP's token embeddings alone.
         freeze_image: the same of the image tower.
         peft: what trains in the towers' place.
-        shape: of the image tower. Such rows train for as many operations, not steps, as the first shape would.
+        shape: of the image tower. Such rows train for as many operations as the steps asked for take with the
+            preset's own tower.
     """
 
     name: str

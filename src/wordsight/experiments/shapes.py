@@ -1,4 +1,4 @@
-"""Shapes of a compact image tower, and what a training of each may cost: as many operations as with the first."""
+"""Shapes of a compact image tower, and the operations that a training step of each takes."""
 
 from dataclasses import dataclass, replace
 
@@ -31,17 +31,17 @@ class Shape:
     layers: float = 1.0
 
 
-ONE_ROW = ((1, 2, 2), (2, 2, 2), (3, 2, 1), (6, 2, 1), (6, 2, 1))
+_ONE_ROW = ((1, 2, 2), (2, 2, 2), (3, 2, 1), (6, 2, 1), (6, 2, 1))
 """To 1 x 32 tokens."""
 
 SHAPES: dict[str, Shape] = {
-    "stem, 1 x 32": Shape(ONE_ROW),
-    "wider, half as deep": Shape(ONE_ROW, width=4 / 3, layers=1 / 2),
-    "narrower, twice as deep": Shape(ONE_ROW, width=2 / 3, layers=2.0),
-    "stem, 2 x 32": Shape(ONE_ROW[:4]),
+    "stem, 1 x 32": Shape(_ONE_ROW),
+    "wider, half as deep": Shape(_ONE_ROW, width=4 / 3, layers=1 / 2),
+    "narrower, twice as deep": Shape(_ONE_ROW, width=2 / 3, layers=2.0),
+    "stem, 2 x 32": Shape(_ONE_ROW[:4]),
     "stem, 4 x 16": Shape(((1, 2, 2), (3, 2, 2), (6, 2, 2))),
     "stem, 8 x 16": Shape(((1, 2, 2), (3, 2, 2), (6, 1, 2))),
-    "stem, 1 x 48 of 48 x 192": Shape((*ONE_ROW[:4], (6, 3, 1)), size=(48, 192)),
+    "stem, 1 x 48 of 48 x 192": Shape((*_ONE_ROW[:4], (6, 3, 1)), size=(48, 192)),
     "patches of 8 x 8, 4 x 16": Shape(patch=(8, 8)),
     "patches of 4 x 8, 8 x 16": Shape(patch=(4, 8)),
 }
