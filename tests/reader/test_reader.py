@@ -88,14 +88,6 @@ def test_upside_down_is_only_tried_for_doubtful_lines(board: Board) -> None:
     assert board.reader.batches == [6, 1]
 
 
-def test_doubtful_boxes_of_the_users_own_may_also_slope(board: Board) -> None:
-    board.put("OPEN", 400, 40, turn=2)
-    reader = _reader(board)
-    found = reader.read(board.image), reader.read(board.image, [_rectangle(400, 40, 80, 30)])
-    assert [word.text for photo in found for word in photo.words] == ["OPEN", "OPEN"]
-    assert board.reader.batches == [1, 1, 1, 3]  # upside down; upside down, climbing and falling
-
-
 def test_crops_of_a_photo_are_batched_together(board: Board) -> None:
     for k in range(10):
         board.put("EXIT", 40, 10 + 45 * k)
@@ -171,15 +163,15 @@ def test_tall_crops_are_turned(cards: CardReader) -> None:
 
 
 def test_crops_are_read_once_unless_they_are_doubtful_or_tall(cards: CardReader) -> None:
-    """Photos try doubtful lines upside down; of crops two slopes are tried instead."""
+    """Photos try doubtful lines upside down; crops do not, and of these none climbs or falls."""
     pixels = card(cards, "EXIT", 80, 30)
     cards.batches.clear()
     _reader(Board(cards)).read_crops([pixels, pixels])
     assert cards.batches == [2]
     _reader(Board(cards)).read_crops([pixels, np.rot90(pixels, 2)])
-    assert cards.batches == [2, 2, 2]
+    assert cards.batches == [2, 2]
     _reader(Board(cards)).read_crops([pixels, np.rot90(pixels)])
-    assert cards.batches == [2, 2, 2, 4]
+    assert cards.batches == [2, 2, 4]
 
 
 def test_bad_crop_is_an_error_in_its_place(cards: CardReader, tmp_path: Path) -> None:
