@@ -74,7 +74,7 @@ def test_all_recipes_are_tested():
     tested = test_recipe_of_an_official_size.pytestmark[0].args[1]
     assert sorted(case[0] for case in tested) == [path.stem for path in OFFICIAL]
     assert len(SECOND_STAGE) == 6
-    compact = ["gpu-anneal", "real", "small", "tiny", "tiny-anneal", "tiny-gpu"]
+    compact = ["gpu-anneal", "real", "small", "tiny", "tiny-anneal", "tiny-deep", "tiny-gpu"]
     assert sorted(path.stem for path in RECIPES.glob("*.yaml")) == compact
 
 
@@ -87,6 +87,13 @@ def test_recipes_of_the_compact_model():
     assert anneal.trainer.max_steps > stable.trainer.max_steps
     assert stable.datamodule.pool == 1
     assert stable.model.ema == anneal.model.ema > 0.99
+
+
+def test_recipe_of_a_deeper_model(tmp_path):
+    checkpoint.save(Clip4Str(tiny_config()), tmp_path / "start")
+    run = parsed(RECIPES / "tiny-deep.yaml", f"--model.start={tmp_path / 'start'}")
+    assert len(run.model.model.image_tower.blocks) == 6 > tiny_config().image.layers
+    assert run.model.warmup < run.trainer.max_steps - run.model.decay < run.model.cross_from < run.trainer.max_steps
 
 
 @pytest.mark.parametrize("name", ["tiny-gpu", "small"])

@@ -35,6 +35,7 @@ class Recognition(lightning.LightningModule):
         start: checkpoint folder to take weights from instead of random ones (a new run, not a resumed one): a
             recognizer of the preset's kind, which then also decides all sizes, or, for CLIP4STR, converted CLIP towers
             of the preset's size.
+        image_layers: how many the image tower of `start`, a CLIP4STR, shall have; the new ones change nothing at first.
         text: a text encoder of `transformers`, by its name on the hub or a folder, as the text tower instead of the
             preset's: for words that CLIP's does not know. Its own tokenizer makes the captions. For CLIP4STR alone.
         charset: characters to write instead of those of the preset or of `start`, which keeps what it has learnt about
@@ -81,6 +82,7 @@ class Recognition(lightning.LightningModule):
         self,
         model: str = "clip4str-tiny",
         start: Path | None = None,
+        image_layers: int | None = None,
         text: str | None = None,
         charset: Charset | str | None = None,
         clipter: ClipterConfig | None = None,
@@ -104,7 +106,9 @@ class Recognition(lightning.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.model = starting_model(model, start, text_freeze_layers == "token", text, charset, ctc_weight)
+        self.model = starting_model(
+            model, start, text_freeze_layers == "token", text, charset, ctc_weight, image_layers
+        )
         if isinstance(self.model, Clip4Str):
             cfg = self.model.cfg
             text_layers = cfg.text.layers if text_freeze_layers == "token" else text_freeze_layers
@@ -116,6 +120,7 @@ class Recognition(lightning.LightningModule):
                 compile_parts(self.model)
         else:
             given = {
+                "image_layers": image_layers is not None,
                 "text": text is not None,
                 "charset": charset is not None,
                 "text_freeze_layers": text_freeze_layers is not None,

@@ -11,6 +11,7 @@ from wordsight.models.clip import Clip
 from wordsight.models.clip.hub_text import hub_text
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.clipter import insert
+from wordsight.models.deeper import deepened
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.peft import merge_peft
 from wordsight.models.presets import preset
@@ -24,6 +25,7 @@ def starting_model(
     text: str | None = None,
     charset: Charset | str | None = None,
     ctc_weight: float | None = None,
+    image_layers: int | None = None,
 ) -> Any:
     """A recognizer with random weights, or with those of the checkpoint folder `start`.
 
@@ -37,11 +39,12 @@ def starting_model(
         charset: what a CLIP4STR is to write, instead of what the preset or `start` does: characters, or the name of a
             preset of them. What `start` has learnt about a character stays with it.
         ctc_weight: of a CLIP4STR's auxiliary CTC loss, instead of the one that the preset or `start` has.
+        image_layers: to which the image tower of `start`, a CLIP4STR, is deepened.
 
     Raises:
         ModelError: `start` is no checkpoint folder.
         ConfigError: there is no such preset or text encoder, or `start` holds towers of another size or a recognizer of
-            another kind; or there is no such charset.
+            another kind; or there is no such charset; or what is to be deepened is no CLIP4STR, or as deep.
     """
     kind, cfg = preset(name)
     given = checkpoint.load(start)[0] if start else None
@@ -55,6 +58,11 @@ def starting_model(
             "--model.model"
         )
     if kind is Clip4Str:
+        if image_layers is not None:
+            if not isinstance(given, Clip4Str):
+                raise ConfigError("image_layers are for a trained CLIP4STR: say with --model.start which")
+            merge_peft(given)
+            given = deepened(given, image_layers)
         if isinstance(charset, str):
             charset = Charset.preset(charset)
         if charset is not None and isinstance(given, Clip4Str):
