@@ -52,9 +52,9 @@ class Reader:
         min_confidence: 0 to 1; words of photos below it are left out. None: 0.3 for words that the detector found, 0
             for boxes that were given. Crops always get their word.
         batch_size: how many crops go through the recognizer at a time. It does not change the results.
-        mode: how CLIP4STR decodes: "full" as in the paper, "adaptive" (the same, but only what the visual branch is not
-            sure of is refined and read by the cross-modal one), "visual" (without the cross-modal branch) or "parallel"
-            (one pass per branch instead of a greedy reading), see `wordsight.decoding.read_psm`.
+        mode: how CLIP4STR decodes: "full" as in the paper, "adaptive" (the same, but the cross-modal branch reads only
+            what the visual one is not sure of), "visual" (without the cross-modal branch) or "parallel" (one pass per
+            branch instead of a greedy reading), see `wordsight.decoding.read_psm`. All refine what they read.
         allow: the characters that words may be made of. One of this and the following two at most.
         pattern: a regular expression that words must match as a whole.
         lexicon: what words may be, letters in either case.
