@@ -58,15 +58,14 @@ def starting_model(
             "--model.model"
         )
     if kind is Clip4Str:
+        merge_peft(given)
         if image_layers is not None:
             if not isinstance(given, Clip4Str):
                 raise ConfigError("image_layers are for a trained CLIP4STR: say with --model.start which")
-            merge_peft(given)
             given = deepened(given, image_layers)
         if isinstance(charset, str):
             charset = Charset.preset(charset)
         if charset is not None and isinstance(given, Clip4Str):
-            merge_peft(given)
             given = with_charset(given, charset)
         elif charset is not None:
             cfg = config_with_charset(cfg, charset)
@@ -83,7 +82,6 @@ def _clip4str(
     text: str | None,
     ctc_weight: float | None,
 ) -> Clip4Str:
-    merge_peft(given)
     if isinstance(given, Clip):
         cfg = _with_towers(cfg, given, name, start)
         given.image_tower = given.image_tower.resized(cfg.image)
