@@ -137,7 +137,7 @@ def _noised(drafts: Drafts, picture: Tensor, rows: Tensor, strength: Tensor) -> 
 def _focused(drafts: Drafts, picture: Tensor, letters: Tensor) -> tuple[Tensor, Tensor]:
     """Through the lens, letters too, so that it is known where they are."""
     if len(rows := drafts.having["lens"]):
-        look = {name: drafts.looks[rows, LOOK[name]] for name in LOOK}
+        look = dict(zip(LOOK, drafts.looks[rows].unbind(1), strict=True))
         scale = torch.stack((look["columns"] / look["wide"], look["rows"] / look["high"]), 1)
         angle = look["motion_angle"]
         way = torch.stack((angle.cos(), angle.sin()), 1) * look["motion"][:, None]
