@@ -9,7 +9,7 @@ from wordsight.cli.app import app
 
 @app.command()
 def ablate(
-    name: str = typer.Argument(help="components, freezing, pretraining, peft or shapes."),
+    name: str = typer.Argument(help="components, freezing, pretraining, peft, shapes or training."),
     out: Path = typer.Option(Path("runs/ablate"), "--out", "-o", help="Folder; a training found there is kept."),
     seeds: int = typer.Option(1, min=1, help="Trainings per row."),
     steps: int = typer.Option(1800, min=1, help="Steps of every training: the cost."),
@@ -33,7 +33,7 @@ def ablate(
     eval_words: int = typer.Option(1000, min=1, help="Words of every source that are read in the end, at most."),
     workers: int = typer.Option(1, min=0, help="Processes that render."),
 ) -> None:
-    """Make a table of the paper, or that of image tower shapes: train its rows, say which differences are shown.
+    """Make a table of the paper, or of tower shapes or ways to train: train its rows, say which differences are shown.
 
     Writes NAME.json, NAME.md and NAME.png. Interrupted, the same command goes on; more --seeds add to what is there.
     """

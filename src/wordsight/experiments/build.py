@@ -59,7 +59,7 @@ class Scale:
 
     def missing(self, row: Row) -> str | None:
         """What the user has to give before a row can be run, None if nothing."""
-        if row.large and self.clip and not self.clip_large:
+        if row.large and row.weights != "random" and self.clip and not self.clip_large:
             return "needs large CLIP weights: --clip-large DIR"
         option = {"clip": "clip", "imagenet-1k": "imagenet-1k", "imagenet-21k": "imagenet-21k"}.get(row.weights)
         if option is None or getattr(self, option.replace("-", "_")):
@@ -97,6 +97,8 @@ def build(row: Row, scale: Scale) -> Clip4Str:
         cfg = replace(cfg, image=small_patches(cfg.image, (8, 8) if scale.model == COMPACT else (4, 8)))
     if row.shape:
         cfg = shaped(cfg, row.shape)
+    if row.training and not row.training.ctc:
+        cfg = replace(cfg, ctc_weight=0.0)
     if row.permutations:
         cfg = replace(cfg, num_permutations=row.permutations)
     if row.freeze_text == "token":

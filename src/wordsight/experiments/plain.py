@@ -17,7 +17,7 @@ from wordsight.models.clip4str import Clip4StrConfig
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook, font_index
 from wordsight.synth.setting import set_line
 from wordsight.synth.vocabulary import Vocabulary
-from wordsight.train.batches import Batch, Batches, FromBatch
+from wordsight.train.batches import Batch, Batches, FromBatch, Lengths
 
 LONGEST = 4
 FACES = 40
@@ -75,13 +75,16 @@ class PlainWords:
 
 
 class PlainData(lightning.LightningDataModule):
-    """Endless training batches of plain words."""
+    """Endless training batches of plain words; `pool` and `lengths` as in `Batches`."""
 
-    def __init__(self, cfg: Clip4StrConfig, batch_size: int, workers: int, seed: int) -> None:
+    def __init__(
+        self, cfg: Clip4StrConfig, batch_size: int, workers: int, seed: int, pool: int, lengths: Lengths
+    ) -> None:
         super().__init__()
         self.workers = workers
         mixture = Mixture([PlainWords(seed=seed)], [1.0], seed, length=2**62)
-        self.batches = Batches(mixture, frozenset(), cfg.tokenizer, cfg.preprocessing, batch_size, pool=32)
+        spec = cfg.preprocessing
+        self.batches = Batches(mixture, frozenset(), cfg.tokenizer, spec, batch_size, pool, lengths=lengths)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches from the first on."""

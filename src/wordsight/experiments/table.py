@@ -105,7 +105,8 @@ def make_table(
         scale: model and weights.
         settings: of the trainings.
         seeds: trainings per row.
-        out: folder; `out/runs` keeps a file for each training, and one that is there is not run again.
+        out: folder; `out/runs` keeps a file for each training, and the model of one that teaches. What is there is not
+            run again.
         budget: seconds after which no training is begun.
         say: told what is being run.
         bar: whether trainings show their progress.
@@ -123,17 +124,21 @@ def make_table(
     weights = {folder: _weights(folder) for folder in {scale.folder(row) for row in ready} if folder}
     keys = {row.name: _key(row, scale, cfg, settings, weights) for row in ready}
     files = {(row, seed): out / "runs" / f"{key}-{seed}.json" for row, key in keys.items() for seed in range(seeds)}
+    teachers = {row.training.teacher for row in ready if row.training}
+    models = {name: out / "runs" / f"{key}-model" for name, key in keys.items() if name in teachers}
     deadline = time.monotonic() + budget
     for seed in range(seeds):
         for row in ready:
             file = files[row.name, seed]
-            if file.is_file():
+            teacher = models[row.training.teacher] if row.training and row.training.teacher else None
+            keep = models.get(row.name) if seed == 0 else None
+            if file.is_file() and (keep is None or keep.is_dir()):
                 continue
             if time.monotonic() > deadline:
                 say(f"{row.name}, seed {seed}: the budget is used up; run the command again to go on")
                 continue
             say(f"{row.name}, seed {seed}: {settings.steps} steps")
-            _write(file, run(row, scale, settings, seed, samples, bar))
+            _write(file, run(row, scale, settings, seed, samples, bar, teacher, keep))
     runs = {row.name: _read(files[row.name, seed] for seed in range(seeds)) for row in ready}
     return Table(name, scale, settings, len(samples), tuple(_results(rows, runs, scale)))
 
@@ -180,7 +185,8 @@ def _key(row: Row, scale: Scale, cfg: Clip4StrConfig, settings: Settings, weight
     token = row.freeze_text == "token"
     same = {"name": "", "against": "", "freeze_text": "token" if token else text, "freeze_image": image}
     large = scale.large if row.large else None
-    kept = {name: value for name, value in asdict(row).items() if name != "shape" or value}  # came later
+    later = ("shape", "training")  # fields that older files know nothing of
+    kept = {name: value for name, value in asdict(row).items() if value or name not in later}
     facts = [kept | same, cfg.to_dict(), large, start, asdict(settings) | {"workers": 0}]
     return sha256(json.dumps(_plain(facts), sort_keys=True).encode()).hexdigest()[:12]
 

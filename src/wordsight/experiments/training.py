@@ -4,6 +4,7 @@ import logging
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,20 @@ import torch
 from wordsight.data import Sample, filter_labels, holdout, open_source
 from wordsight.evaluate import Protocol
 from wordsight.experiments.build import Scale, build
-from wordsight.experiments.plain import PlainData, PlainWords
-from wordsight.experiments.rows import Row
+from wordsight.experiments.plain import LONGEST, PlainData, PlainWords
+from wordsight.experiments.rows import Row, Training
 from wordsight.experiments.shapes import operations
 from wordsight.imaging import prepare
+from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.freezing import trainable
 from wordsight.models.reading import TorchRecognizer
 from wordsight.synth.words import RenderedWords
 from wordsight.train import Recognition, WordsData
+from wordsight.train.averages import Averages
+from wordsight.train.batches import Lengths
 from wordsight.train.callbacks import StopOnNaN
+from wordsight.train.distill import TeacherConfig
 
 RATE_RATIO = 19.0
 """Decoders' learning rate over the towers' (spec 3.1)."""
@@ -90,19 +95,42 @@ class Run:
     steps: int = 0
 
 
-def run(row: Row, scale: Scale, settings: Settings, seed: int, samples: Sequence[Sample], bar: bool = False) -> Run:
+def run(
+    row: Row,
+    scale: Scale,
+    settings: Settings,
+    seed: int,
+    samples: Sequence[Sample],
+    bar: bool = False,
+    teacher: Path | None = None,
+    keep: Path | None = None,
+) -> Run:
     """Train and read `samples`.
+
+    Args:
+        row: what to train.
+        scale: model and weights.
+        settings: of the training.
+        seed: of everything random.
+        samples: words to read in the end.
+        bar: whether the training shows its progress.
+        teacher: checkpoint folder of the recognizer that teaches.
+        keep: folder to write the recognizer to.
 
     Raises:
         WordsightError: the model or the data cannot be had, or the training diverged.
     """
+    way = row.training or Training()
+    steps = settings.steps * way.longer
     torch.manual_seed(seed)
     ratio = RATE_RATIO if row.two_rates and scale.folder(row) else 1.0
     module = Recognition(
         lr=settings.lr / ratio,
         decoder_lr_scale=ratio,
         weight_decay=settings.weight_decay,
-        schedule="one-cycle",
+        schedule="one-cycle" if way.falling else "stable",
+        warmup=round(0.075 * steps),  # as in one cycle
+        teacher=TeacherConfig(teacher) if teacher else None,
         cross_from=0 if row.cross else 2**62,
         seed=seed,
     )
@@ -112,23 +140,32 @@ def run(row: Row, scale: Scale, settings: Settings, seed: int, samples: Sequence
             part.requires_grad_(False)
     unused = ("text_tower.", "cross_decoder.") if not row.cross else ()
     parameters = sum(p.numel() for n, p in module.model.named_parameters() if not n.startswith(unused))
-    steps = settings.steps
     if row.shape:
         steps = round(steps * operations(Clip4Str(scale.config())) / operations(module.model))
         torch.manual_seed(seed)
+    averages = Averages(way.ema) if way.ema else None
     began = time.perf_counter()
-    trainer = _fit(module, _data(module.model.cfg, settings, seed), steps, bar)
+    data = _data(module.model.cfg, settings, seed, way, steps)
+    trainer = _fit(module, data, steps, bar, [averages] if averages else [])
     seconds = time.perf_counter() - began
     loss = float(trainer.callback_metrics["train/loss"])
-    model = module.model.eval().to(trainer.strategy.root_device)  # where it trained; Lightning has taken it away
-    right = read(model, row.cross, samples)
+    with averages.instead(module) if averages else nullcontext():
+        model = module.model.eval().to(trainer.strategy.root_device)  # where it trained; Lightning has taken it away
+        right = read(model, row.cross, samples)
+    if keep:
+        checkpoint.save(model, keep)
     marks = "".join("1" if r else "0" for r in right)
     return Run(seed, marks, parameters, trainable(module.model), round(loss, 4), round(seconds, 1), steps)
 
 
-def _data(cfg: Clip4StrConfig, settings: Settings, seed: int) -> lightning.LightningDataModule:
+def _data(
+    cfg: Clip4StrConfig, settings: Settings, seed: int, way: Training, steps: int
+) -> lightning.LightningDataModule:
+    pool = 32 if way.sorted else 1
+    longest = LONGEST if settings.plain else cfg.max_length
+    lengths = Lengths(2, max(1, steps // 3 // (longest - 2))) if way.short_first else Lengths()
     if settings.plain:
-        return PlainData(cfg, settings.batch_size, settings.workers, seed)
+        return PlainData(cfg, settings.batch_size, settings.workers, seed, pool, lengths)
     return WordsData(
         real=settings.real,
         real_share=settings.real_share,
@@ -136,12 +173,20 @@ def _data(cfg: Clip4StrConfig, settings: Settings, seed: int) -> lightning.Light
         backgrounds=settings.backgrounds,
         fonts=settings.fonts,
         batch_size=settings.batch_size,
+        pool=pool,
+        lengths=lengths,
         workers=settings.workers,
         seed=seed,
     )
 
 
-def _fit(module: Recognition, data: lightning.LightningDataModule, steps: int, bar: bool) -> lightning.Trainer:
+def _fit(
+    module: Recognition,
+    data: lightning.LightningDataModule,
+    steps: int,
+    bar: bool,
+    more: Sequence[lightning.Callback],
+) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about loggers, validation and workers that are left out on purpose
@@ -157,7 +202,7 @@ def _fit(module: Recognition, data: lightning.LightningDataModule, steps: int, b
             enable_model_summary=False,
             enable_progress_bar=bar,
             use_distributed_sampler=False,
-            callbacks=[StopOnNaN()],
+            callbacks=[StopOnNaN(), *more],
         )
         trainer.fit(module, data)
     return trainer
