@@ -152,7 +152,7 @@ def _training() -> list[Row]:
         "rate that stays, average": Training(falling=False, ema=0.99),
         "all lengths in a step": Training(sorted=False),
         "short words first": Training(short_first=True),
-        "teacher": Training(longer=3),
+        "teacher": Training(longer=2),
         "taught": Training(teacher="teacher"),
     }
     return [

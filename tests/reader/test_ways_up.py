@@ -1,0 +1,42 @@
+"""Which way up a tall box is read: several letters as it stands are the least likely."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from wordsight.decoding import Char, Reading
+from wordsight.reading.lines import read_strips
+from wordsight.reading.strips import Look, Strip
+
+TALL = Strip(np.full((60, 20, 3), 200, np.uint8), np.array([(0, 0), (20, 0), (20, 60), (0, 60)], np.float64))
+
+
+def _said(text: str, probability: float) -> Reading:
+    return Reading(text, probability ** (len(text) + 1), tuple(Char(c, probability) for c in text))
+
+
+@pytest.mark.parametrize(
+    ("standing", "turned", "expected"),
+    [
+        (("SALE", 0.92), ("WALK", 0.9), "WALK"),
+        (("SALE", 0.92), ("WALK", 0.7), "SALE"),
+        (("AB", 0.85), ("OC", 0.87), "AB"),  # one or two letters may well stand upright
+        (("AB", 0.85), ("OC", 0.97), "OC"),
+        (("", 0.9), ("WALK", 0.9), "WALK"),
+    ],
+)
+def test_several_letters_seldom_stand_upright_in_a_tall_box(
+    standing: tuple[str, float], turned: tuple[str, float], expected: str
+) -> None:
+    ways: list[int] = []
+
+    def read(looks: Sequence[Look]) -> list[Reading]:
+        ways.append(len(looks))
+        upright = [look.pixels.shape[0] > look.pixels.shape[1] for look in looks]
+        assert upright == [True, False, False]
+        return [_said(*standing), _said(*turned), _said("x", 0.1)]
+
+    (attempt,) = read_strips([TALL], read, split=False, again=lambda attempt: [])
+    assert "".join(reading.text for reading in attempt.readings) == expected
+    assert ways == [3]
