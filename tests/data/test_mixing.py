@@ -10,6 +10,7 @@ import pytest
 
 from wordsight.data import Learnable, Mixture, Sample, ScenesSource, SkipBroken, View, filter_labels, holdout, subset
 from wordsight.data.mixing import permuted
+from wordsight.data.turned import Turned
 from wordsight.errors import ConfigError, DataError
 from wordsight.text import Charset
 
@@ -189,3 +190,20 @@ def test_words_that_cannot_be_learnt_have_stand_ins() -> None:
     assert [silent.text(i) for i in range(60)][1::3] == [""] * 20  # crops without text are learnt as such
     with pytest.raises(DataError, match="16 labels in a row"):
         Learnable(Words(["!!"] * 3), Charset.preset("36"), 4).text(0)
+
+
+class Shaped(Words):
+    """Pictures 2 pixels wide, the first column dark, 2 pixels high and one more for each sample."""
+
+    def __getitem__(self, i: int) -> Sample:
+        image = np.full((2 + i, 2, 3), 255, dtype=np.uint8)
+        image[:, 0] = 0
+        return Sample(str(i), image, self.texts[i])
+
+
+def test_tall_crops_of_several_letters_are_turned() -> None:
+    turned = Turned(Shaped(["sale", "sale", "sale", "no", ""]))
+    assert [turned[i].image.shape[:2] for i in range(len(turned))] == [(2, 2), (3, 2), (2, 4), (5, 2), (6, 2)]
+    assert turned.text(2) == turned[2].text == "sale"
+    assert (turned[2].image[0] == 0).all()  # what was on the left is above: text that ran upwards is level
+    assert (turned[2].image[1] == 255).all()

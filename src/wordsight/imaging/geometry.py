@@ -15,6 +15,12 @@ Box: TypeAlias = tuple[float, float, float, float]
 WHOLE: Box = (0.5, 0.5, 1.0, 1.0)
 """The crop is all of it, or it is not known where it lies."""
 
+TALL = 1.5
+"""Height to width from which on text in a box may run up or down (PP-OCR turns crops at the same ratio)."""
+
+FEW = 2
+"""Characters that may well stand upright in a tall box."""
+
 
 def as_polygon(points: ArrayLike) -> Polygon:
     """Checked points, clockwise; the first stays the first.

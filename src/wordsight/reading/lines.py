@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from wordsight.decoding import Char, Reading
 from wordsight.detect import split_words
+from wordsight.imaging.geometry import FEW
 from wordsight.reading.slopes import climb
 from wordsight.reading.strips import Look, Piece, Strip, pieces, with_margins
 from wordsight.reading.windows import Span, ending, merge
@@ -39,7 +40,6 @@ _LEGIBLE = 4  # pixels; on fewer there are no slopes to be seen
 # without).
 _NEAR_TIE = 0.05
 _UNLIKELY = 0.1
-_FEW = 2
 # By how much the words of a doubtful gap must be better than the text read whole (0: end-to-end H-mean 56.5, not 56.7).
 _NEARLY = 0.03
 
@@ -119,7 +119,7 @@ def _best(attempts: Sequence[Attempt]) -> Attempt:
     if not others:
         return upright
     surest = max(others, key=lambda attempt: attempt.score)
-    advantage = -_UNLIKELY if upright.strip.is_tall and upright.length > _FEW else _NEAR_TIE
+    advantage = -_UNLIKELY if upright.strip.is_tall and upright.length > FEW else _NEAR_TIE
     return surest if surest.score > upright.score + advantage else upright
 
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from wordsight.detect import between, find_gaps, split_words
 from wordsight.imaging import rectify
+from wordsight.imaging.geometry import TALL
 from wordsight.reading.scenes import Scene
 from wordsight.reading.stacks import side_by_side
 from wordsight.reading.windows import Span, windows
 
-TALL = 1.5  # height to width; from here on text may run up or down (PP-OCR turns crops at the same ratio)
 WIDEST = 6.0  # width to height; wider pieces are split at gaps or read in windows
 
 # Probability from which a line is cut at a gap, and from which it is read both ways, cut and whole. On 158 training

@@ -23,6 +23,7 @@ from wordsight.data import (
     scenes_below,
 )
 from wordsight.data.controls import Mode
+from wordsight.data.turned import Turned
 from wordsight.errors import ConfigError
 from wordsight.synth.knobs import Knobs
 from wordsight.synth.words import RenderedWords
@@ -50,8 +51,8 @@ class WordsData(lightning.LightningDataModule):
         backgrounds: folder of pictures without text to render over.
         fonts: folders of fonts; none: the system's.
         rendering: what happens to rendered words how often, see docs/rendering.md.
-        augmentation: what real words go through. "compact" is made for inputs of about 32 rows; "randaugment" is what
-            PARSeq and CLIP4STR train with.
+        augmentation: what real words go through. "compact" is made for inputs of about 32 rows, and turns tall crops
+            (`data.turned`); "randaugment" is what PARSeq and CLIP4STR train with.
         batch_size: crops that a device sees at once.
         total_batch: crops per optimiser step over all devices: `trainer.accumulate_grad_batches` follows from it. None:
             batch_size times devices times trainer.accumulate_grad_batches.
@@ -170,9 +171,10 @@ class WordsData(lightning.LightningDataModule):
         halves = [holdout(source, share) for source in usable(self.real)]
         training = [train for train, _ in halves]
         held_out = usable(self.validation) if self.validation else [part for _, part in halves]
-        self._validation = [view for view in held_out if len(view)]
+        turned = Turned if self.augmentation == "compact" else lambda source: source
+        self._validation = [turned(view) for view in held_out if len(view)]
         total = sum(map(len, training))
-        sources: list[Source] = [SkipBroken(source) for source in training]
+        sources: list[Source] = [SkipBroken(turned(source)) for source in training]
         weights = [self.real_share * len(source) / total for source in training]
         if self.real_share < 1:
             rendered = RenderedWords(

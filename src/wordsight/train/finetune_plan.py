@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wordsight.data import Source, View, filter_labels, holdout, open_source, subset
+from wordsight.data.turned import Turned
 from wordsight.errors import ConfigError, DataError
 from wordsight.models import checkpoint
 from wordsight.models.charset import with_charset
@@ -74,7 +75,7 @@ class Plan:
         about: what its folder says about it.
         new: characters of the words that it did not know.
         tower: "frozen", "lora" or "full".
-        training, held_out: the user's words.
+        training, held_out: the user's words, tall ones turned.
         general: words of another kind, on which forgetting shows.
         left_out: reason -> number of the user's words that cannot be used.
         remarks: sentences for the user.
@@ -85,8 +86,8 @@ class Plan:
     about: dict[str, Any]
     new: str
     tower: Tower
-    training: View
-    held_out: View
+    training: Source
+    held_out: Source
     general: Source
     left_out: dict[str, int]
     remarks: list[str]
@@ -131,7 +132,7 @@ def plan_finetuning(
     if len(usable) < LEAST_WORDS:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "none left out"
         raise DataError(f"{words}: {len(usable)} usable words ({reasons}): at least {LEAST_WORDS} are needed")
-    training, held_out = holdout(usable, settings.valid_share)
+    training, held_out = (Turned(part) for part in holdout(usable, settings.valid_share))
     if not len(training) or not len(held_out):
         raise ConfigError(f"valid share {settings.valid_share} leaves nothing to train on or to hold out: change it")
     new = "".join(c for c in charset.characters if c not in known.characters)
@@ -185,7 +186,7 @@ def _readable(words: View, watch: Watch) -> tuple[View, list[str]]:
     return View(words, good), hashes
 
 
-def _remarks(new: str, training: View, held_out: View, hashes: Sequence[str]) -> list[str]:
+def _remarks(new: str, training: Source, held_out: Source, hashes: Sequence[str]) -> list[str]:
     remarks = []
     texts = [training.text(i) for i in range(len(training))]
     counts = Counter(c for text in texts for c in set(text))
