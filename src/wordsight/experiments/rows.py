@@ -154,6 +154,7 @@ def _training() -> list[Row]:
         "short words first": Training(short_first=True),
         "teacher": Training(longer=2),
         "taught": Training(teacher="teacher"),
+        "all that pays": Training(falling=False, ema=0.99, sorted=False, teacher="teacher"),
     }
     return [
         Row(name, against="plain", weights="random", large=name == "teacher", training=way)

@@ -137,7 +137,7 @@ def make_table(
             if time.monotonic() > deadline:
                 say(f"{row.name}, seed {seed}: the budget is used up; run the command again to go on")
                 continue
-            say(f"{row.name}, seed {seed}: {settings.steps} steps")
+            say(f"{row.name}, seed {seed}")
             _write(file, run(row, scale, settings, seed, samples, bar, teacher, keep))
     runs = {row.name: _read(files[row.name, seed] for seed in range(seeds)) for row in ready}
     return Table(name, scale, settings, len(samples), tuple(_results(rows, runs, scale)))
