@@ -71,6 +71,6 @@ def _composed(placed: Sequence[tuple[NDArray[np.uint8], int, int]]) -> Line | No
 def stamp(canvas: NDArray[np.uint8], mask: NDArray[np.uint8], x: int, y: int) -> None:
     """Adds a mask to a canvas at (x, y), cut off at the canvas' edges."""
     x0, y0 = max(0, -x), max(0, -y)
-    spot = canvas[y + y0 : y + mask.shape[0], x + x0 : x + mask.shape[1]]
+    spot = canvas[y + y0 : max(0, y + mask.shape[0]), x + x0 : max(0, x + mask.shape[1])]
     if spot.size:
         np.maximum(spot, mask[y0 : y0 + spot.shape[0], x0 : x0 + spot.shape[1]], out=spot)
