@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from wordsight.data import Sample, filter_labels, holdout, open_source
+from wordsight.data.turned import Turned
 from wordsight.evaluate import Protocol
 from wordsight.experiments.build import Scale, build
 from wordsight.experiments.plain import LONGEST, PlainData, PlainWords
@@ -152,8 +153,8 @@ def run(
     with averages.instead(module) if averages else nullcontext():
         model = module.model.eval().to(trainer.strategy.root_device)  # where it trained; Lightning has taken it away
         right = read(model, row.cross, samples)
-    if keep:
-        checkpoint.save(model, keep)
+        if keep:
+            checkpoint.save(model, keep)
     marks = "".join("1" if r else "0" for r in right)
     return Run(seed, marks, parameters, trainable(module.model), round(loss, 4), round(seconds, 1), steps)
 
@@ -225,7 +226,8 @@ def evaluation(cfg: Clip4StrConfig, settings: Settings) -> list[Sample]:
     )
     samples = [rendered[i] for i in range(settings.eval_words)]
     for path in settings.real:
-        _, held_out = holdout(filter_labels(open_source(path), cfg.charset, cfg.max_length)[0], 0.1)
+        _, last = holdout(filter_labels(open_source(path), cfg.charset, cfg.max_length)[0], 0.1)
+        held_out = Turned(last)
         spread = np.linspace(0, len(held_out), min(len(held_out), settings.eval_words), endpoint=False)
         samples += [held_out[int(i)] for i in spread]
     protocol = Protocol.named(PROTOCOL)
