@@ -1,4 +1,4 @@
-"""A recognizer with more layers in its image tower."""
+"""A recognizer with a deeper image tower."""
 
 import pytest
 import torch
@@ -7,6 +7,7 @@ from small_models import small_config
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
+from wordsight.models.config import ImageTowerConfig
 from wordsight.models.deeper import deepened
 from wordsight.train.start import starting_model
 
@@ -41,7 +42,41 @@ def test_new_layers_learn(model):
         assert block.attention.out.weight.grad.abs().max() > 0
 
 
-def test_a_run_begins_with_it(model, tmp_path):
+@pytest.fixture
+def convolved():
+    torch.manual_seed(0)
+    stem = ((8, 2, 2), (8, 1, 1), (16, 2, 1), (32, 4, 2))
+    image = ImageTowerConfig(16, 32, stem=stem, width=32, layers=2, heads=2)
+    return Clip4Str(small_config(image=image, ctc_weight=1.0)).eval()
+
+
+@pytest.mark.parametrize("layers", [None, 5])
+def test_a_deeper_stem_computes_the_same_and_learns(convolved, layers):
+    model = convolved
+    old = model.cfg.image.stem
+    stem = [stage for each in old for stage in (each, (each[0], 1, 1))]
+    deep = deepened(model, layers, stem)
+    assert deep.cfg.image.stem == tuple(stem)
+    assert deep.cfg.image.layers == (layers or model.cfg.image.layers)
+    images = torch.randn(2, 3, model.cfg.image.height, model.cfg.image.width_px)
+    torch.testing.assert_close(deep.encode(images), model.encode(images))
+    targets = torch.as_tensor(deep.tokenizer.encode(["ab", "c"]))
+    deep.train().loss(images, targets, torch.Generator().manual_seed(0)).total.backward()
+    assert all(stage.conv.weight.grad.abs().max() > 0 for stage in deep.image_tower.stem)
+
+
+def test_a_stem_that_is_none_of_its_own_deepened_is_refused(model, convolved):
+    (channels, down, across), *rest = convolved.cfg.image.stem
+    for stem in ([], rest, [(channels, down, across), (channels, 2, 1), *rest], [(channels + 1, down, across), *rest]):
+        with pytest.raises(ConfigError, match="convolutions"):
+            deepened(convolved, 9, stem)
+    with pytest.raises(ConfigError, match="convolutions"):  # it has none, but patches
+        deepened(model, 9, [(32, 1, 1)])
+    with pytest.raises(ConfigError, match="are not more"):
+        deepened(convolved, stem=convolved.cfg.image.stem)
+
+
+def test_a_run_begins_with_it(model, convolved, tmp_path):
     checkpoint.save(model, tmp_path / "start")
     layers = model.cfg.image.layers
     deep = starting_model("clip4str-tiny", tmp_path / "start", image_layers=layers + 1)
@@ -49,5 +84,8 @@ def test_a_run_begins_with_it(model, tmp_path):
     for less in (layers, 1):
         with pytest.raises(ConfigError, match="are not more"):
             starting_model("clip4str-tiny", tmp_path / "start", image_layers=less)
-    with pytest.raises(ConfigError, match="a trained CLIP4STR"):
+    checkpoint.save(convolved, tmp_path / "stem")
+    stem = [*convolved.cfg.image.stem, (32, 1, 1)]
+    assert len(starting_model("clip4str-tiny", tmp_path / "stem", image_stem=stem).image_tower.stem) == len(stem)
+    with pytest.raises(ConfigError, match="for a trained CLIP4STR"):
         starting_model("clip4str-tiny", None, image_layers=layers + 1)

@@ -36,6 +36,8 @@ class Recognition(lightning.LightningModule):
             recognizer of the preset's kind, which then also decides all sizes, or, for CLIP4STR, converted CLIP towers
             of the preset's size.
         image_layers: how many the image tower of `start`, a CLIP4STR, shall have; the new ones change nothing at first.
+        image_stem: likewise the convolutions of its stem, [channels, down, across] each: those it has and, in between,
+            new ones that keep the shape.
         text: a text encoder of `transformers`, by its name on the hub or a folder, as the text tower instead of the
             preset's: for words that CLIP's does not know. Its own tokenizer makes the captions. For CLIP4STR alone.
         charset: characters to write instead of those of the preset or of `start`, which keeps what it has learnt about
@@ -83,6 +85,7 @@ class Recognition(lightning.LightningModule):
         model: str = "clip4str-tiny",
         start: Path | None = None,
         image_layers: int | None = None,
+        image_stem: list[tuple[int, int, int]] | None = None,
         text: str | None = None,
         charset: Charset | str | None = None,
         clipter: ClipterConfig | None = None,
@@ -107,7 +110,7 @@ class Recognition(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.model = starting_model(
-            model, start, text_freeze_layers == "token", text, charset, ctc_weight, image_layers
+            model, start, text_freeze_layers == "token", text, charset, ctc_weight, image_layers, image_stem
         )
         if isinstance(self.model, Clip4Str):
             cfg = self.model.cfg
@@ -121,6 +124,7 @@ class Recognition(lightning.LightningModule):
         else:
             given = {
                 "image_layers": image_layers is not None,
+                "image_stem": image_stem is not None,
                 "text": text is not None,
                 "charset": charset is not None,
                 "text_freeze_layers": text_freeze_layers is not None,

@@ -1,5 +1,6 @@
 """The model that a run begins with."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ def starting_model(
     charset: Charset | str | None = None,
     ctc_weight: float | None = None,
     image_layers: int | None = None,
+    image_stem: Sequence[tuple[int, int, int]] | None = None,
 ) -> Any:
     """A recognizer with random weights, or with those of the checkpoint folder `start`.
 
@@ -40,6 +42,7 @@ def starting_model(
             preset of them. What `start` has learnt about a character stays with it.
         ctc_weight: of a CLIP4STR's auxiliary CTC loss, instead of the one that the preset or `start` has.
         image_layers: to which the image tower of `start`, a CLIP4STR, is deepened.
+        image_stem: convolutions to which its stem is deepened.
 
     Raises:
         ModelError: `start` is no checkpoint folder.
@@ -59,10 +62,10 @@ def starting_model(
         )
     if kind is Clip4Str:
         merge_peft(given)
-        if image_layers is not None:
+        if image_layers is not None or image_stem is not None:
             if not isinstance(given, Clip4Str):
-                raise ConfigError("image_layers are for a trained CLIP4STR: say with --model.start which")
-            given = deepened(given, image_layers)
+                raise ConfigError("image_layers, image_stem: for a trained CLIP4STR, say with --model.start which")
+            given = deepened(given, image_layers, image_stem)
         if isinstance(charset, str):
             charset = Charset.preset(charset)
         if charset is not None and isinstance(given, Clip4Str):
