@@ -30,7 +30,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from wordsight.decoding import Floats, Ids, read_psm
+from wordsight.decoding import Floats, Ids, Seen, read_psm
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
 from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.layers import Attention, Block
@@ -303,14 +303,14 @@ class Planted(TorchGraphs):
         """The cross-modal decoder's."""
         return self._plant(super().cross(tokens, kv, mask, memory_mask), kv, self.words)
 
-    def image(self, images: Floats) -> tuple[Tensor, Tensor | None]:
+    def image(self, images: Floats) -> Seen:
         """K/V, of which one number says which row it is of: rows that are finished leave the batch."""
-        kv_visual, kv_cross = super().image(images)
+        seen = super().image(images)
         with torch.inference_mode():
-            for kv in (kv_visual, kv_cross):
+            for kv in (seen.visual, seen.cross):
                 if kv is not None:
                     kv[:, 0, 0, 0, 0] = torch.arange(len(images)).to(kv)
-        return kv_visual, kv_cross
+        return seen
 
     def _plant(self, logits: Floats, kv: Tensor, words: npt.NDArray[np.int64]) -> Floats:
         rows = kv[:, 0, 0, 0, 0].round().long().cpu().numpy()

@@ -39,7 +39,7 @@ def cloze(graph, kv, previous, positions, tokenizer, *memory_mask):
 def decode_one(graphs: PsmGraphs, image, spec: PsmSpec, refine_iters: int = 1):
     """Final logits (length + 1, C + 1) of one image (3, H, W)."""
     tokenizer, max_length = spec.tokenizer, spec.max_length
-    kv_visual, kv_image = graphs.image(image[None])
+    kv_visual, kv_image, _ = graphs.image(image[None])
     positions = max_length + 1
     visual = step_by_step(graphs.visual, kv_visual, positions, tokenizer)
     if kv_image is None:

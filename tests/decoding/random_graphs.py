@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wordsight.decoding import join_arrays
+from wordsight.decoding import Seen, join_arrays
 from wordsight.text import CharTokenizer
 
 
@@ -63,7 +63,7 @@ class RandomGraphs:
         b = len(images)
         patches = images.reshape(b, 3, 2, 4, 4, 4).transpose(0, 2, 4, 1, 3, 5).reshape(b, 8, -1)
         memory = norm(patches @ self.patch + self.place)
-        return self._memory_kv("visual", memory), self._memory_kv("cross", memory) if self.has_cross else None
+        return Seen(self._memory_kv("visual", memory), self._memory_kv("cross", memory) if self.has_cross else None)
 
     def text(self, tokens):
         x = norm(self.text_embedding[tokens] + self.text_place[:, : tokens.shape[1]])

@@ -7,7 +7,7 @@ from random_graphs import RandomGraphs
 
 from wordsight.decoding import PsmSpec, read_psm
 from wordsight.decoding.constrained import read_constrained
-from wordsight.decoding.psm import decode_memories
+from wordsight.decoding.psm import decode_seen
 from wordsight.decoding.rules import Rule
 from wordsight.errors import ConfigError
 from wordsight.text import CharCaptions, Charset, CharTokenizer, Constraint
@@ -76,7 +76,7 @@ def test_equals_constrained_greedy_step_by_step(end_bias, constraint):
     slow.constraint = constraint
     images = graphs.images(24)
     rule = Rule(constraint, TOKENIZER.eos, MAX_LENGTH)
-    found = decode_memories(graphs, *graphs.image(images), SPEC, mode="full", refine_iters=0, rule=rule).logits
+    found = decode_seen(graphs, graphs.image(images), SPEC, mode="full", refine_iters=0, rule=rule).logits
     for image, got in zip(images, found, strict=True):
         want = decode_one(slow, image, SPEC, 0)
         assert want.argmax(1).tolist() == got.argmax(1).tolist()

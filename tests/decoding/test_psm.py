@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 from greedy_reference import decode_one
@@ -5,6 +7,7 @@ from random_graphs import RandomGraphs
 
 from wordsight.decoding import Passes, PsmSpec, decode_psm, psm, read_psm
 from wordsight.decoding.constrained import read_constrained
+from wordsight.decoding.passes import spelled
 from wordsight.decoding.rules import log_softmax
 from wordsight.text import CharCaptions, Charset, CharTokenizer, Constraint
 
@@ -99,10 +102,10 @@ class Sure(RandomGraphs):
         return logits
 
     def image(self, images):
-        kv, kv_cross = super().image(images)
-        for x in (kv, kv_cross):
+        seen = super().image(images)
+        for x in (seen.visual, seen.cross):
             x[:, 0, 0, 0, 0] = np.arange(len(images)) % len(self.words)
-        return kv, kv_cross
+        return seen
 
 
 def test_a_sure_model_needs_five_decoder_passes_for_a_batch():
@@ -111,6 +114,46 @@ def test_a_sure_model_needs_five_decoder_passes_for_a_batch():
     assert [r.text for r in readings] == list(Sure.words) * 2
     assert passes == Passes(visual=3, cross=2, text=1)  # draft, verify, refine; verify, refine; one caption each
     assert graphs.rows_seen == [8, 6, 8, 8, 8]  # the two empty words are known from the draft
+
+
+class Drafted(RandomGraphs):
+    """Its columns say `drafts`, by the row."""
+
+    def image(self, images):
+        return super().image(images)._replace(columns=self.drafts[: len(images)])
+
+
+@pytest.mark.parametrize("refine_iters", [0, 1])
+@pytest.mark.parametrize("kind", ["right", "random", "empty", "too long"])
+def test_what_is_read_does_not_depend_on_the_draft(graphs, images, kind, refine_iters):
+    expected = decode(graphs, images, refine_iters=refine_iters)
+    eos, drafted = TOKENIZER.eos, copy.copy(graphs)
+    drafted.__class__ = Drafted
+    written = [x.argmax(1) for x in decode(graphs, images, mode="visual", refine_iters=0).logits]
+    drafted.drafts = {
+        "right": np.array([columns(ids, eos, 2 * MAX_LENGTH + 2) for ids in written]),
+        "random": np.random.default_rng(5).integers(0, TOKENIZER.num_classes, (len(images), 12)),
+        "empty": np.full((len(images), 12), eos),
+        "too long": np.tile(np.array([1, 2], np.int64), (len(images), MAX_LENGTH)),
+    }[kind]
+    found = decode(drafted, images, refine_iters=refine_iters)
+    for want, got in zip(expected.logits, found.logits, strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-4)
+    if kind == "right":
+        refinements = expected.passes.visual - decode(graphs, images, refine_iters=0).passes.visual
+        assert found.passes.visual == 1 + refinements
+
+
+def columns(ids, eos, width):
+    """Columns that spell `ids`: a blank between any two."""
+    spelled = [x for i in ids for x in (i, eos)]
+    return [*spelled, *[eos] * (width - len(spelled))]
+
+
+def test_what_columns_spell():
+    e = TOKENIZER.eos
+    given = np.array([[1, 1, e, 1, 2, 2, e], [e, e, e, e, e, e, e], [3, 4, 5, 6, 7, 8, 9]])
+    assert spelled(given, 5, e).tolist() == [[1, 1, 2, e, e], [e] * 5, [3, 4, 5, 6, 7]]
 
 
 def test_finished_rows_leave_the_batch():

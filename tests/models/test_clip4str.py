@@ -91,7 +91,7 @@ def test_options_decode_like_one_image_alone(variant):
     found = decode_psm(graphs, images, variant.cfg.psm).logits
     for image, logits in zip(images, found, strict=True):
         np.testing.assert_allclose(logits, decode_psm(graphs, image[None], variant.cfg.psm).logits[0], atol=1e-4)
-    visual, cross = graphs.image(images)
+    visual, cross, _ = graphs.image(images)
     assert visual.shape[3:] == (variant.cfg.memory_tokens, variant.cfg.visual_dim)
     assert cross.shape[3:] == (variant.cfg.memory_tokens, variant.cfg.embed_dim)
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper, parser
 
-from wordsight.decoding import PsmSpec, join_arrays
+from wordsight.decoding import PsmSpec, Seen, join_arrays
 from wordsight.imaging import Preprocessing
 from wordsight.runtime import Pack
 from wordsight.runtime.pack import write_manifest
@@ -122,7 +122,7 @@ class PlainGraphs:
 
     def image(self, images):
         kv = images.reshape(len(images), 1, 2, 8, 24)
-        return kv, -kv if self.with_cross else None
+        return Seen(kv, -kv if self.with_cross else None)
 
     def text(self, tokens):
         return np.stack([TABLES["key"][tokens], TABLES["value"][tokens]], axis=1)[:, None]

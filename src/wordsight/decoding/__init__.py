@@ -1,6 +1,6 @@
 """Decoding of recognizers in NumPy, the same code for every engine."""
 
-from wordsight.decoding.graphs import Floats, Ids, PsmGraphs, join_arrays
+from wordsight.decoding.graphs import Floats, Ids, PsmGraphs, Seen, join_arrays
 from wordsight.decoding.psm import Decoded, Mode, Passes, PsmSpec, check_mode, decode_psm, read_psm
 from wordsight.decoding.readings import Char, Reading, reading
 
@@ -14,6 +14,7 @@ __all__ = [
     "PsmGraphs",
     "PsmSpec",
     "Reading",
+    "Seen",
     "check_mode",
     "decode_psm",
     "join_arrays",

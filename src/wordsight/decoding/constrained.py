@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from wordsight.decoding import passes
-from wordsight.decoding.graphs import Floats, PsmGraphs
+from wordsight.decoding.graphs import Floats, PsmGraphs, Seen
 from wordsight.decoding.passes import Branch
-from wordsight.decoding.psm import Decoded, Mode, PsmSpec, check_mode, decode_memories
+from wordsight.decoding.psm import Decoded, Mode, PsmSpec, check_mode, decode_seen
 from wordsight.decoding.readings import Reading, reading
 from wordsight.decoding.rules import Rule
 from wordsight.text import Constraint
@@ -46,19 +46,19 @@ def read_constrained(
     rule = Rule(constraint, spec.tokenizer.eos, spec.max_length)
     if not len(images):
         return []
-    kv_visual, kv_cross = graphs.image(images)
+    seen = graphs.image(images)
 
     def finish(decoded: Decoded) -> list[Reading]:
         return [reading(x, spec.tokenizer, temperature=temperature, alternatives=alternatives) for x in decoded.logits]
 
-    free = finish(decode_memories(graphs, kv_visual, kv_cross, spec, mode=mode, refine_iters=refine_iters))
+    free = finish(decode_seen(graphs, seen, spec, mode=mode, refine_iters=refine_iters))
     said = [spec.tokenizer.ids(one.text) for one in free]
     rows = np.array([i for i, ids in enumerate(said) if not constraint.accepts(ids)], np.int64)
     if not len(rows):
         return free
-    kv = kv_visual[rows], None if kv_cross is None else kv_cross[rows]
-    found = finish(decode_memories(graphs, *kv, spec, mode=mode, refine_iters=refine_iters, rule=rule))
-    branch = Branch(graphs.visual, kv[0], spec.tokenizer)
+    some = Seen(seen.visual[rows], None if seen.cross is None else seen.cross[rows])
+    found = finish(decode_seen(graphs, some, spec, mode=mode, refine_iters=refine_iters, rule=rule))
+    branch = Branch(graphs.visual, some.visual, spec.tokenizer)
     # A free reading that never ends has one character more than can be followed by [E]
     freely = passes.likelihood(branch, [said[i][: spec.max_length] for i in rows])
     allowed = passes.likelihood(branch, [spec.tokenizer.ids(one.text) for one in found])

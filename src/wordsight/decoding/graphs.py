@@ -1,7 +1,7 @@
 """What decoding asks of an engine."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,21 @@ KV: TypeAlias = Any
 
 Rows: TypeAlias = Any
 """What a decoder needs of B images, an array (or several) of the engine's own kind. `rows[some]` selects."""
+
+
+class Seen(NamedTuple):
+    """What a look at B images leaves to decode from.
+
+    Attributes:
+        visual: K/V of the visual decoder.
+        cross: the image's K/V of the cross-modal decoder; None without one.
+        columns: (B, W) the class that each column of the image most likely shows, [E] for none: the first draft, where
+            a recognizer has learnt it (its CTC head). What is read does not depend on it, only in how many passes.
+    """
+
+    visual: KV
+    cross: KV | None = None
+    columns: Ids | None = None
 
 
 class Spec(Protocol):
@@ -39,8 +54,8 @@ class PsmGraphs(Protocol):
     which tokens the query of output position i sees. No row may influence another.
     """
 
-    def image(self, images: Floats) -> tuple[KV, KV | None]:
-        """(B, 3, H, W) to the K/V of the visual and of the cross-modal decoder, the latter None if there is none."""
+    def image(self, images: Floats) -> Seen:
+        """A look at images (B, 3, H, W)."""
         ...
 
     def text(self, tokens: Ids) -> KV:

@@ -70,9 +70,15 @@ def first(branch: Branch, rows: int, positions: int) -> list[Floats]:
     return [found[r] for r in range(rows)]
 
 
-def greedy(branch: Branch, rows: int, positions: int) -> list[Floats]:
-    """Greedy logits (length + 1, C + 1) of every row, by a first draft and its verification."""
-    draft, eos = first(branch, rows, positions), branch.tokenizer.eos
+def greedy(branch: Branch, rows: int, positions: int, columns: Ids | None = None) -> list[Floats]:
+    """Greedy logits (length + 1, C + 1) of every row, by a first draft and its verification.
+
+    The draft is what the columns of the images spell, where that is known, and costs nothing then.
+    """
+    eos = branch.tokenizer.eos
+    if columns is not None and branch.rule is None:
+        return verify(branch, spelled(columns, positions, eos), np.full(rows, positions))
+    draft = first(branch, rows, positions)
     # Position 0 has nothing but [B] before it, so the draft is final for rows that are empty.
     # Under a rule the draft was read at once, and its first position knows what may follow.
     finished = {r: x[:1] for r, x in enumerate(draft) if x[0].argmax() == eos and branch.rule is None}
@@ -140,6 +146,16 @@ def likelihood(branch: Branch, written: list[list[int]]) -> npt.NDArray[np.float
     logits = branch(np.arange(rows), wanted, length, masks.causal(rows, length))
     found = np.take_along_axis(log_softmax(logits), wanted[..., None], axis=2)[..., 0]
     return np.array([row[: len(ids) + 1].sum() for row, ids in zip(found, written, strict=True)])
+
+
+def spelled(columns: Ids, positions: int, eos: int) -> Ids:
+    """What columns (B, W) spell as ids (B, positions), filled up with [E]: equal neighbours are one, then [E] goes."""
+    out = np.full((len(columns), positions), eos)
+    starts = np.diff(columns, axis=1, prepend=-1) != 0
+    for row, column, start in zip(out, columns, starts & (columns != eos), strict=True):
+        ids = column[start][:positions]
+        row[: len(ids)] = ids
+    return out
 
 
 def cut(logits: Floats, eos: int) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wordsight.decoding import passes
-from wordsight.decoding.graphs import KV, Floats, PsmGraphs
+from wordsight.decoding.graphs import KV, Floats, PsmGraphs, Seen
 from wordsight.decoding.memory import CrossMemory
 from wordsight.decoding.passes import Branch
 from wordsight.decoding.readings import Reading, reading
@@ -119,13 +119,12 @@ def decode_psm(
         raise ConfigError("the logits of all positions come from a refinement: ask for at least one")
     if len(images) == 0:
         return Decoded([], Passes(0, 0, 0))
-    return decode_memories(graphs, *graphs.image(images), spec, mode=mode, refine_iters=refine_iters, whole=whole)
+    return decode_seen(graphs, graphs.image(images), spec, mode=mode, refine_iters=refine_iters, whole=whole)
 
 
-def decode_memories(
+def decode_seen(
     graphs: PsmGraphs,
-    kv_visual: KV,
-    kv_cross: KV | None,
+    seen: Seen,
     spec: PsmSpec,
     *,
     mode: Mode,
@@ -134,12 +133,12 @@ def decode_memories(
     rule: Rule | None = None,
 ) -> Decoded:
     """`decode_psm` of images that have been looked at; `rule` is what may be written."""
-    rows, positions, eos = len(kv_visual), spec.max_length + 1, spec.tokenizer.eos
-    visual = Branch(graphs.visual, kv_visual, spec.tokenizer, rule=rule)
+    rows, positions, eos = len(seen.visual), spec.max_length + 1, spec.tokenizer.eos
+    visual, kv_cross = Branch(graphs.visual, seen.visual, spec.tokenizer, rule=rule), seen.cross
     if mode == "parallel":
         found = [passes.cut(x, eos) for x in passes.first(visual, rows, positions)]
     else:
-        found = passes.greedy(visual, rows, positions)
+        found = passes.greedy(visual, rows, positions, seen.columns)
     alone = mode == "visual" or kv_cross is None
     drafts = [found]
     for i in range(refine_iters):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,12 @@ class Losses:
 
     total: Tensor
     parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def column_logits(head: nn.Module, memory: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Logits (B, W, C + 1) of the columns of a grid (H, W) of image tokens, the last H * W of memory (B, L, D)."""
+    logits: Tensor = head(memory[:, -grid[0] * grid[1] :])
+    return logits.unflatten(1, grid).mean(1)
 
 
 def ctc_loss(logits: Tensor, targets: Tensor, pad: int) -> Tensor:

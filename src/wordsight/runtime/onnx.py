@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy.typing as npt
 
-from wordsight.decoding import Floats, Ids, join_arrays
+from wordsight.decoding import Floats, Ids, Seen, join_arrays
 from wordsight.decoding.context import Scenes, WithContext
 from wordsight.runtime.pack import Pack
 from wordsight.runtime.sessions import open_session
@@ -57,10 +57,11 @@ class OnnxGraphs(OnnxEngine):
     def __init__(self, pack: Pack, provider: str, threads: int, *, cross: bool = True) -> None:
         super().__init__(pack, provider, threads, None if cross else ("image", "visual"))
 
-    def image(self, images: Floats, context: Scenes | None = None) -> tuple[Any, Any]:
+    def image(self, images: Floats, context: Scenes | None = None) -> Seen:
         """Run `image`."""
-        kv = [WithContext.of(x, context) for x in self.run("image", images, context=context)]
-        return kv[0], kv[1] if len(kv) > 1 else None
+        made = dict(zip(self._pack.graphs["image"].outputs, self.run("image", images, context=context), strict=True))
+        kv = [WithContext.of(made[name], context) for name in ("kv_visual", "kv_cross_image") if name in made]
+        return Seen(kv[0], kv[1] if len(kv) > 1 else None, made.get("columns"))
 
     def text(self, tokens: Ids) -> Floats:
         """Run `text`."""

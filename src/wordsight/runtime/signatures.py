@@ -39,6 +39,7 @@ def psm_graphs(
     cross: bool,
     cross_width: int | None = None,
     text: int | None = None,
+    columns: int | None = None,
 ) -> dict[str, Graph]:
     """The graphs of a `psm` pack.
 
@@ -51,19 +52,21 @@ def psm_graphs(
         cross: whether there is a cross-modal branch.
         cross_width: of the cross-modal decoder and its memory, if not the same.
         text: tokens of a caption in that memory, if not as many as the text tower is given.
+        columns: of the image that say a character each, where they do.
     """
     kv: Shape = ("batch", depth, 2, memory, width)
     query: dict[str, Shape] = {"tokens": ("batch", "length"), "kv": kv, "mask": ("batch", "length", "length")}
     logits: dict[str, Shape] = {"logits": ("batch", "length", classes)}
     visual = Graph("visual.onnx", query, logits)
+    draft: dict[str, Shape] = {"columns": ("batch", columns)} if columns else {}
     if not cross:
-        return {"image": Graph("image.onnx", _crops(preprocessing), {"kv_visual": kv}), "visual": visual}
+        return {"image": Graph("image.onnx", _crops(preprocessing), {"kv_visual": kv, **draft}), "visual": visual}
     wide = cross_width or width
     kv_image: Shape = ("batch", depth, 2, memory, wide)
     kv_text: Shape = ("batch", depth, 2, text or "text", wide)
     both = query | {"kv": ("batch", depth, 2, "memory", wide), "memory_mask": ("batch", "memory")}
     return {
-        "image": Graph("image.onnx", _crops(preprocessing), {"kv_visual": kv, "kv_cross_image": kv_image}),
+        "image": Graph("image.onnx", _crops(preprocessing), {"kv_visual": kv, "kv_cross_image": kv_image, **draft}),
         "visual": visual,
         "text": Graph("text.onnx", {"tokens": ("batch", "text")}, {"kv_cross_text": kv_text}),
         "cross": Graph("cross.onnx", both, logits),
@@ -194,6 +197,7 @@ def _wanted(
             cross="cross" in plain,
             cross_width=cross_width if isinstance(cross_width, int) else None,
             text=text if isinstance(text, int) else None,
+            columns=int(made["columns"][1]) if "columns" in made else None,
         )
     if decoding == "recurrent":
         return recurrent_graphs(preprocessing, classes, made["memory"][1:], made["state"][1:])

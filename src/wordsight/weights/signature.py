@@ -38,11 +38,12 @@ def _graphs(model: Any, cross: bool) -> dict[str, Graph]:
     cfg = model.cfg
     size, classes = cfg.preprocessing, cfg.tokenizer.num_classes
     if model.decoding == "psm":
-        if model.cross_decoder is None or not cross:
-            return psm_graphs(size, classes, cfg.decoder.depth, cfg.memory_tokens, cfg.visual_dim, cross=False)
-        text = 1 if cfg.pooled else None
         sizes = cfg.decoder.depth, cfg.memory_tokens, cfg.visual_dim
-        return psm_graphs(size, classes, *sizes, cross=True, cross_width=cfg.embed_dim, text=text)
+        columns = None if model.ctc_head is None else cfg.image.grid[1]
+        if model.cross_decoder is None or not cross:
+            return psm_graphs(size, classes, *sizes, cross=False, columns=columns)
+        text = 1 if cfg.pooled else None
+        return psm_graphs(size, classes, *sizes, cross=True, cross_width=cfg.embed_dim, text=text, columns=columns)
     with torch.inference_mode():
         out = parts(model)["image"].module(torch.zeros(1, 3, size.height, size.width))
     if model.decoding == "recurrent":

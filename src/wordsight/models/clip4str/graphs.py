@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from wordsight.decoding.context import WithContext
-from wordsight.decoding.graphs import Floats, Ids
+from wordsight.decoding.graphs import Floats, Ids, Seen
 from wordsight.models.clip4str.model import Clip4Str
 from wordsight.models.clipter.context import SceneContext
+from wordsight.models.losses import column_logits
 from wordsight.models.parseq.decoder import Decoder
 
 Memory: TypeAlias = Tensor | WithContext
@@ -18,7 +19,10 @@ Memory: TypeAlias = Tensor | WithContext
 
 
 class ImageGraph(nn.Module):
-    """Images (B, 3, H, W) to the K/V (B, depth, 2, L, D) of the visual and, unless absent, the cross-modal decoder."""
+    """Images (B, 3, H, W) to K/V (B, depth, 2, L, D) of the visual and, unless absent, the cross-modal decoder.
+
+    A model with a CTC head also says which class each column (B, W) shows.
+    """
 
     def __init__(self, model: Clip4Str, cross: bool) -> None:
         super().__init__()
@@ -26,11 +30,15 @@ class ImageGraph(nn.Module):
         self.cross = cross
 
     def forward(self, image: Tensor, context: SceneContext | None = None) -> tuple[Tensor, ...]:
-        """One K/V per decoder."""
+        """One K/V per decoder, and the columns."""
         model = self.model
         memory = model.encode(image, context)
-        visual = model.visual_decoder.memory_kv(memory)
-        return (visual, model.cross_decoder.memory_kv(model.cross_memory(memory))) if self.cross else (visual,)
+        made = [model.visual_decoder.memory_kv(memory)]
+        if self.cross:
+            made.append(model.cross_decoder.memory_kv(model.cross_memory(memory)))
+        if model.ctc_head is not None:
+            made.append(column_logits(model.ctc_head, memory, model.cfg.image.grid).argmax(-1))
+        return tuple(made)
 
 
 class TextGraph(nn.Module):
@@ -91,14 +99,16 @@ class TorchGraphs:
             self._text = TextGraph(model)
             self._cross = DecoderGraph(model.cross_decoder, _late(model, "cross"))
 
-    def image(self, images: Floats, context: SceneContext | None = None) -> tuple[Memory, Memory | None]:
+    def image(self, images: Floats, context: SceneContext | None = None) -> Seen:
         """See `PsmGraphs`. `context`: the scenes of the images."""
         if context is not None:
             context = context.to(self._model.visual_decoder.positions.device)
-        kv: list[Memory] = list(self._run(self._image, images, context=context))
+        made = list(self._run(self._image, images, context=context))
+        columns = None if self._model.ctc_head is None else made.pop().cpu().numpy()
+        kv: list[Memory] = made
         if context is not None and any(name.startswith("late") for name in self._model.fusions):
             kv = [WithContext(x, context) for x in kv]
-        return kv[0], kv[1] if len(kv) > 1 else None
+        return Seen(kv[0], kv[1] if len(kv) > 1 else None, columns)
 
     def text(self, tokens: Ids) -> Tensor:
         """See `PsmGraphs`."""

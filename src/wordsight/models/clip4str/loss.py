@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wordsight.models.clipter.context import SceneContext, Told
-from wordsight.models.losses import Losses, ctc_loss
+from wordsight.models.losses import Losses, column_logits, ctc_loss
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.parseq.permutations import content_masks, draw_orders, query_masks
 
@@ -80,7 +80,7 @@ def losses_of_orders(
         soft = sum(parts[f"{name}.taught"] for name in branches)
         total = (1 - teacher.share) * total + teacher.share * soft
     if model.ctc_head is not None:
-        parts["ctc"] = _ctc(model.ctc_head(memory), model.cfg.image.grid, targets, pad)
+        parts["ctc"] = ctc_loss(column_logits(model.ctc_head, memory, model.cfg.image.grid), targets, pad)
         total = total + model.cfg.ctc_weight * parts["ctc"]
     return Losses(total, {name: part.detach() for name, part in parts.items()})
 
@@ -155,9 +155,3 @@ def _divergence(logits: Tensor, taught: Tensor, counts: Tensor, temperature: flo
     student, teacher = ((x.float() / temperature).log_softmax(-1) for x in (logits, taught))
     each = F.kl_div(student, teacher, log_target=True, reduction="none").sum(-1)
     return each.where(counts, 0.0).sum() * temperature**2
-
-
-def _ctc(logits: Tensor, grid: tuple[int, int], targets: Tensor, pad: int) -> Tensor:
-    """CTC over the columns of the token grid, [E] as blank. Words too long for the columns do not count."""
-    columns = logits[:, -grid[0] * grid[1] :].unflatten(1, grid).mean(1)  # (B, columns, C + 1)
-    return ctc_loss(columns, targets, pad)
