@@ -108,7 +108,7 @@ class WordsData(lightning.LightningDataModule):
         super().__init__()
         if not 0 < real_share <= 1:
             raise ConfigError(f"real_share is {real_share}: give a share above 0, up to 1")
-        if not 0 <= recombined < 1 or (recombined and not real):
+        if not 0 <= recombined < 1:
             raise ConfigError("data.recombined is a share of the real words, from 0 to below 1: change it")
         if not 0 <= scene_dropout <= 1 or box_jitter < 0 or box_padding < 0:
             raise ConfigError("scene_dropout is a probability, box_jitter and box_padding are 0 or more: change them")
