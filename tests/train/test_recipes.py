@@ -74,7 +74,7 @@ def test_all_recipes_are_tested():
     tested = test_recipe_of_an_official_size.pytestmark[0].args[1]
     assert sorted(case[0] for case in tested) == [path.stem for path in OFFICIAL]
     assert len(SECOND_STAGE) == 6
-    compact = ["gpu-anneal", "real", "small", "tiny", "tiny-anneal", "tiny-deep", "tiny-gpu"]
+    compact = ["gpu-anneal", "real", "small", "tiny", "tiny-anneal", "tiny-deep", "tiny-deep-anneal", "tiny-gpu"]
     assert sorted(path.stem for path in RECIPES.glob("*.yaml")) == compact
 
 
@@ -89,11 +89,20 @@ def test_recipes_of_the_compact_model():
     assert stable.model.ema == anneal.model.ema > 0.99
 
 
-def test_recipe_of_a_deeper_model(tmp_path):
-    checkpoint.save(Clip4Str(tiny_config()), tmp_path / "start")
-    run = parsed(RECIPES / "tiny-deep.yaml", f"--model.start={tmp_path / 'start'}")
-    assert len(run.model.model.image_tower.blocks) == 6 > tiny_config().image.layers
-    assert run.model.warmup < run.trainer.max_steps - run.model.decay < run.model.cross_from < run.trainer.max_steps
+def test_recipes_of_a_deeper_model(tmp_path):
+    start = Clip4Str(clip4str_preset("clip4str-tiny"))
+    checkpoint.save(start, tmp_path / "start")
+    flags = (f"--model.start={tmp_path / 'start'}", "--trainer.precision=32-true")
+    stable = parsed(RECIPES / "tiny-deep.yaml", *flags)
+    anneal = parsed(RECIPES / "tiny-deep.yaml", "--config", str(RECIPES / "tiny-deep-anneal.yaml"), *flags)
+    deeper = stable.model.model.cfg.image
+    assert deeper.layers == 2 * start.cfg.image.layers
+    assert len(deeper.stem) == 7 + len(start.cfg.image.stem)
+    assert anneal.model.model.cfg == stable.model.model.cfg
+    assert stable.trainer.max_steps + anneal.model.decay == anneal.trainer.max_steps
+    assert stable.trainer.max_steps < anneal.model.cross_from < anneal.trainer.max_steps < stable.model.cross_from
+    assert anneal.datamodule.real_share > stable.datamodule.real_share
+    assert stable.datamodule.recombined == anneal.datamodule.recombined > 0.5
 
 
 @pytest.mark.parametrize("name", ["tiny-gpu", "small"])

@@ -11,13 +11,13 @@ from small_runs import assert_same, largest_change, tiny_config, weights
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from wordsight.data import Mixture, Sample
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, DataError
 from wordsight.imaging import Preprocessing
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.loss import Teacher
 from wordsight.text import Charset, CharTokenizer
-from wordsight.train import Recognition
+from wordsight.train import Recognition, letters
 from wordsight.train.averages import EVERY
 from wordsight.train.batches import Batches, Lengths
 from wordsight.train.callbacks import KeepCheckpoint
@@ -92,6 +92,39 @@ def test_time_is_logged(train_here):
     assert all(float(row["train/data_wait"]) > 0 for row in rows)
     assert all(float(row["train/step_time"]) > float(row["train/data_wait"]) for row in rows if row["train/step_time"])
     assert [bool(row["train/step_time"]) for row in rows[:2]] == [False, True]  # none has come before the first
+
+
+# Words put together anew
+
+
+def test_recombined_words_take_their_share(train_here, monkeypatch):
+    monkeypatch.setattr(letters, "SURE", -np.inf)  # the model has learnt nothing: letters are found anywhere
+    seen = []
+    step = Recognition.training_step
+
+    def watched(self, batch, batch_idx):
+        seen.extend(batch.samples)
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Recognition, "training_step", watched)
+    flags = ("--data.real_share=0.5", "--data.recombined=0.5", "--trainer.max_steps=20")
+    folder = train_here("run", *flags)
+    share = np.mean([name.startswith("recombined/") for name in seen])
+    assert 0.1 < share < 0.4
+    assert np.mean([name.startswith("synth/") for name in seen]) > 0.3
+    assert checkpoint.load(folder / "model")[1]["data"]["recombined"] == 0.5
+    first = list(seen)
+    seen.clear()
+    train_here("again", *flags, f"--ckpt_path={folder / 'last.ckpt'}", "--trainer.max_steps=25")
+    assert len(seen) < len(first)  # gone on with, from the same letters
+
+
+def test_recombined_words_need_letters_and_real_words(train_here):
+    with pytest.raises(DataError, match="no letters were found"):
+        train_here("run", "--data.recombined=0.5")
+    for share in ("1", "-0.1"):
+        with pytest.raises(ConfigError, match="recombined"):
+            train_here("run", f"--data.recombined={share}")
 
 
 # A teacher

@@ -73,3 +73,38 @@ def probability(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> float
     for column in columns:
         before[2:] = (before[2:] + before[1:-1] + skips * before[:-2]) * column[states]
     return float(before[-2:].sum())  # the last character, or the blank after it
+
+
+def alignment(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> tuple[npt.NDArray[np.float64], float]:
+    """Where the characters of a known text stand: on the likeliest path through the columns that spells it.
+
+    Args:
+        columns: (T, C + 1) log-probabilities of every class in every column.
+        ids: (L,) the characters, at least one.
+        blank: The class that stands for none.
+
+    Returns:
+        The middles (L,) of the columns that say each character, and the log-probability of the path: -inf, and no
+        places to speak of, where there are too few columns.
+    """
+    states = np.full(2 * len(ids) + 1, blank)
+    states[1::2] = ids
+    may_skip = np.zeros(len(states), bool)
+    may_skip[3::2] = ids[1:] != ids[:-1]
+    best = np.full(len(states), -np.inf)
+    best[:2] = columns[0, states[:2]]
+    steps = np.zeros((len(columns), len(states)), np.int64)  # states further on than the column before
+    for t, column in enumerate(columns[1:], 1):
+        one = np.concatenate([[-np.inf], best[:-1]])
+        two = np.where(may_skip, np.concatenate([[-np.inf, -np.inf], best[:-2]]), -np.inf)
+        ways = np.stack([best, one, two])
+        steps[t] = ways.argmax(axis=0)
+        best = ways.max(axis=0) + column[states]
+    state = len(states) - 1 if best[-1] >= best[-2] else len(states) - 2
+    likelihood = float(best[state])
+    path = np.empty(len(columns), np.int64)
+    for t in range(len(columns) - 1, -1, -1):
+        path[t] = state
+        state -= steps[t, state]
+    said = [np.flatnonzero(path == 2 * k + 1) for k in range(len(ids))]
+    return np.array([where.mean() if len(where) else 0.0 for where in said]), likelihood

@@ -9,6 +9,7 @@ import lightning
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from wordsight.data import (
+    JoinedSource,
     Learnable,
     Mixture,
     Sample,
@@ -23,11 +24,13 @@ from wordsight.data import (
     scenes_below,
 )
 from wordsight.data.controls import Mode
+from wordsight.data.recombined import Recombined
 from wordsight.data.turned import Turned
 from wordsight.errors import ConfigError
 from wordsight.synth.knobs import Knobs
 from wordsight.synth.words import RenderedWords
 from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch, Lengths
+from wordsight.train.letters import find_letters
 from wordsight.train.module import Recognition
 from wordsight.train.scenes import SceneUse
 from wordsight.train.streams import KeepPosition, StreamBatches
@@ -47,6 +50,8 @@ class WordsData(lightning.LightningDataModule):
         stream: instead of `real`, shards of scenes (`wordsight data pack`): their folder or address, read from first to
             last; see `train.streams`. Training goes on with the same number of devices and workers only.
         real_share: share of real words in training, spread over the real sources by their size. 1: no rendered words.
+        recombined: share of these that are put together anew from letters of real words (`data.recombined`), which the
+            recognizer that training begins with finds (`model.start`); it has a CTC head.
         words: word lists to render, see `wordsight synth`.
         backgrounds: folder of pictures without text to render over.
         fonts: folders of fonts; none: the system's.
@@ -79,6 +84,7 @@ class WordsData(lightning.LightningDataModule):
         real: Sequence[Path] = (),
         stream: str | None = None,
         real_share: float = 0.25,
+        recombined: float = 0.0,
         words: Sequence[Path] = (),
         backgrounds: Path | None = None,
         fonts: Sequence[Path] = (),
@@ -102,6 +108,8 @@ class WordsData(lightning.LightningDataModule):
         super().__init__()
         if not 0 < real_share <= 1:
             raise ConfigError(f"real_share is {real_share}: give a share above 0, up to 1")
+        if not 0 <= recombined < 1:
+            raise ConfigError("data.recombined is a share of the real words, from 0 to below 1: change it")
         if not 0 <= scene_dropout <= 1 or box_jitter < 0 or box_padding < 0:
             raise ConfigError("scene_dropout is a probability, box_jitter and box_padding are 0 or more: change them")
         if lengths.first < 0 or lengths.every < 1:
@@ -115,6 +123,7 @@ class WordsData(lightning.LightningDataModule):
         self.real = real
         self.stream = stream
         self.real_share = real_share
+        self.recombined = recombined
         self.words = words
         self.backgrounds = backgrounds
         self.fonts = fonts
@@ -143,6 +152,8 @@ class WordsData(lightning.LightningDataModule):
             "word_lists": [path.name for path in self.words],
             "batch_size": self.batch_size,
         }
+        if self.recombined:
+            about["recombined"] = self.recombined
         if self.stream:
             about["stream"] = self.stream.rstrip("/").split("/")[-1]
         if self.scene != "real":
@@ -175,7 +186,14 @@ class WordsData(lightning.LightningDataModule):
         self._validation = [turned(view) for view in held_out if len(view)]
         total = sum(map(len, training))
         sources: list[Source] = [SkipBroken(turned(source)) for source in training]
-        weights = [self.real_share * len(source) / total for source in training]
+        as_they_are = self.real_share * (1 - self.recombined)
+        weights = [as_they_are * len(source) / total for source in training]
+        if self.recombined:
+            letters = find_letters(module.model, JoinedSource(sources))
+            log.info("letters of %d of %d words were found", len(letters), total)
+            sources.append(Recombined(letters, self.seed))
+            weights.append(self.real_share * self.recombined)
+        augmented = frozenset(range(len(sources)))
         if self.real_share < 1:
             rendered = RenderedWords(
                 seed=self.seed,
@@ -212,7 +230,7 @@ class WordsData(lightning.LightningDataModule):
             return
         self.batches = Batches(
             Mixture(sources, weights, self.seed, length=2**62),
-            frozenset(range(len(training))),
+            augmented,
             cfg.tokenizer,
             cfg.preprocessing,
             self.batch_size,
@@ -224,7 +242,7 @@ class WordsData(lightning.LightningDataModule):
             finished=self._trainer.strategy.root_device.type != "cuda",
         )
         if self.epochs:
-            words_per_step = self.batch_size * self.batches.parts * self.real_share
+            words_per_step = self.batch_size * self.batches.parts * as_they_are
             self._trainer.fit_loop.epoch_loop.max_steps = round(self.epochs * total / words_per_step)
 
     def _rounds(self, devices: int, given: int) -> int:

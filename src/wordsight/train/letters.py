@@ -1,0 +1,60 @@
+"""Where the letters of labelled words stand, found by a recognizer with a CTC head that has learnt to read."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from wordsight.data import Source
+from wordsight.data.recombined import Letters
+from wordsight.decoding.ctc import alignment
+from wordsight.errors import ConfigError
+from wordsight.imaging import prepare
+from wordsight.models.clip4str import Clip4Str
+from wordsight.models.losses import column_logits
+
+SURE = -0.25
+"""Mean log-probability of a column from which its letters count as found: so are those of 85 % of the real words."""
+HEIGHT = 40
+"""Rows of the words that are kept, no fewer than any compact recognizer sees."""
+_BATCH = 64
+
+
+def find_letters(model: Clip4Str, source: Source) -> list[Letters]:
+    """The words of `source` in which `model` finds the letters of the label; nothing is trained.
+
+    Words of one letter and crops that are higher than wide are left out, as are those that the model reads otherwise.
+
+    Raises:
+        ConfigError: the model has no CTC head.
+    """
+    if model.ctc_head is None:
+        raise ConfigError("letters are found by a CTC head: set model.ctc_weight, or leave data.recombined out")
+    cfg, training, found = model.cfg, model.training, []
+    model.eval()
+    for start in range(0, len(source), _BATCH):
+        samples = [source[i] for i in range(start, min(start + _BATCH, len(source)))]
+        samples = [s for s in samples if len(s.text) > 1 and s.image.shape[0] <= s.image.shape[1]]
+        if not samples:
+            continue
+        images = torch.from_numpy(prepare([s.image for s in samples], cfg.preprocessing))
+        with torch.inference_mode():
+            logits = column_logits(model.ctc_head, model.encode(images), cfg.image.grid)
+        for sample, columns in zip(samples, logits.log_softmax(-1).double().numpy(), strict=True):
+            places, likelihood = alignment(columns, np.array(cfg.tokenizer.ids(sample.text)), cfg.tokenizer.eos)
+            if likelihood >= SURE * len(sample.text):
+                image = _reduced(sample.image)
+                between = (places[1:] + places[:-1] + 1) / 2 / len(columns) * image.shape[1]
+                edges = np.array([0, *np.rint(between).astype(np.int64), image.shape[1]])
+                found.append(Letters(image, sample.text, edges))
+    model.train(training)
+    return found
+
+
+def _reduced(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """In at most `HEIGHT` rows."""
+    height, width = image.shape[:2]
+    if height <= HEIGHT:
+        return image
+    small = Image.fromarray(image).resize((max(4, round(width * HEIGHT / height)), HEIGHT), Image.Resampling.BOX)
+    return np.asarray(small)
