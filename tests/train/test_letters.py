@@ -80,6 +80,7 @@ def test_letters_are_found_between_their_stripes():
         crop("cab", "cc.a..bb", 3 * HEIGHT, 384),
         crop("a", "...a...."),
         crop("ab", ".a....b.", 256, 128),  # tall
+        crop("a b", ".a....b."),
     ]
     first, second = find_letters(model, Listed(samples))
     assert model.training  # as before

@@ -49,8 +49,8 @@ class Part:
 class Recombined:
     """An endless source of words put together from pieces of `words`; which ones is a function of (seed, index).
 
-    What is read of a crop by its language alone is wrong in most of them, and letters stand beside others than before;
-    what photographs do to letters stays. Two words that share a crop are alike in colours, contrast and width.
+    They cannot be guessed from their language, and their letters stand beside others than before; what a photograph does
+    to letters stays. Two words that share a crop are alike in colours, contrast and width.
 
     Raises:
         DataError: there are no words of three letters or more.

@@ -153,8 +153,8 @@ def spelled(columns: Ids, positions: int, eos: int) -> Ids:
     out = np.full((len(columns), positions), eos)
     starts = np.diff(columns, axis=1, prepend=-1) != 0
     for row, column, start in zip(out, columns, starts & (columns != eos), strict=True):
-        ids = column[start][:positions]
-        row[: len(ids)] = ids
+        said = column[start][:positions]
+        row[: len(said)] = said
     return out
 
 

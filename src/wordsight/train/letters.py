@@ -5,7 +5,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from wordsight.data import Source
+from wordsight.data import Sample, Source
 from wordsight.data.recombined import Letters
 from wordsight.decoding.ctc import alignment
 from wordsight.errors import ConfigError
@@ -23,7 +23,7 @@ _BATCH = 64
 def find_letters(model: Clip4Str, source: Source) -> list[Letters]:
     """The words of `source` in which `model` finds the letters of the label; nothing is trained.
 
-    Words of one letter and crops that are higher than wide are left out, as are those that the model reads otherwise.
+    Left out are words of one letter, several words, crops that are higher than wide, and what the model reads otherwise.
 
     Raises:
         ConfigError: the model has no CTC head.
@@ -34,7 +34,7 @@ def find_letters(model: Clip4Str, source: Source) -> list[Letters]:
     model.eval()
     for start in range(0, len(source), _BATCH):
         samples = [source[i] for i in range(start, min(start + _BATCH, len(source)))]
-        samples = [s for s in samples if len(s.text) > 1 and s.image.shape[0] <= s.image.shape[1]]
+        samples = [s for s in samples if _suits(s)]
         if not samples:
             continue
         images = torch.from_numpy(prepare([s.image for s in samples], cfg.preprocessing))
@@ -49,6 +49,11 @@ def find_letters(model: Clip4Str, source: Source) -> list[Letters]:
                 found.append(Letters(image, sample.text, edges))
     model.train(training)
     return found
+
+
+def _suits(sample: Sample) -> bool:
+    """Whether its letters can stand anywhere in a word, side by side."""
+    return len(sample.text) > 1 and " " not in sample.text and sample.image.shape[0] <= sample.image.shape[1]
 
 
 def _reduced(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
