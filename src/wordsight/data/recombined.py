@@ -49,7 +49,7 @@ class Part:
 class Recombined:
     """An endless source of words put together from pieces of `words`; which ones is a function of (seed, index).
 
-    They cannot be guessed from their language, and their letters stand beside others than before; what a photograph does
+    They cannot be guessed from their language, and their letters stand beside others than before; what photographs do
     to letters stays. Two words that share a crop are alike in colours, contrast and width.
 
     Raises:

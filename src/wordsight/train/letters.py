@@ -23,7 +23,7 @@ _BATCH = 64
 def find_letters(model: Clip4Str, source: Source) -> list[Letters]:
     """The words of `source` in which `model` finds the letters of the label; nothing is trained.
 
-    Left out are words of one letter, several words, crops that are higher than wide, and what the model reads otherwise.
+    Left out are single letters, several words, crops that are higher than wide, and what the model reads otherwise.
 
     Raises:
         ConfigError: the model has no CTC head.
