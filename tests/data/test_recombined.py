@@ -90,6 +90,23 @@ def test_two_words_come_in_the_colours_of_the_first():
     assert 0.6 < np.mean(near) < 0.95
 
 
+def test_margins_stay_outside():
+    """The ends of a new word have the margins of the words that they come from; between letters there are none."""
+    image = np.zeros((20, 50, 3), np.uint8)
+    image[:, 10:40, 1] = np.repeat([100, 150, 200], 10)
+    source, seen = Recombined([Letters(image, "abc", np.array([10, 20, 30, 40]))], 0), set()
+    for i in range(100):
+        parts = source.parts(i, np.random.default_rng((0, i)))
+        first, last = parts[0], parts[-1]
+        green = source[i].image[0, :, 1]
+        assert (green[0] == 0) == (first.first == 0)
+        assert (green[-1] == 0) == (last.last == 3)
+        written = np.flatnonzero(green)
+        assert green[written[0] : written[-1] + 1].min() > 0
+        seen.add((first.first == 0, last.last == 3))
+    assert len(seen) == 4
+
+
 def test_without_letters():
     for words in ([], [word("ab", 1)]):
         with pytest.raises(DataError, match="no letters were found"):

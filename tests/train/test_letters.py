@@ -84,7 +84,7 @@ def test_letters_are_found_between_their_stripes():
     ]
     first, second = find_letters(model, Listed(samples))
     assert model.training  # as before
-    assert (first.text, first.edges.tolist()) == ("abb", [0, 40, 72, 128])
+    assert (first.text, first.edges.tolist()) == ("abb", [8, 40, 72, 104])
     assert first.image is samples[0].image
     assert (second.text, second.image.shape) == ("cab", (HEIGHT, 128, 3))
     assert second.edges.tolist() == [0, 36, 84, 128]

@@ -25,16 +25,22 @@ class Letters:
     Attributes:
         image: uint8 RGB (H, W, 3).
         text: its N characters.
-        edges: (N + 1,) columns between which they stand: 0, the borders of neighbours, W.
+        edges: (N + 1,) columns between which they stand: where the first begins, the borders of neighbours, where the
+            last ends. What is left and right of them is margin.
     """
 
     image: npt.NDArray[np.uint8]
     text: str
     edges: npt.NDArray[np.int64]
 
-    def piece(self, first: int, last: int) -> npt.NDArray[np.uint8]:
-        """The pixels of letters first to last - 1, two columns at least."""
-        return self.image[:, self.edges[first] : max(self.edges[first] + 2, self.edges[last])]
+    def piece(self, first: int, last: int, begins: bool, ends: bool) -> npt.NDArray[np.uint8]:
+        """The pixels of letters first to last - 1, two columns at least.
+
+        The word's own margins are kept where the piece `begins` or `ends` the new word; inside they would be gaps.
+        """
+        start = 0 if begins and first == 0 else self.edges[first]
+        end = self.image.shape[1] if ends and last == len(self.text) else self.edges[last]
+        return self.image[:, start : max(start + 2, end)]
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,10 @@ class Recombined:
         """Word i."""
         rng = np.random.default_rng((self.seed, i))
         parts = self.parts(i, rng)
-        first, *others = [self.words[part.word].piece(part.first, part.last) for part in parts]
+        last = len(parts) - 1
+        first, *others = [
+            self.words[part.word].piece(part.first, part.last, k == 0, k == last) for k, part in enumerate(parts)
+        ]
         if len({part.word for part in parts}) > 1:
             others = [_matched(_high(other, len(first)), first, rng) for other in others]
         return Sample(f"recombined {i}", _joined([first, *others]), self._spelled(parts), dataset="recombined")

@@ -44,9 +44,7 @@ def find_letters(model: Clip4Str, source: Source) -> list[Letters]:
             places, likelihood = alignment(columns, np.array(cfg.tokenizer.ids(sample.text)), cfg.tokenizer.eos)
             if likelihood >= SURE * len(sample.text):
                 image = _reduced(sample.image)
-                between = (places[1:] + places[:-1] + 1) / 2 / len(columns) * image.shape[1]
-                edges = np.array([0, *np.rint(between).astype(np.int64), image.shape[1]])
-                found.append(Letters(image, sample.text, edges))
+                found.append(Letters(image, sample.text, _edges((places + 0.5) / len(columns), image.shape[1])))
     model.train(training)
     return found
 
@@ -54,6 +52,17 @@ def find_letters(model: Clip4Str, source: Source) -> list[Letters]:
 def _suits(sample: Sample) -> bool:
     """Whether its letters can stand anywhere in a word, side by side."""
     return len(sample.text) > 1 and " " not in sample.text and sample.image.shape[0] <= sample.image.shape[1]
+
+
+def _edges(places: npt.NDArray[np.float64], width: int) -> npt.NDArray[np.int64]:
+    """Borders of letters, in pixels, from the shares of the `width` at which their middles stand.
+
+    Borders of neighbours are half way between them; the first and the last letter are as wide as the mean.
+    """
+    half = (places[-1] - places[0]) / (len(places) - 1) / 2
+    borders = [places[0] - half, *(places[1:] + places[:-1]) / 2, places[-1] + half]
+    out: npt.NDArray[np.int64] = np.rint(np.clip(borders, 0, 1) * width).astype(np.int64)
+    return out
 
 
 def _reduced(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
