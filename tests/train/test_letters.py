@@ -96,5 +96,6 @@ class Listed(list):
 
 
 def test_without_a_ctc_head():
-    with pytest.raises(ConfigError, match="ctc_weight"):
-        find_letters(Clip4Str(replace(tiny_config(), ctc_weight=0.0)), Listed())
+    for model in (Clip4Str(replace(tiny_config(), ctc_weight=0.0)), torch.nn.Identity()):  # of another kind
+        with pytest.raises(ConfigError, match="ctc_weight"):
+            find_letters(model, Listed())

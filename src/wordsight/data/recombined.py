@@ -24,7 +24,7 @@ class Letters:
 
     Attributes:
         image: uint8 RGB (H, W, 3).
-        text: its N characters.
+        text: its N characters, two at least.
         edges: (N + 1,) columns between which they stand: where the first begins, the borders of neighbours, where the
             last ends. What is left and right of them is margin.
     """
@@ -112,9 +112,9 @@ class Recombined:
 
 
 def _part_of(word: int, length: int, rng: np.random.Generator) -> list[Part]:
-    size = int(rng.integers(min(2, length), max(3, length)))
-    first = int(rng.integers(0, max(1, length - size + 1)))
-    return [Part(word, first, min(length, first + size))]
+    size = int(rng.integers(2, max(3, length)))
+    first = int(rng.integers(0, length - size + 1))
+    return [Part(word, first, first + size)]
 
 
 def _in_another_order(word: int, length: int, rng: np.random.Generator) -> list[Part]:

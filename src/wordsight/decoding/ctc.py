@@ -63,11 +63,7 @@ def probability(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> float
         ids: The characters.
         blank: The class that stands for none.
     """
-    states = np.full(2 * len(ids) + 1, blank)  # blank c1 blank c2 ... blank
-    states[1::2] = ids
-    # A character may follow the one before without a blank between them unless they are equal.
-    skips = np.zeros(len(states))
-    skips[3::2] = ids[1:] != ids[:-1]
+    states, skips = _states(ids, blank)
     before = np.zeros(len(states) + 2)  # of paths that end in each state, after two that are none
     before[2] = 1.0  # nothing spelled yet, as if a blank stood before the first column
     for column in columns:
@@ -87,16 +83,13 @@ def alignment(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> tuple[n
         The middles (L,) of the columns that say each character, and the log-probability of the path: -inf, and no
         places to speak of, where there are too few columns.
     """
-    states = np.full(2 * len(ids) + 1, blank)
-    states[1::2] = ids
-    may_skip = np.zeros(len(states), bool)
-    may_skip[3::2] = ids[1:] != ids[:-1]
+    states, skips = _states(ids, blank)
     best = np.full(len(states), -np.inf)
     best[:2] = columns[0, states[:2]]
     steps = np.zeros((len(columns), len(states)), np.int64)  # states further on than the column before
     for t, column in enumerate(columns[1:], 1):
         one = np.concatenate([[-np.inf], best[:-1]])
-        two = np.where(may_skip, np.concatenate([[-np.inf, -np.inf], best[:-2]]), -np.inf)
+        two = np.where(skips, np.concatenate([[-np.inf, -np.inf], best[:-2]]), -np.inf)
         ways = np.stack([best, one, two])
         steps[t] = ways.argmax(axis=0)
         best = ways.max(axis=0) + column[states]
@@ -108,3 +101,15 @@ def alignment(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> tuple[n
         state -= steps[t, state]
     said = [np.flatnonzero(path == 2 * k + 1) for k in range(len(ids))]
     return np.array([where.mean() if len(where) else 0.0 for where in said]), likelihood
+
+
+def _states(ids: Ids, blank: int) -> tuple[Ids, npt.NDArray[np.bool_]]:
+    """What a path through the columns passes, blank c1 blank c2 ... blank, and which of it may be reached past a blank.
+
+    A character may follow the one before without a blank between them unless they are equal.
+    """
+    states = np.full(2 * len(ids) + 1, blank)
+    states[1::2] = ids
+    skips = np.zeros(len(states), bool)
+    skips[3::2] = ids[1:] != ids[:-1]
+    return states, skips

@@ -14,7 +14,8 @@ from wordsight.models.clip4str import Clip4Str
 from wordsight.models.losses import column_logits
 
 SURE = -0.25
-"""Mean log-probability of a column from which its letters count as found: so are those of 85 % of the real words."""
+"""Log-probability of the likeliest path through the columns, over the number of letters, from which they count as
+found: so are those of 82 % of 6,908 real words."""
 HEIGHT = 40
 """Rows of the words that are kept, no fewer than any compact recognizer sees."""
 _BATCH = 64
@@ -28,7 +29,8 @@ def find_letters(model: Clip4Str, source: Source) -> list[Letters]:
     Raises:
         ConfigError: the model has no CTC head.
     """
-    if model.ctc_head is None:
+    head = getattr(model, "ctc_head", None)  # recognizers of other kinds have none
+    if head is None:
         raise ConfigError("letters are found by a CTC head: set model.ctc_weight, or leave data.recombined out")
     cfg, training, found = model.cfg, model.training, []
     model.eval()
@@ -39,7 +41,7 @@ def find_letters(model: Clip4Str, source: Source) -> list[Letters]:
             continue
         images = torch.from_numpy(prepare([s.image for s in samples], cfg.preprocessing))
         with torch.inference_mode():
-            logits = column_logits(model.ctc_head, model.encode(images), cfg.image.grid)
+            logits = column_logits(head, model.encode(images), cfg.image.grid)
         for sample, columns in zip(samples, logits.log_softmax(-1).double().numpy(), strict=True):
             places, likelihood = alignment(columns, np.array(cfg.tokenizer.ids(sample.text)), cfg.tokenizer.eos)
             if likelihood >= SURE * len(sample.text):
