@@ -17,7 +17,8 @@ from wordsight.errors import BoxError, ConfigError, WordsightError
 from wordsight.imaging import MAX_PIXELS, load_image, prepare, rectify
 from wordsight.imaging.geometry import as_polygon as checked
 from wordsight.imaging.rectify import MAX_STRIP
-from wordsight.reading.lines import SPLIT_LINES, one_word, read_strips, sloping, upside_down, words
+from wordsight.reading.angles import all_angles, as_it_lies, as_seen
+from wordsight.reading.lines import SPLIT_LINES, one_word, read_strips, words
 from wordsight.reading.order import reading_order
 from wordsight.reading.parts import Detector, Recognizer, ToldRecognizer
 from wordsight.reading.scenes import Scene, of_crops
@@ -58,6 +59,9 @@ class Reader:
         allow: the characters that words may be made of. One of this and the following two at most.
         pattern: a regular expression that words must match as a whole.
         lexicon: what words may be, letters in either case.
+        thorough: whether a word in doubt is read from four more angles and what these readings agree on counts, which
+            takes up to twice as long. If not, crops and boxes of your own are read from one more angle, where text is
+            seen to climb or fall. None: as the model's pack says (`small`: yes).
 
     Under one of the last three a word that looks far more like something else is marked `outside` and its confidence
     lowered, so that detected words are left out by default. Boxes that are read in parts (over six times as wide as
@@ -74,6 +78,7 @@ class Reader:
     _max_pixels: int
     _min_confidence: float | None
     _batch_size: int
+    _thorough: bool
 
     def __init__(
         self,
@@ -88,6 +93,7 @@ class Reader:
         allow: str | None = None,
         pattern: str | None = None,
         lexicon: Iterable[str] | None = None,
+        thorough: bool | None = None,
     ) -> None:
         from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
@@ -95,7 +101,8 @@ class Reader:
         pack = load_pack(find_model(model))
         constraint = _constraint(pack.tokenizer, allow, pattern, lexicon)
         recognizer = OnnxRecognizer(pack, device=device, threads=threads, mode=mode, constraint=constraint)
-        self._keep(recognizer, lambda: _pp_ocr(threads), max_pixels, min_confidence, batch_size)
+        thorough = pack.thorough if thorough is None else thorough
+        self._keep(recognizer, lambda: _pp_ocr(threads), max_pixels, min_confidence, batch_size, thorough)
 
     @classmethod
     def of(
@@ -106,10 +113,11 @@ class Reader:
         max_pixels: int = MAX_PIXELS,
         min_confidence: float | None = None,
         batch_size: int = 32,
+        thorough: bool = False,
     ) -> "Reader":
         """A reader of parts that are there already; without a detector it takes PP-OCR's."""
         reader = cls.__new__(cls)
-        reader._keep(recognizer, lambda: detector or _pp_ocr(None), max_pixels, min_confidence, batch_size)
+        reader._keep(recognizer, lambda: detector or _pp_ocr(None), max_pixels, min_confidence, batch_size, thorough)
         return reader
 
     def _keep(
@@ -119,6 +127,7 @@ class Reader:
         max_pixels: int,
         min_confidence: float | None,
         batch_size: int,
+        thorough: bool,
     ) -> None:
         _check("max_pixels", max_pixels >= 1, "at least 1")
         _check("min_confidence", min_confidence is None or 0 <= min_confidence <= 1, "between 0 and 1")
@@ -129,6 +138,7 @@ class Reader:
             _max_pixels=max_pixels,
             _min_confidence=min_confidence,
             _batch_size=batch_size,
+            _thorough=thorough,
         )
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -244,7 +254,7 @@ class Reader:
                 raise ConfigError("there are fewer scenes than crops: give one for each, or None")
             loaded = [self._crop(source, one) for source, one in zip(chunk, told, strict=True)]
             strips = [strip for strip in loaded if isinstance(strip, Strip)]
-            attempts = iter(read_strips(strips, self._recognize, split=False, again=sloping))
+            attempts = iter(read_strips(strips, self._recognize, split=False, angles=self._angles))
             for item in loaded:
                 yield one_word(next(attempts)) if isinstance(item, Strip) else item
 
@@ -270,7 +280,11 @@ class Reader:
         read = [
             (attempt.strip.polygon, found)
             for attempt in read_strips(
-                self._told(strips, image, context), self._recognize, split=SPLIT_LINES, again=upside_down
+                self._told(strips, image, context),
+                self._recognize,
+                split=SPLIT_LINES,
+                turn=True,
+                angles=all_angles if self._thorough else as_it_lies,
             )
             if (found := self._sure(words(attempt), DETECTED_CONFIDENCE))
         ]
@@ -289,11 +303,13 @@ class Reader:
             except BoxError as error:
                 problems.append(f"box {number}: {error}")
         told = self._told(strips, image, context)
-        attempts = read_strips(
-            told, self._recognize, split=False, again=lambda attempt: [*upside_down(attempt), *sloping(attempt)]
-        )
+        attempts = read_strips(told, self._recognize, split=False, turn=True, angles=self._angles)
         found = [self._sure([one_word(attempt)], 0.0) for attempt in attempts]
         return [Line(each, each[0].polygon) for each in found if each], problems
+
+    def _angles(self, strip: Strip) -> list[Strip]:
+        """Of a box that was not detected: a detector's lines lie along their text."""
+        return all_angles(strip) if self._thorough else as_seen(strip)
 
     def _sure(self, found: Iterable[Word], default: float) -> tuple[Word, ...]:
         least = default if self._min_confidence is None else self._min_confidence

@@ -36,7 +36,13 @@ def made(board: Board, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object
         if device == "cuda":
             raise DeviceError("cuda is not here: use cpu")
         readers.append({"model": model, "device": device, "threads": threads, **options})
-        for name in ("mode", "allow", "pattern", "lexicon"):  # how the recognizer is made; here it is made already
+        for name in (
+            "mode",
+            "allow",
+            "pattern",
+            "lexicon",
+            "thorough",
+        ):  # how the recognizer is made; here it is made already
             del options[name]
         return Reader.of(board.reader, board, **options)  # type: ignore[arg-type]
 
@@ -76,13 +82,14 @@ def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[di
             "allow": None,
             "pattern": None,
             "lexicon": None,
+            "thorough": None,
         }
     ]
 
 
 def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) -> None:
     args = ["--model", "m", "--device", "cpu", "--threads", 1, "--max-pixels", 500000, "--min-confidence", 0.2]
-    assert run(photo, *args, "--batch-size", 5, "--mode", "visual").exit_code == 0
+    assert run(photo, *args, "--batch-size", 5, "--mode", "visual", "--thorough").exit_code == 0
     assert made == [
         {
             "model": "m",
@@ -95,6 +102,7 @@ def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) ->
             "allow": None,
             "pattern": None,
             "lexicon": None,
+            "thorough": True,
         }
     ]
 

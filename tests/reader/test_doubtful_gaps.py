@@ -33,7 +33,7 @@ class ByWidth:
 
 def _read(monkeypatch: pytest.MonkeyPatch, gaps: list[Gap], read: ByWidth) -> list[tuple[str, float, float]]:
     monkeypatch.setattr(strips, "find_gaps", lambda pixels, least: [g for g in gaps if g.probability >= least])
-    (attempt,) = read_strips([STRIP], read, split=True, again=lambda strip: [])
+    (attempt,) = read_strips([STRIP], read, split=True)
     return [(word.text, word.polygon[0][0], word.polygon[1][0]) for word in words(attempt)]
 
 

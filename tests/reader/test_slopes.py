@@ -9,7 +9,8 @@ from word_cards import FoundCard
 from wordsight import Reader
 from wordsight.decoding import Char, Reading
 from wordsight.imaging import Preprocessing
-from wordsight.reading.lines import one_word, read_strips, sloping, upside_down
+from wordsight.reading.angles import as_seen
+from wordsight.reading.lines import one_word, read_strips
 from wordsight.reading.slopes import climb
 from wordsight.reading.strips import Look, Strip
 
@@ -84,7 +85,7 @@ def test_nothing_climbs_where_there_is_nothing(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("climbs", [-0.25, 0.25])
 def test_a_doubtful_word_is_also_read_made_level(climbs: float) -> None:
     read = Level()
-    (attempt,) = read_strips([_strip(climbs)], read, split=False, again=sloping)
+    (attempt,) = read_strips([_strip(climbs)], read, split=False, angles=as_seen)
     word = one_word(attempt)
     assert read.looks == [1, 1]
     assert word.text == "level"
@@ -93,7 +94,7 @@ def test_a_doubtful_word_is_also_read_made_level(climbs: float) -> None:
 
 def test_a_sure_one_is_not() -> None:
     read = Level()
-    (attempt,) = read_strips([_strip(0.0)], read, split=False, again=sloping)
+    (attempt,) = read_strips([_strip(0.0)], read, split=False, angles=as_seen)
     assert (one_word(attempt).text, read.looks) == ("level", [1])
 
 
@@ -104,7 +105,7 @@ def test_a_doubtful_one_that_is_seen_to_be_level_is_not() -> None:
         looks.append(len(crops))
         return [Reading("?", 0.1, (Char("?", 0.2),))] * len(crops)
 
-    (attempt,) = read_strips([_strip(0.0)], read, split=False, again=sloping)
+    (attempt,) = read_strips([_strip(0.0)], read, split=False, angles=as_seen)
     assert (one_word(attempt).text, looks) == ("?", [1])
 
 
@@ -115,13 +116,13 @@ def test_where_nothing_is_read_no_slope_is_looked_for() -> None:
         looks.append(len(crops))
         return [Reading("", 0.5)] * len(crops)
 
-    (attempt,) = read_strips([_strip(0.25)], read, split=False, again=sloping)
+    (attempt,) = read_strips([_strip(0.25)], read, split=False, angles=as_seen)
     assert (one_word(attempt).text, looks) == ("", [1])
 
 
 def test_lines_of_a_detector_are_turned_round_instead() -> None:
     read = Level()
-    (attempt,) = read_strips([_strip(0.25)], read, split=False, again=upside_down)
+    (attempt,) = read_strips([_strip(0.25)], read, split=False, turn=True)
     assert (one_word(attempt).text, read.looks) == ("slope", [1, 1])
 
 
@@ -144,5 +145,5 @@ def test_in_photos_boxes_of_the_users_own_may_slope_and_detected_ones_do_not() -
 def test_boxes_of_a_few_pixels_are_read_too(size: tuple[int, int]) -> None:
     strip = Strip(np.zeros((*size, 3), np.uint8), OUTLINE)
     doubtful = Reading("?", 0.1, (Char("?", 0.2),))
-    (attempt,) = read_strips([strip], lambda looks: [doubtful] * len(looks), split=False, again=sloping)
+    (attempt,) = read_strips([strip], lambda looks: [doubtful] * len(looks), split=False, angles=as_seen)
     assert one_word(attempt).text == "?"

@@ -23,6 +23,11 @@ def export(
         False, "--visual-only", help="Leave the cross-modal branch out, as is done anyway if it is not trained yet."
     ),
     temperature: float = typer.Option(1.0, min=0.01, help="Divides the logits before probabilities are made of them."),
+    thorough: bool = typer.Option(
+        False,
+        "--thorough",
+        help="Words in doubt are to be read from all angles, unless `wordsight read` is told otherwise.",
+    ),
     licence: str | None = typer.Option(
         None, help="Licence of the weights; Apache-2.0 unless given, or not stated if they were converted."
     ),
@@ -72,6 +77,7 @@ def export(
         temperature=temperature,
         about={"licence": licence or ("not stated" if "converted" in about else "Apache-2.0")} | about,
         scenes=scenes,
+        thorough=thorough,
     )
     graphs = [graph.file for graph in pack.graphs.values()] + ([pack.quick.file] if pack.quick else [])
     typer.echo(f"{out}: {', '.join(graphs)}, {pack.bytes / 1e6:.1f} MB, verified")

@@ -67,6 +67,13 @@ def read(
             "parallel (one pass, then refined)."
         ),
     ] = Mode.adaptive,
+    thorough: Annotated[
+        bool | None,
+        typer.Option(
+            "--thorough/--no-thorough",
+            help="Read words in doubt from four more angles: up to twice as long. By default as the model says.",
+        ),
+    ] = None,
     context: Annotated[
         bool | None,
         typer.Option(
@@ -109,6 +116,7 @@ def read(
         allow=allow,
         pattern=pattern,
         lexicon=lexicon and _lines(lexicon),
+        thorough=thorough,
     )
     if context and not reader.takes_scenes:
         _refuse(f"{model} reads without context: leave out --context, or take a model with CLIPTER")

@@ -1,6 +1,7 @@
-"""Strips to words: all looks of all ways up in one go, the best way up kept, texts cut at their spaces."""
+"""Strips to words: all ways up read in one go, the best kept, doubtful ones looked at again, texts cut at spaces."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from wordsight.decoding import Char, Reading
 from wordsight.detect import split_words
 from wordsight.imaging.geometry import FEW
-from wordsight.reading.slopes import climb
+from wordsight.reading.angles import Angles, as_it_lies
 from wordsight.reading.strips import Look, Piece, Strip, pieces, with_margins
 from wordsight.reading.windows import Span, ending, merge
 from wordsight.results import Word, as_polygon
@@ -25,13 +26,6 @@ ReadCrops = Callable[[list[Look]], list[Reading]]
 # stands on its head, too ("1010H" for Hotel: 0.94). Against 0.8 it takes 4 % more time, and on 60 training scenes reads
 # the same words.
 _DOUBTFUL = 0.95
-# Text that is seen to climb or fall by `_SEEN` of its box's height is also read as if it did so by `_SLOPE`. Of 767
-# held-out training words 82.1 % were read right as they stand and 84.9 % so, with 0.13 more looks a word; 85.3 % with 0
-# in place of 0.1 (0.22 more) and from both slopes (0.45); 84.5 % made level as much as is seen. A detector's lines lie
-# along their text: on 120 training scenes slopes gained nothing there (63.5 for 63.5).
-_SEEN = 0.1
-_SLOPE = 0.25
-_LEGIBLE = 4  # pixels; on fewer there are no slopes to be seen
 # By how much another way up must be better than the one in which the picture shows the box; of several letters in a
 # tall box, by how much worse it may be. Squeezed into a word's shape tall boxes look like one another, and the
 # recognizer takes many for the few tall words that it has learnt ("SALE", 0.92). Of 384 held-out training words turned
@@ -66,13 +60,23 @@ class Attempt:
         return self.mean * (1 - 0.4**self.length) if self.length else 0.5 * self.mean
 
     @property
+    def probability(self) -> float:
+        """That all of it is right: 0 where there is no text."""
+        return math.prod(reading.clarity for reading in self.readings if reading.text) if self.length else 0.0
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Those of its pieces."""
+        return tuple(reading.text for reading in self.readings)
+
+    @property
     def length(self) -> int:
         """Characters."""
         return sum(len(reading.chars) for reading in self.readings)
 
 
 def read_strips(
-    strips: Sequence[Strip], read: ReadCrops, *, split: bool, again: Callable[[Attempt], list[Strip]]
+    strips: Sequence[Strip], read: ReadCrops, *, split: bool, turn: bool = False, angles: Angles = as_it_lies
 ) -> list[Attempt]:
     """Reads every strip in the way in which it is read most surely.
 
@@ -83,28 +87,19 @@ def read_strips(
         strips: boxes as the picture shows them.
         read: called at most twice, each time with all crops there are.
         split: whether the strips are lines, to be split into words.
-        again: in which ways a strip is read then, given what it says as it stands.
+        turn: whether doubtful ones may stand on their heads.
+        angles: from which other angles doubtful ones are read, if there is text. What the readings agree on counts.
     """
     ways = [_ways(strip) if strip.is_tall else [strip] for strip in strips]
     best = [_best(attempts) for attempts in _attempts(ways, read, split)]
     doubtful = [i for i, attempt in enumerate(best) if not strips[i].is_tall and attempt.mean < _DOUBTFUL]
-    for i, attempts in zip(doubtful, _attempts([again(best[i]) for i in doubtful], read, split), strict=True):
-        best[i] = _best([best[i], *attempts])
+    tilted = [angles(best[i].strip) if best[i].length else [] for i in doubtful]
+    turned = [[best[i].strip.turned(2)] if turn else [] for i in doubtful]
+    again = _attempts([a + b for a, b in zip(tilted, turned, strict=True)], read, split)
+    for i, its_angles, attempts in zip(doubtful, tilted, again, strict=True):
+        agreed = _agreed([best[i], *attempts[: len(its_angles)]])
+        best[i] = _best([agreed, *attempts[len(its_angles) :]])
     return best
-
-
-def upside_down(attempt: Attempt) -> list[Strip]:
-    """Text that stands on its head."""
-    return [attempt.strip.turned(2)]
-
-
-def sloping(attempt: Attempt) -> list[Strip]:
-    """Text that climbs or falls in a box along the picture's edges. Where none is read, no slope is looked for."""
-    strip = attempt.strip
-    if not attempt.length or min(strip.pixels.shape[:2]) < _LEGIBLE or len(strip.polygon) != 4:
-        return []
-    seen = climb(strip.pixels)
-    return [strip.levelled(math.copysign(_SLOPE, seen))] if abs(seen) >= _SEEN else []
 
 
 def _ways(strip: Strip) -> list[Strip]:
@@ -121,6 +116,15 @@ def _best(attempts: Sequence[Attempt]) -> Attempt:
     surest = max(others, key=lambda attempt: attempt.score)
     advantage = -_UNLIKELY if upright.strip.is_tall and upright.length > FEW else _NEAR_TIE
     return surest if surest.score > upright.score + advantage else upright
+
+
+def _agreed(attempts: Sequence[Attempt]) -> Attempt:
+    """The surest of those that say what, their probabilities added up, is said most."""
+    votes: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    for attempt in attempts:
+        votes[attempt.texts] += attempt.probability
+    texts = max(votes, key=votes.__getitem__)
+    return max((attempt for attempt in attempts if attempt.texts == texts), key=lambda attempt: attempt.probability)
 
 
 def _attempts(ways: Sequence[Sequence[Strip]], read: ReadCrops, split: bool) -> list[list[Attempt]]:

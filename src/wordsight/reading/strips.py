@@ -1,11 +1,13 @@
 """A straightened box, the ways up that it may have, and the pieces of it that a recognizer can take."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from wordsight.detect import between, find_gaps, split_words
 from wordsight.imaging import rectify
@@ -61,6 +63,18 @@ class Strip:
         left, right, depth = (share * height for share in (max(climb, 0.0), max(-climb, 0.0), 1 - abs(climb)))
         slopes = [(0, left), (width, right), (width, right + depth), (0, left + depth)]
         return replace(self, pixels=rectify(self.pixels, slopes))
+
+    def upright(self, slant: float) -> "Strip":
+        """The strip with letters made upright that lean to the right by this share of their height, or left if < 0.
+
+        What comes in from the sides shows their last column of pixels. The polygon stays.
+        """
+        height = self.pixels.shape[0]
+        margin = math.ceil(abs(slant) * height / 2)
+        wider = Image.fromarray(np.pad(self.pixels, ((0, 0), (margin, margin), (0, 0)), mode="edge"))
+        matrix = (1, -slant, slant * height / 2, 0, 1, 0)
+        sheared = wider.transform(wider.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+        return replace(self, pixels=np.asarray(sheared))
 
     def unstacked(self) -> "Strip | None":
         """The strip with its letters, should they stand one below the other, side by side; None where none do."""

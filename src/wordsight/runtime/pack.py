@@ -62,6 +62,8 @@ class Pack:
     """Whether only the square in the middle of a photograph does."""
     quick: Quick | None = None
     """What looks at images first, if not `image` itself."""
+    thorough: bool = False
+    """Whether words in doubt are read from all angles, unless a user says otherwise."""
 
     @property
     def tokenizer(self) -> CharTokenizer:
@@ -133,6 +135,7 @@ def write_manifest(pack: Pack) -> Path:
             for name, graph in pack.graphs.items()
         },
         **({"quick": {"file": pack.quick.file, "margin": pack.quick.margin}} if pack.quick else {}),
+        **({"thorough": True} if pack.thorough else {}),
         "files": {name: sha256(pack.folder / name) for name in names},
         "about": dict(pack.about),
     }
@@ -188,8 +191,13 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
-    manifest = {"cross_steps": "own", "caption_context": None, "decoding": "psm"} | manifest
-    known = {"decoding": DECODINGS, "tokenizer": ("characters", "clip", "hub"), "cross_steps": ("own", "visual")}
+    manifest = {"cross_steps": "own", "caption_context": None, "decoding": "psm", "thorough": False} | manifest
+    known: dict[str, tuple[object, ...]] = {
+        "decoding": DECODINGS,
+        "tokenizer": ("characters", "clip", "hub"),
+        "cross_steps": ("own", "visual"),
+        "thorough": (False, True),
+    }
     for key, values in known.items():
         if manifest[key] not in values:
             knows = ", ".join(map(repr, values))
@@ -225,6 +233,7 @@ def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
         Preprocessing.from_dict(manifest["scene"]["preprocessing"]) if "scene" in manifest else None,
         "scene" in manifest and bool(manifest["scene"]["centre"]),
         quick,
+        manifest["thorough"],
     )
     if quick is not None and not (pack.decoding == "psm" and 0 <= quick.margin < float("inf")):
         raise _refuse(folder, "a quick image graph is for psm packs, and needs a margin of at least 0")

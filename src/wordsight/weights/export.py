@@ -46,6 +46,7 @@ def export_pack(
     temperature: float = 1.0,
     about: Mapping[str, Any] | None = None,
     scenes: SceneEncoder | None = None,
+    thorough: bool = False,
 ) -> Pack:
     """Write `model` as a pack into the folder `out`, and read it back, verified.
 
@@ -61,6 +62,7 @@ def export_pack(
         temperature: Divides the logits before probabilities are made of them.
         about: Training data, scores, licence and whatever else a user may want to know, in plain JSON types.
         scenes: The encoder of a model that is told of scenes; None: the one that its configuration names.
+        thorough: Whether words in doubt are read from all angles unless a reader is told otherwise.
 
     Raises:
         ConfigError: `weights` is unknown, int8 is not for this model, or the scene encoder does not suit the model.
@@ -74,7 +76,16 @@ def export_pack(
         scenes = SceneEncoder.of(model.clipter)
     protos = export_graphs(model, cross=cross, scenes=scenes)
     return write_pack(
-        protos, model, out, name=name, weights=weights, int8=int8, temperature=temperature, about=about, scenes=scenes
+        protos,
+        model,
+        out,
+        name=name,
+        weights=weights,
+        int8=int8,
+        temperature=temperature,
+        about=about,
+        scenes=scenes,
+        thorough=thorough,
     )
 
 
@@ -105,6 +116,7 @@ def write_pack(
     temperature: float = 1.0,
     about: Mapping[str, Any] | None = None,
     scenes: SceneEncoder | None = None,
+    thorough: bool = False,
 ) -> Pack:
     """The second half of `export_pack`: what `export_graphs` made becomes a pack. The graphs are not changed."""
     cfg = model.cfg
@@ -132,6 +144,7 @@ def write_pack(
         scene=None if scenes is None else scenes.preprocessing,
         scene_centre=scenes is not None and scenes.centre_crop,
         quick=Quick("quick.onnx", MARGIN) if int8 else None,
+        thorough=thorough,
     )
     # A half-written pack is never seen: files come over when all of them are done.
     with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as scratch:
