@@ -14,16 +14,18 @@ REAL = $(patsubst %/labels.tsv,%,$(wildcard $(DATA)/words/train/*/labels.tsv))
 SCENES = $(wildcard $(DATA)/scenes/train/ic03/scenes.jsonl $(DATA)/scenes/train/ic15/scenes.jsonl)
 LISTS = $(wildcard $(DATA)/corpora/*.tsv $(DATA)/corpora/*.txt)
 TESTS = $(patsubst %/labels.tsv,%,$(wildcard $(DATA)/words/test/*/labels.tsv))
-# Which model and by which recipes (on a GPU: RECIPE=recipes/tiny-gpu.yaml ANNEAL=recipes/gpu-anneal.yaml), where its
-# training and measurements are kept, where the pack goes, crops of each set that is measured.
+# Which model that ships, tiny or small, and by which recipes (on a GPU: RECIPE=recipes/tiny-gpu.yaml
+# ANNEAL=recipes/gpu-anneal.yaml), where its training and measurements are kept, where the pack goes, crops of each set
+# that is measured.
 MODEL ?= tiny
-RECIPE ?= recipes/$(MODEL).yaml
-ANNEAL ?= recipes/$(if $(filter tiny,$(MODEL)),tiny,gpu)-anneal.yaml
+RECIPE ?= recipes/$(MODEL:small=tiny-deep).yaml
+ANNEAL ?= $(RECIPE:.yaml=-anneal.yaml)
 RUN ?= runs/$(MODEL)
 PACK ?= src/wordsight/packs/$(MODEL)
 MEASURED ?= 200
-TRAIN_FLAGS ?=
+TRAIN_FLAGS ?= $(if $(filter small,$(MODEL)),--model.start=checkpoints/tiny)
 ANNEAL_FLAGS ?= $(TRAIN_FLAGS)
+EXPORT_FLAGS ?= $(if $(filter small,$(MODEL)),--thorough)
 FLAGS = --trainer.default_root_dir=$(RUN) $(if $(REAL),--data.real=$(call list,$(REAL))) \
     $(if $(LISTS),--data.words=$(call list,$(LISTS))) $(if $(SCENES),--data.backgrounds=$(RUN)/backgrounds)
 empty :=
@@ -70,7 +72,7 @@ $(RUN)/.trained: $(RUN)/.stable
 	@touch $@
 
 $(RUN)/.exported: $(RUN)/.trained
-	$(BIN)/wordsight export $(RUN)/model --out $(PACK)
+	$(BIN)/wordsight export $(RUN)/model --out $(PACK) $(EXPORT_FLAGS)
 	@touch $@
 
 $(RUN)/.calibrated: $(RUN)/.exported
