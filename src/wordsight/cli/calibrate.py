@@ -42,9 +42,10 @@ def calibrate(
     from wordsight.evaluate import fit_temperature
     from wordsight.evaluate.calibration import is_better
     from wordsight.runtime import find_model, load_pack
-    from wordsight.runtime.pack import write_manifest
+    from wordsight.runtime.pack import MANIFEST, write_manifest
 
-    pack = load_pack(find_model(model))
+    here = Path(model)  # goes before a shipped model of that name, which nobody wants changed by accident
+    pack = load_pack(here if (here / MANIFEST).is_file() else find_model(model))
     samples = _held_out(pack, data, share)
     if len(samples) < 2:
         raise DataError("there are no words to calibrate by: give more DATA, or a larger --share")
@@ -90,7 +91,7 @@ def _read(pack: "Pack", samples: Sequence["Sample"], device: str, threads: int |
     from wordsight.reader import Reader
     from wordsight.runtime import OnnxRecognizer
 
-    reader = Reader.of(OnnxRecognizer(pack, device, threads, mode="adaptive"))
+    reader = Reader.of(OnnxRecognizer(pack, device, threads, mode="adaptive"), thorough=pack.thorough)
     words = []
     starts = range(0, len(samples), BATCH)
     for start in progress(starts, len(starts), f"temperature {pack.temperature:.3f}"):
