@@ -41,7 +41,8 @@ class Level:
     provider = "LevelExecutionProvider"
     preprocessing = Preprocessing()
 
-    def __init__(self) -> None:
+    def __init__(self, sure: float = 0.98) -> None:
+        self.sure = sure
         self.looks: list[int] = []
 
     def __call__(self, looks: Sequence[Look]) -> list[Reading]:
@@ -53,7 +54,7 @@ class Level:
         return self([Look(pixels, None) for pixels in shown])
 
     def _read(self, level: bool) -> Reading:
-        text, probability = ("level", 0.98) if level else ("slope", 0.8)
+        text, probability = ("level", self.sure) if level else ("slope", 0.8)
         return Reading(text, probability ** (len(text) + 1), tuple(Char(c, probability) for c in text))
 
 
@@ -90,6 +91,12 @@ def test_a_doubtful_word_is_also_read_made_level(climbs: float) -> None:
     assert read.looks == [1, 1]
     assert word.text == "level"
     assert word.polygon == ((0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT))
+
+
+@pytest.mark.parametrize(("sure", "text"), [(0.83, "slope"), (0.9, "level")])
+def test_made_level_it_has_to_be_surer_by_more_than_chance(sure: float, text: str) -> None:
+    (attempt,) = read_strips([_strip(0.25)], Level(sure), split=False, angles=as_seen)
+    assert one_word(attempt).text == text
 
 
 def test_a_sure_one_is_not() -> None:

@@ -119,7 +119,9 @@ def _best(attempts: Sequence[Attempt]) -> Attempt:
 
 
 def _agreed(attempts: Sequence[Attempt]) -> Attempt:
-    """The surest of those that say what, their probabilities added up, is said most."""
+    """The surest of those that say what, their probabilities added up, is said most. Two cannot outvote each other."""
+    if len(attempts) <= 2:
+        return _best(attempts)
     votes: defaultdict[tuple[str, ...], float] = defaultdict(float)
     for attempt in attempts:
         votes[attempt.texts] += attempt.probability
