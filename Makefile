@@ -14,16 +14,15 @@ REAL = $(patsubst %/labels.tsv,%,$(wildcard $(DATA)/words/train/*/labels.tsv))
 SCENES = $(wildcard $(DATA)/scenes/train/ic03/scenes.jsonl $(DATA)/scenes/train/ic15/scenes.jsonl)
 LISTS = $(wildcard $(DATA)/corpora/*.tsv $(DATA)/corpora/*.txt)
 TESTS = $(patsubst %/labels.tsv,%,$(wildcard $(DATA)/words/test/*/labels.tsv))
-# Which model that ships, tiny or small, and by which recipes (on a GPU: RECIPE=recipes/tiny-gpu.yaml
-# ANNEAL=recipes/gpu-anneal.yaml), where its training and measurements are kept, where the pack goes, crops of each set
-# that is measured.
+# Which model that ships, tiny (which small teaches) or small (which begins with the weights of tiny), and by which
+# recipes (from nothing: RECIPE=recipes/tiny.yaml; on a GPU: RECIPE=recipes/tiny-gpu.yaml ANNEAL=recipes/gpu-anneal.yaml),
+# where its training and measurements are kept, where the pack goes, crops of each set that is measured.
 MODEL ?= tiny
-RECIPE ?= recipes/$(MODEL:small=tiny-deep).yaml
+RECIPE ?= recipes/$(if $(filter small,$(MODEL)),tiny-deep,tiny-pruned).yaml
 ANNEAL ?= $(RECIPE:.yaml=-anneal.yaml)
 RUN ?= runs/$(MODEL)
 PACK ?= src/wordsight/packs/$(MODEL)
 MEASURED ?= 200
-TRAIN_FLAGS ?= $(if $(filter small,$(MODEL)),--model.start=checkpoints/tiny)
 ANNEAL_FLAGS ?= $(TRAIN_FLAGS)
 EXPORT_FLAGS ?= $(if $(filter small,$(MODEL)),--thorough)
 FLAGS = --trainer.default_root_dir=$(RUN) $(if $(REAL),--data.real=$(call list,$(REAL))) \

@@ -1,4 +1,4 @@
-"""A recognizer with a deeper image tower."""
+"""A recognizer with a deeper or a shallower image tower."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.config import ImageTowerConfig
-from wordsight.models.deeper import deepened
+from wordsight.models.depth import deepened, pruned
 from wordsight.train.start import starting_model
 
 
@@ -76,6 +76,38 @@ def test_a_stem_that_is_none_of_its_own_deepened_is_refused(model, convolved):
         deepened(convolved, stem=convolved.cfg.image.stem)
 
 
+def test_what_adds_nothing_is_left_out_and_nothing_is_lost(convolved):
+    stem = [stage for each in convolved.cfg.image.stem for stage in (each, (each[0], 1, 1))]
+    deep = deepened(convolved, 3, stem)
+    tower = deep.image_tower
+    silent = [f"stem.{i}" for i, stage in enumerate(tower.stem) if not stage.conv.weight.any()]
+    silent += [f"blocks.{i}" for i, block in enumerate(tower.blocks) if not block.attention.out.weight.any()]
+    assert len(silent) == 5
+    shallow = pruned(deep, silent)
+    assert shallow.cfg == convolved.cfg
+    assert len(deep.image_tower.stem) == len(stem)
+    for name, tensor in convolved.state_dict().items():
+        torch.testing.assert_close(shallow.state_dict()[name], tensor)
+
+
+def test_what_is_left_out_is_what_was_named(model):
+    deep = deepened(model, 4)
+    shallow = pruned(deep, ["blocks.0", "blocks.2"])
+    assert shallow.cfg.image.layers == len(shallow.image_tower.blocks) == 2
+    for place, block in enumerate((1, 3)):
+        theirs = deep.image_tower.blocks[block].state_dict()
+        for name, tensor in shallow.image_tower.blocks[place].state_dict().items():
+            torch.testing.assert_close(tensor, theirs[name])
+
+
+def test_what_cannot_be_left_out_is_refused(model, convolved):
+    for part in ("stem.0", "stem.2", "stem.9", "blocks.2", "blocks.-1", "blocks", "norm_pre", ""):
+        with pytest.raises(ConfigError, match=r"can be left out stem\.1, blocks\.0, blocks\.1$"):
+            pruned(convolved, ["stem.1", part])
+    with pytest.raises(ConfigError, match="leave one in"):
+        pruned(model, [f"blocks.{i}" for i in range(model.cfg.image.layers)])
+
+
 def test_a_run_begins_with_it(model, convolved, tmp_path):
     checkpoint.save(model, tmp_path / "start")
     layers = model.cfg.image.layers
@@ -87,5 +119,8 @@ def test_a_run_begins_with_it(model, convolved, tmp_path):
     checkpoint.save(convolved, tmp_path / "stem")
     stem = [*convolved.cfg.image.stem, (32, 1, 1)]
     assert len(starting_model("clip4str-tiny", tmp_path / "stem", image_stem=stem).image_tower.stem) == len(stem)
-    with pytest.raises(ConfigError, match="for a trained CLIP4STR"):
-        starting_model("clip4str-tiny", None, image_layers=layers + 1)
+    shallow = starting_model("clip4str-tiny", tmp_path / "stem", prune=["stem.1", "blocks.0"])
+    assert (len(shallow.image_tower.stem), len(shallow.image_tower.blocks)) == (3, 1)
+    for more in ({"image_layers": layers + 1}, {"prune": ["blocks.0"]}):
+        with pytest.raises(ConfigError, match="for a trained CLIP4STR"):
+            starting_model("clip4str-tiny", None, **more)

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
     """What `make pack` needs of the repository, its environment installed already, and a few drawn words."""
-    for name in ("Makefile", "benchmarks", "recipes", "pyproject.toml", "constraints.txt"):
+    for name in ("Makefile", "benchmarks", "recipes", "checkpoints", "pyproject.toml", "constraints.txt"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / ".venv").mkdir()
     for part in ("bin", "lib", "pyvenv.cfg"):

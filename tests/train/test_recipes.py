@@ -74,8 +74,9 @@ def test_all_recipes_are_tested():
     tested = test_recipe_of_an_official_size.pytestmark[0].args[1]
     assert sorted(case[0] for case in tested) == [path.stem for path in OFFICIAL]
     assert len(SECOND_STAGE) == 6
-    compact = ["gpu-anneal", "real", "small", "tiny", "tiny-anneal", "tiny-deep", "tiny-deep-anneal", "tiny-gpu"]
-    assert sorted(path.stem for path in RECIPES.glob("*.yaml")) == compact
+    sizes = ["small", "tiny", "tiny-deep", "tiny-gpu", "tiny-pruned"]
+    ends = ["gpu-anneal", "real", "tiny-anneal", "tiny-deep-anneal", "tiny-pruned-anneal"]
+    assert sorted(path.stem for path in RECIPES.glob("*.yaml")) == sorted(sizes + ends)
 
 
 def test_recipes_of_the_compact_model():
@@ -100,7 +101,23 @@ def test_recipes_of_a_deeper_model(tmp_path):
     assert len(deeper.stem) == 7 + len(start.cfg.image.stem)
     assert anneal.model.model.cfg == stable.model.model.cfg
     assert stable.trainer.max_steps + anneal.model.decay == anneal.trainer.max_steps
-    assert stable.trainer.max_steps < anneal.model.cross_from < anneal.trainer.max_steps < stable.model.cross_from
+    assert stable.model.cross_from is None
+    assert stable.trainer.max_steps < anneal.model.cross_from < anneal.trainer.max_steps
+    assert anneal.datamodule.real_share > stable.datamodule.real_share
+    assert 0 < anneal.datamodule.recombined < stable.datamodule.recombined
+
+
+def test_recipes_of_a_model_that_is_cut_out_of_another_and_taught_by_it():
+    small = RECIPES.parent / "checkpoints" / "small"
+    flags = (f"--model.start={small}", f"--model.teacher.folder={small}", "--trainer.precision=32-true")
+    stable = parsed(RECIPES / "tiny-pruned.yaml", *flags)
+    anneal = parsed(RECIPES / "tiny-pruned.yaml", "--config", str(RECIPES / "tiny-pruned-anneal.yaml"), *flags)
+    shipped, _ = checkpoint.load(RECIPES.parent / "checkpoints" / "tiny")
+    assert stable.model.model.cfg == anneal.model.model.cfg == shipped.cfg
+    assert anneal.model.teacher.folder == small
+    assert stable.trainer.max_steps + anneal.model.decay == anneal.trainer.max_steps
+    assert stable.model.cross_from is None
+    assert stable.trainer.max_steps < anneal.model.cross_from < anneal.trainer.max_steps
     assert anneal.datamodule.real_share > stable.datamodule.real_share
     assert 0 < anneal.datamodule.recombined < stable.datamodule.recombined
 

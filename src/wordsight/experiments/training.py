@@ -132,7 +132,7 @@ def run(
         schedule="one-cycle" if way.falling else "stable",
         warmup=round(0.075 * steps),  # as in one cycle
         teacher=TeacherConfig(teacher) if teacher else None,
-        cross_from=0 if row.cross else 2**62,
+        cross_from=0 if row.cross else None,
         seed=seed,
     )
     module.model = build(row, scale).train()

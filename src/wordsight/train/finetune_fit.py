@@ -83,7 +83,7 @@ def _module(plan: Plan, scratch: Path) -> Recognition:
         weight_decay=0.01,
         warmup=settings.steps // 10,
         decay=settings.steps // 2,
-        cross_from=0 if plan.cross else 2**62,
+        cross_from=0 if plan.cross else None,
         seed=settings.seed,
     )
     if plan.new and plan.model.cfg.captions == "characters":

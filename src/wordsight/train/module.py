@@ -38,6 +38,8 @@ class Recognition(lightning.LightningModule):
         image_layers: how many the image tower of `start`, a CLIP4STR, shall have; the new ones change nothing at first.
         image_stem: likewise the convolutions of its stem, [channels, down, across] each: those it has and, in between,
             new ones that keep the shape.
+        prune: parts of the image tower of `start`, a CLIP4STR, to leave out: blocks and convolutions that keep the
+            shape, by their numbers ("blocks.1", "stem.4").
         text: a text encoder of `transformers`, by its name on the hub or a folder, as the text tower instead of the
             preset's: for words that CLIP's does not know. Its own tokenizer makes the captions. For CLIP4STR alone.
         charset: characters to write instead of those of the preset or of `start`, which keeps what it has learnt about
@@ -66,8 +68,9 @@ class Recognition(lightning.LightningModule):
             has it (1 in the compact sizes, 0 in the paper's); 0: none.
         teacher: a larger trained recognizer to learn from beside the labels. For CLIP4STR alone, like all above.
         ema: decay of an average of the weights over one step, such as 0.999, see `train.averages`. 0: there is none.
-        cross_from: step from which the cross-modal branch trains, its decoder starting as a copy of the visual one.
-            Since it sends no gradient into the visual branch, that branch loses nothing by training alone before.
+        cross_from: step from which the cross-modal branch trains, its decoder starting as a copy of the visual one
+            (None: it does not train). Since it sends no gradient into the visual branch, that branch loses nothing by
+            training alone before.
         seed: decides permutations and dropout.
 
     Raises:
@@ -86,6 +89,7 @@ class Recognition(lightning.LightningModule):
         start: Path | None = None,
         image_layers: int | None = None,
         image_stem: list[tuple[int, int, int]] | None = None,
+        prune: list[str] | None = None,
         text: str | None = None,
         charset: Charset | str | None = None,
         clipter: ClipterConfig | None = None,
@@ -105,12 +109,20 @@ class Recognition(lightning.LightningModule):
         ctc_weight: float | None = None,
         teacher: TeacherConfig | None = None,
         ema: float = 0.0,
-        cross_from: int = 0,
+        cross_from: int | None = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.model = starting_model(
-            model, start, text_freeze_layers == "token", text, charset, ctc_weight, image_layers, image_stem
+            model,
+            start,
+            token_only=text_freeze_layers == "token",
+            text=text,
+            charset=charset,
+            ctc_weight=ctc_weight,
+            image_layers=image_layers,
+            image_stem=image_stem,
+            prune=prune,
         )
         if isinstance(self.model, Clip4Str):
             cfg = self.model.cfg
@@ -125,6 +137,7 @@ class Recognition(lightning.LightningModule):
             given = {
                 "image_layers": image_layers is not None,
                 "image_stem": image_stem is not None,
+                "prune": bool(prune),
                 "text": text is not None,
                 "charset": charset is not None,
                 "text_freeze_layers": text_freeze_layers is not None,
@@ -134,7 +147,7 @@ class Recognition(lightning.LightningModule):
                 "compile": compile,
                 "ctc_weight": ctc_weight is not None,
                 "teacher": teacher is not None,
-                "cross_from": cross_from > 0,
+                "cross_from": cross_from != 0,
             }
             if any(given.values()):
                 named = ", ".join(f"model.{name}" for name, set_ in given.items() if set_)
@@ -162,7 +175,7 @@ class Recognition(lightning.LightningModule):
     def setup(self, stage: str) -> None:
         """Load scene encoder and teacher, if they are asked for; what scenes are shown as is said by the data."""
         if self.teacher is not None and self.taught_by is None:
-            cross = not 0 <= self.trainer.max_steps <= self.cross_from
+            cross = self.cross_from is not None and not 0 <= self.trainer.max_steps <= self.cross_from
             self.taught_by = load_teacher(self.teacher, self.model, cross, self.trainer.strategy.root_device)
             if self.compiled:
                 compile_parts(self.taught_by.model)
@@ -179,7 +192,7 @@ class Recognition(lightning.LightningModule):
     @property
     def cross(self) -> bool:
         """Whether the cross-modal branch trains yet, in recognizers that have one."""
-        return self.global_step >= self.cross_from
+        return self.cross_from is not None and self.global_step >= self.cross_from
 
     def context(self, part: ScenePart | None) -> SceneContext | None:
         """What the recognizer is told of the scenes of a batch; None if it does not ask."""
@@ -206,7 +219,7 @@ class Recognition(lightning.LightningModule):
 
     def start_cross(self, model: Any) -> None:
         """If the cross-modal branch begins to train with this step, make its decoder a copy of the visual one."""
-        if self.global_step == self.cross_from > 0:  # a CLIP4STR
+        if self.cross_from and self.global_step == self.cross_from:  # a CLIP4STR
             model.cross_decoder.load_state_dict(model.visual_decoder.state_dict())
 
     def on_validation_epoch_start(self) -> None:

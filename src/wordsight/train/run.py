@@ -47,7 +47,7 @@ class RecipeCLI(LightningCLI):
         callbacks += config["callbacks"] or []
         if config["enable_progress_bar"] is not False:  # each refresh waits for the GPU
             callbacks.append(TQDMProgressBar(refresh_rate=config["log_every_n_steps"] or 50))
-        if config["strategy"] == "ddp" and self.model.cross_from:
+        if config["strategy"] == "ddp" and self.model.cross_from != 0:
             kwargs["strategy"] = "ddp_find_unused_parameters_true"  # until then a branch has no gradients to share
         return super().instantiate_trainer(
             callbacks=callbacks,

@@ -12,7 +12,7 @@ from wordsight.models.clip import Clip
 from wordsight.models.clip.hub_text import hub_text
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.clipter import insert
-from wordsight.models.deeper import deepened
+from wordsight.models.depth import deepened, pruned
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.peft import merge_peft
 from wordsight.models.presets import preset
@@ -28,6 +28,7 @@ def starting_model(
     ctc_weight: float | None = None,
     image_layers: int | None = None,
     image_stem: Sequence[tuple[int, int, int]] | None = None,
+    prune: Sequence[str] | None = None,
 ) -> Any:
     """A recognizer with random weights, or with those of the checkpoint folder `start`.
 
@@ -43,11 +44,13 @@ def starting_model(
         ctc_weight: of a CLIP4STR's auxiliary CTC loss, instead of the one that the preset or `start` has.
         image_layers: to which the image tower of `start`, a CLIP4STR, is deepened.
         image_stem: convolutions to which its stem is deepened.
+        prune: parts of the image tower of `start`, a CLIP4STR, to leave out.
 
     Raises:
         ModelError: `start` is no checkpoint folder.
         ConfigError: there is no such preset or text encoder, or `start` holds towers of another size or a recognizer of
-            another kind; or there is no such charset; or what is to be deepened is no CLIP4STR, or as deep.
+            another kind; or there is no such charset; or what is to be deepened is no CLIP4STR, or as deep; or what is
+            to be pruned is none, or has no such parts.
     """
     kind, cfg = preset(name)
     given = checkpoint.load(start)[0] if start else None
@@ -62,10 +65,15 @@ def starting_model(
         )
     if kind is Clip4Str:
         merge_peft(given)
-        if image_layers is not None or image_stem is not None:
+        if image_layers is not None or image_stem is not None or prune:
             if not isinstance(given, Clip4Str):
-                raise ConfigError("image_layers, image_stem: for a trained CLIP4STR, say with --model.start which")
-            given = deepened(given, image_layers, image_stem)
+                raise ConfigError(
+                    "image_layers, image_stem, prune: for a trained CLIP4STR, say with --model.start which"
+                )
+            if prune:
+                given = pruned(given, prune)
+            if image_layers is not None or image_stem is not None:
+                given = deepened(given, image_layers, image_stem)
         if isinstance(charset, str):
             charset = Charset.preset(charset)
         if charset is not None and isinstance(given, Clip4Str):
