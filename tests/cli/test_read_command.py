@@ -41,6 +41,7 @@ def made(board: Board, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object
             "allow",
             "pattern",
             "lexicon",
+            "dictionary",
             "thorough",
         ):  # how the recognizer is made; here it is made already
             del options[name]
@@ -82,6 +83,7 @@ def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[di
             "allow": None,
             "pattern": None,
             "lexicon": None,
+            "dictionary": "english",
             "thorough": None,
         }
     ]
@@ -89,7 +91,7 @@ def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[di
 
 def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) -> None:
     args = ["--model", "m", "--device", "cpu", "--threads", 1, "--max-pixels", 500000, "--min-confidence", 0.2]
-    assert run(photo, *args, "--batch-size", 5, "--mode", "visual", "--thorough").exit_code == 0
+    assert run(photo, *args, "--batch-size", 5, "--mode", "visual", "--no-dictionary", "--thorough").exit_code == 0
     assert made == [
         {
             "model": "m",
@@ -102,6 +104,7 @@ def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) ->
             "allow": None,
             "pattern": None,
             "lexicon": None,
+            "dictionary": None,
             "thorough": True,
         }
     ]
@@ -346,6 +349,9 @@ def test_constraints_reach_the_reader(made, tmp_path: Path, board: Board):
     assert made[-1]["lexicon"] == ["exit", "cafe"]
     assert run(photo, "--pattern", r"\d+").exit_code == 0
     assert (made[-1]["pattern"], made[-1]["lexicon"]) == (r"\d+", None)
+    assert run(photo, "--dictionary", tmp_path / "words.txt").exit_code == 0
+    assert made[-1]["dictionary"] == ["exit", "cafe"]
+    assert run(photo, "--dictionary", tmp_path / "words.txt", "--no-dictionary").exit_code == 2
     missing = run(photo, "--lexicon", tmp_path / "none.txt")
     assert missing.exit_code == 2
     assert "list of words" in missing.output

@@ -90,8 +90,10 @@ def _read(pack: "Pack", samples: Sequence["Sample"], device: str, threads: int |
     from wordsight.evaluate import PROTOCOLS
     from wordsight.reader import Reader
     from wordsight.runtime import OnnxRecognizer
+    from wordsight.text import Dictionary
 
-    reader = Reader.of(OnnxRecognizer(pack, device, threads, mode="adaptive"), thorough=pack.thorough)
+    recognizer = OnnxRecognizer(pack, device, threads, mode="adaptive", dictionary=Dictionary.english())
+    reader = Reader.of(recognizer, thorough=pack.thorough)
     words = []
     starts = range(0, len(samples), BATCH)
     for start in progress(starts, len(starts), f"temperature {pack.temperature:.3f}"):

@@ -48,6 +48,9 @@ def evaluate(
     threads: int | None = typer.Option(None, min=1, help="Threads of the engine; default: as many as processors."),
     batch_size: int = typer.Option(32, min=1, help="Crops that are read at once."),
     mode: Mode = typer.Option(Mode.adaptive, help="How a pack decodes, as in `wordsight read`."),
+    no_dictionary: bool = typer.Option(
+        False, "--no-dictionary", help="Packs read doubtful letters as they look, as checkpoints always do."
+    ),
     scene: str | None = typer.Option(
         None,
         metavar="CONTROL",
@@ -94,10 +97,10 @@ def evaluate(
     sources = _find_sets(benchmarks, suite) if benchmarks and suite else _open(data)
     exhibits: list[Exhibit] = []
     if end_to_end:
-        reader = open_scene_reader(model, threads, mode.value, **encoders)
+        reader = open_scene_reader(model, threads, mode.value, dictionary=not no_dictionary, **encoders)
         report = _scenes(reader, sources, limit, control_for(reader, scene), scene_seed)
     else:
-        crop_reader = open_crop_reader(model, threads, mode.value, **encoders)
+        crop_reader = open_crop_reader(model, threads, mode.value, dictionary=not no_dictionary, **encoders)
         if control := control_for(crop_reader, scene):
             show(sources.values(), control, scene_seed)
             crop_reader.settings |= _shown(control, scene_seed)

@@ -88,6 +88,13 @@ def read(
     lexicon: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Read nothing but the words of this list, one a line.")
     ] = None,
+    dictionary: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Words that are likelier than others, one a line, in place of English ones."),
+    ] = None,
+    no_dictionary: Annotated[
+        bool, typer.Option("--no-dictionary", help="Read doubtful letters as they look, words or not.")
+    ] = False,
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures.")] = 100_000_000,
 ) -> None:
     """Read the words in photos, or in crops.
@@ -99,6 +106,8 @@ def read(
         _refuse("--crops and --boxes exclude each other: boxes are places in photos")
     if crops and context:
         _refuse("--crops and --context exclude each other: crops do not say which photo they come from")
+    if dictionary and no_dictionary:
+        _refuse("--dictionary and --no-dictionary exclude each other")
     inputs, problems = expand(paths)
     if not inputs:
         _refuse("; ".join(problems))
@@ -116,6 +125,7 @@ def read(
         allow=allow,
         pattern=pattern,
         lexicon=lexicon and _lines(lexicon),
+        dictionary=None if no_dictionary else _lines(dictionary) if dictionary else "english",
         thorough=thorough,
     )
     if context and not reader.takes_scenes:

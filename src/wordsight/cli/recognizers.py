@@ -69,11 +69,11 @@ class SceneReader(Protocol):
 
 
 def open_crop_reader(
-    model: str, threads: int | None = None, mode: "Mode" = "adaptive", **scenes: Any
+    model: str, threads: int | None = None, mode: "Mode" = "adaptive", **options: Any
 ) -> "CropReader | OurReader":
     """The recognizer called `rapidocr` or `tesseract`, else the pack or the checkpoint `model`, an `OurReader`.
 
-    `scenes` are the arguments of `OurReader` that say who encodes scenes.
+    `options` are the other arguments of `OurReader`.
 
     Raises:
         ModelError: it is not there.
@@ -82,11 +82,11 @@ def open_crop_reader(
         return RapidOcr(threads)
     if model == "tesseract":
         return Tesseract(threads)
-    return OurReader(model, threads, mode, **scenes)
+    return OurReader(model, threads, mode, **options)
 
 
 def open_scene_reader(
-    model: str, threads: int | None = None, mode: "Mode" = "adaptive", **scenes: Any
+    model: str, threads: int | None = None, mode: "Mode" = "adaptive", **options: Any
 ) -> "SceneReader | OurReader":
     """The whole of RapidOCR, or a reader with the pack or the checkpoint `model`.
 
@@ -100,7 +100,7 @@ def open_scene_reader(
         raise ConfigError("tesseract is compared on crops only: leave out --end-to-end, or choose rapidocr")
     if model == "rapidocr":
         return RapidOcr(threads)
-    return OurReader(model, threads, mode, **scenes)
+    return OurReader(model, threads, mode, **options)
 
 
 def processors() -> int:
@@ -115,6 +115,7 @@ class OurReader:
         model: A shipped model, or the folder of a pack or of a checkpoint (which needs PyTorch).
         threads: Of the engine.
         mode: How it decodes.
+        dictionary: Whether a pack is told of English words, see `Reader`. Checkpoints never are.
         encoder: Where the scene encoder of a checkpoint is, if not where its configuration says.
         untrained: Scenes are encoded by an encoder of the same build with random weights, by this seed.
         rerank: Checkpoint folder of a CLIP that chooses among sampled readings of a checkpoint.
@@ -130,6 +131,7 @@ class OurReader:
         threads: int | None = None,
         mode: "Mode" = "adaptive",
         *,
+        dictionary: bool = True,
         encoder: str | None = None,
         untrained: int | None = None,
         rerank: "Path | None" = None,
@@ -157,7 +159,8 @@ class OurReader:
             folder = find_model(model)
             pack = load_pack(folder)
             self.name, self.calibration = pack.name, pack.about.get("calibration") or {}
-            self.reader = Reader(folder, threads=threads, batch_size=_TOGETHER, mode=mode)
+            words = "english" if dictionary else None
+            self.reader = Reader(folder, threads=threads, batch_size=_TOGETHER, mode=mode, dictionary=words)
         self.settings: Settings = {"threads": threads, "provider": self.reader.provider, "mode": mode}
         self._known: OrderedDict[str, Scene] = OrderedDict()
 

@@ -12,7 +12,7 @@ from wordsight.decoding.psm import Mode, Passes, PsmSpec, check_mode, read_psm
 from wordsight.decoding.readings import Reading
 from wordsight.decoding.recurrent import read_recurrent
 from wordsight.errors import ConfigError
-from wordsight.text import Constraint
+from wordsight.text import Constraint, Dictionary
 
 
 class Engine(Protocol):
@@ -105,6 +105,7 @@ def read_images(
     refine_iters: int | None = None,
     temperature: float = 1.0,
     constraint: Constraint | None = None,
+    dictionary: Dictionary | None = None,
 ) -> tuple[list[Reading], Passes | None]:
     """Reads images (B, 3, H, W) by a recognizer of any kind; what a row reads does not depend on the other rows.
 
@@ -118,6 +119,7 @@ def read_images(
         refine_iters: Refinements of `psm` (None: 1), corrections of `iterative` (None: as in the paper).
         temperature: Divides the logits before the softmax of the probabilities.
         constraint: What may be read; of `psm`, see `read_constrained`.
+        dictionary: What is likelier to be read; of `psm` too, without a constraint, see `spelled`.
 
     Returns:
         The readings; and how often each graph of a `psm` recognizer ran, where it read freely.
@@ -132,7 +134,9 @@ def read_images(
                 graphs, images, spec, constraint, mode=mode, refine_iters=iters, temperature=temperature
             )
             return found, None
-        return read_psm(graphs, images, spec, mode=mode, refine_iters=iters, temperature=temperature)
+        return read_psm(
+            graphs, images, spec, mode=mode, refine_iters=iters, temperature=temperature, dictionary=dictionary
+        )
     if decoding == "iterative":
         count = CORRECTIONS if refine_iters is None else refine_iters
         return read_iterative(graphs, images, spec, corrections=count, temperature=temperature), None

@@ -138,14 +138,22 @@ def refine(branch: Branch, logits: list[Floats], positions: int, whole: bool = F
     return refined
 
 
-def likelihood(branch: Branch, written: list[list[int]]) -> npt.NDArray[np.float64]:
-    """Log-probability that each row says the characters `written[i]` and then ends, step by step. Returns (B,)."""
+def told(branch: Branch, written: list[list[int]]) -> list[npt.NDArray[np.float64]]:
+    """Log-probabilities (L + 1, C + 1) of all classes, for every row and the L characters `written[i]` that it says.
+
+    Step by step: each position is told those before it; the last one is the end.
+    """
     rows, eos = len(written), branch.tokenizer.eos
     length = max(map(len, written)) + 1
-    wanted = np.array([[*ids, *[eos] * (length - len(ids))] for ids in written])
-    logits = branch(np.arange(rows), wanted, length, masks.causal(rows, length))
-    found = np.take_along_axis(log_softmax(logits), wanted[..., None], axis=2)[..., 0]
-    return np.array([row[: len(ids) + 1].sum() for row, ids in zip(found, written, strict=True)])
+    context = np.array([[*ids, *[eos] * (length - len(ids))] for ids in written])
+    logs = log_softmax(branch(np.arange(rows), context, length, masks.causal(rows, length)))
+    return [row[: len(ids) + 1] for row, ids in zip(logs, written, strict=True)]
+
+
+def likelihood(branch: Branch, written: list[list[int]]) -> npt.NDArray[np.float64]:
+    """Log-probability that each row says the characters `written[i]` and then ends, step by step. Returns (B,)."""
+    logs, eos = told(branch, written), branch.tokenizer.eos
+    return np.array([log[np.arange(len(log)), [*ids, eos]].sum() for log, ids in zip(logs, written, strict=True)])
 
 
 def spelled(columns: Ids, positions: int, eos: int) -> Ids:

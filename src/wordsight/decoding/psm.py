@@ -17,8 +17,9 @@ from wordsight.decoding.memory import CrossMemory
 from wordsight.decoding.passes import Branch
 from wordsight.decoding.readings import Reading, reading
 from wordsight.decoding.rules import Rule, log_softmax
+from wordsight.decoding.spelling import spelled
 from wordsight.errors import ConfigError
-from wordsight.text import Captions, CharTokenizer
+from wordsight.text import Captions, CharTokenizer, Dictionary
 
 Mode: TypeAlias = Literal["adaptive", "full", "visual", "parallel"]
 
@@ -78,6 +79,7 @@ def read_psm(
     refine_iters: int = 1,
     temperature: float = 1.0,
     alternatives: int = 3,
+    dictionary: Dictionary | None = None,
 ) -> tuple[list[Reading], Passes]:
     """Reads images (B, 3, H, W); what a row reads does not depend on the other rows.
 
@@ -91,14 +93,21 @@ def read_psm(
         refine_iters: Cloze refinements of each branch after that (1 in the paper).
         temperature: Divides the logits before the softmax of the probabilities.
         alternatives: How many other characters to report per position.
+        dictionary: Words that are likelier than others where the reading is doubtful, see `spelled`.
 
     Raises:
         ConfigError: there is no such mode.
     """
-    decoded = decode_psm(graphs, images, spec, mode=mode, refine_iters=refine_iters)
-    ids = spec.tokenizer
+    check_mode(mode, refine_iters)
+    if not len(images):
+        return [], Passes(0, 0, 0)
+    seen, ids = graphs.image(images), spec.tokenizer
+    decoded = decode_seen(graphs, seen, spec, mode=mode, refine_iters=refine_iters)
     readings = [reading(x, ids, temperature=temperature, alternatives=alternatives) for x in decoded.logits]
-    return readings, decoded.passes
+    if dictionary is None:
+        return readings, decoded.passes
+    readings, more = spelled(graphs, seen, readings, dictionary, ids, spec.max_length)
+    return readings, decoded.passes + Passes(more, 0, 0)
 
 
 def decode_psm(

@@ -22,8 +22,10 @@ class Char:
 class Reading:
     """The text of one crop. `confidence` is the product of the probabilities of its characters and of [E].
 
-    `outside`: it was read under a constraint, and what is written there looks far more like something else, which
-    without the constraint would be read with `free_confidence`.
+    `outside`: it was read under a constraint, and what is written there looks far more like something else.
+
+    `free_confidence`: of what would be read without that constraint, or without a dictionary, where that is another
+    text.
 
     `margin`: by how much the likeliest class led the second, in logits, where that was least; a small error in the
     arithmetic can change a word with a small margin.
@@ -74,11 +76,16 @@ def probabilities(logits: npt.NDArray[np.float32], temperature: float) -> npt.ND
     return found
 
 
-def characters(found: npt.NDArray[np.float64], tokenizer: CharTokenizer, alternatives: int) -> tuple[Char, ...]:
-    """The likeliest class of every row of probabilities (P, C + 1), with the next likeliest ones."""
+def characters(
+    found: npt.NDArray[np.float64], tokenizer: CharTokenizer, alternatives: int, ids: Sequence[int] | None = None
+) -> tuple[Char, ...]:
+    """Class `ids[i]`, or the likeliest, of every row of probabilities (P, C + 1), with the next likeliest ones."""
     names = ("", *tokenizer.charset.characters)
+    ranks = found.copy()
+    if ids is not None:
+        ranks[np.arange(len(ids)), ids] = np.inf
     # Stable, so that the first of two equal classes wins here as it does in argmax.
-    order = np.argsort(-found, axis=1, kind="stable")[:, : alternatives + 1]
+    order = np.argsort(-ranks, axis=1, kind="stable")[:, : alternatives + 1]
     ranked = np.take_along_axis(found, order, axis=1)
     return tuple(_char(names, ids, values) for ids, values in zip(order, ranked, strict=True))
 

@@ -74,7 +74,8 @@ def merge(readings: Sequence[Reading], spans: Sequence[Span]) -> Reading:
     chars = tuple(place.char for place in merged)
     confidence = ending(readings[-1]) * math.prod(char.probability for char in chars)
     outside = any(reading.outside for reading in readings)
-    clarity = math.prod(reading.clarity for reading in readings) if outside else None
+    otherwise = any(reading.free_confidence is not None for reading in readings)
+    clarity = math.prod(reading.clarity for reading in readings) if otherwise else None
     return Reading("".join(char.text for char in chars), confidence, chars, outside, clarity)
 
 

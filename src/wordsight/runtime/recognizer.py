@@ -17,7 +17,7 @@ from wordsight.runtime.onnx import OnnxEngine, OnnxGraphs
 from wordsight.runtime.pack import Pack
 from wordsight.runtime.sessions import PROVIDERS, choose, open_session, processors
 from wordsight.runtime.signatures import SCENE
-from wordsight.text import Charset, Constraint
+from wordsight.text import Charset, Constraint, Dictionary
 
 
 class OnnxRecognizer:
@@ -32,6 +32,7 @@ class OnnxRecognizer:
             one way alone, which the first two mean.
         refine_iters: Refinements (of `iterative` packs: corrections); None for what the pack says.
         constraint: What may be read, in the pack's own characters; `psm` packs alone.
+        dictionary: Words that are likelier than others; `psm` packs without a constraint alone, others read without.
 
     Raises:
         DeviceError: the device is not available.
@@ -48,11 +49,12 @@ class OnnxRecognizer:
         mode: Mode = "full",
         refine_iters: int | None = None,
         constraint: Constraint | None = None,
+        dictionary: Dictionary | None = None,
     ) -> None:
         self.pack = pack
         self.mode = mode
         self.refine_iters = pack.refine_iters if refine_iters is None else refine_iters
-        self.constraint = constraint
+        self.constraint, self.dictionary = constraint, dictionary
         check_decoding(pack.decoding, mode, self.refine_iters, constraint is not None)
         self.threads = threads = threads or processors()
         self.provider = provider = choose(pack, device, self.threads)
@@ -130,6 +132,7 @@ class OnnxRecognizer:
             refine_iters=self.refine_iters,
             temperature=self.pack.temperature,
             constraint=self.constraint,
+            dictionary=self.dictionary,
         )
 
     def _check(self, scenes: Scenes, crops: int) -> None:

@@ -4,6 +4,7 @@ from wordsight.text.bpe import ClipTokenizer
 from wordsight.text.captions import Captions, CharCaptions, ClipCaptions, HubCaptions
 from wordsight.text.charset import PRESETS, Charset
 from wordsight.text.constraints import Constraint
+from wordsight.text.dictionary import Dictionary
 from wordsight.text.tokenizer import CharTokenizer
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "ClipCaptions",
     "ClipTokenizer",
     "Constraint",
+    "Dictionary",
     "HubCaptions",
 ]

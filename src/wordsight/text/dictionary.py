@@ -1,0 +1,72 @@
+"""Words that are likelier than other strings of letters, and which of them look like a given one."""
+
+import gzip
+from collections.abc import Iterable
+from functools import cache, cached_property
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+
+NEIGHBOURS = 10
+"""Known words that a reading is compared with at most, the most similar ones. 32 help no more."""
+
+_LONGEST = 64
+
+
+class Dictionary:
+    """A set of words, whose case does not matter.
+
+    Args:
+        words: empty ones and those of over 64 characters are left out.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        folded = (word.strip().lower() for word in words)
+        self._words = dict.fromkeys(word for word in folded if 0 < len(word) <= _LONGEST)
+
+    @classmethod
+    @cache
+    def english(cls) -> "Dictionary":
+        """122,000 English words and names, American and British: SCOWL (2020.12.07) up to size 60."""
+        return cls(gzip.decompress((files("wordsight.text") / "english.txt.gz").read_bytes()).decode().split())
+
+    def __contains__(self, word: str) -> bool:
+        return word.lower() in self._words
+
+    def near(self, word: str) -> list[str]:
+        """Known words, in the case of `word`, in which a letter is another one, missing or added; two from five letters
+        on, three from eight on. The most similar come first."""
+        from rapidfuzz.distance import Levenshtein
+        from rapidfuzz.process import extract
+
+        folded, far = word.lower(), 1 + (len(word) >= 5) + (len(word) >= 8)
+        if not self._words or len(word) > _LONGEST:
+            return []
+        words, letters, lengths = self._index
+        # Of two words so near to each other few letters are in one alone: most words need not be compared
+        apart = np.bitwise_count(letters ^ _letters([folded]))
+        likely = np.flatnonzero((apart <= 2 * far) & (np.abs(lengths - len(folded)) <= far))
+        found = extract(folded, words[likely].tolist(), scorer=Levenshtein.distance, score_cutoff=far, limit=NEIGHBOURS)
+        return [_in_case_of(word, other) for other, _, _ in found]
+
+    @cached_property
+    def _index(self) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+        """The words, which letters they have, and how many."""
+        words = list(self._words)
+        return np.array(words, dtype=object), _letters(words), np.array([len(word) for word in words], np.int64)
+
+
+def _letters(words: list[str]) -> npt.NDArray[np.uint32]:
+    """A bit for each letter that a word has, a bit for several of them where there are more than 32: (words,)."""
+    codes = np.array(words, dtype=np.str_).view(np.uint32).reshape(len(words), -1) & 31
+    found: npt.NDArray[np.uint32] = np.bitwise_or.reduce(np.left_shift(np.uint32(1), codes), axis=1, dtype=np.uint32)
+    return found | np.uint32(1)  # what fills up shorter words
+
+
+def _in_case_of(word: str, other: str) -> str:
+    """`other` in capitals if most letters of `word` are, or the first of several; else with the first as there."""
+    capitals = sum(map(str.isupper, word))
+    if word.isupper() or 2 * capitals > sum(map(str.isalpha, word)) + 1:
+        return other.upper()
+    return other.capitalize() if word[:1].isupper() else other
