@@ -44,24 +44,31 @@ class Dictionary:
         if not self._words or len(word) > _LONGEST:
             return []
         words, letters, lengths = self._index
-        # Of two words so near to each other few letters are in one alone: most words need not be compared
-        apart = np.bitwise_count(letters ^ _letters([folded]))
-        likely = np.flatnonzero((apart <= 2 * far) & (np.abs(lengths - len(folded)) <= far))
-        found = extract(folded, words[likely].tolist(), scorer=Levenshtein.distance, score_cutoff=far, limit=NEIGHBOURS)
+        # A letter more or less is a bit at most, another one two: most words need not be compared
+        longer = np.abs(lengths - len(folded))
+        bits = np.bitwise_count(letters ^ _letters([folded]))
+        likely = words[np.flatnonzero((longer <= far) & (bits + longer <= 2 * far))].tolist()
+        found = extract(folded, likely, scorer=Levenshtein.distance, score_cutoff=far, limit=NEIGHBOURS)
         return [_in_case_of(word, other) for other, _, _ in found]
 
     @cached_property
-    def _index(self) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    def _index(self) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.uint64], npt.NDArray[np.int8]]:
         """The words, which letters they have, and how many."""
         words = list(self._words)
-        return np.array(words, dtype=object), _letters(words), np.array([len(word) for word in words], np.int64)
+        return np.array(words, dtype=object), _letters(words), np.array([len(word) for word in words], np.int8)
 
 
-def _letters(words: list[str]) -> npt.NDArray[np.uint32]:
-    """A bit for each letter that a word has, a bit for several of them where there are more than 32: (words,)."""
+def _letters(words: list[str]) -> npt.NDArray[np.uint64]:
+    """Which letters words have, and which of them twice: 31 bits each, of which rare characters share some. (words,)"""
     codes = np.array(words, dtype=np.str_).view(np.uint32).reshape(len(words), -1) & 31
-    found: npt.NDArray[np.uint32] = np.bitwise_or.reduce(np.left_shift(np.uint32(1), codes), axis=1, dtype=np.uint32)
-    return found | np.uint32(1)  # what fills up shorter words
+    once = np.zeros(len(words), np.uint64)
+    twice = np.zeros(len(words), np.uint64)
+    for column in codes.T:
+        bit = np.left_shift(np.uint64(1), column.astype(np.uint64)) & ~np.uint64(1)  # 0 fills up shorter words
+        twice |= once & bit
+        once |= bit
+    found: npt.NDArray[np.uint64] = once | twice << np.uint64(32)
+    return found
 
 
 def _in_case_of(word: str, other: str) -> str:
