@@ -382,7 +382,10 @@ def _dictionary(words: str | Iterable[str] | None) -> Dictionary | None:
         return Dictionary.english()
     if isinstance(words, str):
         raise ConfigError(f"there is no dictionary {words!r}: give 'english', a list of words, or None")
-    return Dictionary(words)
+    found = Dictionary(words)
+    if not len(found):
+        raise ConfigError("the dictionary has no words: give some, or None")
+    return found
 
 
 def _check(name: str, good: bool, wanted: str) -> None:

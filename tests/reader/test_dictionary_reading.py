@@ -48,3 +48,5 @@ def test_a_list_of_ones_own() -> None:
 def test_a_dictionary_that_is_not_there() -> None:
     with pytest.raises(ConfigError, match="there is no dictionary 'klingon'"):
         Reader(dictionary="klingon")
+    with pytest.raises(ConfigError, match="no words"):
+        Reader(dictionary=["", " "])

@@ -31,6 +31,9 @@ class Dictionary:
         """122,000 English words and names, American and British: SCOWL (2020.12.07) up to size 60."""
         return cls(gzip.decompress((files("wordsight.text") / "english.txt.gz").read_bytes()).decode().split())
 
+    def __len__(self) -> int:
+        return len(self._words)
+
     def __contains__(self, word: str) -> bool:
         return word.lower() in self._words
 
