@@ -24,7 +24,7 @@ from wordsight.reading.parts import Detector, Recognizer, ToldRecognizer
 from wordsight.reading.scenes import Scene, of_crops
 from wordsight.reading.strips import Look, Strip
 from wordsight.results import Line, Photo, Word, as_polygon
-from wordsight.text import CharTokenizer, Constraint, Dictionary
+from wordsight.text import Constraint, Dictionary
 
 log = logging.getLogger(__name__)
 
@@ -105,10 +105,9 @@ class Reader:
 
         _check("threads", threads is None or threads >= 1, "at least 1, or None")
         pack = load_pack(find_model(model))
-        constraint = _constraint(pack.tokenizer, allow, pattern, lexicon)
-        recognizer = OnnxRecognizer(
-            pack, device=device, threads=threads, mode=mode, constraint=constraint, dictionary=_dictionary(dictionary)
-        )
+        constraint = Constraint.of(pack.tokenizer, allow, pattern, lexicon)
+        known = None if dictionary is None else Dictionary.of(dictionary)
+        recognizer = OnnxRecognizer(pack, device, threads, mode=mode, constraint=constraint, dictionary=known)
         thorough = pack.thorough if thorough is None else thorough
         self._keep(recognizer, lambda: _pp_ocr(threads), max_pixels, min_confidence, batch_size, thorough)
 
@@ -361,31 +360,6 @@ def _pp_ocr(threads: int | None) -> Detector:
     from wordsight.detect import PPOCRDetector
 
     return PPOCRDetector(threads=threads)
-
-
-def _constraint(
-    tokenizer: CharTokenizer, allow: str | None, pattern: str | None, lexicon: Iterable[str] | None
-) -> Constraint | None:
-    if sum(given is not None for given in (allow, pattern, lexicon)) > 1:
-        raise ConfigError("allow, pattern and lexicon exclude each other: give one of them")
-    if allow is not None:
-        return Constraint.allow(allow, tokenizer)
-    if pattern is not None:
-        return Constraint.pattern(pattern, tokenizer)
-    return None if lexicon is None else Constraint.lexicon(lexicon, tokenizer)
-
-
-def _dictionary(words: str | Iterable[str] | None) -> Dictionary | None:
-    if words is None:
-        return None
-    if words == "english":
-        return Dictionary.english()
-    if isinstance(words, str):
-        raise ConfigError(f"there is no dictionary {words!r}: give 'english', a list of words, or None")
-    found = Dictionary(words)
-    if not len(found):
-        raise ConfigError("the dictionary has no words: give some, or None")
-    return found
 
 
 def _check(name: str, good: bool, wanted: str) -> None:

@@ -3,6 +3,7 @@ import random
 import pytest
 from rapidfuzz.distance import Levenshtein
 
+from wordsight.errors import ConfigError
 from wordsight.text import Dictionary
 from wordsight.text.dictionary import NEIGHBOURS
 
@@ -53,8 +54,13 @@ def test_english_has_words_names_and_no_rubbish():
         assert word not in words
 
 
-def test_lists_may_be_empty_or_odd():
-    assert Dictionary([]).near("word") == []
+@pytest.mark.parametrize("words", [[], ["", "  ", "x" * 1000]])
+def test_without_words_there_is_no_dictionary(words):
+    with pytest.raises(ConfigError, match="no words"):
+        Dictionary(words)
+
+
+def test_lists_may_be_odd():
     odd = Dictionary(["", "  straße \n", "x" * 1000, "日本語"])
     assert "STRASSE" not in odd
     assert "Straße" in odd

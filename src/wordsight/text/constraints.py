@@ -25,6 +25,23 @@ class Constraint:
     left: Sequence[int]
 
     @classmethod
+    def of(
+        cls, tokenizer: CharTokenizer, allow: str | None, pattern: str | None, lexicon: Iterable[str] | None
+    ) -> "Constraint | None":
+        """What one of the three ways to constrain a reading asks for, or None.
+
+        Raises:
+            ConfigError: there is more than one of them, or nothing that it allows can be written.
+        """
+        if sum(given is not None for given in (allow, pattern, lexicon)) > 1:
+            raise ConfigError("allow, pattern and lexicon exclude each other: give one of them")
+        if allow is not None:
+            return cls.allow(allow, tokenizer)
+        if pattern is not None:
+            return cls.pattern(pattern, tokenizer)
+        return None if lexicon is None else cls.lexicon(lexicon, tokenizer)
+
+    @classmethod
     def allow(cls, characters: str, tokenizer: CharTokenizer) -> "Constraint":
         """Any text of these characters, the empty one too.
 

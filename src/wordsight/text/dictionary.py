@@ -8,6 +8,8 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
+from wordsight.errors import ConfigError
+
 NEIGHBOURS = 10
 """Known words that a reading is compared with at most, the most similar ones. 32 help no more."""
 
@@ -19,11 +21,29 @@ class Dictionary:
 
     Args:
         words: empty ones and those of over 64 characters are left out.
+
+    Raises:
+        ConfigError: no words are left.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
         folded = (word.strip().lower() for word in words)
         self._words = dict.fromkeys(word for word in folded if 0 < len(word) <= _LONGEST)
+        if not self._words:
+            raise ConfigError("the dictionary has no words: give some, or None")
+
+    @classmethod
+    def of(cls, words: str | Iterable[str]) -> "Dictionary":
+        """A shipped dictionary by its name ("english"), or one of words.
+
+        Raises:
+            ConfigError: there is none of that name, or there are no words.
+        """
+        if words == "english":
+            return cls.english()
+        if isinstance(words, str):
+            raise ConfigError(f"there is no dictionary {words!r}: give 'english', a list of words, or None")
+        return cls(words)
 
     @classmethod
     @cache
@@ -44,7 +64,7 @@ class Dictionary:
         from rapidfuzz.process import extract
 
         folded, far = word.lower(), 1 + (len(word) >= 5) + (len(word) >= 8)
-        if not self._words or len(word) > _LONGEST:
+        if len(word) > _LONGEST:
             return []
         words, letters, lengths = self._index
         # A letter more or less is a bit at most, another one two: most words need not be compared
