@@ -119,7 +119,7 @@ def read_images(
         refine_iters: Refinements of `psm` (None: 1), corrections of `iterative` (None: as in the paper).
         temperature: Divides the logits before the softmax of the probabilities.
         constraint: What may be read; of `psm`, see `read_constrained`.
-        dictionary: What is likelier to be read; of `psm` too, without a constraint, see `spelled`.
+        dictionary: What is likelier to be read; of `psm` too, without a constraint, see `corrected`.
 
     Returns:
         The readings; and how often each graph of a `psm` recognizer ran, where it read freely.

@@ -17,7 +17,7 @@ from wordsight.decoding.memory import CrossMemory
 from wordsight.decoding.passes import Branch
 from wordsight.decoding.readings import Reading, reading
 from wordsight.decoding.rules import Rule, log_softmax
-from wordsight.decoding.spelling import spelled
+from wordsight.decoding.spelling import corrected
 from wordsight.errors import ConfigError
 from wordsight.text import Captions, CharTokenizer, Dictionary
 
@@ -93,7 +93,7 @@ def read_psm(
         refine_iters: Cloze refinements of each branch after that (1 in the paper).
         temperature: Divides the logits before the softmax of the probabilities.
         alternatives: How many other characters to report per position.
-        dictionary: Words that are likelier than others where the reading is doubtful, see `spelled`.
+        dictionary: Words that are likelier than others where the reading is doubtful, see `corrected`.
 
     Raises:
         ConfigError: there is no such mode.
@@ -106,7 +106,7 @@ def read_psm(
     readings = [reading(x, ids, temperature=temperature, alternatives=alternatives) for x in decoded.logits]
     if dictionary is None:
         return readings, decoded.passes
-    readings, more = spelled(graphs, seen, readings, dictionary, ids, spec.max_length)
+    readings, more = corrected(graphs, seen, readings, dictionary, ids, spec.max_length)
     return readings, decoded.passes + Passes(more, 0, 0)
 
 

@@ -26,7 +26,7 @@ _SURE = 0.98
 _WORD = re.compile(r"[^\W_](?:[^\W_]|['&](?=[^\W_]))+")
 
 
-def spelled(
+def corrected(
     graphs: PsmGraphs,
     seen: Seen,
     readings: Sequence[Reading],
