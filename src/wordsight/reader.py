@@ -17,7 +17,7 @@ from wordsight.errors import BoxError, ConfigError, WordsightError
 from wordsight.imaging import MAX_PIXELS, load_image, prepare, rectify
 from wordsight.imaging.geometry import as_polygon as checked
 from wordsight.imaging.rectify import MAX_STRIP
-from wordsight.reading.angles import all_angles, as_it_lies, as_seen
+from wordsight.reading.angles import Angles, all_angles, as_it_lies, as_seen, slanted
 from wordsight.reading.lines import SPLIT_LINES, one_word, read_strips, words
 from wordsight.reading.order import reading_order
 from wordsight.reading.parts import Detector, Recognizer, ToldRecognizer
@@ -63,9 +63,10 @@ class Reader:
             is spelled nearly so and that the model finds at most 20 times less likely. "english": 122,000 words that
             come with the package. None: whatever the model sees. Of no effect with one of the three above, and for
             models other than PARSeq and CLIP4STR.
-        thorough: whether a word in doubt is read from four more angles and what these readings agree on counts, which
-            takes up to twice as long. If not, crops and boxes of your own are read from one more angle, where text is
-            seen to climb or fall. None: as the model's pack says (`small`: yes).
+        thorough: whether a word in doubt is read from more angles, too, and what these readings agree on counts: from
+            two if the detector found it, else from four, which takes up to twice as long. If not, crops and boxes of
+            your own are read from one more angle, where text is seen to climb or fall. None: words that the detector
+            found are read so, others as the model's pack says (`small`: yes).
 
     Under `allow`, `pattern` or `lexicon` a word that looks far more like something else is marked `outside` and its
     confidence lowered, so that detected words are left out by default. Boxes that are read in parts (over six times as
@@ -83,7 +84,8 @@ class Reader:
     _max_pixels: int
     _min_confidence: float | None
     _batch_size: int
-    _thorough: bool
+    _line_angles: Angles
+    _crop_angles: Angles
 
     def __init__(
         self,
@@ -108,8 +110,8 @@ class Reader:
         constraint = Constraint.of(pack.tokenizer, allow, pattern, lexicon)
         known = None if dictionary is None else Dictionary.of(dictionary)
         recognizer = OnnxRecognizer(pack, device, threads, mode=mode, constraint=constraint, dictionary=known)
-        thorough = pack.thorough if thorough is None else thorough
-        self._keep(recognizer, lambda: _pp_ocr(threads), max_pixels, min_confidence, batch_size, thorough)
+        angles = _angles(thorough, pack.thorough)
+        self._keep(recognizer, lambda: _pp_ocr(threads), max_pixels, min_confidence, batch_size, *angles)
 
     @classmethod
     def of(
@@ -120,11 +122,12 @@ class Reader:
         max_pixels: int = MAX_PIXELS,
         min_confidence: float | None = None,
         batch_size: int = 32,
-        thorough: bool = False,
+        thorough: bool | None = None,
     ) -> "Reader":
         """A reader of parts that are there already; without a detector it takes PP-OCR's."""
         reader = cls.__new__(cls)
-        reader._keep(recognizer, lambda: detector or _pp_ocr(None), max_pixels, min_confidence, batch_size, thorough)
+        angles = _angles(thorough, False)
+        reader._keep(recognizer, lambda: detector or _pp_ocr(None), max_pixels, min_confidence, batch_size, *angles)
         return reader
 
     def _keep(
@@ -134,7 +137,8 @@ class Reader:
         max_pixels: int,
         min_confidence: float | None,
         batch_size: int,
-        thorough: bool,
+        line_angles: Angles,
+        crop_angles: Angles,
     ) -> None:
         _check("max_pixels", max_pixels >= 1, "at least 1")
         _check("min_confidence", min_confidence is None or 0 <= min_confidence <= 1, "between 0 and 1")
@@ -145,7 +149,8 @@ class Reader:
             _max_pixels=max_pixels,
             _min_confidence=min_confidence,
             _batch_size=batch_size,
-            _thorough=thorough,
+            _line_angles=line_angles,
+            _crop_angles=crop_angles,
         )
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -261,7 +266,7 @@ class Reader:
                 raise ConfigError("there are fewer scenes than crops: give one for each, or None")
             loaded = [self._crop(source, one) for source, one in zip(chunk, told, strict=True)]
             strips = [strip for strip in loaded if isinstance(strip, Strip)]
-            attempts = iter(read_strips(strips, self._recognize, split=False, angles=self._angles))
+            attempts = iter(read_strips(strips, self._recognize, split=False, angles=self._crop_angles))
             for item in loaded:
                 yield one_word(next(attempts)) if isinstance(item, Strip) else item
 
@@ -291,7 +296,7 @@ class Reader:
                 self._recognize,
                 split=SPLIT_LINES,
                 turn=True,
-                angles=all_angles if self._thorough else as_it_lies,
+                angles=self._line_angles,
             )
             if (found := self._sure(words(attempt), DETECTED_CONFIDENCE))
         ]
@@ -310,13 +315,9 @@ class Reader:
             except BoxError as error:
                 problems.append(f"box {number}: {error}")
         told = self._told(strips, image, context)
-        attempts = read_strips(told, self._recognize, split=False, turn=True, angles=self._angles)
+        attempts = read_strips(told, self._recognize, split=False, turn=True, angles=self._crop_angles)
         found = [self._sure([one_word(attempt)], 0.0) for attempt in attempts]
         return [Line(each, each[0].polygon) for each in found if each], problems
-
-    def _angles(self, strip: Strip) -> list[Strip]:
-        """Of a box that was not detected: a detector's lines lie along their text."""
-        return all_angles(strip) if self._thorough else as_seen(strip)
 
     def _sure(self, found: Iterable[Word], default: float) -> tuple[Word, ...]:
         least = default if self._min_confidence is None else self._min_confidence
@@ -354,6 +355,12 @@ class Reader:
         if scenes is None:
             return self._recognizer.read(images)
         return cast(ToldRecognizer, self._recognizer).read(images, scenes)
+
+
+def _angles(thorough: bool | None, crops_too: bool) -> tuple[Angles, Angles]:
+    """From which angles lines of the detector are read, which lie along their text, and other boxes and crops."""
+    lines = as_it_lies if thorough is False else slanted
+    return lines, all_angles if (crops_too if thorough is None else thorough) else as_seen
 
 
 def _pp_ocr(threads: int | None) -> Detector:

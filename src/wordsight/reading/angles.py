@@ -39,11 +39,16 @@ def as_seen(strip: Strip) -> list[Strip]:
     return [strip.levelled(math.copysign(_TILT, seen))] if abs(seen) >= _SEEN else []
 
 
+def slanted(strip: Strip) -> list[Strip]:
+    """As if its text slanted to the left and to the right."""
+    return [strip.upright(_TILT), strip.upright(-_TILT)] if _has_angles(strip) else []
+
+
 def all_angles(strip: Strip) -> list[Strip]:
     """As if its text climbed, fell, slanted to the left and to the right."""
     if not _has_angles(strip):
         return []
-    return [tilted(tilt) for tilted in (strip.levelled, strip.upright) for tilt in (_TILT, -_TILT)]
+    return [strip.levelled(_TILT), strip.levelled(-_TILT), *slanted(strip)]
 
 
 def _has_angles(strip: Strip) -> bool:
