@@ -6,7 +6,6 @@ from plain_pack import CHARSET, PREPROCESSING, write_pack
 
 from wordsight import Reader
 from wordsight.errors import ModelError
-from wordsight.reading.angles import all_angles, as_seen
 from wordsight.runtime import load_pack
 from wordsight.runtime.pack import write_manifest
 
@@ -54,8 +53,8 @@ def test_a_pack_may_ask_for_thorough_readers(folder, thorough):
     write_manifest(load)
     assert ("thorough" in json.loads((folder / "pack.json").read_text())) is thorough
     assert load_pack(folder).thorough is thorough
-    assert Reader(folder)._crop_angles is (all_angles if thorough else as_seen)
-    assert Reader(folder, thorough=not thorough)._crop_angles is (as_seen if thorough else all_angles)
+    assert Reader(folder)._thorough is thorough
+    assert Reader(folder, thorough=not thorough)._thorough is not thorough
 
 
 def test_thorough_is_yes_or_no(folder):

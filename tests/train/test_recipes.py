@@ -24,6 +24,7 @@ from wordsight.train import Recognition, WordsData, start
 from wordsight.train.run import RecipeCLI, arguments
 
 RECIPES = Path(__file__).parents[2] / "recipes"
+CHECKPOINTS = RECIPES.parent / "checkpoints"
 OTHERS = ("base", "fsdp", "multilingual")
 OFFICIAL = sorted(path for path in (RECIPES / "clip4str").glob("*.yaml") if path.stem not in OTHERS)
 SECOND_STAGE = sorted(path for path in (RECIPES / "clipter").glob("*.yaml") if path.stem != "base")
@@ -90,31 +91,15 @@ def test_recipes_of_the_compact_model():
     assert stable.model.ema == anneal.model.ema > 0.99
 
 
-def test_recipes_of_a_deeper_model(tmp_path):
-    start = Clip4Str(clip4str_preset("clip4str-tiny"))
-    checkpoint.save(start, tmp_path / "start")
-    flags = (f"--model.start={tmp_path / 'start'}", "--trainer.precision=32-true")
-    stable = parsed(RECIPES / "tiny-deep.yaml", *flags)
-    anneal = parsed(RECIPES / "tiny-deep.yaml", "--config", str(RECIPES / "tiny-deep-anneal.yaml"), *flags)
-    deeper = stable.model.model.cfg.image
-    assert deeper.layers == 2 * start.cfg.image.layers
-    assert len(deeper.stem) == 7 + len(start.cfg.image.stem)
-    assert anneal.model.model.cfg == stable.model.model.cfg
-    assert stable.trainer.max_steps + anneal.model.decay == anneal.trainer.max_steps
-    assert stable.model.cross_from is None
-    assert stable.trainer.max_steps < anneal.model.cross_from < anneal.trainer.max_steps
-    assert anneal.datamodule.real_share > stable.datamodule.real_share
-    assert 0 < anneal.datamodule.recombined < stable.datamodule.recombined
-
-
-def test_recipes_of_a_model_that_is_cut_out_of_another_and_taught_by_it():
-    small = RECIPES.parent / "checkpoints" / "small"
-    flags = (f"--model.start={small}", f"--model.teacher.folder={small}", "--trainer.precision=32-true")
-    stable = parsed(RECIPES / "tiny-pruned.yaml", *flags)
-    anneal = parsed(RECIPES / "tiny-pruned.yaml", "--config", str(RECIPES / "tiny-pruned-anneal.yaml"), *flags)
-    shipped, _ = checkpoint.load(RECIPES.parent / "checkpoints" / "tiny")
+@pytest.mark.parametrize(("name", "made", "of"), [("tiny-deep", "small", "tiny"), ("tiny-pruned", "tiny", "small")])
+def test_recipes_of_the_shipped_models_each_made_of_the_other_and_taught_by_it(name, made, of):
+    teacher = CHECKPOINTS / of
+    flags = (f"--model.start={teacher}", f"--model.teacher.folder={teacher}", "--trainer.precision=32-true")
+    stable = parsed(RECIPES / f"{name}.yaml", *flags)
+    anneal = parsed(RECIPES / f"{name}.yaml", "--config", str(RECIPES / f"{name}-anneal.yaml"), *flags)
+    shipped, _ = checkpoint.load(CHECKPOINTS / made)
     assert stable.model.model.cfg == anneal.model.model.cfg == shipped.cfg
-    assert anneal.model.teacher.folder == small
+    assert anneal.model.teacher.folder == teacher
     assert stable.trainer.max_steps + anneal.model.decay == anneal.trainer.max_steps
     assert stable.model.cross_from is None
     assert stable.trainer.max_steps < anneal.model.cross_from < anneal.trainer.max_steps

@@ -26,7 +26,7 @@ def export(
     thorough: bool = typer.Option(
         False,
         "--thorough",
-        help="Words in doubt are to be read from all angles, unless `wordsight read` is told otherwise.",
+        help="Crops and given boxes in doubt are to be read from all angles, unless a reader is told otherwise.",
     ),
     licence: str | None = typer.Option(
         None, help="Licence of the weights; Apache-2.0 unless given, or not stated if they were converted."

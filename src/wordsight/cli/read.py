@@ -71,8 +71,8 @@ def read(
         bool | None,
         typer.Option(
             "--thorough/--no-thorough",
-            help="Read words in doubt from more angles, which takes up to twice as long. By default those that "
-            "the detector found, and others if the model says so.",
+            help="Read crops and given boxes in doubt from four more angles: up to twice as long. By default as the "
+            "model says.",
         ),
     ] = None,
     context: Annotated[

@@ -63,7 +63,7 @@ class Pack:
     quick: Quick | None = None
     """What looks at images first, if not `image` itself."""
     thorough: bool = False
-    """Whether crops and given boxes in doubt are read from all angles, too, unless a user says otherwise."""
+    """Whether crops and given boxes in doubt are read from all angles, unless a user says otherwise."""
 
     @property
     def tokenizer(self) -> CharTokenizer:

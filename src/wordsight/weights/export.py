@@ -62,7 +62,7 @@ def export_pack(
         temperature: Divides the logits before probabilities are made of them.
         about: Training data, scores, licence and whatever else a user may want to know, in plain JSON types.
         scenes: The encoder of a model that is told of scenes; None: the one that its configuration names.
-        thorough: Whether words in doubt are read from all angles unless a reader is told otherwise.
+        thorough: Whether crops and given boxes in doubt are read from all angles unless a reader is told otherwise.
 
     Raises:
         ConfigError: `weights` is unknown, int8 is not for this model, or the scene encoder does not suit the model.
