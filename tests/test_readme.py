@@ -85,7 +85,7 @@ def _data(folder: Path) -> None:
     for each in (words, scenes, lists):
         each.mkdir(parents=True)
     for i in range(20):
-        _picture(f"word{i}").save(words / f"{i}.png")
+        _picture(f"word{i}").crop(_outline(f"word{i}")).save(words / f"{i}.png")
     (words / "labels.tsv").write_text("".join(f"{i}.png\tword{i}\n" for i in range(20)))
     _picture("OPEN").resize((960, 720)).save(scenes / "scene.jpg")
     polygon = [[0, 0], [960, 0], [960, 100], [0, 100]]
