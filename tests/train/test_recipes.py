@@ -24,7 +24,6 @@ from wordsight.train import Recognition, WordsData, start
 from wordsight.train.run import RecipeCLI, arguments
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-CHECKPOINTS = RECIPES.parent / "checkpoints"
 OTHERS = ("base", "fsdp", "multilingual")
 OFFICIAL = sorted(path for path in (RECIPES / "clip4str").glob("*.yaml") if path.stem not in OTHERS)
 SECOND_STAGE = sorted(path for path in (RECIPES / "clipter").glob("*.yaml") if path.stem != "base")
@@ -92,14 +91,15 @@ def test_recipes_of_the_compact_model():
 
 
 @pytest.mark.parametrize(("name", "made", "of"), [("tiny-deep", "small", "tiny"), ("tiny-pruned", "tiny", "small")])
-def test_recipes_of_the_shipped_models_each_made_of_the_other_and_taught_by_it(name, made, of):
-    teacher = CHECKPOINTS / of
-    flags = (f"--model.start={teacher}", f"--model.teacher.folder={teacher}", "--trainer.precision=32-true")
-    stable = parsed(RECIPES / f"{name}.yaml", *flags)
-    anneal = parsed(RECIPES / f"{name}.yaml", "--config", str(RECIPES / f"{name}-anneal.yaml"), *flags)
-    shipped, _ = checkpoint.load(CHECKPOINTS / made)
+def test_recipes_of_the_shipped_models_each_made_of_the_other_and_taught_by_it(name, made, of, monkeypatch):
+    monkeypatch.chdir(RECIPES.parent)  # where the folders that they name are
+    stable = parsed(RECIPES / f"{name}.yaml", "--trainer.precision=32-true")
+    anneal = parsed(
+        RECIPES / f"{name}.yaml", "--config", str(RECIPES / f"{name}-anneal.yaml"), "--trainer.precision=32-true"
+    )
+    shipped, _ = checkpoint.load(Path("checkpoints", made))
     assert stable.model.model.cfg == anneal.model.model.cfg == shipped.cfg
-    assert anneal.model.teacher.folder == teacher
+    assert stable.model.teacher.folder == anneal.model.teacher.folder == Path("checkpoints", of)
     assert stable.trainer.max_steps + anneal.model.decay == anneal.trainer.max_steps
     assert stable.model.cross_from is None
     assert stable.trainer.max_steps < anneal.model.cross_from < anneal.trainer.max_steps
