@@ -105,7 +105,7 @@ class Reader:
 
         _check("threads", threads is None or threads >= 1, "at least 1, or None")
         pack = load_pack(find_model(model))
-        constraint = Constraint.of(pack.tokenizer, allow, pattern, lexicon)
+        constraint = Constraint.of(allow, pattern, lexicon, pack.tokenizer)
         known = None if dictionary is None else Dictionary.of(dictionary)
         recognizer = OnnxRecognizer(pack, device, threads, mode=mode, constraint=constraint, dictionary=known)
         thorough = pack.thorough if thorough is None else thorough

@@ -10,40 +10,30 @@ from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter import insert
 from wordsight.models.config import ImageTowerConfig
 
-Stage = tuple[int, int, int]
 
-
-def deepened(model: Clip4Str, layers: int | None = None, stem: Sequence[Stage] | None = None) -> Clip4Str:
+def deepened(model: Clip4Str, layers: int) -> Clip4Str:
     """A copy of `model` (plain, no adapters) with a deeper image tower, in eval mode; `model` is left alone.
 
-    What new parts add to their input is 0 until they are trained, so the copy reads as the original does (Net2Net,
+    What new blocks add to their input is 0 until they are trained, so the copy reads as the original does (Net2Net,
     arXiv 1511.05641).
 
     Args:
         model: a trained recognizer.
         layers: transformer blocks of the new tower; new ones stand between the old ones, as evenly as can be.
-        stem: convolutions of the new tower, as in `ImageTowerConfig`: the old ones in their order, and between them or
-            after them new ones that keep the shape.
 
     Raises:
-        ConfigError: the tower has as many layers or more; `stem` is not the old one and such convolutions.
+        ConfigError: the tower has as many layers or more.
     """
     image = model.cfg.image
-    layers = image.layers if layers is None else layers
-    stem = image.stem if stem is None else tuple(stem)
-    if layers < image.layers or (layers == image.layers and stem == image.stem):
+    if layers <= image.layers:
         raise ConfigError(
             f"the image tower has {image.layers} layers, and {layers} are not more: choose a larger number"
         )
     blocks = [i * layers // image.layers for i in range(image.layers)]
-    stages = _places(image.stem, stem)
     places = {f"blocks.{i}": f"blocks.{place}" for i, place in enumerate(blocks)}
-    places |= {f"stem.{i}": f"stem.{place}" for i, place in enumerate(stages)}
-    out = _rebuilt(model, replace(image, layers=layers, stem=stem), places)
-    silent = (
-        *(f"blocks.{i}.{last}." for i in set(range(layers)) - set(blocks) for last in ("attention.out", "mlp.3")),
-        *(f"stem.{i}." for i in set(range(len(stem))) - set(stages)),
-    )
+    out = _rebuilt(model, replace(image, layers=layers), places)
+    new = set(range(layers)) - set(blocks)
+    silent = tuple(f"blocks.{i}.{last}." for i in new for last in ("attention.out", "mlp.3"))
     with torch.no_grad():
         for name, parameter in out.image_tower.named_parameters():
             if name.startswith(silent):
@@ -96,22 +86,3 @@ def _rebuilt(model: Clip4Str, image: ImageTowerConfig, places: Mapping[str, str 
             state[new + name.removeprefix(old)] = tensor
     out.load_state_dict(state)
     return out.eval()
-
-
-def _places(old: Sequence[Stage], new: Sequence[Stage]) -> list[int]:
-    """Which convolutions of the new stem are those of the old one. All others keep the shape of their input."""
-    places: list[int] = []
-    channels = 3
-    for i, stage in enumerate(new):
-        if len(places) < len(old) and tuple(stage) == tuple(old[len(places)]):
-            places.append(i)
-        elif tuple(stage) != (channels, 1, 1):
-            break
-        channels = stage[0]
-    else:
-        if len(places) == len(old):
-            return places
-    raise ConfigError(
-        f"image_stem {list(map(list, new))} is not the stem {list(map(list, old))} with convolutions [channels, 1, 1] "
-        "in between that keep the shape: give the old ones in their order, and the new ones"
-    )

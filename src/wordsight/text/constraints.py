@@ -26,7 +26,7 @@ class Constraint:
 
     @classmethod
     def of(
-        cls, tokenizer: CharTokenizer, allow: str | None, pattern: str | None, lexicon: Iterable[str] | None
+        cls, allow: str | None, pattern: str | None, lexicon: Iterable[str] | None, tokenizer: CharTokenizer
     ) -> "Constraint | None":
         """What one of the three ways to constrain a reading asks for, or None.
 

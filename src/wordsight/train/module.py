@@ -36,8 +36,6 @@ class Recognition(lightning.LightningModule):
             recognizer of the preset's kind, which then also decides all sizes, or, for CLIP4STR, converted CLIP towers
             of the preset's size.
         image_layers: how many the image tower of `start`, a CLIP4STR, shall have; the new ones change nothing at first.
-        image_stem: likewise the convolutions of its stem, [channels, down, across] each: those it has and, in between,
-            new ones that keep the shape.
         prune: parts of the image tower of `start`, a CLIP4STR, to leave out: blocks and convolutions that keep the
             shape, by their numbers ("blocks.1", "stem.4").
         text: a text encoder of `transformers`, by its name on the hub or a folder, as the text tower instead of the
@@ -88,7 +86,6 @@ class Recognition(lightning.LightningModule):
         model: str = "clip4str-tiny",
         start: Path | None = None,
         image_layers: int | None = None,
-        image_stem: list[tuple[int, int, int]] | None = None,
         prune: list[str] | None = None,
         text: str | None = None,
         charset: Charset | str | None = None,
@@ -121,7 +118,6 @@ class Recognition(lightning.LightningModule):
             charset=charset,
             ctc_weight=ctc_weight,
             image_layers=image_layers,
-            image_stem=image_stem,
             prune=prune,
         )
         if isinstance(self.model, Clip4Str):
@@ -136,7 +132,6 @@ class Recognition(lightning.LightningModule):
         else:
             given = {
                 "image_layers": image_layers is not None,
-                "image_stem": image_stem is not None,
                 "prune": bool(prune),
                 "text": text is not None,
                 "charset": charset is not None,

@@ -27,7 +27,6 @@ def starting_model(
     charset: Charset | str | None = None,
     ctc_weight: float | None = None,
     image_layers: int | None = None,
-    image_stem: Sequence[tuple[int, int, int]] | None = None,
     prune: Sequence[str] | None = None,
 ) -> Any:
     """A recognizer with random weights, or with those of the checkpoint folder `start`.
@@ -43,7 +42,6 @@ def starting_model(
             preset of them. What `start` has learnt about a character stays with it.
         ctc_weight: of a CLIP4STR's auxiliary CTC loss, instead of the one that the preset or `start` has.
         image_layers: to which the image tower of `start`, a CLIP4STR, is deepened.
-        image_stem: convolutions to which its stem is deepened.
         prune: parts of the image tower of `start`, a CLIP4STR, to leave out.
 
     Raises:
@@ -65,15 +63,13 @@ def starting_model(
         )
     if kind is Clip4Str:
         merge_peft(given)
-        if image_layers is not None or image_stem is not None or prune:
+        if image_layers is not None or prune:
             if not isinstance(given, Clip4Str):
-                raise ConfigError(
-                    "image_layers, image_stem, prune: for a trained CLIP4STR, say with --model.start which"
-                )
+                raise ConfigError("image_layers, prune: for a trained CLIP4STR, say with --model.start which")
             if prune:
                 given = pruned(given, prune)
-            if image_layers is not None or image_stem is not None:
-                given = deepened(given, image_layers, image_stem)
+            if image_layers is not None:
+                given = deepened(given, image_layers)
         if isinstance(charset, str):
             charset = Charset.preset(charset)
         if charset is not None and isinstance(given, Clip4Str):
