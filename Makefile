@@ -26,7 +26,8 @@ MEASURED ?= 200
 ANNEAL_FLAGS ?= $(TRAIN_FLAGS)
 EXPORT_FLAGS ?= $(if $(filter small,$(MODEL)),--thorough)
 FLAGS = --trainer.default_root_dir=$(RUN) $(if $(REAL),--data.real=$(call list,$(REAL))) \
-    $(if $(LISTS),--data.words=$(call list,$(LISTS))) $(if $(SCENES),--data.backgrounds=$(RUN)/backgrounds)
+    $(if $(LISTS),--data.words=$(call list,$(LISTS))) \
+    $(if $(SCENES),--data.backgrounds=$(RUN)/backgrounds --data.pseudo=$(call list,$(RUN)/pseudo))
 empty :=
 comma := ,
 list = '[$(subst $(empty) $(empty),$(comma),$(strip $(1)))]'
@@ -61,7 +62,12 @@ $(RUN)/.backgrounds: | $(VENV)/.dev
 	$(BIN)/wordsight synth-backgrounds $(SCENES) --out $(RUN)/backgrounds
 	@touch $@
 
-$(RUN)/.stable: $(if $(SCENES),$(RUN)/.backgrounds) | $(VENV)/.dev
+# Without the last tenth of the scenes, whose words training holds back.
+$(RUN)/.pseudo: | $(VENV)/.dev
+	$(BIN)/wordsight data pseudo-label $(SCENES) --out $(RUN)/pseudo --held-out 0.1
+	@touch $@
+
+$(RUN)/.stable: $(if $(SCENES),$(RUN)/.backgrounds $(RUN)/.pseudo) | $(VENV)/.dev
 	$(BIN)/wordsight train $(RECIPE) $(FLAGS) $(TRAIN_FLAGS) \
 	    $$(test ! -f $(RUN)/last.ckpt || echo --ckpt_path $(RUN)/last.ckpt)
 	@touch $@

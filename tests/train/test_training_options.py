@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import shutil
 import time
 
 import numpy as np
@@ -124,6 +125,35 @@ def test_recombined_words_need_letters_and_real_words(train_here):
     for share in ("1", "-0.1"):
         with pytest.raises(ConfigError, match="recombined"):
             train_here("run", f"--data.recombined={share}")
+
+
+# Pseudo-labels
+
+
+def test_pseudo_labelled_words_are_trained_on_and_not_validated_on(train_here, words, tmp_path, monkeypatch):
+    shutil.copytree(words, tmp_path / "pseudo")
+    (tmp_path / "pseudo" / "labels.tsv").write_text("".join(f"{i}.png\tpseudo\n" for i in range(40)))
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "labels.tsv").touch()
+    trained, validated = [], []
+    steps = Recognition.training_step, Recognition.validation_step
+
+    def training_step(self, batch, batch_idx):
+        trained.extend(sample.partition("/")[0] for sample in batch.samples)
+        return steps[0](self, batch, batch_idx)
+
+    def validation_step(self, batch, batch_idx):
+        validated.extend(batch.labels)
+        return steps[1](self, batch, batch_idx)
+
+    monkeypatch.setattr(Recognition, "training_step", training_step)
+    monkeypatch.setattr(Recognition, "validation_step", validation_step)
+    flags = (f"--data.pseudo=[{tmp_path / 'pseudo'},{tmp_path / 'none'}]", "--trainer.max_steps=20")
+    folder = train_here("run", *flags)
+    assert 0.3 < np.mean([name == "pseudo" for name in trained]) < 0.75
+    assert len(set(validated)) > 1
+    assert "pseudo" not in validated
+    assert checkpoint.load(folder / "model")[1]["data"]["pseudo"] == ["pseudo", "none"]
 
 
 # A teacher

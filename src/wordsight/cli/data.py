@@ -3,6 +3,7 @@
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,14 @@ from wordsight.cli.app import app
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.table import Table
 
     from wordsight.data import OpenedSource, Source
     from wordsight.data.check import Findings, Kind
     from wordsight.data.twins import Gallery, SceneGallery
+    from wordsight.reader import Reader
 
 data_app = typer.Typer(help="Look after data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -138,6 +142,35 @@ def pack(
     typer.echo(f"{out}: {len(scenes) - missing} scenes in {shards} shards, {missing} left out")
     if missing:
         raise typer.Exit(1)
+
+
+@data_app.command("pseudo-label")
+def pseudo_label_(
+    paths: list[Path] = typer.Argument(metavar="SCENES...", help="Folders with scenes.jsonl."),
+    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="Folder for the crops and labels.tsv."),
+    model: list[str] = typer.Option(
+        ["small", "tiny"], help="Models that have to read the same; the first gives the label. May be repeated."
+    ),
+    least: float = typer.Option(0.6, min=0, max=1, help="How sure the first model has to be."),
+    held_out: float = typer.Option(0.0, min=0, max=1, help="Share of the scenes, the last ones, to leave alone."),
+) -> None:
+    """Cut words that are marked illegible out of scenes, and label those that several models read alike."""
+    from wordsight.data import read_scenes
+    from wordsight.data.pseudo import pseudo_label
+    from wordsight.reader import Reader
+
+    scenes = []
+    for path in paths:
+        every = read_scenes(path)
+        scenes += every[: round(len(every) * (1 - held_out))]
+    readers = [partial(_readings, Reader(each)) for each in model]
+    illegible = sum(not word.legible for scene in scenes for word in scene.words)
+    labelled = sum(pseudo_label(progress(scenes, len(scenes), "reading"), readers, out, least))
+    typer.echo(f"{out}: {labelled} labels for {illegible} illegible words of {len(scenes)} scenes")
+
+
+def _readings(reader: "Reader", crops: "list[NDArray[np.uint8]]") -> list[tuple[str, float]]:
+    return [(word.text, word.confidence) for word in reader.read_crops(crops)]
 
 
 def _data_sets() -> "Table":

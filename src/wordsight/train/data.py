@@ -47,6 +47,7 @@ class WordsData(lightning.LightningDataModule):
     Args:
         real: data sets of real words: folders with labels.tsv, scenes.jsonl or LMDB, or folders with many of these
             somewhere below, as in the field's train/real; none: rendered words alone.
+        pseudo: more of these, whose labels are readings (`wordsight data pseudo-label`); nothing is validated on them.
         stream: instead of `real`, shards of scenes (`wordsight data pack`): their folder or address, read from first to
             last; see `train.streams`. Training goes on with the same number of devices and workers only.
         real_share: share of real words in training, spread over the real sources by their size. 1: no rendered words.
@@ -82,6 +83,7 @@ class WordsData(lightning.LightningDataModule):
     def __init__(
         self,
         real: Sequence[Path] = (),
+        pseudo: Sequence[Path] = (),
         stream: str | None = None,
         real_share: float = 0.25,
         recombined: float = 0.0,
@@ -114,13 +116,14 @@ class WordsData(lightning.LightningDataModule):
             raise ConfigError("scene_dropout is a probability, box_jitter and box_padding are 0 or more: change them")
         if lengths.first < 0 or lengths.every < 1:
             raise ConfigError("data.lengths: first is 0 or more characters, every 1 or more steps: change them")
-        if stream and (real or real_share < 1 or epochs or lengths.first):
+        if stream and (real or pseudo or real_share < 1 or epochs or lengths.first):
             raise ConfigError(
-                "a stream is all there is: set data.real_share=1, leave out data.real, data.epochs and data.lengths"
+                "a stream is all there is: set data.real_share=1, without data.real, pseudo, epochs and lengths"
             )
         if not real and not stream and (real_share == 1 or epochs):
             raise ConfigError("this recipe needs real words: give them with --data.real='[FOLDER]'")
         self.real = real
+        self.pseudo = pseudo
         self.stream = stream
         self.real_share = real_share
         self.recombined = recombined
@@ -152,6 +155,8 @@ class WordsData(lightning.LightningDataModule):
             "word_lists": [path.name for path in self.words],
             "batch_size": self.batch_size,
         }
+        if self.pseudo:
+            about["pseudo"] = [path.name for path in self.pseudo]
         if self.recombined:
             about["recombined"] = self.recombined
         if self.stream:
@@ -180,7 +185,7 @@ class WordsData(lightning.LightningDataModule):
 
         share = 0.0 if self.validation else self.validation_share
         halves = [holdout(source, share) for source in usable(self.real)]
-        training = [train for train, _ in halves]
+        training = [*(train for train, _ in halves), *filter(len, usable(self.pseudo))]
         held_out = usable(self.validation) if self.validation else [part for _, part in halves]
         turned = Turned if self.augmentation == "compact" else lambda source: source
         self._validation = [turned(view) for view in held_out if len(view)]
