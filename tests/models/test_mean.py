@@ -1,0 +1,48 @@
+"""tools/mean.py: the mean of several trained recognizers."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from small_models import small_config
+
+from wordsight.errors import ConfigError
+from wordsight.models import checkpoint
+from wordsight.models.clip4str import Clip4Str
+from wordsight.models.depth import deepened
+
+TOOL = Path(__file__).parents[2] / "tools" / "mean.py"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", [str(TOOL), *arguments])
+    runpy.run_path(str(TOOL), run_name="__main__")
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> dict[str, str]:
+    """Two recognizers, and the second with a layer more, which changes nothing."""
+    models = {}
+    for seed, name in enumerate(("a", "b")):
+        torch.manual_seed(seed)
+        models[name] = Clip4Str(small_config())
+    models["deep"] = deepened(models["b"], 3)
+    return {name: str(checkpoint.save(model, tmp_path / name, said=name)) for name, model in models.items()}
+
+
+def test_weights_are_averaged_by_their_shares_and_what_one_has_more_is_left_out(folders, tmp_path, monkeypatch):
+    run(monkeypatch, f"0.75={folders['a']}", f"0.25={folders['deep']},blocks.2", "--out", str(tmp_path / "mean"))
+    mean, about = checkpoint.load(tmp_path / "mean")
+    a, b = (checkpoint.load(folders[name])[0].state_dict() for name in ("a", "b"))
+    for name, tensor in mean.state_dict().items():
+        torch.testing.assert_close(tensor, 0.75 * a[name] + 0.25 * b[name], atol=1e-3, rtol=1e-3)
+    assert about == {"said": "deep"}
+
+
+def test_what_cannot_be_averaged_is_refused(folders, tmp_path, monkeypatch):
+    for second, message in ((f"0.5={folders['deep']}", "differ in shape"), (f"0.4={folders['b']}", "add up to 0.9")):
+        with pytest.raises(ConfigError, match=message):
+            run(monkeypatch, f"0.5={folders['a']}", second, "--out", str(tmp_path / "mean"))
+    assert not (tmp_path / "mean").exists()

@@ -1,0 +1,61 @@
+"""Writes the mean of the weights of several trained CLIP4STR as a checkpoint ("model soup", arXiv 2203.05482).
+
+    python tools/mean.py 0.35=checkpoints/small,blocks.2,blocks.5 0.65=runs/tiny/model --out mean
+
+Each is SHARE=FOLDER and, after commas, the parts of its image tower to leave out (`model.prune`): all must come to the
+same shape, and have begun with the same weights, or their mean reads nothing. Shares add up to 1. What is said about
+the last one is said about the mean. Weights are stored as float16.
+"""
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wordsight.errors import ConfigError
+from wordsight.models import checkpoint
+from wordsight.models.depth import pruned
+
+
+def mean(shares: Sequence[float], models: Sequence[Any]) -> Any:
+    """The last of `models` with the mean of all their weights.
+
+    Raises:
+        ConfigError: they have different shapes, or the shares do not add up to 1.
+    """
+    if not math.isclose(sum(shares), 1):
+        raise ConfigError(f"the shares add up to {sum(shares):g}: make it 1")
+    last = models[-1]
+    if any(model.cfg != last.cfg for model in models):
+        raise ConfigError("the recognizers differ in shape: leave parts of the larger ones out")
+    states = [model.state_dict() for model in models]
+    weighted = {
+        name: sum(share * state[name] for share, state in zip(shares, states, strict=True)) for name in states[0]
+    }
+    last.load_state_dict(weighted)
+    return last
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="+", metavar="SHARE=FOLDER[,PART...]")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+
+    shares, models = [], []
+    about: dict[str, Any] = {}
+    for part in options.parts:
+        share, _, given = part.partition("=")
+        folder, *left_out = given.split(",")
+        model, about = checkpoint.load(folder)
+        shares.append(float(share))
+        models.append(pruned(model, left_out) if left_out else model)
+    checkpoint.save(mean(shares, models), options.out, torch.float16, **about)
+
+
+if __name__ == "__main__":
+    main()
