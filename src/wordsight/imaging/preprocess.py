@@ -1,8 +1,10 @@
 """Crops to network input: training and inference run this same code."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,31 +12,55 @@ from PIL import Image
 
 from wordsight.errors import ConfigError, ImageError
 
+WIDTH_STEP = 32
+"""Pixels. Input of any width has one that this divides, so that crops of like width go through a network together."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a crop becomes network input: stretched to `height` x `width`, divided by 255, minus `mean`, by `std` (RGB).
+    """How a crop becomes network input: scaled to `height`, divided by 255, minus `mean`, by `std` (RGB).
+
+    With a `width` it is stretched to that. Without one (None) it keeps its aspect ratio, `stretch` times as wide, and is
+    followed on the right by at least `margin` columns of zeros, up to the next multiple of `WIDTH_STEP`.
 
     The defaults are PARSeq's (32 x 128, values in -1..1).
 
     Raises:
-        ConfigError: a size below 1, not three means or deviations, or a deviation that is not above 0.
+        ConfigError: a size below 1, not three means or deviations, a deviation that is not above 0, or margins or a
+            stretch that make no sense or belong to a width of None alone.
     """
 
     height: int = 32
-    width: int = 128
+    width: int | None = 128
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    margin: int = 0
+    stretch: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.height < 1 or self.width < 1:
+        if self.height < 1 or (self.width is not None and self.width < 1):
             raise ConfigError(f"preprocessing size {self.height} x {self.width}: both must be at least 1")
         if len(self.mean) != 3 or len(self.std) != 3 or not all(np.isfinite(self.mean)) or not min(self.std) > 0:
             raise ConfigError("preprocessing needs three means and three deviations above 0, one each for R, G, B")
+        if not (self.margin >= 0 and 0.1 <= self.stretch <= 10) or (
+            self.width and (self.margin, self.stretch) != (0, 1)
+        ):
+            raise ConfigError("a margin (0 or more) and a stretch (0.1 to 10) are for preprocessing without a width")
+
+    def columns(self, height: int, width: int) -> int:
+        """How many columns of the input a crop of this size covers, in pixels."""
+        return self.width or max(1, round(self.height * width / height * self.stretch))
+
+    def input_width(self, height: int, width: int) -> int:
+        """The width of the input that a crop of this size becomes, in pixels."""
+        if self.width is not None:
+            return self.width
+        return math.ceil((self.columns(height, width) + self.margin) / WIDTH_STEP) * WIDTH_STEP
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        values = asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+        return values if self.width is None else {key: values[key] for key in _FIXED}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Preprocessing":
@@ -43,14 +69,19 @@ class Preprocessing:
         Raises:
             ConfigError: a key is missing or unknown, or a value has the wrong type or range.
         """
-        if set(values) != {"height", "width", "mean", "std"}:
-            raise ConfigError(f"preprocessing has the keys {sorted(values)}: give height, width, mean and std")
+        keys = _FIXED if values.get("width") is not None else (*_FIXED, "margin", "stretch")
+        if set(values) != set(keys):
+            raise ConfigError(f"preprocessing has the keys {sorted(values)}: give {', '.join(keys)}")
         try:
             mean, std = (tuple(float(v) for v in values[key]) for key in ("mean", "std"))
-            height, width = int(values["height"]), int(values["width"])
+            width = None if values["width"] is None else int(values["width"])
+            rest = {} if width is not None else {"margin": int(values["margin"]), "stretch": float(values["stretch"])}
+            return cls(int(values["height"]), width, mean, std, **rest)  # type: ignore[arg-type]
         except (TypeError, ValueError):
             raise ConfigError("preprocessing needs integers for height and width, lists of numbers else") from None
-        return cls(height, width, mean, std)  # type: ignore[arg-type]  # __post_init__ counts them
+
+
+_FIXED = ("height", "width", "mean", "std")
 
 
 def centre_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -61,31 +92,78 @@ def centre_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return image[top : top + side, left : left + side]
 
 
+class Batch(NamedTuple):
+    """Crops that go through a network together.
+
+    Attributes:
+        numbers: which of the crops they are.
+        images: float32 (B, 3, H, W).
+    """
+
+    numbers: list[int]
+    images: NDArray[np.float32]
+
+
+def batches(crops: Sequence[NDArray[np.uint8]], spec: Preprocessing, size: int) -> Iterator[Batch]:
+    """All crops as batches of input of equal width: what a crop becomes depends on itself alone.
+
+    Args:
+        crops: uint8 RGB, (h, w, 3) each.
+        spec: how they become input.
+        size: crops of a batch, at most. Where input may have any width, batches of wide crops are smaller, so that
+            none is larger than `size` crops four times as wide as high.
+
+    Raises:
+        ImageError: a crop is empty, or not uint8 RGB.
+    """
+    by_width: defaultdict[int, list[int]] = defaultdict(list)
+    for i, crop in enumerate(crops):
+        _check(i, crop)
+        by_width[spec.input_width(*crop.shape[:2])].append(i)
+    for width, numbers in sorted(by_width.items()):
+        count = size if spec.width else max(1, min(size, size * 4 * spec.height // width))
+        for start in range(0, len(numbers), count):
+            some = numbers[start : start + count]
+            yield Batch(some, prepare([crops[i] for i in some], spec))
+
+
 def prepare(crops: Sequence[NDArray[np.uint8]], spec: Preprocessing) -> NDArray[np.float32]:
-    """Stretches crops to the size that a recognizer takes (Pillow's bicubic, anti-aliased) and normalises them.
+    """Scales crops to the size that a recognizer takes (Pillow's bicubic, anti-aliased) and normalises them.
 
     A crop's result does not depend on the others.
 
     Args:
-        crops: uint8 RGB, (h, w, 3) each.
+        crops: uint8 RGB, (h, w, 3) each. Where the input may have any width they must become equally wide: `batches`
+            sees to that.
         spec: size, mean and deviation.
 
     Returns:
         float32 (B, 3, height, width).
 
     Raises:
-        ImageError: a crop is empty, or not uint8 RGB.
+        ImageError: a crop is empty, or not uint8 RGB, or they do not become equally wide.
     """
-    pixels = np.empty((len(crops), spec.height, spec.width, 3), np.uint8)
     for i, crop in enumerate(crops):
-        if crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape[2] != 3 or 0 in crop.shape:
-            raise ImageError(f"crop {i} is {crop.dtype} of shape {crop.shape}: pass uint8 RGB (height, width, 3)")
-        image = Image.fromarray(crop)
-        pixels[i] = np.asarray(image.resize((spec.width, spec.height), Image.Resampling.BICUBIC))
+        _check(i, crop)
+    widths = {spec.input_width(*crop.shape[:2]) for crop in crops}
+    if len(widths) > 1:
+        raise ImageError(f"crops become {sorted(widths)} pixels wide: prepare those of one width together")
+    width = widths.pop() if widths else spec.width or WIDTH_STEP
+    pixels = np.empty((len(crops), spec.height, width, 3), np.uint8)
+    columns = [spec.columns(*crop.shape[:2]) for crop in crops]
+    for place, crop, covered in zip(pixels, crops, columns, strict=True):
+        place[:, :covered] = np.asarray(Image.fromarray(crop).resize((covered, spec.height), Image.Resampling.BICUBIC))
     scale = (1 / (255 * np.array(spec.std))).astype(np.float32)
     shift = (-np.array(spec.mean) / np.array(spec.std)).astype(np.float32)
-    result = np.empty((len(crops), 3, spec.height, spec.width), np.float32)
+    result = np.empty((len(crops), 3, spec.height, width), np.float32)
     for channel in range(3):
         np.multiply(pixels[..., channel], scale[channel], out=result[:, channel], dtype=np.float32)
         result[:, channel] += shift[channel]
+    for place, covered in zip(result, columns, strict=True):
+        place[:, :, covered:] = 0
     return result
+
+
+def _check(i: int, crop: NDArray[np.uint8]) -> None:
+    if crop.dtype != np.uint8 or crop.ndim != 3 or crop.shape[2] != 3 or 0 in crop.shape:
+        raise ImageError(f"crop {i} is {crop.dtype} of shape {crop.shape}: pass uint8 RGB (height, width, 3)")

@@ -16,6 +16,7 @@ from wordsight.models.baselines import (
 from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str, clip4str_preset
 from wordsight.models.config import DecoderConfig, ImageTowerConfig
 from wordsight.models.parseq.model import Parseq, ParseqConfig
+from wordsight.models.ppocr import SVTR_PRESETS, Svtr
 from wordsight.text import Charset
 
 
@@ -56,6 +57,7 @@ _FAMILIES: tuple[tuple[Any, dict[str, Any]], ...] = (
     (Trba, TRBA_PRESETS),
     (Abinet, ABINET_PRESETS),
     (Vitstr, VITSTR_PRESETS),
+    (Svtr, SVTR_PRESETS),
 )
 
 PRESETS: dict[str, tuple[Any, Any]] = {

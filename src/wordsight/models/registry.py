@@ -29,7 +29,8 @@ def recognizer_class(name: str) -> Any:
     import wordsight.models.baselines
     import wordsight.models.clip
     import wordsight.models.clip4str
-    import wordsight.models.parseq.model  # noqa: F401  (they register themselves)
+    import wordsight.models.parseq.model
+    import wordsight.models.ppocr  # noqa: F401  (they register themselves)
 
     if name not in _RECOGNIZERS:
         raise ConfigError(f"no recognizer is called {name!r}: choose one of {', '.join(sorted(_RECOGNIZERS))}")

@@ -12,14 +12,27 @@ _36 = string.digits + string.ascii_lowercase
 _62 = _36 + string.ascii_uppercase
 _94 = _62 + string.punctuation
 
+_LATIN_EXTENDED = "".join(
+    [
+        *(c for c in map(chr, range(0xA1, 0xC0)) if c != "\xad"),  # Latin-1's signs, without the soft hyphen
+        "×÷",
+        *map(chr, range(0x100, 0x180)),  # Latin Extended-A
+        "ƠơƯưȘșȚțẞ",
+        *map(chr, range(0x1EA0, 0x1EFA)),  # Vietnamese
+        "–—…‘’“”‚„‹›•‰№™€₫₹₺₽₩₱₴−≤≥≈≠∞←↑→↓✓★●′″⅓⅔⅛",
+    ]
+)
+
 PRESETS: dict[str, str] = {
     "36": _36,
     "62": _62,
     "94": _94,
     "94+space": _94 + " ",
     "latin": _94 + " " + _LATIN1_LETTERS,
+    "latin-extended": _94 + " " + _LATIN1_LETTERS + _LATIN_EXTENDED,
 }
-"""Named charsets: digits and lower case; + upper case; + ASCII punctuation; + space; + the letters of Latin-1."""
+"""Named charsets: digits and lower case; + upper case; + ASCII punctuation; + space; + the letters of Latin-1; + those
+of all European languages and Vietnamese, and the signs of price tags and typography."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,94 @@
+"""PP-OCRv6's recognizer in PyTorch beside the file that the `rapidocr` wheel carries, in ONNX Runtime."""
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from wordsight.errors import ModelError
+from wordsight.models.ppocr import LcNet, LcNetConfig, Svtr
+from wordsight.text import Charset
+from wordsight.weights.ppocr import (
+    fill_from_onnx,
+    folded,
+    onnx_characters,
+    rapidocr_file,
+    svtr_from_onnx,
+    with_head_of,
+)
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Svtr:
+    pytest.importorskip("rapidocr")
+    return svtr_from_onnx(rapidocr_file("rec"))
+
+
+def onnx_probabilities(recognizer: Svtr, images: torch.Tensor) -> np.ndarray:
+    """Those of the file, of the classes that the recognizer kept."""
+    classes = ["", *onnx_characters(rapidocr_file("rec")), " "]
+    rows = [classes.index(c) for c in ("", *recognizer.cfg.charset.characters)]
+    session = ort.InferenceSession(str(rapidocr_file("rec")), providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: images.flip(1).numpy()})[0][..., rows]
+
+
+@pytest.mark.parametrize("width", [64, 160, 320])
+def test_equal_to_the_onnx_file(recognizer, width):
+    images = torch.rand(2, 3, 48, width, generator=torch.Generator().manual_seed(width)) * 2 - 1
+    with torch.no_grad():
+        found = recognizer.decode(recognizer.encode(images)).softmax(-1).numpy()
+    np.testing.assert_allclose(found, onnx_probabilities(recognizer, images), atol=1e-4)
+
+
+@pytest.mark.data
+def test_equal_to_the_onnx_file_on_real_crops(recognizer, real_data):
+    from wordsight.imaging import batches, load_image
+
+    folder = real_data / "words" / "train" / "iiit5k"
+    crops = [load_image(path) for path in sorted(folder.glob("*.jpg"))[:60]]
+    widths = set()
+    for batch in batches(crops, recognizer.cfg.preprocessing, 8):
+        images = torch.from_numpy(batch.images)
+        with torch.no_grad():
+            found = recognizer.decode(recognizer.encode(images)).softmax(-1).numpy()
+        np.testing.assert_allclose(found, onnx_probabilities(recognizer, images), atol=1e-4)
+        widths.add(images.shape[-1])
+    assert len(widths) >= 3
+
+
+def test_rows_of_the_head_follow_their_characters(recognizer):
+    charset = Charset("some", "aZ €ả")
+    some, new = with_head_of(recognizer, charset)
+    assert new == "ả"
+    images = torch.rand(1, 3, 48, 96, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        many = recognizer.decode(recognizer.encode(images))[0]
+        few = some.decode(some.encode(images))[0]
+    classes = [recognizer.cfg.charset.characters.index(c) + 1 for c in "aZ €"]
+    torch.testing.assert_close(few[:, :5], many[:, [0, *classes]])
+    torch.testing.assert_close(few[:, 5], few[:, 1] - 2.0)  # as its base letter, less likely
+
+
+def test_another_network_is_refused(recognizer):
+    with pytest.raises(ModelError, match="layers with weights"):
+        fill_from_onnx((LcNet(LcNetConfig()),), rapidocr_file("rec"))
+
+
+def test_a_folded_norm_is_the_norm():
+    convolution = torch.nn.Conv2d(3, 5, 3, bias=False)
+    norm = torch.nn.BatchNorm2d(5).eval()
+    with torch.no_grad():
+        for values in (norm.weight, norm.bias, norm.running_mean):
+            values.normal_()
+        norm.running_var.uniform_(0.5, 2)
+        images = torch.randn(2, 3, 8, 8)
+        weight, bias = folded(
+            convolution.weight,
+            torch.zeros(5),
+            norm.weight,
+            norm.bias,
+            norm.running_mean,
+            norm.running_var,
+            eps=norm.eps,
+        )
+        torch.testing.assert_close(torch.nn.functional.conv2d(images, weight, bias), norm(convolution(images)))
