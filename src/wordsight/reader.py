@@ -1,7 +1,7 @@
 """Photos or crops in, words out."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import islice, repeat
@@ -14,14 +14,16 @@ from PIL import Image
 
 from wordsight.decoding import Mode, Reading
 from wordsight.errors import BoxError, ConfigError, WordsightError
-from wordsight.imaging import MAX_PIXELS, load_image, prepare, rectify
+from wordsight.imaging import MAX_PIXELS, load_image, rectify
 from wordsight.imaging.geometry import as_polygon as checked
-from wordsight.imaging.rectify import MAX_STRIP
-from wordsight.reading.angles import all_angles, as_seen
-from wordsight.reading.lines import SPLIT_LINES, one_word, read_strips, words
+from wordsight.imaging.rectify import reduced
+from wordsight.reading.angles import Angles, all_angles, as_it_lies, as_seen
+from wordsight.reading.lines import Attempt, one_word, read_by_words, read_strips, words
+from wordsight.reading.looks import reads_lines, recognize
 from wordsight.reading.order import reading_order
 from wordsight.reading.parts import Detector, Recognizer, ToldRecognizer
-from wordsight.reading.scenes import Scene, of_crops
+from wordsight.reading.scenes import Scene
+from wordsight.reading.shipped import shipped_detector, shipped_line_reader
 from wordsight.reading.strips import Look, Strip
 from wordsight.results import Line, Photo, Word, as_polygon
 from wordsight.text import Constraint, Dictionary
@@ -80,6 +82,8 @@ class Reader:
 
     _recognizer: Recognizer
     _detector: Callable[[], Detector]
+    _line_reader: Callable[[], Recognizer]
+    _splits: bool
     _max_pixels: int
     _min_confidence: float | None
     _batch_size: int
@@ -109,28 +113,59 @@ class Reader:
         known = None if dictionary is None else Dictionary.of(dictionary)
         recognizer = OnnxRecognizer(pack, device, threads, mode=mode, constraint=constraint, dictionary=known)
         thorough = pack.thorough if thorough is None else thorough
-        self._keep(recognizer, lambda: _pp_ocr(threads), max_pixels, min_confidence, batch_size, thorough)
+        self._keep(
+            recognizer,
+            lambda: shipped_detector(threads),
+            lambda: shipped_line_reader(threads),
+            constraint is None,
+            max_pixels,
+            min_confidence,
+            batch_size,
+            thorough,
+        )
 
     @classmethod
     def of(
         cls,
         recognizer: Recognizer,
         detector: Detector | None = None,
+        lines: Recognizer | None = None,
         *,
         max_pixels: int = MAX_PIXELS,
         min_confidence: float | None = None,
         batch_size: int = 32,
         thorough: bool = False,
     ) -> "Reader":
-        """A reader of parts that are there already; without a detector it takes PP-OCR's."""
+        """A reader of parts that are there already.
+
+        Args:
+            recognizer: of words or, where its `preprocessing` has no width, of lines.
+            detector: None: PP-OCR's.
+            lines: what finds the words of a line for a recognizer of words. None: the default model.
+            max_pixels: as above, like all that follow.
+            min_confidence: as above.
+            batch_size: as above.
+            thorough: as above.
+        """
         reader = cls.__new__(cls)
-        reader._keep(recognizer, lambda: detector or _pp_ocr(None), max_pixels, min_confidence, batch_size, thorough)
+        reader._keep(
+            recognizer,
+            lambda: detector or shipped_detector(None),
+            lambda: lines or shipped_line_reader(None),
+            True,
+            max_pixels,
+            min_confidence,
+            batch_size,
+            thorough,
+        )
         return reader
 
     def _keep(
         self,
         recognizer: Recognizer,
         detector: Callable[[], Detector],
+        line_reader: Callable[[], Recognizer],
+        splits: bool,
         max_pixels: int,
         min_confidence: float | None,
         batch_size: int,
@@ -142,6 +177,8 @@ class Reader:
         vars(self).update(
             _recognizer=recognizer,
             _detector=cache(detector),  # made when the first photo comes: who reads crops needs none
+            _line_reader=cache(line_reader),  # when the first line does
+            _splits=splits,  # a constraint is for all of a line
             _max_pixels=max_pixels,
             _min_confidence=min_confidence,
             _batch_size=batch_size,
@@ -261,7 +298,7 @@ class Reader:
                 raise ConfigError("there are fewer scenes than crops: give one for each, or None")
             loaded = [self._crop(source, one) for source, one in zip(chunk, told, strict=True)]
             strips = [strip for strip in loaded if isinstance(strip, Strip)]
-            attempts = iter(read_strips(strips, self._recognize, split=False, angles=self._angles))
+            attempts = iter(self._read(strips, angles=self._angles))
             for item in loaded:
                 yield one_word(next(attempts)) if isinstance(item, Strip) else item
 
@@ -275,7 +312,7 @@ class Reader:
             return error
         height, width = image.shape[:2]
         outline = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float64)
-        return Strip(_reduced(image), outline, scene)
+        return Strip(reduced(image), outline, scene)
 
     def _detected(self, image: NDArray[np.uint8], context: bool | Scene) -> list[Line]:
         strips = []
@@ -286,12 +323,7 @@ class Reader:
                 log.debug("left out a box of the detector: %s", error)
         read = [
             (attempt.strip.polygon, found)
-            for attempt in read_strips(
-                self._told(strips, image, context),
-                self._recognize,
-                split=SPLIT_LINES,
-                turn=True,
-            )
+            for attempt in self._read(self._told(strips, image, context), turn=True)
             if (found := self._sure(words(attempt), DETECTED_CONFIDENCE))
         ]
         order = reading_order([polygon for polygon, _ in read])  # known only now, as which way up text stands
@@ -309,7 +341,7 @@ class Reader:
             except BoxError as error:
                 problems.append(f"box {number}: {error}")
         told = self._told(strips, image, context)
-        attempts = read_strips(told, self._recognize, split=False, turn=True, angles=self._angles)
+        attempts = self._read(told, turn=True, angles=self._angles)
         found = [self._sure([one_word(attempt)], 0.0) for attempt in attempts]
         return [Line(each, each[0].polygon) for each in found if each], problems
 
@@ -343,22 +375,18 @@ class Reader:
         if isinstance(context, Scene) and context.encoder != cast(ToldRecognizer, self._recognizer).scene_encoder:
             raise ConfigError("this scene was encoded for another model: encode it with this reader's scene()")
 
-    def _recognize(self, looks: list[Look]) -> list[Reading]:
-        size = self._batch_size
-        return [reading for i in range(0, len(looks), size) for reading in self._recognize_batch(looks[i : i + size])]
+    def _read(self, strips: list[Strip], *, turn: bool = False, angles: Angles = as_it_lies) -> list[Attempt]:
+        """Lines are read whole. A recognizer of words is shown each word that a reader of lines finds in them."""
 
-    def _recognize_batch(self, looks: Sequence[Look]) -> list[Reading]:
-        images = prepare([look.pixels for look in looks], self._recognizer.preprocessing)
-        scenes = of_crops([look.scene for look in looks])
-        if scenes is None:
-            return self._recognizer.read(images)
-        return cast(ToldRecognizer, self._recognizer).read(images, scenes)
+        def read(looks: list[Look]) -> list[Reading]:
+            return recognize(self._recognizer, looks, self._batch_size)
 
+        def find(looks: list[Look]) -> list[Reading]:
+            return recognize(self._line_reader(), [replace(look, scene=None) for look in looks], self._batch_size)
 
-def _pp_ocr(threads: int | None) -> Detector:
-    from wordsight.detect import PPOCRDetector
-
-    return PPOCRDetector(threads=threads)
+        if reads_lines(self._recognizer) or not self._splits:
+            return read_strips(strips, read, turn=turn, angles=angles)
+        return read_by_words(strips, read, find, turn=turn, angles=angles)
 
 
 def _check(name: str, good: bool, wanted: str) -> None:
@@ -370,12 +398,3 @@ def _name(source: Source) -> str:
     if isinstance(source, str | Path):
         return str(source)
     return {np.ndarray: "<array>", bytes: "<bytes>"}.get(type(source), "<image>")
-
-
-def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image with no side over `MAX_STRIP`, so that a batch of huge crops stays small in memory."""
-    scale = MAX_STRIP / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))

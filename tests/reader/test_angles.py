@@ -77,7 +77,7 @@ def test_what_most_of_the_probability_says_counts(readings: list[tuple[str, floa
         first = len(calls) == 1
         return [_said(*one) for one in (readings[:1] if first else readings[1:])]
 
-    (attempt,) = read_strips([_leaning(0)], read, split=False, angles=all_angles)
+    (attempt,) = read_strips([_leaning(0)], read, angles=all_angles)
     word = one_word(attempt)
     assert calls == [1, 4]
     assert word.text == expected
@@ -92,7 +92,7 @@ def test_sure_ones_and_empty_ones_are_read_once() -> None:
             calls.append(len(looks))
             return [said] * len(looks)
 
-        (attempt,) = read_strips([_leaning(0)], read, split=False, angles=all_angles)
+        (attempt,) = read_strips([_leaning(0)], read, angles=all_angles)
         assert (one_word(attempt).text, calls) == (said.text, [1])
 
 

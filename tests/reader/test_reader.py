@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from word_cards import Board, CardReader, card
+from word_cards import Board, CardReader, TwoWords, card
 
 from wordsight import Photo, Reader, Word, WordsightError
 from wordsight.errors import ConfigError, ImageError
@@ -52,18 +52,17 @@ def test_words_come_in_reading_order_with_polygons_and_characters(board: Board) 
     assert word.chars[0].alternatives[0][0] == "?"
 
 
-def test_words_of_one_line_are_split_at_the_gap(board: Board) -> None:
-    board.put("Main", 100, 100, 90, 30, box=False)
-    board.put("Street", 230, 100, 120, 30, box=False)
-    board.box(100, 98, 255, 34)
-    photo = _reader(board).read(board.image)
+def test_a_recognizer_of_words_is_shown_the_words_that_a_reader_of_lines_finds(board: Board) -> None:
+    board.put("Main", 100, 100, 100, 30, box=False)
+    board.put("Street", 225, 100, 125, 30, box=False)
+    board.box(100, 100, 250, 30)
+    photo = Reader.of(board.reader, board, TwoWords()).read(board.image)  # type: ignore[arg-type]
     assert [word.text for line in photo.lines for word in line.words] == ["Main", "Street"]
     assert len(photo.lines) == 1
     assert photo.lines[0].text == "Main Street"
-    for word, (x0, x1) in zip(photo.words, [(100, 190), (230, 350)], strict=True):
-        left, right = word.polygon[0][0], word.polygon[1][0]
-        assert x0 - 8 <= left <= x0 + 4
-        assert x1 - 4 <= right <= x1 + 8
+    for word, (x0, x1) in zip(photo.words, [(100, 200), (225, 350)], strict=True):
+        assert word.polygon[0][0] == pytest.approx(x0, abs=8)
+        assert word.polygon[1][0] == pytest.approx(x1, abs=4)
 
 
 @pytest.mark.parametrize("turn", [0, 1, 2, 3])

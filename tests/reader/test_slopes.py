@@ -86,7 +86,7 @@ def test_nothing_climbs_where_there_is_nothing(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("climbs", [-0.25, 0.25])
 def test_a_doubtful_word_is_also_read_made_level(climbs: float) -> None:
     read = Level()
-    (attempt,) = read_strips([_strip(climbs)], read, split=False, angles=as_seen)
+    (attempt,) = read_strips([_strip(climbs)], read, angles=as_seen)
     word = one_word(attempt)
     assert read.looks == [1, 1]
     assert word.text == "level"
@@ -95,13 +95,13 @@ def test_a_doubtful_word_is_also_read_made_level(climbs: float) -> None:
 
 @pytest.mark.parametrize(("sure", "text"), [(0.83, "slope"), (0.9, "level")])
 def test_made_level_it_has_to_be_surer_by_more_than_chance(sure: float, text: str) -> None:
-    (attempt,) = read_strips([_strip(0.25)], Level(sure), split=False, angles=as_seen)
+    (attempt,) = read_strips([_strip(0.25)], Level(sure), angles=as_seen)
     assert one_word(attempt).text == text
 
 
 def test_a_sure_one_is_not() -> None:
     read = Level()
-    (attempt,) = read_strips([_strip(0.0)], read, split=False, angles=as_seen)
+    (attempt,) = read_strips([_strip(0.0)], read, angles=as_seen)
     assert (one_word(attempt).text, read.looks) == ("level", [1])
 
 
@@ -112,7 +112,7 @@ def test_a_doubtful_one_that_is_seen_to_be_level_is_not() -> None:
         looks.append(len(crops))
         return [Reading("?", 0.1, (Char("?", 0.2),))] * len(crops)
 
-    (attempt,) = read_strips([_strip(0.0)], read, split=False, angles=as_seen)
+    (attempt,) = read_strips([_strip(0.0)], read, angles=as_seen)
     assert (one_word(attempt).text, looks) == ("?", [1])
 
 
@@ -123,13 +123,13 @@ def test_where_nothing_is_read_no_slope_is_looked_for() -> None:
         looks.append(len(crops))
         return [Reading("", 0.5)] * len(crops)
 
-    (attempt,) = read_strips([_strip(0.25)], read, split=False, angles=as_seen)
+    (attempt,) = read_strips([_strip(0.25)], read, angles=as_seen)
     assert (one_word(attempt).text, looks) == ("", [1])
 
 
 def test_lines_of_a_detector_are_turned_round_instead() -> None:
     read = Level()
-    (attempt,) = read_strips([_strip(0.25)], read, split=False, turn=True)
+    (attempt,) = read_strips([_strip(0.25)], read, turn=True)
     assert (one_word(attempt).text, read.looks) == ("slope", [1, 1])
 
 
@@ -152,5 +152,5 @@ def test_in_photos_boxes_of_the_users_own_may_slope_and_detected_ones_do_not() -
 def test_boxes_of_a_few_pixels_are_read_too(size: tuple[int, int]) -> None:
     strip = Strip(np.zeros((*size, 3), np.uint8), OUTLINE)
     doubtful = Reading("?", 0.1, (Char("?", 0.2),))
-    (attempt,) = read_strips([strip], lambda looks: [doubtful] * len(looks), split=False, angles=as_seen)
+    (attempt,) = read_strips([strip], lambda looks: [doubtful] * len(looks), angles=as_seen)
     assert one_word(attempt).text == "?"

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.reader import Reader
 from wordsight.reading.stacks import side_by_side
-from wordsight.reading.strips import Strip, pieces
+from wordsight.reading.strips import Strip
 
 SIZE = 48
 
@@ -39,13 +39,11 @@ def test_what_is_no_stack_is_left_alone(crop: np.ndarray) -> None:
     assert side_by_side(crop) is None
 
 
-def test_a_stack_keeps_its_place_in_the_photo_and_is_one_piece() -> None:
+def test_a_stack_keeps_its_place_in_the_photo() -> None:
     polygon = np.array([(5, 5), (30, 5), (30, 200), (5, 200)], float)
     strip = Strip(stack("EXIT"), polygon).unstacked()
     assert strip is not None
-    (piece,) = pieces(strip, split=True)
     assert np.array_equal(strip.outline((0, 10)), polygon)
-    assert piece.span == (0, strip.pixels.shape[1])
 
 
 def test_the_default_model_reads_a_stack(tiny: Reader) -> None:

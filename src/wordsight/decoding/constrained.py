@@ -10,15 +10,8 @@ from wordsight.decoding.graphs import Floats, PsmGraphs, Seen
 from wordsight.decoding.passes import Branch
 from wordsight.decoding.psm import Decoded, Mode, PsmSpec, check_mode, decode_seen
 from wordsight.decoding.readings import Reading, reading
-from wordsight.decoding.rules import Rule
+from wordsight.decoding.rules import OUTSIDE, Rule
 from wordsight.text import Constraint
-
-OUTSIDE = 1000.0
-"""So many times less likely than the free reading, and what is written there is something that is not allowed.
-
-The last 400 words of ICDAR 2015's training set, lists of about 1,400 and 450 words: without the right word among them
-89 and 96 % were said to be outside, with it 8 and 10 %; and 83 and 85 % were read right, 73 % without a list.
-"""
 
 
 def read_constrained(

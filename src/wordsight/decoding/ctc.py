@@ -1,34 +1,63 @@
-"""Reading the columns of an image (CRNN): connectionist temporal classification (Graves et al., ICML 2006).
+"""Reading the frames of an image from left to right: connectionist temporal classification (Graves et al., ICML 2006).
 
-Every column says a character or the blank. What a row of columns spells: equal neighbours become one, then blanks go.
-The blank is [E] of the tokenizer, which has no other use here.
+Every frame says a character or the blank. What a row of frames spells: equal neighbours become one, then blanks go. The
+blank is [E] of the tokenizer, which has no other use here. As frames stand in the picture, so do the characters that
+they say: a line is read whole, and its words are cut out of its reading.
 """
 
-from typing import Protocol
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from wordsight.decoding.graphs import Floats, Ids, Spec
-from wordsight.decoding.readings import Reading, characters, probabilities
+from wordsight.decoding.readings import Reading, Span, characters, probabilities
+from wordsight.decoding.rules import OUTSIDE, Rule
+from wordsight.decoding.spelling import LIKELIER, other_texts
+from wordsight.text import CharTokenizer, Constraint, Dictionary
+
+Columns = npt.NDArray[np.float64]
+"""(T, C + 1) probabilities of every class in every frame."""
 
 
 class CtcGraphs(Protocol):
     """The one part of a recognizer. No row may influence another."""
 
     def image(self, images: Floats) -> Floats:
-        """(B, 3, H, W) to the logits (B, T, C + 1) of T columns from left to right."""
+        """(B, 3, H, W) to the logits (B, T, C + 1) of T frames from left to right."""
         ...
 
 
-def read_ctc(
-    graphs: CtcGraphs, images: Floats, spec: Spec, *, temperature: float = 1.0, alternatives: int = 3
-) -> list[Reading]:
-    """Reads images (B, 3, H, W): what the likeliest class of every column spells (greedy, 'best path' decoding).
+class Spelled(NamedTuple):
+    """Characters and where they stand: `ids` (L,), and for each the frames [start, end) that say it."""
 
-    `confidence` is the probability of that text: the sum over all paths through the columns that spell it (what CTC
-    trains), not that of the best path alone. A character is as probable as the surest of the columns that say it, and
-    its alternatives are that column's; "" stands for the blank. Unlike elsewhere their product is not the confidence.
+    ids: Ids
+    runs: npt.NDArray[np.int64]  # (L, 2)
+
+    def part(self, start: int, end: int) -> "Spelled":
+        """Some of the characters."""
+        return Spelled(self.ids[start:end], self.runs[start:end])
+
+
+def read_ctc(
+    graphs: CtcGraphs,
+    images: Floats,
+    spec: Spec,
+    *,
+    temperature: float = 1.0,
+    alternatives: int = 3,
+    constraint: Constraint | None = None,
+    dictionary: Dictionary | None = None,
+) -> list[Reading]:
+    """Reads images (B, 3, H, W): what the likeliest class of every frame spells (greedy, 'best path' decoding).
+
+    `confidence` is the probability of that text: the sum over all paths through the frames that spell it (what CTC
+    trains), not that of the best path alone. A character is as probable as the surest of the frames that say it, and
+    its alternatives are that frame's; "" stands for the blank. Unlike elsewhere their product is not the confidence.
 
     Args:
         graphs: The recognizer's part.
@@ -36,75 +65,214 @@ def read_ctc(
         spec: The rest of the recognizer; characters after the `max_length`-th are not reported.
         temperature: Divides the logits before the softmax of the probabilities.
         alternatives: How many other classes to report per character.
+        constraint: What the whole text may be. Where the free reading is not allowed, the likeliest path is taken that
+            spells something that is; `Reading.outside` where that is far less likely.
+        dictionary: Words that are likelier than others where the reading is doubtful, see `decoding.spelling`.
+
+    Raises:
+        ConfigError: all that is allowed is longer than the recognizer can write.
     """
+    rule = None if constraint is None else Rule(constraint, spec.tokenizer.eos, spec.max_length)
     if not len(images):
         return []
-    return [_reading(x, spec, temperature, alternatives) for x in graphs.image(images)]
+    reader = _Frames(spec.tokenizer, spec.max_length, alternatives, dictionary)
+    return [reader.read(probabilities(logits, temperature), rule) for logits in graphs.image(images)]
 
 
-def _reading(logits: Floats, spec: Spec, temperature: float, alternatives: int) -> Reading:
-    """That of one row (T, C + 1)."""
-    blank = spec.tokenizer.eos
-    found = probabilities(logits, temperature)
-    path = logits.argmax(axis=1)
-    starts = np.flatnonzero(np.diff(path, prepend=-1))  # of runs of equal columns
-    ends = np.append(starts[1:], len(path))
-    runs = [(a, b) for a, b in zip(starts, ends, strict=True) if path[a] != blank][: spec.max_length]
-    surest = np.array([a + found[a:b, path[a]].argmax() for a, b in runs], np.int64)
-    chars = characters(found[surest], spec.tokenizer, alternatives)
-    return Reading("".join(c.text for c in chars), probability(found, path[surest], blank), chars)
+class _Frames(NamedTuple):
+    """What turns the frames of one image into its reading."""
+
+    tokenizer: CharTokenizer
+    max_length: int
+    alternatives: int
+    dictionary: Dictionary | None
+
+    def read(self, columns: Columns, rule: Rule | None) -> Reading:
+        """The reading of frames (T, C + 1)."""
+        free = best_path(columns, self.tokenizer.eos).part(0, self.max_length)
+        if rule is not None and not rule.constraint.accepts(free.ids.tolist()):
+            return self._constrained(columns, free, rule)
+        line = self._reading(columns, free)
+        words = [
+            self._corrected(columns[start:end], self._reading(columns, word, (start, end)))
+            for word, (start, end) in self._words(free, len(columns))
+        ]
+        return line if not words else self._joined(line, words)
+
+    def _reading(self, columns: Columns, spelled: Spelled, part: tuple[int, int] | None = None) -> Reading:
+        """Of characters, as likely as they are in a part of the frames; None: in all of them."""
+        start, end = part or (0, len(columns))
+        ids, runs = spelled
+        surest = np.array([a + columns[a:b, i].argmax() for i, (a, b) in zip(ids, runs, strict=True)], np.int64)
+        chars = characters(columns[surest], self.tokenizer, self.alternatives, ids.tolist())
+        confidence = probability(columns[start:end], ids, self.tokenizer.eos)
+        return Reading("".join(c.text for c in chars), confidence, chars, places=places(runs, len(columns)))
+
+    def _words(self, spelled: Spelled, frames: int) -> Iterator[tuple[Spelled, tuple[int, int]]]:
+        """The words between spaces, each with the frames between those of the spaces."""
+        space = self.tokenizer.charset.characters.find(" ") + 1
+        spaces = np.flatnonzero(spelled.ids == space).tolist() if space else []
+        for left, right in pairwise([-1, *spaces, len(spelled.ids)]):
+            if right > left + 1:
+                start = int(spelled.runs[left, 1]) if left >= 0 else 0
+                end = int(spelled.runs[right, 0]) if right < len(spelled.ids) else frames
+                yield spelled.part(left + 1, right), (start, end)
+
+    def _joined(self, line: Reading, words: list[Reading]) -> Reading:
+        """The line, with its words as they were corrected."""
+        if len(words) == 1:
+            return words[0]
+        changed = any(word.free_confidence is not None for word in words)
+        return replace(
+            line,
+            text=" ".join(word.text for word in words),
+            confidence=math.prod(word.confidence for word in words) if changed else line.confidence,
+            free_confidence=line.confidence if changed else None,
+            words=tuple(words),
+        )
+
+    def _corrected(self, columns: Columns, word: Reading) -> Reading:
+        """The word, or the known one like it that the frames (of this word alone) make likelier."""
+        if self.dictionary is None:
+            return word
+        tokenizer, blank = self.tokenizer, self.tokenizer.eos
+        texts = [text for text in other_texts(word, self.dictionary) if not tokenizer.charset.unknown(text)]
+        if not texts:
+            return word
+        likely = np.array([word.confidence, *(probability(columns, _ids(text, tokenizer), blank) for text in texts)])
+        weights = likely * np.where(np.arange(len(likely)) > 0, LIKELIER, 1.0)
+        best = int(weights.argmax())
+        if best == 0:
+            return word
+        share = float(weights[best] / (weights.sum() + max(0.0, 1 - likely.sum())))  # the rest: what was not compared
+        ids = _ids(texts[best - 1], tokenizer)
+        runs = aligned(np.log(np.maximum(columns, 1e-30)), ids, blank)
+        found = self._reading(columns, Spelled(ids, runs))
+        (left, _), (_, right) = word.places[0], word.places[-1]
+        inside = [(left + a * (right - left), left + b * (right - left)) for a, b in found.places]
+        return replace(found, confidence=share, free_confidence=word.confidence, places=tuple(inside))
+
+    def _constrained(self, columns: Columns, free: Spelled, rule: Rule) -> Reading:
+        """The likeliest allowed text. All its words are as sure as the whole of it."""
+        blank = self.tokenizer.eos
+        freely = probability(columns, free.ids, blank)
+        ids, share = rule.best_path(np.log(np.maximum(columns, 1e-30)))
+        if ids is None:  # too long for the picture
+            return Reading("", 0.0, outside=True, free_confidence=freely)
+        spelled = Spelled(ids, aligned(np.log(np.maximum(columns, 1e-30)), ids, blank))
+        line = self._reading(columns, spelled)
+        outside = line.confidence * OUTSIDE < freely
+        confidence = line.confidence if outside else share
+        line = replace(
+            line, confidence=confidence, outside=outside, free_confidence=freely if outside else line.confidence
+        )
+        words = [
+            replace(self._reading(columns, word), confidence=confidence, outside=outside, free_confidence=freely)
+            for word, _ in self._words(spelled, len(columns))
+        ]
+        return replace(line, words=tuple(words)) if len(words) > 1 else line
 
 
-def probability(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> float:
-    """How probable it is that independent columns spell `ids` (L,): the sum over all paths that do.
+def _ids(text: str, tokenizer: CharTokenizer) -> Ids:
+    return np.array(tokenizer.ids(text), np.int64)
+
+
+def best_path(columns: Columns, blank: int) -> Spelled:
+    """What the likeliest class of every frame (T, C + 1) spells."""
+    path = columns.argmax(axis=1)
+    starts = np.flatnonzero(np.diff(path, prepend=-1))
+    runs = np.stack([starts, np.append(starts[1:], len(path))], axis=1)[path[starts] != blank]
+    return Spelled(path[runs[:, 0]] if len(runs) else np.zeros(0, np.int64), runs)
+
+
+def places(runs: npt.NDArray[np.int64], frames: int) -> tuple[Span, ...]:
+    """From and to of each character, as shares of the width, given the frames (L, 2) that say them.
+
+    CTC says a character anywhere inside it. A character reaches half-way to its neighbours, at the ends of the text as
+    far as characters of this text do in the median.
+    """
+    if not len(runs):
+        return ()
+    middles = runs.mean(axis=1)
+    between = (middles[1:] + middles[:-1]) / 2
+    half = float(np.median(np.diff(middles))) / 2 if len(middles) > 1 else 1.5
+    edges = np.clip(np.concatenate([[middles[0] - half], between, [middles[-1] + half]]), 0, frames) / frames
+    return tuple(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+
+def probability(columns: Columns, ids: Ids, blank: int) -> float:
+    """How probable it is that independent frames spell `ids` (L,): the sum over all paths that do.
 
     Args:
-        columns: (T, C + 1) probabilities of every class in every column.
+        columns: (T, C + 1) probabilities of every class in every frame.
         ids: The characters.
         blank: The class that stands for none.
     """
     states, skips = _states(ids, blank)
+    said = columns[:, states]
     before = np.zeros(len(states) + 2)  # of paths that end in each state, after two that are none
-    before[2] = 1.0  # nothing spelled yet, as if a blank stood before the first column
-    for column in columns:
-        before[2:] = (before[2:] + before[1:-1] + skips * before[:-2]) * column[states]
+    before[2] = 1.0  # nothing spelled yet, as if a blank stood before the first frame
+    for column in said:
+        before[2:] = (before[2:] + before[1:-1] + skips * before[:-2]) * column
     return float(before[-2:].sum())  # the last character, or the blank after it
 
 
-def alignment(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> tuple[npt.NDArray[np.float64], float]:
-    """Where the characters of a known text stand: on the likeliest path through the columns that spells it.
+def aligned(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> npt.NDArray[np.int64]:
+    """The frames [start, end) (L, 2) that say each character of a known text, on the likeliest path that spells it.
 
     Args:
-        columns: (T, C + 1) log-probabilities of every class in every column.
+        columns: (T, C + 1) log-probabilities of every class in every frame.
+        ids: (L,) the characters; where there are too few frames for them, they share frames evenly.
+        blank: The class that stands for none.
+    """
+    path, likelihood = _likeliest_path(columns, ids, blank)
+    said = [np.flatnonzero(path == 2 * k + 1) for k in range(len(ids))]
+    if likelihood == -np.inf or not all(map(len, said)):
+        edges = np.linspace(0, len(columns), len(ids) + 1)
+        return np.array([(int(a), max(int(a) + 1, int(b))) for a, b in pairwise(edges)], np.int64).reshape(-1, 2)
+    return np.array([(where[0], where[-1] + 1) for where in said], np.int64).reshape(-1, 2)
+
+
+def alignment(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> tuple[npt.NDArray[np.float64], float]:
+    """Where the characters of a known text stand: on the likeliest path through the frames that spells it.
+
+    Args:
+        columns: (T, C + 1) log-probabilities of every class in every frame.
         ids: (L,) the characters, at least one.
         blank: The class that stands for none.
 
     Returns:
-        The middles (L,) of the columns that say each character, and the log-probability of the path: -inf, and no
-        places to speak of, where there are too few columns.
+        The middles (L,) of the frames that say each character, and the log-probability of the path: -inf, and no
+        places to speak of, where there are too few frames.
     """
+    path, likelihood = _likeliest_path(columns, ids, blank)
+    said = [np.flatnonzero(path == 2 * k + 1) for k in range(len(ids))]
+    return np.array([where.mean() if len(where) else 0.0 for where in said]), likelihood
+
+
+def _likeliest_path(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> tuple[Ids, float]:
+    """The state (T,) that each frame is in on the likeliest path that spells `ids`, and its log-probability."""
     states, skips = _states(ids, blank)
     best = np.full(len(states), -np.inf)
     best[:2] = columns[0, states[:2]]
-    steps = np.zeros((len(columns), len(states)), np.int64)  # states further on than the column before
+    steps = np.zeros((len(columns), len(states)), np.int64)  # states further on than the frame before
     for t, column in enumerate(columns[1:], 1):
         one = np.concatenate([[-np.inf], best[:-1]])
-        two = np.where(skips, np.concatenate([[-np.inf, -np.inf], best[:-2]]), -np.inf)
+        two = np.where(skips, np.concatenate([[-np.inf, -np.inf], best[:-2]]), -np.inf)[: len(states)]
         ways = np.stack([best, one, two])
         steps[t] = ways.argmax(axis=0)
         best = ways.max(axis=0) + column[states]
-    state = len(states) - 1 if best[-1] >= best[-2] else len(states) - 2
+    state = len(states) - 1 if len(states) < 2 or best[-1] >= best[-2] else len(states) - 2
     likelihood = float(best[state])
     path = np.empty(len(columns), np.int64)
     for t in range(len(columns) - 1, -1, -1):
         path[t] = state
         state -= steps[t, state]
-    said = [np.flatnonzero(path == 2 * k + 1) for k in range(len(ids))]
-    return np.array([where.mean() if len(where) else 0.0 for where in said]), likelihood
+    return path, likelihood
 
 
 def _states(ids: Ids, blank: int) -> tuple[Ids, npt.NDArray[np.bool_]]:
-    """What a path through the columns passes, blank c1 blank c2 ... blank, and which of it may be reached past a blank.
+    """What a path through the frames passes, blank c1 blank c2 ... blank, and which of it may be reached past a blank.
 
     A character may follow the one before without a blank between them unless they are equal.
     """

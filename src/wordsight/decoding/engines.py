@@ -88,9 +88,9 @@ def check_decoding(decoding: str, mode: str, refine_iters: int, constrained: boo
     check_mode(mode, refine_iters)
     if decoding != "psm" and mode not in ("adaptive", "full"):
         raise ConfigError(f"mode {mode!r} is for PARSeq and CLIP4STR, this model decodes by {decoding!r}: choose full")
-    if decoding != "psm" and constrained:
+    if decoding not in ("psm", "ctc") and constrained:
         raise ConfigError(
-            f"constraints are for PARSeq and CLIP4STR, this model decodes by {decoding!r}: leave them out"
+            f"constraints are for models that decode by 'psm' or 'ctc', this one does by {decoding!r}: leave them out"
         )
 
 
@@ -118,8 +118,8 @@ def read_images(
         mode: Of `psm`, see `read_psm`.
         refine_iters: Refinements of `psm` (None: 1), corrections of `iterative` (None: as in the paper).
         temperature: Divides the logits before the softmax of the probabilities.
-        constraint: What may be read; of `psm`, see `read_constrained`.
-        dictionary: What is likelier to be read; of `psm` too, without a constraint, see `corrected`.
+        constraint: What may be read; of `psm` and `ctc`, see `read_constrained` and `read_ctc`.
+        dictionary: What is likelier to be read; of these too, without a constraint, see `corrected`.
 
     Returns:
         The readings; and how often each graph of a `psm` recognizer ran, where it read freely.
@@ -140,5 +140,8 @@ def read_images(
     if decoding == "iterative":
         count = CORRECTIONS if refine_iters is None else refine_iters
         return read_iterative(graphs, images, spec, corrections=count, temperature=temperature), None
-    read: Any = {"ctc": read_ctc, "parallel": read_parallel, "recurrent": read_recurrent}[decoding]
+    if decoding == "ctc":
+        found = read_ctc(graphs, images, spec, temperature=temperature, constraint=constraint, dictionary=dictionary)
+        return found, None
+    read: Any = {"parallel": read_parallel, "recurrent": read_recurrent}[decoding]
     return read(graphs, images, spec, temperature=temperature), None

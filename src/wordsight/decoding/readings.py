@@ -1,12 +1,16 @@
 """What a recognizer says about one crop: its text, and how sure it is of every character."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from wordsight.text import CharTokenizer
+
+Span: TypeAlias = tuple[float, float]
+"""From and to."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Char:
 
 @dataclass(frozen=True)
 class Reading:
-    """The text of one crop. `confidence` is the product of the probabilities of its characters and of [E].
+    """The text of one crop. `confidence` is the probability that all of it is right.
 
     `outside`: it was read under a constraint, and what is written there looks far more like something else.
 
@@ -29,6 +33,10 @@ class Reading:
 
     `margin`: by how much the likeliest class led the second, in logits, where that was least; a small error in the
     arithmetic can change a word with a small margin.
+
+    `places`: where each character stands, as shares of the input's width; empty where the recognizer does not tell.
+
+    `words`: where the text has spaces and places are known, a reading for each word between them.
     """
 
     text: str
@@ -37,11 +45,20 @@ class Reading:
     outside: bool = False
     free_confidence: float | None = None
     margin: float = field(default=float("inf"), compare=False)
+    places: tuple[Span, ...] = ()
+    words: tuple["Reading", ...] = ()
 
     @property
     def clarity(self) -> float:
         """How sure it is of what it sees, allowed or not: what tells which way up a picture is."""
         return self.confidence if self.free_confidence is None else self.free_confidence
+
+    def widened(self, factor: float) -> "Reading":
+        """With places as shares of a part of the input that begins with it and is this many times smaller."""
+        if not self.places:
+            return self
+        places = tuple((min(1.0, a * factor), min(1.0, b * factor)) for a, b in self.places)
+        return replace(self, places=places, words=tuple(word.widened(factor) for word in self.words))
 
 
 def text_length(ids: npt.NDArray[np.int64], eos: int) -> npt.NDArray[np.int64]:

@@ -1,5 +1,6 @@
 """Constraints inside decoding: at every position, classes that cannot lead to an allowed text are out."""
 
+from collections.abc import Iterator
 from functools import cache
 from typing import TypeAlias
 
@@ -14,6 +15,13 @@ from wordsight.text import Constraint
 BEAM = 64
 """States of an automaton that are followed at once. Expressions have fewer, so the best text is found; of many words
 some beginnings may be given up early."""
+
+OUTSIDE = 1000.0
+"""So many times less likely than the free reading, and what is written there is something that is not allowed.
+
+The last 400 words of ICDAR 2015's training set, lists of about 1,400 and 450 words: without the right word among them
+89 and 96 % were said to be outside, with it 8 and 10 %; and 83 and 85 % were read right, 73 % without a list.
+"""
 
 _Path: TypeAlias = tuple[float, tuple[int, ...]]  # minus what it gives up, classes
 
@@ -92,6 +100,51 @@ class Rule:
             if len(alive) > BEAM:
                 alive = dict(sorted(after.items(), key=lambda item: -item[1][0])[:BEAM])
         return max([best, *alive.values()])[1]
+
+    def best_path(self, columns: npt.NDArray[np.float64]) -> tuple[Ids | None, float]:
+        """The allowed text on the likeliest path through frames, class `eos` being the blank (CTC).
+
+        Args:
+            columns: (T, C + 1) log-probabilities.
+
+        Returns:
+            Its classes (L,), None where the frames are too few for any; and its share of all paths that came as far.
+        """
+        # Alive are, for each state and the class of the frame before, the likeliest path and what it spells
+        alive: dict[tuple[int, int], _Path] = {(0, self.eos): (0.0, ())}
+        for place, row in enumerate(columns):
+            after: dict[tuple[int, int], _Path] = {}
+            for (state, said), (score, path) in alive.items():
+                for target, chosen, longer in self._onwards(state, said, path, row, len(columns) - place):
+                    new = score + float(row[chosen])
+                    if (target, chosen) not in after or new > after[target, chosen][0]:
+                        after[target, chosen] = (new, longer)
+            alive = after
+            if len(alive) > BEAM:
+                alive = dict(sorted(after.items(), key=lambda item: -item[1][0])[:BEAM])
+        ended: dict[tuple[int, ...], float] = {}
+        for (state, _), (score, path) in alive.items():
+            if self.constraint.ends[state]:
+                ended[path] = float(np.logaddexp(ended.get(path, -np.inf), score))
+        if not ended:
+            return None, 0.0
+        best = max(ended, key=ended.__getitem__)
+        share = 1 / float(np.exp(np.array(list(ended.values())) - ended[best]).sum())
+        return np.array(best, np.int64), share
+
+    def _onwards(
+        self, state: int, said: int, path: tuple[int, ...], row: npt.NDArray[np.float64], frames: int
+    ) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+        """Where a path through frames may go next: the state, the class of the frame, and what is spelled then."""
+        yield state, self.eos, path
+        if said != self.eos:
+            yield state, said, path
+        if len(path) < self.max_length:
+            for target, ids in self._edges(state):
+                others = ids[ids != said]
+                if len(others) and self.constraint.left[target] < frames:
+                    chosen = int(others[row[others].argmax()])
+                    yield target, chosen, (*path, chosen)
 
     def _edges_of(self, state: int) -> list[tuple[int, Ids]]:
         """The states that follow, each with the characters that lead there."""

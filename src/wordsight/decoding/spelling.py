@@ -55,7 +55,7 @@ def corrected(
     texts = {
         i: [one.text, *others]
         for i, one in enumerate(found)
-        if (others := [x for x in _others(one, dictionary) if _writes(x, tokenizer, max_length)])
+        if (others := [x for x in other_texts(one, dictionary) if _writes(x, tokenizer, max_length)])
     }
     if not texts:
         return found, 0
@@ -68,7 +68,7 @@ def corrected(
     return found, branch.passes
 
 
-def _others(reading: Reading, dictionary: Dictionary) -> Iterator[str]:
+def other_texts(reading: Reading, dictionary: Dictionary) -> Iterator[str]:
     """What a doubtful text may be instead: an unknown word, mostly of letters, replaced by a known one like it."""
     text = reading.text
     if not text or reading.confidence > _SURE ** (len(text) + 1):

@@ -2,6 +2,5 @@
 
 from wordsight.detect.boxes import Boxes, read_boxes
 from wordsight.detect.ppocr import Box, PPOCRDetector
-from wordsight.detect.split import Gap, between, find_gaps, split_words
 
-__all__ = ["Box", "Boxes", "Gap", "PPOCRDetector", "between", "find_gaps", "read_boxes", "split_words"]
+__all__ = ["Box", "Boxes", "PPOCRDetector", "read_boxes"]

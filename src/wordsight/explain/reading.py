@@ -173,8 +173,9 @@ def _grid(memory: int, spec: Preprocessing) -> tuple[int, int]:
     Either their cells have the shape of the input's rows and columns (square patches; a class token may come first),
     or they are one row (the compact models).
     """
+    height, width = spec.size
     for tokens in (memory, memory - 1):
         for rows in range(2, tokens):
-            if tokens % rows == 0 and spec.height * (tokens // rows) == spec.width * rows:
+            if tokens % rows == 0 and height * (tokens // rows) == width * rows:
                 return rows, tokens // rows
     return 1, memory

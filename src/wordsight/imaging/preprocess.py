@@ -20,8 +20,8 @@ WIDTH_STEP = 32
 class Preprocessing:
     """How a crop becomes network input: scaled to `height`, divided by 255, minus `mean`, by `std` (RGB).
 
-    With a `width` it is stretched to that. Without one (None) it keeps its aspect ratio, `stretch` times as wide, and is
-    followed on the right by at least `margin` columns of zeros, up to the next multiple of `WIDTH_STEP`.
+    With a `width` it is stretched to that. Without one (None) it keeps its aspect ratio, `stretch` times as wide, and
+    is followed on the right by at least `margin` columns of zeros, up to the next multiple of `WIDTH_STEP`.
 
     The defaults are PARSeq's (32 x 128, values in -1..1).
 
@@ -46,6 +46,17 @@ class Preprocessing:
             self.width and (self.margin, self.stretch) != (0, 1)
         ):
             raise ConfigError("a margin (0 or more) and a stretch (0.1 to 10) are for preprocessing without a width")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width, of what takes pictures of one size.
+
+        Raises:
+            ConfigError: it takes any width.
+        """
+        if self.width is None:
+            raise ConfigError("this model takes pictures of any width, here one of a fixed size is needed")
+        return self.height, self.width
 
     def columns(self, height: int, width: int) -> int:
         """How many columns of the input a crop of this size covers, in pixels."""
@@ -159,8 +170,8 @@ def prepare(crops: Sequence[NDArray[np.uint8]], spec: Preprocessing) -> NDArray[
     for channel in range(3):
         np.multiply(pixels[..., channel], scale[channel], out=result[:, channel], dtype=np.float32)
         result[:, channel] += shift[channel]
-    for place, covered in zip(result, columns, strict=True):
-        place[:, :, covered:] = 0
+    for row, covered in zip(result, columns, strict=True):
+        row[:, :, covered:] = 0
     return result
 
 

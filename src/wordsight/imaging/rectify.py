@@ -7,8 +7,8 @@ from PIL import Image
 from wordsight.errors import BoxError
 from wordsight.imaging.geometry import area, as_polygon, clip_to_rectangle, homography, is_convex, project, sides_cross
 
-MAX_STRIP = 2048
-"""Longest side of a strip in pixels: more than any recognizer takes, so that a huge box costs no huge picture."""
+MAX_STRIP = 4096
+"""Longest side of a strip in pixels: room for lines of 150 characters, and no huge picture of a huge box."""
 
 _PIECES_PER_SEGMENT = 4  # a piece maps bilinearly; four between two given points leave no visible kink
 _MIN_SIDE = 1.0  # pixels; below there is nothing to read
@@ -52,6 +52,15 @@ def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX
     if len(points) == 4:
         return _rectify_quad(image, points, max_side)
     return _rectify_chain(image, np.clip(points, 0, (width, height)), max_side)
+
+
+def reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image with no side over `MAX_STRIP`, so that a batch of huge crops stays small in memory."""
+    scale = MAX_STRIP / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
 
 def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64], max_side: int) -> NDArray[np.uint8]:

@@ -73,7 +73,7 @@ class RerankingRecognizer(TorchRecognizer):
             torch.tensor(values, device=device)[:, None, None]
             for values in (own.mean, own.std, wanted.mean, wanted.std)
         )
-        size = (wanted.height, wanted.width)
+        size = wanted.size
         pixels = torch.from_numpy(images).to(device) * std + mean
         if pixels.shape[2:] != size:
             pixels = F.interpolate(pixels, size, mode="bicubic", antialias=True).clamp(0, 1)

@@ -1,26 +1,23 @@
-"""Strips to words: all ways up read in one go, the best kept, doubtful ones looked at again, texts cut at spaces."""
+"""Strips to words: all ways up read in one go, the best kept, doubtful ones looked at again, lines cut into words."""
 
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.decoding import Char, Reading
-from wordsight.detect import split_words
+from wordsight.decoding.readings import Span
 from wordsight.imaging.geometry import FEW
 from wordsight.reading.angles import Angles, as_it_lies
-from wordsight.reading.strips import Look, Piece, Strip, pieces, with_margins
-from wordsight.reading.windows import Span, ending, merge
+from wordsight.reading.strips import Look, Strip
 from wordsight.results import Word, as_polygon
 
-SPLIT_LINES = True
-"""Whether detected lines are split into words before they are read. If not, they are read with their spaces."""
-
-ReadCrops = Callable[[list[Look]], list[Reading]]
-"""Reads crops in batches."""
+ReadLooks = Callable[[list[Look]], list[Reading]]
+"""Reads pictures of a word or a line."""
 
 # Mean probability of a character below which a line is also tried upside down. A recognizer is rather sure of text that
 # stands on its head, too ("1010H" for Hotel: 0.94). Against 0.8 it takes 4 % more time, and on 60 training scenes reads
@@ -34,22 +31,38 @@ _DOUBTFUL = 0.95
 # without).
 _NEAR_TIE = 0.05
 _UNLIKELY = 0.1
-# By how much the words of a doubtful gap must be better than the text read whole (0: end-to-end H-mean 56.5, not 56.7).
-_NEARLY = 0.03
+
+_MARGIN = 0.1  # of the height, kept left and right of a word that is cut out of a line
+_INK = 0.15  # of a word's largest contrast: columns of pixels with less at its ends are background
+_MOST_TRIMMED = 0.5  # of the height, at either end
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one way up of a box says: a reading for each piece."""
+    """What one way up of a box says, as a whole.
+
+    `words`: the readings of its words and where each stands, in pixels along the strip. One, all over the strip, where
+    the recognizer does not tell.
+    """
 
     strip: Strip
-    pieces: tuple[Piece, ...]
-    readings: tuple[Reading, ...]
+    reading: Reading
+    words: tuple[tuple[Span, Reading], ...]
+
+    @classmethod
+    def of(cls, strip: Strip, reading: Reading) -> "Attempt":
+        """With the words that the reading names."""
+        width = strip.pixels.shape[1]
+        words = [
+            ((word.places[0][0] * width, word.places[-1][1] * width) if word.places else (0.0, float(width)), word)
+            for word in reading.words or (reading,)
+        ]
+        return cls(strip, reading, tuple(words))
 
     @property
     def mean(self) -> float:
-        """The geometric mean of the probabilities of all characters and word ends, pieces without text left out."""
-        return _mean(self.readings)
+        """The geometric mean of the probabilities of all characters and of the end."""
+        return math.exp(math.log(max(self.reading.clarity, 1e-300)) / (self.length + 1))
 
     @property
     def score(self) -> float:
@@ -62,21 +75,16 @@ class Attempt:
     @property
     def probability(self) -> float:
         """That all of it is right: 0 where there is no text."""
-        return math.prod(reading.clarity for reading in self.readings if reading.text) if self.length else 0.0
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """Those of its pieces."""
-        return tuple(reading.text for reading in self.readings)
+        return self.reading.clarity if self.length else 0.0
 
     @property
     def length(self) -> int:
         """Characters."""
-        return sum(len(reading.chars) for reading in self.readings)
+        return len(self.reading.chars)
 
 
 def read_strips(
-    strips: Sequence[Strip], read: ReadCrops, *, split: bool, turn: bool = False, angles: Angles = as_it_lies
+    strips: Sequence[Strip], read: ReadLooks, *, turn: bool = False, angles: Angles = as_it_lies
 ) -> list[Attempt]:
     """Reads every strip in the way in which it is read most surely.
 
@@ -85,17 +93,16 @@ def read_strips(
 
     Args:
         strips: boxes as the picture shows them.
-        read: called at most twice, each time with all crops there are.
-        split: whether the strips are lines, to be split into words.
+        read: called at most twice, each time with all looks there are.
         turn: whether doubtful ones may stand on their heads.
         angles: from which other angles doubtful ones are read, if there is text. What the readings agree on counts.
     """
     ways = [_ways(strip) if strip.is_tall else [strip] for strip in strips]
-    best = [_best(attempts) for attempts in _attempts(ways, read, split)]
+    best = [_best(attempts) for attempts in _attempts(ways, read)]
     doubtful = [i for i, attempt in enumerate(best) if not strips[i].is_tall and attempt.mean < _DOUBTFUL]
     tilted = [angles(best[i].strip) if best[i].length else [] for i in doubtful]
     turned = [[best[i].strip.turned(2)] if turn else [] for i in doubtful]
-    again = _attempts([a + b for a, b in zip(tilted, turned, strict=True)], read, split)
+    again = _attempts([a + b for a, b in zip(tilted, turned, strict=True)], read)
     for i, its_angles, attempts in zip(doubtful, tilted, again, strict=True):
         agreed = _agreed([best[i], *attempts[: len(its_angles)]])
         best[i] = _best([agreed, *attempts[len(its_angles) :]])
@@ -122,101 +129,110 @@ def _agreed(attempts: Sequence[Attempt]) -> Attempt:
     """The surest of those that say what, their probabilities added up, is said most. Two cannot outvote each other."""
     if len(attempts) <= 2:
         return _best(attempts)
-    votes: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    votes: defaultdict[str, float] = defaultdict(float)
     for attempt in attempts:
-        votes[attempt.texts] += attempt.probability
-    texts = max(votes, key=votes.__getitem__)
-    return max((attempt for attempt in attempts if attempt.texts == texts), key=lambda attempt: attempt.probability)
+        votes[attempt.reading.text] += attempt.probability
+    text = max(votes, key=votes.__getitem__)
+    return max((attempt for attempt in attempts if attempt.reading.text == text), key=lambda found: found.probability)
 
 
-def _attempts(ways: Sequence[Sequence[Strip]], read: ReadCrops, split: bool) -> list[list[Attempt]]:
+def _attempts(ways: Sequence[Sequence[Strip]], read: ReadLooks) -> list[list[Attempt]]:
     """For each strip and each of its ways up what it says, all read together."""
-    parts = [[(strip, pieces(strip, split=split)) for strip in strips] for strips in ways]
-    crops = [
-        _look(strip, look)
-        for strips in parts
-        for strip, its_pieces in strips
-        for piece in its_pieces
-        for each in (piece, *piece.parts)
-        for look in each.looks
-    ]
-    readings = iter(read(crops)) if crops else iter(())
-    return [[_attempt(strip, its_pieces, readings) for strip, its_pieces in strips] for strips in parts]
+    looks = [strip.look() for strips in ways for strip in strips]
+    readings: Iterator[Reading] = iter(read(looks) if looks else ())
+    return [[Attempt.of(strip, next(readings)) for strip in strips] for strips in ways]
 
 
-def _attempt(strip: Strip, its_pieces: Sequence[Piece], readings: Iterator[Reading]) -> Attempt:
-    """The next readings put together; where a piece was read whole and in parts, those of which the reader is surer."""
-    chosen: list[tuple[Piece, Reading]] = []
-    for piece in its_pieces:
-        whole, *parts = [
-            (each, merge([next(readings) for _ in each.looks], each.looks)) for each in (piece, *piece.parts)
-        ]
-        apart = bool(parts) and _mean([reading for _, reading in parts]) > _mean([whole[1]]) + _NEARLY
-        chosen += parts if apart else [whole]
-    return Attempt(strip, tuple(piece for piece, _ in chosen), tuple(reading for _, reading in chosen))
+def read_by_words(
+    strips: Sequence[Strip], read: ReadLooks, find: ReadLooks, *, turn: bool = False, angles: Angles = as_it_lies
+) -> list[Attempt]:
+    """`read_strips` with a recognizer that takes one word at a time.
+
+    Args:
+        strips: as in `read_strips`.
+        read: by that recognizer.
+        find: by a reader of lines, which says where the words are in strips that have room for several.
+        turn: as in `read_strips`.
+        angles: as in `read_strips`, of single words.
+    """
+    wide = [i for i, strip in enumerate(strips) if strip.may_be_a_line]
+    attempts = dict(zip(wide, read_strips([strips[i] for i in wide], find, turn=turn), strict=True))
+    lines = {i: attempt for i, attempt in attempts.items() if len(attempt.words) > 1}
+    of_lines = iter(_read_again(list(lines.values()), read))
+    rest = [strip for i, strip in enumerate(strips) if i not in lines]
+    of_rest = iter(read_strips(rest, read, turn=turn, angles=angles))
+    return [next(of_lines) if i in lines else next(of_rest) for i in range(len(strips))]
 
 
-def _mean(readings: Sequence[Reading]) -> float:
-    """The geometric mean of the probabilities of all characters and word ends, empty readings left out."""
-    full = [reading for reading in readings if reading.text] or readings
-    count = sum(len(reading.chars) + 1 for reading in full)
-    return math.exp(sum(math.log(max(reading.clarity, 1e-300)) for reading in full) / count)
+def _read_again(attempts: Sequence[Attempt], read: ReadLooks) -> list[Attempt]:
+    """Lines of several words with each word read by itself."""
+    spans = [_spans(attempt) for attempt in attempts]
+    looks = [attempt.strip.look(span) for attempt, some in zip(attempts, spans, strict=True) for span in some]
+    readings = iter(read(looks) if looks else ())
+    out = []
+    for attempt, some in zip(attempts, spans, strict=True):
+        found = [(span, next(readings)) for span in some]
+        words = [(span, reading) for span, reading in found if reading.text] or found[:1]
+        out.append(replace(attempt, reading=_line([reading for _, reading in words]), words=tuple(words)))
+    return out
 
 
-def _look(strip: Strip, span: Span) -> Look:
-    scene = strip.scene
-    if scene is not None and scene.box is None:
-        scene = scene.at(strip.outline(span))
-    return Look(_cut(strip.pixels, span), scene)
+def _spans(attempt: Attempt) -> list[Span]:
+    """Of the words of a line, with a little of the background left and right, but nothing of their neighbours."""
+    height, width = attempt.strip.pixels.shape[:2]
+    spans = [span for span, _ in attempt.words]
+    margin = _MARGIN * height
+    borders = [0.0, *((left[1] + right[0]) / 2 for left, right in pairwise(spans)), float(width)]
+    return [(max(borders[i], x0 - margin), min(borders[i + 1], x1 + margin)) for i, (x0, x1) in enumerate(spans)]
 
 
-def _cut(pixels: NDArray[np.uint8], span: Span) -> NDArray[np.uint8]:
-    width = pixels.shape[1]
-    start = min(max(0, math.floor(span[0])), width - 1)
-    return pixels[:, start : max(start + 1, math.ceil(span[1]))]
+def _line(words: Sequence[Reading]) -> Reading:
+    """Words as one text."""
+    if len(words) == 1:
+        return words[0]
+    chars = list(words[0].chars)
+    for word in words[1:]:
+        chars += [Char(" ", 1.0), *word.chars]  # a gap that was seen without reading
+    free = math.prod(word.clarity for word in words)
+    confidence = math.prod(word.confidence for word in words)
+    outside = any(word.outside for word in words)
+    return Reading(" ".join(word.text for word in words), confidence, tuple(chars), outside, free, words=tuple(words))
 
 
 def words(attempt: Attempt) -> list[Word]:
-    """The words of a line, pieces without text left out."""
+    """The words of a line."""
     out: list[Word] = []
-    for piece, reading in zip(attempt.pieces, attempt.readings, strict=True):
-        runs = _runs(reading.chars)
-        spans = _places(attempt.strip, piece.span, runs, reading.chars)
-        for k, ((first, last), span) in enumerate(zip(runs, spans, strict=True)):
-            chars = reading.chars[first:last]
-            end = ending(reading) if k == len(runs) - 1 else 1.0
-            confidence = end * math.prod(char.probability for char in chars)
-            text = "".join(char.text for char in chars)
-            out.append(Word(text, confidence, as_polygon(attempt.strip.outline(span)), chars, reading.outside))
+    for span, reading in attempt.words:
+        drawn = _to_ink(attempt.strip.pixels, span) if reading.places or len(attempt.words) > 1 else span
+        polygon = as_polygon(attempt.strip.outline(drawn))
+        out += [Word(word, conf, polygon, chars, reading.outside) for word, conf, chars in _apart(reading)]
     return out
+
+
+def _apart(reading: Reading) -> Iterator[tuple[str, float, tuple[Char, ...]]]:
+    """Text, confidence and characters of a reading's words, of which a recognizer that tells no places can see more."""
+    borders = [-1, *(i for i, char in enumerate(reading.chars) if char.text == " "), len(reading.chars)]
+    runs = [reading.chars[a + 1 : b] for a, b in pairwise(borders) if b > a + 1]
+    for run in runs:
+        confidence = reading.confidence if len(runs) == 1 else math.prod(char.probability for char in run)
+        yield "".join(char.text for char in run), confidence, run
 
 
 def one_word(attempt: Attempt) -> Word:
     """The whole text of a box as one word, spaces and all. Empty if there is none."""
-    full = [reading for reading in attempt.readings if reading.text] or attempt.readings[:1]
-    chars = list(full[0].chars)
-    for reading in full[1:]:
-        chars += [Char(" ", 1.0), *reading.chars]  # a gap so wide that it was seen without reading
-    confidence = math.prod(reading.confidence for reading in full)
-    text = "".join(char.text for char in chars)
-    outside = any(reading.outside for reading in full)
-    return Word(text, confidence, as_polygon(attempt.strip.polygon), tuple(chars), outside)
+    reading = attempt.reading
+    return Word(reading.text, reading.confidence, as_polygon(attempt.strip.polygon), reading.chars, reading.outside)
 
 
-def _runs(chars: Sequence[Char]) -> list[tuple[int, int]]:
-    """From and to of the runs of characters that are not spaces."""
-    edges = np.flatnonzero(np.diff([0, *(char.text != " " for char in chars), 0]))
-    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
-
-
-def _places(strip: Strip, span: Span, runs: Sequence[tuple[int, int]], chars: Sequence[Char]) -> list[Span]:
-    """Where the words of one piece stand: at the likeliest gaps in the picture, or, lacking gaps, by letters."""
-    if len(runs) <= 1:
-        return [span] * len(runs)
-    pixels = _cut(strip.pixels, span)
-    texts = ["".join(char.text for char in chars[first:last]) for first, last in runs]
-    seen = with_margins(split_words(pixels, texts=texts), *pixels.shape[:2])
-    if len(seen) == len(runs):
-        return [(span[0] + x0, span[0] + x1) for x0, x1 in seen]
-    letter = (span[1] - span[0]) / len(chars)
-    return [(span[0] + first * letter, span[0] + last * letter) for first, last in runs]
+def _to_ink(pixels: NDArray[np.uint8], span: Span) -> Span:
+    """A word's span without the background at its ends."""
+    height, width = pixels.shape[:2]
+    start, end = max(0, math.floor(span[0])), min(width, math.ceil(span[1]))
+    if end - start < 3:
+        return span
+    contrast = np.ptp(pixels[:, start:end].mean(axis=2), axis=0)
+    ink = np.flatnonzero(contrast >= contrast.min() + _INK * np.ptp(contrast))
+    most = _MOST_TRIMMED * height
+    left = min(start + float(ink[0]) - 1, span[0] + most)
+    right = max(start + float(ink[-1]) + 2, span[1] - most)
+    return max(span[0], left), min(span[1], right)

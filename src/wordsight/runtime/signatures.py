@@ -73,8 +73,8 @@ def psm_graphs(
     }
 
 
-def column_graphs(preprocessing: Preprocessing, classes: int, columns: int) -> dict[str, Graph]:
-    """The graph of a `ctc` pack, which has so many columns, or of a `parallel` one: so many positions."""
+def column_graphs(preprocessing: Preprocessing, classes: int, columns: int | str) -> dict[str, Graph]:
+    """The graph of a `ctc` pack, which has so many frames, or of a `parallel` one: so many positions."""
     return {"image": Graph("image.onnx", _crops(preprocessing), {"logits": ("batch", columns, classes)})}
 
 
@@ -108,13 +108,17 @@ def iterative_graphs(
     }
 
 
+FRAMES = "frames"
+"""How many frames the input makes where it may have any width."""
+
+
 def _crops(preprocessing: Preprocessing) -> dict[str, Shape]:
-    return {"image": ("batch", 3, preprocessing.height, preprocessing.width)}
+    return {"image": ("batch", 3, preprocessing.height, preprocessing.width or "width")}
 
 
 def scene_graph(preprocessing: Preprocessing, tokens: int, width: int) -> Graph:
     """The graph `scene`: pictures of N scenes to their tokens (N, tokens, width), pooling included."""
-    pictures: Shape = ("scenes", 3, preprocessing.height, preprocessing.width)
+    pictures: Shape = ("scenes", 3, preprocessing.height, preprocessing.width or "width")
     return Graph("scene.onnx", {"image": pictures}, {"tokens": ("scenes", tokens, width)})
 
 
@@ -204,7 +208,9 @@ def _wanted(
     if decoding == "iterative":
         return iterative_graphs(preprocessing, classes, positions, made["features"][1:])
     _, columns, _ = made["logits"]
-    return column_graphs(preprocessing, classes, positions if decoding == "parallel" else int(columns))
+    if decoding == "parallel":
+        return column_graphs(preprocessing, classes, positions)
+    return column_graphs(preprocessing, classes, FRAMES if preprocessing.width is None else int(columns))
 
 
 def _difference(graphs: Mapping[str, Graph], wanted: Mapping[str, Graph]) -> str | None:

@@ -59,7 +59,7 @@ class Unfinished:
     def put_into(self, pictures: Tensor) -> None:
         """Makes the pictures, on the device of a batch's `pictures` (B, 3, H, W), and puts them into it."""
         spec, device = self.preprocessing, pictures.device
-        made = images(self.drafts.to(device), (spec.height, spec.width)) / 255
+        made = images(self.drafts.to(device), spec.size) / 255
         for channel, (mean, std) in enumerate(zip(spec.mean, spec.std, strict=True)):  # tensors would be waited for
             made[:, channel].sub_(mean).div_(std)
         pictures[self.rows.to(device, non_blocking=True)] = made
@@ -205,7 +205,7 @@ class Batches(Dataset[Batch]):
             labels.append(sample.text)
             samples.append(f"{sample.dataset}/{sample.id}")
         spec = self.preprocessing
-        pictures = torch.zeros(len(mine), 3, spec.height, spec.width)
+        pictures = torch.zeros(len(mine), 3, *spec.size)
         if crops:
             read = [row for row, (source, _) in enumerate(places) if source not in drawn]
             pictures[read] = torch.from_numpy(prepare(crops, spec))

@@ -19,6 +19,7 @@ from torch.export import Dim
 
 from wordsight.decoding.iterative import CORRECTIONS
 from wordsight.errors import ConfigError, ModelError
+from wordsight.imaging.preprocess import WIDTH_STEP
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.parts import parts
 from wordsight.runtime.pack import TOKENIZER, Pack, Quick, load_pack, write_manifest
@@ -191,9 +192,9 @@ def _save(proto: onnx.ModelProto, path: Path) -> None:
 def to_onnx(module: nn.Module, graph: Graph, limits: Mapping[str, int]) -> onnx.ModelProto:
     """One module as ONNX, with the names and shapes of `graph`; `limits` are the largest sizes of named dimensions."""
     # Traced at 2 or more everywhere: the exporter takes a 1 for a constant.
-    example = {"batch": 2, "length": 5, "memory": 40, "text": 4, "scenes": 3}
+    example = {"batch": 2, "length": 5, "memory": 40, "text": 4, "scenes": 3, "width": 4 * WIDTH_STEP}
     named = {d for shape in graph.inputs.values() for d in shape if isinstance(d, str)}
-    dims = {d: Dim(d, min=1, max=limits.get(d)) if d in limits else Dim(d, min=1) for d in sorted(named)}
+    dims = {d: _dimension(d, limits.get(d)) for d in sorted(named)}
     inputs, dynamic = [], []
     for name, shape in graph.inputs.items():
         sizes = [example[d] if isinstance(d, str) else d for d in shape]
@@ -207,6 +208,12 @@ def to_onnx(module: nn.Module, graph: Graph, limits: Mapping[str, int]) -> onnx.
         part.ClearField("doc_string")
     del proto.metadata_props[:], proto.graph.value_info[:]
     return proto
+
+
+def _dimension(name: str, most: int | None) -> Any:
+    if name == "width":
+        return WIDTH_STEP * Dim("steps", min=1)
+    return Dim(name, min=1) if most is None else Dim(name, min=1, max=most)
 
 
 def _check_sizes(proto: onnx.ModelProto, graph: Graph) -> None:

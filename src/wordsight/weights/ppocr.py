@@ -119,7 +119,8 @@ def fill_from_onnx(networks: Sequence[nn.Module], path: Path) -> None:
             raise ModelError(f"{path}: a layer has the shape {tuple(weight.shape)}, not {tuple(layer.weight.shape)}")
         with torch.no_grad():
             layer.weight.copy_(weight.reshape(layer.weight.shape))
-            layer.bias.copy_(bias)
+            if layer.bias is not None:
+                layer.bias.copy_(bias)
 
 
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.LayerNorm)
@@ -154,25 +155,25 @@ def _onnx_layers(path: Path) -> Iterator[tuple[Tensor, Tensor]]:
     for node in graph.node:
         if node.op_type in ("Conv", "ConvTranspose") and node.input[1] in values:
             weight = values[node.input[1]]
-            bias, following = (values[node.input[2]], None) if len(node.input) > 2 else added(node.output[0])
+            found, following = (values[node.input[2]], None) if len(node.input) > 2 else added(node.output[0])
             channels = weight.shape[0] if node.op_type == "Conv" else weight.shape[1]
-            bias = torch.zeros(channels) if bias is None else bias
+            bias = torch.zeros(channels) if found is None else found
             if following is not None and following.op_type == "BatchNormalization":
                 norm = [values[name] for name in following.input[1:]]
                 eps = next((a.f for a in following.attribute if a.name == "epsilon"), 1e-5)
                 weight, bias = folded(weight, torch.zeros(channels), *norm, eps=eps)
             yield weight, bias
         elif node.op_type == "MatMul" and node.input[1] in values:
-            bias, _ = added(node.output[0])
-            if bias is None:
+            found, _ = added(node.output[0])
+            if found is None:
                 raise ModelError(f"{path}: the matrix product {node.name} has no bias, as PP-OCR's have")
-            yield values[node.input[1]].T, bias
+            yield values[node.input[1]].T, found
         elif node.op_type == "Div":  # the end of a layer norm, or of nothing with weights
-            weight, scaled = added(node.output[0])
-            if weight is not None and scaled.op_type == "Mul":
-                bias, _ = added(scaled.output[0])
-                if bias is not None:
-                    yield weight, bias
+            scale, scaled = added(node.output[0])
+            if scale is not None and scaled.op_type == "Mul":
+                shift, _ = added(scaled.output[0])
+                if shift is not None:
+                    yield scale, shift
 
 
 def folded(

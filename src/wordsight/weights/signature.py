@@ -7,6 +7,7 @@ import torch
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.parts import parts
 from wordsight.runtime.signatures import (
+    FRAMES,
     Graph,
     column_graphs,
     iterative_graphs,
@@ -29,7 +30,7 @@ def signature(model: Any, cross: bool = True, scenes: SceneEncoder | None = None
     if scenes is None:
         return graphs
     size = scenes.preprocessing
-    tokens = scenes(torch.zeros(1, 3, size.height, size.width)).shape[1]
+    tokens = scenes(torch.zeros(1, 3, *size.size)).shape[1]
     where = [name for name, part in parts(model, cross).items() if part.told]
     return with_scenes(graphs, where, scene_graph(size, tokens, scenes.width), box=model.clipter.box)
 
@@ -44,6 +45,8 @@ def _graphs(model: Any, cross: bool) -> dict[str, Graph]:
             return psm_graphs(size, classes, *sizes, cross=False, columns=columns)
         text = 1 if cfg.pooled else None
         return psm_graphs(size, classes, *sizes, cross=True, cross_width=cfg.embed_dim, text=text, columns=columns)
+    if size.width is None:
+        return column_graphs(size, classes, FRAMES)
     with torch.inference_mode():
         out = parts(model)["image"].module(torch.zeros(1, 3, size.height, size.width))
     if model.decoding == "recurrent":

@@ -1,16 +1,16 @@
 """The one graph of recognizers that read at once, to be run or to be exported to ONNX."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
-from wordsight.models.baselines.crnn import Crnn
-from wordsight.models.baselines.vitstr import Vitstr
 from wordsight.models.clipter import SceneContext
 
 
 class LogitsGraph(nn.Module):
     """Images (B, 3, H, W) to logits (B, P, C + 1): of columns for CTC, of positions for parallel reading."""
 
-    def __init__(self, model: Crnn | Vitstr) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 

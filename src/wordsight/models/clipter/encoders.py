@@ -83,7 +83,8 @@ class HubEncoder(Encoder):
         self.vision = vision
         self.width = int(config.hidden_size)
         self.patch = _pair(config.patch_size)
-        self.grid = preprocessing.height // self.patch[0], preprocessing.width // self.patch[1]
+        height, width = preprocessing.size
+        self.grid = height // self.patch[0], width // self.patch[1]
         self.preprocessing = preprocessing
         self.identity = f"{name}:{fingerprint(vision.state_dict())[:12]}"
         # NaFlex models take a list of patches and the grid's sizes instead of pixels
@@ -91,11 +92,11 @@ class HubEncoder(Encoder):
         if self.flexible:
             vision.embeddings = _OneGrid(vision.embeddings, self.grid)
         native = getattr(config, "image_size", None)
-        other = native is not None and _pair(native) != (preprocessing.height, preprocessing.width)
+        other = native is not None and _pair(native) != (height, width)
         able = "interpolate_pos_encoding" in inspect.signature(vision.forward).parameters
         self.more: dict[str, Any] = {"interpolate_pos_encoding": True} if other and able else {}
         with torch.no_grad():
-            extra = self._all(torch.zeros(1, 3, preprocessing.height, preprocessing.width)).shape[1] - self.cells
+            extra = self._all(torch.zeros(1, 3, height, width)).shape[1] - self.cells
         if extra < 0:
             raise ConfigError(f"{name} gives fewer tokens than patches: it is no plain vision transformer")
         self.has_cls = extra > 0
