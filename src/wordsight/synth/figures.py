@@ -103,7 +103,7 @@ def unit(rng: random.Random) -> str:
     unit, form = rng.choice(_UNITS), rng.random()
     amount = str(rng.randint(0, 10 ** rng.randint(1, 4)))
     if form < 0.15:
-        amount = rng.choice(("½", "¼", "¾", f"{rng.randint(1, 9)}½", f"{rng.randint(1, 9)}¼", f"{rng.randint(1, 9)} ½"))
+        amount = rng.choice(("", "", f"{rng.randint(1, 9)}", f"{rng.randint(1, 9)} ")) + rng.choice("½½½¼¼¾⅓⅔⅛")
     elif form < 0.4:
         amount += f"{rng.choice('.,')}{rng.randint(0, 99)}"
     elif form < 0.5:

@@ -217,6 +217,10 @@ class Texts:
 
     def receipt(self, rng: random.Random) -> str:
         """A row of a receipt: item and amount."""
+        return " ".join(self.bought(rng))
+
+    def bought(self, rng: random.Random) -> tuple[str, str]:
+        """An item of a receipt, and its amount."""
         item = rng.choice(_ITEM_LINES)
         if rng.random() < 0.3:
             item = self._tongues.word(rng, rng.choice(("en", "de", "fr", "pl"))).capitalize()
@@ -224,14 +228,12 @@ class Texts:
             item = f"{rng.randint(1, 12)}{rng.choice((' x ', 'x ', ' '))}{item}"
         elif rng.random() < 0.15:
             item += f" {rng.choice(('1L', '250 g', '1.2 kg', '0,5l', '500ml', '6 pcs'))}"
-        price = f"{rng.randint(0, 10 ** rng.randint(1, 3))}{rng.choice('..,')}{rng.randint(0, 99):02d}"
-        price = (
-            rng.choice(("", "", "", "", "$", "€", "£", "-"))
-            + price
-            + rng.choice(("", "", "", "", " A", " B", "*", " €", " EUR"))
+        sign, end = (
+            rng.choice(("", "", "", "", "$", "€", "£", "-")),
+            rng.choice(("",) * 4 + (" A", " B", "*", " €", " EUR")),
         )
-        text = f"{item} {price}"
-        return upper(text) if rng.random() < 0.35 else text
+        price = f"{sign}{rng.randint(0, 10 ** rng.randint(1, 3))}{rng.choice('..,')}{rng.randint(0, 99):02d}{end}"
+        return (upper(item) if rng.random() < 0.35 else item), price
 
 
 def _title(word: str, code: str) -> str:

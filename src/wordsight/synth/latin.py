@@ -18,10 +18,10 @@ LETTERS = (
     + "".join(map(chr, range(0x1EA0, 0x1EFA)))
 )
 """Letters beyond ASCII of the Latin languages: Latin-1, Latin Extended-A, Romanian's, Vietnamese's, the capital ß."""
-SIGNS = "¡¢£¤¥¦§¨©ª«¬®¯°±²³´µ¶·¸¹º»¼½¾¿×÷€™–—…‘’‚“”„•‹›‰№₫₹₺₽₩₴₱₪✓→←↑↓≤≥≠≈∞Ω√"
+SIGNS = "¡¢£¤¥¦§¨©ª«¬®¯°±²³´µ¶·¸¹º»¼½¾¿×÷€™–—…‘’‚“”„•‹›‰№₫₹₺₽₩₴₱₪✓→←↑↓−≤≥≠≈∞Ω√★●′″⅓⅔⅛"
 """Signs beyond ASCII that stand on price tags, packages, signs and screens."""
 LATIN = LETTERS + SIGNS
-_VERSION = 1
+_VERSION = 2
 _LIKE = 0.3  # correlation with the mean of all faces below which a sign is another picture: hearts, arrows, nothing
 # Families drawn after one another: a test on one of them says nothing if training saw another.
 _ALIKE = {
@@ -74,22 +74,29 @@ def _told(faces: Sequence[Face]) -> tuple[Face, ...]:
 def _drawn(face: Face) -> tuple[str, dict[str, NDArray[np.float16]], bool]:
     """The letters of `LETTERS` that a face draws, the shapes of its signs, and whether it is monospaced."""
     font = open_font(face)
+    masks = {c: ink(font, c)[0] for c in LETTERS + string.ascii_letters}
+    missing = {_bytes(ink(font, c)[0]) for c in NO_GLYPH} | {b""}
 
-    def picture(character: str) -> tuple[int, bytes] | None:
-        mask = ink(font, character)[0]
-        return None if mask is None else (mask.shape[1], mask.tobytes())
+    def own(letter: str) -> bool:
+        mask, bare = masks[letter], masks.get(unicodedata.normalize("NFD", letter)[0])
+        if mask is None or _bytes(mask) in missing:
+            return False
+        # Faces that lack a letter draw the bare one for it, or the accents alone.
+        return bare is None or bare is mask or (_bytes(bare) != _bytes(mask) and mask.sum() > 0.85 * bare.sum())
 
-    missing = {None, *map(picture, NO_GLYPH)}
-    bare = {c: unicodedata.normalize("NFD", c)[0] for c in LETTERS}
-    letters = [c for c in LETTERS if picture(c) not in missing and (bare[c] == c or picture(c) != picture(bare[c]))]
+    letters = [c for c in LETTERS if own(c)]
     shapes = {}
     for sign in string.punctuation + SIGNS:
         mask = ink(font, sign)[0]
         known = sign in face.characters or not sign.isascii()
-        if known and mask is not None and (mask.shape[1], mask.tobytes()) not in missing and min(mask.shape) > 0:
+        if known and mask is not None and _bytes(mask) not in missing:
             shapes[sign] = shape(mask).astype(np.float16)
     mono = len({round(font.getlength(c)) for c in "iMl0."}) == 1
     return "".join(letters), shapes, mono
+
+
+def _bytes(mask: NDArray[np.uint8] | None) -> bytes:
+    return b"" if mask is None else bytes(divmod(mask.shape[1], 256)) + mask.tobytes()
 
 
 def _mean(shapes: Iterable[NDArray[np.float16]]) -> NDArray[np.float32] | None:

@@ -14,12 +14,13 @@ import torch
 from wordsight.data.sample import Sample
 from wordsight.errors import ConfigError, DataError
 from wordsight.synth.background import Backgrounds
+from wordsight.synth.casting import Cast, kept
 from wordsight.synth.draft import Draft, collate, plane
 from wordsight.synth.finish import finish
-from wordsight.synth.fonts import CAP_HEIGHT, Face, FontBook
+from wordsight.synth.fonts import CAP_HEIGHT, FontBook
 from wordsight.synth.kinds import KINDS, Texts
 from wordsight.synth.knobs import Knobs
-from wordsight.synth.latin import LATIN, held_out, latin_index
+from wordsight.synth.latin import LATIN, latin_index
 from wordsight.synth.material import displayed, pale, pressed, set_dots, set_segments
 from wordsight.synth.setting import Line, set_line
 from wordsight.synth.sketch import blank, painted, plane_of
@@ -89,52 +90,6 @@ SHARES: Mapping[str, float] = {
 """How often the kinds of texts are drawn, unless told otherwise: only their ratios count."""
 
 
-class Cast:
-    """Picks faces that can draw a text, by families, of those that score well or are monospaced."""
-
-    def __init__(self, faces: Sequence[Face]) -> None:
-        self._able: dict[str, int] = defaultdict(int)  # character: a bit for every face
-        for number, face in enumerate(faces):
-            for character in face.characters:
-                self._able[character] |= 1 << number
-        self._all = (1 << len(faces)) - 1
-        text, plain = self._families(faces, lambda face: face.score >= 0.75), self._families(faces, _is_plain)
-        display, rest = self._families(faces, lambda face: face.score >= 0.5), self._families(faces, lambda _: True)
-        mono = self._families(faces, lambda face: face.mono and face.score >= 0.6)
-        self._sets = {"any": ((0.7, text), (0.95, display), (1.0, rest)), "plain": ((1.0, plain or text or rest),)}
-        self._sets["mono"] = ((1.0, mono or plain or rest),)
-
-    @staticmethod
-    def _families(faces: Sequence[Face], fits: Callable[[Face], bool]) -> list[list[int]]:
-        families: dict[str, list[int]] = {}
-        for number, face in enumerate(faces):
-            if fits(face):
-                families.setdefault(face.family, []).append(number)
-        return list(families.values())
-
-    def able(self, text: str) -> int:
-        """Which faces draw all characters of a text, a bit for each."""
-        able = self._all
-        for character in {*text} - {" "}:
-            able &= self._able.get(character, 0)
-        return able
-
-    def pick(self, rng: random.Random, text: str, manner: str) -> int | None:
-        """Number of a face; None if none of this manner draws the text."""
-        able, form = self.able(text), rng.random()
-        families = next(families for below, families in self._sets[manner] if form <= below)
-        for _ in range(6 if able and families else 0):
-            family = rng.choice(families)
-            if found := [n for n in family if able >> n & 1]:
-                return rng.choice(found)
-        left = [found for family in families if (found := [n for n in family if able >> n & 1])] if able else []
-        return rng.choice(rng.choice(left)) if left else None
-
-
-def _is_plain(face: Face) -> bool:
-    return face.score >= 0.85 and {*"aegikltIL0189.:-"} <= {*face.characters}
-
-
 class RenderedLines:
     """A source of rendered words and lines; sample i is a function of (seed, i), fonts, lists, pictures and shares.
 
@@ -178,7 +133,7 @@ class RenderedLines:
         self._kinds, self._weights = list(shares), list(shares.values())
         self._characters = frozenset(characters)
         self._looks = frozenset(looks if looks is not None else LOOKS)
-        self._faces = _kept(latin_index(folders), held_out)
+        self._faces = kept(latin_index(folders), held_out)
         self._texts = Texts(Vocabulary(words), Tongues())
         self._backgrounds = Backgrounds(backgrounds)
         self._open: tuple[FontBook, Cast] | None = None
@@ -277,11 +232,6 @@ class RenderedLines:
 
 _DRAWN = {"dots", "segments"}
 _PIXELS = 64 * 48 * 192  # of a batch that is finished together: it stays in the caches of a CPU
-
-
-def _kept(faces: Sequence[Face], held: bool | None) -> tuple[Face, ...]:
-    kept = tuple(face for face in faces if held is None or held_out(face) == held)
-    return kept or tuple(faces)
 
 
 def _sizes(draft: Draft) -> tuple[tuple[int, int], tuple[int, int]]:
