@@ -145,7 +145,7 @@ def display(rng: random.Random) -> str:
     elif form < 0.95:
         text = run
     else:
-        return rng.choice(("Err", "Lo", "HI", "OFF", "End", "E-01", "Hi", "CAL", "-", "PAUSE", "OPEn", "H2O"))
+        return rng.choice(("Err", "Lo", "HI", "OFF", "End", "E-01", "Hi", "CAL", "-", "PAUSE", "OPEn"))
     text = f"-{text}" if rng.random() < 0.12 else text
     return text + rng.choices(("", "°C", "°", " C", "°F"), (86, 5, 4, 3, 2))[0]
 

@@ -99,7 +99,7 @@ class RenderedLines:
     Args:
         shares: how often the kinds of `kinds.KINDS` are drawn; only their ratios count.
         characters: texts with others are not drawn.
-        looks: only these of `LOOKS`; None: all.
+        looks: how they are set, by the names of `LOOKS`; kinds have their shares of these.
         held_out: set in the faces that are kept for tests, instead of in the others; None: in all.
         size: (height, width) of the largest crop, pixels.
 
@@ -117,11 +117,11 @@ class RenderedLines:
         backgrounds: str | Path | None = None,
         shares: Mapping[str, float] = SHARES,
         characters: str = "".join(map(chr, range(0x20, 0x7F))) + LATIN,
-        looks: Sequence[str] | None = None,
+        looks: Mapping[str, Look] = LOOKS,
         held_out: bool | None = False,
         size: tuple[int, int] = (48, 1280),
     ) -> None:
-        if unknown := ({*shares} - {*KINDS}) | ({*(looks or ())} - {*LOOKS}):
+        if unknown := {*shares, *looks} - {*KINDS, *LOOKS}:
             raise ConfigError(
                 f"no kind or look is called {sorted(unknown)[0]!r}: there are {', '.join((*KINDS, *LOOKS))}"
             )
@@ -132,7 +132,7 @@ class RenderedLines:
         self._count, self._seed = count, seed
         self._kinds, self._weights = list(shares), list(shares.values())
         self._characters = frozenset(characters)
-        self._looks = frozenset(looks if looks is not None else LOOKS)
+        self._looks = dict(looks)
         self._faces = kept(latin_index(folders), held_out)
         self._texts = Texts(Vocabulary(words), Tongues())
         self._backgrounds = Backgrounds(backgrounds)
@@ -192,12 +192,12 @@ class RenderedLines:
             text = self._texts.draw(rng, kind)
             if name == "street" and len(text) > _SHORT and "plain" in self._looks:
                 name = "plain"
-            if set(text) <= self._characters and (LOOKS[name].faces in _DRAWN or not text or cast.able(text)):
+            if set(text) <= self._characters and (self._looks[name].faces in _DRAWN or not text or cast.able(text)):
                 return kind, name, text
         raise DataError("no font draws the texts asked for: give a folder with more by --fonts, or other shares")
 
     def _draft(self, i: int, kind: str, name: str, text: str) -> Draft:
-        rng, look = self._generator(i, "image"), LOOKS[name]
+        rng, look = self._generator(i, "image"), self._looks[name]
         book, cast = self._opened()
         if not text:
             return blank(rng, book, self._backgrounds, look.knobs, self.size, natural=True)
