@@ -194,19 +194,28 @@ class Drafts:
         return self._map(Tensor.pin_memory)
 
 
-def collate(drafts: Sequence[Draft], canvas: tuple[int, int]) -> Drafts:
-    """A batch of drafts whose sensors have at most `canvas` (rows, columns)."""
-    looks = np.array([tuple(vars(draft.look).values()) for draft in drafts], dtype=np.float32)
-    masks = [draft.letters for draft in drafts] + [layer.mask for draft in drafts for layer in draft.below]
+def plane(draft: Draft) -> tuple[int, int]:
+    """Rows and columns of the largest of a draft's masks."""
+    masks = [draft.letters, *(layer.mask for layer in draft.below)]
     shapes = [mask.shape for mask in masks if mask is not None] or [(1, 1)]
-    plane = max(h for h, _ in shapes), max(w for _, w in shapes)
-    letters = _masks([draft.letters for draft in drafts], plane)
+    return max(h for h, _ in shapes), max(w for _, w in shapes)
+
+
+def collate(drafts: Sequence[Draft], canvas: tuple[int, int], least: tuple[int, int] = (1, 1)) -> Drafts:
+    """A batch of drafts whose sensors have at most `canvas` (rows, columns), its masks at least `least` large.
+
+    Where all masks have this size, pictures are the same to the last bit in every batch.
+    """
+    looks = np.array([tuple(vars(draft.look).values()) for draft in drafts], dtype=np.float32)
+    shapes = [least, *map(plane, drafts)]
+    shape = max(h for h, _ in shapes), max(w for _, w in shapes)
+    letters = _masks([draft.letters for draft in drafts], shape)
     below = []
     for depth in range(max((len(draft.below) for draft in drafts), default=0)):
         rows = [b for b, draft in enumerate(drafts) if depth < len(draft.below)]
         layers = [drafts[b].below[depth] for b in rows]
         paint = [(*layer.color, layer.opacity) for layer in layers]
-        below.append(Stack(torch.tensor(rows), _masks([layer.mask for layer in layers], plane), torch.tensor(paint)))
+        below.append(Stack(torch.tensor(rows), _masks([layer.mask for layer in layers], shape), torch.tensor(paint)))
     filled = [b for b, draft in enumerate(drafts) if draft.fill is not None]
     fills = _pictures([draft.fill for draft in drafts if draft.fill is not None], canvas)
     having = {
@@ -236,8 +245,8 @@ _OPTIONAL = {
 }
 
 
-def _masks(masks: Sequence[Pixels | None], plane: tuple[int, int]) -> Tensor:
-    out = np.zeros((len(masks), 1, *plane), dtype=np.uint8)
+def _masks(masks: Sequence[Pixels | None], shape: tuple[int, int]) -> Tensor:
+    out = np.zeros((len(masks), 1, *shape), dtype=np.uint8)
     for place, mask in zip(out, masks, strict=True):
         if mask is not None:
             place[0, : mask.shape[0], : mask.shape[1]] = mask

@@ -28,8 +28,8 @@ CAP_HEIGHT = 32
 """Height in pixels at which the capital H of every font is drawn: the scale of all masks in this room."""
 
 PRINTABLE = string.ascii_uppercase + string.ascii_lowercase + string.digits + string.punctuation
-LATIN = "".join(c for c in map(chr, range(0xC0, 0x100)) if c.isalpha())
-_NO_GLYPH = ("\uffff", "\u0378", "\U000e0fff")  # never assigned: what a face draws for them means 'missing'
+NO_GLYPH = ("\uffff", "\u0378", "\U000e0fff")
+"""Never assigned characters: what a face draws for them means 'missing'."""
 _USUAL = frozenset(string.ascii_letters + string.digits)
 _SUFFIXES = {".ttf", ".otf", ".ttc", ".pfb", ".woff"}
 _INDEX_VERSION = 3
@@ -47,6 +47,7 @@ class Face:
 
     `weight` is the wght axis of a variable font, 0 where there is none. `characters` leaves out lower-case letters that
     are drawn as capitals. `score` is the share of letters that look more like themselves than like any other letter.
+    `mono`: known to have letters of one width, as typewriters.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Face:
     weight: int = 0
     score: float = 1.0
     family: str = ""
+    mono: bool = False
 
     def can_draw(self, text: str) -> bool:
         """Whether every character of `text` (spaces apart) has a glyph of its own."""
@@ -132,7 +134,7 @@ def ink(font: ImageFont.FreeTypeFont, text: str) -> tuple[NDArray[np.uint8] | No
     return mask[box[1] : box[3], box[0] : box[2]].copy(), offset[0] + box[0], offset[1] + box[1]
 
 
-def _shape(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+def shape(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A glyph as a unit vector that does not depend on size and position: 16x16, ink centred at zero mean."""
     small = np.asarray(Image.fromarray(mask).resize((16, 16), Image.Resampling.BOX), dtype=np.float32).ravel()
     small = small - small.mean()
@@ -153,7 +155,7 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float3
     if face.size > 400:
         return None
     font = open_font(face)
-    missing = {_bytes(mask) for c in _NO_GLYPH if (mask := ink(font, c)[0]) is not None}
+    missing = {_bytes(mask) for c in NO_GLYPH if (mask := ink(font, c)[0]) is not None}
     drawable: dict[str, NDArray[np.uint8]] = {}
     for character in PRINTABLE:
         mask = ink(font, character)[0]
@@ -165,7 +167,7 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float3
     # Boxes and the like for what was never drawn: one picture for four letters or digits or more (I, l, 1 share one).
     pictures = Counter(_bytes(g) for c, g in drawable.items() if c.isalnum())
     drawable = {c: g for c, g in drawable.items() if pictures[_bytes(g)] < 4}
-    shapes = {c: _shape(g) for c, g in drawable.items() if c.isalpha()}
+    shapes = {c: shape(g) for c, g in drawable.items() if c.isalpha()}
     # A small-caps or capitals-only face draws 'a' with the shape of 'A'; letters alike in both cases are no evidence.
     pairs = [c for c in "abdefghijlmnqrty" if c in shapes and c.upper() in shapes]
     same = sum(float(shapes[c][:-1] @ shapes[c.upper()][:-1]) > 0.85 for c in pairs)
@@ -311,13 +313,8 @@ def _drawn(face: Face, wanted: Sequence[str]) -> str:
         mask = draw_glyph(font, character).mask
         return None if mask is None else (mask.shape[1], mask.tobytes())
 
-    missing = {None, *map(picture, _NO_GLYPH)}
+    missing = {None, *map(picture, NO_GLYPH)}
     return "".join(c for c in wanted if c not in face.characters and picture(c) not in missing)
-
-
-def latin_index(folders: Sequence[str | Path] | None = None) -> tuple[Face, ...]:
-    """The faces of `font_index`, each told which letters of Latin-1 it draws too; kept like that index."""
-    return indexed(folders, [_INDEX_VERSION, CAP_HEIGHT, LATIN], lambda _: covering(font_index(folders), LATIN))
 
 
 class FontBook:

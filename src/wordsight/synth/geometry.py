@@ -77,13 +77,21 @@ class View:
 
 
 def random_view(
-    rng: random.Random, box: Box, letters: float, knobs: Knobs, canvas: tuple[int, int], curls: bool
+    rng: random.Random,
+    box: Box,
+    letters: float,
+    knobs: Knobs,
+    canvas: tuple[int, int],
+    curls: bool,
+    natural: bool = False,
 ) -> View:
     """A view of the word in `box` of a plane: turned, sheared, foreshortened, arched, then cut with margins.
 
-    The word is about `letters` pixels high in the crop, less if the crop would become wider than 400 px. The crop is
-    the upright rectangle around what the word's box becomes, as ICDAR cuts its crops, plus margins from slightly inside
-    the ink to loose ones. `canvas` is the (rows, columns) of the largest sensor; `curls`: curves are allowed.
+    The word is about `letters` pixels high in the crop, less if the crop would become wider than 400 px and than
+    `canvas`. The crop is the upright rectangle around what the word's box becomes, as ICDAR cuts its crops, plus
+    margins from slightly inside the ink to loose ones. `canvas` is the (rows, columns) of the largest sensor; `curls`:
+    curves are allowed; `natural`: what is larger than the sensor becomes smaller as a whole, instead of in one
+    direction only.
     """
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
@@ -97,10 +105,17 @@ def random_view(
     low_x, high_x = min(x for x, _ in seen), max(x for x, _ in seen)
     low_y, high_y = min(y for _, y in seen), max(y for _, y in seen)
     scale = min(1.2, letters / height)  # never much above the size at which the letters were drawn
-    scale = min(scale, max(_WIDEST / (high_x - low_x), 12 / height))
+    scale = min(scale, max(max(_WIDEST, canvas[1]) / (high_x - low_x), 12 / height))
     margin = min(height, 2 * CAP_HEIGHT) * scale  # of a stack: those of its letters
     left, right = (_margin(rng, knobs, 0.34) * margin for _ in range(2))
     above, below = (_margin(rng, knobs, 0.26) * margin for _ in range(2))
+    if knobs.roomy and rng.random() < knobs.roomy:
+        room = rng.uniform(0.3, 1.0) * margin
+        left, right, above, below = (side + room * rng.uniform(0.7, 1.2) for side in (left, right, above, below))
+    if natural:
+        tall, long = (high_y - low_y) * scale + above + below, (high_x - low_x) * scale + left + right
+        smaller = min(1.0, canvas[0] / tall, canvas[1] / long)
+        scale, left, right, above, below = (smaller * v for v in (scale, left, right, above, below))
     # A multiple of four: so few widths that the matrices which bring them to the model's can be kept (see `optics`).
     wide = max(8, 4 * round(((high_x - low_x) * scale + left + right) / 4))
     high = max(8, round((high_y - low_y) * scale + above + below))

@@ -71,6 +71,8 @@ class Knobs:
     """Of the sides of a box: into the ink, as detectors cut."""
     loose: float = 0.25
     """Of the sides of a box: up to a third of the word's height off."""
+    roomy: float = 0.0
+    """Of the crops: much room on all sides, up to the word's height, as of labels that were cut whole."""
 
     # How they are painted, and on what.
     outlined: float = 0.10
@@ -88,6 +90,8 @@ class Knobs:
     """On a photograph painted over, of those given."""
     photo_nearest: float = 0.35
     """The least share of a photograph's height or width that a crop shows."""
+    flat: float = 0.0
+    """On one colour, as on screens and printed pages."""
 
     # Light, lens, sensor, software.
     shade: float = 0.28

@@ -30,12 +30,30 @@ def sketch(
         stacked = 1 < len(text) < 9 and " " not in text and rng.random() < knobs.stacks
         line = _line(rng, text, book, face, stacked, knobs)
     if line is None:
-        return _textless(rng, book, backgrounds, knobs, canvas)
-    plane, box = _plane(rng, book, face, line, 0.0 if stacked else knobs.neighbours)
+        return blank(rng, book, backgrounds, knobs, canvas)
+    plane, box = plane_of(rng, book, face, line, 0.0 if stacked else knobs.neighbours)
+    return painted(rng, plane, box, len(text), backgrounds, knobs, canvas, stacked=stacked)
+
+
+def painted(
+    rng: random.Random,
+    plane: Pixels,
+    box: Box,
+    length: int,
+    backgrounds: Backgrounds,
+    knobs: Knobs,
+    canvas: tuple[int, int],
+    stacked: bool = False,
+    natural: bool = False,
+) -> Draft:
+    """A draft of the `length` letters that are set in `box` of a plane: their view, paint, ground and conditions.
+
+    `stacked`: the letters stand below each other. `natural`: see `geometry.random_view`.
+    """
     plane = _weight(rng, plane, knobs)
-    letters = letter_height(rng, len(text), knobs)
-    curls = len(text) > 3 and not stacked
-    view = random_view(rng, box, letters * (len(text) if stacked else 1), knobs, canvas, curls)
+    letters = letter_height(rng, length, knobs)
+    curls = length > 3 and not stacked
+    view = random_view(rng, box, letters * (length if stacked else 1), knobs, canvas, curls, natural)
     surface, color = _surface(rng, view.sensor, backgrounds, knobs)
     look = _look(view)
     plane, below = _layers(rng, plane, color, knobs)
@@ -55,12 +73,20 @@ def sketch(
     return Draft(_shrunken(plane, view), np.asarray(surface), look, small, fill)
 
 
-def _textless(
-    rng: random.Random, book: FontBook, backgrounds: Backgrounds, knobs: Knobs, canvas: tuple[int, int]
+def blank(
+    rng: random.Random,
+    book: FontBook,
+    backgrounds: Backgrounds,
+    knobs: Knobs,
+    canvas: tuple[int, int],
+    natural: bool = False,
 ) -> Draft:
     """A crop without text, which a reader should be silent about."""
     picture, finished = textless(rng, book, backgrounds)
     wide, high = picture.size
+    if natural:
+        smaller = min(1.0, canvas[1] / wide, canvas[0] / high)
+        wide, high = max(8, 4 * round(wide * smaller / 4)), max(8, round(high * smaller))
     columns, rows = min(wide, canvas[1]), min(high, canvas[0])
     if (columns, rows) != picture.size:
         picture = picture.resize((columns, rows), Image.Resampling.BOX)
@@ -92,7 +118,7 @@ def _line(rng: random.Random, text: str, book: FontBook, face: int, stacked: boo
     return set_line(book, face, text, spacing, jitter, rng, gap)
 
 
-def _plane(rng: random.Random, book: FontBook, face: int, line: Line, neighbours: float) -> tuple[Pixels, Box]:
+def plane_of(rng: random.Random, book: FontBook, face: int, line: Line, neighbours: float) -> tuple[Pixels, Box]:
     """The word, with a probability among its neighbours: a mask, and the word's ink box in it."""
     height, width = line.mask.shape
     around: list[tuple[Line, int, int]] = []
@@ -154,6 +180,8 @@ def _surface(
         surface = backgrounds.cut(rng, size, knobs.photo_nearest)
         if surface is not None and form > knobs.photo:  # paint on a real wall
             surface = Image.blend(surface, Image.new("RGB", size, random_color(rng)), rng.uniform(0.4, 0.8))
+    if knobs.flat and rng.random() < knobs.flat:
+        surface = Image.new("RGB", size, (255, 255, 255) if rng.random() < 0.4 else random_color(rng))
     if surface is None:
         surface = procedural(rng, size)
     mean = surface.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))

@@ -143,10 +143,11 @@ class Vocabulary:
         return "EXIT"
 
     def _single(self, rng: random.Random) -> str:
-        word = self._word(rng)
+        word = self.word(rng)
         return _punctuate(rng, word) if rng.random() < self._knobs.punctuated else word
 
-    def _word(self, rng: random.Random) -> str:
+    def word(self, rng: random.Random) -> str:
+        """A single word of the lists, in some case."""
         word = self._entry(rng)
         return _change_case(rng, word, keep=0.1 if word.islower() else 0.5)
 

@@ -14,8 +14,9 @@ from wordsight.data.sample import Sample
 from wordsight.synth.background import Backgrounds
 from wordsight.synth.draft import LOOK, Drafts, collate
 from wordsight.synth.finish import finish
-from wordsight.synth.fonts import FontBook, font_index, latin_index
+from wordsight.synth.fonts import FontBook, font_index
 from wordsight.synth.knobs import Knobs
+from wordsight.synth.latin import latin_index
 from wordsight.synth.sketch import sketch
 from wordsight.synth.vocabulary import Vocabulary
 

@@ -1,0 +1,191 @@
+"""Texts made of figures: numbers, serials, dates, amounts, prices, what displays and stamps show."""
+
+import random
+import string
+from collections.abc import Callable, Mapping
+
+_FRONT = ("£", "€", "$", "¥", "£", "€", "$", "US$", "C$", "A$", "₹", "₩", "₺", "₱", "R$", "S$", "CHF ", "Rs. ", "EUR ",
+          "kr ", "₽", "₫", "₪", "RM ", "€ ", "£ ", "$ ", "¥ ")  # fmt: skip
+_BACK = (" €", "€", " zł", "zł", " Kč", " Ft", " kr", " kr.", ":-", ",-", " lei", "₫", " đ", "đ", " ₽", " ₺",
+         " TL", " TL", " CHF", " EUR", " USD", " GBP", " NOK", " SEK", "p", "¢", " /kg", " €/kg", "/m²", " z",
+         " €", "€", " € *")  # fmt: skip
+_UNITS = (
+    "°C", "°F", "°", "m²", "m³", "cm²", "cm³", "km²", "mm", "cm", "m", "km", "km/h", "m/s", "m/s²", "kg", "g", "mg",
+    "µg", "µm", "µF", "kΩ", "Ω", "W", "kW", "kWh", "V", "mV", "A", "mA", "Ah", "mAh", "Hz", "kHz", "MHz", "GHz", "dB",
+    "l", "L", "ml", "mL", "cl", "hPa", "bar", "psi", "MPa", "N", "Nm", "%", "‰", "ppm", "GB", "MB", "TB", "kB",
+    "Mbit/s",
+    "rpm", "lb", "oz", "ft", "in", "mph", "cup", "cups", "tsp", "tbsp", "min", "h", "s", "ms", "kcal", "kJ", "g/l",
+    "mg/dl", "mmol/l", "W/m²", "kg/m³", "€/kg", "€/m²", "×", "pcs", "St.", "\"", "'", "°C", "m²", "m³",
+)  # fmt: skip
+_MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
+_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()  # noqa: SIM905
+_LABELS = ("LOT", "EXP", "BEST", "BEST BEFORE", "MFG", "MHD", "BATCH", "S/N", "SN", "REF", "L", "PROD", "USE BY", "BB",
+           "No.", "ID", "EAN", "TEL", "VIN", "PN")  # fmt: skip
+
+
+def digits(rng: random.Random, count: int) -> str:
+    """Digits; in most numbers some come several times in a row."""
+    if rng.random() < 0.35:
+        return "".join(rng.choices(string.digits, k=count))
+    text = ""
+    few = rng.sample(string.digits, rng.randint(2, 6))
+    while len(text) < count:
+        text += rng.choice(few) * rng.choices((1, 2, 3, 4, 5), (40, 28, 18, 9, 5))[0]
+    return text[:count]
+
+
+def number(rng: random.Random) -> str:
+    """Six to eighteen digits, repeated ones in most; at times in groups."""
+    run = digits(rng, rng.randint(6, 18))
+    form = rng.random()
+    if form < 0.75:
+        return run
+    size = rng.choice((2, 3, 4, 4))
+    groups = [run[k : k + size] for k in range(0, len(run), size)]
+    return rng.choice((" ", " ", "-", ".", ",")).join(groups)
+
+
+def serial(rng: random.Random) -> str:
+    """Serials of capitals and digits that mix 0 and O, 1 and I, and others that look alike."""
+    letters = rng.choice(("0O1I", "0O1I8B5S2Z", string.ascii_uppercase + string.digits, "0OQD1I", "O0" + string.digits))
+    usual = string.ascii_uppercase + string.digits
+    one = ["".join(rng.choices(letters if rng.random() < 0.6 else usual, k=rng.randint(2, 6))) for _ in range(4)]
+    text = rng.choice(("-", "-", " ", "", "/", ".")).join(one[: rng.randint(1, 4)])
+    return f"{rng.choice(_LABELS)}{rng.choice((' ', ': ', ':', '#'))}{text}" if rng.random() < 0.2 else text
+
+
+def date(rng: random.Random) -> str:
+    """Dates and dates with times."""
+    day, month, year = rng.randint(1, 31), rng.randint(1, 12), rng.randint(1950, 2039)
+    dots = rng.choice(("-", "/", ".", ".", " "))
+    short = f"{day:02d}{dots}{month:02d}{dots}{year if rng.random() < 0.7 else f'{year % 100:02d}'}"
+    name = _MONTHS[month - 1][: rng.choice((3, 3, 9))]
+    day_name = _DAYS[day % 7][: rng.choice((3, 9))]
+    text = rng.choice(
+        (short, short, f"{year}-{month:02d}-{day:02d}", f"{year}{dots}{month:02d}{dots}{day:02d}",
+         f"{day} {name} {year}",
+         f"{name} {day}, {year}", f"{day}. {name}", f"{day_name} {day} {name}", f"{day}-{name}-{year % 100:02d}",
+         f"{month:02d}/{year}", f"{day_name}, {name} {day}", f"{day}.{month}.", f"{year}–{year + 4}")
+    )  # fmt: skip
+    text = text.upper() if rng.random() < 0.25 else text
+    return f"{text} {time(rng)}" if rng.random() < 0.25 else text
+
+
+def time(rng: random.Random) -> str:
+    """Times of day, spans of time, opening hours."""
+    hour, minute, second = rng.randint(0, 23), rng.randint(0, 59), rng.randint(0, 59)
+    later = f"{(hour + rng.randint(1, 9)) % 24:02d}:{rng.choice(('00', '15', '30', '45'))}"
+    usual = f"{hour:{rng.choice(('02d', '02d', 'd'))}}:{minute:02d}"
+    half = rng.choice(("am", "pm", " am", " pm", " AM", "AM", " PM", "PM", " a.m.", " Uhr", "h", " h"))
+    return rng.choice(
+        (usual, usual, usual, f"{usual}:{second:02d}", f"{hour % 12 + 1}:{minute:02d}{half}",
+         f"{hour:02d}.{minute:02d}", f"{hour}:00-{later}", f"{hour:02d}:00 – {later}", f"{hour:02d}h{minute:02d}",
+         f"{rng.choice(_DAYS)[:3]} {hour}:00 - {later}", f"{usual}.{rng.randint(0, 99):02d}")
+    )  # fmt: skip
+
+
+def ip(rng: random.Random) -> str:
+    """IPv4 and MAC addresses, with ports and nets, and version numbers."""
+    parts = [
+        rng.choice((10, 192, 172, 127, rng.randint(1, 255))),
+        *(rng.choice((0, 1, 168, rng.randint(0, 255))) for _ in "abc"),
+    ]
+    text, form = ".".join(map(str, parts)), rng.random()
+    if form < 0.15:
+        return rng.choice(":-").join(f"{rng.randint(0, 255):02X}" for _ in range(6))
+    if form < 0.25:
+        return f"{rng.choice(('v', 'V', 'ver. ', ''))}{parts[1] % 20}.{parts[2] % 30}.{parts[3]}"
+    return text + rng.choice(("", "", "", ":80", ":8080", f":{rng.randint(1, 65535)}", "/24", "/16"))
+
+
+def unit(rng: random.Random) -> str:
+    """Amounts with their units, fractions and powers."""
+    unit, form = rng.choice(_UNITS), rng.random()
+    amount = str(rng.randint(0, 10 ** rng.randint(1, 4)))
+    if form < 0.15:
+        amount = rng.choice(("", "", f"{rng.randint(1, 9)}", f"{rng.randint(1, 9)} ")) + rng.choice("½½½¼¼¾⅓⅔⅛")
+    elif form < 0.4:
+        amount += f"{rng.choice('.,')}{rng.randint(0, 99)}"
+    elif form < 0.5:
+        amount = rng.choice(("-", "+", "±", "<", ">", "~", "≤", "≥", "Ø ")) + amount
+    elif form < 0.6:
+        end = rng.choice(("", " cm", " mm", "m", "×" + amount))
+        return f"{amount}{rng.choice(('×', 'x', ' × ', ' x '))}{rng.randint(1, 99)}{end}"
+    text = f"{amount}{rng.choice((' ', ''))}{unit}"
+    if rng.random() < 0.15:
+        text = f"{rng.choice(('Temp.', 'max.', 'min.', 'Area', 'Net', 'Wt.', 'ca.', 'Vol.', 'Ø', 'pH'))} {text}"
+    return text
+
+
+def price(rng: random.Random) -> str:
+    """Prices with every currency's sign, before or after."""
+    whole = rng.randint(0, 10 ** rng.choices((1, 2, 3, 4, 6), (25, 35, 20, 15, 5))[0])
+    amount, form = str(whole), rng.random()
+    if form < 0.6:
+        amount += rng.choice("..,") + rng.choice(("00", "50", "90", "95", "99", "49", f"{rng.randint(0, 99):02d}"))
+    elif form < 0.75:
+        amount = f"{whole:,}" if rng.random() < 0.5 else f"{whole:,}".replace(",", rng.choice((".", " ")))
+    text = rng.choice(_FRONT) + amount if rng.random() < 0.6 else amount + rng.choice(_BACK)
+    if rng.random() < 0.15:
+        before = ("only", "from", "ab", "now", "nur", "ONLY", "Total", "TOTAL", "was", "2 for", "à", "-")
+        text = f"{rng.choice(before)} {text}"
+    return text
+
+
+def display(rng: random.Random) -> str:
+    """What seven segments show."""
+    form = rng.random()
+    run = digits(rng, rng.randint(1, 6))
+    if form < 0.5:
+        cut = rng.randint(0, len(run) - 1) if len(run) > 1 else 0
+        text = f"{run[:cut] or '0'}.{run[cut:]}"
+    elif form < 0.68:
+        text = f"{rng.randint(0, 23):{rng.choice(('02d', 'd'))}}:{rng.randint(0, 59):02d}"
+        text += rng.choice(("", "", f":{rng.randint(0, 59):02d}"))
+    elif form < 0.95:
+        text = run
+    else:
+        return rng.choice(("Err", "Lo", "HI", "OFF", "End", "E-01", "Hi", "CAL", "-", "PAUSE", "OPEn"))
+    text = f"-{text}" if rng.random() < 0.12 else text
+    return text + rng.choices(("", "°C", "°", " C", "°F"), (86, 5, 4, 3, 2))[0]
+
+
+def stamp(rng: random.Random) -> str:
+    """What is printed in dots on packages: lots, dates, codes."""
+    form = rng.random()
+    code = digits(rng, rng.randint(4, 9)) if form < 0.4 else serial(rng)
+    sign = rng.choice("../- ")
+    date = f"{rng.randint(1, 31):02d}{sign}{rng.randint(1, 12):02d}{sign}{rng.randint(2019, 2035)}"
+    month = f"{rng.randint(1, 31):02d} {rng.choice(_MONTHS)[:3].upper()} {rng.randint(19, 35)}"
+    text = rng.choice((date, month, code, date, f"{date} {rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}"))
+    return (
+        f"{rng.choice(_LABELS)}{rng.choice((' ', ' ', ':', ': '))}{text}".upper()
+        if rng.random() < 0.6
+        else text.upper()
+    )
+
+
+def phone(rng: random.Random) -> str:
+    """Telephone numbers."""
+    sign = rng.choice((" ", "-", ".", "", " "))
+    groups = rng.choice(((3, 3, 4), (3, 4), (2, 4, 4), (4, 4), (4, 3, 3), (2, 2, 2, 2, 2), (5, 6), (3, 7)))
+    text = sign.join(digits(rng, n) for n in groups)
+    return rng.choice(
+        (text, text, f"+{rng.randint(1, 99)} {text}", f"({digits(rng, 3)}) {text}", f"Tel. {text}", f"Tel: {text}",
+         f"0{text}", f"Fax {text}", f"+{rng.randint(1, 99)}{sign}{text}")
+    )  # fmt: skip
+
+
+FIGURES: Mapping[str, Callable[[random.Random], str]] = {
+    "numbers": number,
+    "serials": serial,
+    "dates": date,
+    "times": time,
+    "ips": ip,
+    "units": unit,
+    "prices": price,
+    "displays": display,
+    "stamps": stamp,
+    "phones": phone,
+}
+"""The kinds of these texts and who draws them."""

@@ -1,0 +1,258 @@
+"""Texts by kind: what recognizers trained on words of photographs get wrong, each drawn on its own."""
+
+import random
+import string
+from collections.abc import Callable, Mapping
+
+from wordsight.synth.figures import FIGURES, digits
+from wordsight.synth.lexicon import NAMES, SIGN_WORDS
+from wordsight.synth.tongues import Tongues, upper
+from wordsight.synth.vocabulary import Vocabulary
+
+LONGEST = 64
+"""Characters of the longest text."""
+
+_SIGNS = """
+ski rental|milk bar|fill level|still life|lilli villa|illinois mill|lift hall|silk mill|oil filling|bill till|hill city
+drill bit|kill switch|tilt sill|will call|ill will|lilac hill|liquid fill|pill mill|grill|chill|mini mall|exit only
+no exit|no entry|no parking|no smoking|keep left|keep right|keep clear|wet floor|fire exit|fire door keep shut|way out
+push bar to open|mind the gap|mind your head|staff only|private|ticket hall|ticket office|city hall|city limits
+lost luggage|left luggage|all day parking|pay here|taxi rank|bus stop|bike rental|car hire|kids club|little italy
+sale ends friday
+hotel bill|fish grill|milk|ice|ill|lil|illi|jill|hill|mill|till|sill|fitting rooms|first aid|assembly point|high voltage
+limited edition|all inclusive|full menu|daily specials|live music|film festival|public library|lighting|illumination
+civil facilities|military police|visitors must report to reception|deliveries to rear|slippery when wet|speed limit
+min il sill|lille|liliput|billiards|village inn|italian deli|vinyl|dial 112|visit us|line 1|platform 11|level 1|hall 11
+"""
+_ITEMS = """
+Milk|Bread|Apples|Coffee|Butter|Eggs|Rice|Tea|Sugar|Cheese|Tomatoes|Bananas|Water 1.5L|Orange Juice|Yoghurt|Chicken
+Olive Oil|Pasta 500g|Salmon Fillet|Potatoes|Onions|Chocolate|Napkins|Soap|Shampoo|Beer 0.5L|Red Wine|White Wine
+Cappuccino|Espresso|Latte|Croissant|Sandwich|Tomato Soup|Grilled Salmon|Caesar Salad|Burger|Fries|Pizza Margherita
+Cola|Mineral Water|Ice Cream|Service|Delivery|Tip|VAT 7%|VAT 19%|TAX|SUBTOTAL|TOTAL|Total|CASH|CHANGE|VISA|Discount
+Rabatt|Summe|MwSt 19%|Pfand 0,25|Café crème|Pain au chocolat|Jambon|Żurek|Pierogi|Phở bò|Bún chả|Bánh mì|Käse|Brötchen
+"""
+_ENDINGS = ("com", "org", "net", "de", "co.uk", "fr", "it", "io", "eu", "nl", "pl", "edu", "gov", "info", "ch", "at")
+_THIN = "illi lilli bell hill mill till fill jill will ill tilli flip jiffy filly".split()  # noqa: SIM905
+_PAGES = (
+    "index.html",
+    "shop",
+    "about",
+    "menu.pdf",
+    "contact",
+    "login",
+    "de/hilfe",
+    "item?id=",
+    "files/",
+    "~lil",
+    "en/",
+)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part for line in text.split("\n") for part in line.split("|") if part)
+
+
+_SIGN_LINES, _ITEM_LINES = _split(_SIGNS), _split(_ITEMS)
+
+
+class Texts:
+    """Draws texts of a kind: see `KINDS`. Words are those of `vocabulary` and of other languages."""
+
+    def __init__(self, vocabulary: Vocabulary, tongues: Tongues) -> None:
+        self._vocabulary = vocabulary
+        self._tongues = tongues
+
+    def draw(self, rng: random.Random, kind: str) -> str:
+        """A text of this kind: at most `LONGEST` characters, single spaces inside, empty only in the kind "street"."""
+        while True:
+            text = " ".join((FIGURES[kind](rng) if kind in FIGURES else _WORDY[kind](self, rng)).split())
+            if len(text) <= LONGEST and (text or kind == "street"):
+                return text
+
+    def street(self, rng: random.Random) -> str:
+        """What the words of before are: see `Vocabulary`."""
+        return self._vocabulary.draw(rng)
+
+    def word(self, rng: random.Random) -> str:
+        """A word of the lists, or of a language, in some case."""
+        form = rng.random()
+        if form < 0.5:
+            return self._vocabulary.word(rng)
+        code = rng.choice(self._tongues.languages)
+        word = self._tongues.word(rng, code)
+        return upper(word, code) if form < 0.65 else word.capitalize() if form < 0.8 else word
+
+    def accented(self, rng: random.Random) -> str:
+        """A word with letters beyond ASCII."""
+        word, code = self._tongues.marked(rng)
+        form = rng.random()
+        word = upper(word, code) if form < 0.35 else _title(word, code) if form < 0.6 else word
+        return f"{word}{rng.choice('.,:!?;')}" if rng.random() < 0.05 else word
+
+    def accented_line(self, rng: random.Random) -> str:
+        """Two to eight words of one language."""
+        _, code = self._tongues.marked(rng)
+        return self._sentence(rng, lambda: self._tongues.word(rng, code), code)
+
+    def line(self, rng: random.Random) -> str:
+        """Two to eight words, 5 to 60 characters, of English and of the lists, numbers among them."""
+
+        def word() -> str:
+            form = rng.random()
+            if form < 0.08:
+                return digits(rng, rng.randint(1, 4))
+            if form < 0.12:
+                return rng.choice(("&", "-", "–", "/", "+", "|", "•", "→"))
+            return self._tongues.word(rng, "en") if form < 0.75 else self._vocabulary.word(rng).lower()
+
+        return self._sentence(rng, word, "en")
+
+    def _sentence(self, rng: random.Random, word: Callable[[], str], code: str) -> str:
+        words = [word() for _ in range(rng.randint(2, 8))]
+        while len(" ".join(words)) > 60:
+            words.pop()
+        for k in range(len(words) - 1):
+            if words[k][-1].isalnum() and rng.random() < 0.08:
+                words[k] += rng.choice(",,,:;.")
+        form = rng.random()
+        if form < 0.22:
+            return upper(" ".join(words), code)
+        if form < 0.42:
+            return " ".join(_title(word, code) for word in words)
+        text = " ".join(words)
+        if form < 0.8:
+            text = _title(words[0], code) + text[len(words[0]) :]
+        if rng.random() < 0.08:
+            left, right = rng.choice(("()", "“”", '""', "„“", "«»", "[]", "‘’", "''", "»«", "‹›"))
+            return f"{left}{text}{right}"
+        return text + rng.choices(("", ".", "!", "?", ":", "…", "..."), (70, 15, 5, 4, 3, 1, 2))[0]
+
+    def sign(self, rng: random.Random) -> str:
+        """One to four words in capitals, thin letters often."""
+        if rng.random() < 0.35:
+            return rng.choice(_SIGN_LINES).upper()
+        count = rng.choices((1, 2, 3, 4), (25, 45, 20, 10))[0]
+        words = [rng.choice(SIGN_WORDS) if rng.random() < 0.6 else self._tongues.word(rng, "en") for _ in range(count)]
+        if rng.random() < 0.5:  # of some words the one with most thin letters
+            words[0] = max(
+                (self._tongues.word(rng, "en") for _ in range(12)), key=lambda w: sum(w.count(c) for c in "ilj")
+            )
+            rng.shuffle(words)
+        return " ".join(words).upper() if rng.random() < 0.85 else " ".join(words).title()
+
+    def long(self, rng: random.Random) -> str:
+        """One word of 11 to 40 characters: long words, words joined, random letters."""
+        wanted, form = rng.randint(11, 40) if rng.random() < 0.5 else rng.randint(11, 20), rng.random()
+        word, code = self._tongues.long(rng)
+        if form < 0.45:
+            while len(word) < wanted - 3:
+                word += self._tongues.word(rng, code).lower()
+        elif form < 0.65:
+            sign = rng.choice("-_./–")
+            while len(word) < wanted - 3:
+                word += sign + self._tongues.word(rng, code).lower()
+        elif form < 0.75:
+            word = self._vocabulary.word(rng).capitalize()
+            while len(word) < wanted - 3:
+                word += self._vocabulary.word(rng).capitalize()
+            return word[:40]
+        elif form < 0.9:
+            sets = (string.ascii_uppercase, string.ascii_lowercase, string.ascii_uppercase + string.digits)
+            return "".join(rng.choices(rng.choice(sets), k=min(wanted, 30)))
+        word = word[:40].rstrip("-_./–'")
+        return upper(word, code)[:40] if rng.random() < 0.35 else _title(word, code) if rng.random() < 0.4 else word
+
+    def email(self, rng: random.Random) -> str:
+        """Mail addresses, thin letters often."""
+        name = rng.choice((self._host(rng), rng.choice(NAMES).lower(), rng.choice(("info", "mail", "sales", "hello"))))
+        if rng.random() < 0.4:
+            name = f"{rng.choice(string.ascii_lowercase)}{rng.choice('._-')}{name}"
+        if rng.random() < 0.2:
+            name += str(rng.randint(1, 99))
+        text = f"{name}@{self._host(rng)}.{rng.choice(_ENDINGS)}"
+        return text.upper() if rng.random() < 0.06 else text
+
+    def url(self, rng: random.Random) -> str:
+        """Addresses of pages, bare or with their scheme and path; file names and handles."""
+        host, form = f"{self._host(rng)}.{rng.choice(_ENDINGS)}", rng.random()
+        if form < 0.2:
+            before = "@" if form < 0.08 else "#" if form < 0.12 else ""
+            return before + self._host(rng) + rng.choice((".pdf", ".jpg", "_01.txt", "", ".py", ".tar.gz"))
+        host = rng.choice(("https://", "http://", "www.", "www.", "", "https://www.")) + host
+        if rng.random() < 0.5:
+            host += "/" + rng.choice(_PAGES)
+            host += str(rng.randint(1, 99999)) if host[-1] in "=/" and rng.random() < 0.8 else ""
+        return host.upper() if rng.random() < 0.05 else host
+
+    def _host(self, rng: random.Random) -> str:
+        def part() -> str:
+            form = rng.random()
+            word = (
+                rng.choice(_THIN)
+                if form < 0.3
+                else rng.choice(SIGN_WORDS)
+                if form < 0.6
+                else self._vocabulary.word(rng)
+            )
+            return "".join(c for c in word.lower() if c.isascii() and c.isalnum()) or "ill"
+
+        return rng.choice(("-", "-", "", "", ".", "_")).join(
+            part() for _ in range(rng.choices((1, 2, 3), (55, 38, 7))[0])
+        )
+
+    def bracket(self, rng: random.Random) -> str:
+        """Brackets empty and full: calls, footnotes, lists, tags."""
+        left, right = rng.choice(("()", "()", "()", "[]", "{}", "<>", "()"))
+        word = self._vocabulary.word(rng)
+        small = "".join(c for c in word.lower() if c.isalnum()) or "main"
+        digit = str(rng.randint(0, 10 ** rng.randint(1, 3)))
+        return rng.choice(
+            (f"{small}{left}{right}", f"{left}{digit}{right}", f"{left}0{right}",
+             f"{left}{rng.choice('OoIl1x')}{right}",
+             f"{small}{left}{digit}{right}", f"{word} {left}{digit}{right}", f"{left}{word}{right}", f"{left}{word}",
+             f"{small}.{self._host(rng)[:8]}{left}{right}", f"{rng.choice('abcdef1234567890')})",
+             f"{word} {left}{small}{right}", f"{small}{left}{rng.choice('ixyn')}{right}",
+             f"{left}{digit}{right} {digit}", f"{left}{left}{digit}{right}{right}")
+        )  # fmt: skip
+
+    def receipt(self, rng: random.Random) -> str:
+        """A row of a receipt: item and amount."""
+        return " ".join(self.bought(rng))
+
+    def bought(self, rng: random.Random) -> tuple[str, str]:
+        """An item of a receipt, and its amount."""
+        item = rng.choice(_ITEM_LINES)
+        if rng.random() < 0.3:
+            item = self._tongues.word(rng, rng.choice(("en", "de", "fr", "pl"))).capitalize()
+        if rng.random() < 0.25:
+            item = f"{rng.randint(1, 12)}{rng.choice((' x ', 'x ', ' '))}{item}"
+        elif rng.random() < 0.15:
+            item += f" {rng.choice(('1L', '250 g', '1.2 kg', '0,5l', '500ml', '6 pcs'))}"
+        sign, end = (
+            rng.choice(("", "", "", "", "$", "€", "£", "-")),
+            rng.choice(("",) * 4 + (" A", " B", "*", " €", " EUR")),
+        )
+        price = f"{sign}{rng.randint(0, 10 ** rng.randint(1, 3))}{rng.choice('..,')}{rng.randint(0, 99):02d}{end}"
+        return (upper(item) if rng.random() < 0.35 else item), price
+
+
+def _title(word: str, code: str) -> str:
+    return upper(word[:1], code) + word[1:]
+
+
+_WORDY: Mapping[str, Callable[[Texts, random.Random], str]] = {
+    "street": Texts.street,
+    "words": Texts.word,
+    "accented": Texts.accented,
+    "accented_lines": Texts.accented_line,
+    "lines": Texts.line,
+    "signs": Texts.sign,
+    "long": Texts.long,
+    "emails": Texts.email,
+    "urls": Texts.url,
+    "brackets": Texts.bracket,
+    "receipts": Texts.receipt,
+}
+
+KINDS = (*_WORDY, *FIGURES)
+"""The kinds of texts."""

@@ -1,0 +1,114 @@
+"""The faces for Latin text: which letters and signs each draws as others do, and which a test may keep for itself."""
+
+import string
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.synth.fonts import CAP_HEIGHT, NO_GLYPH, Face, font_index, indexed, ink, open_font, shape
+
+LETTERS = (
+    "".join(c for c in map(chr, range(0xC0, 0x180)) if c.isalpha() and c not in "ĲĳŉſĿŀ")
+    + "ƠơƯưȘșȚțẞ"
+    + "".join(map(chr, range(0x1EA0, 0x1EFA)))
+)
+"""Letters beyond ASCII of the Latin languages: Latin-1, Latin Extended-A, Romanian's, Vietnamese's, the capital ß."""
+SIGNS = "¡¢£¤¥¦§¨©ª«¬®¯°±²³´µ¶·¸¹º»¼½¾¿×÷€™–—…‘’‚“”„•‹›‰№₫₹₺₽₩₴₱₪✓→←↑↓−≤≥≠≈∞Ω√★●′″⅓⅔⅛"
+"""Signs beyond ASCII that stand on price tags, packages, signs and screens."""
+LATIN = LETTERS + SIGNS
+_VERSION = 2
+_LIKE = 0.3  # correlation with the mean of all faces below which a sign is another picture: hearts, arrows, nothing
+# Families drawn after one another: a test on one of them says nothing if training saw another.
+_ALIKE = {
+    "helvetica": ("nimbus", "texgyre", "freesans", "freeserif", "freemono", "liberation", "arimo", "tinos", "cousine"),
+    "dejavu": ("dejavu", "vera", "bitstream", "verana"),
+    "lato": ("lato", "carlito"),
+    "karla": ("karla", "karmilla"),
+    "averia": ("averia",),
+    "noto": ("noto", "opensans", "droid"),
+    "cm": ("cmu", "lm"),
+    "libertine": ("linlibertine", "linbiolinum", "libertin"),
+    "inter": ("inter",),
+    "rasa": ("rasa", "yrsa"),
+    "paratype": ("ptcf", "ptff", "ptmf", "ptnf", "ptsf", "ptzf"),
+    "roadgeek": ("rg",),
+}
+_HELD_OUT = 6  # one family in so many
+_SALT = "139"  # one with which plain sans, serif, monospaced and Vietnamese faces are on both sides
+
+
+def latin_index(folders: Sequence[str | Path] | None = None) -> tuple[Face, ...]:
+    """The faces of `font_index`, each told which characters of `LATIN` it draws too and whether it is monospaced.
+
+    Accented letters that a face draws like the bare ones do not count, nor do signs, ASCII's too, that look unlike
+    those of most other faces. Kept like that index; without it, 2,000 files take half a minute more.
+    """
+    return indexed(folders, ["latin", _VERSION, CAP_HEIGHT, LATIN], lambda _: _told(font_index(folders)))
+
+
+def held_out(face: Face) -> bool:
+    """Whether a face is kept for tests: a sixth of the families, by a hash of the name, look-alikes together."""
+    name = next((name for name, parts in _ALIKE.items() if face.family.startswith(parts)), face.family[:6])
+    return sha256(f"{_SALT} {name}".encode()).digest()[0] % _HELD_OUT == 0
+
+
+def _told(faces: Sequence[Face]) -> tuple[Face, ...]:
+    drawn = [_drawn(face) for face in faces]
+    means = {c: _mean(shapes[c] for _, shapes, _ in drawn if c in shapes) for c in string.punctuation + SIGNS}
+
+    def own(face: Face, letters: str, shapes: dict[str, NDArray[np.float16]]) -> str:
+        plain = "".join(c for c in face.characters if c.isalnum())
+        return plain + letters + "".join(c for c, one in shapes.items() if _alike(one, means[c]))
+
+    return tuple(
+        replace(face, characters=own(face, letters, shapes), mono=mono)
+        for face, (letters, shapes, mono) in zip(faces, drawn, strict=True)
+    )
+
+
+def _drawn(face: Face) -> tuple[str, dict[str, NDArray[np.float16]], bool]:
+    """The letters of `LETTERS` that a face draws, the shapes of its signs, and whether it is monospaced."""
+    font = open_font(face)
+    masks = {c: ink(font, c)[0] for c in LETTERS + string.ascii_letters}
+    missing = {_bytes(ink(font, c)[0]) for c in NO_GLYPH} | {b""}
+
+    def own(letter: str) -> bool:
+        mask, bare = masks[letter], masks.get(unicodedata.normalize("NFD", letter)[0])
+        if mask is None or _bytes(mask) in missing:
+            return False
+        # Faces that lack a letter draw the bare one for it, or the accents alone.
+        return bare is None or bare is mask or (_bytes(bare) != _bytes(mask) and mask.sum() > 0.85 * bare.sum())
+
+    letters = [c for c in LETTERS if own(c)]
+    shapes = {}
+    for sign in string.punctuation + SIGNS:
+        mask = ink(font, sign)[0]
+        known = sign in face.characters or not sign.isascii()
+        if known and mask is not None and _bytes(mask) not in missing:
+            shapes[sign] = shape(mask).astype(np.float16)
+    mono = len({round(font.getlength(c)) for c in "iMl0."}) == 1
+    return "".join(letters), shapes, mono
+
+
+def _bytes(mask: NDArray[np.uint8] | None) -> bytes:
+    return b"" if mask is None else bytes(divmod(mask.shape[1], 256)) + mask.tobytes()
+
+
+def _mean(shapes: Iterable[NDArray[np.float16]]) -> NDArray[np.float32] | None:
+    stack = [one.astype(np.float32) for one in shapes]
+    return np.median(stack, axis=0).astype(np.float32) if len(stack) >= 5 else None
+
+
+def _alike(one: NDArray[np.float16], mean: NDArray[np.float32] | None) -> bool:
+    if mean is None:  # too few to know what it usually looks like
+        return True
+    a, b = one[:-1].astype(np.float32), mean[:-1]
+    # A dot or a stroke fills its square and has no shape, but for its width over height.
+    flat = float(np.linalg.norm(a)) * float(np.linalg.norm(b)) < 0.1
+    near = abs(float(one[-1] - mean[-1])) < 0.5
+    return near if flat else float(a @ b) > _LIKE * float(np.linalg.norm(b))

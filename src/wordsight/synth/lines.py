@@ -1,0 +1,270 @@
+"""Rendered words and lines at their own shape, by kind: for recognizers that take any width."""
+
+import math
+import random
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from wordsight.data.sample import Sample
+from wordsight.errors import ConfigError, DataError
+from wordsight.synth.background import Backgrounds
+from wordsight.synth.casting import Cast, kept
+from wordsight.synth.draft import Draft, collate, plane
+from wordsight.synth.finish import finish
+from wordsight.synth.fonts import CAP_HEIGHT, FontBook
+from wordsight.synth.kinds import KINDS, Texts
+from wordsight.synth.knobs import Knobs
+from wordsight.synth.latin import LATIN, latin_index
+from wordsight.synth.material import displayed, pale, pressed, set_dots, set_segments
+from wordsight.synth.setting import Line, set_line
+from wordsight.synth.sketch import blank, painted, plane_of
+from wordsight.synth.tongues import Tongues
+from wordsight.synth.vocabulary import Vocabulary
+
+_PLAIN = Knobs(
+    spaced=0.25, dancing=0.02, heavy=0.2, neighbours=0.2, stacks=0.0, tilted=0.3, steep=0.02, sideways=0.0,
+    upside_down=0.0, sheared=0.15, climbing=0.1, perspective=0.15, curved=0.03, circular=0.0, roomy=0.2, outlined=0.03,
+    hollow=0.0, shadow=0.05, extruded=0.01, gradient=0.04, textured=0.02, translucent=0.03, faint=0.15, photo=0.2,
+    wall=0.12, flat=0.25, shade=0.2, glare=0.03, occluded=0.02, small=0.4, defocus=0.45, motion=0.06, toned=0.5,
+    noisy=0.3, jpeg=0.45,
+)  # fmt: skip
+_CLEAN = replace(
+    _PLAIN, spaced=0.1, dancing=0.0, neighbours=0.15, tilted=0.1, steep=0.0, sheared=0.0, climbing=0.0, perspective=0.0,
+    curved=0.0, tight=0.03, roomy=0.35, shadow=0.0, extruded=0.0, gradient=0.0, textured=0.0, faint=0.05, photo=0.02,
+    wall=0.02, flat=0.92, shade=0.02, glare=0.0, occluded=0.0, defocus=0.15, motion=0.0, toned=0.1, negative=0.0,
+    noisy=0.08, sharpened=0.05, jpeg=0.3,
+)  # fmt: skip
+_SHORT = 18
+"""Characters up to which a text may be curved, steep and the like; longer ones are set plainly."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a text is set and photographed.
+
+    Attributes:
+        knobs: see `Knobs`.
+        faces: "any", "plain" or "mono" of the fonts; "dots" and "segments" are drawn.
+        material: what is done to the finished draft.
+    """
+
+    knobs: Knobs
+    faces: str = "plain"
+    material: Callable[[random.Random, Draft], Draft] | None = None
+
+
+LOOKS: Mapping[str, Look] = {
+    "street": Look(Knobs(roomy=0.05), "any"),
+    "plain": Look(_PLAIN),
+    "clean": Look(_CLEAN),
+    "mono": Look(replace(_CLEAN, photo=0.1, flat=0.7, defocus=0.3, noisy=0.2, tilted=0.2), "mono"),
+    "pale": Look(_CLEAN, "plain", pale),
+    "pressed": Look(
+        replace(_PLAIN, small=0.0, photo=0.3, wall=0.3, flat=0.0, spaced=0.4, defocus=0.2, noisy=0.1), "plain", pressed
+    ),
+    "dots": Look(replace(_PLAIN, small=0.15, heavy=0.0, tight=0.03, flat=0.4, neighbours=0.0), "dots"),
+    "segments": Look(replace(_PLAIN, small=0.3, heavy=0.1, tight=0.03, neighbours=0.0, sheared=0.3), "segments"),
+}
+"""The looks by name."""
+_USUAL = {"street": 0.2, "plain": 0.42, "clean": 0.26, "mono": 0.05, "pale": 0.04, "pressed": 0.03}
+_TECHNICAL = {"street": 0.08, "plain": 0.35, "clean": 0.25, "mono": 0.27, "pale": 0.02, "pressed": 0.03}
+_DRESSED: Mapping[str, Mapping[str, float]] = {
+    "street": {"street": 1.0},
+    "receipts": {"mono": 0.45, "clean": 0.35, "plain": 0.2},
+    "displays": {"segments": 1.0},
+    "stamps": {"dots": 0.7, "mono": 0.1, "pressed": 0.1, "plain": 0.1},
+    **dict.fromkeys(("numbers", "serials", "dates", "times", "ips", "brackets", "units", "phones"), _TECHNICAL),
+}
+SHARES: Mapping[str, float] = {
+    "street": 0.24, "words": 0.07, "accented": 0.14, "accented_lines": 0.07, "lines": 0.14, "signs": 0.05, "long": 0.04,
+    "numbers": 0.03, "serials": 0.02, "dates": 0.015, "times": 0.01, "ips": 0.01, "emails": 0.02, "urls": 0.025,
+    "units": 0.025, "brackets": 0.02, "prices": 0.035, "receipts": 0.02, "displays": 0.02, "stamps": 0.02,
+    "phones": 0.01,
+}  # fmt: skip
+"""How often the kinds of texts are drawn, unless told otherwise: only their ratios count."""
+
+
+class RenderedLines:
+    """A source of rendered words and lines; sample i is a function of (seed, i), fonts, lists, pictures and shares.
+
+    Crops keep their shape: at most `size` large, mostly smaller, wide as the text is. Arguments as of
+    `words.RenderedWords`, and:
+
+    Args:
+        shares: how often the kinds of `kinds.KINDS` are drawn; only their ratios count.
+        characters: texts with others are not drawn.
+        looks: how they are set, by the names of `LOOKS`; kinds have their shares of these.
+        held_out: set in the faces that are kept for tests, instead of in the others; None: in all.
+        size: (height, width) of the largest crop, pixels.
+
+    Raises:
+        ConfigError: a kind or look is unknown, or all shares are 0; `wordfreq` is not installed.
+        DataError: a folder or list is missing or useless.
+    """
+
+    def __init__(
+        self,
+        count: int = 2**62,
+        seed: int = 0,
+        fonts: str | Path | Sequence[str | Path] | None = None,
+        words: Sequence[str | Path] = (),
+        backgrounds: str | Path | None = None,
+        shares: Mapping[str, float] = SHARES,
+        characters: str = "".join(map(chr, range(0x20, 0x7F))) + LATIN,
+        looks: Mapping[str, Look] = LOOKS,
+        held_out: bool | None = False,
+        size: tuple[int, int] = (48, 1280),
+    ) -> None:
+        if unknown := {*shares, *looks} - {*KINDS, *LOOKS}:
+            raise ConfigError(
+                f"no kind or look is called {sorted(unknown)[0]!r}: there are {', '.join((*KINDS, *LOOKS))}"
+            )
+        if not sum(shares.values()) > 0 or min(shares.values()) < 0:
+            raise ConfigError("shares of kinds must be 0 or more, one of them above 0")
+        folders = [fonts] if isinstance(fonts, str | Path) else fonts
+        self.size = size
+        self._count, self._seed = count, seed
+        self._kinds, self._weights = list(shares), list(shares.values())
+        self._characters = frozenset(characters)
+        self._looks = dict(looks)
+        self._faces = kept(latin_index(folders), held_out)
+        self._texts = Texts(Vocabulary(words), Tongues())
+        self._backgrounds = Backgrounds(backgrounds)
+        self._open: tuple[FontBook, Cast] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_open": None}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def kind(self, i: int, /) -> str:
+        """Which kind of text sample i is."""
+        return self._chosen(i)[0]
+
+    def text(self, i: int, /) -> str:
+        """Label of sample i, without rendering it."""
+        return self._chosen(i)[2]
+
+    def __getitem__(self, i: int, /) -> Sample:
+        """Sample i, 0 <= i < len."""
+        return self.many([i])[0]
+
+    def many(self, numbers: Sequence[int]) -> list[Sample]:
+        """Samples of these numbers, the same as one by one and several times as quick: some hundreds at a time."""
+        chosen = [self._chosen(i) for i in numbers]
+        drafts = [self._draft(i, *each) for i, each in zip(numbers, chosen, strict=True)]
+        groups: dict[tuple[tuple[int, int], tuple[int, int]], list[int]] = defaultdict(list)
+        for place, draft in enumerate(drafts):
+            groups[_sizes(draft)].append(place)
+        images: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]] = {}
+        for (canvas, least), places in groups.items():
+            step = max(1, _PIXELS // (canvas[0] * canvas[1]))
+            for start in range(0, len(places), step):
+                some = places[start : start + step]
+                pixels = finish(collate([drafts[place] for place in some], canvas, least))
+                for place, picture in zip(some, pixels.to(torch.uint8).permute(0, 2, 3, 1).numpy(), strict=True):
+                    look = drafts[place].look
+                    images[place] = np.ascontiguousarray(picture[: int(look.rows), : int(look.columns)])
+        return [
+            Sample(f"lines-{self._seed}-{i}", images[place], text, dataset=kind)
+            for place, (i, (kind, _, text)) in enumerate(zip(numbers, chosen, strict=True))
+        ]
+
+    def _chosen(self, i: int) -> tuple[str, str, str]:
+        """Kind, look and text of sample i."""
+        if not 0 <= i < self._count:
+            raise IndexError(i)
+        rng = self._generator(i, "text")
+        cast = self._opened()[1]
+        for _ in range(200):
+            kind = rng.choices(self._kinds, self._weights)[0]
+            looks = {name: share for name, share in _DRESSED.get(kind, _USUAL).items() if name in self._looks}
+            if not looks:
+                looks = dict.fromkeys(sorted(self._looks), 1.0)
+            name = rng.choices(list(looks), list(looks.values()))[0]
+            text = self._texts.draw(rng, kind)
+            if name == "street" and len(text) > _SHORT and "plain" in self._looks:
+                name = "plain"
+            if set(text) <= self._characters and (self._looks[name].faces in _DRAWN or not text or cast.able(text)):
+                return kind, name, text
+        raise DataError("no font draws the texts asked for: give a folder with more by --fonts, or other shares")
+
+    def _draft(self, i: int, kind: str, name: str, text: str) -> Draft:
+        rng, look = self._generator(i, "image"), self._looks[name]
+        book, cast = self._opened()
+        if not text:
+            return blank(rng, book, self._backgrounds, look.knobs, self.size, natural=True)
+        dark = None
+        if look.faces == "segments" and (shown := set_segments(rng, text)):
+            line: Line | None = Line(shown.lit, shown.lit.shape[0])
+            dark = Line(shown.dark, shown.dark.shape[0])
+        else:
+            line = set_dots(rng, text) if look.faces == "dots" else None
+        knobs, face = look.knobs, 0
+        if line is None:
+            manner = look.faces if look.faces not in _DRAWN else "plain"
+            picked = cast.pick(rng, text, manner)
+            face = cast.pick(rng, text, "any") or 0 if picked is None else picked
+            line = _line(rng, text, book, face, knobs, kind == "receipts")
+        if line is None:
+            return blank(rng, book, self._backgrounds, knobs, self.size, natural=True)
+        mask, box = plane_of(rng, book, face, line, knobs.neighbours)
+        draft = painted(rng, mask, box, len(text), self._backgrounds, knobs, self.size, natural=True)
+        if dark is not None:
+            return displayed(rng, draft, plane_of(rng, book, face, dark, 0.0)[0])
+        return look.material(rng, draft) if look.material else draft
+
+    def _opened(self) -> tuple[FontBook, Cast]:
+        if self._open is None:
+            self._open = FontBook(self._faces), Cast(self._faces)
+        return self._open
+
+    def _generator(self, i: int, part: str) -> random.Random:
+        return random.Random(f"lines/{self._seed}/{i}/{part}")
+
+
+_DRAWN = {"dots", "segments"}
+_PIXELS = 64 * 48 * 192  # of a batch that is finished together: it stays in the caches of a CPU
+
+
+def _sizes(draft: Draft) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Rows and columns of the canvas and of the masks with which a draft is finished: its own, up to a few sizes.
+
+    So pictures depend on nothing else in their batch, down to the rounding of sums.
+    """
+    high, wide = plane(draft)
+    return (16 * math.ceil(draft.look.rows / 16), _coarse(int(draft.look.columns))), (
+        64 * math.ceil(high / 64),
+        _coarse(wide),
+    )
+
+
+def _coarse(length: int) -> int:
+    """A length rounded up, by at most a third above 96."""
+    step = max(32, (1 << length.bit_length()) // 4)
+    return step * math.ceil(length / step)
+
+
+_ROW = re.compile(r"(.+?) (\S*\d+[.,]\d\d\b.*)")
+
+
+def _line(rng: random.Random, text: str, book: FontBook, face: int, knobs: Knobs, row: bool) -> Line | None:
+    """Sets a text; of a `row` the amount stands apart."""
+    spacing, gap = 0.0, 0.0
+    if rng.random() < knobs.spaced:
+        spacing = CAP_HEIGHT * (
+            rng.uniform(-0.06, 0.12) if rng.random() < 0.75 or len(text) > 30 else rng.uniform(0.1, 0.6)
+        )
+        # Words stand as far apart as a letter n is wide, and further where letters do.
+        gap = max(0.0, spacing) * rng.uniform(0.6, 1.2) + CAP_HEIGHT * rng.uniform(-0.06, 0.25)
+    if row and (parts := _ROW.fullmatch(text)):
+        text = (" " * rng.randint(1, max(1, min(14, 40 - len(text))))).join(parts.groups())
+    jitter = rng.uniform(0.5, 1.5) if rng.random() < knobs.dancing else 0.0
+    return set_line(book, face, text, spacing, jitter, rng, gap)
