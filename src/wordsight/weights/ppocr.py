@@ -144,8 +144,8 @@ def fill_from_onnx(networks: Sequence[nn.Module], path: Path) -> None:
         if _sizes(layer.weight) != _sizes(weight):
             raise ModelError(f"{path}: a layer has the shape {tuple(weight.shape)}, not {tuple(layer.weight.shape)}")
         with torch.no_grad():
-            layer.weight.copy_(weight.reshape(layer.weight.shape))
-            layer.bias.copy_(bias)
+            for ours, theirs in zip(layer.parameters(), (weight.reshape(layer.weight.shape), bias), strict=True):
+                ours.copy_(theirs)
 
 
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.LayerNorm)
@@ -193,16 +193,16 @@ def _onnx_layers(path: Path) -> Iterator[tuple[Tensor, Tensor]]:
                 weight, bias = folded(weight, torch.zeros(channels), *norm, eps=eps)
             yield weight, bias
         elif node.op_type == "MatMul" and node.input[1] in values:
-            bias, _ = added(node.output[0])
-            if bias is None:
+            shift, _ = added(node.output[0])
+            if shift is None:
                 raise ModelError(f"{path}: the matrix product {node.name} has no bias, as PP-OCR's have")
-            yield values[node.input[1]].T, bias
+            yield values[node.input[1]].T, shift
         elif node.op_type == "Div":  # the end of a layer norm, or of nothing with weights
-            weight, scaled = added(node.output[0])
-            if weight is not None and scaled.op_type == "Mul":
-                bias, _ = added(scaled.output[0])
-                if bias is not None:
-                    yield weight, bias
+            scale, scaled = added(node.output[0])
+            if scale is not None and scaled.op_type == "Mul":
+                shift, _ = added(scaled.output[0])
+                if shift is not None:
+                    yield scale, shift
 
 
 def folded(
