@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from wordsight.errors import ModelError
-from wordsight.models.ppocr import LcNet, LcNetConfig, Svtr
+from wordsight.models.ppocr import Db, LcNet, LcNetConfig, Svtr
 from wordsight.text import Charset
 from wordsight.weights.ppocr import (
+    db_from_onnx,
     fill_from_onnx,
     folded,
     onnx_characters,
@@ -92,3 +93,45 @@ def test_a_folded_norm_is_the_norm():
             eps=norm.eps,
         )
         torch.testing.assert_close(torch.nn.functional.conv2d(images, weight, bias), norm(convolution(images)))
+
+
+@pytest.fixture(scope="module")
+def detector() -> Db:
+    pytest.importorskip("rapidocr")
+    return db_from_onnx(rapidocr_file("det"))
+
+
+def onnx_map(images: torch.Tensor) -> np.ndarray:
+    session = ort.InferenceSession(str(rapidocr_file("det")), providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: images.flip(1).numpy()})[0]
+
+
+@pytest.mark.parametrize("size", [(64, 96), (160, 32)])
+def test_a_detector_equal_to_the_onnx_file(detector, size):
+    images = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    images[:, :, 16:24] = -1  # what might be text
+    with torch.no_grad():
+        np.testing.assert_allclose(detector(images).numpy(), onnx_map(images), atol=1e-4)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("number", "size"), [(0, (192, 320)), (1, (256, 480)), (2, (320, 640))])
+def test_a_detector_equal_to_the_onnx_file_on_photographs(detector, real_data, number, size):
+    from wordsight.data import read_scenes
+
+    scene = read_scenes(real_data / "scenes" / "train" / "ic15")[number]
+    word = next(word for word in scene.words if word.legible)
+    pixels = scene.load()
+    corner = np.clip(word.polygon.mean(0)[::-1] - np.array(size) / 2, 0, np.array(pixels.shape[:2]) - size)
+    top, left = corner.astype(int)
+    part = torch.from_numpy(pixels[top : top + size[0], left : left + size[1]].copy())
+    images = part.permute(2, 0, 1)[None].float() / 127.5 - 1
+    with torch.no_grad():
+        found = detector(images).numpy()
+    assert found.max() > 0.5  # there is text
+    np.testing.assert_allclose(found, onnx_map(images), atol=1e-4)
+
+
+def test_a_recognizers_file_is_no_detectors(recognizer):
+    with pytest.raises(ModelError, match="layers with weights"):
+        db_from_onnx(rapidocr_file("rec"))

@@ -26,6 +26,8 @@ from wordsight.weights.clip import (
     stated,
 )
 from wordsight.weights.foreign import Foreign, open_foreign
+from wordsight.weights.paddle import IGNORED as PADDLE_IGNORED
+from wordsight.weights.paddle import SIGN, read_paddle
 from wordsight.weights.recognizers import read_clip4str, read_parseq, read_timm
 from wordsight.weights.tensors import State, Tensors, some
 
@@ -36,7 +38,8 @@ class Converted:
 
     Attributes:
         source: what it was, in words.
-        model: a `Clip4Str`, `Parseq` or `Clip`, in eval mode, its weights in the precision they were stored in.
+        model: a `Clip4Str`, `Parseq`, `Clip`, `Svtr` or `Db`, in eval mode, its weights in the precision they were
+            stored in.
         found: what was inferred from shapes, stated by the checkpoint or given, in words.
         assumed: what was assumed, why, and which option says otherwise.
         unused: names of tensors that our model does not have.
@@ -80,7 +83,7 @@ class _Layout:
 
 
 def convert(path: str | Path, options: Options | None = None, *, allow_unused: bool = False) -> Converted:
-    """Read a foreign checkpoint: CLIP's towers, CLIP4STR, PARSeq or a vision transformer.
+    """Read a foreign checkpoint: CLIP's towers, CLIP4STR, PARSeq, PP-OCRv6 or a vision transformer.
 
     Args:
         path: a file or folder, see `open_foreign`.
@@ -181,6 +184,10 @@ def _timm(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
     return _Read(Parseq, config, state, {"cross": False})
 
 
+def _paddle(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
+    return _Read(*read_paddle(foreign.facts, tensors, choices), {})
+
+
 _ALWAYS_IGNORED = tuple(map(re.escape, IGNORED))
 
 _LAYOUTS = (
@@ -189,6 +196,7 @@ _LAYOUTS = (
     _Layout("CLIP by Hugging Face", HUGGING_FACE.patches, _clip(HUGGING_FACE, OPENAI)),
     _Layout("PARSeq", "encoder.patch_embed.proj.weight", _parseq("")),
     _Layout("PARSeq", "model.encoder.patch_embed.proj.weight", _parseq("model.")),
+    _Layout("PP-OCRv6", SIGN, _paddle, PADDLE_IGNORED),
     _Layout("a vision transformer by timm", "patch_embed.proj.weight", _timm, (r"(head|pre_logits)\..+",)),
 )
 

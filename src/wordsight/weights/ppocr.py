@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.errors import ModelError
-from wordsight.models.ppocr import Svtr, SvtrConfig
+from wordsight.models.ppocr import Db, DbConfig, Svtr, SvtrConfig
 from wordsight.text import Charset
 
 
@@ -50,6 +50,21 @@ def svtr_from_onnx(path: Path) -> Svtr:
     return model.eval()
 
 
+def db_from_onnx(path: Path) -> Db:
+    """A detector of PP-OCRv6's in PyTorch: equal to the file within rounding.
+
+    Args:
+        path: the ONNX file, of the sizes of PP-OCRv6 small; `rapidocr_file("det")` is one.
+
+    Raises:
+        ModelError: it is another file.
+    """
+    model = Db(DbConfig())
+    coarsest_first = [layer for layers in model.neck.children() for layer in reversed(list(layers.children()))]
+    fill_from_onnx((model.image_encoder, *coarsest_first, model.head), path)
+    return model.eval()
+
+
 def onnx_characters(path: Path) -> list[str]:
     """The characters that a recognizer of PP-OCR's writes, the space left out.
 
@@ -77,19 +92,30 @@ def with_head_of(model: Svtr, charset: Charset) -> tuple[Svtr, str]:
     Returns:
         The copy, and the characters whose rows were made so.
     """
-    rows, new, known = [0], "", {c: i for i, c in enumerate(model.cfg.charset.characters, 1)}
+    state = dict(model.state_dict())
+    head, new = cut_head((state["head.weight"], state["head.bias"]), model.cfg.charset.characters, charset)
+    out = Svtr(replace(model.cfg, charset=charset))
+    out.load_state_dict(state | {"head.weight": head[0], "head.bias": head[1]})
+    return out.eval(), new
+
+
+def cut_head(head: tuple[Tensor, Tensor], characters: str, charset: Charset) -> tuple[tuple[Tensor, Tensor], str]:
+    """Weight and bias of a head for the blank and `characters`, as those of one for `charset`; see `with_head_of`.
+
+    Raises:
+        ModelError: it knows neither a character nor one that looks like it.
+    """
+    rows, new, known = [0], "", {c: i for i, c in enumerate(characters, 1)}
     for character in charset.characters:
         alike = _LOOKS_LIKE.get(character) or unicodedata.normalize("NFD", character)[0]
         if character not in known:
+            if alike not in known:
+                raise ModelError(f"the model writes neither {character!r} nor {alike!r}: leave it out of the charset")
             new += character
         rows.append(known[character if character in known else alike])
-    out = Svtr(replace(model.cfg, charset=charset))
-    state = dict(model.state_dict())
-    state["head.weight"] = state["head.weight"][rows]
-    state["head.bias"] = state["head.bias"][rows]
-    state["head.bias"][[charset.characters.index(c) + 1 for c in new]] -= _LESS_LIKELY
-    out.load_state_dict(state)
-    return out.eval(), new
+    weight, bias = head[0][rows], head[1][rows]
+    bias[[charset.characters.index(c) + 1 for c in new]] -= _LESS_LIKELY
+    return (weight, bias), new
 
 
 _LESS_LIKELY = 2.0  # logits
@@ -118,9 +144,8 @@ def fill_from_onnx(networks: Sequence[nn.Module], path: Path) -> None:
         if _sizes(layer.weight) != _sizes(weight):
             raise ModelError(f"{path}: a layer has the shape {tuple(weight.shape)}, not {tuple(layer.weight.shape)}")
         with torch.no_grad():
-            layer.weight.copy_(weight.reshape(layer.weight.shape))
-            if layer.bias is not None:
-                layer.bias.copy_(bias)
+            for ours, theirs in zip(layer.parameters(), (weight.reshape(layer.weight.shape), bias), strict=True):
+                ours.copy_(theirs)
 
 
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.LayerNorm)
@@ -143,31 +168,35 @@ def _onnx_layers(path: Path) -> Iterator[tuple[Tensor, Tensor]]:
         for name in node.input:
             after.setdefault(name, []).append(node)
 
-    def added(name: str) -> tuple[Tensor | None, Any]:
-        """What the next node adds to a value, if it is a constant, and that node."""
+    def added(name: str, channels: int | None = None) -> tuple[Tensor | None, Any]:
+        """What the next node adds to a value, if it is a constant of so many numbers or of several, and that node."""
         for node in after.get(name, ()):
+            if node.op_type == "Identity":
+                return added(node.output[0], channels)
             if node.op_type in ("Add", "Mul", "BatchNormalization"):
                 for other in node.input:
-                    if other in values and values[other].numel() > 1:
+                    count = values[other].numel() if other in values else 0
+                    if count > 1 if channels is None else count == channels:
                         return values[other].flatten(), node
         return None, None
 
     for node in graph.node:
         if node.op_type in ("Conv", "ConvTranspose") and node.input[1] in values:
             weight = values[node.input[1]]
-            found, following = (values[node.input[2]], None) if len(node.input) > 2 else added(node.output[0])
             channels = weight.shape[0] if node.op_type == "Conv" else weight.shape[1]
-            bias = torch.zeros(channels) if found is None else found
+            given = len(node.input) > 2
+            shift, following = (values[node.input[2]], None) if given else added(node.output[0], channels)
+            bias = torch.zeros(channels) if shift is None else shift
             if following is not None and following.op_type == "BatchNormalization":
                 norm = [values[name] for name in following.input[1:]]
                 eps = next((a.f for a in following.attribute if a.name == "epsilon"), 1e-5)
                 weight, bias = folded(weight, torch.zeros(channels), *norm, eps=eps)
             yield weight, bias
         elif node.op_type == "MatMul" and node.input[1] in values:
-            found, _ = added(node.output[0])
-            if found is None:
+            shift, _ = added(node.output[0])
+            if shift is None:
                 raise ModelError(f"{path}: the matrix product {node.name} has no bias, as PP-OCR's have")
-            yield values[node.input[1]].T, found
+            yield values[node.input[1]].T, shift
         elif node.op_type == "Div":  # the end of a layer norm, or of nothing with weights
             scale, scaled = added(node.output[0])
             if scale is not None and scaled.op_type == "Mul":

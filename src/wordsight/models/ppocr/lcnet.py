@@ -16,7 +16,7 @@ Block: TypeAlias = tuple[int, int, int, Stride, bool]
 """Kernel size, channels in, channels out, vertical and horizontal stride, whether it squeezes and excites."""
 
 
-def _stage(before: int, width: int, stride: Stride, excites: str) -> tuple[Block, ...]:
+def stage(before: int, width: int, stride: Stride, excites: str) -> tuple[Block, ...]:
     """A stage of blocks, the first with `stride` and `before` channels in; `excites` has a 1 for those that excite."""
     return tuple(
         (3, width if i else before, width, (1, 1) if i else stride, mark == "1") for i, mark in enumerate(excites)
@@ -35,10 +35,10 @@ class LcNetConfig:
 
     stem: tuple[int, int, int] = (3, 48, 96)
     stages: tuple[tuple[Block, ...], ...] = (
-        _stage(96, 96, (1, 1), "1"),
-        _stage(96, 96, (1, 1), "00"),
-        _stage(96, 192, (2, 1), "0101010"),
-        _stage(192, 384, (2, 1), "010"),
+        stage(96, 96, (1, 1), "1"),
+        stage(96, 96, (1, 1), "00"),
+        stage(96, 192, (2, 1), "0101010"),
+        stage(192, 384, (2, 1), "010"),
     )
     reduction: int = 4
 
