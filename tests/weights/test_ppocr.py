@@ -7,6 +7,7 @@ import torch
 
 from wordsight.errors import ModelError
 from wordsight.models.ppocr import Db, LcNet, LcNetConfig, Svtr
+from wordsight.models.ppocr.charset import with_head_of
 from wordsight.text import Charset
 from wordsight.weights.ppocr import (
     db_from_onnx,
@@ -15,7 +16,6 @@ from wordsight.weights.ppocr import (
     onnx_characters,
     rapidocr_file,
     svtr_from_onnx,
-    with_head_of,
 )
 
 

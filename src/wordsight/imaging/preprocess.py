@@ -138,7 +138,7 @@ def batches(crops: Sequence[NDArray[np.uint8]], spec: Preprocessing, size: int) 
             yield Batch(some, prepare([crops[i] for i in some], spec))
 
 
-def prepare(crops: Sequence[NDArray[np.uint8]], spec: Preprocessing) -> NDArray[np.float32]:
+def prepare(crops: Sequence[NDArray[np.uint8]], spec: Preprocessing, *, together: bool = False) -> NDArray[np.float32]:
     """Scales crops to the size that a recognizer takes (Pillow's bicubic, anti-aliased) and normalises them.
 
     A crop's result does not depend on the others.
@@ -147,6 +147,8 @@ def prepare(crops: Sequence[NDArray[np.uint8]], spec: Preprocessing) -> NDArray[
         crops: uint8 RGB, (h, w, 3) each. Where the input may have any width they must become equally wide: `batches`
             sees to that.
         spec: size, mean and deviation.
+        together: whether crops that become unequally wide are followed by zeros up to the widest (for training: what a
+            crop becomes then depends on the others).
 
     Returns:
         float32 (B, 3, height, width).
@@ -157,9 +159,9 @@ def prepare(crops: Sequence[NDArray[np.uint8]], spec: Preprocessing) -> NDArray[
     for i, crop in enumerate(crops):
         _check(i, crop)
     widths = {spec.input_width(*crop.shape[:2]) for crop in crops}
-    if len(widths) > 1:
+    if len(widths) > 1 and not together:
         raise ImageError(f"crops become {sorted(widths)} pixels wide: prepare those of one width together")
-    width = widths.pop() if widths else spec.width or WIDTH_STEP
+    width = max(widths, default=spec.width or WIDTH_STEP)
     pixels = np.empty((len(crops), spec.height, width, 3), np.uint8)
     columns = [spec.columns(*crop.shape[:2]) for crop in crops]
     for place, crop, covered in zip(pixels, crops, columns, strict=True):

@@ -14,6 +14,7 @@ from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.geometry import Box
 from wordsight.synth.draft import Drafts
 from wordsight.synth.finish import images
+from wordsight.synth.lines import RenderedLines
 from wordsight.synth.words import CHUNK, RenderedWords
 from wordsight.text import CharTokenizer
 from wordsight.train.scenes import ScenePart, SceneUse
@@ -187,6 +188,7 @@ class Batches(Dataset[Batch]):
         places = [self.mixture.locate(i) for i in mine]
         sources = {source: self.mixture.sources[source] for source, _ in places}
         drawn = {number: found for number, source in sources.items() if (found := rendered_words(source))}
+        lines = {pair: line for number, source in sources.items() for pair, line in _lines(number, source, places)}
         crops, labels, samples, skipped = [], [], [], 0
         shown: list[tuple[SceneView, Box] | None] = []
         for i, (source, number) in zip(mine, places, strict=True):
@@ -196,7 +198,7 @@ class Batches(Dataset[Batch]):
                 samples.append(f"synth/{words.name(place(number))}")
                 shown.append(None)
                 continue
-            sample = sources[source][number]
+            sample = lines.get((source, number)) or sources[source][number]
             skipped += bool(sample.problem)
             key = (self.mixture.seed, i)
             image, scene = learnt(sample, key, self.augmentation if source in self.augmented else None, self.use)
@@ -204,11 +206,10 @@ class Batches(Dataset[Batch]):
             shown.append(scene)
             labels.append(sample.text)
             samples.append(f"{sample.dataset}/{sample.id}")
-        spec = self.preprocessing
-        pictures = torch.zeros(len(mine), 3, *spec.size)
-        if crops:
-            read = [row for row, (source, _) in enumerate(places) if source not in drawn]
-            pictures[read] = torch.from_numpy(prepare(crops, spec))
+        read = [row for row, (source, _) in enumerate(places) if source not in drawn]
+        made = torch.from_numpy(prepare(crops, self.preprocessing, together=True))
+        pictures = torch.zeros(len(mine), *made.shape[1:])
+        pictures[read] = made
         unfinished = tuple(one for source, found in drawn.items() for one in self._drafted(source, places, *found))
         if self.finished:
             for one in unfinished:
@@ -296,6 +297,15 @@ def rendered_words(source: Source) -> tuple[RenderedWords, Callable[[int], int]]
     if isinstance(source, Learnable) and isinstance(source.source, RenderedWords):
         return source.source, source.place
     return (source, int) if isinstance(source, RenderedWords) else None
+
+
+def _lines(number: int, source: Source, places: list[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Sample]]:
+    """The samples of a step that a source of rendered lines has, drawn at once."""
+    if isinstance(source, Learnable) and isinstance(source.source, RenderedLines):
+        mine = [i for of, i in places if of == number]
+        drawn = source.source.many([source.place(i) for i in mine])
+        for i, sample in zip(mine, drawn, strict=True):
+            yield (number, i), replace(sample, text=source.text(i))
 
 
 class FromBatch(Sampler[int]):

@@ -28,6 +28,7 @@ from wordsight.data.recombined import Recombined
 from wordsight.data.turned import Turned
 from wordsight.errors import ConfigError
 from wordsight.synth.knobs import Knobs
+from wordsight.synth.lines import RenderedLines
 from wordsight.synth.words import RenderedWords
 from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch, Lengths
 from wordsight.train.letters import find_letters
@@ -200,14 +201,17 @@ class WordsData(lightning.LightningDataModule):
             weights.append(self.real_share * self.recombined)
         augmented = frozenset(range(len(sources)))
         if self.real_share < 1:
-            rendered = RenderedWords(
-                seed=self.seed,
-                fonts=list(self.fonts) or None,
-                words=list(self.words),
-                backgrounds=self.backgrounds,
-                knobs=self.rendering,
-                size=(cfg.preprocessing.height, cfg.preprocessing.width),
-            )
+            given: dict[str, Any] = {
+                "seed": self.seed,
+                "fonts": list(self.fonts) or None,
+                "words": list(self.words),
+                "backgrounds": self.backgrounds,
+            }
+            rendered: Source
+            if cfg.preprocessing.width is None:
+                rendered = RenderedLines(**given, characters=cfg.charset.characters)
+            else:
+                rendered = RenderedWords(**given, knobs=self.rendering, size=cfg.preprocessing.size)
             sources.append(Learnable(rendered, cfg.charset, cfg.max_length))
             weights.append(1 - self.real_share if training else 1.0)
         devices = self._trainer.world_size

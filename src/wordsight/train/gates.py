@@ -8,12 +8,11 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from wordsight.imaging import prepare
 from wordsight.models import checkpoint
 from wordsight.models.reading import TorchRecognizer
 from wordsight.train.batches import Batch
 from wordsight.train.module import Recognition
-from wordsight.train.validation import Share
+from wordsight.train.validation import Share, read
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +107,7 @@ class StageOne(Callback):
 def _accuracy(reader: TorchRecognizer, loader: Any, device: torch.device, trainer: Trainer) -> float:
     right = torch.zeros(2, device=device)
     for words in loader:
-        share = Share.of(reader.read(prepare(words.crops, reader.preprocessing)), words.labels)
+        share = Share.of(read(reader, words.crops), words.labels)
         count = len(words.labels)
         right += torch.tensor([share.accuracy * count, count], device=device)
     right = trainer.strategy.reduce(right, reduce_op="sum")

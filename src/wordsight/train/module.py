@@ -10,12 +10,12 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from wordsight.errors import ConfigError
-from wordsight.imaging import prepare
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.loss import Teacher
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.freezing import freeze
 from wordsight.models.peft import PeftConfig, add_peft
+from wordsight.models.ppocr import Svtr
 from wordsight.models.reading import TorchRecognizer
 from wordsight.text import Charset
 from wordsight.train.batches import Batch
@@ -24,7 +24,7 @@ from wordsight.train.scenes import ScenePart, SceneTokens
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
 from wordsight.train.sharding import shard, whole
 from wordsight.train.start import starting_model
-from wordsight.train.validation import Share, Words
+from wordsight.train.validation import Share, Words, read
 
 
 class Recognition(lightning.LightningModule):
@@ -134,7 +134,7 @@ class Recognition(lightning.LightningModule):
                 "image_layers": image_layers is not None,
                 "prune": bool(prune),
                 "text": text is not None,
-                "charset": charset is not None,
+                "charset": charset is not None and not isinstance(self.model, Svtr),
                 "text_freeze_layers": text_freeze_layers is not None,
                 "image_freeze_layers": image_freeze_layers is not None,
                 "peft": peft is not None,
@@ -228,12 +228,12 @@ class Recognition(lightning.LightningModule):
 
     def validation_step(self, batch: Words, batch_idx: int) -> None:
         """Word accuracy of the model as it is used; if it hears of scenes, also of the same weights without them."""
-        count, images = len(batch.labels), prepare(batch.crops, self._reader.preprocessing)
-        share = Share.of(self._reader.read(images, self.context(batch.scenes)), batch.labels)
+        count = len(batch.labels)
+        share = Share.of(read(self._reader, batch.crops, self.context(batch.scenes)), batch.labels)
         self.log("val/accuracy", share.accuracy, prog_bar=True, batch_size=count, sync_dist=True)
         self.log("val/exact", share.exact, batch_size=count, sync_dist=True)
         if self.scenes is not None:
-            share = Share.of(self._reader.read(images), batch.labels)
+            share = Share.of(read(self._reader, batch.crops), batch.labels)
             self.log("val/accuracy.null", share.accuracy, batch_size=count, sync_dist=True)
             for name, number in (("val/scenes", batch.scenes.available), ("val/words", count)):
                 self.log(name, float(number), on_step=False, on_epoch=True, reduce_fx="sum", sync_dist=True)

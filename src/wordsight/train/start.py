@@ -15,6 +15,8 @@ from wordsight.models.clipter import insert
 from wordsight.models.depth import deepened, pruned
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.peft import merge_peft
+from wordsight.models.ppocr import Svtr
+from wordsight.models.ppocr.charset import with_head_of
 from wordsight.models.presets import preset
 from wordsight.text import Charset
 
@@ -38,8 +40,8 @@ def starting_model(
             PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random.
         token_only: whether the text tower of a CLIP4STR is made of CLIP's token embeddings alone.
         text: text encoder of `transformers` that is the text tower of a CLIP4STR instead, see `hub_text`.
-        charset: what a CLIP4STR is to write, instead of what the preset or `start` does: characters, or the name of a
-            preset of them. What `start` has learnt about a character stays with it.
+        charset: what a CLIP4STR, or an SVTR with `start`, is to write, instead of what the preset or `start` does:
+            characters, or the name of a preset of them. What `start` has learnt about a character stays with it.
         ctc_weight: of a CLIP4STR's auxiliary CTC loss, instead of the one that the preset or `start` has.
         image_layers: to which the image tower of `start`, a CLIP4STR, is deepened.
         prune: parts of the image tower of `start`, a CLIP4STR, to leave out.
@@ -61,6 +63,10 @@ def starting_model(
             f"{start} holds a {given.architecture}, {name} is a {kind.architecture}: choose a preset of that kind with "
             "--model.model"
         )
+    if isinstance(charset, str):
+        charset = Charset.preset(charset)
+    if isinstance(given, Svtr) and charset is not None:
+        given, _ = with_head_of(given, charset)
     if kind is Clip4Str:
         merge_peft(given)
         if image_layers is not None or prune:
@@ -70,8 +76,6 @@ def starting_model(
                 given = pruned(given, prune)
             if image_layers is not None:
                 given = deepened(given, image_layers)
-        if isinstance(charset, str):
-            charset = Charset.preset(charset)
         if charset is not None and isinstance(given, Clip4Str):
             given = with_charset(given, charset)
         elif charset is not None:

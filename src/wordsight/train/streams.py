@@ -131,7 +131,7 @@ class StreamBatches(IterableDataset[Batch]):
         return Batch(
             index,
             index // self.parts,
-            torch.from_numpy(prepare([word.image for word in words], self.cfg.preprocessing)),
+            torch.from_numpy(prepare([word.image for word in words], self.cfg.preprocessing, together=True)),
             # Nobody knows the longest label of all devices' parts, and they must agree on a length
             padded_targets(self.cfg.tokenizer, labels, self.cfg.max_length),
             None,

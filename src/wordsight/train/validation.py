@@ -9,10 +9,25 @@ import torch
 
 from wordsight.data import Sample
 from wordsight.decoding import Reading
+from wordsight.imaging import batches
+from wordsight.models.clipter import SceneContext
+from wordsight.models.reading import TorchRecognizer
 from wordsight.text import Charset
 from wordsight.train.scenes import ScenePart
 
 _36 = Charset.preset("36")
+
+
+def read(
+    reader: TorchRecognizer, crops: Sequence[npt.NDArray[np.uint8]], context: SceneContext | None = None
+) -> list[Reading]:
+    """What a model reads on crops, told of their scenes."""
+    out = [Reading("", 0.0)] * len(crops)
+    for numbers, images in batches(crops, reader.preprocessing, len(crops)):
+        some = None if context is None else context[torch.tensor(numbers, device=context.index.device)]
+        for number, reading in zip(numbers, reader.read(images, some), strict=True):
+            out[number] = reading
+    return out
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.parseq.model import Parseq
+from wordsight.models.ppocr.charset import with_head_of
 from wordsight.weights.choices import Choices, Options
 from wordsight.weights.clip import (
     HUGGING_FACE,
@@ -28,6 +29,7 @@ from wordsight.weights.clip import (
 from wordsight.weights.foreign import Foreign, open_foreign
 from wordsight.weights.paddle import IGNORED as PADDLE_IGNORED
 from wordsight.weights.paddle import SIGN, read_paddle
+from wordsight.weights.ppocr import rapidocr_file, svtr_from_onnx
 from wordsight.weights.recognizers import read_clip4str, read_parseq, read_timm
 from wordsight.weights.tensors import State, Tensors, some
 
@@ -86,7 +88,7 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
     """Read a foreign checkpoint: CLIP's towers, CLIP4STR, PARSeq, PP-OCRv6 or a vision transformer.
 
     Args:
-        path: a file or folder, see `open_foreign`.
+        path: a file or folder, see `open_foreign`; or "rapidocr", for the recognizer in the wheel of that name.
         options: what its shapes do not tell; see `docs/weights.md` for what is assumed of each source otherwise.
         allow_unused: whether tensors that nobody knows are left out; otherwise they are an error.
 
@@ -94,7 +96,28 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
         ModelError: it is no checkpoint, of an unknown layout, or tensors are missing, misshapen or left over.
         ConfigError: an option does not fit.
     """
+    if str(path) == RAPIDOCR:
+        return _rapidocr(options or Options())
     return convert_foreign(open_foreign(path), options, allow_unused=allow_unused)
+
+
+RAPIDOCR = "rapidocr"
+"""Stands for the recognizer in the wheel of that name."""
+
+
+def _rapidocr(options: Options) -> Converted:
+    """PP-OCRv6 small's recognizer."""
+    path = rapidocr_file("rec")
+    choices = Choices(options)
+    model, charset, new = svtr_from_onnx(path), choices.given("charset"), ""
+    if charset is not None:
+        model, new = with_head_of(model, charset)
+    if ignored := choices.ignored():
+        raise ConfigError(f"{RAPIDOCR} is PP-OCRv6's recognizer, which {', '.join(ignored)} is not for: leave it out")
+    about = {"converted": {"from": path.name}, "licence": "Apache-2.0 (PaddlePaddle authors)"}
+    found = (f"{len(model.cfg.charset)} characters",)
+    assumed = (f"{len(new)} characters are read as what they look like until they are trained: {new}",) if new else ()
+    return Converted(f"PP-OCRv6 small's recognizer ({path.name})", model, found, assumed, (), (), about)
 
 
 def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_unused: bool = False) -> Converted:

