@@ -57,21 +57,23 @@ class Reader:
         batch_size: how many crops go through the recognizer at a time. It does not change the results.
         mode: how CLIP4STR decodes: "full" as in the paper, "adaptive" (the same, but the cross-modal branch reads only
             what the visual one is not sure of), "visual" (without the cross-modal branch) or "parallel" (one pass per
-            branch instead of a greedy reading), see `wordsight.decoding.read_psm`. All refine what they read.
+            branch instead of a greedy reading), see `wordsight.decoding.read_psm`. All refine what they read. `latin`
+            reads in one pass, whatever this says.
         allow: the characters that words may be made of. One of this and the following two at most.
         pattern: a regular expression that words must match as a whole.
         lexicon: what words may be, letters in either case.
         dictionary: words that are likelier than others. What is doubtful and not among them is read as one of them that
             is spelled nearly so and that the model finds at most 20 times less likely. "english": 122,000 words that
-            come with the package. None: whatever the model sees. Of no effect with one of the three above, and for
-            models other than PARSeq and CLIP4STR.
+            come with the package; other languages by their codes ("de", or "de,fr"), with the extra `languages`. None:
+            whatever the model sees. Of no effect with one of the three above, and for models that decode by other means
+            than CTC or permuted sequences.
         thorough: whether crops and boxes of your own whose text is in doubt are read from four more angles and what
             these readings agree on counts, which takes up to twice as long. If not, they are read from one more angle,
             where text is seen to climb or fall. None: as the model's pack says (`small`: yes).
 
     Under `allow`, `pattern` or `lexicon` a word that looks far more like something else is marked `outside` and its
-    confidence lowered, so that detected words are left out by default. Boxes that are read in parts (over six times as
-    wide as high) are held to it part by part.
+    confidence lowered, so that detected words are left out by default. It holds for all of a crop, a box or a detected
+    line, spaces included: every word of a line that is outside is marked.
 
     Raises:
         ModelError: there is no such model, or its pack is damaged.
@@ -91,7 +93,7 @@ class Reader:
 
     def __init__(
         self,
-        model: str | Path = "tiny",
+        model: str | Path = "latin",
         device: str = "auto",
         threads: int | None = None,
         *,

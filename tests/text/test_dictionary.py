@@ -66,3 +66,20 @@ def test_lists_may_be_odd():
     assert "Straße" in odd
     assert odd.near("strase") == ["straße"]
     assert "x" * 1000 not in odd
+
+
+@pytest.mark.parametrize(
+    ("seen", "near"), [("café", []), ("cafö", []), ("garçom", ["garçon"]), ("cafe", ["cake", "safe"])]
+)
+def test_no_diacritic_is_taken_away(seen, near):
+    assert sorted(Dictionary(["cake", "safe", "garçon", "garcon"]).near(seen)) == near
+
+
+def test_other_languages_are_those_of_wordfreq():
+    pytest.importorskip("wordfreq")
+    words = Dictionary.of("de, fr")
+    for word in ("Bäckerei", "boulangerie", "déjà"):
+        assert word in words
+    assert "colour" in Dictionary.of("de,english")
+    with pytest.raises(ConfigError, match="no dictionary 'xx'"):
+        Dictionary.of("de,xx")

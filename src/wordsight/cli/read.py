@@ -52,7 +52,7 @@ def read(
     draw: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also draw boxes, texts and confidences over the pictures.")
     ] = None,
-    model: Annotated[str, typer.Option(help="A shipped model, or the folder of a pack.")] = "tiny",
+    model: Annotated[str, typer.Option(help="A shipped model, or the folder of a pack.")] = "latin",
     min_confidence: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Leave out words below it; by default 0.3 for detected words, 0 for others."),
@@ -90,8 +90,12 @@ def read(
         Path | None, typer.Option(metavar="FILE", help="Read nothing but the words of this list, one a line.")
     ] = None,
     dictionary: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Words that are likelier than others, one a line, in place of English ones."),
+        str | None,
+        typer.Option(
+            metavar="FILE|LANGUAGES",
+            help="Words that are likelier than others, in place of English ones: a file with one a line, or languages "
+            "(de, or de,fr; needs the extra 'languages').",
+        ),
     ] = None,
     no_dictionary: Annotated[
         bool, typer.Option("--no-dictionary", help="Read doubtful letters as they look, words or not.")
@@ -126,7 +130,7 @@ def read(
         allow=allow,
         pattern=pattern,
         lexicon=lexicon and _lines(lexicon),
-        dictionary=None if no_dictionary else _lines(dictionary) if dictionary else "english",
+        dictionary=None if no_dictionary else _dictionary(dictionary or "english"),
         thorough=thorough,
     )
     if context and not reader.takes_scenes:
@@ -182,6 +186,12 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         _refuse(f"{path} cannot be read as a list of words ({error}): give a text file in UTF-8")
+
+
+def _dictionary(given: str) -> str | list[str]:
+    """Languages, or the words of a file."""
+    languages = all(part.strip().isalpha() for part in given.split(","))
+    return given if languages and not Path(given).is_file() else _lines(Path(given))
 
 
 def _start(boxes: Path | None, *args: Any, **options: Any) -> tuple["Reader", BoxFile | None]:

@@ -94,8 +94,8 @@ class _Frames(NamedTuple):
             return self._constrained(columns, free, rule)
         line = self._reading(columns, free)
         words = [
-            self._corrected(columns[start:end], self._reading(columns, word, (start, end)))
-            for word, (start, end) in self._words(free, len(columns))
+            self._corrected(columns, self._reading(columns, word, part), part)
+            for word, part in self._words(free, len(columns))
         ]
         return line if not words else self._joined(line, words)
 
@@ -131,11 +131,12 @@ class _Frames(NamedTuple):
             words=tuple(words),
         )
 
-    def _corrected(self, columns: Columns, word: Reading) -> Reading:
-        """The word, or the known one like it that the frames (of this word alone) make likelier."""
+    def _corrected(self, columns: Columns, word: Reading, part: tuple[int, int]) -> Reading:
+        """A word, or the known one like it that its part of the frames makes likelier."""
         if self.dictionary is None:
             return word
-        tokenizer, blank = self.tokenizer, self.tokenizer.eos
+        frames, (start, end) = len(columns), part
+        columns, tokenizer, blank = columns[start:end], self.tokenizer, self.tokenizer.eos
         texts = [text for text in other_texts(word, self.dictionary) if not tokenizer.charset.unknown(text)]
         if not texts:
             return word
@@ -148,9 +149,8 @@ class _Frames(NamedTuple):
         ids = _ids(texts[best - 1], tokenizer)
         runs = aligned(np.log(np.maximum(columns, 1e-30)), ids, blank)
         found = self._reading(columns, Spelled(ids, runs))
-        (left, _), (_, right) = word.places[0], word.places[-1]
-        inside = [(left + a * (right - left), left + b * (right - left)) for a, b in found.places]
-        return replace(found, confidence=share, free_confidence=word.confidence, places=tuple(inside))
+        placed = places(runs + start, frames)
+        return replace(found, confidence=share, free_confidence=word.confidence, places=placed)
 
     def _constrained(self, columns: Columns, free: Spelled, rule: Rule) -> Reading:
         """The likeliest allowed text. All its words are as sure as the whole of it."""

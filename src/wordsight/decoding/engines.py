@@ -86,7 +86,7 @@ def check_decoding(decoding: str, mode: str, refine_iters: int, constrained: boo
         ConfigError: saying what it can.
     """
     check_mode(mode, refine_iters)
-    if decoding != "psm" and mode not in ("adaptive", "full"):
+    if decoding not in ("psm", "ctc") and mode not in ("adaptive", "full"):
         raise ConfigError(f"mode {mode!r} is for PARSeq and CLIP4STR, this model decodes by {decoding!r}: choose full")
     if decoding not in ("psm", "ctc") and constrained:
         raise ConfigError(

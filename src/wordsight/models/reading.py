@@ -25,7 +25,7 @@ class TorchRecognizer:
     Args:
         model: A recognizer of the registry.
         mode: How it decodes: "full", "adaptive", "visual" or "parallel", see `read_psm`. Kinds other than `psm` have
-            one way alone, which the first two mean.
+            one way alone: of `ctc` all mean it, of the others the first two.
         cross: False leaves the cross-modal branch out, for a model whose visual branch alone is trained.
         refine_iters: Refinements of `psm`, corrections of `iterative`; None: as in the papers.
         scenes: What encodes photos for a model that is told of them; a `Reader` needs it.

@@ -5,7 +5,7 @@ from pathlib import Path
 from wordsight.errors import ModelError
 from wordsight.runtime.pack import MANIFEST
 
-DEFAULT = "tiny"
+DEFAULT = "latin"
 """The pack that reads where none is asked for."""
 
 _SHIPPED = Path(__file__).parent.parent / "packs"

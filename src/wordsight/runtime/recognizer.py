@@ -29,7 +29,7 @@ class OnnxRecognizer:
             else the CPU.
         threads: Threads of one graph run; None for as many as there are processors for this process.
         mode: How it decodes: "full", "adaptive", "visual" or "parallel", see `read_psm`. Kinds other than `psm` have
-            one way alone, which the first two mean.
+            one way alone: of `ctc` all mean it, of the others the first two.
         refine_iters: Refinements (of `iterative` packs: corrections); None for what the pack says.
         constraint: What may be read, in the pack's own characters; `psm` packs alone.
         dictionary: Words that are likelier than others; `psm` packs without a constraint alone, others read without.

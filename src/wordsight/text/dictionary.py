@@ -1,6 +1,7 @@
 """Words that are likelier than other strings of letters, and which of them look like a given one."""
 
 import gzip
+from collections import Counter
 from collections.abc import Iterable
 from functools import cache, cached_property
 from importlib.resources import files
@@ -34,16 +35,21 @@ class Dictionary:
 
     @classmethod
     def of(cls, words: str | Iterable[str]) -> "Dictionary":
-        """A shipped dictionary by its name ("english"), or one of words.
+        """A dictionary by its name, or one of words.
+
+        Args:
+            words: words, or the name of a language: "english" (also "en"), which comes with the package, or a code such
+                as "de" of those that the package `wordfreq` knows; several with commas between them.
 
         Raises:
-            ConfigError: there is none of that name, or there are no words.
+            ConfigError: there is none of that name, `wordfreq` is not installed, or there are no words.
         """
-        if words == "english":
+        if not isinstance(words, str):
+            return cls(words)
+        languages = [name.strip() for name in words.split(",")]
+        if languages in (["english"], ["en"]):
             return cls.english()
-        if isinstance(words, str):
-            raise ConfigError(f"there is no dictionary {words!r}: give 'english', a list of words, or None")
-        return cls(words)
+        return cls(word for language in languages for word in _words_of(language))
 
     @classmethod
     @cache
@@ -59,7 +65,8 @@ class Dictionary:
 
     def near(self, word: str) -> list[str]:
         """Known words, in the case of `word`, in which a letter is another one, missing or added; two from five letters
-        on, three from eight on. The most similar come first."""
+        on, three from eight on. The most similar come first. None lacks a letter with a diacritic that `word` has: such
+        a letter is seldom seen where there is none."""
         from rapidfuzz.distance import Levenshtein
         from rapidfuzz.process import extract
 
@@ -71,6 +78,8 @@ class Dictionary:
         longer = np.abs(lengths - len(folded))
         bits = np.bitwise_count(letters ^ _letters([folded]))
         likely = words[np.flatnonzero((longer <= far) & (bits + longer <= 2 * far))].tolist()
+        if marked := Counter(c for c in folded if not c.isascii()):
+            likely = [other for other in likely if marked <= Counter(other)]
         found = extract(folded, likely, scorer=Levenshtein.distance, score_cutoff=far, limit=NEIGHBOURS)
         return [_in_case_of(word, other) for other, _, _ in found]
 
@@ -79,6 +88,24 @@ class Dictionary:
         """The words, which letters they have, and how many."""
         words = list(self._words)
         return np.array(words, dtype=object), _letters(words), np.array([len(word) for word in words], np.int8)
+
+
+def _words_of(language: str) -> Iterable[str]:
+    if language in ("english", "en"):
+        return Dictionary.english()._words
+    try:
+        from wordfreq import available_languages, top_n_list
+    except ImportError:
+        raise ConfigError(
+            f"dictionary {language!r}: 'english' comes with the package, other languages need wordfreq: "
+            "pip install 'wordsight[languages]'"
+        ) from None
+    if language not in (known := available_languages()):
+        raise ConfigError(f"there is no dictionary {language!r}: give english, {', '.join(sorted(known))}, or words")
+    return top_n_list(language, _MOST)
+
+
+_MOST = 100_000  # words of a language, the most frequent ones
 
 
 def _letters(words: list[str]) -> npt.NDArray[np.uint64]:

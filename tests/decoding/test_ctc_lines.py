@@ -1,0 +1,127 @@
+"""Lines read by CTC: their words, places, constraints and dictionaries."""
+
+import numpy as np
+import pytest
+
+from wordsight.decoding.ctc import probability, read_ctc
+from wordsight.errors import ConfigError
+from wordsight.text import Charset, CharTokenizer, Constraint, Dictionary
+
+TOKENIZER = CharTokenizer(Charset.preset("94+space"))
+FRAMES = 4  # for each character, the second of which says it
+
+
+class Spec:
+    tokenizer = TOKENIZER
+    max_length = 60
+
+
+class Says:
+    """Frames that say a text, some of its characters less surely than another: {place: (other, its share)}."""
+
+    def __init__(self, text: str, doubts: dict[int, tuple[str, float]] | None = None, floor: float = 1e-7) -> None:
+        columns = np.full((FRAMES * len(text), TOKENIZER.num_classes), floor)
+        columns[:, 0] = 1
+        for place, character in enumerate(text):
+            frame = FRAMES * place + 1
+            columns[frame, 0] = floor
+            other, share = (doubts or {}).get(place, (character, 0.0))
+            columns[frame, TOKENIZER.ids(other)[0]] = share
+            columns[frame, TOKENIZER.ids(character)[0]] = 1 - share
+        self.logits = np.log(columns / columns.sum(axis=1, keepdims=True))[None].astype(np.float32)
+
+    def image(self, images):
+        return self.logits
+
+    def read(self, **options):
+        (reading,) = read_ctc(self, np.zeros((1, 3, 48, 96), np.float32), Spec(), **options)
+        return reading
+
+
+def test_a_line_has_words_and_every_character_a_place():
+    text = "AB12 main()"
+    line = Says(text).read()
+    assert line.text == text
+    assert [word.text for word in line.words] == ["AB12", "main()"]
+    edges = np.linspace(0, 1, len(text) + 1)
+    np.testing.assert_allclose(np.array(line.places), np.stack([edges[:-1], edges[1:]], axis=1), atol=1.5 / 44)
+    np.testing.assert_allclose(line.words[1].places, line.places[5:])
+    assert line.confidence == pytest.approx(line.words[0].confidence * line.words[1].confidence, rel=0.01)
+    assert line.confidence == pytest.approx(1, abs=0.01)
+
+
+def test_a_single_word_is_no_line():
+    reading = Says("word").read()
+    assert (reading.text, reading.words) == ("word", ())
+
+
+def test_a_word_of_a_line_is_as_sure_as_its_own_frames():
+    line = Says("sure dOubt", {6: ("0", 0.4)}).read()
+    assert line.words[0].confidence == pytest.approx(1, abs=0.01)
+    assert line.words[1].confidence == pytest.approx(0.6, abs=0.01)
+    assert line.words[1].chars[1].alternatives[0] == ("0", pytest.approx(0.4, abs=0.01))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "outside"),
+    [
+        (r"[A-Z]{2}\d{2} [A-Z]{3}", "AB12 CDE", False),
+        (r"[A-Z]{2}\d{2}", "AB12", True),
+        (r"[A-Z]{2}\d{2} [A-Z]{2}8", "AB12 CD8", True),
+        (r"[A-Z]{2}\d{2} CD[EF]", "AB12 CDE", False),
+    ],
+)
+def test_a_pattern_holds_for_the_whole_line(pattern, text, outside):
+    line = Says("AB12 CDE").read(constraint=Constraint.pattern(pattern, TOKENIZER))
+    assert (line.text, line.outside) == (text, outside)
+    words = line.words or (line,)
+    assert all(word.outside == outside for word in words)
+    assert all((word.confidence < 0.001) == outside for word in words)
+
+
+def test_what_is_nearly_as_likely_and_allowed_is_read():
+    said = Says("AB12 CDE", {2: ("l", 0.9)})  # the frames rather say ABl2
+    assert said.read().text == "ABl2 CDE"
+    line = said.read(constraint=Constraint.pattern(r"[A-Z]{2}\d{2} [A-Z]{3}", TOKENIZER))
+    assert (line.text, line.outside) == ("AB12 CDE", False)
+    assert [word.text for word in line.words] == ["AB12", "CDE"]
+    assert line.confidence > 0.9  # of what is allowed nothing else is likely
+    assert line.words[0].confidence == line.confidence
+    assert line.clarity == pytest.approx(0.1, abs=0.01)  # it is still as likely to be seen as it was
+
+
+def test_of_a_list_with_spaces_the_likeliest_is_read_in_its_case():
+    lexicon = Constraint.lexicon(["New York", "Berlin", "New Ark"], TOKENIZER)
+    line = Says("NEW YORX", {7: ("K", 0.3)}).read(constraint=lexicon)
+    assert (line.text, line.outside) == ("NEW YORK", False)
+    assert Says("unlike any").read(constraint=lexicon).outside
+
+
+def test_a_doubled_character_needs_a_blank_between():
+    line = Says("100").read(constraint=Constraint.pattern("100|10", TOKENIZER))
+    assert line.text == "100"
+
+
+def test_what_is_too_long_is_refused_or_outside():
+    with pytest.raises(ConfigError, match="61 characters"):
+        Says("a").read(constraint=Constraint.pattern("a{61}", TOKENIZER))
+    reading = Says("a").read(constraint=Constraint.pattern("[ab]{9}", TOKENIZER))
+    assert (reading.text, reading.confidence, reading.outside) == ("", 0.0, True)
+
+
+def test_a_doubtful_unknown_word_of_a_line_becomes_a_known_one():
+    said = Says("the hcuse 12", {5: ("o", 0.4)})
+    assert said.read().text == "the hcuse 12"
+    line = said.read(dictionary=Dictionary(["house", "the"]))
+    assert line.text == "the house 12"
+    assert [word.text for word in line.words] == ["the", "house", "12"]
+    assert line.words[1].confidence == pytest.approx(20 * 0.4 / (20 * 0.4 + 0.6), abs=0.02)
+    np.testing.assert_allclose(line.words[1].places, said.read().words[1].places, atol=0.02)
+    assert line.confidence == pytest.approx(np.prod([word.confidence for word in line.words]))
+    assert line.clarity == pytest.approx(said.read().confidence)
+    assert said.read(dictionary=Dictionary(["mouse"])).text == "the hcuse 12"
+
+
+def test_the_probability_of_no_text_is_that_of_blanks():
+    columns = np.exp(Says("ab").logits[0].astype(float))
+    assert probability(columns, np.zeros(0, np.int64), 0) == pytest.approx(columns[:, 0].prod())
