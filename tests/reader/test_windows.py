@@ -1,5 +1,7 @@
 """Very long lines: windows, and their readings joined."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ def test_a_line_is_one_window_until_it_is_very_long():
     assert spans[0][0] == 0
     assert spans[-1][1] == 5000
     assert all(b - a == WINDOW * HEIGHT for a, b in spans)
-    assert all(left[1] - right[0] >= OVERLAP * HEIGHT for left, right in zip(spans, spans[1:], strict=False))
+    assert all(left[1] - right[0] >= OVERLAP * HEIGHT for left, right in pairwise(spans))
 
 
 TEXT = "all visitors must report to reception on arrival and keep this door closed at all times, 100000 thanks! " * 3

@@ -68,7 +68,7 @@ class Svtr(Contextual):
         self.tokenizer = cfg.tokenizer
         channels = cfg.convolutions.widths[-1]
         # Twice as quick on a CPU, in training most of all: half of the time goes into depthwise convolutions
-        self.image_encoder = LcNet(cfg.convolutions).to(memory_format=torch.channels_last)
+        self.image_encoder = LcNet(cfg.convolutions).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.neck = SvtrNeck(cfg.neck, channels)
         self.head = nn.Linear(cfg.neck.width, self.tokenizer.num_classes)
 
