@@ -1,10 +1,12 @@
-"""Writes the mean of the weights of several trained CLIP4STR as a checkpoint ("model soup", arXiv 2203.05482).
+"""Writes the mean of the weights of several recognizers as a checkpoint ("model soup", arXiv 2203.05482).
 
     python tools/mean.py 0.35=checkpoints/small,blocks.2,blocks.5 0.65=runs/tiny/model --out mean
+    python tools/mean.py 0.25=runs/ppocr 0.75=runs/latin/model --out mean
 
-Each is SHARE=FOLDER and, after commas, the parts of its image tower to leave out (`model.prune`): all must come to the
-same shape, and have begun with the same weights, or their mean reads nothing. Shares add up to 1. What is said about
-the last one is said about the mean. Weights are stored as float16.
+Each is SHARE=FOLDER and, for a CLIP4STR, after commas the parts of its image tower to leave out (`model.prune`): all
+must come to the same shape, and have begun with the same weights, or their mean reads nothing. Shares add up to 1. One
+may be the weights that the others began with (arXiv 2109.01903): of characters that it was only given a guess for, the
+others alone count. What is said about the last one is said about the mean. Weights are stored as float16.
 """
 
 import argparse
@@ -20,8 +22,13 @@ from wordsight.models import checkpoint
 from wordsight.models.depth import pruned
 
 
-def mean(shares: Sequence[float], models: Sequence[Any]) -> Any:
+def mean(shares: Sequence[float], models: Sequence[Any], guessed: Sequence[str] = ()) -> Any:
     """The last of `models` with the mean of all their weights.
+
+    Args:
+        shares: of each.
+        models: of one shape.
+        guessed: characters of each whose rows of the head were not learnt (of `svtr`); none: all were.
 
     Raises:
         ConfigError: they have different shapes, or the shares do not add up to 1.
@@ -35,6 +42,12 @@ def mean(shares: Sequence[float], models: Sequence[Any]) -> Any:
     weighted = {
         name: sum(share * state[name] for share, state in zip(shares, states, strict=True)) for name in states[0]
     }
+    for character in {character for some in guessed for character in some}:
+        row = last.cfg.charset.characters.index(character) + 1
+        knowing = [i for i, some in enumerate(guessed) if character not in some]
+        for name in ("head.weight", "head.bias"):
+            known = sum(shares[i] * states[i][name][row] for i in knowing)
+            weighted[name][row] = known / sum(shares[i] for i in knowing)
     last.load_state_dict(weighted)
     return last
 
@@ -46,15 +59,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
 
-    shares, models = [], []
+    shares, models, guessed = [], [], []
     about: dict[str, Any] = {}
     for part in options.parts:
         share, _, given = part.partition("=")
         folder, *left_out = given.split(",")
         model, about = checkpoint.load(folder)
         shares.append(float(share))
+        guessed.append(about.get("guessed", ""))
         models.append(pruned(model, left_out) if left_out else model)
-    checkpoint.save(mean(shares, models), options.out, torch.float16, **about)
+    checkpoint.save(mean(shares, models, guessed), options.out, torch.float16, **about)
 
 
 if __name__ == "__main__":

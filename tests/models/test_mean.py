@@ -12,7 +12,10 @@ from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.depth import deepened
+from wordsight.models.ppocr import LcNetConfig, Svtr, SvtrConfig
+from wordsight.text import Charset
 
+SMALL = LcNetConfig(stem=(3, 4, 8), stages=(((3, 8, 8, (2, 1), True),), ((3, 8, 16, (2, 1), False),)))
 TOOL = Path(__file__).parents[2] / "tools" / "mean.py"
 
 
@@ -46,3 +49,20 @@ def test_what_cannot_be_averaged_is_refused(folders, tmp_path, monkeypatch):
         with pytest.raises(ConfigError, match=message):
             run(monkeypatch, f"0.5={folders['a']}", second, "--out", str(tmp_path / "mean"))
     assert not (tmp_path / "mean").exists()
+
+
+def test_characters_that_one_only_guesses_are_taken_from_the_others(tmp_path, monkeypatch):
+    folders = {}
+    for seed, (name, guessed) in enumerate({"untouched": "ả", "trained": "", "other": ""}.items()):
+        torch.manual_seed(seed)
+        model = Svtr(SvtrConfig(charset=Charset("three", "abả"), convolutions=SMALL))
+        folders[name] = str(checkpoint.save(model, tmp_path / name, guessed=guessed))
+    shares = {"untouched": 0.5, "trained": 0.3, "other": 0.2}
+    run(monkeypatch, *(f"{share}={folders[name]}" for name, share in shares.items()), "--out", str(tmp_path / "mean"))
+    mean = checkpoint.load(tmp_path / "mean")[0].state_dict()
+    states = {name: checkpoint.load(folder)[0].state_dict() for name, folder in folders.items()}
+    for name in ("head.weight", "head.bias", "neck.norm.weight"):
+        wanted = sum(share * states[which][name] for which, share in shares.items())
+        if name.startswith("head"):
+            wanted[3] = 0.6 * states["trained"][name][3] + 0.4 * states["other"][name][3]
+        torch.testing.assert_close(mean[name], wanted, atol=1e-3, rtol=1e-3)

@@ -114,7 +114,7 @@ def _rapidocr(options: Options) -> Converted:
         model, new = with_head_of(model, charset)
     if ignored := choices.ignored():
         raise ConfigError(f"{RAPIDOCR} is PP-OCRv6's recognizer, which {', '.join(ignored)} is not for: leave it out")
-    about = {"converted": {"from": path.name}, "licence": "Apache-2.0 (PaddlePaddle authors)"}
+    about = {"converted": {"from": path.name}, "guessed": new, "licence": "Apache-2.0 (PaddlePaddle authors)"}
     found = (f"{len(model.cfg.charset)} characters",)
     assumed = (f"{len(new)} characters are read as what they look like until they are trained: {new}",) if new else ()
     return Converted(f"PP-OCRv6 small's recognizer ({path.name})", model, found, assumed, (), (), about)
