@@ -20,8 +20,8 @@ from wordsight.imaging.rectify import reduced
 from wordsight.reading.angles import Angles, all_angles, as_it_lies, as_seen
 from wordsight.reading.lines import Attempt, one_word, read_by_words, read_strips, words
 from wordsight.reading.looks import reads_lines, recognize
-from wordsight.reading.order import reading_order
 from wordsight.reading.parts import Detector, Recognizer, ToldRecognizer
+from wordsight.reading.rows import around, rows
 from wordsight.reading.scenes import Scene
 from wordsight.reading.shipped import shipped_detector, shipped_line_reader
 from wordsight.reading.strips import Look, Strip
@@ -328,8 +328,12 @@ class Reader:
             for attempt in self._read(self._told(strips, image, context), turn=True)
             if (found := self._sure(words(attempt), DETECTED_CONFIDENCE))
         ]
-        order = reading_order([polygon for polygon, _ in read])  # known only now, as which way up text stands
-        return [Line(read[i][1], as_polygon(read[i][0])) for i in order]
+        polygons = [polygon for polygon, _ in read]  # known only now, as which way up text stands
+        texts = [" ".join(word.text for word in found) for _, found in read]
+        return [
+            Line(tuple(word for i in row for word in read[i][1]), as_polygon(around([polygons[i] for i in row])))
+            for row in rows(polygons, texts)
+        ]
 
     def _given(
         self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike], context: bool | Scene

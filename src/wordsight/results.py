@@ -78,7 +78,8 @@ class Line:
 
     Attributes:
         words: at least one.
-        polygon: outline of the line as it was detected or given, in pixels of the upright image.
+        polygon: outline of the line in pixels of the upright image: of the box that was detected or given, or four
+            corners around the boxes of a row that was detected in several.
     """
 
     words: tuple[Word, ...]

@@ -12,7 +12,6 @@ from word_cards import Board, CardReader, TwoWords, card
 
 from wordsight import Photo, Reader, Word, WordsightError
 from wordsight.errors import ConfigError, ImageError
-from wordsight.reading.order import reading_order
 
 TEXTS = ["EXIT", "Cafe", "24h", "Main", "Street", "OPEN", "7"]
 
@@ -33,6 +32,26 @@ def _reader(board: Board, **options: float) -> Reader:
 
 def _rectangle(x: float, y: float, w: float, h: float) -> list[tuple[float, float]]:
     return [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
+
+
+def test_a_row_of_several_boxes_is_one_line_in_every_format(board: Board) -> None:
+    board.put("OPEN", 40, 40)
+    board.put("24h", 540, 44)
+    board.put("Cafe", 40, 100)
+    board.put("24h", 540, 104)
+    photo = _reader(board).read(board.image)
+    assert photo.text == "OPEN 24h\nCafe 24h"
+    assert [len(line.words) for line in photo.lines] == [2, 2]
+    outline = np.array(photo.lines[0].polygon)
+    words = np.concatenate([word.polygon for word in photo.lines[0].words])
+    assert len(outline) == 4
+    assert np.abs(outline.min(axis=0) - words.min(axis=0)).max() < 4
+    assert np.abs(outline.max(axis=0) - words.max(axis=0)).max() < 4
+    assert Photo.from_json(photo.to_json()).text == photo.text
+    rows = [row.split("\t")[1:4] for row in photo.to_tsv().splitlines()[1:]]
+    assert rows == [["1", "1", "OPEN"], ["1", "2", "24h"], ["2", "1", "Cafe"], ["2", "2", "24h"]]
+    assert photo.to_hocr().count('ocr_line"') == 2
+    assert "baseline 0.007" in photo.to_hocr()  # from one word to the other
 
 
 def test_words_come_in_reading_order_with_polygons_and_characters(board: Board) -> None:
@@ -264,11 +283,3 @@ def test_threads_share_a_reader(board: Board) -> None:
     for thread in threads:
         thread.join()
     assert results == [expected] * 40
-
-
-def test_reading_order_of_rows_that_slope_and_columns_that_do_not_align() -> None:
-    boxes = [_rectangle(300, 62, 80, 30), _rectangle(10, 50, 80, 30), _rectangle(150, 56, 80, 30)]
-    boxes += [_rectangle(12, 120, 60, 20), _rectangle(200, 90, 60, 20), _rectangle(100, 200, 500, 200)]
-    order = reading_order([np.array(box) for box in boxes])
-    assert order == [1, 2, 0, 4, 3, 5]
-    assert reading_order([]) == []
