@@ -12,19 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from wordsight.decoding import Mode, Reading
+from wordsight.decoding import Mode
 from wordsight.errors import BoxError, ConfigError, WordsightError
 from wordsight.imaging import MAX_PIXELS, load_image, rectify
 from wordsight.imaging.geometry import as_polygon as checked
 from wordsight.imaging.rectify import reduced
-from wordsight.reading.angles import Angles, all_angles, as_it_lies, as_seen
-from wordsight.reading.lines import Attempt, one_word, read_by_words, read_strips, words
-from wordsight.reading.looks import reads_lines, recognize
+from wordsight.reading.lines import one_word, words
+from wordsight.reading.looks import StripReader
 from wordsight.reading.parts import Detector, Recognizer, ToldRecognizer
 from wordsight.reading.rows import around, rows
 from wordsight.reading.scenes import Scene
 from wordsight.reading.shipped import shipped_detector, shipped_line_reader
-from wordsight.reading.strips import Look, Strip
+from wordsight.reading.strips import Strip
 from wordsight.results import Line, Photo, Word, as_polygon
 from wordsight.text import Constraint, Dictionary
 
@@ -84,12 +83,10 @@ class Reader:
 
     _recognizer: Recognizer
     _detector: Callable[[], Detector]
-    _line_reader: Callable[[], Recognizer]
-    _splits: bool
+    _strips: StripReader
     _max_pixels: int
     _min_confidence: float | None
     _batch_size: int
-    _thorough: bool
 
     def __init__(
         self,
@@ -119,7 +116,7 @@ class Reader:
             recognizer,
             lambda: shipped_detector(threads),
             lambda: shipped_line_reader(threads),
-            constraint is None,
+            constraint is not None,
             max_pixels,
             min_confidence,
             batch_size,
@@ -154,7 +151,7 @@ class Reader:
             recognizer,
             lambda: detector or shipped_detector(None),
             lambda: lines or shipped_line_reader(None),
-            True,
+            False,
             max_pixels,
             min_confidence,
             batch_size,
@@ -167,7 +164,7 @@ class Reader:
         recognizer: Recognizer,
         detector: Callable[[], Detector],
         line_reader: Callable[[], Recognizer],
-        splits: bool,
+        constrained: bool,
         max_pixels: int,
         min_confidence: float | None,
         batch_size: int,
@@ -179,12 +176,10 @@ class Reader:
         vars(self).update(
             _recognizer=recognizer,
             _detector=cache(detector),  # made when the first photo comes: who reads crops needs none
-            _line_reader=cache(line_reader),  # when the first line does
-            _splits=splits,  # a constraint is for all of a line
+            _strips=StripReader(recognizer, line_reader, batch_size, whole=constrained, thorough=thorough),
             _max_pixels=max_pixels,
             _min_confidence=min_confidence,
             _batch_size=batch_size,
-            _thorough=thorough,
         )
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -300,7 +295,7 @@ class Reader:
                 raise ConfigError("there are fewer scenes than crops: give one for each, or None")
             loaded = [self._crop(source, one) for source, one in zip(chunk, told, strict=True)]
             strips = [strip for strip in loaded if isinstance(strip, Strip)]
-            attempts = iter(self._read(strips, angles=self._angles))
+            attempts = iter(self._strips.read(strips, angles=True))
             for item in loaded:
                 yield one_word(next(attempts)) if isinstance(item, Strip) else item
 
@@ -325,7 +320,7 @@ class Reader:
                 log.debug("left out a box of the detector: %s", error)
         read = [
             (attempt.strip.polygon, found)
-            for attempt in self._read(self._told(strips, image, context), turn=True)
+            for attempt in self._strips.read(self._told(strips, image, context), turn=True)
             if (found := self._sure(words(attempt), DETECTED_CONFIDENCE))
         ]
         polygons = [polygon for polygon, _ in read]  # known only now, as which way up text stands
@@ -347,13 +342,9 @@ class Reader:
             except BoxError as error:
                 problems.append(f"box {number}: {error}")
         told = self._told(strips, image, context)
-        attempts = self._read(told, turn=True, angles=self._angles)
+        attempts = self._strips.read(told, turn=True, angles=True)
         found = [self._sure([one_word(attempt)], 0.0) for attempt in attempts]
         return [Line(each, each[0].polygon) for each in found if each], problems
-
-    def _angles(self, strip: Strip) -> list[Strip]:
-        """Of a box that was not detected: a detector's lines lie along their text, and are read as they lie."""
-        return all_angles(strip) if self._thorough else as_seen(strip)
 
     def _sure(self, found: Iterable[Word], default: float) -> tuple[Word, ...]:
         least = default if self._min_confidence is None else self._min_confidence
@@ -380,19 +371,6 @@ class Reader:
             raise ConfigError("this model reads without scenes: leave them out, or take a model with CLIPTER")
         if isinstance(context, Scene) and context.encoder != cast(ToldRecognizer, self._recognizer).scene_encoder:
             raise ConfigError("this scene was encoded for another model: encode it with this reader's scene()")
-
-    def _read(self, strips: list[Strip], *, turn: bool = False, angles: Angles = as_it_lies) -> list[Attempt]:
-        """Lines are read whole. A recognizer of words is shown each word that a reader of lines finds in them."""
-
-        def read(looks: list[Look]) -> list[Reading]:
-            return recognize(self._recognizer, looks, self._batch_size)
-
-        def find(looks: list[Look]) -> list[Reading]:
-            return recognize(self._line_reader(), [replace(look, scene=None) for look in looks], self._batch_size)
-
-        if reads_lines(self._recognizer) or not self._splits:
-            return read_strips(strips, read, turn=turn, angles=angles)
-        return read_by_words(strips, read, find, turn=turn, angles=angles)
 
 
 def _check(name: str, good: bool, wanted: str) -> None:

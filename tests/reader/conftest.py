@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from wordsight import Reader
-from wordsight.runtime import shipped_models
+from wordsight.runtime import DEFAULT, shipped_models
 
 
 @pytest.fixture(scope="session")
@@ -15,8 +15,8 @@ def toy_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Reader:
-    """A reader with the shipped model."""
-    if "tiny" not in shipped_models():
-        pytest.skip("the pack 'tiny' is not in this checkout: make pack")
-    return Reader("tiny")
+def shipped() -> Reader:
+    """A reader with the default model."""
+    if DEFAULT not in shipped_models():
+        pytest.skip(f"the pack {DEFAULT!r} is not in this checkout: make pack")
+    return Reader()

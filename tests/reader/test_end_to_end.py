@@ -29,8 +29,8 @@ def _compact(text: str) -> str:
     return "".join(text.split()).lower()
 
 
-def test_words_of_a_sign_in_reading_order(tiny: Reader) -> None:
-    photo = tiny.read(_sign(LINES))
+def test_words_of_a_sign_in_reading_order(shipped: Reader) -> None:
+    photo = shipped.read(_sign(LINES))
     assert [word.text for word in photo.words] == " ".join(LINES).split()
     assert [line.text for line in photo.lines] == LINES
     assert min(word.confidence for word in photo.words) > 0.3
@@ -39,9 +39,9 @@ def test_words_of_a_sign_in_reading_order(tiny: Reader) -> None:
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_a_turned_sign_is_read_all_the_same(tiny: Reader, quarters: int) -> None:
+def test_a_turned_sign_is_read_all_the_same(shipped: Reader, quarters: int) -> None:
     upright = _sign(["Coffee House"])
-    photo = tiny.read(np.rot90(np.asarray(upright), quarters))
+    photo = shipped.read(np.rot90(np.asarray(upright), quarters))
     assert sorted(word.text for word in photo.words) == ["Coffee", "House"]
     top_left, top_right = np.array(photo.words[0].polygon[:2])
     # Turned counter-clockwise by a quarter, text runs upwards; by two, to the left; by three, downwards.
@@ -49,28 +49,28 @@ def test_a_turned_sign_is_read_all_the_same(tiny: Reader, quarters: int) -> None
     assert (top_right - top_left) @ direction > 0
 
 
-def test_a_wide_text_without_gaps_is_read_without_doubled_characters(tiny: Reader) -> None:
+def test_a_wide_text_without_gaps_is_read_without_doubled_characters(shipped: Reader) -> None:
     text = "bookkeepers-committee-aggressively-balloon"
     image = _sign([text], width=1100)
     box = [(36, 24), (1000, 24), (1000, 86), (36, 86)]
     right = max(x for x in range(36, 1080) if np.ptp(np.asarray(image.convert("L"))[30:80, x]) > 60)
     box[1], box[2] = (right + 4, 24), (right + 4, 86)
-    (word,) = tiny.read(image, [box]).words
+    (word,) = shipped.read(image, [box]).words
     assert abs(len(word.text) - len(text)) <= 1
     assert Levenshtein.normalized_similarity(word.text.lower(), text) > 0.9
 
 
-def test_pictures_without_text_have_no_words(tiny: Reader) -> None:
+def test_pictures_without_text_have_no_words(shipped: Reader) -> None:
     dice = np.random.default_rng(0)
     coarse = Image.fromarray(dice.integers(90, 160, (6, 8, 3), dtype=np.uint8))
     for image in (coarse.resize((320, 240), Image.Resampling.BICUBIC), Image.new("RGB", (320, 240), (90, 120, 160))):
-        assert tiny.read(image).words == ()
+        assert shipped.read(image).words == ()
 
 
-def test_crops_of_words(tiny: Reader) -> None:
+def test_crops_of_words(shipped: Reader) -> None:
     words = ["Welcome", "Coffee", "1729", "OPEN", "House"]
     crops = [_sign([word]).crop((30, 22, 60 + 26 * len(word), 92)) for word in words]
-    read = [_compact(word.text) for word in tiny.read_crops(crops)]
+    read = [_compact(word.text) for word in shipped.read_crops(crops)]
     assert sum(a == b.lower() for a, b in zip(read, words, strict=True)) >= 4
 
 
@@ -88,14 +88,14 @@ def _height(polygon: list[list[float]]) -> float:
 
 
 @pytest.mark.data
-def test_large_words_of_real_scenes_are_read(tiny: Reader, real_data: Path) -> None:
+def test_large_words_of_real_scenes_are_read(shipped: Reader, real_data: Path) -> None:
     """Training scenes: this guards the pipeline (boxes, crops, order of points), it measures nothing."""
     folder = real_data / "scenes" / "train" / "ic15"
     scenes = map(json.loads, (folder / "scenes.jsonl").read_text().splitlines())
     telling = [scene for scene in scenes if len(_large(scene)) >= 3][:6]
     wanted = hit = 0
     for scene in telling:
-        read = {_compact(word.text) for word in tiny.read(folder / scene["image"]).words}
+        read = {_compact(word.text) for word in shipped.read(folder / scene["image"]).words}
         wanted += len(_large(scene))
         hit += len(_large(scene) & read)
     assert wanted >= 18

@@ -46,11 +46,11 @@ def test_a_stack_keeps_its_place_in_the_photo() -> None:
     assert np.array_equal(strip.outline((0, 10)), polygon)
 
 
-def test_the_default_model_reads_a_stack(tiny: Reader) -> None:
+def test_the_default_model_reads_a_stack(shipped: Reader) -> None:
     crops = [stack(word) for word in ("HOTEL", "BANK", "EXIT", "TAXI")]
-    read = [word.text.upper() for word in tiny.read_crops(crops)]
+    read = [word.text.upper() for word in shipped.read_crops(crops)]
     assert sum(a == b for a, b in zip(read, ("HOTEL", "BANK", "EXIT", "TAXI"), strict=True)) >= 3
-    (word,) = tiny.read(np.pad(crops[0], ((30, 30), (30, 30), (0, 0)), mode="edge"), boxes=[_box(crops[0])]).words
+    (word,) = shipped.read(np.pad(crops[0], ((30, 30), (30, 30), (0, 0)), mode="edge"), boxes=[_box(crops[0])]).words
     assert word.text.upper() == "HOTEL"
     assert np.allclose(word.polygon, _box(crops[0]))
 

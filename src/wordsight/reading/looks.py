@@ -1,14 +1,58 @@
-"""Looks through a recognizer: in batches of equal width, long lines in windows."""
+"""Strips through a recognizer: in batches of equal width, long lines in windows, lines word by word if need be."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import cast
 
 from wordsight.decoding import Reading
 from wordsight.imaging import batches
+from wordsight.reading.angles import all_angles, as_it_lies, as_seen
+from wordsight.reading.lines import Attempt, read_by_words, read_strips
 from wordsight.reading.parts import Recognizer, ToldRecognizer
 from wordsight.reading.scenes import of_crops
-from wordsight.reading.strips import Look
+from wordsight.reading.strips import Look, Strip
 from wordsight.reading.windows import joined, windows
+
+
+class StripReader:
+    """Reads strips by a recognizer of lines, or by one of words with the help of one of lines.
+
+    Args:
+        recognizer: of lines or of words.
+        lines: gives one of lines, where `recognizer` is not. Called when the first line comes.
+        batch_size: how many looks go through them at a time. It does not change the results.
+        whole: whether a recognizer of words is shown lines whole, too: what it is constrained to may have spaces.
+        thorough: whether what is doubtful is looked at from all angles.
+    """
+
+    def __init__(
+        self, recognizer: Recognizer, lines: Callable[[], Recognizer], batch_size: int, *, whole: bool, thorough: bool
+    ) -> None:
+        self._recognizer = recognizer
+        self._lines = cache(lines)
+        self._batch_size = batch_size
+        self._whole = whole or reads_lines(recognizer)
+        self._angles = all_angles if thorough else as_seen
+
+    def read(self, strips: Sequence[Strip], *, turn: bool = False, angles: bool = False) -> list[Attempt]:
+        """Each strip as it is read most surely.
+
+        Args:
+            strips: boxes as the picture shows them.
+            turn: whether doubtful ones may stand on their heads.
+            angles: whether their text may climb, fall or slant. A detector's lines lie along their text.
+        """
+        seen = self._angles if angles else as_it_lies
+        if self._whole:
+            return read_strips(strips, self._read, turn=turn, angles=seen)
+        return read_by_words(strips, self._read, self._find, turn=turn, angles=seen)
+
+    def _read(self, looks: list[Look]) -> list[Reading]:
+        return recognize(self._recognizer, looks, self._batch_size)
+
+    def _find(self, looks: list[Look]) -> list[Reading]:
+        return recognize(self._lines(), [replace(look, scene=None) for look in looks], self._batch_size)
 
 
 def reads_lines(recognizer: Recognizer) -> bool:
