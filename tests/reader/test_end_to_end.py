@@ -1,4 +1,4 @@
-"""The shipped model on pictures of easy signs, and on real scenes. Skipped while there is no pack 'tiny'."""
+"""The shipped model on pictures of easy signs, and on real scenes. Skipped while it is not there."""
 
 import json
 from pathlib import Path

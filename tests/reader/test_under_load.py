@@ -70,7 +70,7 @@ def test_threads_get_the_results_of_one_thread(toy_pack: Path, signs: list[Path]
 
 @pytest.mark.slow
 def test_16_threads_times_200_reads_get_the_results_of_one_thread(shipped: Reader, signs: list[Path]) -> None:
-    _same_in_threads(tiny, signs, threads=16, reads=200, detecting=0.03)
+    _same_in_threads(shipped, signs, threads=16, reads=200, detecting=0.03)
 
 
 def test_batch_size_and_company_do_not_change_a_result(toy_pack: Path, signs: list[Path]) -> None:
@@ -118,7 +118,7 @@ def test_memory_stays_flat(toy_pack: Path, signs: list[Path]) -> None:
 @needs_proc
 @pytest.mark.slow
 def test_memory_stays_flat_over_5000_reads(shipped: Reader, signs: list[Path]) -> None:
-    growth = _growth(tiny, signs, rounds=5, reads=1000, detecting=30)
+    growth = _growth(shipped, signs, rounds=5, reads=1000, detecting=30)
     assert min(growth) < 2e6
     assert sum(growth) < 40e6
 
@@ -184,4 +184,4 @@ def test_damaged_files_do_no_harm(toy_pack: Path, tmp_path: Path, signs: list[Pa
 
 @pytest.mark.slow
 def test_1000_damaged_files_and_100_untouched_ones(shipped: Reader, tmp_path: Path, signs: list[Path]) -> None:
-    _survives(tiny, tmp_path, signs, 1100)
+    _survives(shipped, tmp_path, signs, 1100)
