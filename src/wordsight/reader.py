@@ -20,11 +20,11 @@ from wordsight.imaging.rectify import reduced
 from wordsight.reading.lines import one_word, words
 from wordsight.reading.looks import StripReader
 from wordsight.reading.parts import Detector, Recognizer, ToldRecognizer
-from wordsight.reading.rows import around, rows
+from wordsight.reading.rows import in_lines
 from wordsight.reading.scenes import Scene
 from wordsight.reading.shipped import shipped_detector, shipped_line_reader
 from wordsight.reading.strips import Strip
-from wordsight.results import Line, Photo, Word, as_polygon
+from wordsight.results import Line, Photo, Word
 from wordsight.text import Constraint, Dictionary
 
 log = logging.getLogger(__name__)
@@ -318,17 +318,9 @@ class Reader:
                 strips.append(Strip(rectify(image, box.polygon), box.polygon))
             except BoxError as error:
                 log.debug("left out a box of the detector: %s", error)
-        read = [
-            (attempt.strip.polygon, found)
-            for attempt in self._strips.read(self._told(strips, image, context), turn=True)
-            if (found := self._sure(words(attempt), DETECTED_CONFIDENCE))
-        ]
-        polygons = [polygon for polygon, _ in read]  # known only now, as which way up text stands
-        texts = [" ".join(word.text for word in found) for _, found in read]
-        return [
-            Line(tuple(word for i in row for word in read[i][1]), as_polygon(around([polygons[i] for i in row])))
-            for row in rows(polygons, texts)
-        ]
+        attempts = self._strips.read(self._told(strips, image, context), turn=True)
+        read = [(attempt.strip.polygon, self._sure(words(attempt), DETECTED_CONFIDENCE)) for attempt in attempts]
+        return in_lines([(polygon, found) for polygon, found in read if found])  # which way up is known only now
 
     def _given(
         self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike], context: bool | Scene

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wordsight.reading.rows import around, rows
+from wordsight.reading.rows import around, in_lines, rows
+from wordsight.results import Photo, Word, as_polygon
 
 Cell = tuple[float, float, str]  # left (right where the text is a number), top, text
 
@@ -224,3 +225,21 @@ def test_the_outline_of_a_line_begins_at_its_top_left(degrees: float) -> None:
     outline = around(_turned(boxes, degrees))
     np.testing.assert_allclose(outline, _turned([expected], degrees)[0], atol=1e-9)
     np.testing.assert_array_equal(around([boxes[1]]), boxes[1])
+
+
+def test_a_line_of_several_boxes_has_all_their_words_in_every_format() -> None:
+    polygons, texts, _ = _boxes(RECEIPT)
+    read = [
+        (polygon, [Word(text, 0.9, as_polygon(polygon)) for text in texts.split()])
+        for polygon, texts in zip(polygons, texts, strict=True)
+    ]
+    photo = Photo("receipt.png", 500, 260, tuple(in_lines(read[::-1])))
+    assert photo.text.splitlines() == [" ".join(text for _, _, text in line) for line in RECEIPT]
+    assert photo.lines[2].polygon == ((20, 95), (480, 95), (480, 115), (20, 115))
+    assert Photo.from_json(photo.to_json()).text == photo.text
+    assert [row.split("\t")[1:4] for row in photo.to_tsv().splitlines()[3:5]] == [
+        ["2", "1", "Milk"],
+        ["2", "2", "1.29"],
+    ]
+    assert "bbox 20 95 480 115; baseline 0.000 0.0" in photo.to_hocr()
+    assert in_lines([]) == []

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from wordsight.reading.boxes import Boxes, Numbers
 from wordsight.reading.columns import blocks
 from wordsight.reading.kinds import Kind, kind
+from wordsight.results import Line, Word, as_polygon
 
 _OFFSET = 0.5  # of the smaller height: how far neighbours in a row may lie from a straight line
 _NEAR_OFFSET = 0.35  # of the smaller height: the same where no other rows show that it is one
@@ -20,6 +21,16 @@ _EDGE = 0.75  # of the height: how exactly cells of a column stand below each ot
 _NEXT = 6.0  # heights from one cell of a column to the next, at most
 _ROWS = 3  # of a table, at least
 _NUMBER_ROWS = 2  # the same where the right one is a number
+
+
+def in_lines(read: Sequence[tuple[Numbers, Sequence[Word]]]) -> list[Line]:
+    """Lines in reading order, of boxes that were read: the polygon (N, 2) of each and its words, one at least."""
+    polygons = [polygon for polygon, _ in read]
+    texts = [" ".join(word.text for word in words) for _, words in read]
+    return [
+        Line(tuple(word for i in row for word in read[i][1]), as_polygon(around([polygons[i] for i in row])))
+        for row in rows(polygons, texts)
+    ]
 
 
 def rows(polygons: Sequence[Numbers], texts: Sequence[str]) -> list[list[int]]:
