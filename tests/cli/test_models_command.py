@@ -22,7 +22,7 @@ def test_list_shows_what_is_there_and_what_is_published():
     result = CliRunner().invoke(app, ["models", "list"])
     assert result.exit_code == 0
     output = " ".join(result.output.split())
-    assert "tiny *" in output
+    assert "latin *" in output
     for name, weights in PUBLISHED.items():
         assert name in output
         assert weights.page in output

@@ -69,11 +69,11 @@ def photo(board: Board, tmp_path: Path, made: object) -> Path:
 def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[dict[str, object]]) -> None:
     result = run(photo)
     assert result.stdout == "EXIT\nCafe\n"
-    assert result.stderr == "wordsight: reading with tiny on CardExecutionProvider\n"
+    assert result.stderr == "wordsight: reading with latin on CardExecutionProvider\n"
     assert result.exit_code == 0
     assert made == [
         {
-            "model": "tiny",
+            "model": "latin",
             "device": "auto",
             "threads": None,
             "max_pixels": 100_000_000,

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "wordsight"
-DEFAULT_PACK = PACKAGE / "packs" / "tiny"
+DEFAULT_PACK = PACKAGE / "packs" / "latin"
 MAX_PACK = 25e6  # bytes; what a default download may cost
 
 

@@ -12,25 +12,25 @@ from wordsight.runtime import find_model, models, shipped_models
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
     folder = tmp_path / "packs"
-    write_pack(folder / "tiny")
+    write_pack(folder / "latin")
     (folder / "not-a-pack").mkdir()
     monkeypatch.setattr(models, "_SHIPPED", folder)
     return folder
 
 
 def test_shipped_names(shipped):
-    assert list(shipped_models()) == ["tiny"]
-    assert find_model() == find_model("tiny") == shipped / "tiny"
+    assert list(shipped_models()) == ["latin"]
+    assert find_model() == find_model("latin") == shipped / "latin"
 
 
 def test_a_folder_is_told_by_its_content(shipped, tmp_path):
-    own = shutil.copytree(shipped / "tiny", tmp_path / "own")
+    own = shutil.copytree(shipped / "latin", tmp_path / "own")
     assert find_model(own) == own
     assert find_model(str(own)) == own
 
 
 def test_what_is_no_pack(shipped, tmp_path):
-    with pytest.raises(ModelError, match="no model is called 'large': shipped are tiny"):
+    with pytest.raises(ModelError, match="no model is called 'large': shipped are latin"):
         find_model("large")
     with pytest.raises(ModelError, match=r"is no model pack \(it has no pack.json\)"):
         find_model(tmp_path)
@@ -42,8 +42,8 @@ def test_what_is_no_pack(shipped, tmp_path):
 def test_models_list(shipped):
     result = CliRunner().invoke(app, ["models", "list"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
-    line = next(line for line in result.output.splitlines() if "tiny *" in line)
-    assert line.split()[:4] == ["tiny", "*", "clip4str", "0.0"]
+    line = next(line for line in result.output.splitlines() if "latin *" in line)
+    assert line.split()[:4] == ["latin", "*", "clip4str", "0.0"]
     assert "few" in line
     assert "all 1" in line
 

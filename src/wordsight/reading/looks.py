@@ -7,7 +7,7 @@ from typing import cast
 
 from wordsight.decoding import Reading
 from wordsight.imaging import batches
-from wordsight.reading.angles import all_angles, as_it_lies, as_seen
+from wordsight.reading.angles import Angles, all_angles, as_it_lies, as_seen, stretched
 from wordsight.reading.lines import Attempt, read_by_words, read_strips
 from wordsight.reading.parts import Recognizer, ToldRecognizer
 from wordsight.reading.scenes import of_crops
@@ -33,7 +33,10 @@ class StripReader:
         self._lines = cache(lines)
         self._batch_size = batch_size
         self._whole = whole or reads_lines(recognizer)
-        self._angles = all_angles if thorough else as_seen
+        self._angles: Angles = all_angles if thorough else as_seen
+        self._lies: Angles = as_it_lies
+        if reads_lines(recognizer):
+            self._angles, self._lies = stretched(self._angles), stretched(self._lies)
 
     def read(self, strips: Sequence[Strip], *, turn: bool = False, angles: bool = False) -> list[Attempt]:
         """Each strip as it is read most surely.
@@ -43,7 +46,7 @@ class StripReader:
             turn: whether doubtful ones may stand on their heads.
             angles: whether their text may climb, fall or slant. A detector's lines lie along their text.
         """
-        seen = self._angles if angles else as_it_lies
+        seen = self._angles if angles else self._lies
         if self._whole:
             return read_strips(strips, self._read, turn=turn, angles=seen)
         return read_by_words(strips, self._read, self._find, turn=turn, angles=seen)

@@ -70,6 +70,12 @@ class Strip:
         sheared = wider.transform(wider.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
         return replace(self, pixels=np.asarray(sheared))
 
+    def stretched(self, factor: float) -> "Strip":
+        """The strip so many times as wide. The polygon stays."""
+        height, width = self.pixels.shape[:2]
+        size = (max(1, round(width * factor)), height)
+        return replace(self, pixels=np.asarray(Image.fromarray(self.pixels).resize(size, Image.Resampling.BICUBIC)))
+
     def unstacked(self) -> "Strip | None":
         """The strip with its letters, should they stand one below the other, side by side; None where none do."""
         pixels = side_by_side(self.pixels)
