@@ -53,8 +53,8 @@ def test_a_pack_may_ask_for_thorough_readers(folder, thorough):
     write_manifest(load)
     assert ("thorough" in json.loads((folder / "pack.json").read_text())) is thorough
     assert load_pack(folder).thorough is thorough
-    assert Reader(folder)._thorough is thorough
-    assert Reader(folder, thorough=not thorough)._thorough is not thorough
+    assert Reader(folder)._strips.thorough is thorough
+    assert Reader(folder, thorough=not thorough)._strips.thorough is not thorough
 
 
 def test_thorough_is_yes_or_no(folder):

@@ -24,7 +24,7 @@ Angles = Callable[[Strip], list[Strip]]
 #
 # A recognizer of lines sees a letter in as few frames as it is wide, so it also looks at what is doubtful stretched.
 # With an early one of today's size, 769 held-out training words and 200 rendered lines, addresses and receipts: as seen
-# 92.3 and 78.0 %; stretched by 1.35, too, 92.9 and 81.0 %; by 1.6, 92.5 and 83.5 %; from all angles 92.6 % of the words.
+# 92.3 and 78.0 %; stretched by 1.35, too, 92.9 and 81.0 %; by 1.6, 92.5 and 83.5 %; from all angles 92.6 % of words.
 _STRETCH = 1.4
 _SEEN = 0.1
 _TILT = 0.25

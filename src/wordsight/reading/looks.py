@@ -33,6 +33,7 @@ class StripReader:
         self._lines = cache(lines)
         self._batch_size = batch_size
         self._whole = whole or reads_lines(recognizer)
+        self.thorough = thorough
         self._angles: Angles = all_angles if thorough else as_seen
         self._lies: Angles = as_it_lies
         if reads_lines(recognizer):
