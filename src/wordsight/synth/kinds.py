@@ -86,14 +86,8 @@ class Texts:
         """A word with letters beyond ASCII."""
         word, code = self._tongues.marked(rng)
         form = rng.random()
-        # Not ß and ı, whose capitals are ASCII.
-        word = (
-            upper(word, code)
-            if form < 0.35 and not upper(word, code).isascii()
-            else _title(word, code)
-            if form < 0.6
-            else word
-        )
+        cased = upper(word, code) if form < 0.35 else _title(word, code) if form < 0.6 else word
+        word = word if cased.isascii() else cased  # the capitals of ß and ı are
         return f"{word}{rng.choice('.,:!?;')}" if rng.random() < 0.05 else word
 
     def accented_line(self, rng: random.Random) -> str:
