@@ -35,15 +35,15 @@ CROPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "signs": ("signs", ("clean",)),
     "signs on photos and walls": ("signs", ("plain",)),
     "lines of 2 to 8 words": ("lines", ("clean",)),
-    "lines, plain photographs": ("lines", ("plain",)),
+    "lines on photos and walls": ("lines", ("plain",)),
     "words of 11 to 40": ("long", ("clean",)),
     "accented words": ("accented", ("clean",)),
     "accented lines": ("accented_lines", ("clean",)),
     "numbers of 6 to 18 digits": ("numbers", ("clean",)),
-    "numbers, monospaced": ("numbers", ("mono",)),
+    "monospaced numbers": ("numbers", ("mono",)),
     "serials": ("serials", ("clean", "mono")),
-    "dates, monospaced": ("dates", ("mono",)),
-    "times, monospaced": ("times", ("mono",)),
+    "monospaced dates": ("dates", ("mono",)),
+    "monospaced times": ("times", ("mono",)),
     "IP addresses": ("ips", ("clean",)),
     "e-mail addresses": ("emails", ("clean",)),
     "URLs": ("urls", ("clean",)),
@@ -142,7 +142,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--sheets", type=Path, help="a folder for contact sheets of what was read")
     args = parser.parse_args()
-    wanted = args.kinds.split(",") if args.kinds else [*CROPS, *(f"pictures: {kind}" for kind in NOTICES)]
+    known = [*CROPS, *(f"pictures: {kind}" for kind in NOTICES)]
+    wanted = args.kinds.split(",") if args.kinds else known
+    if unknown := {*wanted} - {*known}:
+        parser.error(f"no row is called {sorted(unknown)[0]!r}: there are {', '.join(known)}")
     ours, theirs = Reader(args.model, threads=args.threads), RapidOcr(args.threads)
     engine = RapidOCR(
         params={"EngineConfig.onnxruntime.intra_op_num_threads": args.threads, "Global.log_level": "error"}

@@ -86,7 +86,8 @@ class Texts:
         """A word with letters beyond ASCII."""
         word, code = self._tongues.marked(rng)
         form = rng.random()
-        word = upper(word, code) if form < 0.35 else _title(word, code) if form < 0.6 else word
+        cased = upper(word, code) if form < 0.35 else _title(word, code) if form < 0.6 else word
+        word = word if cased.isascii() else cased  # the capitals of ß and ı are
         return f"{word}{rng.choice('.,:!?;')}" if rng.random() < 0.05 else word
 
     def accented_line(self, rng: random.Random) -> str:
@@ -145,15 +146,15 @@ class Texts:
         wanted, form = rng.randint(11, 40) if rng.random() < 0.5 else rng.randint(11, 20), rng.random()
         word, code = self._tongues.long(rng)
         if form < 0.45:
-            while len(word) < wanted - 3:
+            while len(word) < max(11, wanted - 3):
                 word += self._tongues.word(rng, code).lower()
         elif form < 0.65:
             sign = rng.choice("-_./–")
-            while len(word) < wanted - 3:
+            while len(word) < max(11, wanted - 3):
                 word += sign + self._tongues.word(rng, code).lower()
         elif form < 0.75:
             word = self._vocabulary.word(rng).capitalize()
-            while len(word) < wanted - 3:
+            while len(word) < max(11, wanted - 3):
                 word += self._vocabulary.word(rng).capitalize()
             return word[:40]
         elif form < 0.9:
@@ -164,7 +165,13 @@ class Texts:
 
     def email(self, rng: random.Random) -> str:
         """Mail addresses, thin letters often."""
-        name = rng.choice((self._host(rng), rng.choice(NAMES).lower(), rng.choice(("info", "mail", "sales", "hello"))))
+        name = rng.choice(
+            (
+                self._host(rng),
+                rng.choice(NAMES).lower().replace("'", ""),
+                rng.choice(("info", "mail", "sales", "hello")),
+            )
+        )
         if rng.random() < 0.4:
             name = f"{rng.choice(string.ascii_lowercase)}{rng.choice('._-')}{name}"
         if rng.random() < 0.2:

@@ -161,7 +161,8 @@ def set_segments(rng: random.Random, text: str) -> Segments | None:
     if box is None:
         return None
     box = (0, 0, min(length, max(box[2], math.ceil(pen - gap + slant * high))), high)
-    return Segments(*(np.asarray(one.crop(box).reduce(_FINE)) for one in (lit, dark)))
+    bright, faint = (np.asarray(one.crop(box).reduce(_FINE)) for one in (lit, dark))
+    return Segments(bright, np.minimum(faint, 255 - bright))  # what is lit covers what is not
 
 
 def _bars(wide: float, high: float, thick: float, apart: float, pointed: bool) -> dict[str, list[tuple[float, float]]]:
