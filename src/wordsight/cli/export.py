@@ -11,6 +11,9 @@ from wordsight.cli.app import app
 def export(
     checkpoint: Path = typer.Argument(help="Folder with model.safetensors and config.json."),
     out: Path = typer.Option(..., "-o", "--out", help="Folder to write the pack to."),
+    adapter: Path | None = typer.Option(
+        None, help="Folder of adapters that were trained on this checkpoint: the pack has both. LoRA is merged."
+    ),
     name: str | None = typer.Option(None, help="Name of the pack; the folder's unless given."),
     int8: bool = typer.Option(False, "--int8", help="Store weights as int8: a quarter of the size, not faster."),
     int8_arithmetic: bool = typer.Option(
@@ -46,6 +49,7 @@ def export(
     from wordsight.cli.folders import check_folder
     from wordsight.errors import ConfigError, ModelError
     from wordsight.models import checkpoint as checkpoints
+    from wordsight.models.peft import load_adapter, merge_lora
     from wordsight.weights.encoders import scene_encoder as find_scene_encoder
     from wordsight.weights.export import export_pack
 
@@ -61,6 +65,9 @@ def export(
         raise ModelError(
             f"{checkpoint} reads nothing yet, its {' and '.join(new)} being random: train a recognizer from it first"
         )
+    if adapter:
+        model = load_adapter(model, adapter)
+    merge_lora(model)
     if facts:
         try:
             about |= json.loads(facts.read_text(encoding="utf-8"))
