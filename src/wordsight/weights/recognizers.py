@@ -167,7 +167,7 @@ def read_timm(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[State, 
     mean, std = (tuple(said[key]) if len(said.get(key, ())) == 3 else None for key in ("mean", "std"))
     return prefixed("image_tower.", state), ParseqConfig(
         image=image,
-        decoder=DecoderConfig(heads=check_heads(heads, width, "decoder-heads")),
+        decoder=DecoderConfig(heads=check_heads(heads, width, "decoder-heads"), packed_init=True),
         embed_dim=width,
         charset=charset,
         mean=choices.choose("mean", "mean", mean, HALF, "as PARSeq's"),
@@ -267,6 +267,7 @@ def _decoder_choices(
         heads=check_heads(heads, sizes.width, "decoder-heads"),
         mlp_ratio=sizes.hidden / sizes.width,
         dropout=float(said.get("dropout", 0.1)),
+        packed_init=True,
     )
     written = said.get("charset_train")
     stated = _named(written) if isinstance(written, str) else None

@@ -5,7 +5,8 @@ python make.py torch-2.0.1-lightning-2.0.9-list.ckpt list
 
 As PARSeq's and CLIP4STR's code trains: AdamW under OneCycleLR, the options of a Hydra configuration as they come.
 `list`: each option an argument, some of them OmegaConf's lists; `config`: the whole configuration at once.
-PyTorch 1.13 imports on Python 3.11 after distributed/_shard/sharded_tensor/metadata.py got `@dataclass(unsafe_hash=True)`.
+PyTorch 1.13 imports on Python 3.11 after torch/distributed/_shard/sharded_tensor/metadata.py got dataclasses with
+`unsafe_hash=True`.
 """
 
 import sys
