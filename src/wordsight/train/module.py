@@ -1,5 +1,6 @@
 """Training a recognizer: objective, optimiser, validation accuracy."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from wordsight.errors import ConfigError
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.loss import Teacher
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
+from wordsight.models.clipter.encoders import absolute
 from wordsight.models.freezing import freeze
 from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.ppocr import Svtr
@@ -159,7 +161,7 @@ class Recognition(lightning.LightningModule):
         self.stage_one = start if start and self.model.clipter is None and clipter else None
         """The checkpoint folder of the recognizer before it heard of scenes."""
         if clipter:
-            insert(self.model, clipter)
+            insert(self.model, replace(clipter, encoder=absolute(clipter.encoder)))
         self.scene_cache, self.scene_memory = scene_cache, scene_memory
         self.lr, self.decoder_lr_scale, self.weight_decay = lr, decoder_lr_scale, weight_decay
         self.schedule, self.warmup, self.decay = schedule, warmup, decay
