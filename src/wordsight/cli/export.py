@@ -79,6 +79,7 @@ def export(
     scenes = find_scene_encoder(model, about, scene_encoder)
     stated = licence or ("not stated" if "converted" in about else "Apache-2.0")
     if scenes is not None:
+        about["gates"] = checkpoints.gates(model)
         about["scene encoder"] = encoder_facts(model, scene_encoder)
         if licence is None and about["scene encoder"]["licence"] == "not stated":  # its weights are in the pack, too
             stated = "not stated"

@@ -6,13 +6,14 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from wordsight.evaluate.gates import SHUT
 from wordsight.evaluate.paired import Paired
 from wordsight.experiments.context.arms import OWN, Contrast, Experiment
 from wordsight.experiments.context.changes import Changed, changed
 from wordsight.experiments.context.data import plain
 from wordsight.experiments.context.measure import Measured, Scored, bare
 from wordsight.experiments.context.recognizers import LONGEST
-from wordsight.train.gates import JUMP, SHUT
+from wordsight.train.gates import JUMP
 
 log = logging.getLogger(__name__)
 
