@@ -1,5 +1,6 @@
 """Training a recognizer: objective, optimiser, validation accuracy."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -158,6 +159,11 @@ class Recognition(lightning.LightningModule):
         if num_permutations is not None:
             set_permutations(self.model, num_permutations)
         self.orders = orders
+        about = json.loads((start / "config.json").read_text(encoding="utf-8")) if start else {}
+        self.begun = start if about.get("architecture") not in (None, "clip") else None
+        """The checkpoint folder of the recognizer that training began with."""
+        self.trained_before: dict[str, Any] = about.get("about", {}).get("data") or {} if self.begun else {}
+        """What its card says of its data."""
         self.stage_one = start if start and self.model.clipter is None and clipter else None
         """The checkpoint folder of the recognizer before it heard of scenes."""
         if clipter:

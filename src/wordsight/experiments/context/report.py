@@ -34,7 +34,7 @@ def to_dict(measured: Measured) -> dict[str, Any]:
             entry |= {
                 "parameters": runs[0].parameters,
                 "added": runs[0].added,
-                "vocabulary": [v.hash for v in lab.vocabulary(arm, range(len(lab.words(arm.source))))],
+                "vocabulary": [v.hash for v in lab.vocabulary(arm, range(len(lab.words(arm.source)))) or ()],
                 "seeds": [
                     {k: v for k, v in asdict(r).items() if k in ("seed", "gates", "loss", "seconds", "speed", "gaze")}
                     for r in runs
@@ -261,8 +261,8 @@ def _notes(measured: Measured) -> list[str]:
     starts = ", ".join(f"{name} from {Path(folder).name}" for name, folder in one.starts) or "none given"
     stage_one = f"stage one {one.steps_one} steps of {one.batch_size} words (given recognizers: {starts})"
     notes = [
-        f"Word accuracy in %, protocol 36 (labels of other scripts: case ignored). Test words: {', '.join(sets)}; no "
-        "training saw their scenes. IV, OOV: words that either stage of training had or had not, case ignored.",
+        f"Word accuracy in %, protocol 36 (labels of other scripts: case ignored). Test words: {', '.join(sets)}.",
+        *_seen(measured),
         f"Scene encoder: {encoder_line(measured)}.",
         f"Compact recognizers (at most {LONGEST} characters); {stage_one}, the same checkpoint for all arms and seeds; "
         f"stage two {one.steps} steps, peak rate {one.lr:g}, {100 * one.scene_dropout:g} % of the words without scene.",
@@ -280,6 +280,42 @@ def _notes(measured: Measured) -> list[str]:
     if experiment.falsified:
         notes.append(f"Speaks against the paper: {experiment.falsified}.")
     return [line for note in (*notes, *experiment.notes) for line in (note, "")][:-1]
+
+
+def _seen(measured: Measured) -> list[str]:
+    """Whether a training saw the test words' scenes, and whose words IV and OOV are about, set by set."""
+    lab, notes = measured.outcome.lab, []
+    arms = {(arm.recognizer, arm.source.name): arm for arm in measured.experiment.arms}
+    unseen, unknown, seen = [], [], []
+    for (recognizer, name), arm in arms.items():
+        before = lab.trained_on(arm)
+        own_test = arm.source.rendered or lab.has_test(name)
+        if before is None and not own_test:
+            unknown.append(f"{recognizer} on {name}")
+        elif before is not None and name in before and not own_test:
+            seen.append(f"{recognizer} on {name}")
+        else:
+            unseen.append(f"{recognizer} on {name}")
+    if unseen:
+        notes.append(f"No training saw the scenes of these test words: {', '.join(unseen)}.")
+    if seen:
+        notes.append(
+            f"**The given recognizer was trained on the very scenes that are read here** ({', '.join(seen)}): folds "
+            "keep them from the second stage alone. Accuracies are too high, differences are the second stage's."
+        )
+    if unknown:
+        notes.append(
+            f"Whether the given recognizer was trained on these scenes is not known ({', '.join(unknown)}): its "
+            "checkpoint does not say what it was trained on."
+        )
+    if any(lab.vocabulary(arm, [0]) is None for arm in arms.values()):
+        notes.append(
+            "IV and OOV are left out where the given recognizer does not carry the words of its own training: name "
+            "them with --start-data."
+        )
+    else:
+        notes.append("IV, OOV: words that either stage of training had or had not, case ignored.")
+    return notes
 
 
 def plot(measured: Measured, path: Path) -> bool:

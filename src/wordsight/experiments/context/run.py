@@ -209,7 +209,7 @@ def trained(arm: Arm, lab: Laboratory, seed: int, fold: int, deadline: float = f
         **asdict(result),
         parameters=sum(p.numel() for p in model.parameters()),
         added=added,
-        vocabulary=lab.vocabulary(arm, [fold])[0].hash,
+        vocabulary=[v.hash for v in lab.vocabulary(arm, [fold]) or ()],
     )
     part.replace(folder)
     return folder
