@@ -19,7 +19,7 @@ from wordsight.evaluate.strata import Vocabulary
 from wordsight.evaluate.wordset import WordSet
 from wordsight.experiments.context.arms import CLEAN, Arm
 from wordsight.experiments.context.damage import Pixels
-from wordsight.experiments.context.data import SCRIPTS, Source, Words, plain, real, rendered, training_part
+from wordsight.experiments.context.data import OWN_LETTERS, SCRIPTS, Source, Words, plain, real, rendered, training_part
 from wordsight.experiments.context.detected import Find, detected
 from wordsight.experiments.context.encoder import make_encoder
 from wordsight.experiments.context.fit import Fit, fit
@@ -145,8 +145,15 @@ class Laboratory:
             return self._charsets[arm.recognizer]
         if not arm.source.script:
             return Charset.preset("36")
+        if arm.source.script == OWN_LETTERS:
+            return self._own_letters(self.words(arm.source))
         letters = SCRIPTS[arm.source.script]
         return Charset(arm.source.script, letters + letters.upper())
+
+    def _own_letters(self, pairs: Sequence[tuple[Words, Words]]) -> Charset:
+        """What the training labels of a set are made of: characters that it has at least three times."""
+        count = Counter(c for train, _ in pairs for label in train.labels for c in label if not c.isspace())
+        return Charset("own", "".join(sorted(c for c, times in count.items() if times >= 3)))
 
     def words(self, source: Source, jitter: float = 0.0) -> list[tuple[Words, Words]]:
         """(training, test) words of a source, a pair for each fold; all that it has, before `training_part`.
@@ -172,6 +179,10 @@ class Laboratory:
             pairs = [(parts[0], parts[1])]
         else:
             pairs = real(one.data or Path(), source.name, one.folds, jitter)
+        if source.script == OWN_LETTERS:
+            given = [self.charset(Arm("", source=source, recognizer=name)) for name in self._starts]
+            charset = given[0] if given else self._own_letters(pairs)
+            return [(train, _writable(test, charset)) for train, test in pairs]
         protocol = Protocol.named("36")
         return [(train, self._counted(test, source, protocol)) for train, test in pairs]
 
@@ -345,6 +356,11 @@ class Laboratory:
             names += [str(name) for name in (*data.get("real", ()), *data.get("pseudo", ()))]
             data = data.get("before")
         return tuple(dict.fromkeys(names)) or None
+
+
+def _writable(words: Words, charset: Charset) -> Words:
+    """Those that a recognizer of this charset can write."""
+    return words[[i for i, label in enumerate(words.labels) if not rejection(label, charset, LONGEST)]]
 
 
 def _words_of(path: Path) -> list[str]:

@@ -49,6 +49,7 @@ def to_dict(measured: Measured) -> dict[str, Any]:
                 "question": experiment.question,
                 "settings": asdict(lab.settings),
                 "encoder": encoder_line(measured),
+                "machine": measured.outcome.machine,
                 "arms": arms,
                 "scores": [asdict(s) | {"accuracy": s.mean, "spread": s.spread} for s in measured.scores],
                 "contrasts": [
@@ -208,12 +209,14 @@ def _speed(measured: Measured) -> list[str]:
     for arm in measured.experiment.arms:
         timed = [run for run in measured.runs(arm.name) if run.speed]
         for count, ways in (timed[0].speed if timed else {}).items():
-            cells = [f"{ways[w]:.2f}" if w in ways else "-" for w in ("alone", "cached", "cold")]
+            spans = [ways.get(way) for way in ("alone", "cached", "cold")]
+            cells = [f"{s[1]:.2f} ({s[0]:.2f} to {s[2]:.2f})" if s else "-" for s in spans]
             rows.append(f"| {arm.name} | {timed[0].added:,} | {count} | " + " | ".join(cells) + " |")
     if not rows:
         return []
     head = "| arm | added parameters | words per image | alone | scene cached | scene cold |"
-    return ["", "## Milliseconds per word", "", head, "|---|---|---|---|---|---|", *rows]
+    how = f"Medians (quartiles), arms in turns, measured now on {measured.outcome.machine}."
+    return ["", "## Milliseconds per word", "", head, "|---|---|---|---|---|---|", *rows, "", how]
 
 
 def _gaze(measured: Measured) -> list[str]:
