@@ -160,6 +160,31 @@ def test_icdar_2015_words_have_the_names_of_the_organisers_crops(unpack: Unpack)
     ]
 
 
+@pytest.mark.parametrize("name", ["ic13", "ic15"])
+def test_annotations_for_two_tasks_give_every_scene_once(unpack: Unpack, name: str) -> None:
+    """Task 1 (localisation) and task 4 (end to end) come with the same files."""
+    root = unpack(name)
+    alone, _ = imported(name, root)
+    for path in list(root.rglob("gt_*.txt")):
+        other = root / "Task4" / path.relative_to(root)
+        other.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, other)
+    both, skipped = imported(name, root)
+    assert [(scene.id, scene.split, len(scene.words)) for scene in both] == [
+        (scene.id, scene.split, len(scene.words)) for scene in alone
+    ]
+    assert [word.id for scene in both for word in scene.words] == [word.id for scene in alone for word in scene.words]
+    assert skipped["annotations are there twice"] == len(list(root.rglob("gt_*.txt"))) // 2
+
+
+def test_the_other_form_of_total_text_is_named(unpack: Unpack) -> None:
+    root = unpack("totaltext")
+    for path in list(root.rglob("*gt_img*.txt")):
+        path.rename(path.with_suffix(".mat"))
+    with pytest.raises(DataError, match=r"MATLAB's form of Total-Text is not read: get its \.txt form"):
+        imported("totaltext", root)
+
+
 def test_scripts_are_said_or_seen(unpack: Unpack) -> None:
     (mlt,), _ = imported("mlt19", unpack("mlt19"))
     assert [word.script for word in mlt.words] == ["Arab", "Latn", "", "", "Beng"]

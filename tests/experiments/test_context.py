@@ -213,6 +213,10 @@ def test_an_experiment_runs_and_goes_on(folder, monkeypatch):
     ):
         assert part in text
     assert {"alone", "cached", "cold"} == set(second.runs["told"][0].speed["4"])
+    low, middle, high = second.runs["told"][0].speed["4"]["cold"]
+    assert 0 < low <= middle <= high
+    assert "threads of PyTorch" in second.machine in text
+    assert not any("speed" in json.loads(file.read_text()) for file in trained)  # times are not kept
     assert len(report["arms"][0]["vocabulary"][0]) == 64
     assert plot(measured, folder / "tiny.png")
     assert (folder / "tiny.png").stat().st_size > 1000

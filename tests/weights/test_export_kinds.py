@@ -10,8 +10,10 @@ from wordsight.decoding.context import Scenes
 from wordsight.errors import ConfigError, ModelError
 from wordsight.imaging import Preprocessing
 from wordsight.models import checkpoint, registry
+from wordsight.models.clip import Clip, ClipConfig
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 from wordsight.models.presets import PRESETS, preset
 from wordsight.models.reading import TorchRecognizer
 from wordsight.runtime import OnnxRecognizer, load_pack
@@ -148,6 +150,25 @@ def test_export_command_with_a_scene_encoder(tmp_path) -> None:
     pack = load_pack(tmp_path / "pack")
     assert (pack.decoding, pack.scene_tokens, pack.about["steps"]) == ("parallel", (5, 128), 3)
     assert pack.about["scene_encoder"].startswith("random:")
+    assert pack.about["scene encoder"] == {"name": "random:7", "licence": "Apache-2.0"}
+    assert pack.about["licence"] == "Apache-2.0"
+
+
+def test_a_foreign_scene_encoder_makes_no_pack_of_ours(tmp_path) -> None:
+    """Its weights are in the pack: whose they are is said, and the pack's licence is theirs, too."""
+    cfg = ClipConfig(
+        ImageTowerConfig(32, 32, (8, 8), width=128, layers=1, heads=2), TextTowerConfig(40, 8, 16, 1, 2), 16
+    )
+    checkpoint.save(Clip(cfg), tmp_path / "their-clip", converted={"from": "CLIP by OpenAI", "assumed": [], "new": []})
+    model = build("vitstr-compact", place="late", kernel=2)
+    checkpoint.save(model, tmp_path / "run")
+    arguments = ["export", str(tmp_path / "run"), "--scene-encoder", str(tmp_path / "their-clip"), "-o"]
+    for more, licence in (([], "not stated"), (["--licence", "MIT"], "MIT")):
+        result = CliRunner().invoke(app, [*arguments, str(tmp_path / licence), *more])
+        assert result.exit_code == 0, result.output
+        pack = load_pack(tmp_path / licence)
+        assert pack.about["scene encoder"] == {"name": "their-clip", "licence": "not stated"}
+        assert pack.about["licence"] == licence
 
 
 class Counted(torch.nn.Module):

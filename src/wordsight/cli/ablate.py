@@ -12,10 +12,18 @@ def ablate(
     name: str = typer.Argument(help="components, freezing, pretraining, peft, shapes or training."),
     out: Path = typer.Option(Path("runs/ablate"), "--out", "-o", help="Folder; a training found there is kept."),
     seeds: int = typer.Option(1, min=1, help="Trainings per row."),
-    steps: int = typer.Option(1800, min=1, help="Steps of every training: the cost."),
+    steps: int | None = typer.Option(
+        None, min=1, help="Steps of every training: the cost. Default: 1800, with --paper its passes over the words."
+    ),
+    paper: bool = typer.Option(
+        False, "--paper", help="The paper's recipe and models, trained on --real and scored on --benchmarks."
+    ),
+    benchmarks: Path | None = typer.Option(None, metavar="ROOT", help="With --paper: the field's test sets."),
+    devices: int = typer.Option(1, min=1, help="With --paper: GPUs that share a step."),
     budget: float | None = typer.Option(None, min=0, help="Minutes after which no training is begun."),
     model: str | None = typer.Option(
-        None, help="Preset of the rows. Default: a very small one for plain words, clip4str-tiny for others."
+        None,
+        help="Preset of the rows. Default: a very small one for plain words, clip4str-tiny for others; --paper: b16.",
     ),
     large: str | None = typer.Option(None, help="Preset of the large model. Default: a third wider, twice as deep."),
     clip: Path | None = typer.Option(None, help="Checkpoint folder with CLIP's towers, or a trained recognizer's."),
@@ -28,8 +36,10 @@ def ablate(
     words: list[Path] = typer.Option([], help="Word list to render; may be repeated."),
     backgrounds: Path | None = typer.Option(None, help="Folder of pictures to render on."),
     fonts: list[Path] = typer.Option([], help="Folder of fonts; may be repeated. Default: the system's."),
-    lr: float = typer.Option(2e-3, min=0, help="Peak learning rate of the decoders."),
-    batch_size: int = typer.Option(16, min=1, help="Words per step."),
+    lr: float = typer.Option(2e-3, min=0, help="Peak learning rate of the decoders. --paper has its own."),
+    batch_size: int | None = typer.Option(
+        None, min=1, help="Words per step, 16; with --paper what a device sees at once, at most: 128."
+    ),
     eval_words: int = typer.Option(1000, min=1, help="Words of every source that are read in the end, at most."),
     workers: int = typer.Option(1, min=0, help="Processes that render."),
 ) -> None:
@@ -41,28 +51,38 @@ def ablate(
     import sys
 
     from wordsight.cli.folders import check_folder
+    from wordsight.errors import ConfigError
     from wordsight.experiments.build import COMPACT, Scale
+    from wordsight.experiments.paper import Paper
     from wordsight.experiments.report import plot, to_markdown
     from wordsight.experiments.table import make_table
     from wordsight.experiments.training import Settings
 
     check_folder(out)
     plain = not (full or real or words or backgrounds or fonts)
-    model = model or (COMPACT if plain else "clip4str-tiny")
+    if paper and (not real or benchmarks is None or full or words or backgrounds or fonts):
+        raise ConfigError("--paper trains on --real and is scored on --benchmarks: give both, and no rendered words")
+    if not paper and (benchmarks or devices > 1):
+        raise ConfigError("--benchmarks and --devices are for the paper's scale: give --paper, too")
+    model = model or ("clip4str-b16" if paper else COMPACT if plain else "clip4str-tiny")
     scale = Scale(model, large, clip, clip_large, imagenet_1k, imagenet_21k)
-    settings = Settings(
-        steps=steps,
-        batch_size=batch_size,
-        lr=lr,
-        plain=plain,
-        real=tuple(real),
-        words=tuple(words),
-        backgrounds=backgrounds,
-        fonts=tuple(fonts),
-        real_share=real_share,
-        eval_words=eval_words,
-        workers=workers,
-    )
+    settings: Settings | Paper
+    if paper and benchmarks:
+        settings = Paper(tuple(real), benchmarks, steps, devices, batch_size or 128, workers)
+    else:
+        settings = Settings(
+            steps=steps or 1800,
+            batch_size=batch_size or 16,
+            lr=lr,
+            plain=plain,
+            real=tuple(real),
+            words=tuple(words),
+            backgrounds=backgrounds,
+            fonts=tuple(fonts),
+            real_share=real_share,
+            eval_words=eval_words,
+            workers=workers,
+        )
     table = make_table(
         name,
         scale,

@@ -28,6 +28,9 @@ def context(
     sets: list[str] = typer.Option([], "--set", help="rendered, or a NAME of --data; may be repeated."),
     recognizer: list[str] = typer.Option([], help="parseq, vitstr, crnn, trba, abinet, clip4str; may be repeated."),
     start: list[str] = typer.Option([], help="RECOGNIZER=FOLDER: a trained checkpoint instead of stage one."),
+    start_data: list[Path] = typer.Option(
+        [], help="Data sets and word lists that --start was trained on, if its checkpoint does not carry its words."
+    ),
     encoder: list[str] = typer.Option([], help="Scene encoder: a folder or a name on the hub; vlm takes several."),
     resolution: int | None = typer.Option(None, min=1, help="Side of the square that scenes are resized to."),
     scenes: int = typer.Option(1500, min=20, help="Rendered scenes to train on."),
@@ -75,6 +78,7 @@ def context(
         resolution=resolution,
         data=data,
         starts=tuple(pairs),
+        start_data=tuple(start_data),
     )
     lab = Laboratory(settings, out, lambda text: typer.echo(text, err=True), _finder() if name == "spot" else None)
     minutes = float("inf") if budget is None else 60 * budget

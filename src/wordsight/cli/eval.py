@@ -15,6 +15,7 @@ from wordsight.cli.options import Mode
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
+    from wordsight.cli.compared import Reading
     from wordsight.cli.recognizers import CropReader, SceneReader, Settings
     from wordsight.data import OpenedSource
     from wordsight.data.controls import Mode as Control
@@ -51,11 +52,20 @@ def evaluate(
     no_dictionary: bool = typer.Option(
         False, "--no-dictionary", help="Packs read doubtful letters as they look, as checkpoints always do."
     ),
+    as_is: bool | None = typer.Option(
+        None,
+        "--as-is/--no-as-is",
+        help="Each crop once, as the field's tables have it: no dictionary, nothing turned, cut or looked at again. "
+        "Default with --benchmarks.",
+    ),
+    against: str | None = typer.Option(
+        None, metavar="OTHER", help="Another model that reads the same crops: is the difference more than luck?"
+    ),
     scene: str | None = typer.Option(
         None,
         metavar="CONTROL",
         help="What a model with CLIPTER is shown as the scene: real (default), shuffle, gray, blur, mask-word, "
-        "mask-text, constant, random-encoder or none.",
+        "mask-text, constant, random-encoder or none; or compare: own, another's and none beside each other.",
     ),
     scene_seed: int = typer.Option(0, help="Decides which scenes are exchanged, and what is random about others."),
     scene_encoder: str | None = typer.Option(
@@ -73,10 +83,12 @@ def evaluate(
 
     from rich.console import Console
 
+    from wordsight.cli.compared import contrasts, costs, exhibits, gates
     from wordsight.cli.recognizers import open_crop_reader, open_scene_reader
     from wordsight.cli.shown import control_for, encoder_options, show
     from wordsight.errors import ConfigError
     from wordsight.evaluate import find_suite
+    from wordsight.evaluate.gates import remarks as gate_remarks
     from wordsight.evaluate.report import references, tables, to_csv, to_dict, to_html
 
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters is said in one line
@@ -87,29 +99,60 @@ def evaluate(
         raise ConfigError("--benchmarks reads word crops by one protocol: leave out DATA, --end-to-end, others")
     if not benchmarks and not data:
         raise ConfigError("there is nothing to read: name DATA, or a folder of test sets with --benchmarks")
+    as_is = bool(benchmarks) if as_is is None else as_is
+    if end_to_end and (as_is or against or scene == "compare"):
+        raise ConfigError("--as-is, --against and --scene compare are about given crops: leave --end-to-end out")
+    if against and scene == "compare":
+        raise ConfigError("--scene compare compares readings of one model: leave --against out")
     suite = find_suite(protocols[0] if protocols else "parseq") if benchmarks else None
-    encoders = encoder_options(scene, scene_seed, scene_encoder)
+    comparing = scene == "compare"
+    encoders = encoder_options(None if comparing else scene, scene_seed, scene_encoder)
     if rerank:
         if end_to_end or model in ("rapidocr", "tesseract"):
             raise ConfigError("--rerank is for a checkpoint that reads crops: leave --end-to-end out")
         encoders["rerank"] = rerank
     rules = _rules([suite.protocol] if suite else protocols)
     sources = _find_sets(benchmarks, suite) if benchmarks and suite else _open(data)
-    exhibits: list[Exhibit] = []
+    worst_ones: list[Exhibit] = []
+    more: dict[str, list[Exhibit]] = {}
     if end_to_end:
         reader = open_scene_reader(model, threads, mode.value, dictionary=not no_dictionary, **encoders)
         report = _scenes(reader, sources, limit, control_for(reader, scene), scene_seed)
     else:
-        crop_reader = open_crop_reader(model, threads, mode.value, dictionary=not no_dictionary, **encoders)
-        if control := control_for(crop_reader, scene):
+        options = {"dictionary": not no_dictionary, "as_is": as_is}
+        crop_reader = open_crop_reader(model, threads, mode.value, **options, **encoders)
+        crop_reader.settings["reading"] = "as is" if as_is else "as users read"
+        if control := control_for(crop_reader, "real" if comparing else scene):
             show(sources.values(), control, scene_seed)
             crop_reader.settings |= _shown(control, scene_seed)
-        report, places = _words(crop_reader, sources, rules, limit, batch_size)
+        report, reading = _words(crop_reader, sources, rules, limit, batch_size)
+        others = []
+        if against:
+            other = open_crop_reader(against, threads, mode.value, **options)
+            if told := control_for(other, None):
+                show(sources.values(), told, scene_seed)
+            others.append(replace(_words(other, sources, rules, limit, batch_size)[1], name=other.name))
+            if other.name == reading.name:
+                reading, others = replace(reading, name=model), [replace(others[0], name=against)]
+        if comparing:
+            reading = replace(reading, name="own scene")
+            controls: tuple[tuple[Control, str], ...] = (("shuffle", "another's scene"), ("none", "no scene"))
+            for instead, title in controls:
+                show(sources.values(), instead, scene_seed)
+                others.append(replace(_words(crop_reader, sources, rules, limit, batch_size)[1], name=title))
+            open_gates = gates(model)
+            said = [*gate_remarks(open_gates), *costs(crop_reader, sources)]
+            report = replace(report, gates=open_gates, remarks=[*report.remarks, *said])
+        found = [c for one in others for c in contrasts(reading, one, rules, list(sources))]
+        report = replace(report, contrasts=found)
+        if html_file:
+            for one in others:
+                more |= exhibits([c for c in found if c.other == one.name], sources, reading)
         if suite:
             report = _beside_published(report, suite, limit)
         report = replace(report, remarks=[*report.remarks, *_calibration(crop_reader)])
         if html_file:
-            exhibits = _worst(sources, report.records, places, rules[0])
+            worst_ones = _worst(sources, report.records, reading.places, rules[0])
     # Rich takes 80 columns where the output is a file; the tables need about 130, with published scores 160.
     console = Console(width=None if sys.stdout.isatty() else 160 if suite else 130)
     for table in tables(report):
@@ -122,7 +165,7 @@ def evaluate(
     if csv_file:
         csv_file.write_text(to_csv(report), encoding="utf-8")
     if html_file:
-        html_file.write_text(to_html(report, exhibits), encoding="utf-8")
+        html_file.write_text(to_html(report, worst_ones, more), encoding="utf-8")
 
 
 def _rules(names: Sequence[str]) -> list["Protocol"]:
@@ -216,17 +259,16 @@ def _words(
     rules: list["Protocol"],
     limit: int | None,
     batch_size: int,
-) -> tuple["Report", list[int]]:
-    """Reads and scores the crops of every source. Also says where in its source each record's sample is."""
+) -> tuple["Report", "Reading"]:
+    """Reads and scores the crops of every source. Also says where each record's sample comes from."""
+    from wordsight.cli.compared import Reading
     from wordsight.data import ScenesSource
     from wordsight.evaluate import averages, score
     from wordsight.evaluate.report import Report
 
-    records, places, scores = [], [], []
+    all_read, scores = Reading(reader.name, [], [], []), []
     for name, source in sources.items():
-        mine, read = _read(reader, source, name, limit, batch_size)
-        records += mine
-        places += read
+        mine = _read(reader, source, name, limit, batch_size, all_read)
         # What the annotators could not read either is no sample; say how much that is.
         illegible = source.illegible if isinstance(source, ScenesSource) and limit is None else 0
         unreadable = min(len(source), limit or len(source)) - len(mine)
@@ -236,12 +278,18 @@ def _words(
             left_out = Counter(result.left_out) + Counter(others)  # without those that are 0
             scores.append(replace(result, left_out=dict(left_out)))
     settings = {"batch": batch_size, **reader.settings, **_limited(limit)}
-    return Report(reader.name, settings, scores, averages(scores), records), places
+    return Report(reader.name, settings, scores, averages(scores), all_read.records), all_read
 
 
 def _read(
-    reader: "CropReader", source: "OpenedSource", name: str, limit: int | None, batch_size: int
-) -> tuple[list["Record"], list[int]]:
+    reader: "CropReader",
+    source: "OpenedSource",
+    name: str,
+    limit: int | None,
+    batch_size: int,
+    into: "Reading",
+) -> list["Record"]:
+    """Reads the crops of a source, adding what was read, where it is and of which photograph to `into`."""
     from wordsight.cli.recognizers import OurReader
     from wordsight.cli.shown import read_told
     from wordsight.errors import DataError
@@ -249,7 +297,7 @@ def _read(
 
     count = min(len(source), limit or len(source))
     starts = range(0, count, batch_size)
-    records, places = [], []
+    records = []
     for start in progress(starts, len(starts), name):
         samples = []
         for i in range(start, min(start + batch_size, count)):
@@ -258,7 +306,7 @@ def _read(
             except DataError as error:
                 typer.echo(f"wordsight: left out: {error}", err=True)
             else:
-                places.append(i)
+                into.places.append(i)
         if not samples:
             continue
         if isinstance(reader, OurReader) and reader.reader.takes_scenes:
@@ -267,7 +315,9 @@ def _read(
             told = [(*read, None) for read in reader.read([sample.image for sample in samples])]
         for sample, (text, confidence, scene) in zip(samples, told, strict=True):
             records.append(Record(name, sample.id, sample.text, text, confidence, scene))
-    return records, places
+            into.scenes.append("" if sample.link is None else str(sample.link.scene.image))
+    into.records.extend(records)
+    return records
 
 
 def _scenes(
@@ -306,17 +356,8 @@ def _scenes(
 def _worst(
     sources: dict[str, "OpenedSource"], records: Sequence["Record"], places: Sequence[int], protocol: "Protocol"
 ) -> list["Exhibit"]:
-    import io
+    from wordsight.cli.pictures import exhibit
+    from wordsight.evaluate.report import worst
 
-    from PIL import Image
-
-    from wordsight.evaluate.report import Exhibit, worst
-
-    exhibits = []
-    for k in worst(records, protocol, WORST):
-        picture = Image.fromarray(sources[records[k].dataset][places[k]].image)
-        picture.thumbnail((512, 128))
-        png = io.BytesIO()
-        picture.save(png, "PNG")
-        exhibits.append(Exhibit(records[k], png.getvalue()))
-    return exhibits
+    rows = worst(records, protocol, WORST)
+    return [exhibit(sources[records[k].dataset][places[k]].image, records[k]) for k in rows]

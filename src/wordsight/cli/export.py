@@ -11,6 +11,9 @@ from wordsight.cli.app import app
 def export(
     checkpoint: Path = typer.Argument(help="Folder with model.safetensors and config.json."),
     out: Path = typer.Option(..., "-o", "--out", help="Folder to write the pack to."),
+    adapter: Path | None = typer.Option(
+        None, help="Folder of adapters that were trained on this checkpoint: the pack has both. LoRA is merged."
+    ),
     name: str | None = typer.Option(None, help="Name of the pack; the folder's unless given."),
     int8: bool = typer.Option(False, "--int8", help="Store weights as int8: a quarter of the size, not faster."),
     int8_arithmetic: bool = typer.Option(
@@ -29,7 +32,9 @@ def export(
         help="Crops and given boxes in doubt are to be read from all angles, unless a reader is told otherwise.",
     ),
     licence: str | None = typer.Option(
-        None, help="Licence of the weights; Apache-2.0 unless given, or not stated if they were converted."
+        None,
+        help="Licence of the weights; Apache-2.0 unless given, or not stated if they or the scene encoder's came "
+        "from others.",
     ),
     facts: Path | None = typer.Option(
         None, "--about", help="JSON object of what else the pack should say of itself: data, cost, scores."
@@ -46,6 +51,8 @@ def export(
     from wordsight.cli.folders import check_folder
     from wordsight.errors import ConfigError, ModelError
     from wordsight.models import checkpoint as checkpoints
+    from wordsight.models.peft import load_adapter, merge_lora
+    from wordsight.weights.encoders import encoder_facts
     from wordsight.weights.encoders import scene_encoder as find_scene_encoder
     from wordsight.weights.export import export_pack
 
@@ -61,12 +68,21 @@ def export(
         raise ModelError(
             f"{checkpoint} reads nothing yet, its {' and '.join(new)} being random: train a recognizer from it first"
         )
+    if adapter:
+        model = load_adapter(model, adapter)
+    merge_lora(model)
     if facts:
         try:
             about |= json.loads(facts.read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(f"{facts} is not a JSON object ({error}): give one with --about") from None
     scenes = find_scene_encoder(model, about, scene_encoder)
+    stated = licence or ("not stated" if "converted" in about else "Apache-2.0")
+    if scenes is not None:
+        about["gates"] = checkpoints.gates(model)
+        about["scene encoder"] = encoder_facts(model, scene_encoder)
+        if licence is None and about["scene encoder"]["licence"] == "not stated":  # its weights are in the pack, too
+            stated = "not stated"
     pack = export_pack(
         model,
         out,
@@ -75,7 +91,7 @@ def export(
         int8=int8_arithmetic,
         cross=not visual_only and about.get("cross", True),
         temperature=temperature,
-        about={"licence": licence or ("not stated" if "converted" in about else "Apache-2.0")} | about,
+        about={"licence": stated} | about,
         scenes=scenes,
         thorough=thorough,
     )

@@ -8,6 +8,25 @@ from wordsight.errors import ConfigError
 if TYPE_CHECKING:
     from PIL import Image
 
+    from wordsight.cli.recognizers import Crop
+    from wordsight.evaluate import Record
+    from wordsight.evaluate.report import Exhibit
+
+
+def exhibit(crop: "Crop", record: "Record", other: "Record | None" = None) -> "Exhibit":
+    """A crop, small enough for a page of many, with what was read on it."""
+    import io
+
+    from PIL import Image
+
+    from wordsight.evaluate.report import Exhibit
+
+    picture = Image.fromarray(crop)
+    picture.thumbnail((512, 128))
+    png = io.BytesIO()
+    picture.save(png, "PNG")
+    return Exhibit(record, png.getvalue(), other)
+
 
 def check_place(path: Path) -> None:
     """Before work of seconds, not after: whether a picture can be written there.

@@ -119,6 +119,8 @@ class OurReader:
         encoder: Where the scene encoder of a checkpoint is, if not where its configuration says.
         untrained: Scenes are encoded by an encoder of the same build with random weights, by this seed.
         rerank: Checkpoint folder of a CLIP that chooses among sampled readings of a checkpoint.
+        as_is: Each crop goes through the recognizer once, as the field's tables have it: greedy decoding and the
+            paper's refinement, no dictionary, nothing turned, cut or looked at again.
 
     Raises:
         ModelError: it is not there.
@@ -135,13 +137,20 @@ class OurReader:
         encoder: str | None = None,
         untrained: int | None = None,
         rerank: "Path | None" = None,
+        as_is: bool = False,
     ) -> None:
         from pathlib import Path
 
         from wordsight.errors import ConfigError
         from wordsight.reader import Reader
-        from wordsight.runtime import find_model, load_pack
+        from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
+        if as_is and mode == "parallel":
+            raise ConfigError("--as-is is greedy decoding: leave --mode parallel out, or say --no-as-is")
+        if as_is and mode != "visual":
+            mode = "full"
+        self._recognizer: Any = None
+        """What reads crops as they are; None: the reader does."""
         threads = threads or processors()
         self.calibration: Mapping[str, Any] = {}
         """What the pack says of `wordsight calibrate`; empty where it was never run."""
@@ -149,6 +158,7 @@ class OurReader:
             from wordsight.weights.encoders import open_checkpoint
 
             recognizer = open_checkpoint(Path(model), mode, threads, encoder, untrained, rerank)
+            self._recognizer = recognizer if as_is else None
             self.name = Path(model).resolve().name
             self.reader = Reader.of(recognizer, batch_size=_TOGETHER)
         elif rerank is not None:
@@ -159,20 +169,34 @@ class OurReader:
             folder = find_model(model)
             pack = load_pack(folder)
             self.name, self.calibration = pack.name, pack.about.get("calibration") or {}
-            words = "english" if dictionary else None
+            if as_is:
+                self._recognizer = OnnxRecognizer(pack, "auto", threads, mode=mode)
+            words = "english" if dictionary and not as_is else None
             self.reader = Reader(folder, threads=threads, batch_size=_TOGETHER, mode=mode, dictionary=words)
         self.settings: Settings = {"threads": threads, "provider": self.reader.provider, "mode": mode}
         self._known: OrderedDict[str, Scene] = OrderedDict()
 
     def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
         """Text and confidence of each crop, all in one batch."""
-        return [(word.text, word.confidence) for word in self.reader.read_crops(crops)]
+        return self.read_scenes(crops, [None] * len(crops))
+
+    def read_scenes(self, crops: Sequence["Crop"], scenes: Sequence["Scene | None"]) -> list[tuple[str, float]]:
+        """The same, each crop told of a scene that is encoded already, or of none."""
+        from wordsight.imaging import prepare
+        from wordsight.reading.scenes import of_crops
+
+        if self._recognizer is None:
+            told = scenes if any(scene is not None for scene in scenes) else None
+            return [(word.text, word.confidence) for word in self.reader.read_crops(crops, told)]
+        images, known = prepare(crops, self._recognizer.preprocessing), of_crops(scenes)
+        readings = self._recognizer.read(images) if known is None else self._recognizer.read(images, known)
+        return [(reading.text, reading.confidence) for reading in readings]
 
     def read_told(self, crops: Sequence["Crop"], shown: Sequence[Shown | None]) -> list[tuple[str, float, bool | None]]:
         """The same, each crop told of its scene, and whether there was one: a scene that cannot be read is none."""
         scenes = [None if one is None else self._scene(*one) for one in shown]
-        words = self.reader.read_crops(crops, scenes)
-        return [(word.text, word.confidence, scene is not None) for word, scene in zip(words, scenes, strict=True)]
+        read = self.read_scenes(crops, scenes)
+        return [(*one, scene is not None) for one, scene in zip(read, scenes, strict=True)]
 
     def _scene(self, view: View, box: tuple[float, float, float, float]) -> "Scene | None":
         """Encoded once, as long as it is among the last ones."""

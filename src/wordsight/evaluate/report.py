@@ -12,6 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from wordsight.evaluate.benchmarks import Comparison
+from wordsight.evaluate.contrast import Contrast
 from wordsight.evaluate.metrics import Average, Record, Score, is_right, similarity
 from wordsight.evaluate.protocol import PROTOCOLS, Protocol
 from wordsight.evaluate.spotting import Found, SpottingScore
@@ -33,6 +34,8 @@ class Report:
         findings: raw words behind `spotting`: data set -> name of each image and what was found in it.
         comparisons: the scores of others on the same sets.
         remarks: what a reader of these numbers should know, a sentence each.
+        contrasts: this reading less another one of the same words.
+        gates: of a model that is told of scenes, by place.
     """
 
     model: str
@@ -44,14 +47,17 @@ class Report:
     findings: Mapping[str, Sequence[tuple[str, Sequence[Found]]]] = field(default_factory=dict)
     comparisons: Sequence[Comparison] = ()
     remarks: Sequence[str] = ()
+    contrasts: Sequence[Contrast] = ()
+    gates: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A sample to be shown: its record and its picture, encoded (PNG, JPEG)."""
+    """A sample to be shown: its record, its picture, encoded (PNG, JPEG), and another reading of it."""
 
     record: Record
     picture: bytes
+    other: Record | None = None
 
 
 def percent(share: float) -> str:
@@ -123,13 +129,48 @@ def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     ]
 
 
+_CONTRAST_COLUMNS = (
+    "data",
+    "protocol",
+    "n",
+    "scenes",
+    "accuracy %",
+    "of it",
+    "difference",
+    "95 %",
+    "p",
+    "mended",
+    "spoilt",
+)
+
+
+def contrast_rows(contrasts: Sequence[Contrast]) -> list[tuple[str, ...]]:
+    """The cells of comparisons between two readings, in points; p is McNemar's."""
+    return [
+        (
+            c.dataset,
+            c.protocol,
+            str(c.result.n),
+            str(c.result.clusters),
+            percent(c.accuracy),
+            percent(c.other_accuracy),
+            f"{100 * c.result.difference:+.2f}" + ("" if c.shown else ", not shown"),
+            f"{100 * c.result.low:+.2f} to {100 * c.result.high:+.2f}",
+            f"{c.result.mcnemar:.2g}",
+            str(c.result.won),
+            str(c.result.lost),
+        )
+        for c in contrasts
+    ]
+
+
 def tables(report: Report) -> list[Table]:
     """The report as tables for the screen."""
     out = []
     for title, columns, rows in _sections(report):
         table = Table(title=title, title_justify="left")
         for column in columns:
-            words = column in ("data", "what", "left out", "by")
+            words = column in ("data", "what", "left out", "by", "difference", "95 %")
             table.add_column(column, justify="left" if words else "right", overflow="fold")
         for row in rows:
             table.add_row(*row)
@@ -144,6 +185,10 @@ def _sections(report: Report) -> Iterable[tuple[str, tuple[str, ...], list[tuple
         yield f"{report.model}: words{settings}", (*_WORD_COLUMNS, *told), word_rows(report)
     if report.spotting:
         yield f"{report.model}: scenes, IoU > 0.5, (+don't care){settings}", _SPOTTING_COLUMNS, spotting_rows(report)
+    for one, other in dict.fromkeys((c.one, c.other) for c in report.contrasts):
+        mine = [c for c in report.contrasts if (c.one, c.other) == (one, other)]
+        columns = tuple(one if c == "accuracy %" else other if c == "of it" else c for c in _CONTRAST_COLUMNS)
+        yield f"{report.model}: {one} less {other}, accuracy %, intervals over scenes", columns, contrast_rows(mine)
     for comparison in report.comparisons:
         sets = [f"{name} {count}" for name, count in comparison.counts.items()]
         columns = ("by", *sets, f"all {sum(comparison.counts.values())}", f"mean of {len(sets)}")
@@ -181,7 +226,18 @@ def to_dict(report: Report) -> dict[str, Any]:
         "findings": {name: [_finding(*each) for each in images] for name, images in report.findings.items()},
         "comparisons": [asdict(comparison) for comparison in report.comparisons],
         "remarks": list(report.remarks),
+        "contrasts": [_contrast(c) for c in report.contrasts],
+        "gates": dict(report.gates),
     }
+
+
+def _contrast(c: Contrast) -> dict[str, Any]:
+    words = {
+        what: [{"data": a.dataset, "id": a.id, "label": a.label, "text": a.text, "other": b.text} for a, b in pairs]
+        for what, pairs in (("mended", c.mended), ("spoilt", c.spoilt))
+    }
+    facts = asdict(c.result) | {"accuracy": c.accuracy, "other_accuracy": c.other_accuracy, "shown": c.shown}
+    return {"data": c.dataset, "protocol": c.protocol, "one": c.one, "other": c.other} | _finite(facts) | words
 
 
 def _finding(image: str, found: Sequence[Found]) -> dict[str, Any]:
@@ -229,8 +285,13 @@ b { color: #087f3a } i { color: #c02f1d; font-style: normal } small { opacity: .
 """
 
 
-def to_html(report: Report, exhibits: Sequence[Exhibit] = ()) -> str:
-    """The report as one page that loads nothing from elsewhere: tables, and the exhibits with their pictures inside."""
+def to_html(
+    report: Report, exhibits: Sequence[Exhibit] = (), more: Mapping[str, Sequence[Exhibit]] | None = None
+) -> str:
+    """The report as one page that loads nothing from elsewhere: tables, and the exhibits with their pictures inside.
+
+    `more` are further exhibits by title.
+    """
     escape = html.escape
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>",
@@ -249,9 +310,10 @@ def to_html(report: Report, exhibits: Sequence[Exhibit] = ()) -> str:
     parts += [f"<p>{escape(line)}." for line in references(report)]
     names = dict.fromkeys(s.protocol for s in report.scores)
     parts += [f"<p>Protocol {escape(name)}: {escape(PROTOCOLS[name].summary)}." for name in names if name in PROTOCOLS]
-    if exhibits:
-        parts.append(f"<h2>The {len(exhibits)} worst readings</h2><div class=worst>")
-        parts += [_figure(exhibit) for exhibit in exhibits]
+    worst_ones = {f"The {len(exhibits)} worst readings": exhibits} if exhibits else {}
+    for title, shown in (dict(more or {}) | worst_ones).items():
+        parts.append(f"<h2>{escape(title)}</h2><div class=worst>")
+        parts += [_figure(exhibit) for exhibit in shown]
         parts.append("</div>")
     return "\n".join(parts) + "\n"
 
@@ -260,8 +322,9 @@ def _figure(exhibit: Exhibit) -> str:
     record = exhibit.record
     kind = "png" if exhibit.picture.startswith(b"\x89PNG") else "jpeg"
     picture = f"data:image/{kind};base64,{base64.b64encode(exhibit.picture).decode()}"
+    instead = "" if exhibit.other is None else f"<br>instead of {html.escape(exhibit.other.text) or '(nothing)'}"
     label, text, where = (html.escape(s) for s in (record.label, record.text, f"{record.dataset} {record.id}"))
     return (
-        f"<figure><img alt='' src='{picture}'><figcaption><b>{label}</b><br><i>{text or '(nothing)'}</i>"
+        f"<figure><img alt='' src='{picture}'><figcaption><b>{label}</b><br><i>{text or '(nothing)'}</i>{instead}"
         f"<br><small>{record.confidence:.3f} {where}</small></figcaption></figure>"
     )

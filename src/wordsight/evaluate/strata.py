@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from wordsight.evaluate.wordset import WordSet
+
 Mask = npt.NDArray[np.bool_]
 
 LENGTHS = ((1, 3), (4, 6), (7, 10), (11, None))
@@ -24,10 +26,12 @@ class Vocabulary:
     Attributes:
         counts: label to how often it was trained on, labels as they were trained on.
         folded: whether case is ignored.
+        also: more words, of an earlier stage of which only hashes are known; with case ignored alone.
     """
 
     counts: Mapping[str, int]
     folded: bool = False
+    also: WordSet | None = None
     _known: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -48,12 +52,13 @@ class Vocabulary:
         return len(self._known)
 
     def __contains__(self, label: str) -> bool:
-        return self._key(label) in self._known
+        return self._key(label) in self._known or (self.also is not None and label in self.also)
 
     @property
     def hash(self) -> str:
         """SHA-256 of the different words in order, hexadecimal: says which vocabulary a split was made with."""
-        return hashlib.sha256("\n".join(sorted(self._known)).encode()).hexdigest()
+        known = "\n".join(sorted(self._known)).encode()
+        return hashlib.sha256(known + (b"" if self.also is None else self.also.hashes.tobytes())).hexdigest()
 
     def frequency(self, label: str) -> int:
         """How often training had this word."""

@@ -58,14 +58,21 @@ class Scale:
     imagenet_21k: Path | None = None
 
     def missing(self, row: Row) -> str | None:
-        """What the user has to give before a row can be run, None if nothing."""
+        """What the user has to give before a row can be run, or why it cannot; None if it can."""
         if row.large and row.weights != "random" and self.clip and not self.clip_large:
             return "needs large CLIP weights: --clip-large DIR"
+        if row.freeze_text == "token" and self.clip and (sizes := self._token_sizes()):
+            return f"not to be had: token embeddings of width {sizes[0]} do not fit the common width {sizes[1]}"
         option = {"clip": "clip", "imagenet-1k": "imagenet-1k", "imagenet-21k": "imagenet-21k"}.get(row.weights)
         if option is None or getattr(self, option.replace("-", "_")):
             return None
         kind = "CLIP" if option == "clip" else "ImageNet-1K" if option == "imagenet-1k" else "ImageNet-21K"
         return f"needs {kind} weights: --{option} DIR"
+
+    def _token_sizes(self) -> tuple[int, int] | None:
+        """Widths of the given text tower and of what it shares with the image, where these are not the same."""
+        cfg = self.config()
+        return None if cfg.text.width == cfg.embed_dim else (cfg.text.width, cfg.embed_dim)
 
     def folder(self, row: Row) -> Path | None:
         """Where the towers of a row come from; None for random ones."""
@@ -102,8 +109,6 @@ def build(row: Row, scale: Scale) -> Clip4Str:
     if row.permutations:
         cfg = replace(cfg, num_permutations=row.permutations)
     if row.freeze_text == "token":
-        if cfg.text.width != cfg.embed_dim:
-            raise ConfigError(f"{row.name}: token embeddings of width {cfg.text.width} do not fit {cfg.embed_dim}")
         cfg = replace(cfg, text=replace(cfg.text, embedding_only=True))
     model = Clip4Str(cfg)
     if given is not None:

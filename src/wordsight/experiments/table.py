@@ -2,15 +2,20 @@
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wordsight.errors import ConfigError, ModelError
+from wordsight.experiments import paper
 from wordsight.experiments.build import Scale, frozen_layers
+from wordsight.experiments.paper import Paper
 from wordsight.experiments.rows import TABLES, Row
 from wordsight.experiments.statistics import Comparison, compare, mean_and_spread
 from wordsight.experiments.training import PROTOCOL, Run, Settings, as_array, evaluation, run
@@ -46,24 +51,32 @@ class Table:
 
     name: str
     scale: Scale
-    settings: Settings
+    settings: Settings | Paper
     words: int
     results: tuple[Result, ...]
+    sets: Mapping[str, int] = field(default_factory=dict)
+    """At the paper's scale: how many of the words are of each set, one set after the other."""
+
+    @property
+    def protocol(self) -> str:
+        """How words count."""
+        return paper.PROTOCOL if isinstance(self.settings, Paper) else PROTOCOL
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON: rows with the scores of every seed, what was compared, sizes and seconds."""
         return {
             "table": self.name,
-            "protocol": PROTOCOL,
+            "protocol": self.protocol,
             "n": self.words,
+            **({"sets": dict(self.sets)} if self.sets else {}),
             "scale": _plain(asdict(self.scale)),
             "settings": _plain(asdict(self.settings)),
             "seconds": round(sum(r.seconds for result in self.results for r in result.runs), 1),
-            "rows": [_row(result) for result in self.results],
+            "rows": [_row(result, self.sets) for result in self.results],
         }
 
 
-def _row(result: Result) -> dict[str, Any]:
+def _row(result: Result, sets: Mapping[str, int]) -> dict[str, Any]:
     out: dict[str, Any] = {"name": result.row.name, "status": result.status, "config": _plain(asdict(result.row))}
     if not result.done:
         return out
@@ -74,9 +87,17 @@ def _row(result: Result) -> dict[str, Any]:
         for r, x in zip(result.runs, right, strict=True)
     ]
     out |= {"accuracy": mean, "spread": spread, "seeds": seeds}
+    if sets:
+        out["sets"] = by_set(result, sets)
     if result.comparison:
         out |= {"against": result.against, **asdict(result.comparison), "shown": result.comparison.shown}
     return out
+
+
+def by_set(result: Result, sets: Mapping[str, int]) -> dict[str, float]:
+    """Accuracy of a row on each set, as a share, over all its seeds."""
+    parts = np.split(as_array(result.runs), np.cumsum(list(sets.values()))[:-1], axis=1)
+    return {name: float(part.mean()) for name, part in zip(sets, parts, strict=True)}
 
 
 def _plain(value: Any) -> Any:
@@ -90,7 +111,7 @@ def _plain(value: Any) -> Any:
 def make_table(
     name: str,
     scale: Scale,
-    settings: Settings,
+    settings: Settings | Paper,
     seeds: int,
     out: Path,
     *,
@@ -103,29 +124,42 @@ def make_table(
     Args:
         name: of the table.
         scale: model and weights.
-        settings: of the trainings.
+        settings: of the trainings, at a small scale or the paper's.
         seeds: trainings per row.
         out: folder; `out/runs` keeps a file for each training, and the model of one that teaches. What is there is not
-            run again.
-        budget: seconds after which no training is begun.
+            run again. At the paper's scale `out/recipes` has the recipe of each, written before any is begun.
+        budget: seconds after which no training is begun; at the paper's scale the one that runs stops, too, and goes on
+            with the next call.
         say: told what is being run.
         bar: whether trainings show their progress.
 
     Raises:
-        ConfigError: there is no such table.
+        ConfigError: there is no such table, or only one of ours where the paper's scale is asked for.
         ModelError: a folder to start from holds no checkpoint; nothing is trained then.
     """
     if name not in TABLES:
         raise ConfigError(f"there is no table {name!r}: choose one of {', '.join(TABLES)}")
     rows = TABLES[name]
     cfg = scale.config()
-    samples = evaluation(cfg, settings)
+    if isinstance(settings, Paper):
+        if name not in paper.TABLES:
+            raise ConfigError(f"the paper has no table {name!r}: its own are {', '.join(paper.TABLES)}")
+        words = paper.words(settings, cfg)
+    else:
+        samples = evaluation(cfg, settings)
+        words = paper.Words(0, samples, {})
     ready = [row for row in rows if scale.missing(row) is None]
     weights = {folder: _weights(folder) for folder in {scale.folder(row) for row in ready} if folder}
     keys = {row.name: _key(row, scale, cfg, settings, weights) for row in ready}
     files = {(row, seed): out / "runs" / f"{key}-{seed}.json" for row, key in keys.items() for seed in range(seeds)}
     teachers = {row.training.teacher for row in ready if row.training}
     models = {name: out / "runs" / f"{key}-model" for name, key in keys.items() if name in teachers}
+    recipes = {}
+    if isinstance(settings, Paper):
+        for row, seed in ((row, seed) for seed in range(seeds) for row in ready):
+            content = paper.recipe(row, scale, settings, seed, words.training, files[row.name, seed].with_suffix(""))
+            slug = "-".join(re.findall(r"\w+", row.name.lower()))
+            recipes[row.name, seed] = paper.write(content, out / "recipes" / f"{name}-{slug}-{seed}.yaml")
     deadline = time.monotonic() + budget
     for seed in range(seeds):
         for row in ready:
@@ -138,9 +172,17 @@ def make_table(
                 say(f"{row.name}, seed {seed}: the budget is used up; run the command again to go on")
                 continue
             say(f"{row.name}, seed {seed}")
-            _write(file, run(row, scale, settings, seed, samples, bar, teacher, keep))
+            if isinstance(settings, Paper):
+                minutes = (deadline - time.monotonic()) / 60
+                one = paper.run(recipes[row.name, seed], row.cross, seed, words.test, minutes)
+            else:
+                one = run(row, scale, settings, seed, samples, bar, teacher, keep)
+            if one is None:
+                say(f"{row.name}, seed {seed}: the time is up; run the command again to go on")
+            else:
+                _write(file, one)
     runs = {row.name: _read(files[row.name, seed] for seed in range(seeds)) for row in ready}
-    return Table(name, scale, settings, len(samples), tuple(_results(rows, runs, scale)))
+    return Table(name, scale, settings, len(words.test), tuple(_results(rows, runs, scale)), words.sets)
 
 
 def _results(rows: Sequence[Row], runs: dict[str, tuple[Run, ...]], scale: Scale) -> Iterator[Result]:
@@ -173,7 +215,7 @@ def _weights(folder: Path) -> str:
         ) from None
 
 
-def _key(row: Row, scale: Scale, cfg: Clip4StrConfig, settings: Settings, weights: Mapping[Path, str]) -> str:
+def _key(row: Row, scale: Scale, cfg: Clip4StrConfig, settings: Settings | Paper, weights: Mapping[Path, str]) -> str:
     """A name that changes with all that a training of a row depends on, and with nothing else.
 
     Rows that come to the same (freezing 3 and 4 of 12 layers where there are 3) share their trainings. `weights` are
@@ -187,7 +229,11 @@ def _key(row: Row, scale: Scale, cfg: Clip4StrConfig, settings: Settings, weight
     large = scale.large if row.large else None
     later = ("shape", "training")  # fields that older files know nothing of
     kept = {name: value for name, value in asdict(row).items() if value or name not in later}
-    facts = [kept | same, cfg.to_dict(), large, start, asdict(settings) | {"workers": 0}]
+    model = cfg.to_dict()
+    if not model["decoder"]["packed_init"]:  # likewise
+        del model["decoder"]["packed_init"]
+    trained = settings.facts() if isinstance(settings, Paper) else asdict(settings) | {"workers": 0}
+    facts = [kept | same, model, large, start, trained]
     return sha256(json.dumps(_plain(facts), sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -13,7 +13,7 @@ import lightning
 import numpy as np
 import torch
 
-from wordsight.data import Sample, filter_labels, holdout, open_source
+from wordsight.data import Sample, Source, filter_labels, holdout, open_source
 from wordsight.data.turned import Turned
 from wordsight.evaluate import Protocol
 from wordsight.experiments.build import Scale, build
@@ -31,6 +31,7 @@ from wordsight.train.averages import Averages
 from wordsight.train.batches import Lengths
 from wordsight.train.callbacks import StopOnNaN
 from wordsight.train.distill import TeacherConfig
+from wordsight.train.start import refinements
 
 RATE_RATIO = 19.0
 """Decoders' learning rate over the towers' (spec 3.1)."""
@@ -234,21 +235,22 @@ def evaluation(cfg: Clip4StrConfig, settings: Settings) -> list[Sample]:
     return [sample for sample in samples if not protocol.reject(sample.text)]
 
 
-def read(model: Clip4Str, cross: bool, samples: Sequence[Sample], batch_size: int = 64) -> list[bool]:
-    """Which samples a model in eval mode reads right under protocol 36.
+def read(
+    model: Any, cross: bool, samples: Sequence[Sample] | Source, protocol: str = PROTOCOL, batch_size: int = 64
+) -> list[bool]:
+    """Which samples a model in eval mode, a CLIP4STR or a PARSeq, reads right under a protocol, each crop once.
 
     One that was trained from left to right alone is not refined: it has never seen what stands after a character.
     """
-    cfg, protocol = model.cfg, Protocol.named(PROTOCOL)
-    refinements = int(cfg.num_permutations > 1)
-    recognizer = TorchRecognizer(model, "full" if cross else "visual", cross=cross, refine_iters=refinements)
+    cfg, rules = model.cfg, Protocol.named(protocol)
+    recognizer = TorchRecognizer(model, "full" if cross else "visual", cross=cross, refine_iters=refinements(model))
     right: list[bool] = []
     for start in range(0, len(samples), batch_size):
-        part = samples[start : start + batch_size]
+        part = [samples[i] for i in range(start, min(start + batch_size, len(samples)))]
         images = prepare([sample.image for sample in part], cfg.preprocessing)
         readings = recognizer.read(images)
         right += [
-            protocol.label(sample.text) == protocol.reading(reading.text)
+            rules.label(sample.text) == rules.reading(reading.text)
             for sample, reading in zip(part, readings, strict=True)
         ]
     return right

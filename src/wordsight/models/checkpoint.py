@@ -39,8 +39,14 @@ def save(model: Any, folder: str | Path, dtype: torch.dtype = torch.float32, **a
         config["peft"] = asdict(model.peft)
     if getattr(model, "clipter", None) is not None:
         config["clipter"] = model.clipter.to_dict()
+        config["gates"] = gates(model)
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     return folder
+
+
+def gates(model: Any) -> dict[str, float]:
+    """How far a model with CLIPTER listens to scenes, by place."""
+    return {place: round(float(fusion.gate.value.detach()), 6) for place, fusion in model.fusions.items()}
 
 
 def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:

@@ -83,12 +83,17 @@ class HubTextConfig:
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """A PARSeq decoder. Its width is that of the memory it reads."""
+    """A PARSeq decoder. Its width is that of the memory it reads.
+
+    `packed_init` is how the q, k and v of its attention start: as one packed matrix, which is what the released codes
+    of PARSeq and CLIP4STR leave to `torch.nn.MultiheadAttention`; else like all other matrices.
+    """
 
     depth: int = 1
     heads: int = 8
     mlp_ratio: float = 4.0
     dropout: float = 0.1
+    packed_init: bool = False
 
 
 def from_plain(cls: type[T], parts: Mapping[str, type], values: Mapping[str, Any]) -> T:

@@ -105,6 +105,18 @@ def run_blocks(blocks: Iterable[nn.Module], x: Tensor, checkpointing: bool = Fal
     return x
 
 
+def init_packed(module: nn.Module) -> None:
+    """Xavier's uniform numbers for the q, k and v of an `Attention` as if they were one matrix of three times the rows.
+
+    A third narrower than for each alone: at width 512 their standard deviation is 0.031.
+    """
+    if isinstance(module, Attention):
+        width = module.q.in_features
+        bound = (6 / (width + 3 * width)) ** 0.5
+        for linear in (module.q, module.k, module.v):
+            nn.init.uniform_(linear.weight, -bound, bound)
+
+
 def init_transformer(module: nn.Module) -> None:
     """Truncated normal (std 0.02) for linear and embedding weights, zero biases: PARSeq's initialisation."""
     if isinstance(module, nn.Linear | nn.Embedding):

@@ -34,7 +34,7 @@ def _parseq(width: int) -> ParseqConfig:
         norm_pre=False,
         norm_eps=1e-6,
     )
-    return ParseqConfig(tower, DecoderConfig(heads=width // 32), width, Charset.preset("94"))
+    return ParseqConfig(tower, DecoderConfig(heads=width // 32, packed_init=True), width, Charset.preset("94"))
 
 
 def _parseq_compact() -> ParseqConfig:

@@ -117,6 +117,11 @@ class Vocabulary:
         }
         self._bounds = tuple(accumulate(getattr(knobs, name) for name in TEXTS))
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What its lists have; numbers, names and the like are made up and are in none."""
+        return (*self._signs.words, *(word for one in self._lists for word in one.words))
+
     def _entry(self, rng: random.Random) -> str:
         word = self._listed(rng)
         return min(word, self._listed(rng), key=len) if rng.random() < self._knobs.short else word

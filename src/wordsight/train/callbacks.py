@@ -13,6 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from wordsight.errors import ConfigError
+from wordsight.evaluate.wordset import WordSet
 from wordsight.models import checkpoint
 from wordsight.train.averages import Averages
 from wordsight.train.batches import Batch
@@ -30,6 +31,7 @@ class KeepModel(Callback):
 
     def __init__(self, averages: Averages | None = None) -> None:
         self.averages = averages
+        self._words: WordSet | None = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write it, unless Lightning is only trying out the validation loop."""
@@ -59,13 +61,23 @@ class KeepModel(Callback):
                 steps=trainer.global_step,
                 ema=module.ema,
                 cross=module.cross,
-                data=data.describe(),
+                data=data.describe() | ({"before": module.trained_before} if module.trained_before else {}),
                 **scene_facts(module, trainer.callback_metrics),
                 validation_accuracy=None if accuracy is None else round(float(accuracy), 2),
             )
+            self._write_words(module, data, new)
             for file in new.iterdir():  # a run may be killed while it writes
                 file.replace(folder / file.name)
             new.rmdir()
+
+    def _write_words(self, module: Recognition, data: WordsData, folder: Path) -> None:
+        """The words that it was trained on, in this run and before; nothing where not all of them are known."""
+        if self._words is None:
+            before = None if module.begun is None else WordSet.load(module.begun)
+            if (module.begun is not None and before is None) or (words := data.word_set()) is None:
+                return
+            self._words = words if before is None else words | before
+        self._words.save(folder)
 
 
 class KeepCheckpoint(Callback):

@@ -27,8 +27,10 @@ from wordsight.data.controls import Mode
 from wordsight.data.recombined import Recombined
 from wordsight.data.turned import Turned
 from wordsight.errors import ConfigError
+from wordsight.evaluate.wordset import WordSet
 from wordsight.synth.knobs import Knobs
 from wordsight.synth.lines import RenderedLines
+from wordsight.synth.vocabulary import Vocabulary
 from wordsight.synth.words import RenderedWords
 from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch, Lengths
 from wordsight.train.letters import find_letters
@@ -187,6 +189,7 @@ class WordsData(lightning.LightningDataModule):
         share = 0.0 if self.validation else self.validation_share
         halves = [holdout(source, share) for source in usable(self.real)]
         training = [*(train for train, _ in halves), *filter(len, usable(self.pseudo))]
+        self._labelled = training
         held_out = usable(self.validation) if self.validation else [part for _, part in halves]
         turned = Turned if self.augmentation == "compact" else lambda source: source
         self._validation = [turned(view) for view in held_out if len(view)]
@@ -253,6 +256,14 @@ class WordsData(lightning.LightningDataModule):
         if self.epochs:
             words_per_step = self.batch_size * self.batches.parts * as_they_are
             self._trainer.fit_loop.epoch_loop.max_steps = round(self.epochs * total / words_per_step)
+
+    def word_set(self) -> WordSet | None:
+        """All words that are trained on, those of the lists that are rendered included; None of a stream."""
+        if self.stream:
+            return None
+        labels = (view.text(i) for view in self._labelled for i in range(len(view)))
+        listed = Vocabulary(tuple(self.words)).words if self.real_share < 1 else ()
+        return WordSet.of((*listed, *labels))
 
     def _rounds(self, devices: int, given: int) -> int:
         """How many batches each device adds up before a step."""

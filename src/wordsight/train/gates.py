@@ -8,6 +8,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from wordsight.evaluate.gates import sign
 from wordsight.models import checkpoint
 from wordsight.models.reading import TorchRecognizer
 from wordsight.train.batches import Batch
@@ -16,8 +17,6 @@ from wordsight.train.validation import Share, read
 
 _log = logging.getLogger(__name__)
 
-SHUT = 0.01
-"""A gate that ends below this has not opened: one of the paper's two signs of failure; the number is ours."""
 JUMP, STEPS = 0.2, 50
 """A gate that moves by more than this within so many steps jumps: the other sign."""
 
@@ -48,15 +47,16 @@ class GateWatch(Callback):
             self._look()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say which are shut."""
+        """Say which are shut or negative."""
         self._look()
         for name, value in _gates(pl_module).items():
-            if abs(float(value)) < SHUT:
+            if wrong := sign(float(value)):
                 _log.warning(
-                    "%s ended at %.4f: the recognizer does not listen to scenes. Train longer, raise "
-                    "clipter.gate_lr_scale, or take it that these scenes say nothing",
+                    "%s ended at %.4f, %s. Train longer, change clipter.gate_lr_scale or set clipter.clamp, or take it "
+                    "that these scenes say nothing",
                     name,
                     float(value),
+                    wrong,
                 )
 
     def _look(self) -> None:

@@ -1,5 +1,7 @@
 """Training a recognizer: objective, optimiser, validation accuracy."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +15,7 @@ from wordsight.errors import ConfigError
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str.loss import Teacher
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
+from wordsight.models.clipter.encoders import absolute
 from wordsight.models.freezing import freeze
 from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.ppocr import Svtr
@@ -23,7 +26,7 @@ from wordsight.train.distill import TeacherConfig, load_teacher
 from wordsight.train.scenes import ScenePart, SceneTokens
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
 from wordsight.train.sharding import shard, whole
-from wordsight.train.start import starting_model
+from wordsight.train.start import refinements, set_permutations, starting_model
 from wordsight.train.validation import Share, Words, read
 
 
@@ -66,6 +69,10 @@ class Recognition(lightning.LightningModule):
             has it (1 in the compact sizes, 0 in the paper's); 0: none.
         teacher: a larger trained recognizer to learn from beside the labels. For CLIP4STR alone, like all above.
         ema: decay of an average of the weights over one step, such as 0.999, see `train.averages`. 0: there is none.
+        num_permutations: orders per word of permuted sequence modelling; 1: left to right alone, which is then read
+            without refinement. None: as the preset or `start` has it. For CLIP4STR and PARSeq.
+        orders: whose orders are drawn together. "step": all words of an optimiser step have the same; "part": each
+            device and each round of accumulation draws its own, as released.
         cross_from: step from which the cross-modal branch trains, its decoder starting as a copy of the visual one
             (None: it does not train). Since it sends no gradient into the visual branch, that branch loses nothing by
             training alone before.
@@ -106,6 +113,8 @@ class Recognition(lightning.LightningModule):
         ctc_weight: float | None = None,
         teacher: TeacherConfig | None = None,
         ema: float = 0.0,
+        num_permutations: int | None = None,
+        orders: Literal["step", "part"] = "step",
         cross_from: int | None = 0,
         seed: int = 0,
     ) -> None:
@@ -147,10 +156,18 @@ class Recognition(lightning.LightningModule):
             if any(given.values()):
                 named = ", ".join(f"model.{name}" for name, set_ in given.items() if set_)
                 raise ConfigError(f"{named}: for CLIP4STR alone, and {model} is a {self.model.architecture}: leave out")
+        if num_permutations is not None:
+            set_permutations(self.model, num_permutations)
+        self.orders = orders
+        about = json.loads((start / "config.json").read_text(encoding="utf-8")) if start else {}
+        self.begun = start if about.get("architecture") not in (None, "clip") else None
+        """The checkpoint folder of the recognizer that training began with."""
+        self.trained_before: dict[str, Any] = about.get("about", {}).get("data") or {} if self.begun else {}
+        """What its card says of its data."""
         self.stage_one = start if start and self.model.clipter is None and clipter else None
         """The checkpoint folder of the recognizer before it heard of scenes."""
         if clipter:
-            insert(self.model, clipter)
+            insert(self.model, replace(clipter, encoder=absolute(clipter.encoder)))
         self.scene_cache, self.scene_memory = scene_cache, scene_memory
         self.lr, self.decoder_lr_scale, self.weight_decay = lr, decoder_lr_scale, weight_decay
         self.schedule, self.warmup, self.decay = schedule, warmup, decay
@@ -194,15 +211,17 @@ class Recognition(lightning.LightningModule):
         return None if part is None or self.scenes is None else self.scenes.context(part)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        """One part of a step. Dropout is a function of (seed, part), permutations of (seed, step).
+        """One part of a step. Dropout is a function of (seed, part), permutations of (seed, step) or (seed, part).
 
-        Targets are as long as the longest label of the whole step, so all devices draw the same permutations; their
+        Targets are as long as the longest label of the whole step, so all devices draw as many permutations; their
         losses are divided by the same number of targets, so that their mean is the loss of the whole step.
         """
         self.start_cross(self.model)
         context = self.context(batch.scenes)
         torch.manual_seed(self.seed * 1_000_003 + batch.index)
-        orders = torch.Generator().manual_seed(self.seed * 1_000_003 + batch.step)
+        orders = torch.Generator().manual_seed(
+            self.seed * 1_000_003 + (batch.step if self.orders == "step" else batch.index)
+        )
         more = {"cross": self.cross, "teacher": self.taught_by} if isinstance(self.model, Clip4Str) else {}
         losses = self.model.loss(
             batch.images, batch.targets, orders, context=context, characters=batch.characters, **more
@@ -224,7 +243,7 @@ class Recognition(lightning.LightningModule):
         """
         if self.compiled:
             torch.compiler.set_stance("force_eager")
-        self._reader = TorchRecognizer(whole(self.model), cross=self.cross)
+        self._reader = TorchRecognizer(whole(self.model), cross=self.cross, refine_iters=refinements(self.model))
 
     def validation_step(self, batch: Words, batch_idx: int) -> None:
         """Word accuracy of the model as it is used; if it hears of scenes, also of the same weights without them."""

@@ -84,6 +84,25 @@ def starting_model(
     return kind(cfg) if given is None else given.train()
 
 
+def set_permutations(model: Any, count: int) -> None:
+    """Have `model`, a CLIP4STR or a PARSeq, trained in so many orders per word.
+
+    Raises:
+        ConfigError: it is neither, or the number is below 1.
+    """
+    if count < 1 or not isinstance(model, Clip4Str | Parseq):
+        raise ConfigError("model.num_permutations: 1 or more, for CLIP4STR and PARSeq: leave it out or change it")
+    model.cfg = replace(model.cfg, num_permutations=count)
+
+
+def refinements(model: Any) -> int | None:
+    """How often to refine readings: not where only left to right was trained, else as in the papers (None).
+
+    A model that was trained so has never seen what stands after a character.
+    """
+    return 0 if getattr(model.cfg, "num_permutations", 0) == 1 else None
+
+
 def _clip4str(
     cfg: Clip4StrConfig,
     given: Any,

@@ -13,6 +13,7 @@ from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.parseq.model import Parseq
+from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.ppocr.charset import with_head_of
 from wordsight.weights.choices import Choices, Options
 from wordsight.weights.clip import (
@@ -30,7 +31,7 @@ from wordsight.weights.foreign import Foreign, open_foreign
 from wordsight.weights.paddle import IGNORED as PADDLE_IGNORED
 from wordsight.weights.paddle import SIGN, read_paddle
 from wordsight.weights.ppocr import rapidocr_file, svtr_from_onnx
-from wordsight.weights.recognizers import read_clip4str, read_parseq, read_timm
+from wordsight.weights.recognizers import read_clip4str, read_parseq, read_timm, read_visual_clip4str
 from wordsight.weights.tensors import State, Tensors, some
 
 
@@ -72,6 +73,7 @@ class _Read:
     config: Any
     state: State
     about: dict[str, Any]
+    peft: PeftConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,8 @@ def _build(read: _Read) -> tuple[torch.nn.Module, tuple[str, ...]]:
     state = dict(read.state)
     with torch.device("meta"):
         model: torch.nn.Module = read.model(read.config)
+        if read.peft:
+            add_peft(model, read.peft)
     absent = model.state_dict().keys() - state.keys()
     if absent:
         shallow = replace(read.config, image=replace(read.config.image, layers=0))  # blocks are never absent
@@ -190,6 +194,9 @@ def _is_openai(foreign: Foreign) -> bool:
 
 
 def _clip4str(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
+    if not tensors.begin("cross_decoder."):
+        visual, parseq, peft = read_visual_clip4str(tensors, foreign.facts, choices)
+        return _Read(Parseq, parseq, visual, {"cross": False}, peft)
     state, config = read_clip4str(tensors, foreign.facts, choices)
     return _Read(Clip4Str, config, state, {})
 

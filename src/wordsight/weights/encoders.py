@@ -1,5 +1,6 @@
 """Checkpoints with the scene encoders that go with them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,24 @@ def scene_encoder(model: Any, about: Mapping[str, Any], name: str | None = None)
     if _weights(trained) != _weights(found.identity):
         raise ConfigError(f"trained with the scene encoder {trained!r}, not {found.identity!r}: say --scene-encoder")
     return found
+
+
+def encoder_facts(model: Any, name: str | None = None) -> dict[str, str]:
+    """What a pack says of the scene encoder in it: its name, and its licence where it is known.
+
+    Ours are those that never learnt anything, and checkpoint folders that nothing foreign was converted to.
+    """
+    name = name or model.clipter.encoder
+    folder = Path(name)
+    if not folder.is_dir():
+        ours = name.split(":")[0] in ("random", "constant")
+        return {"name": name, "licence": "Apache-2.0" if ours else "not stated"}
+    try:
+        about = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("about")
+    except (OSError, ValueError, AttributeError):
+        about = None
+    ours = isinstance(about, dict) and "converted" not in about
+    return {"name": folder.resolve().name, "licence": str(about.get("licence", "Apache-2.0")) if ours else "not stated"}
 
 
 def open_checkpoint(

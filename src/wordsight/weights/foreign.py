@@ -3,6 +3,7 @@
 | packed as | read with |
 |---|---|
 | pickle of PyTorch (.pt, .pth, .ckpt, .bin) | `torch.load(weights_only=True)`, memory-mapped where the file allows it |
+| the same with optimisers and configurations as objects | `training.py`, which interprets it as data |
 | TorchScript archive (OpenAI's .pt) | `torchscript.py`, which interprets it as data |
 | safetensors | safetensors |
 | folder | its `config.json` or `open_clip_config.json` as facts, and the one checkpoint in it, in parts or whole |
@@ -27,6 +28,7 @@ from torch import Tensor
 
 from wordsight.errors import ModelError
 from wordsight.weights.torchscript import is_torchscript, read_torchscript
+from wordsight.weights.training import Refused, read_training
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,9 @@ def _open_file(path: Path) -> Foreign:
             except OSError:
                 raise
             except Exception as error:  # a damaged archive can fail in any way
-                reason = " ".join(str(error).split())[:150]
-                raise ModelError(f"{path} is damaged or no archive of weights ({reason}): get it again") from None
+                raise ModelError(
+                    f"{path} is damaged or no archive of weights ({_short(error)}): get it again"
+                ) from None
             return _open_pickle(path, mmap=True)
         case "pickle":
             return _open_pickle(path, mmap=False)
@@ -147,18 +150,43 @@ def _open_file(path: Path) -> Foreign:
 
 def _open_pickle(path: Path, mmap: bool) -> Foreign:
     try:
-        with torch.serialization.safe_globals(_STAND_INS), warnings.catch_warnings():
+        with torch.serialization.safe_globals([_Namespace]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickles of other protocols, which are then read or refused
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
-        raise ModelError(f"{path} {_refusal(str(error))}") from None
+        if not zipfile.is_zipfile(path):
+            raise ModelError(f"{path} {_refusal(str(error))}") from None
+        content = _open_training(path)
     except OSError:
         raise
     except Exception as error:  # a damaged file can make the unpickler fail in any way
-        reason = " ".join(str(error).split())[:150]
-        raise ModelError(f"{path} is damaged or not a checkpoint ({reason}): get it again") from None
+        raise ModelError(f"{path} is damaged or not a checkpoint ({_short(error)}): get it again") from None
     tensors, facts = _unwrap(path, content)
     return Foreign(path, "a PyTorch file", tensors, facts)
+
+
+def _open_training(path: Path) -> Any:
+    """What `torch.load` refuses: more than weights, or code."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return read_training(archive)
+    except Refused as error:
+        raise ModelError(f"{path} {_asks_for(error.name)}") from None
+    except OSError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{path} is damaged or not a checkpoint ({_short(error)}): get it again") from None
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:150]
+
+
+def _asks_for(name: str) -> str:
+    return (
+        f"asks for {name.removeprefix('builtins.')}, which no weights need: it was refused and nothing in it was "
+        "executed; ask its author for a state dict or safetensors"
+    )
 
 
 def _refusal(reason: str) -> str:
@@ -166,10 +194,7 @@ def _refusal(reason: str) -> str:
     for start in ("GLOBAL ", "reduce for unrecognized function ", "Can only create new object for "):
         if start in reason:
             name = reason.split(start, 1)[1].split()[0].strip("`'\",.")
-            return (
-                f"asks for {name}, which no weights need: it was refused and nothing in it was executed; "
-                "ask its author for a state dict or safetensors"
-            )
+            return _asks_for(name)
     detail = reason.split("WeightsUnpickler error:", 1)[-1].split("Check the documentation", 1)[0]
     return (
         f"is not a checkpoint, or none that torch.save wrote ({' '.join(detail.split())[:120]}): nothing in it was "
@@ -177,40 +202,15 @@ def _refusal(reason: str) -> str:
     )
 
 
-class _Inert:
-    """Stands for a harmless class that a checkpoint mentions: takes whatever it is given and does nothing."""
+class _Namespace:
+    """Stands for the options of a training script, `argparse.Namespace`: takes whatever it is given, does nothing."""
 
-    def __new__(cls, *_: Any, **__: Any) -> "_Inert":
-        return super().__new__(cls)
+    __module__, __qualname__ = "argparse", "Namespace"
 
     def __init__(self, *_: Any, **__: Any) -> None: ...
 
     def __setstate__(self, _: Any) -> None: ...
 
-
-def _stand_in(path: str) -> type:
-    module, name = path.rsplit(".", 1)
-    return type(name, (_Inert,), {"__module__": module, "__qualname__": name})
-
-
-_STAND_INS: list[Any] = [
-    _stand_in(path)
-    for path in (
-        "argparse.Namespace",  # the options of a training script
-        "builtins.getattr",  # OneCycleLR kept its curve as a method until torch 2.0: getattr(OneCycleLR, name)
-        "torch.optim.lr_scheduler.OneCycleLR",
-        "omegaconf.listconfig.ListConfig",  # Hydra's lists in hyper_parameters
-        "omegaconf.dictconfig.DictConfig",
-        "omegaconf.base.ContainerMetadata",
-        "omegaconf.base.Metadata",
-        "omegaconf.nodes.AnyNode",
-        "collections.defaultdict",
-        "builtins.dict",
-        "builtins.list",
-        "typing.Any",
-    )
-]
-"""What frameworks leave in checkpoints beside the weights. Nothing of it is imported: these names get `_Inert`."""
 
 _CONTAINERS = ("state_dict", "model", "model_state_dict", "module")
 _PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.compile

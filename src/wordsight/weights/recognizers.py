@@ -10,6 +10,7 @@ from wordsight.errors import ModelError
 from wordsight.models.clip4str import Clip4StrConfig
 from wordsight.models.config import DecoderConfig, ImageTowerConfig
 from wordsight.models.parseq.model import ParseqConfig
+from wordsight.models.peft import PeftConfig
 from wordsight.text import PRESETS, Charset
 from wordsight.weights.choices import Choices, Triple, check_heads
 from wordsight.weights.clip import CLIP4STR, HEAD_CHANNELS, Stated, input_size, openai_names, read_clip
@@ -70,6 +71,65 @@ def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[Sta
     )
 
 
+ADAPTER = "adapter.fc."
+"""CLIP-Adapter, the only one of the authors' adapters that is converted."""
+
+
+def read_visual_clip4str(
+    tensors: Tensors, facts: Facts, choices: Choices
+) -> tuple[State, ParseqConfig, PeftConfig | None]:
+    """CLIP4STR's visual branch alone, which is a PARSeq in CLIP's tower: without its language model, or the authors'
+    `str_adapter`, whose tower stood still.
+    """
+    said: Facts = facts.get("hyper_parameters", {})
+    if said.get("clip_cls_eot_feature"):
+        raise ModelError("its decoder reads the class token alone (clip_cls_eot_feature): only whole images are known")
+    adapted = "visual_decoder.head.weight" not in tensors
+    layers, rest = ("decoder.", "") if adapted else ("visual_decoder.", "visual_decoder.")
+    state, towers = read_clip(tensors, openai_names("clip_model.visual.", "clip_model."), Stated(), CLIP4STR, choices)
+    state = {name: tensor for name, tensor in state.items() if not name.startswith("text_tower.")}
+    sizes = _decoder_sizes(tensors, layers, rest)
+    state |= prefixed("visual_decoder.", _decoder(tensors, layers, rest, sizes))
+    if sizes.width == towers.image.width != towers.embed_dim:  # use_share_dim off: no projection
+        state["image_tower.projection"] = state["image_tower.norm_post.weight"].new_zeros(2 * [sizes.width])
+        state["image_tower.projection"].fill_diagonal_(1)
+    elif sizes.width != towers.embed_dim:
+        raise ModelError(f"its decoder is {sizes.width} wide, neither {towers.embed_dim} nor {towers.image.width}")
+    peft = _adapter(tensors, state, said, sizes.width) if adapted else None
+    tensors.check()
+    choices.found.append("no cross-modal branch: the text tower is left out")
+    decoder, charset = _decoder_choices(sizes, said, 8, "as CLIP4STR's", choices)
+    config = ParseqConfig(
+        image=towers.image,
+        decoder=decoder,
+        embed_dim=sizes.width,
+        charset=charset,
+        max_length=sizes.max_length,
+        num_permutations=int(said.get("perm_num", 6)),
+        mean=towers.mean,
+        std=towers.std,
+    )
+    return state, config, peft
+
+
+def _adapter(tensors: Tensors, state: State, said: Facts, width: int) -> PeftConfig:
+    """What of the authors' adapters is ours too, its tensors added to `state`, the tower's moved below it."""
+    kind = str(said.get("adapter_type", "not stated"))
+    if any(tensors.begin(start) for start in ("adapter.resblocks.", "adapter.attn.", "adapter.alpha")):
+        raise ModelError(
+            f"CLIP4STR's visual branch with an adapter ({kind}) that is not known here: only CLIP-Adapter (linear) is"
+        )
+    tower = {name: state.pop(name) for name in list(state) if name.startswith("image_tower.")}
+    if not tensors.begin(ADAPTER):  # none at all
+        state |= tower
+        return PeftConfig("frozen")
+    state |= {name.replace("image_tower.", "image_tower.tower."): tensor for name, tensor in tower.items()}
+    for index, shape in ((0, (width // 2, width)), (2, (width, width // 2))):
+        ours = f"image_tower.adapter.bottleneck.{index}.weight"
+        state[ours] = tensors.take(f"{ADAPTER}{index}.weight", *shape)
+    return PeftConfig("adapter")
+
+
 def read_parseq(tensors: Tensors, facts: Facts, choices: Choices, prefix: str) -> tuple[State, ParseqConfig]:
     """PARSeq as its author releases it (timm's vision transformer, and a decoder of the same width)."""
     said: Facts = facts.get("hyper_parameters", {})
@@ -107,7 +167,7 @@ def read_timm(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[State, 
     mean, std = (tuple(said[key]) if len(said.get(key, ())) == 3 else None for key in ("mean", "std"))
     return prefixed("image_tower.", state), ParseqConfig(
         image=image,
-        decoder=DecoderConfig(heads=check_heads(heads, width, "decoder-heads")),
+        decoder=DecoderConfig(heads=check_heads(heads, width, "decoder-heads"), packed_init=True),
         embed_dim=width,
         charset=charset,
         mean=choices.choose("mean", "mean", mean, HALF, "as PARSeq's"),
@@ -207,6 +267,7 @@ def _decoder_choices(
         heads=check_heads(heads, sizes.width, "decoder-heads"),
         mlp_ratio=sizes.hidden / sizes.width,
         dropout=float(said.get("dropout", 0.1)),
+        packed_init=True,
     )
     written = said.get("charset_train")
     stated = _named(written) if isinstance(written, str) else None

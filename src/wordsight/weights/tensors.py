@@ -27,9 +27,14 @@ class Tensors:
         self._missing: list[str] = []
         self._misshapen: list[str] = []
         self._no_weights: list[str] = []
+        self._not_finite: list[str] = []
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
+
+    def begin(self, start: str) -> bool:
+        """Whether any name begins so."""
+        return any(name.startswith(start) for name in self._tensors)
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         """The shape of a tensor from which sizes are inferred.
@@ -65,6 +70,8 @@ class Tensors:
         elif not tensor.is_floating_point():
             self._no_weights.append(f"{name} is {str(tensor.dtype).removeprefix('torch.')}")
         else:
+            if tensor.numel() and not all(end.isfinite() for end in tensor.aminmax()):  # of NaN both ends are NaN
+                self._not_finite.append(name)
             return tensor
         return torch.empty(shape, device="meta")
 
@@ -82,6 +89,9 @@ class Tensors:
         if self._no_weights and not problems:
             what = f"{_count(self._no_weights, 'tensor')} without floating-point numbers ({some(self._no_weights)})"
             raise ModelError(f"{self._source}: {what}: get the weights before they were quantised")
+        if self._not_finite and not problems:
+            what = f"{_count(self._not_finite, 'tensor')} with numbers that are not finite ({some(self._not_finite)})"
+            raise ModelError(f"{self._source}: {what}: its training diverged, take an earlier checkpoint of it")
         if problems:
             raise ModelError(f"{self._source}: {'; '.join(problems)}: the file is damaged, or another kind of model")
 

@@ -11,7 +11,7 @@ _LINE = re.compile(r'\s*(-?\d+)[,\s]+(-?\d+)[,\s]+(-?\d+)[,\s]+(-?\d+)[,\s]+"(.*
 
 def read(files: Unpacked) -> Iterator[Scene]:
     """Scenes in the numeric order of their files; the numbers of a line are two opposite corners."""
-    for path in files.find(r"gt_(img_)?\d+\.txt"):
+    for path in files.once(files.find(r"gt_(img_)?\d+\.txt")):
         words = []
         for where, line in lines(path, "cp1252"):
             if not (found := _LINE.fullmatch(line)):

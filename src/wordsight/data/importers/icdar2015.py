@@ -13,7 +13,7 @@ def read(files: Unpacked) -> Iterator[Scene]:
     Legible words are named word_1, word_2, ... in that order, split by split: the names of the organisers' crops.
     """
     count: Counter[str] = Counter()
-    for path in files.find(r"gt_img_\d+\.txt"):
+    for path in files.once(files.find(r"gt_img_\d+\.txt")):
         split, words = files.split(path), []
         for where, line in lines(path):
             *corners, text = line.split(",", 8)  # the text may have commas, too

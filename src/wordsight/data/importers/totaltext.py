@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from wordsight.data.importers.unpacked import Unpacked, decode
 from wordsight.data.scenes import Scene
+from wordsight.errors import DataError
 
 # Long arrays go over several lines, and a text may hold whatever the other fields hold, quotes included.
 _ENTRY = re.compile(
@@ -20,8 +21,16 @@ _MARKS = frozenset({"#", "###"})
 
 
 def read(files: Unpacked) -> Iterator[Scene]:
-    """Scenes in the numeric order of their files (the .txt form; the .mat form needs MATLAB or SciPy)."""
-    for path in files.find(r"(poly_)?gt_img\d+\.txt"):
+    """Scenes in the numeric order of their files (the .txt form).
+
+    Raises:
+        DataError: only the .mat form is there.
+    """
+    texts, tables = r"(poly_)?gt_img\d+\.txt", r"(poly_)?gt_img\d+\.mat"
+    found = files.find(texts, tables)
+    if all(path.suffix.lower() == ".mat" for path in found):
+        raise DataError(f"{found[0]}: MATLAB's form of Total-Text is not read: get its .txt form from the same page")
+    for path in files.once([path for path in found if path.suffix.lower() != ".mat"]):
         content, words = decode(path, "cp1252"), []
         entries = list(_ENTRY.finditer(content))
         for number, entry in enumerate(entries, start=1):

@@ -90,6 +90,17 @@ class Unpacked:
             raise DataError(f"{self.root}: no annotations like {' or '.join(patterns)} in it: is it this data set?")
         return found
 
+    def once(self, paths: Sequence[Path]) -> Iterator[Path]:
+        """Files of one name and split once: the same annotations may lie there for several tasks of a challenge."""
+        seen = set()
+        for path in paths:
+            name = self.split(path), path.name.lower()
+            if name in seen:
+                self.skip("annotations are there twice", str(path))
+            else:
+                seen.add(name)
+                yield path
+
     def split(self, path: Path) -> str:
         """Which split a file belongs to, by its name and folders below the root; the nearest says it."""
         below = path.relative_to(self.images or self.root) if path.is_relative_to(self.images or self.root) else path

@@ -25,6 +25,9 @@ Ids: TypeAlias = npt.NDArray[np.int64]
 SEEDS = {"train": 0, "test": 1, "encoder": 2}
 """Of rendered scenes: those that are trained on, those that are read, those that the scene encoder learns from."""
 
+OWN_LETTERS = "own letters"
+"""Instead of the name of a script: a real set's recognizers write what its training labels are made of."""
+
 STREET: dict[str, tuple[str, ...] | None] = {"rendered": ("road", "station", "garage", "market"), "svt": None}
 """What stands outdoors: these places of rendered scenes; None, all of a set (SVT is Street View). Others do not."""
 
@@ -47,7 +50,8 @@ class Source:
         per_scene: words of a training scene that are used, at most; None for all.
         most: training words that are used, at most, scene by scene; None for all.
         blank: boards of rendered scenes are empty, and each place has one word: only the scene tells it.
-        script: rendered words are written in this script, letter by letter; "" leaves them as they are.
+        script: rendered words are written in this script, letter by letter; "" leaves them as they are. Of real sets
+            `OWN_LETTERS`: words of any script, counted by the recognizer's charset instead of protocol 36.
         layout: "scene", or "document": pages of lines.
     """
 

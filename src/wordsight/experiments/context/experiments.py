@@ -28,7 +28,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 }
 """Every experiment by name, on the sets and with the recognizers that it names itself."""
 
-FIXED = ("dial", "data-size", "script", "context-stress", "document")
+FIXED = ("dial", "context-stress", "document")
 """Experiments on what only rendered scenes have."""
 
 
@@ -54,6 +54,8 @@ def experiment(
     if name not in EXPERIMENTS:
         raise ConfigError(f"there is no experiment {name!r}: choose one of {', '.join(EXPERIMENTS)}")
     found = EXPERIMENTS[name]
+    if name == "script" and sets:
+        found, sets = designs.script_of(sets), ()
     if unknown := [one for one in recognizers if one not in designs.RECOGNIZERS]:
         raise ConfigError(f"no recognizer is called {unknown[0]!r}: choose of {', '.join(designs.RECOGNIZERS)}")
     if encoders:

@@ -11,13 +11,15 @@ from typing import Any
 
 import torch
 
+from wordsight.data import open_source
 from wordsight.data.labels import rejection
 from wordsight.errors import ConfigError
 from wordsight.evaluate import Protocol
 from wordsight.evaluate.strata import Vocabulary
+from wordsight.evaluate.wordset import WordSet
 from wordsight.experiments.context.arms import CLEAN, Arm
 from wordsight.experiments.context.damage import Pixels
-from wordsight.experiments.context.data import SCRIPTS, Source, Words, plain, real, rendered, training_part
+from wordsight.experiments.context.data import OWN_LETTERS, SCRIPTS, Source, Words, plain, real, rendered, training_part
 from wordsight.experiments.context.detected import Find, detected
 from wordsight.experiments.context.encoder import make_encoder
 from wordsight.experiments.context.fit import Fit, fit
@@ -32,6 +34,7 @@ from wordsight.models.clipter.encoders import Encoder, load_encoder
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.clipter.untrained import untrained
 from wordsight.models.peft.files import fingerprint
+from wordsight.synth.vocabulary import load_words
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
 
@@ -61,6 +64,7 @@ class Settings:
         data: folder with train/NAME/scenes.jsonl, and test/NAME/scenes.jsonl of sets that have test scenes.
         folds: of real sets without.
         starts: (recognizer, checkpoint folder) pairs: trained recognizers that take the place of stage one.
+        start_data: data sets and word lists that these were trained on, for those that do not carry their words.
     """
 
     steps: int = 1000
@@ -80,6 +84,7 @@ class Settings:
     data: Path | None = None
     folds: int = 5
     starts: tuple[tuple[str, str], ...] = ()
+    start_data: tuple[Path, ...] = ()
 
 
 def key(*facts: Any) -> str:
@@ -123,6 +128,7 @@ class Laboratory:
         self.find = find
         self.load = load
         self._starts = dict(settings.starts)
+        self._before: dict[str, WordSet | None] = {}
         self._charsets: dict[str, Charset] = {}
         self._found: dict[Any, Words] = {}
         self._words: dict[Any, list[tuple[Words, Words]]] = {}
@@ -139,8 +145,15 @@ class Laboratory:
             return self._charsets[arm.recognizer]
         if not arm.source.script:
             return Charset.preset("36")
+        if arm.source.script == OWN_LETTERS:
+            return self._own_letters(self.words(arm.source))
         letters = SCRIPTS[arm.source.script]
         return Charset(arm.source.script, letters + letters.upper())
+
+    def _own_letters(self, pairs: Sequence[tuple[Words, Words]]) -> Charset:
+        """What the training labels of a set are made of: characters that it has at least three times."""
+        count = Counter(c for train, _ in pairs for label in train.labels for c in label if not c.isspace())
+        return Charset("own", "".join(sorted(c for c, times in count.items() if times >= 3)))
 
     def words(self, source: Source, jitter: float = 0.0) -> list[tuple[Words, Words]]:
         """(training, test) words of a source, a pair for each fold; all that it has, before `training_part`.
@@ -166,6 +179,10 @@ class Laboratory:
             pairs = [(parts[0], parts[1])]
         else:
             pairs = real(one.data or Path(), source.name, one.folds, jitter)
+        if source.script == OWN_LETTERS:
+            given = [self.charset(Arm("", source=source, recognizer=name)) for name in self._starts]
+            charset = given[0] if given else self._own_letters(pairs)
+            return [(train, _writable(test, charset)) for train, test in pairs]
         protocol = Protocol.named("36")
         return [(train, self._counted(test, source, protocol)) for train, test in pairs]
 
@@ -293,13 +310,62 @@ class Laboratory:
             self._loose[plain] = [s.image for s in samples], [s.text for s in samples]
         return self._loose[plain]
 
-    def vocabulary(self, arm: Arm, folds: Sequence[int], folded: bool = True) -> list[Vocabulary]:
-        """The words that an arm was trained on in both stages, for each fold; of given recognizers not of the first."""
+    def vocabulary(self, arm: Arm, folds: Sequence[int], folded: bool = True) -> list[Vocabulary] | None:
+        """The words that an arm was trained on in both stages, for each fold.
+
+        None where those of the first are not known: of a given recognizer that does not carry them. Of one that does
+        only hashes are known, with case ignored: None where case counts.
+        """
+        before = self._words_before(arm)
+        if arm.recognizer in self._starts and (before is None or not folded):
+            return None
         out = []
         for fold in folds:
             counts = Counter(self.training(arm, fold).labels)
             file = self.stage_one(arm, fold) / "vocabulary.json"
             if file.is_file():
                 counts += Counter(json.loads(file.read_text(encoding="utf-8")))
-            out.append(Vocabulary(counts, folded))
+            out.append(Vocabulary(counts, folded, before))
         return out
+
+    def _words_before(self, arm: Arm) -> WordSet | None:
+        """Words of a given recognizer's own training, as it carries them, or of the data that the user names."""
+        if arm.recognizer not in self._starts:
+            return None
+        if arm.recognizer not in self._before:
+            found = WordSet.load(Path(self._starts[arm.recognizer]))
+            if found is None and self.settings.start_data:
+                found = WordSet.of(word for path in self.settings.start_data for word in _words_of(path))
+            self._before[arm.recognizer] = found
+        return self._before[arm.recognizer]
+
+    def has_test(self, name: str) -> bool:
+        """Whether a real set has test scenes of its own, rather than folds of its training scenes."""
+        return ((self.settings.data or Path()) / "test" / name / "scenes.jsonl").is_file()
+
+    def trained_on(self, arm: Arm) -> tuple[str, ...] | None:
+        """Names of the data that a given recognizer was trained on, as its card says, or the user; None if neither.
+
+        Of one that was trained on the spot there are none but its own.
+        """
+        if arm.recognizer not in self._starts:
+            return ()
+        data = checkpoint.load(self._starts[arm.recognizer])[1].get("data")
+        names: list[str] = [path.name for path in self.settings.start_data]
+        while isinstance(data, dict):
+            names += [str(name) for name in (*data.get("real", ()), *data.get("pseudo", ()))]
+            data = data.get("before")
+        return tuple(dict.fromkeys(names)) or None
+
+
+def _writable(words: Words, charset: Charset) -> Words:
+    """Those that a recognizer of this charset can write."""
+    return words[[i for i, label in enumerate(words.labels) if not rejection(label, charset, LONGEST)]]
+
+
+def _words_of(path: Path) -> list[str]:
+    """Of a word list, or of a data set's labels."""
+    if path.is_file() and path.suffix in (".txt", ".tsv"):
+        return list(load_words(path).words)
+    source = open_source(path)
+    return [source.text(i) for i in range(len(source))]

@@ -116,16 +116,20 @@ class Measured:
         tests = [test for _, test in lab.words(arm.source)]
         labels = self.labels(arm)
         vocabularies = lab.vocabulary(arm, range(len(tests)))
-        known = _known(vocabularies, tests)
-        out = {"IV": known, "OOV": ~known}
-        if "folded" in strata:
-            exact = _known(lab.vocabulary(arm, range(len(tests)), folded=False), tests)
-            out |= {"IV, case counts": exact, "OOV, case counts": ~exact}
+        exact = lab.vocabulary(arm, range(len(tests)), folded=False)
+        out: dict[str, Mask] = {}
+        if vocabularies is not None:
+            known = _known(vocabularies, tests)
+            out = {"IV": known, "OOV": ~known}
+        if "folded" in strata and exact is not None:
+            cased = _known(exact, tests)
+            out |= {"IV, case counts": cased, "OOV, case counts": ~cased}
         if "length" in strata:
             out |= by_length(labels)
+        if "length" in strata and vocabularies is not None:
             out |= {f"OOV, {title}": mask & ~known for title, mask in by_length(labels).items()}
             out |= {f"IV, {title}": mask & known for title, mask in by_length(labels).items()}
-        if "seen" in strata and len(vocabularies) == 1:
+        if "seen" in strata and vocabularies is not None and exact is not None and len(vocabularies) == 1:
             out |= vocabularies[0].by_frequency(labels)
         if "kind" in strata:
             out |= by_kind(labels)
@@ -145,14 +149,15 @@ class Measured:
             runs = self.runs(arm.name)
             for condition in conditions_of(arm, self.experiment.conditions) if runs else ():
                 right, labels = self.right(arm, condition.name), self.labels(arm)
-                known = self.parts(arm).get("IV", np.zeros(len(labels), bool))
+                parts, none = self.parts(arm), np.zeros(len(labels), bool)
+                known, unknown = parts.get("IV", none), parts.get("OOV", none)
                 out.append(
                     Scored(
                         arm.name,
                         condition.name if arm.clipter else bare(condition.name),
                         tuple(float(x) for x in right.mean(axis=1)),
                         float(right[:, known].mean()) if known.any() else float("nan"),
-                        float(right[:, ~known].mean()) if not known.all() else float("nan"),
+                        float(right[:, unknown].mean()) if unknown.any() else float("nan"),
                         self._ned(arm, condition.name, labels),
                         min(run.available[condition.name] for run in runs),
                         len(labels),

@@ -6,13 +6,14 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from wordsight.evaluate.gates import SHUT
 from wordsight.evaluate.paired import Paired
 from wordsight.experiments.context.arms import OWN, Contrast, Experiment
 from wordsight.experiments.context.changes import Changed, changed
 from wordsight.experiments.context.data import plain
 from wordsight.experiments.context.measure import Measured, Scored, bare
 from wordsight.experiments.context.recognizers import LONGEST
-from wordsight.train.gates import JUMP, SHUT
+from wordsight.train.gates import JUMP
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def to_dict(measured: Measured) -> dict[str, Any]:
             entry |= {
                 "parameters": runs[0].parameters,
                 "added": runs[0].added,
-                "vocabulary": [v.hash for v in lab.vocabulary(arm, range(len(lab.words(arm.source))))],
+                "vocabulary": [v.hash for v in lab.vocabulary(arm, range(len(lab.words(arm.source)))) or ()],
                 "seeds": [
                     {k: v for k, v in asdict(r).items() if k in ("seed", "gates", "loss", "seconds", "speed", "gaze")}
                     for r in runs
@@ -48,6 +49,7 @@ def to_dict(measured: Measured) -> dict[str, Any]:
                 "question": experiment.question,
                 "settings": asdict(lab.settings),
                 "encoder": encoder_line(measured),
+                "machine": measured.outcome.machine,
                 "arms": arms,
                 "scores": [asdict(s) | {"accuracy": s.mean, "spread": s.spread} for s in measured.scores],
                 "contrasts": [
@@ -207,12 +209,14 @@ def _speed(measured: Measured) -> list[str]:
     for arm in measured.experiment.arms:
         timed = [run for run in measured.runs(arm.name) if run.speed]
         for count, ways in (timed[0].speed if timed else {}).items():
-            cells = [f"{ways[w]:.2f}" if w in ways else "-" for w in ("alone", "cached", "cold")]
+            spans = [ways.get(way) for way in ("alone", "cached", "cold")]
+            cells = [f"{s[1]:.2f} ({s[0]:.2f} to {s[2]:.2f})" if s else "-" for s in spans]
             rows.append(f"| {arm.name} | {timed[0].added:,} | {count} | " + " | ".join(cells) + " |")
     if not rows:
         return []
     head = "| arm | added parameters | words per image | alone | scene cached | scene cold |"
-    return ["", "## Milliseconds per word", "", head, "|---|---|---|---|---|---|", *rows]
+    how = f"Medians (quartiles), arms in turns, measured now on {measured.outcome.machine}."
+    return ["", "## Milliseconds per word", "", head, "|---|---|---|---|---|---|", *rows, "", how]
 
 
 def _gaze(measured: Measured) -> list[str]:
@@ -260,8 +264,8 @@ def _notes(measured: Measured) -> list[str]:
     starts = ", ".join(f"{name} from {Path(folder).name}" for name, folder in one.starts) or "none given"
     stage_one = f"stage one {one.steps_one} steps of {one.batch_size} words (given recognizers: {starts})"
     notes = [
-        f"Word accuracy in %, protocol 36 (labels of other scripts: case ignored). Test words: {', '.join(sets)}; no "
-        "training saw their scenes. IV, OOV: words that either stage of training had or had not, case ignored.",
+        f"Word accuracy in %, protocol 36 (labels of other scripts: case ignored). Test words: {', '.join(sets)}.",
+        *_seen(measured),
         f"Scene encoder: {encoder_line(measured)}.",
         f"Compact recognizers (at most {LONGEST} characters); {stage_one}, the same checkpoint for all arms and seeds; "
         f"stage two {one.steps} steps, peak rate {one.lr:g}, {100 * one.scene_dropout:g} % of the words without scene.",
@@ -279,6 +283,42 @@ def _notes(measured: Measured) -> list[str]:
     if experiment.falsified:
         notes.append(f"Speaks against the paper: {experiment.falsified}.")
     return [line for note in (*notes, *experiment.notes) for line in (note, "")][:-1]
+
+
+def _seen(measured: Measured) -> list[str]:
+    """Whether a training saw the test words' scenes, and whose words IV and OOV are about, set by set."""
+    lab, notes = measured.outcome.lab, []
+    arms = {(arm.recognizer, arm.source.name): arm for arm in measured.experiment.arms}
+    unseen, unknown, seen = [], [], []
+    for (recognizer, name), arm in arms.items():
+        before = lab.trained_on(arm)
+        own_test = arm.source.rendered or lab.has_test(name)
+        if before is None and not own_test:
+            unknown.append(f"{recognizer} on {name}")
+        elif before is not None and name in before and not own_test:
+            seen.append(f"{recognizer} on {name}")
+        else:
+            unseen.append(f"{recognizer} on {name}")
+    if unseen:
+        notes.append(f"No training saw the scenes of these test words: {', '.join(unseen)}.")
+    if seen:
+        notes.append(
+            f"**The given recognizer was trained on the very scenes that are read here** ({', '.join(seen)}): folds "
+            "keep them from the second stage alone. Accuracies are too high, differences are the second stage's."
+        )
+    if unknown:
+        notes.append(
+            f"Whether the given recognizer was trained on these scenes is not known ({', '.join(unknown)}): its "
+            "checkpoint does not say what it was trained on."
+        )
+    if any(lab.vocabulary(arm, [0]) is None for arm in arms.values()):
+        notes.append(
+            "IV and OOV are left out where the given recognizer does not carry the words of its own training: name "
+            "them with --start-data."
+        )
+    else:
+        notes.append("IV, OOV: words that either stage of training had or had not, case ignored.")
+    return notes
 
 
 def plot(measured: Measured, path: Path) -> bool:

@@ -13,7 +13,7 @@ from wordsight.experiments.context.arms import REAL, Arm, Condition, Experiment,
 from wordsight.experiments.context.fit import Fit, fit, read
 from wordsight.experiments.context.gaze import gaze
 from wordsight.experiments.context.lab import Laboratory, key
-from wordsight.experiments.context.speed import speed
+from wordsight.experiments.context.speed import Timed, Times, machine, speeds
 from wordsight.experiments.context.views import rivals
 from wordsight.models import checkpoint
 from wordsight.models.clipter import insert
@@ -35,7 +35,7 @@ class Run:
         added: those of the fusions.
         loss: mean over the last steps, of the first fold.
         seconds: of the second stage, all folds.
-        speed: see `speed`; empty where it was not measured.
+        speed: see `speeds`; empty where it was not measured.
         gaze: see `gaze`; likewise.
         found: condition to what was read in the boxes of a detector, fold after fold.
     """
@@ -48,7 +48,7 @@ class Run:
     added: int
     loss: float
     seconds: float
-    speed: dict[str, dict[str, float]]
+    speed: Times
     gaze: dict[str, float]
     found: dict[str, list[str]]
 
@@ -60,6 +60,8 @@ class Outcome:
     experiment: Experiment
     lab: Laboratory
     runs: dict[str, tuple[Run, ...]]
+    machine: str = ""
+    """What speeds were measured on."""
 
 
 def run_experiment(
@@ -86,7 +88,18 @@ def run_experiment(
     for seed, arm in bar([(seed, arm) for seed in range(seeds) for arm in experiment.arms]):
         if found := run_arm(arm, experiment.conditions, lab, seed, deadline, experiment.spotted):
             runs[arm.name].append(found)
-    return Outcome(experiment, lab, {name: tuple(found) for name, found in runs.items()})
+    timed = {arm.name: arm for arm in experiment.arms if arm.timed and runs[arm.name]}
+    for name, times in speeds({name: _timed(arm, lab) for name, arm in timed.items()}).items():
+        runs[name][0] = replace(runs[name][0], speed=times)
+    return Outcome(experiment, lab, {name: tuple(found) for name, found in runs.items()}, machine() if timed else "")
+
+
+def _timed(arm: Arm, lab: Laboratory) -> Timed:
+    """The first training of an arm, which is there."""
+    folder = trained(arm, lab, 0, 0)
+    assert folder is not None  # noqa: S101 - it has been run
+    model, _ = checkpoint.load(folder)
+    return Timed(model, lab.words(arm.source)[0][1], lab.scene_encoder(arm) if arm.clipter else None)
 
 
 def run_arm(
@@ -134,14 +147,11 @@ def run_arm(
             found.setdefault(condition.name, []).extend(kept[name])
         if fold == 0:
             words = lab.words(arm.source)[fold][1]
-            if arm.timed and "speed" not in kept:
-                kept["speed"] = speed(model, words, lab.scene_encoder(arm) if arm.clipter else None)
-                _write(file, kept)
             if arm.watched and "gaze" not in kept:
                 told = lab.told(arm, words, arm.view, seed)
                 kept["gaze"] = gaze(model, words, arm.crops, told, lab.scene_encoder(arm)) if told else {}
                 _write(file, kept)
-            about = about | {name: kept[name] for name in ("speed", "gaze") if name in kept}
+            about = about | {name: kept[name] for name in ("gaze",) if name in kept}
     return Run(
         seed,
         texts,
@@ -151,7 +161,7 @@ def run_arm(
         about["added"],
         about["loss"],
         round(seconds, 1),
-        about.get("speed", {}),
+        {},
         about.get("gaze", {}),
         found,
     )
@@ -209,7 +219,7 @@ def trained(arm: Arm, lab: Laboratory, seed: int, fold: int, deadline: float = f
         **asdict(result),
         parameters=sum(p.numel() for p in model.parameters()),
         added=added,
-        vocabulary=lab.vocabulary(arm, [fold])[0].hash,
+        vocabulary=[v.hash for v in lab.vocabulary(arm, [fold]) or ()],
     )
     part.replace(folder)
     return folder

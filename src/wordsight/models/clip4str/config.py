@@ -149,7 +149,7 @@ def _released(towers: ClipConfig) -> Clip4StrConfig:
     return Clip4StrConfig(
         image=towers.image,
         text=towers.text,
-        decoder=DecoderConfig(depth=1, heads=8, mlp_ratio=4.0, dropout=0.1),
+        decoder=DecoderConfig(depth=1, heads=8, mlp_ratio=4.0, dropout=0.1, packed_init=True),
         embed_dim=towers.embed_dim,
         charset=Charset.preset("94"),
         max_length=25,

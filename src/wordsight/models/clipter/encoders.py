@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,11 @@ class ConstantEncoder(Encoder):
 
 
 class HubEncoder(Encoder):
-    """A vision model of `transformers`, or the vision half of one that has two. Register tokens are left out."""
+    """A vision model of `transformers`, or the vision half of one that has two. Register tokens are left out.
+
+    Tokens are those after the model's last norm. CLIP, OWL-ViT and their kin apply it to the class token alone; here
+    all tokens get it, as in our own towers.
+    """
 
     def __init__(self, vision: nn.Module, preprocessing: Preprocessing, name: str) -> None:
         super().__init__()
@@ -95,6 +100,9 @@ class HubEncoder(Encoder):
         other = native is not None and _pair(native) != (height, width)
         able = "interpolate_pos_encoding" in inspect.signature(vision.forward).parameters
         self.more: dict[str, Any] = {"interpolate_pos_encoding": True} if other and able else {}
+        self.norm = _forgotten_norm(self, torch.zeros(1, 3, preprocessing.height, preprocessing.width))
+        if self.norm is not None:
+            self.identity += "+norm"
         with torch.no_grad():
             extra = self._all(torch.zeros(1, 3, height, width)).shape[1] - self.cells
         if extra < 0:
@@ -109,6 +117,8 @@ class HubEncoder(Encoder):
     def forward(self, images: Tensor) -> Tensor:
         """See `Encoder`."""
         tokens = self._all(images)
+        if self.norm is not None:
+            tokens = self.norm(tokens)
         patches = tokens[:, -self.cells :]
         return torch.cat([tokens[:, :1], patches], dim=1) if self.has_cls else patches
 
@@ -121,6 +131,21 @@ class HubEncoder(Encoder):
         there = torch.ones(count, self.cells, dtype=torch.long, device=images.device)
         shapes = torch.tensor(self.grid, device=images.device).expand(count, 2)
         return self.vision(pixel_values=patches, pixel_attention_mask=there, spatial_shapes=shapes).last_hidden_state
+
+
+def _forgotten_norm(encoder: HubEncoder, images: Tensor) -> nn.Module | None:
+    """The last norm of a model whose tokens come out without it; None where they have it, or there is none."""
+    norm = getattr(encoder.vision, "post_layernorm", None)
+    if not isinstance(norm, nn.Module):
+        return None
+    made: list[Tensor] = []
+    watching = norm.register_forward_hook(lambda _module, _given, out: made.append(out))
+    try:
+        with torch.no_grad():
+            tokens = encoder._all(images)
+    finally:
+        watching.remove()
+    return None if any(out.shape == tokens.shape and torch.equal(out, tokens) for out in made) else norm
 
 
 class _OneGrid(nn.Module):
@@ -167,6 +192,8 @@ def load_encoder(name: str, resolution: int | None = None) -> Encoder:
         return _random(name, rest, resolution).eval()
     folder = Path(name)
     if not folder.is_dir():
+        if not may_be_on_the_hub(name):
+            raise ModelError(f"{name}: there is no such folder: say where the scene encoder is")
         return _hub(name, resolution).eval()
     try:
         described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -175,6 +202,18 @@ def load_encoder(name: str, resolution: int | None = None) -> Encoder:
     if not isinstance(described, dict):
         raise ModelError(f"{folder}/config.json describes no model: it is no scene encoder")
     return (_ours(folder, resolution) if "architecture" in described else _hub(name, resolution)).eval()
+
+
+def may_be_on_the_hub(name: str) -> bool:
+    """Whether a name that is no folder can be one of the hub's: NAME or OWNER/NAME, and no missing local path."""
+    parts = name.split("/")
+    plain = len(parts) <= 2 and all(re.fullmatch(r"\w[\w.-]*", part) for part in parts)
+    return plain and not (len(parts) == 2 and Path(parts[0]).is_dir())
+
+
+def absolute(name: str) -> str:
+    """A folder by its absolute path, so that it is found from anywhere; other names as they are."""
+    return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
 def _number(text: str, name: str) -> int:
@@ -229,7 +268,7 @@ def _hub(name: str, resolution: int | None) -> Encoder:
     except ImportError:
         raise ModelError(f"scene encoder {name!r} needs transformers: pip install transformers") from None
     try:
-        model: Any = AutoModel.from_pretrained(name, dtype=torch.float32)
+        model: Any = AutoModel.from_pretrained(name, dtype=torch.float32, trust_remote_code=False)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0][:200]
         raise ModelError(f"no scene encoder is called {name!r}, nor could the hub give one: {reason}") from None
@@ -238,17 +277,43 @@ def _hub(name: str, resolution: int | None) -> Encoder:
     try:
         processing, _ = ImageProcessingMixin.get_image_processor_dict(name)
     except (OSError, ValueError):
-        processing = {}
+        processing = None
     vision = getattr(model, "vision_model", model)
     cfg = vision.config
     if not hasattr(cfg, "patch_size") or not hasattr(cfg, "hidden_size"):
         raise ConfigError(f"{name!r} is no vision transformer: give CLIP, SigLIP, BLIP, OWL-ViT, DINOv2 or the like")
+    mean, std = _statistics(name, cfg.model_type, processing)
+    processing = processing or {}
     sizes = (processing.get("crop_size"), processing.get("size"), getattr(cfg, "image_size", None))
     side = resolution or next((side for side in map(_side, sizes) if side), None)
     if side is None:  # NaFlex takes any size: a square of as many patches as it was trained with
         side = math.isqrt(cfg.num_patches) * _pair(cfg.patch_size)[0]
-    mean, std = (tuple(processing.get(f"image_{x}", default)) for x, default in (("mean", MEAN), ("std", STD)))
     return HubEncoder(vision, Preprocessing(side, side, mean, std), cfg.model_type)
+
+
+_HALF = (0.5, 0.5, 0.5)
+_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_STATISTICS = {"clip": (MEAN, STD), "owlv": (MEAN, STD), "blip": (MEAN, STD), "metaclip": (MEAN, STD)}
+_STATISTICS |= {"siglip": (_HALF, _HALF), "vit": (_HALF, _HALF), "dino": _IMAGENET}
+"""Mean and deviation by how the model's type begins, as `transformers` has them by default."""
+
+
+def _statistics(name: str, kind: str, processing: Any) -> tuple[Any, Any]:
+    """Mean and deviation: as the preprocessor's file says, or without one those of the model's family.
+
+    Raises:
+        ConfigError: there is no file and the family is not known, or the file asks for what is not done here.
+    """
+    if processing is None:
+        known = next((values for start, values in _STATISTICS.items() if kind.startswith(start)), None)
+        if known is None:
+            raise ConfigError(f"{name} has no preprocessor_config.json, and of a {kind} it is not known: add it")
+        return known
+    if processing.get("do_rescale") is False or abs(processing.get("rescale_factor", 1 / 255) * 255 - 1) > 1e-6:
+        raise ConfigError(f"{name}: its preprocessor does not rescale pixels to 0 to 1, which is not known here")
+    if processing.get("do_normalize") is False:
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    return tuple(processing.get("image_mean", MEAN)), tuple(processing.get("image_std", STD))
 
 
 def _side(size: Any) -> int | None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from wordsight.models.clipter.context import Told
 from wordsight.models.config import DecoderConfig
-from wordsight.models.layers import Attention, Mlp, init_transformer
+from wordsight.models.layers import Attention, Mlp, init_packed, init_transformer
 
 
 class DecoderLayer(nn.Module):
@@ -50,6 +50,8 @@ class Decoder(nn.Module):
         self.head = nn.Linear(width, num_classes)
         self.dropout = nn.Dropout(cfg.dropout)
         self.apply(init_transformer)
+        if cfg.packed_init:
+            self.apply(init_packed)
         nn.init.trunc_normal_(self.positions, std=0.02)
 
     def memory_kv(self, memory: Tensor) -> Tensor:

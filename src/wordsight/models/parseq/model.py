@@ -37,6 +37,7 @@ class ParseqConfig:
     captions: ClassVar[str] = "characters"
     cross_steps: ClassVar[str] = "own"
     pooled: ClassVar[bool] = False
+    share_dim: ClassVar[bool] = True
 
     @property
     def tokenizer(self) -> CharTokenizer:

@@ -1,0 +1,74 @@
+"""Two readings of the same words beside each other: what one mends and what it spoils, and whether that is luck."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wordsight.evaluate.metrics import Record, is_right
+from wordsight.evaluate.paired import Paired, paired
+from wordsight.evaluate.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Reading `one` less reading `other` on a data set, under a protocol.
+
+    Attributes:
+        result: the difference, its interval over scenes, McNemar's test.
+        accuracy: of `one`; `other_accuracy` of the other; shares of 1.
+        mended: words that `one` alone reads right, each with the other's reading; `spoilt` those that it alone reads
+            wrong.
+    """
+
+    dataset: str
+    protocol: str
+    one: str
+    other: str
+    result: Paired
+    accuracy: float
+    other_accuracy: float
+    mended: tuple[tuple[Record, Record], ...]
+    spoilt: tuple[tuple[Record, Record], ...]
+
+    @property
+    def shown(self) -> bool:
+        """Whether the difference is more than luck: 0 lies outside its interval."""
+        return not self.result.low <= 0 <= self.result.high
+
+
+def contrast(
+    one: Sequence[Record],
+    other: Sequence[Record],
+    scenes: Sequence[str],
+    protocol: Protocol,
+    names: tuple[str, str],
+    dataset: str,
+) -> Contrast | None:
+    """Compares two readings of the same crops in the same order; None where the protocol counts none of them.
+
+    Args:
+        one: the reading in question.
+        other: what it is compared with.
+        scenes: of each crop the photograph that it comes from, empty where that is not known: it then stands alone.
+        protocol: how words count.
+        names: of both readings.
+        dataset: for tables.
+
+    Raises:
+        ValueError: they are not of the same crops.
+    """
+    if [r.id for r in one] != [r.id for r in other] or len(one) != len(scenes):
+        raise ValueError("readings of other crops cannot be compared")
+    rows = [i for i, record in enumerate(one) if not protocol.reject(record.label)]
+    if not rows:
+        return None
+    right = np.array([[is_right(reading[i], protocol) for i in rows] for reading in (one, other)])
+    numbers: dict[str, int] = {}
+    clusters = np.array([numbers.setdefault(scenes[i] or f"alone {i}", len(numbers)) for i in rows])
+    result = paired(right[:1], right[1:], clusters)
+    pairs = [(one[i], other[i]) for i in rows]
+    mended = tuple(pair for pair, (a, b) in zip(pairs, right.T, strict=True) if a and not b)
+    spoilt = tuple(pair for pair, (a, b) in zip(pairs, right.T, strict=True) if b and not a)
+    first, second = (float(x) for x in right.mean(axis=1))
+    return Contrast(dataset, protocol.name, *names, result, first, second, mended, spoilt)

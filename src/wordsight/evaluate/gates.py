@@ -1,0 +1,24 @@
+"""What the gates of a model with CLIPTER say about its training: the signs of failure, by name."""
+
+from collections.abc import Mapping
+
+SHUT = 0.01
+"""A gate that ends below this has not opened: one of the paper's two signs of failure; the number is ours."""
+
+
+def sign(value: float) -> str:
+    """What is wrong with a gate of this value in the end; empty where nothing is."""
+    if abs(value) < SHUT:
+        return "shut: the recognizer does not listen to scenes"
+    if value < 0:
+        return "negative: features are pushed away from what the scene says, which is no convex combination"
+    return ""
+
+
+def remarks(gates: Mapping[str, float]) -> list[str]:
+    """A sentence on every gate."""
+    said = []
+    for place, value in gates.items():
+        wrong = sign(value)
+        said.append(f"gate {place} {value:+.4f}" + (f", a sign of failure: {wrong}" if wrong else ""))
+    return said

@@ -1,0 +1,150 @@
+"""`wordsight eval`: each crop once, two models beside each other, one model told of other scenes."""
+
+import json
+
+import numpy as np
+import pytest
+from test_eval_scenes import data, pack, trained, words  # noqa: F401 - fixtures
+from typer.testing import CliRunner
+
+from wordsight.cli.main import app
+from wordsight.cli.recognizers import OurReader
+from wordsight.errors import ConfigError
+from wordsight.evaluate import Protocol, Record
+from wordsight.evaluate.contrast import contrast
+from wordsight.evaluate.gates import remarks
+from wordsight.imaging import prepare
+from wordsight.runtime import OnnxRecognizer, find_model, load_pack
+
+
+def evaluate(folder, *arguments, code=0):
+    out = folder / "report.json"
+    result = CliRunner().invoke(app, ["eval", *map(str, arguments), "--json", str(out), "--threads", "1"])
+    assert result.exit_code == code, (result.output, result.exception)
+    return (json.loads(out.read_text()), result.output) if code == 0 else result.exception
+
+
+@pytest.fixture
+def tall_and_wide():
+    """Crops that a reader would turn, cut or look at again."""
+    dice = np.random.default_rng(1)
+    return [dice.integers(0, 256, shape, dtype=np.uint8) for shape in ((90, 20, 3), (20, 300, 3), (30, 80, 3))]
+
+
+def test_as_is_every_crop_goes_through_the_recognizer_once(tall_and_wide, monkeypatch):
+    seen = []
+    real = OnnxRecognizer.read
+
+    def read(self, images, scenes=None):
+        seen.append((len(images), self.mode, self.dictionary))
+        return real(self, images, scenes)
+
+    monkeypatch.setattr(OnnxRecognizer, "read", read)
+    found = OurReader("tiny", 1, as_is=True).read(tall_and_wide)
+    assert seen == [(3, "full", None)]
+    plain = OnnxRecognizer(load_pack(find_model("tiny")), "cpu", 1, mode="full")
+    images = prepare(tall_and_wide, plain.preprocessing)
+    assert found == [(reading.text, reading.confidence) for reading in real(plain, images)]
+    seen.clear()
+    OurReader("tiny", 1).read(tall_and_wide)
+    assert sum(count for count, *_ in seen) > 3
+
+
+def test_tables_say_how_crops_were_read(words, tmp_path):  # noqa: F811
+    for flags, expected in (([], "as users read"), (["--as-is"], "as is")):
+        report, output = evaluate(tmp_path, "tiny", words, *flags)
+        assert report["settings"]["reading"] == expected
+        assert f"reading {expected}" in " ".join(output.split())
+    field = tmp_path / "field"
+    field.mkdir()
+    (field / "SVT").symlink_to(words)
+    for flags, expected in (([], "as is"), (["--no-as-is"], "as users read")):
+        report, _ = evaluate(tmp_path, "tiny", "--benchmarks", field, *flags)
+        assert report["settings"]["reading"] == expected
+    error = evaluate(tmp_path, "tiny", words, "--as-is", "--mode", "parallel", code=1)
+    assert "greedy decoding" in str(error)
+
+
+def records(texts, dataset="set"):
+    return [Record(dataset, str(i), label, text, 0.9) for i, (label, text) in enumerate(texts)]
+
+
+def test_what_one_reading_mends_and_spoils():
+    labels = ["cafe", "exit", "beer", "open"] * 10
+    one = records([(label, label if i % 8 else "x") for i, label in enumerate(labels)])
+    other = records([(label, label if i % 2 else "y") for i, label in enumerate(labels)])
+    found = contrast(one, other, [""] * 40, Protocol.named("36"), ("a", "b"), "set")
+    assert (len(found.mended), len(found.spoilt)) == (15, 0)
+    assert found.shown
+    assert found.result.difference == pytest.approx(found.accuracy - found.other_accuracy) == pytest.approx(15 / 40)
+    assert found.result.mcnemar == pytest.approx(2 / 2**15)
+    assert all(a.text == a.label != b.text for a, b in found.mended)
+    # words of one photograph say less than as many of different ones
+    together = contrast(one, other, [f"photo {i // 20}" for i in range(40)], Protocol.named("36"), ("a", "b"), "set")
+    assert together.result.clusters == 2
+    assert contrast(records([("!", "!")]), records([("!", "?")]), [""], Protocol.named("36"), ("a", "b"), "s") is None
+    with pytest.raises(ValueError, match="other crops"):
+        contrast(one, other[:5], [""] * 40, Protocol.named("36"), ("a", "b"), "set")
+
+
+def test_two_models_beside_each_other(data, tmp_path):  # noqa: F811
+    page = tmp_path / "page.html"
+    report, output = evaluate(
+        tmp_path, "tiny", data, "--against", "small", "--as-is", "--html", page, "--protocol", "36"
+    )
+    (one,) = report["contrasts"]
+    assert (one["one"], one["other"], one["n"], one["clusters"]) == ("tiny", "small", 6, 3)
+    assert "tiny less small" in output
+    assert len(one["mended"]) == one["won"]
+    same, _ = evaluate(tmp_path, "tiny", data, "--against", "tiny", "--protocol", "36")
+    (one,) = same["contrasts"]
+    assert (one["difference"], one["won"], one["lost"], one["shown"]) == (0, 0, 0, False)
+
+
+def test_own_scenes_anothers_and_none(trained, data, tmp_path):  # noqa: F811
+    page = tmp_path / "page.html"
+    report, output = evaluate(tmp_path, trained, data, "--scene", "compare", "--protocol", "36", "--html", page)
+    assert [(c["one"], c["other"]) for c in report["contrasts"]] == [
+        ("own scene", "another's scene"),
+        ("own scene", "no scene"),
+    ]
+    assert {c["n"] for c in report["contrasts"]} == {6}
+    assert report["gates"] == {"early": pytest.approx(0.761594)}
+    assert "gate early +0.7616" in output
+    assert "ms a word" in output
+    alone, _ = evaluate(tmp_path, trained, data, "--protocol", "36")
+    assert [r["text"] for r in report["readings"]] == [r["text"] for r in alone["readings"]]
+    for flags in (["--against", "tiny"], ["--end-to-end"]):
+        assert isinstance(evaluate(tmp_path, trained, data, "--scene", "compare", *flags, code=1), ConfigError)
+    error = evaluate(tmp_path, "tiny", data, "--scene", "compare", code=1)
+    assert "reads without scenes" in str(error)
+
+
+def test_signs_of_failure_have_names():
+    said = remarks({"early": 0.3, "late.visual": 0.004, "late.cross": -0.08})
+    assert said[0] == "gate early +0.3000"
+    assert "a sign of failure: shut" in said[1]
+    assert "a sign of failure: negative" in said[2]
+
+
+def test_mended_words_have_their_pictures(data, tmp_path, monkeypatch):  # noqa: F811
+    """Two readers that read some words differently."""
+    from wordsight.cli import recognizers
+
+    class Fixed:
+        def __init__(self, name, texts):
+            self.name, self.texts, self.settings = name, list(texts), {"threads": 1}
+
+        def read(self, crops):
+            return [(self.texts.pop(0), 0.5) for _ in crops]
+
+    readers = iter([Fixed("a", ["word"] * 4 + ["x"] * 2), Fixed("b", ["x"] * 3 + ["word"] * 3)])
+    monkeypatch.setattr(recognizers, "open_crop_reader", lambda *_, **__: next(readers))
+    page = tmp_path / "page.html"
+    report, _ = evaluate(tmp_path, "a", data, "--against", "b", "--html", page, "--protocol", "36")
+    (one,) = report["contrasts"]
+    assert (one["won"], one["lost"]) == (3, 2)
+    text = page.read_text()
+    assert "3 words mended by a against b (36)" in text
+    assert "2 words spoilt by a against b (36)" in text
+    assert text.count("instead of") == 5
