@@ -23,13 +23,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "experiments": {"train", "evaluate", "models", "data"},
     "train": {"models", "data", "synth", "evaluate"},
     "weights": {"models", "runtime"},
-    "models": {"decoding", "imaging", "text"},  # imaging for `Preprocessing`, a part of a model's config
+    "models": {"decoding", "imaging", "text", "files"},  # imaging for `Preprocessing`, a part of a model's config
     "evaluate": {"text"},
     "synth": {"data", "imaging", "text"},
-    "data": {"imaging", "text"},
+    "data": {"imaging", "text", "files"},
     "decoding": {"text"},
     "imaging": set(),
     "text": set(),
+    "files": set(),  # how files are written, and which are read
     "errors": set(),
 }
 ROOFED = {"cli"}  # may import everything

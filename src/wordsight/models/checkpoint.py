@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from wordsight.errors import ConfigError, ModelError
+from wordsight.files import filling
 from wordsight.models.clipter import ClipterConfig, insert
 from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.registry import recognizer_class
@@ -20,27 +21,44 @@ TOKENIZER = "tokenizer.json"
 
 
 def save(model: Any, folder: str | Path, dtype: torch.dtype = torch.float32, **about: Any) -> Path:
-    """Write a recognizer to `folder`. `about` (steps, data, scores ...) is kept in its config.json.
+    """Write a recognizer to `folder`, whose earlier one stays until all is written.
 
-    `dtype` is how floating-point weights are stored; half precision halves the file.
+    `about` (steps, data, scores ...) is kept in its config.json. `dtype` is how floating-point weights are stored; half
+    precision halves the file.
+
+    Raises:
+        OSError: it cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     state = {
         k: v.detach().to("cpu", dtype if v.is_floating_point() else v.dtype).contiguous()
         for k, v in model.state_dict().items()
     }
-    save_file(state, folder / "model.safetensors")
     values = model.cfg.to_dict()
-    if values.get("hub"):
-        (folder / TOKENIZER).write_text(values["hub"].pop("tokenizer"), encoding="utf-8")
+    tokenizer = values["hub"].pop("tokenizer") if values.get("hub") else None
     config = {"format": FORMAT, "architecture": model.architecture, "config": values, "about": about}
     if getattr(model, "peft", None) is not None:
         config["peft"] = asdict(model.peft)
     if getattr(model, "clipter", None) is not None:
         config["clipter"] = model.clipter.to_dict()
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    with filling(folder, last="config.json") as new:
+        write_tensors(state, new / "model.safetensors")
+        if tokenizer is not None:
+            (new / TOKENIZER).write_text(tokenizer, encoding="utf-8")
+        (new / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     return folder
+
+
+def write_tensors(state: dict[str, torch.Tensor], path: Path) -> None:
+    """Write tensors as safetensors, whose own errors of writing are no OSErrors.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        save_file(state, path)
+    except SafetensorError as error:
+        raise OSError(None, " ".join(str(error).split()), str(path)) from None
 
 
 def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
