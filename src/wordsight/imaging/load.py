@@ -1,6 +1,7 @@
 """Image files, bytes, arrays and Pillow images to upright RGB arrays; whatever cannot be read is one `ImageError`."""
 
 import io
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,10 @@ from wordsight.errors import ImageError
 
 MAX_PIXELS = 100_000_000
 """Default pixel limit: three bytes each, so 300 MB for the array, and about three times that while it is decoded."""
+
+MAX_SCANS = 200
+"""Times that a JPEG may go over all of its picture. Cameras do so once, progressive pictures some ten times; each takes
+time by the picture's size and can be written in a few bytes (900 kB of such scans: 36 s)."""
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNS = {
@@ -121,6 +126,8 @@ def _decode(stream: BinaryIO, name: str, max_pixels: int) -> NDArray[np.uint8]:
     decoder = _decoder(head)
     if decoder is None:
         raise ImageError(f"{name} is {_what(head)}: give a {_READABLE} file")
+    if decoder is JpegImageFile and _scans(stream) > MAX_SCANS:
+        raise ImageError(f"{name} goes over its picture more than {MAX_SCANS} times: save it again as PNG or JPEG")
     try:
         image = decoder(stream)
     except Exception as error:
@@ -128,6 +135,23 @@ def _decode(stream: BinaryIO, name: str, max_pixels: int) -> NDArray[np.uint8]:
         raise ImageError(f"{name} has a broken header ({_reason(error)}): save it again as PNG or JPEG") from None
     with image:
         return _from_pillow(image, name, max_pixels)
+
+
+_LOOKED_AT = 1 << 28  # bytes; beyond, the file is as long as what it costs
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # but those within a scan
+
+
+def _scans(stream: BinaryIO) -> int:
+    """How many scans the first picture of a JPEG file has, `MAX_SCANS` + 1 for any more. The stream stays at 0."""
+    data = stream.read(_LOOKED_AT)
+    stream.seek(0)
+    place, scans = 2, 0
+    while scans <= MAX_SCANS and (marker := _MARKER.search(data, place)):
+        if marker[1] == b"\xd9":  # the end: what follows is another picture, or a film
+            break
+        scans += marker[1] == b"\xda"
+        place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2])
+    return scans
 
 
 def _decoder(head: bytes) -> Callable[[BinaryIO], ImageFile.ImageFile] | None:
