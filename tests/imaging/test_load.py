@@ -1,13 +1,16 @@
 import io
 import os
 import struct
+import subprocess
+import sys
 import time
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from wordsight.errors import ImageError
 from wordsight.imaging import load_image
@@ -324,5 +327,28 @@ def test_what_stands_beside_a_jpeg_is_no_scan() -> None:
     assert load_image(stream.getvalue() + b"\xff\xda" * 300).shape == (6, 8, 3)
     began = time.perf_counter()
     with pytest.raises(ImageError):
-        load_image(b"\xff\xd8" + b"\xff" * 4_000_000)
+        load_image(b"\xff\xd8" + b"\xff" * 400_000)
     assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK", "1"])
+def test_a_picture_of_many_bands_is_turned_as_a_small_one(orientation: int, mode: str) -> None:
+    """As Pillow turns the whole of it."""
+    noise = np.random.default_rng(0).integers(0, 256, (600, 300, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).convert(mode)
+    image.getexif()[0x0112] = orientation
+    turned = ImageOps.exif_transpose(image)
+    assert np.array_equal(load_image(image), np.asarray(turned.convert("RGB")))
+
+
+@pytest.mark.slow
+def test_a_hundred_megapixels_take_seven_bytes_each(tmp_path: Path) -> None:
+    """Four while they are decoded and three for the array, in a process of its own, which has some 60 MB without."""
+    Image.new("RGB", (10_000, 10_000), "grey").save(tmp_path / "large.jpg")
+    code = (
+        "import resource, sys; from wordsight.imaging import load_image; load_image(sys.argv[1]); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "large.jpg"], capture_output=True, check=True)
+    assert int(done.stdout) < 850_000  # KB

@@ -1,7 +1,6 @@
 """Image files, bytes, arrays and Pillow images to upright RGB arrays; whatever cannot be read is one `ImageError`."""
 
 import io
-import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -18,24 +17,13 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from wordsight.errors import ImageError
+from wordsight.imaging.bands import upright_rgb
+from wordsight.imaging.scans import check_scans
 
 MAX_PIXELS = 100_000_000
-"""Default pixel limit: three bytes each, so 300 MB for the array, and about three times that while it is decoded."""
-
-MAX_SCANS = 200
-"""Times that a JPEG may go over all of its picture. Cameras do so once, progressive pictures some ten times; each takes
-time by the picture's size and can be written in a few bytes (900 kB of such scans: 36 s)."""
+"""Default pixel limit: three bytes each, so 300 MB for the array, and some 400 MB more while it is decoded."""
 
 _ORIENTATION = 0x0112  # the EXIF tag
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class _Tiff(TiffImageFile):
@@ -126,8 +114,8 @@ def _decode(stream: BinaryIO, name: str, max_pixels: int) -> NDArray[np.uint8]:
     decoder = _decoder(head)
     if decoder is None:
         raise ImageError(f"{name} is {_what(head)}: give a {_READABLE} file")
-    if decoder is JpegImageFile and _scans(stream) > MAX_SCANS:
-        raise ImageError(f"{name} goes over its picture more than {MAX_SCANS} times: save it again as PNG or JPEG")
+    if decoder is JpegImageFile:
+        check_scans(stream, name)
     try:
         image = decoder(stream)
     except Exception as error:
@@ -135,23 +123,6 @@ def _decode(stream: BinaryIO, name: str, max_pixels: int) -> NDArray[np.uint8]:
         raise ImageError(f"{name} has a broken header ({_reason(error)}): save it again as PNG or JPEG") from None
     with image:
         return _from_pillow(image, name, max_pixels)
-
-
-_LOOKED_AT = 1 << 28  # bytes; beyond, the file is as long as what it costs
-_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # but those within a scan
-
-
-def _scans(stream: BinaryIO) -> int:
-    """How many scans the first picture of a JPEG file has, `MAX_SCANS` + 1 for any more. The stream stays at 0."""
-    data = stream.read(_LOOKED_AT)
-    stream.seek(0)
-    place, scans = 2, 0
-    while scans <= MAX_SCANS and (marker := _MARKER.search(data, place)):
-        if marker[1] == b"\xd9":  # the end: what follows is another picture, or a film
-            break
-        scans += marker[1] == b"\xda"
-        place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2])
-    return scans
 
 
 def _decoder(head: bytes) -> Callable[[BinaryIO], ImageFile.ImageFile] | None:
@@ -172,7 +143,7 @@ def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.u
     try:
         _check_size(image.width, image.height, name, max_pixels)
         image.load()
-        return np.asarray(_upright(_to_rgb(image), _orientation(image)))
+        return upright_rgb(image, _orientation(image), _to_rgb)
     except ImageError:
         raise
     except MemoryError:
@@ -197,10 +168,6 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF data does not make the picture unreadable
         return 1
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
