@@ -1,6 +1,9 @@
 """Writing files so that nothing looks finished that is not: new beside old, moved over when it is whole."""
 
+import errno
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +70,25 @@ def write_text(path: str | Path, text: str) -> None:
     """Writes a text file in UTF-8, lines ended by a line feed everywhere, all of it or nothing; see `replacing`."""
     with replacing(path) as new:
         new.write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_regular(path: str | Path, limit: int = 1 << 30) -> bytes:
+    """The content of a file that something else names: a data set, a pack, a checkpoint.
+
+    Raises:
+        OSError: it cannot be read, is no regular file (a pipe would be waited for, a device read for ever), or has more
+            than `limit` bytes.
+    """
+    # Not blocked by a pipe that nobody writes to; what was opened is what is looked at
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(number, "rb") as file:
+        found = os.fstat(number)
+        if not stat.S_ISREG(found.st_mode):
+            kind = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+            raise OSError(kind, "a folder" if kind == errno.EISDIR else "not a regular file", str(path))
+        if found.st_size > limit:
+            raise OSError(errno.EFBIG, f"over {limit >> 20} MB", str(path))
+        return file.read()
 
 
 def _move(new: Path, old: Path) -> None:

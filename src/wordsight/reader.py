@@ -300,18 +300,23 @@ class Reader:
     def _given(
         self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike], context: bool | Scene
     ) -> tuple[list[Line], list[str]]:
-        strips: list[Strip] = []
+        lines: list[Line] = []
         problems: list[str] = []
-        for number, box in enumerate(boxes, 1):
-            try:
-                polygon = checked(box)
-                strips.append(Strip(rectify(image, polygon), polygon))
-            except BoxError as error:
-                problems.append(f"box {number}: {error}")
-        told = self._told(strips, image, context)
-        attempts = read_strips(told, self._recognize, split=False, turn=True, angles=self._angles)
-        found = [self._sure([one_word(attempt)], 0.0) for attempt in attempts]
-        return [Line(each, each[0].polygon) for each in found if each], problems
+        numbered = enumerate(boxes, 1)
+        while chunk := list(islice(numbered, self._batch_size)):  # a strip may be as large as the photo
+            strips: list[Strip] = []
+            for number, box in chunk:
+                try:
+                    polygon = checked(box)
+                    strips.append(Strip(rectify(image, polygon), polygon))
+                except BoxError as error:
+                    problems.append(f"box {number}: {error}")
+            told = self._told(strips, image, context)
+            context = told[0].scene or False if told else context  # encoded once
+            attempts = read_strips(told, self._recognize, split=False, turn=True, angles=self._angles)
+            found = [self._sure([one_word(attempt)], 0.0) for attempt in attempts]
+            lines += [Line(each, each[0].polygon) for each in found if each]
+        return lines, problems
 
     def _angles(self, strip: Strip) -> list[Strip]:
         """Of a box that was not detected: a detector's lines lie along their text, and are read as they lie."""

@@ -314,10 +314,10 @@ def scans_of_nothing(scans: int, side: int = 4096) -> bytes:
 def test_a_jpeg_of_thousands_of_scans_is_refused_by_their_number() -> None:
     """Each takes time by the picture's size, and a few bytes: 900 kB of them took 36 s."""
     assert load_image(scans_of_nothing(9)).shape == (4096, 4096, 3)
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ImageError, match=r"in memory goes over its picture more than 200 times: save it"):
         load_image(scans_of_nothing(5000))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_what_stands_beside_a_jpeg_is_no_scan() -> None:
@@ -325,10 +325,10 @@ def test_what_stands_beside_a_jpeg_is_no_scan() -> None:
     stream = io.BytesIO()
     Image.new("RGB", (8, 6)).save(stream, "JPEG", comment=b"\xff\xda" * 300)
     assert load_image(stream.getvalue() + b"\xff\xda" * 300).shape == (6, 8, 3)
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ImageError):
         load_image(b"\xff\xd8" + b"\xff" * 400_000)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
