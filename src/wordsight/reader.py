@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from wordsight.decoding import Mode, Reading
-from wordsight.errors import BoxError, ConfigError, WordsightError
+from wordsight.errors import BoxError, ConfigError, ModelError, WordsightError
 from wordsight.imaging import MAX_PIXELS, load_image, prepare, rectify
 from wordsight.imaging.geometry import as_polygon as checked
 from wordsight.imaging.rectify import MAX_STRIP
@@ -261,7 +261,11 @@ class Reader:
                 raise ConfigError("there are fewer scenes than crops: give one for each, or None")
             loaded = [self._crop(source, one) for source, one in zip(chunk, told, strict=True)]
             strips = [strip for strip in loaded if isinstance(strip, Strip)]
-            attempts = iter(read_strips(strips, self._recognize, split=False, angles=self._angles))
+            try:
+                attempts = iter(read_strips(strips, self._recognize, split=False, angles=self._angles))
+            except ModelError as error:  # these crops make the model fail, others may not
+                yield from (error if isinstance(item, Strip) else item for item in loaded)
+                continue
             for item in loaded:
                 yield one_word(next(attempts)) if isinstance(item, Strip) else item
 

@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "formats": {"results"},
     "drawing": {"results", "imaging"},
     "detect": {"imaging"},
-    "runtime": {"decoding", "imaging", "text"},
+    "runtime": {"decoding", "imaging", "text", "files"},
     "explain": {"models", "runtime"},
     "experiments": {"train", "evaluate", "models", "data"},
     "train": {"models", "data", "synth", "evaluate"},

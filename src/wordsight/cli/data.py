@@ -11,6 +11,7 @@ import typer
 
 from wordsight.cli.app import app
 from wordsight.cli.progress import progress
+from wordsight.errors import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -251,7 +252,7 @@ def _print_findings(name: str, found: "Findings", charset: str) -> None:
 
 def _print_kind(what: str, kind: "Kind") -> None:
     for example in kind.examples:
-        typer.echo(f"  {what}: {example}")
+        typer.echo(f"  {what}: {printable(example)}")
     if kind.count > len(kind.examples):
         typer.echo(f"  {what}: {kind.count - len(kind.examples)} more")
 

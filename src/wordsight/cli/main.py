@@ -12,7 +12,7 @@ import typer
 
 from wordsight import __version__
 from wordsight.cli.app import app
-from wordsight.errors import WordsightError
+from wordsight.errors import WordsightError, printable
 
 for _verb in (
     "read",
@@ -68,7 +68,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("WORDSIGHT_TRACEBACK"):
             raise
-        typer.echo(f"wordsight: {_in_one_line(error)}", err=True)
+        typer.echo(f"wordsight: {printable(_in_one_line(error))}", err=True)
         sys.exit(1)
 
 

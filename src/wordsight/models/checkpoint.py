@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from wordsight.errors import ConfigError, ModelError
-from wordsight.files import filling
+from wordsight.files import filling, read_regular
 from wordsight.models.clipter import ClipterConfig, insert
 from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.registry import recognizer_class
@@ -71,21 +71,39 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a checkpoint folder, as training and `wordsight convert` write them")
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads(read_regular(folder / "config.json", 64 << 20))
         if config["format"] != FORMAT:
             raise ModelError(f"{folder} has checkpoint format {config['format']}, this version reads {FORMAT}")
         if config["config"].get("hub"):
-            config["config"]["hub"]["tokenizer"] = (folder / TOKENIZER).read_text(encoding="utf-8")
+            config["config"]["hub"]["tokenizer"] = read_regular(folder / TOKENIZER).decode()
         model = recognizer_class(config["architecture"]).from_config(config["config"])
         if "peft" in config:
             add_peft(model, PeftConfig.from_dict(config["peft"]))
         if "clipter" in config:
             insert(model, ClipterConfig.from_dict(config["clipter"]))
+        if not (folder / "model.safetensors").is_file():  # a pipe would be waited for
+            raise OSError("model.safetensors is missing")
         state = load_file(folder / "model.safetensors")
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError, ConfigError) as error:
+        if not all(torch.isfinite(v).all() for v in state.values() if v.is_floating_point()):
+            raise ModelError(f"{folder}: its weights are no numbers (NaN or infinite): train or get it again")
+        about = config.get("about", {})
+        if not isinstance(about, dict):
+            raise ValueError("about is no object")
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        SafetensorError,
+        ConfigError,
+    ) as error:
         raise ModelError(f"{folder} is not a checkpoint folder: {type(error).__name__}: {error}") from None
+    except MemoryError:
+        raise ModelError(f"{folder}: its configuration asks for more memory than there is") from None
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder}: the weights do not fit the configuration: {reason[:300]}") from None
-    return model.eval(), config["about"]
+    return model.eval(), about

@@ -72,7 +72,7 @@ def export_pack(
     if int8 and model.decoding != "psm":
         raise ConfigError(f"int8 arithmetic is for PARSeq and CLIP4STR, this model decodes by {model.decoding!r}")
     if model.clipter is not None and scenes is None:
-        scenes = SceneEncoder.of(model.clipter)
+        scenes = SceneEncoder.of(model.clipter, download=False)
     protos = export_graphs(model, cross=cross, scenes=scenes)
     return write_pack(
         protos,

@@ -143,7 +143,7 @@ class _OneGrid(nn.Module):
         return out
 
 
-def load_encoder(name: str, resolution: int | None = None) -> Encoder:
+def load_encoder(name: str, resolution: int | None = None, *, download: bool = True) -> Encoder:
     """The scene encoder called `name`, in eval mode.
 
     Args:
@@ -151,6 +151,9 @@ def load_encoder(name: str, resolution: int | None = None) -> Encoder:
             `CLIP_TOWERS` (a small one without a name) with random weights; a folder with a checkpoint of ours, whose
             image tower is taken; a folder with a model of `transformers`, or its name on the hub.
         resolution: side of the square that photos are resized to; None: what the encoder was trained for.
+        download: whether the hub may be asked. Without, what it once gave is found in its cache.
+
+    Code that comes with a model of the hub is never run.
 
     Raises:
         ConfigError: the name is malformed, or the resolution does not suit the encoder.
@@ -166,14 +169,14 @@ def load_encoder(name: str, resolution: int | None = None) -> Encoder:
         return _random(name, rest, resolution).eval()
     folder = Path(name)
     if not folder.is_dir():
-        return _hub(name, resolution).eval()
+        return _hub(name, resolution, download).eval()
     try:
         described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise ModelError(f"{folder} has no readable config.json: it is no scene encoder") from None
     if not isinstance(described, dict):
         raise ModelError(f"{folder}/config.json describes no model: it is no scene encoder")
-    return (_ours(folder, resolution) if "architecture" in described else _hub(name, resolution)).eval()
+    return (_ours(folder, resolution) if "architecture" in described else _hub(name, resolution, download)).eval()
 
 
 def _number(text: str, name: str) -> int:
@@ -221,21 +224,28 @@ def _at(cfg: ImageTowerConfig, resolution: int) -> ImageTowerConfig:
     return replace(cfg, height=resolution, width_px=resolution)
 
 
-def _hub(name: str, resolution: int | None) -> Encoder:
+def _hub(name: str, resolution: int | None, download: bool) -> Encoder:
     try:
         from transformers import AutoModel
         from transformers.image_processing_base import ImageProcessingMixin
     except ImportError:
         raise ModelError(f"scene encoder {name!r} needs transformers: pip install transformers") from None
     try:
-        model: Any = AutoModel.from_pretrained(name, dtype=torch.float32)
+        model: Any = AutoModel.from_pretrained(
+            name, dtype=torch.float32, trust_remote_code=False, weights_only=True, local_files_only=not download
+        )
     except (OSError, ValueError) as error:
+        if not download and not Path(name).is_dir():
+            raise ModelError(
+                f"the scene encoder {name!r}, which a file names, is not on this machine: name it by --scene-encoder "
+                "to get it from the hub, or say there where it is"
+            ) from None
         reason = str(error).splitlines()[0][:200]
         raise ModelError(f"no scene encoder is called {name!r}, nor could the hub give one: {reason}") from None
     except Exception as error:  # damaged weights: safetensors and pickle have classes of their own
         raise ModelError(f"{name}: its weights cannot be read ({type(error).__name__}): download it again") from error
     try:
-        processing, _ = ImageProcessingMixin.get_image_processor_dict(name)
+        processing, _ = ImageProcessingMixin.get_image_processor_dict(name, local_files_only=not download)
     except (OSError, ValueError):
         processing = {}
     vision = getattr(model, "vision_model", model)
