@@ -230,22 +230,16 @@ def _hub(name: str, resolution: int | None, download: bool) -> Encoder:
         from transformers.image_processing_base import ImageProcessingMixin
     except ImportError:
         raise ModelError(f"scene encoder {name!r} needs transformers: pip install transformers") from None
+    place = name if download else _here(name)
     try:
-        model: Any = AutoModel.from_pretrained(
-            name, dtype=torch.float32, trust_remote_code=False, weights_only=True, local_files_only=not download
-        )
+        model: Any = AutoModel.from_pretrained(place, dtype=torch.float32, trust_remote_code=False, weights_only=True)
     except (OSError, ValueError) as error:
-        if not download and not Path(name).is_dir():
-            raise ModelError(
-                f"the scene encoder {name!r}, which a file names, is not on this machine: name it by --scene-encoder "
-                "to get it from the hub, or say there where it is"
-            ) from None
         reason = str(error).splitlines()[0][:200]
         raise ModelError(f"no scene encoder is called {name!r}, nor could the hub give one: {reason}") from None
     except Exception as error:  # damaged weights: safetensors and pickle have classes of their own
         raise ModelError(f"{name}: its weights cannot be read ({type(error).__name__}): download it again") from error
     try:
-        processing, _ = ImageProcessingMixin.get_image_processor_dict(name, local_files_only=not download)
+        processing, _ = ImageProcessingMixin.get_image_processor_dict(place)
     except (OSError, ValueError):
         processing = {}
     vision = getattr(model, "vision_model", model)
@@ -258,6 +252,25 @@ def _hub(name: str, resolution: int | None, download: bool) -> Encoder:
         side = math.isqrt(cfg.num_patches) * _pair(cfg.patch_size)[0]
     mean, std = (tuple(processing.get(f"image_{x}", default)) for x, default in (("mean", MEAN), ("std", STD)))
     return HubEncoder(vision, Preprocessing(side, side, mean, std), cfg.model_type)
+
+
+def _here(name: str) -> str:
+    """The folder of a model: itself, or where the hub's cache has it. Nothing is asked of the hub.
+
+    Raises:
+        ModelError: it is not on this machine.
+    """
+    from huggingface_hub import snapshot_download
+
+    if Path(name).is_dir():
+        return name
+    try:
+        return str(snapshot_download(name, local_files_only=True))
+    except (OSError, ValueError):
+        raise ModelError(
+            f"the scene encoder {name!r}, which a file names, is not on this machine: name it by --scene-encoder to "
+            "get it from the hub, or say there where it is"
+        ) from None
 
 
 def _side(size: Any) -> int | None:
