@@ -9,6 +9,8 @@
 Importing this package loads neither NumPy nor an inference engine; the names below load what they need on first use.
 """
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
     from wordsight.results import Char, Line, Photo, Word
 
 __version__ = "0.1.0"
+
+# ONNX Runtime's wheels since 1.29 write into the home folder when they are imported and send what runs to their maker,
+# unless this is set before; where the program imported it first, this call keeps at least our sessions to ourselves
+# (docs/security.md). Whoever sets the variable to 0 has decided otherwise.
+os.environ["ORT_DISABLE_TELEMETRY"] = os.environ.get("ORT_DISABLE_TELEMETRY") or "1"
+if os.environ["ORT_DISABLE_TELEMETRY"] != "0" and hasattr(sys.modules.get("onnxruntime"), "disable_telemetry_events"):
+    sys.modules["onnxruntime"].disable_telemetry_events()
 
 _HOMES = {
     "Reader": "wordsight.reader",

@@ -2,7 +2,13 @@
 
 
 class WordsightError(Exception):
-    """Base of all errors of this library. Its message is one line, fit to be shown to a user."""
+    """Base of all errors of this library. Its message is one line, fit to be shown to a user.
+
+    Names of files and what stands in them may hold anything: what a terminal would obey is written out.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ImageError(WordsightError):
@@ -27,3 +33,8 @@ class DataError(WordsightError):
 
 class ConfigError(WordsightError):
     """A setting that contradicts another or is out of range."""
+
+
+def printable(text: str) -> str:
+    """The text in one line that can be shown anywhere, with control characters and the like as Python escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -45,8 +45,8 @@ def _rows(photo: Photo) -> Iterable[list[str]]:
 
 def _csv_line(fields: Iterable[str]) -> str:
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow(fields)
-    return out.getvalue()
+    csv.writer(out, lineterminator="\r\n").writerow(fields)  # so that either of them is quoted in a field
+    return out.getvalue()[:-2] + "\n"
 
 
 def _inert(text: str) -> str:

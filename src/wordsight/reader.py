@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from wordsight.decoding import Mode
-from wordsight.errors import BoxError, ConfigError, WordsightError
+from wordsight.errors import BoxError, ConfigError, ModelError, WordsightError
 from wordsight.imaging import MAX_PIXELS, load_image, rectify
 from wordsight.imaging.geometry import as_polygon as checked
 from wordsight.imaging.rectify import reduced
@@ -295,7 +295,11 @@ class Reader:
                 raise ConfigError("there are fewer scenes than crops: give one for each, or None")
             loaded = [self._crop(source, one) for source, one in zip(chunk, told, strict=True)]
             strips = [strip for strip in loaded if isinstance(strip, Strip)]
-            attempts = iter(self._strips.read(strips, angles=True))
+            try:
+                attempts = iter(self._strips.read(strips, angles=True))
+            except ModelError as error:  # these crops make the model fail, others may not
+                yield from (error if isinstance(item, Strip) else item for item in loaded)
+                continue
             for item in loaded:
                 yield one_word(next(attempts)) if isinstance(item, Strip) else item
 
@@ -325,18 +329,23 @@ class Reader:
     def _given(
         self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike], context: bool | Scene
     ) -> tuple[list[Line], list[str]]:
-        strips: list[Strip] = []
+        lines: list[Line] = []
         problems: list[str] = []
-        for number, box in enumerate(boxes, 1):
-            try:
-                polygon = checked(box)
-                strips.append(Strip(rectify(image, polygon), polygon))
-            except BoxError as error:
-                problems.append(f"box {number}: {error}")
-        told = self._told(strips, image, context)
-        attempts = self._strips.read(told, turn=True, angles=True)
-        found = [self._sure([one_word(attempt)], 0.0) for attempt in attempts]
-        return [Line(each, each[0].polygon) for each in found if each], problems
+        numbered = enumerate(boxes, 1)
+        while chunk := list(islice(numbered, self._batch_size)):  # a strip may be as large as the photo
+            strips: list[Strip] = []
+            for number, box in chunk:
+                try:
+                    polygon = checked(box)
+                    strips.append(Strip(rectify(image, polygon), polygon))
+                except BoxError as error:
+                    problems.append(f"box {number}: {error}")
+            told = self._told(strips, image, context)
+            context = told[0].scene or False if told else context  # encoded once
+            attempts = self._strips.read(told, turn=True, angles=True)
+            found = [self._sure([one_word(attempt)], 0.0) for attempt in attempts]
+            lines += [Line(each, each[0].polygon) for each in found if each]
+        return lines, problems
 
     def _sure(self, found: Iterable[Word], default: float) -> tuple[Word, ...]:
         least = default if self._min_confidence is None else self._min_confidence

@@ -35,3 +35,16 @@ def test_a_traceback_can_be_had(monkeypatch):
     monkeypatch.setattr(main, "app", fail)
     with pytest.raises(RuntimeError, match="inside"):
         main.main()
+
+
+def test_what_a_terminal_would_obey_is_written_out(monkeypatch, capsys):
+    """File names may hold anything."""
+
+    def fail():
+        raise OSError(28, "No space left on device", "out/\x1b]0;title\x07\u202e.png")
+
+    assert str(ImageError("a\x1b[2J\n.jpg is é: \udcff")) == r"a\x1b[2J\n.jpg is é: \udcff"
+    monkeypatch.setattr(main, "app", fail)
+    with pytest.raises(SystemExit):
+        main.main()
+    assert capsys.readouterr().err == "wordsight: out/\\x1b]0;title\\x07\\u202e.png: No space left on device\n"

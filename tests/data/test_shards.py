@@ -1,9 +1,12 @@
 """Packed scenes: the same as before, on disk and over HTTP; every reader its own, none twice; runs that go on."""
 
 import functools
+import io
 import json
+import os
 import tarfile
 import threading
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -50,7 +53,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shards(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """About three scenes a shard."""
     folder = tmp_path_factory.mktemp("packed") / "shards"
-    assert len(list(pack_scenes(read_scenes(scenes), folder, shard_bytes=30_000))) == COUNT
+    assert len(list(pack_scenes(read_scenes(scenes), folder, below=[scenes], shard_bytes=30_000))) == COUNT
     return folder
 
 
@@ -198,7 +201,7 @@ def test_a_cut_connection_is_tried_again(address: str, shards: Path, monkeypatch
     Quiet.failures = 2
     assert ids(ShardStream(address, rounds=1)) == ids(ShardStream(shards, rounds=1))
     Quiet.failures = 4
-    with pytest.raises(DataError, match=r"\.tar: cannot be fetched \(IncompleteRead"):
+    with pytest.raises(DataError, match=r"\.tar: cannot be fetched \(99993 bytes are missing"):
         next(iter(ShardStream(address)))
     Quiet.failures = 0
 
@@ -231,4 +234,99 @@ def test_the_command_packs_and_says_what_is_missing(scenes: Path, tmp_path: Path
     assert len(open_source(out)) == 2
     again = CliRunner().invoke(app, ["data", "pack", str(folder), "-o", str(out)])
     assert isinstance(again.exception, DataError)
-    assert "holds shards already" in str(again.exception)
+    assert "holds a data set already" in str(again.exception)
+
+
+def named(folder: Path, image: str, **more: object) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "scenes.jsonl").write_text(json.dumps({"image": image, "words": [], **more}))
+    return folder
+
+
+def packed(folder: Path, *options: object) -> tuple[str, set[bytes]]:
+    """What the command says, and the pictures that it packs."""
+    out = folder.with_name(f"packed-{len(list(folder.parent.iterdir()))}")
+    said = CliRunner().invoke(app, ["data", "pack", str(folder), "-o", str(out), *map(str, options)]).output
+    return said, {scene.read() for scene in read_scenes(out)} if (out / "scenes.jsonl").exists() else set()
+
+
+def test_nothing_is_packed_but_pictures_of_the_data_set(scenes: Path, tmp_path: Path) -> None:
+    """Shards are given to others, and a scenes.jsonl may name any file of this machine."""
+    private = tmp_path / "private"
+    private.mkdir()
+    picture = private / "passport.png"
+    picture.write_bytes((scenes / "photo 1.png").read_bytes())
+    (private / "shadow").write_text("root:secret")
+    link = tmp_path / "data" / "link.png"
+    link.parent.mkdir()
+    link.symlink_to(picture)
+    for name in (str(picture), "../private/passport.png", "link.png"):
+        said, found = packed(named(link.parent, name))
+        assert found == set()
+        assert "lies outside of" in said
+        assert "say --images FOLDER" in said
+    said, found = packed(named(link.parent, str(private / "shadow")), "--images", private)
+    assert found == set()
+    assert "not an image" in said
+    said, found = packed(named(tmp_path / "at", str(private / "shadow"), at=[0, 5]), "--images", private)
+    assert found == set()
+    said, found = packed(named(tmp_path / "other", str(picture)), "--images", private)
+    assert found == {picture.read_bytes()}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "/dev/zero", "/dev/stdin"])
+def test_a_pipe_or_device_in_place_of_a_picture_is_refused(tmp_path: Path, kind: str) -> None:
+    """It would be waited for, or read for ever."""
+    folder = named(tmp_path / "data", kind)
+    os.mkfifo(folder / "pipe")
+    said, found = packed(folder, "--images", "/dev")
+    assert found == set()
+    assert "not a regular file" in said
+    (scene,) = read_scenes(folder)
+    with pytest.raises(DataError, match="regular file"):
+        _ = scene.digest
+    (folder / "scenes.jsonl").unlink()
+    os.mkfifo(folder / "scenes.jsonl")
+    with pytest.raises(DataError, match="not a regular file"):
+        read_scenes(folder)
+
+
+def shard_of(folder: Path, content: bytes) -> ShardStream:
+    folder.mkdir()
+    (folder / "0.tar").write_bytes(content)
+    (folder / "shards.json").write_text(json.dumps({"version": 1, "shards": [{"name": "0.tar", "scenes": 1}]}))
+    return ShardStream(folder, rounds=1)
+
+
+def test_a_shard_that_unpacks_to_more_than_it_is_is_refused(tmp_path: Path) -> None:
+    """Compressed ones, files of holes, links: none is what we write."""
+    zeros = io.BytesIO()
+    with tarfile.open(fileobj=zeros, mode="w:gz") as tar:
+        member = tarfile.TarInfo("0.jpg")
+        member.size = 50_000_000
+        tar.addfile(member, io.BytesIO(bytes(member.size)))
+    holes = tarfile.TarInfo("0.jpg")
+    holes.size = 1 << 40
+    holes.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(1 << 40)}
+    link = tarfile.TarInfo("0.jpg")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    for number, content in enumerate((zeros.getvalue(), holes.tobuf(tarfile.PAX_FORMAT), link.tobuf())):
+        tracemalloc.start()
+        with pytest.raises(DataError, match="is not a shard of scenes"):
+            list(shard_of(tmp_path / str(number), content))
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["../other/0.tar", "/etc/passwd", ".hidden.tar", "a/b.tar", ""])
+def test_shards_lie_in_their_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "shards.json").write_text(json.dumps({"version": 1, "shards": [{"name": name, "scenes": 1}]}))
+    with pytest.raises(DataError, match="no plain name"):
+        ShardStream(tmp_path)
+
+
+def test_a_packing_that_is_stopped_leaves_nothing(scenes: Path, tmp_path: Path) -> None:
+    stream = pack_scenes(read_scenes(scenes), tmp_path / "shards", below=[scenes], shard_bytes=30_000)
+    assert len(list(islice(stream, 10))) == 10
+    stream.close()  # type: ignore[attr-defined]
+    assert list((tmp_path / "shards").iterdir()) == []

@@ -1,12 +1,16 @@
 import io
 import os
 import struct
+import subprocess
+import sys
+import time
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from wordsight.errors import ImageError
 from wordsight.imaging import load_image
@@ -285,3 +289,66 @@ def test_pillows_registry_is_not_touched():
     before = list(Image.ID)
     load_image(encoded(picture(), "PNG"))
     assert list(Image.ID) == before
+
+
+def scans_of_nothing(scans: int, side: int = 4096) -> bytes:
+    """A progressive JPEG that says in a few bytes, so many times, that nothing changes all over its picture."""
+
+    def segment(marker: int, content: bytes) -> bytes:
+        return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2) + content
+
+    def table(kind: int, *symbols: int) -> bytes:
+        return segment(0xC4, bytes([kind, *(int(k < len(symbols)) for k in range(16)), *symbols]))
+
+    blocks = (side // 8) ** 2
+    head = b"\xff\xd8" + segment(0xDB, bytes([0, *[1] * 64]))
+    head += segment(0xC2, b"\x08" + side.to_bytes(2) + side.to_bytes(2) + bytes([1, 1, 0x11, 0]))
+    head += table(0x00, 0) + table(0x10, 0xE0, 0x00)
+    head += segment(0xDA, bytes([1, 1, 0, 0, 0, 1])) + bytes(blocks // 8)
+    bits = "".join("0" + format(min(blocks - at, 32767) - 16384, "014b") for at in range(0, blocks - 16384, 32767))
+    end = int(bits.ljust(-(-len(bits) // 8) * 8, "1"), 2).to_bytes(-(-len(bits) // 8)).replace(b"\xff", b"\xff\0")
+    each = (segment(0xDA, bytes([1, 1, 0, 1 + k % 63, 1 + k % 63, 0])) + end for k in range(scans))
+    return head + b"".join(each) + b"\xff\xd9"
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused_by_their_number() -> None:
+    """Each takes time by the picture's size, and a few bytes: 900 kB of them took 36 s."""
+    assert load_image(scans_of_nothing(9)).shape == (4096, 4096, 3)
+    began = time.process_time()
+    with pytest.raises(ImageError, match=r"in memory goes over its picture more than 200 times: save it"):
+        load_image(scans_of_nothing(5000))
+    assert time.process_time() - began < 2
+
+
+def test_what_stands_beside_a_jpeg_is_no_scan() -> None:
+    """In its comments, and behind its end, where phones put films."""
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 6)).save(stream, "JPEG", comment=b"\xff\xda" * 300)
+    assert load_image(stream.getvalue() + b"\xff\xda" * 300).shape == (6, 8, 3)
+    began = time.process_time()
+    with pytest.raises(ImageError):
+        load_image(b"\xff\xd8" + b"\xff" * 400_000)
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK", "1"])
+def test_a_picture_of_many_bands_is_turned_as_a_small_one(orientation: int, mode: str) -> None:
+    """As Pillow turns the whole of it."""
+    noise = np.random.default_rng(0).integers(0, 256, (600, 300, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).convert(mode)
+    image.getexif()[0x0112] = orientation
+    turned = ImageOps.exif_transpose(image)
+    assert np.array_equal(load_image(image), np.asarray(turned.convert("RGB")))
+
+
+@pytest.mark.slow
+def test_a_hundred_megapixels_take_seven_bytes_each(tmp_path: Path) -> None:
+    """Four while they are decoded and three for the array, in a process of its own, which has some 60 MB without."""
+    Image.new("RGB", (10_000, 10_000), "grey").save(tmp_path / "large.jpg")
+    code = (
+        "import resource, sys; from wordsight.imaging import load_image; load_image(sys.argv[1]); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "large.jpg"], capture_output=True, check=True)
+    assert int(done.stdout) < 850_000  # KB

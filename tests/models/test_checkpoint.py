@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import torch
@@ -48,3 +49,20 @@ def test_what_is_not_a_checkpoint_is_refused_in_one_line(model, tmp_path, damage
         checkpoint.load(folder)
     assert "\n" not in str(error.value)
     assert str(folder) in str(error.value)
+
+
+def test_weights_that_are_no_numbers_are_refused(model, tmp_path):
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[3] = float("nan")
+    checkpoint.save(model, tmp_path / "nan")
+    with pytest.raises(ModelError, match="some of its weights are no numbers"):
+        checkpoint.load(tmp_path / "nan")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(model, tmp_path, name):
+    checkpoint.save(model, tmp_path / "run")
+    (tmp_path / "run" / name).unlink()
+    os.mkfifo(tmp_path / "run" / name)
+    with pytest.raises(ModelError, match="is not a checkpoint folder"):
+        checkpoint.load(tmp_path / "run")

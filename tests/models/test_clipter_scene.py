@@ -22,6 +22,7 @@ from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 from wordsight.models.presets import PRESETS
 from wordsight.runtime import OnnxRecognizer
+from wordsight.weights.encoders import scene_encoder
 from wordsight.weights.export import export_pack
 
 TINY = ImageTowerConfig(32, 32, (8, 8), width=16, layers=1, heads=2)
@@ -326,3 +327,34 @@ def test_a_model_that_is_nowhere_is_one_line(monkeypatch):
     with pytest.raises(ModelError, match="no-one/nothing-here") as caught:
         load_encoder("no-one/nothing-here")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("files", ["code for the model", "code for its configuration"])
+def test_code_that_comes_with_an_encoder_is_never_run_nor_offered(tmp_path, monkeypatch, files):
+    pytest.importorskip("transformers")
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    automatic = {"AutoConfig": "theirs.TheirConfig", "AutoModel": "theirs.TheirModel"}
+    if files == "code for the model":
+        del automatic["AutoConfig"]
+    kind = "theirs" if files == "code for its configuration" else "clip_vision_model"
+    (folder / "config.json").write_text(json.dumps({"model_type": kind, "auto_map": automatic, "hidden_size": 16}))
+    (folder / "theirs.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w').close()")
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked whether to run it"))
+    with pytest.raises(ModelError) as error:
+        load_encoder(str(folder))
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_encoder_that_a_file_names_is_not_fetched_unasked(tmp_path, monkeypatch):
+    pytest.importorskip("transformers")
+    model = Clip4Str(small_config())
+    insert(model, ClipterConfig(encoder="somebody/their-encoder", scene_dim=16))
+    folder = checkpoint.save(model, tmp_path / "told")
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a connection was made"))
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("a name was looked up"))
+    loaded, about = checkpoint.load(folder)
+    for unasked in (lambda: scene_encoder(loaded, about), lambda: export_pack(loaded, tmp_path / "pack", name="x")):
+        with pytest.raises(ModelError, match="which a file names, is not on this machine"):
+            unasked()

@@ -18,18 +18,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "formats": {"results"},
     "drawing": {"results", "imaging"},
     "detect": {"imaging"},
-    "runtime": {"decoding", "imaging", "text"},
+    "runtime": {"decoding", "imaging", "text", "files"},
     "explain": {"models", "runtime"},
     "experiments": {"train", "evaluate", "models", "data"},
     "train": {"models", "data", "synth", "evaluate"},
     "weights": {"models", "runtime"},
-    "models": {"decoding", "imaging", "text"},  # imaging for `Preprocessing`, a part of a model's config
+    "models": {"decoding", "imaging", "text", "files"},  # imaging for `Preprocessing`, a part of a model's config
     "evaluate": {"text"},
     "synth": {"data", "imaging", "text"},
-    "data": {"imaging", "text"},
+    "data": {"imaging", "text", "files"},
     "decoding": {"text"},
     "imaging": set(),
     "text": set(),
+    "files": set(),  # how files are written, and which are read
     "errors": set(),
 }
 ROOFED = {"cli"}  # may import everything

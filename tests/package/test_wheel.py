@@ -69,6 +69,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert "wordsight/py.typed" in wanted
     assert wanted <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"wordsight"}
+    assert [name for name in names if "/" not in name] == ["wordsight-no-telemetry.pth"]
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
@@ -122,3 +123,16 @@ def test_the_installed_library_reads(installed: Path, photo: Path) -> None:
     done = _run(photo.parent, installed / "python", "-c", code)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "open\nhotel\n"
+
+
+def test_nothing_is_sent_where_the_program_imported_onnxruntime_first(installed: Path, photo: Path) -> None:
+    """Its wheels write to the home folder at once, and send, unless the installation says otherwise."""
+    home = photo.parent / "home"
+    home.mkdir()
+    code = f"import onnxruntime, wordsight; print(wordsight.Reader().read({photo.name!r}).text.lower())"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "ORT_")) and k != "CI"}
+    environment["HOME"] = str(home)
+    command = [installed / "python", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=photo.parent, env=environment)
+    assert done.stdout == "open\nhotel\n", done.stderr
+    assert list(home.rglob("*")) == []

@@ -2,6 +2,7 @@
 
 import io
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -283,3 +284,19 @@ def test_threads_share_a_reader(board: Board) -> None:
     for thread in threads:
         thread.join()
     assert results == [expected] * 40
+
+
+def test_boxes_of_the_whole_photo_are_held_a_batch_at_a_time(toy_pack: Path) -> None:
+    """Three hundred of them took 2 GB."""
+    photo = np.random.default_rng(0).integers(0, 255, (1200, 1600, 3), dtype=np.uint8)
+    boxes = [_rectangle(0, 0, 1600, 1200)] * 40
+    words = [line.text for line in Reader(toy_pack, thorough=False).read(photo, boxes[:3]).lines]
+    reader = Reader(toy_pack, batch_size=2, thorough=False)
+    tracemalloc.start()
+    try:
+        read = reader.read(photo, boxes)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 120e6  # each is 5.8 MB
+    assert [line.text for line in read.lines] == words[:1] * 40

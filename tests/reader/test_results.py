@@ -162,3 +162,14 @@ def test_labels_stay_inside_and_do_not_cover_each_other(monkeypatch: pytest.Monk
         assert right < 320
         assert bottom < 240
         assert not any(left < r and l < right and top < b and t < bottom for l, t, r, b in plates[:k])  # noqa: E741
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_line_end_in_a_file_name_starts_no_row_of_csv(end: str) -> None:
+    """What stands behind it could be a formula."""
+    name = f"x{end}=A1+cmd().png"
+    table = Photo(name, 9, 9, (Line((word("a"),), box(0, 0, 9, 9)),)).to_csv()
+    assert f'"{name}"' in table
+    (row,) = csv.DictReader(io.StringIO(table, newline=""))
+    assert row["source"] == name
+    assert table.count("\n") == 2 + end.count("\n")

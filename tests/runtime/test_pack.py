@@ -1,7 +1,12 @@
+import hashlib
 import json
+import os
 import shutil
 
+import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 from plain_pack import CHARSET, PREPROCESSING, write_pack
 
 from wordsight import Reader
@@ -122,3 +127,70 @@ def test_file_names_that_leave_the_folder(folder, name):
 def test_hashed_names_that_leave_the_folder(folder):
     (folder.parent / "other").write_text("x")
     assert "not a plain name" in refusal(change(folder, lambda m: m["files"].update({"../other": "0"})))
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda m: m.update(refine_iters=10**9), "refine_iters is over 100"),
+        (lambda m: m.update(refine_iters=float("inf")), "cannot be understood"),
+        (lambda m: m.update(max_length=10**9), "max_length is over 10000"),
+        (lambda m: m.update(temperature=float("nan")), "temperature above 0"),
+        (lambda m: m["charset"].update(characters="abc\x1b"), "U+001B, which no text shows"),
+        (lambda m: m["charset"].update(characters="abc\n\0"), "U+000A, U+0000"),
+        (lambda m: m["charset"].update(characters="abc\u202e"), "U+202E"),
+    ],
+)
+def test_a_pack_cannot_ask_for_ever_or_write_what_terminals_obey(folder, edit, reason):
+    assert reason in refusal(change(folder, edit))
+
+
+def test_a_manifest_of_lists_in_lists(folder):
+    (folder / "pack.json").write_text("[" * 100_000)
+    assert "is not JSON" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["pack.json", "image.onnx"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(folder, name):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert "readable" in refusal(folder) or "cannot be read" in refusal(folder)
+
+
+def test_files_of_weights_are_hashed_too(folder):
+    """A graph may say that its weights lie in another file."""
+    graph = onnx.load(folder / "image.onnx")
+    weights = numpy_helper.from_array(np.zeros((200, 200), np.float32), "unused")
+    graph.graph.initializer.append(weights)
+    onnx.save(graph, folder / "image.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    pack = json.loads((folder / "pack.json").read_text())
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in pack["files"]}
+    change(folder, lambda m: m.update(files=digests))
+    assert "states no hash for 'weights.bin', where image.onnx has weights" in refusal(folder)
+    digests["weights.bin"] = hashlib.sha256((folder / "weights.bin").read_bytes()).hexdigest()
+    assert load_pack(change(folder, lambda m: m.update(files=digests))).name == "plain"
+
+
+@pytest.mark.parametrize("what", ["NaN", "failure"])
+def test_what_is_no_number_is_an_error_that_names_the_model(folder, what, tmp_path):
+    """It read "" with confidence 1.0."""
+    graph = onnx.load(folder / "visual.onnx")
+    node = graph.graph.node[-1]
+    if what == "NaN":
+        tensor = numpy_helper.from_array(np.full(1, np.nan, np.float32), "nan")
+        last = helper.make_node("Add", ["before", "nan"], list(node.output))
+    else:  # of five values, of which there are 24
+        tensor = numpy_helper.from_array(np.zeros(5, np.float32), "nan")
+        last = helper.make_node("Add", ["before", "nan"], list(node.output))
+    node.output[0] = "before"
+    graph.graph.initializer.append(tensor)
+    graph.graph.node.append(last)
+    onnx.save(graph, folder / "visual.onnx")
+    digest = hashlib.sha256((folder / "visual.onnx").read_bytes()).hexdigest()
+    change(folder, lambda m: m["files"].update({"visual.onnx": digest}))
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 60, 3), np.uint8)
+    with pytest.raises(ModelError, match=r"visual\.onnx (gives no numbers|failed|cannot be loaded)"):
+        Reader(folder).read_crops([pixels])
+    if what == "NaN":
+        results = list(Reader(folder, batch_size=2).iter_crops([pixels, b"no picture", pixels]))
+        assert [type(result).__name__ for result in results] == ["ModelError", "ImageError", "ModelError"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -256,3 +257,28 @@ def test_recipes_without_their_ingredients(tmp_path, words):
         assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError, match=r"base\.yaml: not a recipe"):
         parsed(tmp_path / "alone.yaml")
+
+
+@pytest.mark.parametrize("base", ["self.yaml", "other.yaml", "./self.yaml"])
+def test_a_recipe_that_builds_on_itself_is_refused(tmp_path, base):
+    (tmp_path / "self.yaml").write_text(f"base: {base}\ntrainer: {{max_steps: 1}}\n")
+    (tmp_path / "other.yaml").write_text("base: self.yaml\n")
+    with pytest.raises(ConfigError, match="leads back"):
+        arguments(tmp_path / "self.yaml", [])
+
+
+@pytest.mark.parametrize("content", ["bomb", "loop", "pipe", "[" * 100_000, "base: [a]"])
+def test_a_recipe_costs_what_its_size_says(tmp_path, content):
+    recipe = tmp_path / "recipe.yaml"
+    if content == "pipe":
+        os.mkfifo(recipe)
+    elif content == "bomb":  # ten to the ninth values in a few lines
+        lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+        lines += [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 10)}]" for k in range(1, 9)]
+        recipe.write_text("\n".join(lines))
+    else:
+        recipe.write_text("a: &a [*a]" if content == "loop" else content)
+    with pytest.raises(ConfigError) as error:
+        arguments(recipe, [])
+    assert str(recipe) in str(error.value)
+    assert len(str(error.value)) < 500

@@ -29,7 +29,7 @@ def shards(tmp_path, monkeypatch):
     """25 scenes of two words in shards of about three scenes, and pools of four."""
     monkeypatch.setattr(streams, "POOL", 4)
     scenes = read_scenes(write_scenes(tmp_path / "scenes", SCENES, words=2))
-    assert len(list(pack_scenes(scenes, tmp_path / "shards", shard_bytes=30_000))) == SCENES
+    assert len(list(pack_scenes(scenes, tmp_path / "shards", below=[tmp_path], shard_bytes=30_000))) == SCENES
     return tmp_path / "shards"
 
 
@@ -104,7 +104,7 @@ def test_scenes_belong_to_their_words(shards):
 
 def test_shards_without_words_are_said_to_be(tmp_path):
     scenes = read_scenes(write_scenes(tmp_path / "scenes", 3, words=0))
-    list(pack_scenes(scenes, tmp_path / "shards"))
+    list(pack_scenes(scenes, tmp_path / "shards", below=[tmp_path]))
     with pytest.raises(DataError, match="has no word that this recognizer can learn"):
         next(iter(stream(tmp_path / "shards")))
 

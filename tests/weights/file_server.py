@@ -3,11 +3,15 @@
 /plain/x: with Range and ETag. /norange/x: without. /cut/x: as plain, but every answer ends after 300,000 bytes.
 /late/x: refuses the first two requests with 503. /linked/x: leads to /plain/x and states a SHA-256, as Hugging Face.
 /lies/x: the same with a wrong one. /page/x: a web page. /moved/x: as plain, but every answer has another ETag.
+/old/x: as plain, but knows no If-Range, and every answer has another ETag. /slow/x: as plain, in two seconds.
+/silent/x: says no length, and ends early. /endless/x: says none, in chunks without end.
 /deaf/x: says it sends more than it does, and never more than 1,000 bytes in all.
 """
 
+import contextlib
 import hashlib
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 
@@ -31,8 +35,20 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(200, b"<html>log in first</html>", content_type="text/html; charset=utf-8")
             case "late" if Handler.requests <= 2:
                 self.send_error(503)
-            case "plain" | "cut" | "late" | "moved":
+            case "plain" | "cut" | "late" | "moved" | "old" | "slow":
                 self.part(kind)
+            case "silent":
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(CONTENT[:1_000])
+                self.close_connection = True
+            case "endless":
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    while True:
+                        self.wfile.write(b"10000\r\n" + bytes(0x10000) + b"\r\n")
             case "norange":
                 self.answer(200, CONTENT)
             case "deaf":
@@ -41,9 +57,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_error(404)
 
     def part(self, kind: str) -> None:
-        tag = f'"{Handler.requests if kind == "moved" else 1}"'
+        tag = f'"{Handler.requests if kind in ("moved", "old") else 1}"'
         asked = self.headers.get("Range")
-        if asked and self.headers.get("If-Range", tag) == tag:
+        if kind == "slow":
+            time.sleep(2)
+        if asked and (kind == "old" or self.headers.get("If-Range", tag) == tag):
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
             if start >= len(CONTENT):
                 self.send_response(416)
@@ -53,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
             where = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
             self.answer(206, CONTENT[start:], tag, where, sent=300_000 if kind == "cut" else None)
         else:
-            self.answer(200, CONTENT, tag, sent=300_000 if kind in ("cut", "moved") else None)
+            self.answer(200, CONTENT, tag, sent=300_000 if kind in ("cut", "moved", "old") else None)
 
     def answer(self, status: int, content: bytes, tag="", where="", sent=None, content_type="") -> None:
         self.send_response(status)

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -211,3 +213,44 @@ def test_the_catalogue_is_sound():
         (file,) = PUBLISHED[name].files
         assert file.sha256 == file.url.split("/")[-2]
         assert len(file.sha256) == 64
+
+
+def test_two_pulls_of_one_file_do_not_mix(server, tmp_path):
+    to = tmp_path / "x.pt"
+    found = []
+
+    def other():
+        for _ in range(50):  # until the first one holds the file
+            if (tmp_path / "x.pt.part").exists():
+                break
+            time.sleep(0.02)
+        with pytest.raises(ModelError, match="another pull is at work"):
+            list(Download(f"{server.address}/plain/x", to))
+        found.append(True)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    list(Download(f"{server.address}/slow/x", to))
+    thread.join()
+    assert found
+    assert to.read_bytes() == CONTENT
+    list(Download(f"{server.address}/plain/x", tmp_path / "y.pt"))  # which nobody holds
+
+
+def test_a_part_of_another_file_is_thrown_away_where_the_server_does_not_look(server, tmp_path):
+    with pytest.raises(ModelError, match="cannot be downloaded"):
+        list(Download(f"{server.address}/old/x", tmp_path / "x.pt"))
+    assert not (tmp_path / "x.pt").exists()
+
+
+def test_a_file_without_length_or_digest_may_be_half_of_it(server, tmp_path):
+    with pytest.raises(ModelError, match="neither length nor SHA-256"):
+        list(Download(f"{server.address}/silent/x", tmp_path / "x.pt"))
+    assert not (tmp_path / "x.pt").exists()
+
+
+@pytest.mark.parametrize("kind", ["endless", "plain"])
+def test_a_file_may_not_be_longer_than_is_known_of_it(server, tmp_path, kind):
+    with pytest.raises(ModelError, match=r"over 1000000|more than 1000000 bytes"):
+        list(Download(f"{server.address}/{kind}/x", tmp_path / "x.pt", limit=1_000_000))
+    assert sum(file.stat().st_size for file in tmp_path.glob("x.pt*")) <= 1_000_000

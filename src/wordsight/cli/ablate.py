@@ -57,6 +57,7 @@ def ablate(
     from wordsight.experiments.report import plot, to_markdown
     from wordsight.experiments.table import make_table
     from wordsight.experiments.training import Settings
+    from wordsight.files import write_text
 
     check_folder(out)
     plain = not (full or real or words or backgrounds or fonts)
@@ -94,9 +95,9 @@ def ablate(
         bar=sys.stderr.isatty(),
     )
     out.mkdir(parents=True, exist_ok=True)
-    (out / f"{name}.json").write_text(json.dumps(table.to_dict(), indent=1) + "\n", encoding="utf-8")
+    write_text(out / f"{name}.json", json.dumps(table.to_dict(), indent=1) + "\n")
     text = to_markdown(table)
-    (out / f"{name}.md").write_text(text, encoding="utf-8")
+    write_text(out / f"{name}.md", text)
     drawn = any(result.done for result in table.results) and plot(table, out / f"{name}.png")
     typer.echo(text)
     typer.echo(f"{out}: {name}.json, {name}.md" + (f", {name}.png" if drawn else ""))

@@ -50,6 +50,7 @@ def context(
     from wordsight.experiments.context.measure import Measured
     from wordsight.experiments.context.report import plot, to_dict, to_markdown
     from wordsight.experiments.context.run import run_experiment
+    from wordsight.files import write_text
 
     pairs = []
     for one in start:
@@ -86,9 +87,9 @@ def context(
         run_experiment(chosen, lab, seeds, minutes, lambda jobs: progress(jobs, len(jobs), "trainings"))
     )
     out.mkdir(parents=True, exist_ok=True)
-    (out / f"{name}.json").write_text(json.dumps(to_dict(measured), indent=1) + "\n", encoding="utf-8")
+    write_text(out / f"{name}.json", json.dumps(to_dict(measured), indent=1) + "\n")
     text = to_markdown(measured)
-    (out / f"{name}.md").write_text(text, encoding="utf-8")
+    write_text(out / f"{name}.md", text)
     drawn = plot(measured, out / f"{name}.png")
     typer.echo(text)
     typer.echo(f"{out}: {name}.json, {name}.md" + (f", {name}.png" if drawn else ""))

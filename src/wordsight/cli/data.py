@@ -11,6 +11,7 @@ import typer
 
 from wordsight.cli.app import app
 from wordsight.cli.progress import progress
+from wordsight.errors import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,12 +122,15 @@ def import_(
 def pack(
     paths: list[Path] = typer.Argument(metavar="SCENES...", help="Folders with scenes.jsonl."),
     out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="A new folder for the shards."),
+    images: list[Path] = typer.Option(
+        [], help="Folder that pictures may lie in, if not beside their scenes.jsonl; may be repeated."
+    ),
     shard_mb: int = typer.Option(128, min=1, help="Largest size of a shard, in MB; readers hold one in memory."),
     seed: int = typer.Option(0, help="Decides the order of the scenes."),
 ) -> None:
     """Pack scenes into WebDataset shards (tar files), to be read from disk like any data set or streamed over HTTP.
 
-    Exit status: 1 where a picture cannot be read; the others are packed all the same.
+    Exit status: 1 where a picture cannot be read or lies elsewhere; the others are packed all the same.
     """
     from wordsight.data import read_scenes
     from wordsight.data.shards import pack_scenes
@@ -134,12 +138,14 @@ def pack(
 
     scenes = [scene for path in paths for scene in read_scenes(path)]
     missing = 0
-    for packed in progress(pack_scenes(scenes, out, seed=seed, shard_bytes=shard_mb << 20), len(scenes), "packing"):
+    below = [*images, *(path if path.is_dir() else path.parent for path in paths)]
+    shards = pack_scenes(scenes, out, below=below, seed=seed, shard_bytes=shard_mb << 20)
+    for packed in progress(shards, len(scenes), "packing"):
         if isinstance(packed, DataError):
             missing += 1
             typer.echo(f"wordsight: left out: {packed}", err=True)
-    shards = len(list(out.glob("*.tar")))
-    typer.echo(f"{out}: {len(scenes) - missing} scenes in {shards} shards, {missing} left out")
+    count = len(list(out.glob("*.tar")))
+    typer.echo(f"{out}: {len(scenes) - missing} scenes in {count} shards, {missing} left out")
     if missing:
         raise typer.Exit(1)
 
@@ -246,7 +252,7 @@ def _print_findings(name: str, found: "Findings", charset: str) -> None:
 
 def _print_kind(what: str, kind: "Kind") -> None:
     for example in kind.examples:
-        typer.echo(f"  {what}: {example}")
+        typer.echo(f"  {what}: {printable(example)}")
     if kind.count > len(kind.examples):
         typer.echo(f"  {what}: {kind.count - len(kind.examples)} more")
 

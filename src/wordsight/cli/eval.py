@@ -90,6 +90,7 @@ def evaluate(
     from wordsight.evaluate import find_suite
     from wordsight.evaluate.gates import remarks as gate_remarks
     from wordsight.evaluate.report import references, tables, to_csv, to_dict, to_html
+    from wordsight.files import write_text
 
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters is said in one line
     for file in (json_file, csv_file, html_file):  # before minutes of reading, not after
@@ -161,11 +162,11 @@ def evaluate(
         typer.echo(line)
     if json_file:
         text = json.dumps(to_dict(report), ensure_ascii=False, allow_nan=False)
-        json_file.write_text(text + "\n", encoding="utf-8")
+        write_text(json_file, text + "\n")
     if csv_file:
-        csv_file.write_text(to_csv(report), encoding="utf-8")
+        write_text(csv_file, to_csv(report))
     if html_file:
-        html_file.write_text(to_html(report, worst_ones, more), encoding="utf-8")
+        write_text(html_file, to_html(report, worst_ones, more))
 
 
 def _rules(names: Sequence[str]) -> list["Protocol"]:

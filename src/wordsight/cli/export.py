@@ -44,6 +44,9 @@ def export(
         metavar="NAME",
         help="Where the scene encoder of a model with CLIPTER is: a folder, a hub's name ... By default as trained.",
     ),
+    allow_download: bool = typer.Option(
+        False, "--allow-download", help="Get a scene encoder that the checkpoint names from the hub."
+    ),
 ) -> None:
     """Write a trained checkpoint as a pack, which needs no PyTorch to run."""
     import json
@@ -76,7 +79,7 @@ def export(
             about |= json.loads(facts.read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(f"{facts} is not a JSON object ({error}): give one with --about") from None
-    scenes = find_scene_encoder(model, about, scene_encoder)
+    scenes = find_scene_encoder(model, about, scene_encoder, download=allow_download)
     stated = licence or ("not stated" if "converted" in about else "Apache-2.0")
     if scenes is not None:
         about["gates"] = checkpoints.gates(model)

@@ -47,6 +47,7 @@ def finetune(
     from wordsight.cli.folders import check_folder
     from wordsight.errors import ConfigError
     from wordsight.evaluate.report import tables, to_dict, to_html
+    from wordsight.files import write_text
     from wordsight.train.finetune import Settings, plan_finetuning, run_finetuning
     from wordsight.weights.export import export_pack
 
@@ -71,8 +72,8 @@ def finetune(
     held_out = len(plan.held_out)
     typer.echo(f"of {held_out} held-out words {outcome.gained} became right and {outcome.lost} wrong")
     report = to_dict(outcome.report)
-    (out / "report.json").write_text(json.dumps(report, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    (out / "worst.html").write_text(to_html(outcome.report, _worst(plan, outcome)), encoding="utf-8")
+    write_text(out / "report.json", json.dumps(report, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(out / "worst.html", to_html(outcome.report, _worst(plan, outcome)))
     typer.echo(f"{out}: checkpoint, report.json, worst.html{', adapter/' if plan.tower == 'lora' else ''}")
     if pack:
         about: dict[str, Any] = {"licence": "not stated", **plan.about, "finetuned": outcome.about}

@@ -1,14 +1,18 @@
 """`wordsight`: gathers the verbs and turns the library's errors into one line and an exit status."""
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from types import FrameType
 
 import typer
 
 from wordsight import __version__
 from wordsight.cli.app import app
-from wordsight.errors import WordsightError
+from wordsight.errors import WordsightError, printable
 
 for _verb in (
     "read",
@@ -43,20 +47,54 @@ def _options(
     """Reads the words in photographs."""
 
 
+class Stopped(BaseException):
+    """A signal asked the command to end. What it was writing is taken away on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.status = 128 + number
+
+
 def main() -> None:
-    """Entry point of the `wordsight` script. Exit status: 0 done, 1 failed, 2 usage.
+    """Entry point of the `wordsight` script. Exit status: 0 done, 1 failed, 2 usage, 128 + the number of a signal.
 
     No error of the library or of what it calls shows a traceback, unless WORDSIGHT_TRACEBACK is set.
     """
     try:
-        app()
-    except KeyboardInterrupt:
-        sys.exit(130)
+        with _stoppable():
+            app()
+    except Stopped as stopped:
+        sys.exit(stopped.status)
     except Exception as error:
         if os.environ.get("WORDSIGHT_TRACEBACK"):
             raise
-        typer.echo(f"wordsight: {_in_one_line(error)}", err=True)
+        typer.echo(f"wordsight: {printable(_in_one_line(error))}", err=True)
         sys.exit(1)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Signals that ask to end raise `Stopped` wherever the command is, a second one ends it at once.
+
+    Python would turn Ctrl-C into KeyboardInterrupt, of which Click makes exit status 1, and die of the others without
+    cleaning up; Lightning would end a training as if it were done. Signals that are ignored (nohup) stay so.
+    """
+
+    def stop(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise Stopped(number)
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last one is not everywhere
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number, handler in before.items():
+            if handler in (signal.SIG_DFL, signal.default_int_handler):
+                signal.signal(number, stop)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _in_one_line(error: Exception) -> str:

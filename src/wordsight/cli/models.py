@@ -48,7 +48,8 @@ def pull(
         raise ModelError(f"where the file of {name} lies is not known: get it by hand from {weights.page}")
     folder = to / name
     for file in weights.files:
-        download = Download(file.url, folder / file.name, file.sha256)
+        limit = (2 * weights.megabytes + 10) * 1_000_000
+        download = Download(file.url, folder / file.name, file.sha256, limit=limit)
         for _ in progress(download, total=weights.megabytes, label=f"{file.name}, MB"):
             pass
         size = download.to.stat().st_size / 1e6

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wordsight.errors import ConfigError
+from wordsight.files import replacing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -49,6 +50,7 @@ def save_picture(picture: "Image.Image", path: Path) -> None:
         ConfigError: it cannot be written.
     """
     try:
-        picture.save(path)
+        with replacing(path) as new:
+            picture.save(new)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be written ({error}): choose another place") from None

@@ -68,14 +68,17 @@ def synth_scene(
     from PIL import Image
 
     from wordsight.errors import DataError
+    from wordsight.files import replacing
     from wordsight.synth.scene import render_scene
 
     scene = render_scene(seed, fonts or None)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(scene.image).save(out, optimize=True)
+        with replacing(out) as new:
+            Image.fromarray(scene.image).save(new, optimize=True)
     except (OSError, ValueError) as error:
-        raise DataError(f"{out}: cannot be written ({error}); choose another --out") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{out}: cannot be written ({reason}); choose another --out") from error
     words = [{"polygon": word.polygon, "text": word.text, "legible": True} for word in scene.words]
     typer.echo(json.dumps({"image": out.name, "words": words}))
 

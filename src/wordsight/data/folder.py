@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wordsight.data.sample import Sample
 from wordsight.errors import DataError, ImageError
+from wordsight.files import read_regular
 from wordsight.imaging import load_image
 
 
@@ -21,7 +22,7 @@ def read_text(path: Path) -> str:
         DataError: it cannot be opened or is not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_regular(path).decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}): check the path") from error
     except UnicodeDecodeError as error:

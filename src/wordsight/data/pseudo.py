@@ -10,6 +10,7 @@ from PIL import Image
 
 from wordsight.data.scenes import Scene
 from wordsight.errors import DataError
+from wordsight.files import filling
 
 _LEGIBLE = 8
 """Pixels that a crop must have either way."""
@@ -25,25 +26,25 @@ def pseudo_label(scenes: Iterable[Scene], readers: Readers, out: str | Path, lea
     Annotators leave out much that can be read: what is small, in part hidden, or of no interest to them. Words are cut
     along upright boxes into `out` as JPEG (quality 95) with `labels.tsv`. The first reader gives the label and has to
     be sure of it by `least`; the others have to read the same, in either case. Yields the number of each scene's
-    labels.
+    labels. What the folder held stays until all are there.
 
     Raises:
         DataError: a picture is missing or damaged, or `out` cannot be written.
     """
-    folder = Path(out)
     labels: list[str] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for number, scene in enumerate(scenes):
-            before = len(labels)
-            for word, crop, text in _labelled(scene, readers, least):
-                name = f"{number:05d}-{word:03d}.jpg"
-                Image.fromarray(crop).save(folder / name, quality=95, subsampling=0)
-                labels.append(f"{name}\t{text}\n")
-            yield len(labels) - before
-        (folder / "labels.tsv").write_text("".join(labels), encoding="utf-8", newline="\n")
+        with filling(out, last="labels.tsv") as folder:
+            for number, scene in enumerate(scenes):
+                before = len(labels)
+                for word, crop, text in _labelled(scene, readers, least):
+                    name = f"{number:05d}-{word:03d}.jpg"
+                    Image.fromarray(crop).save(folder / name, quality=95, subsampling=0)
+                    labels.append(f"{name}\t{text}\n")
+                yield len(labels) - before
+            (folder / "labels.tsv").write_text("".join(labels), encoding="utf-8", newline="\n")
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); choose another --out") from error
+        file = error.filename or out
+        raise DataError(f"{file}: cannot be written ({error.strerror or error}); choose another --out") from error
 
 
 def _labelled(scene: Scene, readers: Readers, least: float) -> Iterator[tuple[int, npt.NDArray[np.uint8], str]]:

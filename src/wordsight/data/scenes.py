@@ -23,6 +23,7 @@ from wordsight.data.folder import read_text
 from wordsight.data.links import Pictures, SceneLink, SceneView, box_of
 from wordsight.data.sample import Sample
 from wordsight.errors import BoxError, ConfigError, DataError, ImageError
+from wordsight.files import read_regular
 from wordsight.imaging import load_image, rectify
 from wordsight.imaging.geometry import word_height
 
@@ -76,7 +77,9 @@ class Scene:
             return self.data
         try:
             if self.at is None:
-                return self.image.read_bytes()
+                return read_regular(self.image)
+            if not self.image.is_file():
+                raise ValueError("not a regular file")
             with self.image.open("rb") as stream:
                 stream.seek(self.at[0])
                 return stream.read(self.at[1])

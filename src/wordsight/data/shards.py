@@ -11,6 +11,7 @@ nor goes on from there, so resuming would have to be built around it; reading a 
 
 import io
 import json
+import re
 import tarfile
 import time
 import urllib.error
@@ -22,65 +23,99 @@ from typing import Any
 import numpy as np
 
 from wordsight.data.mixing import permuted
-from wordsight.data.scenes import Scene, scene_from_json, write_scenes
-from wordsight.errors import ConfigError, DataError
+from wordsight.data.scenes import Scene, scene_from_json
+from wordsight.errors import ConfigError, DataError, ImageError
+from wordsight.files import filling, read_regular
+from wordsight.imaging import load_image
 
 _VERSION = 1
 _HEADER = tarfile.BLOCKSIZE  # before each member's content: their names are short, so there is one block
 _ATTEMPTS = 4
 _WAIT = 0.5  # seconds before the second attempt, doubled each time
 _TIMEOUT = 60.0  # seconds without a byte
+_LARGEST = 2 << 30  # bytes of a shard, which is held in memory
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # of a shard: in its folder, neither a path nor hidden
 _SUFFIXES = {b"\xff\xd8\xff": "jpg", b"\x89PN": "png", b"RIF": "webp", b"GIF": "gif", b"II*": "tif", b"MM\0": "tif"}
 
 
 def pack_scenes(
-    scenes: Sequence[Scene], out: Path, *, seed: int = 0, shard_bytes: int = 128 << 20
+    scenes: Sequence[Scene], out: Path, *, below: Sequence[Path], seed: int = 0, shard_bytes: int = 128 << 20
 ) -> Iterator[Scene | DataError]:
     """Writes shards of at most `shard_bytes` (one scene at least) into the folder `out`.
+
+    Shards are given to others: only files that lie in the folders `below`, wherever links lead, and that are pictures
+    get into them, whatever a scenes.jsonl names.
 
     Yields each scene as it lies in its shard, or why one was left out, in a random order that the seed decides. The
     folder can be read when all have been yielded.
 
     Raises:
-        DataError: the folder has shards already, or cannot be written.
+        DataError: the folder holds a data set already, or cannot be written.
     """
-    if (out / "shards.json").exists():
-        raise DataError(f"{out}: holds shards already: choose another folder")
+    for name in ("shards.json", "scenes.jsonl"):
+        if (out / name).exists():
+            raise DataError(f"{out}: holds a data set already ({name}): choose another folder")
+    try:
+        with filling(out, last="shards.json") as folder:
+            yield from _pack(scenes, folder, out, [place.resolve() for place in below], seed, shard_bytes)
+    except OSError as error:
+        file = error.filename or out
+        raise DataError(f"{file}: cannot be written ({error.strerror or error}): choose another folder") from error
+
+
+def _pack(
+    scenes: Sequence[Scene], folder: Path, out: Path, below: Sequence[Path], seed: int, shard_bytes: int
+) -> Iterator[Scene | DataError]:
+    """Into `folder`, the files of which are going to lie in `out`."""
     packed: list[Scene] = []
     shards: list[dict[str, Any]] = []
     tar: tarfile.TarFile | None = None
+    for number in np.random.default_rng(seed).permutation(len(scenes)):
+        scene = scenes[number]
+        try:
+            picture = _picture(scene, below)
+        except DataError as error:
+            yield error
+            continue
+        if tar is None or (tar.offset and tar.offset + len(picture) > shard_bytes):
+            if tar is not None:
+                tar.close()
+            shards.append({"name": f"{len(shards):06d}.tar", "scenes": 0})
+            # closed with the next
+            tar = tarfile.open(folder / shards[-1]["name"], "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
+        key = f"{len(packed):09d}"
+        name = f"{key}.{_SUFFIXES.get(picture[:3], 'jpg')}"
+        at = (tar.offset + _HEADER, len(picture))
+        _add(tar, name, picture)
+        path = out / shards[-1]["name"]
+        stored = Scene(path, scene.words, scene.id or scene.image.name, scene.dataset, scene.split, at)
+        line = stored.as_json(out) | {"image": name}
+        del line["at"]
+        _add(tar, f"{key}.json", json.dumps(line, ensure_ascii=False).encode())
+        shards[-1]["scenes"] += 1
+        packed.append(stored)
+        yield stored
+    if tar is not None:
+        tar.close()
+    lines = (json.dumps(scene.as_json(out), ensure_ascii=False) + "\n" for scene in packed)
+    (folder / "scenes.jsonl").write_text("".join(lines), encoding="utf-8", newline="\n")
+    (folder / "shards.json").write_text(json.dumps({"version": _VERSION, "shards": shards}, indent=1))
+
+
+def _picture(scene: Scene, below: Sequence[Path]) -> bytes:
+    """The picture as it is encoded.
+
+    Raises:
+        DataError: it lies elsewhere, or is none.
+    """
+    if scene.data is None and not any(scene.image.resolve().is_relative_to(place) for place in below):
+        raise DataError(f"{scene.image}: lies outside of {', '.join(map(str, below))}: say --images FOLDER to pack it")
+    picture = scene.read()
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for number in np.random.default_rng(seed).permutation(len(scenes)):
-            scene = scenes[number]
-            try:
-                picture = scene.read()
-            except DataError as error:
-                yield error
-                continue
-            if tar is None or (tar.offset and tar.offset + len(picture) > shard_bytes):
-                if tar is not None:
-                    tar.close()
-                path = out / f"{len(shards):06d}.tar"
-                tar = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115 closed with the next
-                shards.append({"name": path.name, "scenes": 0})
-            key = f"{len(packed):09d}"
-            name = f"{key}.{_SUFFIXES.get(picture[:3], 'jpg')}"
-            at = (tar.offset + _HEADER, len(picture))
-            _add(tar, name, picture)
-            stored = Scene(path, scene.words, scene.id or scene.image.name, scene.dataset, scene.split, at)
-            line = stored.as_json(out) | {"image": name}
-            del line["at"]
-            _add(tar, f"{key}.json", json.dumps(line, ensure_ascii=False).encode())
-            shards[-1]["scenes"] += 1
-            packed.append(stored)
-            yield stored
-        if tar is not None:
-            tar.close()
-        write_scenes(out / "scenes.jsonl", packed)
-        (out / "shards.json").write_text(json.dumps({"version": _VERSION, "shards": shards}, indent=1))
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error.strerror or error}): choose another folder") from error
+        load_image(picture, name=str(scene.image))
+    except ImageError as error:
+        raise DataError(str(error)) from None
+    return picture
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -134,10 +169,13 @@ class ShardStream:
             if index["version"] != _VERSION:
                 raise DataError(f"{self.place}: is of version {index['version']}: install a newer wordsight")
             self.shards = [(str(shard["name"]), int(shard["scenes"])) for shard in index["shards"]]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise DataError(f"{self.place}/shards.json: is not an index of shards: pack them again") from error
         if not self.shards:
             raise DataError(f"{self.place}: has no shards")
+        for name, _ in self.shards:
+            if not _NAME.fullmatch(name):
+                raise DataError(f"{self.place}/shards.json: names {name[:60]!r}, which is no plain name of a shard")
 
     def __len__(self) -> int:
         """Number of scenes, for all readers together."""
@@ -167,8 +205,11 @@ class ShardStream:
         pictures: dict[str, bytes] = {}
         scenes = []
         try:
-            with tarfile.open(fileobj=io.BytesIO(_fetch(place))) as tar:
+            whole = _fetch(place)
+            with tarfile.open(fileobj=io.BytesIO(whole), mode="r:") as tar:  # as we write them: nothing is unpacked
                 for member in tar:
+                    if not member.isreg() or member.size > len(whole):  # a link, or a file of holes
+                        raise ValueError(f"{member.name} is no plain file")
                     content = tar.extractfile(member)
                     data = content.read() if content else b""
                     if not member.name.endswith(".json"):
@@ -176,7 +217,7 @@ class ShardStream:
                         continue
                     line = json.loads(data)
                     scenes.append(scene_from_json(Path(name), line, data=pictures.pop(line["image"])))
-        except (tarfile.TarError, EOFError, ValueError, LookupError, TypeError, OverflowError) as error:
+        except (tarfile.TarError, EOFError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
             raise DataError(f"{place}: is not a shard of scenes ({type(error).__name__}): pack them again") from error
         if len(scenes) != count:
             raise DataError(f"{place}: holds {len(scenes)} scenes and not {count}: copy it again")
@@ -187,7 +228,7 @@ def _fetch(place: str) -> bytes:
     """The content of a file or address; what fails on the way is tried again."""
     if not place.startswith(("http://", "https://")):
         try:
-            return Path(place).read_bytes()
+            return read_regular(place, _LARGEST)
         except OSError as error:
             raise DataError(f"{place}: cannot be read ({error.strerror or error}): check the path") from error
     problem = ""
@@ -196,7 +237,12 @@ def _fetch(place: str) -> bytes:
             time.sleep(_WAIT * 2 ** (attempt - 1))
         try:
             with urllib.request.urlopen(place, timeout=_TIMEOUT) as answer:  # noqa: S310 http or https, see above
-                data: bytes = answer.read()
+                data: bytes = answer.read(_LARGEST + 1)
+                if len(data) > _LARGEST:
+                    problem = f"over {_LARGEST >> 20} MB"
+                    break
+                if left := getattr(answer, "length", None):  # read(n) does not say that less came than was promised
+                    raise EOFError(f"{left} bytes are missing")
                 return data
         except urllib.error.HTTPError as error:
             problem = f"{error.code} {error.reason}"

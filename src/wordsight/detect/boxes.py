@@ -17,11 +17,12 @@ Polygon = NDArray[np.float64]
 Boxes = dict[str | None, list[Polygon]]
 """Polygons (N, 2) float64, N at least 4, by the image that the file names; None: it names no image."""
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf)"
-_SEPARATOR = r"\s*[,;\t ]\s*"
+# Possessive throughout (++): what has matched is never tried in another way, so that a line costs what its length says.
+_NUMBER = r"(?:[-+]?+(?:(?:\d++\.?+\d*+|\.\d++)(?:[eE][-+]?+\d++)?+|nan|inf))"
+_SEPARATOR = r"(?:\s++(?:[,;]\s*+)?+|[,;]\s*+)"
 # ICDAR: eight numbers of a quad, or four of an upright box, and then anything, which is the text
 _ROW = re.compile(
-    rf"\s*((?:{_NUMBER})(?:{_SEPARATOR}(?:{_NUMBER})){{7}}|(?:{_NUMBER})(?:{_SEPARATOR}(?:{_NUMBER})){{3}})(?=[,;\s]|$)",
+    rf"\s*+({_NUMBER}(?:{_SEPARATOR}{_NUMBER}){{7}}|{_NUMBER}(?:{_SEPARATOR}{_NUMBER}){{3}})(?=[,;\s]|$)",
     re.IGNORECASE,
 )
 _IMAGE_KEYS = ("image", "source", "file", "filename", "path")
@@ -89,11 +90,13 @@ def _from_json(text: str, name: str) -> Iterator[tuple[str | None, Polygon]]:
             where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
             raise BoxError(f"{name}{where}: not valid JSON: give [[x, y], ...] for each box") from None
     for number, document in documents:
+        where = f", line {number}" if len(documents) > 1 else ""
         try:
             yield from _in_document(document)
         except _Malformed as error:
-            where = f", line {number}" if len(documents) > 1 else ""
             raise BoxError(f"{name}{where}: {error}") from None
+        except RecursionError:
+            raise BoxError(f"{name}{where}: lists in lists in lists: give [[x, y], ...] for each box") from None
 
 
 def _in_document(document: Any) -> Iterator[tuple[str | None, Polygon]]:
@@ -170,10 +173,10 @@ class _TableError(Exception):
 
 def _named(line: str) -> tuple[str, str] | None:
     """The image's name and the rest of a line that begins with one."""
-    match = re.match(r'\s*(?:"([^"]+)"|([^,;\t"]+?))\s*[,;\t]', line)
+    match = re.match(r'\s*+(?:"([^"]++)"\s*+|([^,;\t"]++))[,;\t]', line)
     if match is None or not _ROW.match(line, match.end()):
         return None
-    return match[1] or match[2], line[match.end() :]
+    return match[1] or match[2].rstrip(), line[match.end() :]
 
 
 def _without_head(lines: list[str]) -> Iterator[tuple[str | None, Polygon]]:
@@ -198,7 +201,10 @@ def _with_head(lines: list[str]) -> Iterator[tuple[str | None, Polygon]]:
         rows = csv.reader(lines[start:], delimiter="\t", quoting=csv.QUOTE_NONE)
     else:
         rows = csv.reader(lines[start:], delimiter=delimiter)
-    head = [field.strip().lower() for field in next(rows)]
+    try:
+        head = [field.strip().lower() for field in next(rows)]
+    except csv.Error as error:
+        raise _TableError(start + 1, f"no head of a table ({error}): {_CURE}") from None
     columns = _columns(head)
     if columns is None:
         raise _TableError(start + 1, f"{lines[start].strip()[:60]!r} is neither a box nor the head of a table: {_CURE}")
@@ -220,7 +226,7 @@ def _with_head(lines: list[str]) -> Iterator[tuple[str | None, Polygon]]:
         except IndexError:
             raise _TableError(number, f"{len(row)} columns instead of {len(head)}: check commas and quotes") from None
         except ValueError as error:
-            raise _TableError(number, f"{error}: give numbers in pixels") from None
+            raise _TableError(number, f"{str(error)[:100]}: give numbers in pixels") from None
         except _Malformed as error:
             raise _TableError(number, str(error)) from None
         yield (row[image_column] or None) if image_column is not None else None, polygon
@@ -228,15 +234,16 @@ def _with_head(lines: list[str]) -> Iterator[tuple[str | None, Polygon]]:
 
 def _columns(head: list[str]) -> list[int] | None:
     """Where the coordinates are."""
-    if "polygon" in head:
-        return [head.index("polygon")]
-    if "x1" in head and "y1" in head:
+    place = {name: column for column, name in reversed(list(enumerate(head)))}  # the first of a name
+    if "polygon" in place:
+        return [place["polygon"]]
+    if "x1" in place and "y1" in place:
         count = 1
-        while f"x{count + 1}" in head and f"y{count + 1}" in head:
+        while f"x{count + 1}" in place and f"y{count + 1}" in place:
             count += 1
-        return [head.index(f"{axis}{i}") for i in range(1, count + 1) for axis in "xy"]
+        return [place[f"{axis}{i}"] for i in range(1, count + 1) for axis in "xy"]
     sides = ("left", "top", "right", "bottom")
-    return [head.index(side) for side in sides] if all(side in head for side in sides) else None
+    return [place[side] for side in sides] if all(side in place for side in sides) else None
 
 
 def _from_numbers(numbers: list[float]) -> Polygon:

@@ -17,20 +17,13 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from wordsight.errors import ImageError
+from wordsight.imaging.bands import upright_rgb
+from wordsight.imaging.scans import check_scans
 
 MAX_PIXELS = 100_000_000
-"""Default pixel limit: three bytes each, so 300 MB for the array, and about three times that while it is decoded."""
+"""Default pixel limit: three bytes each, so 300 MB for the array, and some 400 MB more while it is decoded."""
 
 _ORIENTATION = 0x0112  # the EXIF tag
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class _Tiff(TiffImageFile):
@@ -121,6 +114,8 @@ def _decode(stream: BinaryIO, name: str, max_pixels: int) -> NDArray[np.uint8]:
     decoder = _decoder(head)
     if decoder is None:
         raise ImageError(f"{name} is {_what(head)}: give a {_READABLE} file")
+    if decoder is JpegImageFile:
+        check_scans(stream, name)
     try:
         image = decoder(stream)
     except Exception as error:
@@ -148,7 +143,7 @@ def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.u
     try:
         _check_size(image.width, image.height, name, max_pixels)
         image.load()
-        return np.asarray(_upright(_to_rgb(image), _orientation(image)))
+        return upright_rgb(image, _orientation(image), _to_rgb)
     except ImageError:
         raise
     except MemoryError:
@@ -173,10 +168,6 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF data does not make the picture unreadable
         return 1
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

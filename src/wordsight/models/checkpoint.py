@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from wordsight.errors import ConfigError, ModelError
+from wordsight.files import filling, read_regular
 from wordsight.models.clipter import ClipterConfig, insert
 from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.registry import recognizer_class
@@ -20,33 +21,50 @@ TOKENIZER = "tokenizer.json"
 
 
 def save(model: Any, folder: str | Path, dtype: torch.dtype = torch.float32, **about: Any) -> Path:
-    """Write a recognizer to `folder`. `about` (steps, data, scores ...) is kept in its config.json.
+    """Write a recognizer to `folder`, whose earlier one stays until all is written.
 
-    `dtype` is how floating-point weights are stored; half precision halves the file.
+    `about` (steps, data, scores ...) is kept in its config.json. `dtype` is how floating-point weights are stored; half
+    precision halves the file.
+
+    Raises:
+        OSError: it cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     state = {
         k: v.detach().to("cpu", dtype if v.is_floating_point() else v.dtype).contiguous()
         for k, v in model.state_dict().items()
     }
-    save_file(state, folder / "model.safetensors")
     values = model.cfg.to_dict()
-    if values.get("hub"):
-        (folder / TOKENIZER).write_text(values["hub"].pop("tokenizer"), encoding="utf-8")
+    tokenizer = values["hub"].pop("tokenizer") if values.get("hub") else None
     config = {"format": FORMAT, "architecture": model.architecture, "config": values, "about": about}
     if getattr(model, "peft", None) is not None:
         config["peft"] = asdict(model.peft)
     if getattr(model, "clipter", None) is not None:
         config["clipter"] = model.clipter.to_dict()
         config["gates"] = gates(model)
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    with filling(folder, last="config.json") as new:
+        write_tensors(state, new / "model.safetensors")
+        if tokenizer is not None:
+            (new / TOKENIZER).write_text(tokenizer, encoding="utf-8")
+        (new / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
 def gates(model: Any) -> dict[str, float]:
     """How far a model with CLIPTER listens to scenes, by place."""
     return {place: round(float(fusion.gate.value.detach()), 6) for place, fusion in model.fusions.items()}
+
+
+def write_tensors(state: dict[str, torch.Tensor], path: Path) -> None:
+    """Write tensors as safetensors, whose own errors of writing are no OSErrors.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        save_file(state, path)
+    except SafetensorError as error:
+        raise OSError(None, " ".join(str(error).split()), str(path)) from None
 
 
 def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
@@ -59,21 +77,39 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} is not a checkpoint folder, as training and `wordsight convert` write them")
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads(read_regular(folder / "config.json", 64 << 20))
         if config["format"] != FORMAT:
             raise ModelError(f"{folder} has checkpoint format {config['format']}, this version reads {FORMAT}")
         if config["config"].get("hub"):
-            config["config"]["hub"]["tokenizer"] = (folder / TOKENIZER).read_text(encoding="utf-8")
+            config["config"]["hub"]["tokenizer"] = read_regular(folder / TOKENIZER).decode()
         model = recognizer_class(config["architecture"]).from_config(config["config"])
         if "peft" in config:
             add_peft(model, PeftConfig.from_dict(config["peft"]))
         if "clipter" in config:
             insert(model, ClipterConfig.from_dict(config["clipter"]))
+        if not (folder / "model.safetensors").is_file():  # a pipe would be waited for
+            raise OSError("model.safetensors is missing")
         state = load_file(folder / "model.safetensors")
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError, ConfigError) as error:
+        if any(v.isnan().any() for v in state.values() if v.is_floating_point()):
+            raise ModelError(f"{folder}: some of its weights are no numbers (NaN): train or get it again")
+        about = config.get("about", {})
+        if not isinstance(about, dict):
+            raise ValueError("about is no object")
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        SafetensorError,
+        ConfigError,
+    ) as error:
         raise ModelError(f"{folder} is not a checkpoint folder: {type(error).__name__}: {error}") from None
+    except MemoryError:
+        raise ModelError(f"{folder}: its configuration asks for more memory than there is") from None
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder}: the weights do not fit the configuration: {reason[:300]}") from None
-    return model.eval(), config["about"]
+    return model.eval(), about

@@ -4,10 +4,12 @@ import copy
 from collections.abc import Sequence
 from typing import Any, Self
 
+import numpy as np
 import numpy.typing as npt
 
 from wordsight.decoding import Floats, Ids, Seen, join_arrays
 from wordsight.decoding.context import Scenes, WithContext
+from wordsight.errors import ModelError
 from wordsight.runtime.pack import Pack
 from wordsight.runtime.sessions import open_session
 from wordsight.runtime.signatures import SCENE
@@ -26,7 +28,11 @@ class OnnxEngine:
         self._options = provider, threads
 
     def run(self, name: str, *inputs: Any, context: Any = None) -> tuple[Any, ...]:
-        """See `Engine`."""
+        """See `Engine`.
+
+        Raises:
+            ModelError: the graph cannot compute this, or what comes out are no numbers.
+        """
         graph = self._pack.graphs[name]
         named = dict(zip(graph.inputs, inputs, strict=False))
         if graph.told:
@@ -47,7 +53,14 @@ class OnnxEngine:
         return out
 
     def _run(self, name: str, **inputs: npt.NDArray[Any]) -> Sequence[Floats]:
-        outputs: Sequence[Floats] = self._sessions[name].run(None, inputs)
+        what = f"model pack {self._pack.folder}: {self._pack.graphs[name].file}"
+        try:
+            outputs: Sequence[Floats] = self._sessions[name].run(None, inputs)
+        except Exception as error:  # ONNX Runtime's own exceptions share no base class
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ModelError(f"{what} failed ({reason}): get or export the pack again") from None
+        if any(out.size and np.isnan(out.min()) for out in outputs):  # one NaN makes a minimum NaN
+            raise ModelError(f"{what} gives no numbers (NaN): get or export the pack again")
         return outputs
 
 

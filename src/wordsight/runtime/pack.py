@@ -5,11 +5,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Literal
 
 from wordsight.decoding import PsmSpec
 from wordsight.errors import ConfigError, ModelError
+from wordsight.files import read_regular
 from wordsight.imaging import Preprocessing
 from wordsight.runtime.signatures import SCENE, Graph, Shape, mismatch
 from wordsight.text import Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions, ClipTokenizer, HubCaptions
@@ -18,6 +20,12 @@ FORMAT = 1
 MANIFEST = "pack.json"
 TOKENIZER = "tokenizer.json"
 DECODINGS = ("psm", "ctc", "recurrent", "parallel", "iterative")
+
+_LARGEST_MANIFEST = 64 << 20  # bytes
+_MOST = {"max_length": 10_000, "refine_iters": 100, "caption_context": 10_000}  # or words would take for ever
+
+# Where a graph says which file holds a tensor: the pair "location" and its value, as protobuf writes it
+_EXTERNAL = re.compile(rb"\x0a\x08location\x12([\x00-\x7f])", re.DOTALL)
 
 # Plain names only: neither a path nor a hidden file.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -158,7 +166,7 @@ def load_pack(folder: str | Path) -> Pack:
     manifest = _manifest(folder)
     try:
         pack = _parse(folder, manifest)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:  # infinity is no whole number
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise _refuse(folder, f"{MANIFEST} cannot be understood ({what})") from None
     except ConfigError as error:
@@ -175,12 +183,12 @@ def _refuse(folder: Path, reason: str, cure: str = "get or export the pack again
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(read_regular(folder / MANIFEST, _LARGEST_MANIFEST))
     except OSError:
         raise _refuse(
             folder, f"there is no readable {MANIFEST}", "pass a folder that `wordsight export` wrote"
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _refuse(folder, f"{MANIFEST} is not JSON") from None
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if found != FORMAT or isinstance(found, bool):
@@ -239,6 +247,9 @@ def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
         raise _refuse(folder, "a quick image graph is for psm packs, and needs a margin of at least 0")
     if pack.caption_context is not None and (pack.caption_context < 2 or TOKENIZER not in files):
         raise _refuse(folder, f"its captions need caption_context to be at least 2, and {TOKENIZER}")
+    for key, most in _MOST.items():
+        if (getattr(pack, key) or 0) > most:
+            raise _refuse(folder, f"its {key} is over {most}")
     if pack.max_length < 1 or pack.refine_iters < 0 or not 0 < pack.temperature < float("inf"):
         raise _refuse(folder, "max_length must be at least 1, refine_iters at least 0, temperature above 0")
     return pack
@@ -259,11 +270,25 @@ def _check_files(pack: Pack) -> None:
             raise _refuse(pack.folder, f"it states no hash for {file}")
     for name, digest in pack.files.items():
         try:
+            if not (pack.folder / name).is_file():  # a pipe would be waited for
+                raise OSError
             found = sha256(pack.folder / name)
         except OSError:
             raise _refuse(pack.folder, f"its file {name} is missing or cannot be read") from None
         if found != digest:
             raise _refuse(pack.folder, f"its file {name} is damaged or was changed (SHA-256 {found[:12]}...)")
+        for other in _external(pack.folder / name) if name.endswith(".onnx") else ():
+            if other not in pack.files:
+                raise _refuse(pack.folder, f"it states no hash for {other!r}, where {name} has weights")
+
+
+def _external(graph: Path) -> set[str]:
+    """The files in which a graph says that its weights lie."""
+    if not graph.stat().st_size:
+        return set()
+    with graph.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        found = [content[match.end() : match.end() + match[1][0]] for match in _EXTERNAL.finditer(content)]
+    return {name.decode("utf-8", "replace") for name in found}
 
 
 def sha256(path: Path) -> str:

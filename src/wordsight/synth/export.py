@@ -8,6 +8,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from wordsight.errors import DataError
+from wordsight.files import filling
+from wordsight.synth import workers as processes
 from wordsight.synth.words import RenderedWords
 
 _CHUNK = 50
@@ -18,23 +20,25 @@ SHEET_CROPS = 400
 def write_words(source: RenderedWords, out: str | Path, count: int, workers: int = 1) -> Iterator[int]:
     """Writes samples 0 to `count` - 1 as JPEG (quality 95) with `labels.tsv` and `contact-sheet.png`.
 
-    The pictures are the same for every number of `workers` (processes). Yields how many are done, after every few.
+    The pictures are the same for every number of `workers` (processes). Yields how many are done, after every few. What
+    the folder held stays until all are there.
 
     Raises:
         DataError: the folder cannot be written.
     """
-    folder = Path(out)
     try:
-        (folder / "images").mkdir(parents=True, exist_ok=True)
-        labels = []
-        for chunk in _written(source, folder, count, workers):
-            labels += chunk
-            yield len(labels)
-        lines = "".join(f"{name}\t{text}\n" for name, text in labels)
-        (folder / "labels.tsv").write_text(lines, encoding="utf-8", newline="\n")
-        contact_sheet(folder, labels[:SHEET_CROPS]).save(folder / "contact-sheet.png")
+        with filling(out, last="labels.tsv") as folder:
+            (folder / "images").mkdir()
+            labels = []
+            for chunk in _written(source, folder, count, workers):
+                labels += chunk
+                yield len(labels)
+            lines = "".join(f"{name}\t{text}\n" for name, text in labels)
+            (folder / "labels.tsv").write_text(lines, encoding="utf-8", newline="\n")
+            contact_sheet(folder, labels[:SHEET_CROPS]).save(folder / "contact-sheet.png")
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); choose another --out") from error
+        file = error.filename or out
+        raise DataError(f"{file}: cannot be written ({error.strerror or error}); choose another --out") from error
 
 
 def _written(source: RenderedWords, folder: Path, count: int, workers: int) -> Iterator[list[tuple[str, str]]]:
@@ -52,6 +56,7 @@ _given: list[tuple[RenderedWords, Path]] = []  # what a worker process was start
 
 
 def _start(source: RenderedWords, folder: Path) -> None:
+    processes.start()
     _given.append((source, folder))
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from wordsight.data.scenes import Scene
 from wordsight.errors import DataError
+from wordsight.files import filling
 
 _HEIGHTS = (64, 200)
 _ASPECTS = (1.0, 4.0)
@@ -28,13 +29,18 @@ def cut_backgrounds(scenes: Iterable[Scene], out: str | Path, per_scene: int = 4
     Raises:
         DataError: a picture is missing or damaged, or `out` cannot be written.
     """
-    folder = Path(out)
-    for number, scene in enumerate(scenes):
-        image = scene.load()
-        boxes = free_boxes(random.Random(f"{seed}/{number}"), scene, image.shape[1], image.shape[0], per_scene)
-        for box in boxes:
-            _write(Image.fromarray(image).crop(box), folder / f"{number:05d}-{box[0]}-{box[1]}.jpg")
-        yield len(boxes)
+    try:
+        with filling(out) as folder:
+            for number, scene in enumerate(scenes):
+                image = scene.load()
+                boxes = free_boxes(random.Random(f"{seed}/{number}"), scene, image.shape[1], image.shape[0], per_scene)
+                for box in boxes:
+                    picture = Image.fromarray(image).crop(box)
+                    picture.save(folder / f"{number:05d}-{box[0]}-{box[1]}.jpg", quality=90)
+                yield len(boxes)
+    except OSError as error:
+        file = error.filename or out
+        raise DataError(f"{file}: cannot be written ({error.strerror or error}); choose another --out") from error
 
 
 def free_boxes(
@@ -57,11 +63,3 @@ def free_boxes(
 
 def _bounds(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([polygon.min(0) - _CLEARANCE, polygon.max(0) + _CLEARANCE])
-
-
-def _write(picture: Image.Image, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path, quality=90)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror or error}); choose another --out") from error

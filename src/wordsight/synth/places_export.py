@@ -12,6 +12,8 @@ from PIL import Image
 
 from wordsight.data.scenes import Scene, write_scenes
 from wordsight.errors import DataError
+from wordsight.files import filling, replacing
+from wordsight.synth.workers import start
 
 _CHUNK = 20
 _COLUMNS, _WIDE = 4, 300  # of a sheet: scenes in a row, and pixels for each
@@ -46,29 +48,30 @@ class Rendered(Protocol):
 def write_places(source: Rendered, out: str | Path, workers: int = 1) -> Iterator[int]:
     """Writes all scenes of `source` as a folder of JPEGs with `scenes.jsonl`; yields how many are done, now and then.
 
-    The pictures are the same for every number of `workers` (processes).
+    The pictures are the same for every number of `workers` (processes). What the folder held stays until all are there.
 
     Raises:
         DataError: the folder cannot be written.
     """
-    folder = Path(out)
     try:
-        (folder / "images").mkdir(parents=True, exist_ok=True)
-        chunks = [range(k, min(k + _CHUNK, len(source))) for k in range(0, len(source), _CHUNK)]
-        scenes: list[Scene] = []
-        work = partial(_write_chunk, source, folder)
-        if workers <= 1:
-            for chunk in chunks:
-                scenes += work(chunk)
-                yield len(scenes)
-        else:  # spawn: forked processes inherit the locks of threads that do not exist in them
-            with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-                for done in pool.map(work, chunks):
-                    scenes += done
+        with filling(out, last="scenes.jsonl") as folder:
+            (folder / "images").mkdir()
+            chunks = [range(k, min(k + _CHUNK, len(source))) for k in range(0, len(source), _CHUNK)]
+            scenes: list[Scene] = []
+            work = partial(_write_chunk, source, folder)
+            if workers <= 1:
+                for chunk in chunks:
+                    scenes += work(chunk)
                     yield len(scenes)
-        write_scenes(folder / "scenes.jsonl", scenes)
+            else:  # spawn: forked processes inherit the locks of threads that do not exist in them
+                with ProcessPoolExecutor(workers, get_context("spawn"), start) as pool:
+                    for done in pool.map(work, chunks):
+                        scenes += done
+                        yield len(scenes)
+            write_scenes(folder / "scenes.jsonl", scenes)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); choose another --out") from error
+        file = error.filename or out
+        raise DataError(f"{file}: cannot be written ({error.strerror or error}); choose another --out") from error
 
 
 def write_sheet(source: Rendered, path: str | Path) -> None:
@@ -88,7 +91,8 @@ def write_sheet(source: Rendered, path: str | Path) -> None:
             sheet.paste(scene.resize((width, height), Image.Resampling.BICUBIC), (x * width, y * height))
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(path)
+        with replacing(path) as new:
+            sheet.save(new)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be written ({error}); choose another --sheet") from error
 

@@ -35,12 +35,23 @@ PRESETS: dict[str, str] = {
 of all European languages and Vietnamese, and the signs of price tags and typography."""
 
 
+_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+
+def _acts(c: str) -> bool:
+    """Whether a character does something instead of standing there: ends lines, moves cursors, turns text round."""
+    return (
+        unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+        or c in "\u202a\u202b\u202d\u202e\u202c\u2066\u2067\u2068\u2069"
+    )
+
+
 @dataclass(frozen=True)
 class Charset:
     """An ordered, named set of characters (NFC, one code point each).
 
     Raises:
-        ConfigError: a character is repeated, is not one NFC code point, or there are none.
+        ConfigError: a character is repeated, is not one NFC code point or none that shows, or there are none.
     """
 
     name: str
@@ -52,6 +63,9 @@ class Charset:
         repeated = sorted({c for c in self.characters if self.characters.count(c) > 1})
         if repeated:
             raise ConfigError(f"charset {self.name!r} repeats {''.join(repeated)!r}: list every character once")
+        unseen = [f"U+{ord(c):04X}" for c in self.characters if _acts(c)]
+        if unseen:
+            raise ConfigError(f"charset {self.name!r} holds {', '.join(unseen[:5])}, which no text shows: leave it out")
         if unicodedata.normalize("NFC", self.characters) != self.characters:
             raise ConfigError(f"charset {self.name!r} is not in Unicode normal form C: normalise its characters")
 

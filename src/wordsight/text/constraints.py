@@ -4,7 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wordsight.errors import ConfigError
+from wordsight.text.lexicons import Trie
+from wordsight.text.patterns import MAX_STATES, TooLargeError, automaton
 from wordsight.text.tokenizer import CharTokenizer
+
+LONGEST = 1000
+"""Characters of a word in a list. No recognizer writes so many, and each more is another level of the automaton."""
 
 NEVER = 2**31
 """Characters to the end of a word where there is no end."""
@@ -62,59 +67,35 @@ class Constraint:
         Raises:
             ConfigError: it is none, or matches nothing that the recognizer can write.
         """
-        import interegular
-
+        name = f"pattern {expression if len(expression) <= 60 else expression[:57] + '...'!r}"
         try:
-            machine = interegular.parse_pattern(expression).to_fsm()
-        except Exception as error:  # the library's own errors share no base class
+            steps, ends = automaton(expression, tokenizer.charset.characters)
+        except TooLargeError:
+            raise ConfigError(f"{name} needs an automaton of more than {MAX_STATES} states: write it simpler") from None
+        except Exception as error:  # the parser's own errors share no base class
             reason = str(error) or "its syntax is wrong"
-            raise ConfigError(f"pattern {expression!r} cannot be used: {reason}") from None
-        number = {machine.initial: 0}
-        number.update((s, i + 1) for i, s in enumerate(s for s in machine.states if s != machine.initial))
-        letters = [(i, machine.alphabet[c]) for i, c in enumerate(tokenizer.charset.characters, 1)]
-        steps: list[dict[int, int]] = [{} for _ in number]
-        for state, i in number.items():
-            leads = machine.map.get(state, {})
-            steps[i] = {letter: number[leads[key]] for letter, key in letters if key in leads}
-        ends = [False] * len(number)
-        for state in machine.finals:
-            ends[number[state]] = True
-        return cls._checked(steps, ends, f"pattern {expression!r}")
+            raise ConfigError(f"{name} cannot be used: {reason}") from None
+        steps = [{place + 1: target for place, target in leads.items()} for leads in steps]
+        left = _distances(steps, ends)
+        if left[0] >= NEVER:
+            raise ConfigError(f"{name} allows nothing that this model can write: allow something else")
+        return cls(steps, ends, left)
 
     @classmethod
     def lexicon(cls, words: Iterable[str], tokenizer: CharTokenizer) -> "Constraint":
         """One of these words, each letter in either case: signs are often in capitals, lists are not.
 
-        Words with characters that the recognizer cannot write are left out.
+        Words with characters that the recognizer cannot write are left out, and those of more than 1,000 characters.
 
         Raises:
             ConfigError: no word is left.
         """
-        steps: list[dict[int, int]] = [{}]
-        ends = [False]
-        for word in words:
-            text = tokenizer.charset.normalize(word)
-            if not text or tokenizer.charset.unknown(text):
-                continue
-            state = 0
-            for c in text:
-                cases = [v for v in dict.fromkeys((c, c.lower(), c.upper())) if v in tokenizer.charset.characters]
-                ids = tokenizer.ids("".join(v for v in cases if len(v) == 1))
-                if ids[0] not in steps[state]:
-                    new = dict.fromkeys(ids, len(steps))
-                    steps[state].update(new)
-                    steps.append({})
-                    ends.append(False)
-                state = steps[state][ids[0]]
-            ends[state] = True
-        return cls._checked(steps, ends, "the list of words")
-
-    @classmethod
-    def _checked(cls, steps: list[dict[int, int]], ends: list[bool], name: str) -> "Constraint":
-        left = _distances(steps, ends)
-        if left[0] >= NEVER:
-            raise ConfigError(f"{name} allows nothing that this model can write: allow something else")
-        return cls(steps, ends, left)
+        known = frozenset(tokenizer.charset.characters)
+        texts = (tokenizer.charset.normalize(word) for word in words)
+        trie = Trie({text for text in texts if 0 < len(text) <= LONGEST and known.issuperset(text)}, tokenizer.charset)
+        if not trie[0]:
+            raise ConfigError("the list of words allows nothing that this model can write: allow something else")
+        return cls(trie, trie.ends, trie.left)
 
     def accepts(self, ids: Iterable[int]) -> bool:
         """Whether the characters `ids` are allowed as a whole."""
@@ -123,7 +104,7 @@ class Constraint:
             if i not in self.steps[state]:
                 return False
             state = self.steps[state][i]
-        return self.ends[state]
+        return bool(self.ends[state])
 
     def choices(self, state: int, room: int, eos: int) -> list[int]:
         """Which ids may come next in `state` where there is room for `room` more characters; `eos` where it may end."""

@@ -53,11 +53,9 @@ class KeepModel(Callback):
         model = whole(module.model)  # on all ranks
         if trainer.is_global_zero:
             accuracy = trainer.callback_metrics.get("val/accuracy")
-            folder = Path(trainer.default_root_dir) / "model"
-            folder.mkdir(parents=True, exist_ok=True)
-            new = checkpoint.save(
+            checkpoint.save(
                 model,
-                folder.with_name("model.new"),
+                Path(trainer.default_root_dir) / "model",
                 steps=trainer.global_step,
                 ema=module.ema,
                 cross=module.cross,
@@ -65,10 +63,7 @@ class KeepModel(Callback):
                 **scene_facts(module, trainer.callback_metrics),
                 validation_accuracy=None if accuracy is None else round(float(accuracy), 2),
             )
-            self._write_words(module, data, new)
-            for file in new.iterdir():  # a run may be killed while it writes
-                file.replace(folder / file.name)
-            new.rmdir()
+            self._write_words(module, data, Path(trainer.default_root_dir) / "model")
 
     def _write_words(self, module: Recognition, data: WordsData, folder: Path) -> None:
         """The words that it was trained on, in this run and before; nothing where not all of them are known."""

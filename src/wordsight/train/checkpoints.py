@@ -8,21 +8,27 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from wordsight.errors import ModelError
+from wordsight.files import replacing
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
     """Writes beside the old file and replaces it at once; reads tensors and plain values alone."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write `path`: until the new file is on the disk, the old one stays."""
+        """Write `path`: until the new file is on the disk, the old one stays.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(path.name + ".new")
-        with new.open("wb") as file:
-            torch.save(checkpoint, file)
+        with replacing(path) as new, new.open("wb") as file:
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:  # torch's writer of archives fails so where a file's write() did
+                raise error.__context__ if isinstance(error.__context__, OSError) else error from None
             file.flush()
             os.fsync(file.fileno())
-        new.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # the renaming, too

@@ -233,12 +233,7 @@ class _Measure(lightning.Callback):
         for name, found in self.found.items():
             self.say(f"step {step}, loss {loss:.3f}, {name}: {found}")
         measured = {name: asdict(found) for name, found in self.found.items()}
-        new = checkpoint.save(
-            module.model, self.out.with_name(f".{self.out.name}.new"), steps=step, retrieval=measured, **module.about
-        )
-        for file in new.iterdir():  # a run may be killed while it writes
-            file.replace(self.out / file.name)
-        new.rmdir()
+        checkpoint.save(module.model, self.out, steps=step, retrieval=measured, **module.about)
 
 
 def pretrain(

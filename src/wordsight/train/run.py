@@ -11,6 +11,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from wordsight.errors import ConfigError
+from wordsight.files import read_regular
 from wordsight.train.averages import Averages
 from wordsight.train.callbacks import KeepCheckpoint, KeepModel, StepTime, StopOnNaN
 from wordsight.train.checkpoints import AtomicCheckpoints
@@ -18,6 +19,8 @@ from wordsight.train.data import WordsData
 from wordsight.train.gates import GateWatch, StageOne, scene_facts, summary
 from wordsight.train.module import Recognition
 from wordsight.train.streams import KeepPosition
+
+_LARGEST = 1 << 20  # bytes of a recipe, and values in it
 
 
 class RecipeCLI(LightningCLI):
@@ -79,19 +82,38 @@ def arguments(recipe: str | Path, overrides: list[str]) -> list[str]:
     """The command line of a recipe: what it builds on (`base: FILE`, beside it) comes first.
 
     Raises:
-        ConfigError: one of them is no YAML file with keys.
+        ConfigError: one of them is no YAML file with keys, or they build on each other in a circle.
     """
     files = [Path(recipe)]
     while base := _keys(files[0]).get("base"):
-        files.insert(0, files[0].parent / base)
+        if not isinstance(base, str):
+            raise ConfigError(f"{files[0]}: base {base!r} is not the name of a file")
+        following = files[0].parent / base
+        if following.resolve() in [file.resolve() for file in files]:
+            raise ConfigError(f"{files[0]}: base {base} leads back to where it began: build on another recipe")
+        files.insert(0, following)
     return ["fit", *(part for file in files for part in ("--config", str(file))), *overrides]
 
 
 def _keys(recipe: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(recipe.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = yaml.safe_load(read_regular(recipe, _LARGEST))
+        size = _size(content, {})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{recipe}: not a recipe: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{recipe}: not a recipe: write keys like in recipes/tiny.yaml")
+    if size > _LARGEST:
+        raise ConfigError(f"{recipe}: not a recipe: its anchors unfold to {size} values")
     return content
+
+
+def _size(content: Any, known: dict[int, int]) -> int:
+    """How many values there are once every alias is written out."""
+    if not isinstance(content, dict | list):
+        return 1
+    if id(content) not in known:
+        known[id(content)] = _LARGEST  # one that holds itself never ends
+        parts = [*content, *content.values()] if isinstance(content, dict) else content
+        known[id(content)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(content)]

@@ -11,9 +11,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import Message
 from pathlib import Path
 from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # on Windows two pulls of one file are the user's affair
+    fcntl = None  # type: ignore[assignment]
 
 from wordsight import __version__
 from wordsight.errors import ModelError
@@ -39,14 +45,16 @@ class Download:
     Attributes:
         sha256: the expected digest or its beginning; empty for that which the server states, if it does (Hugging Face).
         verified: whether the file was compared with a published digest; to be read at the end.
+        limit: bytes; a file that is longer, or never ends, is refused.
 
     Raises (while iterating):
         ModelError: the network fails, the server refuses, or the file is not what was published.
     """
 
-    def __init__(self, url: str, to: Path, sha256: str = "") -> None:
-        self.url, self.to, self.sha256 = url, to, sha256
+    def __init__(self, url: str, to: Path, sha256: str = "", *, limit: int = 20_000_000_000) -> None:
+        self.url, self.to, self.sha256, self.limit = url, to, sha256, limit
         self.verified = False
+        self._anew = False  # what has arrived is of another file
         self._part = to.with_name(f"{to.name}.part")
         self._tag = to.with_name(f"{to.name}.part.etag")  # of the version that the part belongs to
 
@@ -54,10 +62,11 @@ class Download:
         try:
             if not self.to.exists():
                 self.to.parent.mkdir(parents=True, exist_ok=True)
-                yield from self._megabytes()
-                self._check(self._part, "what arrived")
-                self._part.replace(self.to)
-                self._tag.unlink(missing_ok=True)
+                with _alone(self._part):
+                    yield from self._megabytes()
+                    self._check(self._part, "what arrived")
+                    self._part.replace(self.to)
+                    self._tag.unlink(missing_ok=True)
             elif self.sha256:
                 self._check(self.to, "the file there")
         except OSError as error:
@@ -78,7 +87,7 @@ class Download:
                 if error.code == 416:  # nothing is left to send, or the part is of another file
                     if error.headers.get("Content-Range", "").endswith(f"/{before}"):
                         return
-                    self._part.unlink(missing_ok=True)
+                    self._empty()
                 elif error.code < 500 and error.code != 429:
                     raise ModelError(f"{self.url} answers {error.code} {error.reason}: look at its page") from None
                 reason = f"{error.code} {error.reason}"
@@ -92,7 +101,7 @@ class Download:
 
     def _attempt(self) -> Iterator[int]:
         """One request from where the part ends. Yields how many bytes there are."""
-        have = self._have()
+        have = 0 if self._anew else self._have()
         headers = {"User-Agent": f"wordsight/{__version__}"}
         if have:
             headers["Range"] = f"bytes={have}-"
@@ -105,25 +114,42 @@ class Download:
                 raise ModelError(f"{self.url} answers with a web page, not a file: look at its page")
             self.sha256 = self.sha256 or redirects.sha256 or _stated(answer.headers)
             resumed = answer.status == 206
-            if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-                self._part.unlink(missing_ok=True)
-                raise http.client.HTTPException("another part of the file came than was asked for")
+            tag = answer.headers.get("ETag", "")
+            other = resumed and self._tag.exists() and tag != self._tag.read_text(encoding="ascii")
+            if other or (resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")):
+                self._anew = True
+                raise http.client.HTTPException("another part of the file, or of another file, came than was asked for")
             start = have if resumed else 0
             length = answer.headers.get("Content-Length")
+            if length is None and not self.sha256 and answer.headers.get("Transfer-Encoding") != "chunked":
+                raise ModelError(f"{self.url} states neither length nor SHA-256: nothing says when all is there")
             whole = start + int(length) if length else None
-            self._remember(answer.headers.get("ETag", ""))
-            with self._part.open("ab" if resumed else "wb") as file:
+            if whole is not None and whole > self.limit:
+                raise ModelError(f"{self.url} is said to have {whole} bytes, over {self.limit}: look at its page")
+            self._remember(tag)
+            if not resumed:
+                self._empty()
+                self._anew = False
+            with self._part.open("ab") as file:
                 have = start
                 yield have
                 while piece := answer.read(MEGABYTE):
-                    file.write(piece)
                     have += len(piece)
+                    if have > self.limit:
+                        raise ModelError(f"{self.url} sends more than {self.limit} bytes: look at its page")
+                    file.write(piece)
                     yield have
         if whole is not None and have < whole:
             raise http.client.IncompleteRead(b"", whole - have)
 
     def _have(self) -> int:
         return self._part.stat().st_size if self._part.exists() else 0
+
+    def _empty(self) -> None:
+        """Begins anew, in the same file, which is locked."""
+        if self._part.exists():
+            with self._part.open("r+b") as file:
+                file.truncate()
 
     def _remember(self, tag: str) -> None:
         if tag.isascii() and tag.startswith('"'):  # weak ones do not vouch for bytes
@@ -146,6 +172,22 @@ class Download:
                 f"{self.to}: {what} has SHA-256 {found[:16]}..., not {self.sha256[:16]} as published: {cure}"
             )
         self.verified = True
+
+
+@contextmanager
+def _alone(part: Path) -> Iterator[None]:
+    """Holds a part file, so that two pulls do not write into one another's.
+
+    Raises:
+        ModelError: another process is at it.
+    """
+    with part.open("ab") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ModelError(f"{part}: another pull is at work on it: wait until it is done") from None
+        yield
 
 
 _NETWORK = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError)

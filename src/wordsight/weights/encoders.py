@@ -17,13 +17,16 @@ from wordsight.models.reading import TorchRecognizer
 from wordsight.models.reranking import RerankingRecognizer
 
 
-def scene_encoder(model: Any, about: Mapping[str, Any], name: str | None = None) -> SceneEncoder | None:
+def scene_encoder(
+    model: Any, about: Mapping[str, Any], name: str | None = None, *, download: bool = False
+) -> SceneEncoder | None:
     """The encoder that a recognizer is told of scenes by; None where it reads without.
 
     Args:
         model: A recognizer of the registry.
         about: What its checkpoint says of itself. If it names the encoder of its training, this has to be the same.
         name: Where the encoder is now, as `load_encoder` takes it; None: where its configuration says.
+        download: Whether an encoder that its configuration names may be fetched, and not only one that a user names.
 
     Raises:
         ConfigError: the model reads without scenes, or was trained with another encoder.
@@ -33,7 +36,8 @@ def scene_encoder(model: Any, about: Mapping[str, Any], name: str | None = None)
         if name is not None:
             raise ConfigError("this checkpoint reads without scenes: leave --scene-encoder out")
         return None
-    found = SceneEncoder.of(model.clipter if name is None else replace(model.clipter, encoder=name))
+    wanted = model.clipter if name is None else replace(model.clipter, encoder=name)
+    found = SceneEncoder.of(wanted, download=download or name is not None)
     trained = (about.get("scenes") or {}).get("encoder", found.identity)
     if _weights(trained) != _weights(found.identity):
         raise ConfigError(f"trained with the scene encoder {trained!r}, not {found.identity!r}: say --scene-encoder")
@@ -65,6 +69,8 @@ def open_checkpoint(
     encoder: str | None = None,
     seed: int | None = None,
     rerank: Path | None = None,
+    *,
+    download: bool = False,
 ) -> TorchRecognizer:
     """The recognizer of a checkpoint folder, ready for a `Reader`.
 
@@ -73,6 +79,7 @@ def open_checkpoint(
         mode: How it decodes.
         threads: Of torch, for the whole process.
         encoder: See `scene_encoder`.
+        download: See `scene_encoder`.
         seed: Its scene encoder is replaced by one of the same build with random weights, by this seed.
         rerank: Checkpoint folder of a CLIP, which chooses among sampled readings.
 
@@ -84,7 +91,7 @@ def open_checkpoint(
     if model.architecture == "clip":
         raise ModelError(f"{folder} holds CLIP's towers, which read nothing yet: train a recognizer from them first")
     torch.set_num_threads(threads)
-    scenes = scene_encoder(model, about, encoder)
+    scenes = scene_encoder(model, about, encoder, download=download)
     if scenes is not None and seed is not None:
         scenes = untrained(scenes, seed)
     cross = bool(about.get("cross", True))

@@ -2,8 +2,6 @@
 
 import inspect
 import logging
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,10 +17,11 @@ from torch.export import Dim
 
 from wordsight.decoding.iterative import CORRECTIONS
 from wordsight.errors import ConfigError, ModelError
+from wordsight.files import filling
 from wordsight.imaging.preprocess import WIDTH_STEP
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.parts import parts
-from wordsight.runtime.pack import TOKENIZER, Pack, Quick, load_pack, write_manifest
+from wordsight.runtime.pack import MANIFEST, TOKENIZER, Pack, Quick, load_pack, write_manifest
 from wordsight.runtime.signatures import SCENE, Graph
 from wordsight.text import ClipTokenizer
 from wordsight.weights.quantize import MARGIN, to_int8
@@ -74,7 +73,7 @@ def export_pack(
     if int8 and model.decoding != "psm":
         raise ConfigError(f"int8 arithmetic is for PARSeq and CLIP4STR, this model decodes by {model.decoding!r}")
     if model.clipter is not None and scenes is None:
-        scenes = SceneEncoder.of(model.clipter)
+        scenes = SceneEncoder.of(model.clipter, download=False)
     protos = export_graphs(model, cross=cross, scenes=scenes)
     return write_pack(
         protos,
@@ -123,7 +122,6 @@ def write_pack(
     cfg = model.cfg
     graphs = signature(model, "cross" in protos, scenes)
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
     captions: Literal["characters", "clip", "hub"] = cfg.captions if "cross" in protos else "characters"
     encoder = {} if scenes is None else {"scene_encoder": scenes.identity}
     pack = Pack(
@@ -147,9 +145,7 @@ def write_pack(
         quick=Quick("quick.onnx", MARGIN) if int8 else None,
         thorough=thorough,
     )
-    # A half-written pack is never seen: files come over when all of them are done.
-    with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as scratch:
-        folder = Path(scratch)
+    with filling(out, last=MANIFEST) as folder:  # a half-written pack is never seen
         for graph_name, graph in protos.items():
             proto = _copy(graph)
             shrink(proto, weights)
@@ -161,8 +157,6 @@ def write_pack(
         if captions != "characters":
             (folder / TOKENIZER).write_bytes(ClipTokenizer().json() if cfg.hub is None else cfg.hub.tokenizer.encode())
         write_manifest(replace(pack, folder=folder))
-        for file in sorted(folder.iterdir()):
-            shutil.move(file, out / file.name)
     return load_pack(out)
 
 

@@ -71,7 +71,9 @@ def hub_text(name: str, context: int) -> tuple[HubTextConfig, dict[str, Tensor]]
     """
     transformers = _transformers()
     try:
-        model: Any = transformers.AutoModel.from_pretrained(name, dtype=torch.float32, weights_only=True)
+        model: Any = transformers.AutoModel.from_pretrained(
+            name, dtype=torch.float32, weights_only=True, trust_remote_code=False
+        )
         path = transformers.utils.cached_file(name, "tokenizer.json")
         tokenizer = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError, ImportError) as error:

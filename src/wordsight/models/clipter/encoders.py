@@ -100,7 +100,7 @@ class HubEncoder(Encoder):
         other = native is not None and _pair(native) != (height, width)
         able = "interpolate_pos_encoding" in inspect.signature(vision.forward).parameters
         self.more: dict[str, Any] = {"interpolate_pos_encoding": True} if other and able else {}
-        self.norm = _forgotten_norm(self, torch.zeros(1, 3, preprocessing.height, preprocessing.width))
+        self.norm = _forgotten_norm(self, torch.zeros(1, 3, height, width))
         if self.norm is not None:
             self.identity += "+norm"
         with torch.no_grad():
@@ -169,7 +169,7 @@ class _OneGrid(nn.Module):
         return out
 
 
-def load_encoder(name: str, resolution: int | None = None) -> Encoder:
+def load_encoder(name: str, resolution: int | None = None, *, download: bool = True) -> Encoder:
     """The scene encoder called `name`, in eval mode.
 
     Args:
@@ -177,6 +177,9 @@ def load_encoder(name: str, resolution: int | None = None) -> Encoder:
             `CLIP_TOWERS` (a small one without a name) with random weights; a folder with a checkpoint of ours, whose
             image tower is taken; a folder with a model of `transformers`, or its name on the hub.
         resolution: side of the square that photos are resized to; None: what the encoder was trained for.
+        download: whether the hub may be asked. Without, what it once gave is found in its cache.
+
+    Code that comes with a model of the hub is never run.
 
     Raises:
         ConfigError: the name is malformed, or the resolution does not suit the encoder.
@@ -194,14 +197,14 @@ def load_encoder(name: str, resolution: int | None = None) -> Encoder:
     if not folder.is_dir():
         if not may_be_on_the_hub(name):
             raise ModelError(f"{name}: there is no such folder: say where the scene encoder is")
-        return _hub(name, resolution).eval()
+        return _hub(name, resolution, download).eval()
     try:
         described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise ModelError(f"{folder} has no readable config.json: it is no scene encoder") from None
     if not isinstance(described, dict):
         raise ModelError(f"{folder}/config.json describes no model: it is no scene encoder")
-    return (_ours(folder, resolution) if "architecture" in described else _hub(name, resolution)).eval()
+    return (_ours(folder, resolution) if "architecture" in described else _hub(name, resolution, download)).eval()
 
 
 def may_be_on_the_hub(name: str) -> bool:
@@ -261,21 +264,22 @@ def _at(cfg: ImageTowerConfig, resolution: int) -> ImageTowerConfig:
     return replace(cfg, height=resolution, width_px=resolution)
 
 
-def _hub(name: str, resolution: int | None) -> Encoder:
+def _hub(name: str, resolution: int | None, download: bool) -> Encoder:
     try:
         from transformers import AutoModel
         from transformers.image_processing_base import ImageProcessingMixin
     except ImportError:
         raise ModelError(f"scene encoder {name!r} needs transformers: pip install transformers") from None
+    place = name if download else _here(name)
     try:
-        model: Any = AutoModel.from_pretrained(name, dtype=torch.float32, trust_remote_code=False)
+        model: Any = AutoModel.from_pretrained(place, dtype=torch.float32, trust_remote_code=False, weights_only=True)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0][:200]
         raise ModelError(f"no scene encoder is called {name!r}, nor could the hub give one: {reason}") from None
     except Exception as error:  # damaged weights: safetensors and pickle have classes of their own
         raise ModelError(f"{name}: its weights cannot be read ({type(error).__name__}): download it again") from error
     try:
-        processing, _ = ImageProcessingMixin.get_image_processor_dict(name)
+        processing, _ = ImageProcessingMixin.get_image_processor_dict(place)
     except (OSError, ValueError):
         processing = None
     vision = getattr(model, "vision_model", model)
@@ -314,6 +318,25 @@ def _statistics(name: str, kind: str, processing: Any) -> tuple[Any, Any]:
     if processing.get("do_normalize") is False:
         return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     return tuple(processing.get("image_mean", MEAN)), tuple(processing.get("image_std", STD))
+
+
+def _here(name: str) -> str:
+    """The folder of a model: itself, or where the hub's cache has it. Nothing is asked of the hub.
+
+    Raises:
+        ModelError: it is not on this machine.
+    """
+    from huggingface_hub import snapshot_download
+
+    if Path(name).is_dir():
+        return name
+    try:
+        return str(snapshot_download(name, local_files_only=True))
+    except (OSError, ValueError):
+        raise ModelError(
+            f"the scene encoder {name!r}, which a file names, is not on this machine: name it by --scene-encoder to "
+            "get it from the hub, or say there where it is"
+        ) from None
 
 
 def _side(size: Any) -> int | None:

@@ -41,14 +41,14 @@ class SceneEncoder(nn.Module):
         self.train(False)
 
     @classmethod
-    def of(cls, cfg: ClipterConfig) -> "SceneEncoder":
-        """The encoder that a configuration names.
+    def of(cls, cfg: ClipterConfig, *, download: bool = True) -> "SceneEncoder":
+        """The encoder that a configuration names; without `download` only if it is on this machine.
 
         Raises:
             ConfigError: its tokens are not as wide as the configuration says, or its name is malformed.
             ModelError: it cannot be loaded.
         """
-        encoder = load_encoder(cfg.encoder, cfg.resolution)
+        encoder = load_encoder(cfg.encoder, cfg.resolution, download=download)
         if encoder.width != cfg.scene_dim:
             wide, said = encoder.width, cfg.scene_dim
             raise ConfigError(f"scene tokens of {cfg.encoder!r} are {wide} wide, not {said}: set scene_dim to {wide}")

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from wordsight.errors import ConfigError, ModelError
+from wordsight.files import filling
 from wordsight.models.clipter import ClipterConfig, insert
 from wordsight.models.peft.config import PeftConfig
 from wordsight.models.peft.towers import add_peft
@@ -34,8 +35,6 @@ def save_adapter(model: Any, folder: str | Path, **about: Any) -> Path:
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: state[name] for name in sorted(trained)}, folder / "adapter.safetensors")
     listed = {
         "format": FORMAT,
         "architecture": model.architecture,
@@ -46,7 +45,9 @@ def save_adapter(model: Any, folder: str | Path, **about: Any) -> Path:
     }
     if getattr(model, "clipter", None) is not None:
         listed["clipter"] = model.clipter.to_dict()
-    (folder / "adapter.json").write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+    with filling(folder, last="adapter.json") as new:
+        save_file({name: state[name] for name in sorted(trained)}, new / "adapter.safetensors")
+        (new / "adapter.json").write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
