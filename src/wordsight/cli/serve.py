@@ -34,8 +34,8 @@ def serve(
     from wordsight.serve.settings import MEGABYTE, Settings
 
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
-    for chatty in ("uvicorn", "asyncio"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for chatty in ("uvicorn", "python_multipart"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     settings = Settings(
         model=model,
         device=device.value,

@@ -61,7 +61,12 @@ def _add_reading(app: FastAPI, service: Service) -> None:
     keyed = [Depends(partial(_check_key, service.settings.api_key))]
 
     @app.post(
-        "/v1/read", tags=["reading"], dependencies=keyed, responses=schema.READ, openapi_extra=schema.body("file")
+        "/v1/read",
+        tags=["reading"],
+        dependencies=keyed,
+        response_class=Response,
+        responses=schema.READ,
+        openapi_extra=schema.body("file"),
     )
     async def read(request: Request, options: Annotated[ReadOptions, Query()]) -> Response:
         """Reads a photograph: JSON as `Reader.read(...).to_dict()` writes it, or another format."""
@@ -75,6 +80,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         "/v1/crops",
         tags=["reading"],
         dependencies=keyed,
+        response_class=Response,
         responses=schema.CROPS,
         openapi_extra=schema.body("files", many=True),
     )
@@ -91,6 +97,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         "/v1/batch",
         tags=["reading"],
         dependencies=keyed,
+        response_class=Response,
         responses=schema.BATCH,
         openapi_extra=schema.body("files", many=True, raw=False),
     )
@@ -104,6 +111,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         "/ocr",
         tags=["others' interfaces"],
         dependencies=keyed,
+        response_class=Response,
         responses=schema.OCR,
         openapi_extra=schema.body("file", raw=False, fields={"language": {"type": "string", "default": "en"}}),
     )

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -67,11 +68,15 @@ class Batch(Response):
         tasks: set[asyncio.Task[None]] = set()
         try:
             async with self._service.body(self._request) as body:
+                if not body.is_form:
+                    raise malformed("/v1/batch takes a form with pictures: send multipart/form-data", 400)
                 await self._take_in(body, tasks)
                 gone = asyncio.create_task(disconnected(self._request))
                 gone.add_done_callback(lambda _: [task.cancel() for task in tasks])
                 await asyncio.gather(*tasks)
                 gone.cancel()
+        except ClientDisconnect:
+            self._service.metrics.rejected.labels("gone").inc()
         finally:
             for task in tasks:
                 task.cancel()
