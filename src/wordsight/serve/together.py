@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from wordsight.reading.parts import Recognizer, ToldRecognizer
     from wordsight.serve.metrics import Metrics
 
-PATIENCE = 0.003
-"""Seconds for which a batch waits for the crops of other requests that are being read."""
+PATIENCE = 0.005
+"""Seconds for which a batch waits for the next crops while other requests are being read."""
+
+LONGEST = 0.02
+"""Seconds after which it waits no more, whoever may still come."""
 
 MOST = 64
 """Crops of a batch, unless one thread brings more."""
@@ -31,8 +34,8 @@ class Together:
     """A recognizer for many threads: what they bring while it is busy goes through it together afterwards.
 
     Whoever comes when it is idle runs it, for all that have come. Before that it waits a moment for others, if others
-    are reading: with nobody else there it begins at once. A recognizer's readings do not depend on company, so neither
-    do these.
+    are reading or were in the last batch: a single client's crops never wait. A recognizer's readings do not depend on
+    company, so neither do these.
 
     Args:
         recognizer: the one that does it.
@@ -46,6 +49,7 @@ class Together:
         self._company = company
         self._changed = Condition()
         self._waiting: deque[_Crops] = deque()
+        self._last = 1, 0.0  # of how many threads the last batch was, and when it ended
         self._taken = False  # whether some thread is gathering a batch or running one
 
     @property
@@ -87,7 +91,7 @@ class Together:
                     self._run(batch)
                 finally:
                     self._changed.acquire()
-                    self._taken = False
+                    self._taken, self._last = False, (len(batch), monotonic())
                     self._changed.notify_all()
         if mine.error is not None:
             raise mine.error
@@ -95,11 +99,14 @@ class Together:
 
     def _gather(self) -> list[_Crops]:
         """Crops of one shape that go together, those that came first, after waiting for company. Holds the lock."""
-        until = monotonic() + PATIENCE
-        while len(self._waiting) < self._company() and (left := until - monotonic()) > 0:
-            if sum(len(each.images) for each in self._waiting) >= MOST:
+        start = monotonic()
+        threads, ended = self._last
+        expected = threads if start - ended < LONGEST else 1
+        while sum(len(each.images) for each in self._waiting) < MOST:
+            here = len(self._waiting)
+            left = min(PATIENCE, start + LONGEST - monotonic())
+            if here >= max(expected, self._company()) or left <= 0 or not self._wait_for_more(here, left):
                 break
-            self._changed.wait(left)
         batch, others, room = [self._waiting.popleft()], deque[_Crops](), MOST
         room -= len(batch[0].images)
         for each in self._waiting:
@@ -108,6 +115,9 @@ class Together:
             room -= len(each.images) if fits else 0
         self._waiting = others
         return batch
+
+    def _wait_for_more(self, here: int, seconds: float) -> bool:
+        return self._changed.wait_for(lambda: len(self._waiting) > here, seconds)
 
     def _run(self, batch: list[_Crops]) -> None:
         try:
