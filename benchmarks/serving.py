@@ -2,8 +2,8 @@
 
 python benchmarks/serving.py PHOTOS... [--model tiny] [--clients 8] [--rounds 5] [--photos 8] [--crops 96] [--grow 0]
 
-Starts a service of its own on this machine, whose clients run here, too: their work counts against the service. Both sides
-take turns, so that a busy machine treats them alike. Prints JSON.
+Starts a service of its own on this machine, whose clients run here, too: their work counts against the service. Both
+sides take turns, so that a busy machine treats them alike. Prints JSON.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,13 +38,17 @@ class Client:
         self._line = http.client.HTTPConnection(address.hostname or "", address.port, timeout=300)
 
     def post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        self._line.request("POST", path, body, {"Content-Type": "application/octet-stream"})
-        answer = self._line.getresponse()
-        return answer.status, answer.read()
+        """Status and answer."""
+        return self._ask("POST", path, body)
 
     def get(self, path: str) -> bytes:
-        self._line.request("GET", path)
-        return self._line.getresponse().read()
+        """The answer."""
+        return self._ask("GET", path)[1]
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        self._line.request(method, path, body, {"Content-Type": "application/octet-stream"})
+        answer = self._line.getresponse()
+        return answer.status, answer.read()
 
 
 def start(model: str) -> tuple[subprocess.Popen[str], str]:
@@ -121,16 +126,15 @@ def throughput(
     for _ in range(rounds):
         for kind, bodies in (("read", photos), ("crops", crops)):
             before = cpu(process), time.process_time()
-            theirs = timed(lambda k=kind, b=bodies: library(reader, k, b))
+            theirs = timed(partial(library, reader, kind, bodies))
             between = time.process_time()
             ratios[kind].append(theirs / in_clients(url, clients, f"/v1/{kind}", bodies))
             spent[kind].append((cpu(process) - before[0], between - before[1]))
         one = Client(url)
-        for data in photos:
-            alone["read"].append((timed(lambda d=data: one.post("/v1/read", d)), timed(lambda d=data: reader.read(d))))
-        for data in crops[:32]:
-            both = timed(lambda d=data: one.post("/v1/crops", d)), timed(lambda d=data: reader.read_crops([d]))
-            alone["crops"].append(both)
+        for kind, bodies in (("read", photos), ("crops", crops[:32])):
+            for data in bodies:
+                ours = timed(partial(one.post, f"/v1/{kind}", data))
+                alone[kind].append((ours, timed(partial(library, reader, kind, [data]))))
     medians = {kind: [statistics.median(side) for side in zip(*times, strict=True)] for kind, times in alone.items()}
     return {
         "throughput, service by library": {
@@ -180,7 +184,7 @@ def rubbish(photos: list[bytes]) -> list[tuple[str, bytes]]:
 
 
 def attacked(reader: Reader, url: str, photos: list[bytes], clients: int, turns: int) -> Any:
-    """Rubbish from half of the clients, photos from the others, thirty slow lines; how long liveness takes meanwhile."""
+    """Rubbish from half of the clients, photos from the others, thirty slow lines: answers, and how long liveness takes."""
     bad, wanted = rubbish(photos), [reader.read(data, name="image").to_dict() for data in photos]
     statuses: Counter[int] = Counter()
     waits: list[float] = []
@@ -239,6 +243,7 @@ def growth(process: subprocess.Popen[str], url: str, photos: list[bytes], crops:
 
 
 def main() -> None:
+    """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("--model", default="tiny")

@@ -63,7 +63,7 @@ class Page:
     def all(self, selector: str) -> list[Any]:
         return list(self.driver.find_elements("css selector", selector))
 
-    def wait(self, condition: Any, seconds: float = 20) -> Any:
+    def wait(self, condition: Any, seconds: float = 60) -> Any:
         from selenium.webdriver.support.ui import WebDriverWait
 
         return WebDriverWait(self.driver, seconds, 0.05).until(lambda _: condition())
@@ -100,8 +100,14 @@ class Page:
         return [line for line in lines if "Failed to load resource" not in line]
 
 
+@pytest.fixture
+def page(chromium: Any, service: Running) -> Page:
+    return Page(chromium, service.url, "desktop")
+
+
 @pytest.fixture(params=list(SIZES))
-def page(request: pytest.FixtureRequest, chromium: Any, service: Running) -> Page:
+def any_page(request: pytest.FixtureRequest, chromium: Any, service: Running) -> Page:
+    """In both sizes."""
     return Page(chromium, service.url, request.param)
 
 
@@ -109,7 +115,8 @@ def _save(page: Page, tmp_path: Path) -> None:
     page.driver.save_screenshot(str(tmp_path / "page.png"))
 
 
-def test_a_dropped_photo_is_read_and_its_words_light_up(page: Page, tmp_path: Path) -> None:
+def test_a_dropped_photo_is_read_and_its_words_light_up(any_page: Page, tmp_path: Path) -> None:
+    page = any_page
     page.drop("street.png", picture("HOTEL", "EXIT 42"))
     page.status("Read 3 words")
     _save(page, tmp_path)
@@ -128,7 +135,8 @@ def test_a_dropped_photo_is_read_and_its_words_light_up(page: Page, tmp_path: Pa
     assert page.complaints() == []
 
 
-def test_boxes_lie_on_their_words_and_can_be_clicked(page: Page) -> None:
+def test_boxes_lie_on_their_words_and_can_be_clicked(any_page: Page) -> None:
+    page = any_page
     from selenium.webdriver import ActionChains
 
     page.drop("street.png", picture("HOTEL", "EXIT 42"))
@@ -173,7 +181,7 @@ def test_a_chosen_photo_is_read_and_downloaded(page: Page, downloads: Path, tmp_
     page.status("Read 1 words")
     for button, name in (("#json", "chosen.json"), ("#hocr", "chosen.hocr")):
         page.one(button).click()
-        page.wait(lambda: (downloads / name).exists())
+        page.wait((downloads / name).exists)
     found = json.loads((downloads / "chosen.json").read_text(encoding="utf-8"))
     assert [line["text"] for line in found["lines"]] == ["HOTEL"]
     assert "ocrx_word" in (downloads / "chosen.hocr").read_text(encoding="utf-8")
@@ -206,7 +214,8 @@ def test_errors_are_said_in_words(page: Page, tmp_path: Path) -> None:
     assert page.one("#error").text == ""
 
 
-def test_nothing_is_wider_than_the_window_and_all_controls_have_names(page: Page) -> None:
+def test_nothing_is_wider_than_the_window_and_all_controls_have_names(any_page: Page) -> None:
+    page = any_page
     page.drop(f"{'a_very_long_file_name' * 8}.png", picture("HOTEL", "EXIT 42"))
     page.status("Read 3 words")
     width, window = page.driver.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")

@@ -70,7 +70,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
     )
     async def read(request: Request, options: Annotated[ReadOptions, Query()]) -> Response:
         """Reads a photograph: JSON as `Reader.read(...).to_dict()` writes it, or another format."""
-        async with service.body(request) as body:
+        with service.body(request) as body:
             ((name, picture),), fields = await body.pictures(1)
             options = _with(options, fields)
             content, media_type = await service.do(request, partial(service.read, picture, options, name))
@@ -86,11 +86,10 @@ def _add_reading(app: FastAPI, service: Service) -> None:
     )
     async def read_crops(request: Request, options: Annotated[Constrained, Query()]) -> Response:
         """Reads pictures of one word or line each: an entry for each, in order, a word or its `error`."""
-        async with service.body(request) as body:
+        with service.body(request) as body:
             files, fields = await body.pictures(MAX_CROPS)
             options = _with(options, fields)
-            pictures = [picture for _, picture in files]
-            content = await service.do(request, partial(service.read_crops, pictures, options))
+            content = await service.do(request, partial(service.read_crops, files, options))
         return Response(content, media_type=JSON)
 
     @app.post(
@@ -117,7 +116,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
     )
     async def ocr(request: Request) -> Response:
         """LiteParse's OCR server interface: words in reading order. `language` must be one that the model can write."""
-        async with service.body(request) as body:
+        with service.body(request) as body:
             if not body.is_form:
                 raise malformed("/ocr takes a form with a field `file`: send multipart/form-data", 400)
             ((_, picture),), fields = await body.pictures(1)

@@ -65,21 +65,24 @@ class Batch(Response):
         await send({"type": "http.response.body", "body": b""})
 
     async def _read_all(self) -> None:
-        tasks: set[asyncio.Task[None]] = set()
         try:
-            async with self._service.body(self._request) as body:
+            with self._service.body(self._request) as body:
                 if not body.is_form:
                     raise malformed("/v1/batch takes a form with pictures: send multipart/form-data", 400)
-                await self._take_in(body, tasks)
-                gone = asyncio.create_task(disconnected(self._request))
-                gone.add_done_callback(lambda _: [task.cancel() for task in tasks])
-                await asyncio.gather(*tasks)
-                gone.cancel()
+                tasks: set[asyncio.Task[None]] = set()
+                try:
+                    await self._take_in(body, tasks)
+                    gone = asyncio.create_task(disconnected(self._request))
+                    gone.add_done_callback(lambda _: [task.cancel() for task in tasks])
+                    await asyncio.gather(*tasks)
+                    gone.cancel()
+                finally:
+                    for task in tasks:
+                        task.cancel()
+                    await asyncio.gather(*tasks, return_exceptions=True)  # they release what they hold of the body
         except ClientDisconnect:
             self._service.metrics.rejected.labels("gone").inc()
         finally:
-            for task in tasks:
-                task.cancel()
             self._lines.put_nowait(None)
 
     async def _take_in(self, body: Body, tasks: set[asyncio.Task[None]]) -> None:

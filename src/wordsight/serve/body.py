@@ -29,6 +29,11 @@ class Part:
     data: bytearray = field(default_factory=bytearray)
 
     @property
+    def picture_bytes(self) -> int:
+        """How many it has, if it is one."""
+        return 0 if self.file_name is None else len(self.data)
+
+    @property
     def text(self) -> str:
         """A field's value.
 
@@ -156,7 +161,7 @@ class Body:
     async def _parts(self) -> AsyncIterator[Part]:
         collector = _Collector()
         parser = MultipartParser(self._boundary or b"", collector.callbacks())
-        fields = 0
+        other = 0  # bytes that are no picture
         async for chunk in self._request.stream():
             for start in range(0, len(chunk), _CHUNK):
                 piece = chunk[start : start + _CHUNK]
@@ -165,13 +170,15 @@ class Body:
                     parser.write(piece)
                 except (FormParserError, ValueError) as error:
                     raise malformed(f"the form cannot be read ({' '.join(str(error).split())[:200]})") from None
-                if collector.part is not None:
-                    _check_part(collector.part, self._limit)
-                for part in collector.taken():
-                    _check_part(part, self._limit)
-                    fields += len(part.data) if part.file_name is None else 0
-                    if fields > MAX_FIELDS:
-                        raise too_large("the form without its pictures", MAX_FIELDS)
+                other += len(piece)
+                done = collector.taken()
+                growing = [collector.part] if collector.part else []
+                if max((part.picture_bytes for part in done + growing), default=0) > self._limit:
+                    raise too_large("the picture", self._limit)
+                other -= sum(part.picture_bytes for part in done)
+                if other - sum(part.picture_bytes for part in growing) > MAX_FIELDS:
+                    raise too_large("the form without its pictures", MAX_FIELDS)
+                for part in done:
                     yield part
         if not collector.ended:
             raise malformed("the form ends too early: send it again")
@@ -240,14 +247,6 @@ class _Collector:
 
     def _finish(self) -> None:
         self.ended = True
-
-
-def _check_part(part: Part, limit: int) -> None:
-    if part.file_name is None:
-        if len(part.data) > MAX_FIELDS:
-            raise too_large(f"the field {part.name!r}", MAX_FIELDS)
-    elif len(part.data) > limit:
-        raise too_large("the picture", limit)
 
 
 @asynccontextmanager

@@ -48,9 +48,11 @@ class Engine:
         self._thorough = reader._thorough
         self._max_pixels = settings.max_pixels
         self._room = Room(settings.most_pixels)
-        self._constraints = Constraints(self._recognizer.pack.tokenizer)
-        self._metrics, self._company = metrics, company
         self._together = Together(self._recognizer, metrics, company)
+        self._constrained = Constraints(
+            self._recognizer.pack.tokenizer,
+            lambda constraint: Together(self._recognizer.constrained(constraint), metrics, company),
+        )
 
     @property
     def provider(self) -> str:
@@ -102,12 +104,8 @@ class Engine:
             raise RuntimeError("the model found no word in a plain picture of one: check it with `wordsight read`")
 
     def _reader(self, options: Constrained, min_confidence: float | None) -> Reader:
-        constraint = self._constraints.of(options.allow, options.pattern, options.lexicon)
-        recognizer = self._together
-        if constraint is not None:
-            recognizer = Together(self._recognizer.constrained(constraint), self._metrics, self._company)
         return Reader.of(
-            recognizer,
+            self._constrained.of(options.allow, options.pattern, options.lexicon) or self._together,
             self._detector,
             max_pixels=self._max_pixels,
             min_confidence=min_confidence,

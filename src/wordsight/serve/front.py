@@ -35,7 +35,7 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, status, taken, sent = perf_counter(), 0, 0, 0
+        start, status, taken, sent = perf_counter(), 500, 0, 0  # 500 where the application fails
 
         async def counted_receive() -> Message:
             nonlocal taken

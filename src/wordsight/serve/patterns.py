@@ -10,6 +10,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock, Semaphore
+from typing import Generic, TypeVar
 
 from wordsight.errors import ConfigError
 from wordsight.serve.desk import time_left
@@ -17,25 +18,29 @@ from wordsight.serve.refusals import late
 from wordsight.serve.settings import MAX_TRANSITIONS
 from wordsight.text import Charset, CharTokenizer, Constraint
 
+T = TypeVar("T")
+
 _SECONDS = 2  # of the processor, for Python's start too
 _BYTES = 1 << 30
 _LONGEST = 1000  # characters of an expression
 
 
-class Constraints:
-    """Constraints that clients ask for, the last ones kept.
+class Constraints(Generic[T]):
+    """What is made of the constraints that clients ask for, the last ones kept.
 
     Args:
         tokenizer: of the recognizer.
+        make: makes it.
     """
 
-    def __init__(self, tokenizer: CharTokenizer) -> None:
+    def __init__(self, tokenizer: CharTokenizer, make: Callable[[Constraint], T]) -> None:
         self._tokenizer = tokenizer
-        self._kept: OrderedDict[tuple[str, str], Constraint] = OrderedDict()
+        self._make = make
+        self._kept: OrderedDict[tuple[str, str], tuple[int, T]] = OrderedDict()
         self._lock = Lock()
         self._turn = Semaphore(2)  # processes at a time
 
-    def of(self, allow: str | None, pattern: str | None, lexicon: str | None) -> Constraint | None:
+    def of(self, allow: str | None, pattern: str | None, lexicon: str | None) -> T | None:
         """What one of the three asks for (`lexicon`: words, one a line), or None.
 
         Raises:
@@ -52,18 +57,19 @@ class Constraints:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                return self._kept[key]
-        make: dict[str, Callable[[str], Constraint]] = {
+                return self._kept[key][1]
+        kinds: dict[str, Callable[[str], Constraint]] = {
             "allow": lambda text: Constraint.allow(text, self._tokenizer),
             "pattern": self._pattern,
             "lexicon": self._lexicon,
         }
-        constraint = make[key[0]](key[1])
+        constraint = kinds[key[0]](key[1])
+        made = self._make(constraint)
         with self._lock:
-            self._kept[key] = constraint
-            while len(self._kept) > 1 and sum(map(_cost, self._kept.values())) > 4 * MAX_TRANSITIONS:
+            self._kept[key] = _cost(constraint), made
+            while len(self._kept) > 1 and sum(cost for cost, _ in self._kept.values()) > 4 * MAX_TRANSITIONS:
                 self._kept.popitem(last=False)
-        return constraint
+        return made
 
     def _lexicon(self, text: str) -> Constraint:
         if 2 * len(text) > MAX_TRANSITIONS:  # a letter in either case

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, Request
 
 from wordsight.errors import WordsightError
-from wordsight.results import Photo
+from wordsight.results import Photo, Word
 from wordsight.serve import answers
 from wordsight.serve.body import Body, Intake
 from wordsight.serve.desk import Desk
@@ -71,8 +71,8 @@ class Service:
             await asyncio.sleep(0.02)
         return await self.desk.do(work)
 
-    @asynccontextmanager
-    async def body(self, request: Request) -> AsyncIterator[Body]:
+    @contextmanager
+    def body(self, request: Request) -> Iterator[Body]:
         """The body of a request, unless the queue is full: then nothing of it is read."""
         if self.desk.full:
             raise busy()
@@ -89,12 +89,13 @@ class Service:
         """The same in LiteParse's form."""
         return answers.liteparse(self._read(picture, None, BatchOptions()))
 
-    def read_crops(self, pictures: list[bytes], options: Constrained) -> bytes:
+    def read_crops(self, files: list[tuple[str | None, bytes]], options: Constrained) -> bytes:
         """Crops as they go back; called in a thread. A request whose only crop cannot be read is refused."""
         with _refusing(b""):
-            results = self.engine.read_crops(pictures, options)
+            found = self.engine.read_crops([picture for _, picture in files], options)
+        results = [_named(result, name) for result, (name, _) in zip(found, files, strict=True)]
         if len(results) == 1 and isinstance(results[0], WordsightError):
-            raise of_error(results[0], pictures[0][:16])
+            raise of_error(results[0], files[0][1][:16])
         return answers.crops(results, characters=options.characters)
 
     def line(self, number: int, picture: bytes, options: BatchOptions, name: str | None) -> bytes:
@@ -109,6 +110,13 @@ class Service:
 def printable(name: str) -> str:
     """A file's name as it stands in answers: in one line, and not too long."""
     return "".join(c if c.isprintable() else "\ufffd" for c in name[:MAX_NAME])
+
+
+def _named(result: Word | WordsightError, name: str | None) -> Word | WordsightError:
+    """An error with the name of the crop that it is about."""
+    if isinstance(result, WordsightError):
+        return type(result)(str(result).replace("<bytes>", printable(name or "image"), 1))
+    return result
 
 
 @contextmanager
