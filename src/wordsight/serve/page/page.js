@@ -60,7 +60,7 @@ async function working(doing, work) {
 
 function read(file) {
   picture = file;
-  $("result").hidden = true;
+  $("result").hidden = $("save").hidden = true;
   return working("Reading …", async () => {
     const answer = await (await ask({ min_confidence: 0 })).json();
     if (picture === file) show(answer);
@@ -183,14 +183,41 @@ async function copyText() {
   setTimeout(() => ($("copy").textContent = "Copy text"), 2000);
 }
 
-function download(format, ending) {
-  const name = photo.source.replace(/\.[^.]*$/, "") + ending;
+/** Saves a file: at once, or, where the browser would no longer believe that somebody asked for it, by a link. */
+function save(blob, ending) {
+  const link = $("save");
+  URL.revokeObjectURL(link.href);
+  link.href = URL.createObjectURL(blob);
+  link.download = photo.source.replace(/\.[^.]*$/, "") + ending;
+  link.textContent = `Save ${link.download}`;
+  link.hidden = !navigator.userActivation || navigator.userActivation.isActive;
+  if (link.hidden) link.click();
+  else link.focus();
+  $("status").textContent = link.hidden ? `Saved ${link.download}` : `${link.download} is ready`;
+}
+
+/** The photo as the service would answer with this confidence. */
+function withoutDoubtful() {
+  const least = Number($("least").value);
+  const product = (words) => words.reduce((all, word) => all * word.confidence, 1);
+  const lines = photo.lines
+    .map((line) => ({ ...line, words: line.words.filter((word) => word.confidence >= least) }))
+    .filter((line) => line.words.length)
+    .map((line) => ({
+      ...line,
+      text: line.words.map((word) => word.text).join(" "),
+      confidence: Number(product(line.words).toFixed(4)),
+    }));
+  return { ...photo, lines };
+}
+
+function saveJson() {
+  save(new Blob([JSON.stringify(withoutDoubtful(), null, 1)], { type: "application/json" }), ".json");
+}
+
+function saveHocr() {
   return working("Preparing the file …", async () => {
-    const answer = await ask({ format, min_confidence: $("least").value });
-    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await answer.blob()), download: name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-    $("status").textContent = `Downloaded ${name}`;
+    save(await (await ask({ format: "hocr", min_confidence: $("least").value })).blob(), ".hocr");
   });
 }
 
@@ -234,8 +261,8 @@ $("photo").addEventListener("error", () => {
 $("least").addEventListener("input", showWords);
 $("cancel").addEventListener("click", () => running && running.abort());
 $("copy").addEventListener("click", copyText);
-$("json").addEventListener("click", () => download("json", ".json"));
-$("hocr").addEventListener("click", () => download("hocr", ".hocr"));
+$("json").addEventListener("click", saveJson);
+$("hocr").addEventListener("click", saveHocr);
 $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   sessionStorage.key_of_wordsight = $("key").value;
