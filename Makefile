@@ -125,5 +125,5 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/.made
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo 'Installing wordsight with what training and tests need in $(VENV), once ...' >&2
-	@$(PIP) -e '.[train,dev]'
+	@$(PIP) -e '.[train,serve,dev]'
 	@touch $(VENV)/.base $@

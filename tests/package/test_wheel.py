@@ -90,10 +90,10 @@ import importlib, importlib.util, pkgutil
 import wordsight
 print(wordsight.__file__)
 assert importlib.util.find_spec("torch") is None
-training = ("experiments", "explain", "models", "synth", "train", "weights")
-# walk_packages imports packages to look into them, those of training too: pass over their errors.
+extras = ("experiments", "explain", "models", "serve", "synth", "train", "weights")
+# walk_packages imports packages to look into them, those of extras too: pass over their errors.
 for module in pkgutil.walk_packages(wordsight.__path__, "wordsight.", onerror=lambda name: None):
-    if module.name.split(".")[1] not in training:
+    if module.name.split(".")[1] not in extras:
         importlib.import_module(module.name)
 """
     done = _run(tmp_path, installed / "python", "-c", code)

@@ -30,6 +30,7 @@ for _verb in (
     "zeroshot",
     "ablate",
     "context",
+    "serve",
 ):
     import_module(f"wordsight.cli.{_verb}")
 
@@ -53,6 +54,9 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.status = 128 + number
+
+
+_SERVING = {"fastapi", "fastapi_offline", "uvicorn", "prometheus_client", "python_multipart", "starlette", "pydantic"}
 
 
 def main() -> None:
@@ -101,7 +105,8 @@ def _in_one_line(error: Exception) -> str:
     if isinstance(error, WordsightError):
         return str(error)
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed: pip install 'wordsight[train]'"
+        extra = "serve" if error.name in _SERVING else "train"
+        return f"{error.name} is not installed: pip install 'wordsight[{extra}]'"
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror:  # the disk is full, a file may not be read, ...
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

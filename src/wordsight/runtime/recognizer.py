@@ -1,5 +1,6 @@
 """A pack as a recognizer."""
 
+import copy
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -72,6 +73,17 @@ class OnnxRecognizer:
             self._graphs = GRAPHS[pack.decoding](OnnxEngine(pack, provider, threads))
         # Loaded when the first scene comes: encoders are larger than recognizers.
         self._scene = cache(lambda: open_session(pack, SCENE, provider, threads))
+
+    def constrained(self, constraint: Constraint) -> "OnnxRecognizer":
+        """One that reads what `constraint` allows, with the sessions of this one: it costs no memory to speak of.
+
+        Raises:
+            ConfigError: packs of this kind read freely only.
+        """
+        check_decoding(self.pack.decoding, self.mode, self.refine_iters, True)
+        out = copy.copy(self)
+        out.constraint, out._hurried = constraint, None
+        return out
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -1,0 +1,56 @@
+"""`wordsight serve`."""
+
+import logging
+import os
+from typing import Annotated
+
+import typer
+
+from wordsight.cli.app import app
+from wordsight.cli.options import Device
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="To listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="To listen on; 0 takes a free one.")] = 8000,
+    model: Annotated[str, typer.Option(help="A shipped model, or the folder of a pack.")] = "tiny",
+    device: Annotated[Device, typer.Option(help="What the recognizer runs on.")] = Device.auto,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; by default all.")] = None,
+    queue: Annotated[int, typer.Option(min=0, help="Requests that may wait; the next one is refused.")] = 64,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for the answer to a request, and for its upload.")
+    ] = 30.0,
+    max_megabytes: Annotated[float, typer.Option(min=0.001, help="Refuse larger pictures.")] = 25.0,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures.")] = 50_000_000,
+) -> None:
+    """Read over HTTP, with a page for people and /docs for programs.
+
+    An API key in the environment variable WORDSIGHT_API_KEY is asked of every request that reads. SIGTERM or Ctrl-C
+    finishes what was accepted; a second one ends at once. Exit status: 0 ended by a signal; 1 it cannot start.
+    """
+    from wordsight.serve.server import listen, run
+    from wordsight.serve.service import Service
+    from wordsight.serve.settings import MEGABYTE, Settings
+
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    for chatty in ("uvicorn", "python_multipart"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    settings = Settings(
+        model=model,
+        device=device.value,
+        threads=threads,
+        queue=queue,
+        timeout=timeout,
+        max_bytes=int(max_megabytes * MEGABYTE),
+        max_pixels=max_pixels,
+        api_key=os.environ.get("WORDSIGHT_API_KEY") or None,
+    )
+    with listen(host, port) as listener:
+        service = Service(settings)
+        shown = f"[{host}]" if ":" in host else host
+        typer.echo(
+            f"wordsight: reading with {model} on {service.engine.provider} at http://{shown}:{listener.getsockname()[1]}/",
+            err=True,
+        )
+        run(service, listener)

@@ -1,0 +1,134 @@
+"""Constraints of clients: no expression may cost a service more than a moment.
+
+What an expression costs is not seen in its length: `(a|b)*a(a|b){40}` needs a million million states. So it becomes an
+automaton in a process of its own, which has two seconds of processor time and a gigabyte, or is refused.
+"""
+
+import json
+import subprocess
+import sys
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock, Semaphore
+from typing import Generic, TypeVar
+
+from wordsight.errors import ConfigError
+from wordsight.serve.desk import time_left
+from wordsight.serve.refusals import late
+from wordsight.serve.settings import MAX_TRANSITIONS
+from wordsight.text import Charset, CharTokenizer, Constraint
+
+T = TypeVar("T")
+
+_SECONDS = 2  # of the processor, for Python's start too
+_BYTES = 1 << 30
+_LONGEST = 1000  # characters of an expression
+
+
+class Constraints(Generic[T]):
+    """What is made of the constraints that clients ask for, the last ones kept.
+
+    Args:
+        tokenizer: of the recognizer.
+        make: makes it.
+    """
+
+    def __init__(self, tokenizer: CharTokenizer, make: Callable[[Constraint], T]) -> None:
+        self._tokenizer = tokenizer
+        self._make = make
+        self._kept: OrderedDict[tuple[str, str], tuple[int, T]] = OrderedDict()
+        self._lock = Lock()
+        self._turn = Semaphore(2)  # processes at a time
+
+    def of(self, allow: str | None, pattern: str | None, lexicon: str | None) -> T | None:
+        """What one of the three asks for (`lexicon`: words, one a line), or None.
+
+        Raises:
+            ConfigError: there is more than one of them, nothing that it allows can be written, or it costs too much.
+            Refusal: 504, there was no time to find out.
+        """
+        given = {"allow": allow, "pattern": pattern, "lexicon": lexicon}
+        asked = [(kind, text) for kind, text in given.items() if text is not None]
+        if len(asked) > 1:
+            raise ConfigError("allow, pattern and lexicon exclude each other: give one of them")
+        if not asked:
+            return None
+        key = asked[0]
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key][1]
+        kinds: dict[str, Callable[[str], Constraint]] = {
+            "allow": lambda text: Constraint.allow(text, self._tokenizer),
+            "pattern": self._pattern,
+            "lexicon": self._lexicon,
+        }
+        constraint = kinds[key[0]](key[1])
+        made = self._make(constraint)
+        with self._lock:
+            self._kept[key] = _cost(constraint), made
+            while len(self._kept) > 1 and sum(cost for cost, _ in self._kept.values()) > 4 * MAX_TRANSITIONS:
+                self._kept.popitem(last=False)
+        return made
+
+    def _lexicon(self, text: str) -> Constraint:
+        if 2 * len(text) > MAX_TRANSITIONS:  # a letter in either case
+            raise ConfigError(f"the list of words has {len(text)} characters: give {MAX_TRANSITIONS // 2} at most")
+        return Constraint.lexicon(text.split("\n"), self._tokenizer)
+
+    def _pattern(self, expression: str) -> Constraint:
+        if len(expression) > _LONGEST:
+            raise ConfigError(f"the pattern has {len(expression)} characters: give {_LONGEST} at most")
+        charset = self._tokenizer.charset
+        asked = json.dumps([expression, charset.name, charset.characters])
+        command = [sys.executable, "-m", __name__]
+        if not self._turn.acquire(timeout=max(0.0, time_left())):
+            raise late()
+        try:
+            done = subprocess.run(  # noqa: S603 - our own program
+                command, input=asked.encode(), capture_output=True, check=False, timeout=max(0.01, time_left())
+            )
+        except subprocess.TimeoutExpired:
+            raise late() from None
+        finally:
+            self._turn.release()
+        if done.returncode < 0:  # the system ended it
+            raise _too_costly(expression)
+        answer = json.loads(done.stdout)
+        if "error" in answer:
+            raise ConfigError(answer["error"])
+        steps = [{int(i): target for i, target in leads.items()} for leads in answer["steps"]]
+        return Constraint(steps, answer["ends"], answer["left"])
+
+
+def _too_costly(expression: str) -> ConfigError:
+    short = expression if len(expression) <= 60 else expression[:57] + "..."
+    return ConfigError(f"the pattern {short!r} costs too much: shorten its repetitions, give fewer alternatives")
+
+
+def _cost(constraint: Constraint) -> int:
+    return len(constraint.steps) + sum(map(len, constraint.steps))
+
+
+def main() -> None:
+    """Reads an expression and a charset from standard input and writes its automaton, or an error."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+        resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
+    except ImportError:  # Windows: the request's deadline must do
+        pass
+    expression, *charset = json.load(sys.stdin)
+    try:
+        constraint = Constraint.pattern(expression, CharTokenizer(Charset(*charset)))
+        if _cost(constraint) > MAX_TRANSITIONS:
+            raise _too_costly(expression)
+        answer = {"steps": constraint.steps, "ends": constraint.ends, "left": constraint.left}
+    except ConfigError as error:
+        answer = {"error": str(error)}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

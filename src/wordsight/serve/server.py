@@ -1,0 +1,72 @@
+"""Runs the service: a socket, and signals that end it."""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from wordsight.errors import ConfigError
+from wordsight.serve.app import create_app
+from wordsight.serve.service import Service
+
+log = logging.getLogger(__name__)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    Raises:
+        ConfigError: it cannot be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(f"{host}:{port} cannot be listened on ({reason}): choose another --host or --port") from None
+
+
+def run(service: Service, listener: socket.socket) -> None:
+    """Answers until a signal comes: then what was accepted is finished. A second signal ends the process at once."""
+    config = uvicorn.Config(
+        create_app(service),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_keep_alive=30,
+    )
+    _Server(config, service).run([listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, with other manners: it ends with status 0 on SIGTERM, and a second one is heeded."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self._end) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _end(self, number: int, _: FrameType | None) -> None:
+        if self.should_exit:
+            os._exit(128 + number)
+        self._service.ready = False
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        log.info("ending: what was accepted is finished, another signal ends at once")
+        await super().shutdown(sockets)

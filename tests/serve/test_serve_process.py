@@ -1,0 +1,187 @@
+"""The command as operators meet it: slow clients, full queues, deadlines, signals, ports that are taken."""
+
+import io
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from PIL import Image
+
+from conftest import WORDSIGHT, Running, Start, crop, picture
+from wordsight import Reader
+
+
+def _connect(running: Running) -> socket.socket:
+    address = urlsplit(running.url)
+    line = socket.create_connection((address.hostname, address.port))
+    line.settimeout(30)
+    return line
+
+
+def _head(length: int, path: str = "/v1/read") -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+def _status(line: socket.socket) -> int:
+    return int(line.recv(65536).split()[1])
+
+
+def test_slow_clients_are_given_up_and_keep_nobody_waiting(started: Start) -> None:
+    running = started("--timeout", "2", "--queue", "1")
+    data = picture("HOTEL")
+    lines = [_connect(running) for _ in range(30)]  # more than there are places: who sends has none yet
+    for number, line in enumerate(lines):
+        line.sendall(_head(len(data)) + data[: number * 10])
+    assert httpx2.post(running.url + "/v1/crops", content=crop("EXIT"), timeout=30).status_code == 200
+    assert [_status(line) for line in lines] == [408] * 30
+
+
+def test_a_client_that_leaves_in_the_middle_harms_nobody(service: Running) -> None:
+    data = picture("HOTEL")
+    for sent in (0, 100, len(data)):
+        for _ in range(3):
+            with _connect(service) as line:
+                line.sendall(_head(len(data)) + data[:sent])
+    assert httpx2.post(service.url + "/v1/read", content=data, timeout=60).json()["lines"][0]["text"] == "HOTEL"
+    assert not [line for line in service.log if "Traceback" in line]
+
+
+def test_who_finds_the_queue_full_is_told_when_to_come_again(started: Start) -> None:
+    running = started("--queue", "0")
+    data = picture("HOTEL", "EXIT 42")
+
+    def send(_: int) -> tuple[int, float, str | None]:
+        start = time.perf_counter()
+        answer = httpx2.post(running.url + "/v1/read", content=data, timeout=60)
+        return answer.status_code, time.perf_counter() - start, answer.headers.get("Retry-After")
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(send, range(16)))
+    assert {status for status, _, _ in answers} == {200, 503}
+    assert {again for status, _, again in answers if status == 503} == {"1"}
+    assert min(seconds for status, seconds, _ in answers if status == 200) > max(
+        seconds for status, seconds, _ in answers if status == 503
+    )  # nobody waits to be refused
+    assert httpx2.post(running.url + "/v1/read", content=data, timeout=60).status_code == 200
+
+
+def test_what_takes_too_long_is_answered_in_time(started: Start) -> None:
+    running = started("--timeout", "0.3", "--queue", "40")
+    data = picture("HOTEL", "EXIT 42")
+
+    def send(_: int) -> tuple[int, float]:
+        start = time.perf_counter()
+        return httpx2.post(running.url + "/v1/read", content=data, timeout=60).status_code, time.perf_counter() - start
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(send, range(12)))
+    assert 504 in {status for status, _ in answers}
+    assert {status for status, _ in answers} <= {200, 504, 408}
+
+
+def test_sigterm_finishes_what_was_accepted_and_ends_with_0(started: Start, reader: Reader) -> None:
+    running = started()
+    data = picture("HOTEL", "EXIT 42")
+    wanted = reader.read(data, name="x").to_dict()
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(httpx2.post, running.url + "/v1/read?name=x", content=data, timeout=60) for _ in range(4)]
+        while not any(job.done() for job in jobs):
+            if "wordsight_running 4.0" in httpx2.get(running.url + "/metrics").text:
+                break
+        running.process.send_signal(signal.SIGTERM)
+        assert [job.result().json() for job in jobs] == [wanted] * 4
+    assert running.process.wait(30) == 0
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(running.url + "/health/live")
+
+
+def test_a_second_signal_ends_at_once(started: Start) -> None:
+    running = started()
+    with _connect(running) as line:
+        line.sendall(_head(1000))  # is waited for
+        time.sleep(0.3)
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert running.process.poll() is None
+        start = time.perf_counter()
+        assert running.end(signal.SIGTERM) == 128 + signal.SIGTERM
+        assert time.perf_counter() - start < 2
+
+
+def test_a_service_that_listens_is_alive_before_it_is_ready_and_does_not_start_twice(service: Running) -> None:
+    port = urlsplit(service.url).port
+    done = subprocess.run([WORDSIGHT, "serve", "--port", str(port)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "options", [["--model", "no-such-model"], ["--host", "no.such.host.invalid"], ["--device", "coreml"]]
+)
+def test_what_cannot_start_says_so_in_one_line(options: list[str]) -> None:
+    done = subprocess.run([WORDSIGHT, "serve", "--port", "0", *options], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("wordsight: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_its_extra_the_command_says_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["uvicorn"] = None
+sys.argv = ["wordsight", "serve"]
+from wordsight.cli.main import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "wordsight: uvicorn is not installed: pip install 'wordsight[serve]'\n"
+
+
+def test_it_listens_on_this_machine_only(service: Running) -> None:
+    """Unless told otherwise."""
+    others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}
+    assert urlsplit(service.url).hostname == "127.0.0.1"
+    for address in others:
+        with pytest.raises(ConnectionError):
+            socket.create_connection((address, urlsplit(service.url).port), timeout=1)
+
+
+@pytest.mark.slow  # it measures times
+def test_liveness_answers_while_large_pictures_are_read(started: Start) -> None:
+    """Turned photos of twelve megapixels, whose decoding keeps Python busy."""
+    running = started("--timeout", "100")
+    image = Image.new("RGB", (4000, 3000), "white")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = io.BytesIO()
+    image.save(data, "JPEG", exif=exif)
+    waits, done = [], threading.Event()
+
+    def probe() -> None:
+        with httpx2.Client() as http:
+            while not done.is_set():
+                start = time.perf_counter()
+                assert http.get(running.url + "/health/live").status_code == 200
+                waits.append(time.perf_counter() - start)
+                time.sleep(0.02)
+
+    prober = threading.Thread(target=probe)
+    prober.start()
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [
+            pool.submit(httpx2.post, running.url + "/v1/read", content=data.getvalue(), timeout=120) for _ in range(4)
+        ]
+        assert [job.result().status_code for job in jobs] == [200] * 4
+    done.set()
+    prober.join()
+    assert len(waits) > 10
+    assert max(waits) < 0.2, max(waits)
