@@ -184,7 +184,7 @@ def rubbish(photos: list[bytes]) -> list[tuple[str, bytes]]:
 
 
 def attacked(reader: Reader, url: str, photos: list[bytes], clients: int, turns: int) -> Any:
-    """Rubbish from half of the clients, photos from the others, thirty slow lines: answers, and how long liveness takes."""
+    """Rubbish from half of the clients, photos from the others, thirty slow lines: answers, and liveness."""
     bad, wanted = rubbish(photos), [reader.read(data, name="image").to_dict() for data in photos]
     statuses: Counter[int] = Counter()
     waits: list[float] = []

@@ -45,7 +45,7 @@ class Engine:
         reader = Reader(settings.model, settings.device, settings.threads, max_pixels=settings.max_pixels)
         self._recognizer = cast(OnnxRecognizer, reader._recognizer)
         self._detector = _Detector(reader._detector(), metrics)
-        self._thorough = reader._thorough
+        self._thorough = reader._strips.thorough
         self._max_pixels = settings.max_pixels
         self._room = Room(settings.most_pixels)
         self._together = Together(self._recognizer, metrics, company)
