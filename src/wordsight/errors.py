@@ -27,3 +27,7 @@ class DataError(WordsightError):
 
 class ConfigError(WordsightError):
     """A setting that contradicts another or is out of range."""
+
+
+class WorkerError(WordsightError):
+    """A process that works for this one and ended too early, or did not start."""
