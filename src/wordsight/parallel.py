@@ -1,5 +1,6 @@
 """Work in several processes: none outlives its parent, and one that is killed costs the item it was at a second try."""
 
+import contextlib
 import multiprocessing as mp
 import os
 import pickle
@@ -13,7 +14,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from wordsight.errors import WorkerError
+from wordsight.errors import ConfigError, WorkerError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,9 +38,14 @@ class Pool(Generic[Item, Result]):
         make: called once in each process, for the function that turns an item into its result. It, the items and the
             results are pickled.
         workers: how many processes.
+
+    Raises:
+        ConfigError: none.
     """
 
     def __init__(self, make: Callable[[], Callable[[Item], Result]], workers: int) -> None:
+        if workers < 1:
+            raise ConfigError(f"there must be at least one worker, not {workers}")
         self._make = pickle.dumps(make)
         self._workers = [_Worker(self._make) for _ in range(workers)]
         self._stillborn = 0
@@ -51,12 +57,12 @@ class Pool(Generic[Item, Result]):
         for worker in self._workers:
             worker.end()
 
-    def in_order(self, items: Iterable[Item]) -> Iterator["Result | WorkerError"]:
-        """The results of `items` in their order. For errors see `each`."""
-        waiting: dict[int, Result | WorkerError] = {}
+    def in_order(self, items: Iterable[Item]) -> Iterator[tuple[Item, "Result | WorkerError"]]:
+        """Items with their results, in the order of the items. For errors see `each`."""
+        waiting: dict[int, tuple[Item, Result | WorkerError]] = {}
         following = 0
-        for position, _, result in self._each(items):
-            waiting[position] = result
+        for position, item, result in self._each(items):
+            waiting[position] = item, result
             while following in waiting:
                 yield waiting.pop(following)
                 following += 1
@@ -179,10 +185,8 @@ class _Worker:
         return how or (f"signal {-code}" if code < 0 else f"exit status {code}")
 
     def _tell(self, message: bytes) -> None:
-        try:
+        with contextlib.suppress(OSError):  # it is no more, which is heard when it is asked for its results
             self.connection.send_bytes(message)
-        except OSError:
-            pass  # it is no more, which is heard when it is asked for its results
 
 
 def _work(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from wordsight.decoding import Mode, Reading
-from wordsight.errors import BoxError, ConfigError, WordsightError
+from wordsight.errors import BoxError, ConfigError, ImageError, WordsightError, WorkerError
 from wordsight.imaging import MAX_PIXELS, load_image, prepare, rectify
 from wordsight.imaging.geometry import as_polygon as checked
-from wordsight.imaging.rectify import MAX_STRIP
+from wordsight.imaging.rectify import reduced
+from wordsight.parallel import Pool
 from wordsight.reading.angles import all_angles, as_seen
 from wordsight.reading.lines import SPLIT_LINES, one_word, read_strips, words
 from wordsight.reading.order import reading_order
@@ -43,7 +44,7 @@ class Reader:
     """Reads words in photos and in crops.
 
     A reader never changes once it is made, and any number of threads may use it at the same time. What it holds is
-    freed with it.
+    freed with it. It can be pickled: other processes get one with the same options.
 
     Args:
         model: a shipped model's name, or the folder of a pack.
@@ -84,6 +85,7 @@ class Reader:
     _min_confidence: float | None
     _batch_size: int
     _thorough: bool
+    _options: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -101,6 +103,9 @@ class Reader:
         dictionary: str | Iterable[str] | None = "english",
         thorough: bool | None = None,
     ) -> None:
+        lexicon = None if lexicon is None else tuple(lexicon)
+        dictionary = dictionary if isinstance(dictionary, str | None) else tuple(dictionary)
+        options = {name: value for name, value in locals().items() if name != "self"}  # to be made again elsewhere
         from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
         _check("threads", threads is None or threads >= 1, "at least 1, or None")
@@ -110,6 +115,7 @@ class Reader:
         recognizer = OnnxRecognizer(pack, device, threads, mode=mode, constraint=constraint, dictionary=known)
         thorough = pack.thorough if thorough is None else thorough
         self._keep(recognizer, lambda: _pp_ocr(threads), max_pixels, min_confidence, batch_size, thorough)
+        vars(self).update(_options=options)
 
     @classmethod
     def of(
@@ -147,6 +153,14 @@ class Reader:
             _batch_size=batch_size,
             _thorough=thorough,
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Reader, **self._made_of()), ()
+
+    def _made_of(self) -> dict[str, Any]:
+        if self._options is None:
+            raise ConfigError("a reader of Reader.of cannot go to another process: make one there of the same parts")
+        return self._options
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Reader does not change: make another one instead of setting {name!r}")
@@ -209,17 +223,27 @@ class Reader:
         height, width = image.shape[:2]
         return Photo(name, width, height, tuple(lines), tuple(problems))
 
-    def iter_read(self, sources: Iterable[Source]) -> Iterator[Photo | WordsightError]:
-        """Reads photos one after the other, in order, holding one in memory.
+    def iter_read(self, sources: Iterable[Source], *, workers: int = 1) -> Iterator[Photo | WordsightError]:
+        """Reads photos in order, holding one in memory, or a few for each of several workers.
+
+        More than one worker are processes with readers of the same options, of one thread each unless told otherwise; a
+        script must then call this under `if __name__ == "__main__":`. Readers of `Reader.of` cannot: ConfigError.
 
         Yields for every source its photo or, where it cannot be read, the error, whose text names it.
         """
-        for source in sources:
-            try:
-                result: Photo | WordsightError = self.read(source)
-            except WordsightError as error:
-                result = error
-            yield result
+        if workers == 1:
+            yield from map(self._photo_or_error, sources)
+            return
+        options = self._made_of()
+        with Pool(partial(_photo_reader, {**options, "threads": options["threads"] or 1}), workers) as pool:
+            for source, result in pool.in_order(sources):
+                yield ImageError(f"{_name(source)}: {result}") if isinstance(result, WorkerError) else result
+
+    def _photo_or_error(self, source: Source) -> Photo | WordsightError:
+        try:
+            return self.read(source)
+        except WordsightError as error:
+            return error
 
     def read_crops(self, crops: Iterable[Source], scene: Scene | Iterable[Scene | None] | None = None) -> list[Word]:
         """Reads pictures that show one word or line each. Returns one word for each, empty where there is no text.
@@ -275,7 +299,7 @@ class Reader:
             return error
         height, width = image.shape[:2]
         outline = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float64)
-        return Strip(_reduced(image), outline, scene)
+        return Strip(reduced(image), outline, scene)
 
     def _detected(self, image: NDArray[np.uint8], context: bool | Scene) -> list[Line]:
         strips = []
@@ -355,6 +379,10 @@ class Reader:
         return cast(ToldRecognizer, self._recognizer).read(images, scenes)
 
 
+def _photo_reader(options: dict[str, Any]) -> Callable[[Source], Photo | WordsightError]:
+    return Reader(**options)._photo_or_error
+
+
 def _pp_ocr(threads: int | None) -> Detector:
     from wordsight.detect import PPOCRDetector
 
@@ -370,12 +398,3 @@ def _name(source: Source) -> str:
     if isinstance(source, str | Path):
         return str(source)
     return {np.ndarray: "<array>", bytes: "<bytes>"}.get(type(source), "<image>")
-
-
-def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image with no side over `MAX_STRIP`, so that a batch of huge crops stays small in memory."""
-    scale = MAX_STRIP / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))

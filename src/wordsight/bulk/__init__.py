@@ -10,6 +10,6 @@ Needs the extra `[bulk]`. See docs/bulk.md.
 from wordsight.bulk.job import Progress, run
 from wordsight.bulk.rows import SCHEMA, read_batch
 from wordsight.bulk.sources import listed
-from wordsight.bulk.spec import ReaderSpec
+from wordsight.spec import ReaderSpec
 
 __all__ = ["SCHEMA", "Progress", "ReaderSpec", "listed", "read_batch", "run"]

@@ -11,11 +11,11 @@ from wordsight.bulk.folder import Folder
 from wordsight.bulk.plan import Plan, read_shards
 from wordsight.bulk.rows import row_reader
 from wordsight.bulk.sources import digest, listed
-from wordsight.bulk.spec import ReaderSpec
 from wordsight.errors import ConfigError
 from wordsight.parallel import Pool
 from wordsight.runtime import shipped_models
 from wordsight.runtime.sessions import processors
+from wordsight.spec import ReaderSpec
 
 Engine: TypeAlias = Literal["local", "ray"]
 

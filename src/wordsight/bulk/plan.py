@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from wordsight.bulk.folder import Folder
 from wordsight.bulk.rows import Row, empty_row
-from wordsight.bulk.spec import ReaderSpec
 from wordsight.errors import WorkerError
 from wordsight.parallel import Pool
+from wordsight.spec import ReaderSpec
 
 Item: TypeAlias = tuple[int, int, str]
 """Number of the shard, place in it, URI."""

@@ -1,18 +1,22 @@
 """One row for each picture, whatever it is like."""
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 
 from wordsight.bulk.sources import fetch
-from wordsight.bulk.spec import ReaderSpec
 from wordsight.errors import ConfigError, WordsightError
 from wordsight.reader import Reader
+from wordsight.spec import ReaderSpec
 
 Row: TypeAlias = dict[str, Any]
+
+_making = threading.Lock()
 
 SCHEMA = pa.schema(
     [
@@ -57,10 +61,20 @@ def read_batch(batch: pa.RecordBatch, spec: ReaderSpec | None = None) -> pa.Reco
     """
     if "uri" not in batch.schema.names:
         raise ConfigError(f"a batch has the columns {', '.join(batch.schema.names)}: call that of the pictures uri")
-    reader = (spec or ReaderSpec()).reader()
+    reader = _shared(spec or ReaderSpec())
     uris = batch.column("uri").to_pylist()
     pictures = batch.column("bytes").to_pylist() if "bytes" in batch.schema.names else [None] * len(uris)
     return record_batch([read_row(reader, uri, picture) for uri, picture in zip(uris, pictures, strict=True)])
+
+
+def _shared(spec: ReaderSpec) -> Reader:
+    with _making:  # threads that want the same one at the same time shall not make two
+        return _made(spec)
+
+
+@lru_cache(maxsize=4)
+def _made(spec: ReaderSpec) -> Reader:
+    return spec.reader()
 
 
 def record_batch(rows: list[Row]) -> pa.RecordBatch:

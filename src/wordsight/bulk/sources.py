@@ -52,7 +52,9 @@ def listed(source: str | Path) -> pa.Array:
     except DataError:
         raise
     except Exception as error:  # of any file system and what it stands on
-        raise DataError(f"{name} cannot be listed ({_reason(error)}): check the path, and that it may be read") from None
+        raise DataError(
+            f"{name} cannot be listed ({_reason(error)}): check the path, and that it may be read"
+        ) from None
     if not chunks:
         raise DataError(f"{name}: no picture is in it: check the path")
     uris = pc.unique(pa.chunked_array(chunks))
@@ -118,7 +120,7 @@ def _folder(folder: str) -> Iterator[str]:
 
 
 def _remote(source: str) -> Iterator[str]:
-    # In a chain such as simplecache::s3://bucket/*.jpg or zip://*.jpg::s3://bucket/photos.zip the first URL is searched.
+    # The first URL of a chain is searched: simplecache::s3://bucket/*.jpg, zip://*.jpg::s3://bucket/photos.zip
     links = source.split("::")
     first = next((i for i, link in enumerate(links) if "://" in link), 0)
     before, after = links[:first], links[first + 1 :]
@@ -192,7 +194,7 @@ def _members(tar: str) -> dict[str, tuple[int, int]]:
         for member in archive:
             if member.isreg():
                 found[member.name] = (member.offset_data, member.size)
-            archive.members = []  # else it keeps them all, ten times as large
+            archive.members = []  # type: ignore[attr-defined]  # else it keeps them all, ten times as large
         return found
 
 

@@ -12,6 +12,7 @@ from wordsight.errors import WordsightError
 
 for _verb in (
     "read",
+    "bulk",
     "eval",
     "train",
     "finetune",
@@ -43,6 +44,10 @@ def _options(
     """Reads the words in photographs."""
 
 
+_EXTRAS = {"fsspec": "bulk", "prometheus_client": "bulk", "pyarrow": "bulk", "ray": "bulk"}
+"""What brings the packages that are missed; all others that are not of the plain package are in [train]."""
+
+
 def main() -> None:
     """Entry point of the `wordsight` script. Exit status: 0 done, 1 failed, 2 usage.
 
@@ -63,7 +68,7 @@ def _in_one_line(error: Exception) -> str:
     if isinstance(error, WordsightError):
         return str(error)
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed: pip install 'wordsight[train]'"
+        return f"{error.name} is not installed: pip install 'wordsight[{_EXTRAS.get(str(error.name), 'train')}]'"
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror:  # the disk is full, a file may not be read, ...
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

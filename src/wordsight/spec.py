@@ -1,28 +1,25 @@
 """How pictures are read, in a form that can be sent to other processes and machines."""
 
 import hashlib
-import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from wordsight import __version__
+from wordsight import reader as room
 from wordsight.decoding import Mode
 from wordsight.imaging import MAX_PIXELS
-from wordsight.reader import Reader
 from wordsight.runtime import find_model
 from wordsight.runtime.models import DEFAULT
 from wordsight.runtime.pack import MANIFEST, sha256
 
 _HOW = frozenset({"model", "device", "threads", "batch_size"})  # these do not change what is read
-_making = threading.Lock()
 
 
 @dataclass(frozen=True)
 class ReaderSpec:
-    """The options of a `Reader`, see there. It can be pickled and hashed, and is made in one place to be used in others.
+    """The options of a `Reader`, see there: can be pickled and hashed, to make the same reader elsewhere.
 
     `threads` is 1 unless told otherwise: as many processes as there are processors, one thread each, read most.
     """
@@ -45,10 +42,9 @@ class ReaderSpec:
             if not isinstance(value := getattr(self, name), str | None):
                 object.__setattr__(self, name, tuple(value))
 
-    def reader(self) -> Reader:
-        """The reader, made once in each process."""
-        with _making:  # threads that want the same one at the same time shall not make two
-            return _reader(self)
+    def reader(self) -> room.Reader:
+        """A reader with these options. Raises what `Reader` does."""
+        return room.Reader(**{field.name: getattr(self, field.name) for field in fields(self)})
 
     def configuration(self) -> dict[str, Any]:
         """What decides which words are read, as JSON values: two jobs can share a folder if this is the same.
@@ -59,11 +55,6 @@ class ReaderSpec:
         pack = find_model(self.model)
         options = {k: _short(v) for k, v in asdict(self).items() if k not in _HOW}
         return {"version": __version__, "model": pack.name, "sha256": sha256(pack / MANIFEST), "options": options}
-
-
-@lru_cache(maxsize=4)
-def _reader(spec: ReaderSpec) -> Reader:
-    return Reader(**{field.name: getattr(spec, field.name) for field in fields(spec)})
 
 
 def _short(value: Any) -> Any:
