@@ -82,16 +82,20 @@ class Pool(Generic[Item, Result]):
 
     def _each(self, items: Iterable[Item]) -> Iterator[tuple[int, Item, "Result | WorkerError"]]:
         source = enumerate(items)
+        newest = -1  # of the positions that were taken
         again: deque[tuple[int, Item]] = deque()  # what processes that died had been given
         deaths: Counter[int] = Counter()
 
         def following() -> tuple[int, Item] | None:
+            nonlocal newest
             if again:
                 return again.popleft()
-            out = [position for worker in self._workers for position, _ in worker.given]
-            if out and max(out) - min(out) >= _AHEAD * len(self._workers):
+            oldest = min((worker.given[0][0] for worker in self._workers if worker.given), default=newest)
+            if newest - oldest >= _AHEAD * len(self._workers):
                 return None
-            return next(source, None)
+            pair = next(source, None)
+            newest += pair is not None
+            return pair
 
         while True:
             for worker in self._workers:

@@ -354,7 +354,7 @@ def test_constraints_reach_the_reader(made, tmp_path: Path, board: Board):
     assert run(photo, "--pattern", r"\d+").exit_code == 0
     assert (made[-1]["pattern"], made[-1]["lexicon"]) == (r"\d+", None)
     assert run(photo, "--dictionary", tmp_path / "words.txt").exit_code == 0
-    assert made[-1]["dictionary"] == ["exit", "cafe"]
+    assert made[-1]["dictionary"] == ("exit", "cafe")
     assert run(photo, "--dictionary", tmp_path / "words.txt", "--no-dictionary").exit_code == 2
     missing = run(photo, "--lexicon", tmp_path / "none.txt")
     assert missing.exit_code == 2
