@@ -31,6 +31,8 @@ def read_on_ray(plan: Plan, todo: Sequence[int], workers: int | None) -> Iterato
     try:
         if not ray.is_initialized():
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         shards = ray.data.from_items([{"shard": number} for number in todo], override_num_blocks=len(todo))
@@ -39,8 +41,9 @@ def read_on_ray(plan: Plan, todo: Sequence[int], workers: int | None) -> Iterato
             fn_constructor_args=(replace(plan, uris=None), ray.put(plan.uris)),
             batch_size=1,
             num_cpus=1,
-            # One shard at a time, so that none waits at one worker while another has nothing to do.
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers, max_tasks_in_flight_per_actor=1),
+            # One shard at a time, so that none waits at one worker while another has nothing to do. Workers for which
+            # there is no processor yet, or no more, wait for one.
+            compute=ray.data.ActorPoolStrategy(size=min(workers, len(todo)), max_tasks_in_flight_per_actor=1),
         )
         for row in done.iter_rows():
             yield row["failed"]
