@@ -55,6 +55,8 @@ class Pool(Generic[Item, Result]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for worker in self._workers:
+            worker.connection.close()  # at which they end, all at a time
+        for worker in self._workers:
             worker.end()
 
     def in_order(self, items: Iterable[Item]) -> Iterator[tuple[Item, "Result | WorkerError"]]:

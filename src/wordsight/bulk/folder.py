@@ -57,7 +57,7 @@ class Folder:
         """
         path = self._of(MANIFEST)
         if not self._fs.exists(path):
-            if self.parts():
+            if self.numbers():
                 raise ConfigError(f"{self.name} has parts and no {MANIFEST}: choose another --out")
             self._put(MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
         try:
@@ -69,11 +69,15 @@ class Folder:
 
     def parts(self) -> dict[int, Part]:
         """The finished parts by number. A damaged one does not count, so that it is made again."""
-        self._fs.invalidate_cache(self._path)
-        names = [Path(name).name for name in self._fs.ls(self._path, detail=False)]
-        numbers = [int(found[1]) for name in names if (found := _PART.fullmatch(name))]
+        numbers = self.numbers()
         with ThreadPoolExecutor(16) as pool:  # for object stores
             return {number: part for number, part in zip(numbers, pool.map(self._part, numbers), strict=True) if part}
+
+    def numbers(self) -> list[int]:
+        """Those of all parts, damaged or not."""
+        self._fs.invalidate_cache(self._path)
+        names = [Path(name).name for name in self._fs.ls(self._path, detail=False)]
+        return [int(found[1]) for name in names if (found := _PART.fullmatch(name))]
 
     def rows(self, number: int) -> list[Row]:
         """The rows of a finished part."""

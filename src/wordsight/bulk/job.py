@@ -124,7 +124,7 @@ def run(
         )
         if watch:
             watch(progress)
-    if len(folder.parts()) == len(plan):
+    if len(folder.numbers()) == len(plan):
         folder.sweep()
     return progress
 
