@@ -35,6 +35,10 @@ class ConfigError(WordsightError):
     """A setting that contradicts another or is out of range."""
 
 
+class WorkerError(WordsightError):
+    """A process that works for this one and ended too early, or did not start."""
+
+
 def printable(text: str) -> str:
     """The text in one line that can be shown anywhere, with control characters and the like as Python escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

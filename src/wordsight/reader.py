@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from wordsight.decoding import Mode
-from wordsight.errors import BoxError, ConfigError, ModelError, WordsightError
+from wordsight.errors import BoxError, ConfigError, ImageError, ModelError, WordsightError, WorkerError
 from wordsight.imaging import MAX_PIXELS, load_image, rectify
 from wordsight.imaging.geometry import as_polygon as checked
 from wordsight.imaging.rectify import reduced
+from wordsight.parallel import Pool
 from wordsight.reading.lines import one_word, words
 from wordsight.reading.looks import StripReader
 from wordsight.reading.parts import Detector, Recognizer, ToldRecognizer
@@ -44,7 +45,7 @@ class Reader:
     """Reads words in photos and in crops.
 
     A reader never changes once it is made, and any number of threads may use it at the same time. What it holds is
-    freed with it.
+    freed with it. It can be pickled: other processes get one with the same options.
 
     Args:
         model: a shipped model's name, or the folder of a pack.
@@ -87,6 +88,7 @@ class Reader:
     _max_pixels: int
     _min_confidence: float | None
     _batch_size: int
+    _options: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -104,6 +106,9 @@ class Reader:
         dictionary: str | Iterable[str] | None = "english",
         thorough: bool | None = None,
     ) -> None:
+        lexicon = None if lexicon is None else tuple(lexicon)
+        dictionary = dictionary if isinstance(dictionary, str | None) else tuple(dictionary)
+        options = {name: value for name, value in locals().items() if name != "self"}  # to be made again elsewhere
         from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
         _check("threads", threads is None or threads >= 1, "at least 1, or None")
@@ -122,6 +127,7 @@ class Reader:
             batch_size,
             thorough,
         )
+        vars(self).update(_options=options)
 
     @classmethod
     def of(
@@ -181,6 +187,14 @@ class Reader:
             _min_confidence=min_confidence,
             _batch_size=batch_size,
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Reader, **self._made_of()), ()
+
+    def _made_of(self) -> dict[str, Any]:
+        if self._options is None:
+            raise ConfigError("a reader of Reader.of cannot go to another process: make one there of the same parts")
+        return self._options
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Reader does not change: make another one instead of setting {name!r}")
@@ -243,17 +257,27 @@ class Reader:
         height, width = image.shape[:2]
         return Photo(name, width, height, tuple(lines), tuple(problems))
 
-    def iter_read(self, sources: Iterable[Source]) -> Iterator[Photo | WordsightError]:
-        """Reads photos one after the other, in order, holding one in memory.
+    def iter_read(self, sources: Iterable[Source], *, workers: int = 1) -> Iterator[Photo | WordsightError]:
+        """Reads photos in order, holding one in memory, or a few for each of several workers.
+
+        More than one worker are processes with readers of the same options, of one thread each unless told otherwise; a
+        script must then call this under `if __name__ == "__main__":`. Readers of `Reader.of` cannot: ConfigError.
 
         Yields for every source its photo or, where it cannot be read, the error, whose text names it.
         """
-        for source in sources:
-            try:
-                result: Photo | WordsightError = self.read(source)
-            except WordsightError as error:
-                result = error
-            yield result
+        if workers == 1:
+            yield from map(self._photo_or_error, sources)
+            return
+        options = self._made_of()
+        with Pool(partial(_photo_reader, {**options, "threads": options["threads"] or 1}), workers) as pool:
+            for source, result in pool.in_order(sources):
+                yield ImageError(f"{_name(source)}: {result}") if isinstance(result, WorkerError) else result
+
+    def _photo_or_error(self, source: Source) -> Photo | WordsightError:
+        try:
+            return self.read(source)
+        except WordsightError as error:
+            return error
 
     def read_crops(self, crops: Iterable[Source], scene: Scene | Iterable[Scene | None] | None = None) -> list[Word]:
         """Reads pictures that show one word or line each. Returns one word for each, empty where there is no text.
@@ -372,6 +396,10 @@ class Reader:
             raise ConfigError("this model reads without scenes: leave them out, or take a model with CLIPTER")
         if isinstance(context, Scene) and context.encoder != cast(ToldRecognizer, self._recognizer).scene_encoder:
             raise ConfigError("this scene was encoded for another model: encode it with this reader's scene()")
+
+
+def _photo_reader(options: dict[str, Any]) -> Callable[[Source], Photo | WordsightError]:
+    return Reader(**options)._photo_or_error
 
 
 def _check(name: str, good: bool, wanted: str) -> None:

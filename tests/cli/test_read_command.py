@@ -287,7 +287,11 @@ def test_out_is_written_whole_or_not_at_all(photo: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr("wordsight.results.Photo.to_json", lambda self: 1 / 0)
     assert isinstance(run(photo, "--format", "json", "--out", out).exception, ZeroDivisionError)
     assert out.read_text() == before
-    assert [path.name for path in out.parent.iterdir()] == ["out.csv"]
+    part = out.with_name("out.csv.part")
+    assert part.read_text() == "[\n"  # what was written until then
+    assert run(photo, "--format", "csv", "--out", out).exit_code == 0
+    assert out.read_text() == before
+    assert not part.exists()
 
     result = run(photo, "--out", tmp_path / "no" / "such" / "folder.txt")
     assert result.exit_code == 1
@@ -346,11 +350,11 @@ def test_constraints_reach_the_reader(made, tmp_path: Path, board: Board):
     photo = save(board.image, tmp_path / "photo.png")
     (tmp_path / "words.txt").write_text("exit\ncafe\n", encoding="utf-8-sig")
     assert run(photo, "--lexicon", tmp_path / "words.txt").exit_code == 0
-    assert made[-1]["lexicon"] == ["exit", "cafe"]
+    assert made[-1]["lexicon"] == ("exit", "cafe")
     assert run(photo, "--pattern", r"\d+").exit_code == 0
     assert (made[-1]["pattern"], made[-1]["lexicon"]) == (r"\d+", None)
     assert run(photo, "--dictionary", tmp_path / "words.txt").exit_code == 0
-    assert made[-1]["dictionary"] == ["exit", "cafe"]
+    assert made[-1]["dictionary"] == ("exit", "cafe")
     assert run(photo, "--dictionary", tmp_path / "words.txt", "--no-dictionary").exit_code == 2
     missing = run(photo, "--lexicon", tmp_path / "none.txt")
     assert missing.exit_code == 2

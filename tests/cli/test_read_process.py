@@ -76,7 +76,7 @@ def test_pipe_that_closes_early_ends_it_quietly(many: Path, toy_pack: Path) -> N
     assert stderr.count("\n") == 1, stderr
 
 
-def test_interrupt_ends_it_quietly_and_leaves_no_file(many: Path, toy_pack: Path, tmp_path: Path) -> None:
+def test_interrupt_ends_it_quietly_and_leaves_a_part(many: Path, toy_pack: Path, tmp_path: Path) -> None:
     process = _start("--crops", many, "--model", toy_pack, "--batch-size", 1)
     assert process.stdout is not None
     process.stdout.readline()
@@ -87,13 +87,14 @@ def test_interrupt_ends_it_quietly_and_leaves_no_file(many: Path, toy_pack: Path
 
     out = tmp_path / "out.tsv"
     process = _start("--crops", many, "--model", toy_pack, "--batch-size", 1, "--out", out, "--format", "tsv")
-    while not any(tmp_path.iterdir()):
+    part = tmp_path / "out.tsv.part"
+    while not (part.exists() and part.read_text().count("\n") > 1):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in stderr
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [part]
 
 
 def test_progress_bar_only_on_a_terminal(many: Path, toy_pack: Path, tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
-"""Of the files that are read in a folder, in lower case."""
+from wordsight.suffixes import PICTURES
 
 STDIN = "-"
 
@@ -72,5 +71,5 @@ def _folder(folder: str, problems: list[str]) -> Iterator[Input]:
         folders.sort()
         for file in sorted(files):
             path = Path(parent, file)
-            if path.suffix.lower() in SUFFIXES:
+            if path.suffix.lower() in PICTURES:
                 yield Input(str(path), path.relative_to(folder))

@@ -16,6 +16,7 @@ from wordsight.errors import WordsightError, printable
 
 for _verb in (
     "read",
+    "bulk",
     "eval",
     "train",
     "finetune",
@@ -56,7 +57,13 @@ class Stopped(BaseException):
         self.status = 128 + number
 
 
-_SERVING = {"fastapi", "fastapi_offline", "uvicorn", "prometheus_client", "python_multipart", "starlette", "pydantic"}
+_EXTRAS = {
+    **dict.fromkeys(("fsspec", "pyarrow", "ray"), "bulk"),
+    **dict.fromkeys(("fastapi", "fastapi_offline", "uvicorn", "python_multipart", "starlette", "pydantic"), "serve"),
+    "prometheus_client": "serve",
+    "wordfreq": "languages",
+}
+"""What brings the packages that are missed; all others that are not of the plain package are in [train]."""
 
 
 def main() -> None:
@@ -105,8 +112,7 @@ def _in_one_line(error: Exception) -> str:
     if isinstance(error, WordsightError):
         return str(error)
     if isinstance(error, ModuleNotFoundError):
-        extra = "serve" if error.name in _SERVING else "train"
-        return f"{error.name} is not installed: pip install 'wordsight[{extra}]'"
+        return f"{error.name} is not installed: pip install 'wordsight[{_EXTRAS.get(str(error.name), 'train')}]'"
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror:  # the disk is full, a file may not be read, ...
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror

@@ -1,6 +1,12 @@
 """Choices that several verbs offer."""
 
 from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from wordsight.errors import printable
 
 
 class Device(StrEnum):
@@ -20,3 +26,67 @@ class Mode(StrEnum):
     full = "full"
     visual = "visual"
     parallel = "parallel"
+
+
+# How a reader reads: the same words and meanings in every verb that makes one.
+DEFAULT_MODEL = "latin"
+"""That of `Reader`."""
+ModelName = Annotated[str, typer.Option("--model", help="A shipped model, or the folder of a pack.")]
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Leave out words below it; by default 0.3 for detected words, 0 for others."),
+]
+DecodingMode = Annotated[
+    Mode,
+    typer.Option(
+        help="adaptive (spell check where in doubt), full (everywhere, as in the paper), visual (nowhere) or "
+        "parallel (one pass, then refined)."
+    ),
+]
+Allow = Annotated[str | None, typer.Option(metavar="CHARACTERS", help="Read nothing but these characters.")]
+Pattern = Annotated[str | None, typer.Option(metavar="REGEX", help="Read nothing but words that match as a whole.")]
+Lexicon = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Read nothing but the words of this list, one a line.")
+]
+DictionaryFile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|LANGUAGES",
+        help="Words that are likelier than others, in place of English ones: a file with one a line, or languages "
+        "(de, or de,fr; needs the extra 'languages').",
+    ),
+]
+NoDictionary = Annotated[
+    bool, typer.Option("--no-dictionary", help="Read doubtful letters as they look, words or not.")
+]
+MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse larger pictures.")]
+
+
+def word_list(path: Path) -> list[str]:
+    """The lines of a file. Ends the command where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        refuse(f"{path} cannot be read as a list of words ({error}): give a text file in UTF-8")
+
+
+def chosen_dictionary(dictionary: str | None, no_dictionary: bool) -> str | list[str] | None:
+    """What `--dictionary` and `--no-dictionary` ask for, as `Reader` takes it."""
+    if dictionary and no_dictionary:
+        refuse("--dictionary and --no-dictionary exclude each other")
+    if no_dictionary:
+        return None
+    given = dictionary or "english"
+    languages = all(part.strip().isalpha() for part in given.split(","))
+    return given if languages and not Path(given).is_file() else word_list(Path(given))
+
+
+def say(message: str) -> None:
+    """One line on standard error, whatever characters are in it."""
+    typer.echo(f"wordsight: {printable(message)}", err=True)
+
+
+def refuse(message: str) -> NoReturn:
+    """Ends a command that makes no sense as given."""
+    say(message)
+    raise typer.Exit(2)

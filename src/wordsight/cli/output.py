@@ -1,10 +1,15 @@
 """Where results go: standard output as they come, or a file that appears when it is complete."""
 
 import contextlib
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import IO, Any, Self
+
+from wordsight.errors import ConfigError
 
 Write = Callable[[str], None]
 
@@ -13,28 +18,135 @@ Write = Callable[[str], None]
 def opened(out: Path | None) -> Iterator[Write]:
     """Gives a function that writes text, in UTF-8, to `out` or to standard output.
 
-    A file is written beside its place and moved there at the end, so that it is never seen half written and an old one
-    survives a failure. Where standard output is closed early (`| head`), the process ends without a word.
+    A file is written as `out`.part and moved to its place at the end, so that it is never seen half written and an old
+    one survives a failure; the part stays where something fails. Where standard output is closed early (`| head`), the
+    process ends without a word.
 
     Raises:
         OSError: the file cannot be written.
+        ConfigError: another process is writing it.
     """
     if out is None:
         with _standard_output() as write:
             yield write
         return
     out = out.resolve()  # a link keeps pointing to the file
-    if out.exists() and not out.is_file():  # a pipe or /dev/null: moving a file there would replace it
-        with out.open("w", encoding="utf-8") as file:
-            yield lambda text: _write(file.write, text)
+    if not can_wait(out):  # moving a file there would replace a pipe or /dev/null
+        with out.open("w", encoding="utf-8") as special:
+            yield lambda text: _write(special.write, text)
         return
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield lambda text: _write(file.write, text)
+    part = _part(out)
+    with _alone(part, "a") as file:
+        file.truncate(0)
+
+        def write_through(text: str) -> None:
+            _write(file.write, text)
+            file.flush()
+
+        yield write_through
         part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
+
+
+def can_wait(out: Path) -> bool:
+    """Whether a file can be written beside `out` and moved there: not if it is a pipe or a device."""
+    return out.is_file() or not out.exists()
+
+
+class KeptLines:
+    """JSON lines of photos that grow in `out`.part, where the same command finds them when it was stopped.
+
+    Args:
+        out: the file that is to appear at the end.
+        command: stands for all that decides what is read in a photo. It is kept in every line of the part.
+
+    Raises:
+        ConfigError: the part is another command's, or a process is writing it.
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, out: Path, command: str) -> None:
+        self._out = out.resolve()
+        self._path = _part(self._out)
+        self._end = f', "command": {json.dumps(command)}}}\n'.encode()
+        self._file = _alone(self._path, "a+b")
+        self._places: defaultdict[str, deque[int]] = defaultdict(deque)  # where the lines of each photo begin
+        self.problems: list[str] = []
+        """Those of the photos that were there already."""
+        self._load()
+        self._left = {name: len(places) for name, places in self._places.items()}
+        self._fresh = not self._places
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def take(self, name: str) -> bool:
+        """Whether a photo is there already; as often as it is there."""
+        if not self._left.get(name):
+            return False
+        self._left[name] -= 1
+        return True
+
+    def add(self, name: str, line: str) -> None:
+        """A photo, as one JSON object."""
+        if not self._fresh:
+            self._places[name].append(self._file.seek(0, os.SEEK_END))
+        self._file.write(line.rstrip("\n").removesuffix("}").encode("utf-8", "replace") + self._end)
+        self._file.flush()
+
+    def finish(self, names: Iterable[str]) -> None:
+        """Moves the lines to their place, in the order of `names`."""
+        beside = self._out.with_name(f".{self._out.name}.{os.getpid()}.tmp")
+        try:
+            with beside.open("wb") as file:
+                self._file.seek(0)
+                for line in self._file if self._fresh else self._ordered(names):
+                    file.write(line.removesuffix(self._end) + b"}\n")
+            beside.replace(self._out)
+        finally:
+            beside.unlink(missing_ok=True)
+        self._path.unlink()
+
+    def _ordered(self, names: Iterable[str]) -> Iterator[bytes]:
+        for name in names:
+            if self._places.get(name):
+                self._file.seek(self._places[name].popleft())
+                yield self._file.readline()
+
+    def _load(self) -> None:
+        place = self._file.seek(0)
+        for line in self._file:
+            if not line.endswith(b"\n"):  # killed, or out of room, while it was written
+                self._file.truncate(place)
+                return
+            if not line.endswith(self._end):
+                cure = "run that one to its end, delete it, or choose another --out"
+                raise ConfigError(f"{self._path} is what another command left: {cure}")
+            photo: dict[str, Any] = json.loads(line)
+            self._places[photo["source"]].append(place)
+            self.problems += [f"{photo['source']}: {problem}" for problem in photo["problems"]]
+            place += len(line)
+
+
+def _part(out: Path) -> Path:
+    return out.with_name(f"{out.name}.part")
+
+
+def _alone(path: Path, mode: str) -> IO[Any]:
+    """Opens a file to which no other process that asks so is writing; where locks are not known, whether it does."""
+    file: IO[Any] = path.open(mode, encoding=None if "b" in mode else "utf-8", newline=None if "b" in mode else "")
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:
+        pass
+    except BlockingIOError:
+        file.close()
+        raise ConfigError(f"{path} is being written by another process: choose another --out") from None
+    return file
 
 
 @contextlib.contextmanager

@@ -1,26 +1,49 @@
 """`wordsight read`."""
 
+import hashlib
+import json
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
+from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from wordsight.cli.app import app
 from wordsight.cli.boxes import BoxFile
 from wordsight.cli.inputs import Input, expand
-from wordsight.cli.options import Device, Mode
-from wordsight.cli.output import opened
+from wordsight.cli.options import (
+    DEFAULT_MODEL,
+    Allow,
+    DecodingMode,
+    Device,
+    DictionaryFile,
+    Lexicon,
+    MaxPixels,
+    MinConfidence,
+    Mode,
+    ModelName,
+    NoDictionary,
+    Pattern,
+    chosen_dictionary,
+    refuse,
+    say,
+    word_list,
+)
+from wordsight.cli.output import KeptLines, can_wait, opened
 from wordsight.cli.progress import progress
-from wordsight.errors import WordsightError
+from wordsight.errors import ConfigError, ImageError, WordsightError, WorkerError, printable
 
 if TYPE_CHECKING:
     from wordsight.formats import Format
     from wordsight.reader import Reader
     from wordsight.results import Photo
+    from wordsight.spec import ReaderSpec
 
 Result: TypeAlias = "Photo | WordsightError"
 
@@ -52,21 +75,15 @@ def read(
     draw: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also draw boxes, texts and confidences over the pictures.")
     ] = None,
-    model: Annotated[str, typer.Option(help="A shipped model, or the folder of a pack.")] = "latin",
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Leave out words below it; by default 0.3 for detected words, 0 for others."),
-    ] = None,
+    model: ModelName = DEFAULT_MODEL,
+    min_confidence: MinConfidence = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Crops that are recognized together.")] = 32,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; by default all.")] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that read photos, each with one thread unless told otherwise.")
+    ] = 1,
     device: Annotated[Device, typer.Option(help="What the recognizer runs on.")] = Device.auto,
-    mode: Annotated[
-        Mode,
-        typer.Option(
-            help="adaptive (spell check where in doubt), full (everywhere, as in the paper), visual (nowhere) or "
-            "parallel (one pass, then refined)."
-        ),
-    ] = Mode.adaptive,
+    mode: DecodingMode = Mode.adaptive,
     thorough: Annotated[
         bool | None,
         typer.Option(
@@ -82,126 +99,152 @@ def read(
             help="Tell the model of the whole photo with every word. By default if it can be told (CLIPTER).",
         ),
     ] = None,
-    allow: Annotated[str | None, typer.Option(metavar="CHARACTERS", help="Read nothing but these characters.")] = None,
-    pattern: Annotated[
-        str | None, typer.Option(metavar="REGEX", help="Read nothing but words that match as a whole.")
-    ] = None,
-    lexicon: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Read nothing but the words of this list, one a line.")
-    ] = None,
-    dictionary: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|LANGUAGES",
-            help="Words that are likelier than others, in place of English ones: a file with one a line, or languages "
-            "(de, or de,fr; needs the extra 'languages').",
-        ),
-    ] = None,
-    no_dictionary: Annotated[
-        bool, typer.Option("--no-dictionary", help="Read doubtful letters as they look, words or not.")
-    ] = False,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures.")] = 100_000_000,
+    allow: Allow = None,
+    pattern: Pattern = None,
+    lexicon: Lexicon = None,
+    dictionary: DictionaryFile = None,
+    no_dictionary: NoDictionary = False,
+    max_pixels: MaxPixels = 100_000_000,
 ) -> None:
     """Read the words in photos, or in crops.
 
     Exit status: 0 everything was read; 1 something was not, but the rest; 2 the command makes no sense as given.
     """
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters comes as an error, in one line
+    from wordsight.spec import ReaderSpec
+
     if crops and boxes:
-        _refuse("--crops and --boxes exclude each other: boxes are places in photos")
+        refuse("--crops and --boxes exclude each other: boxes are places in photos")
     if crops and context:
-        _refuse("--crops and --context exclude each other: crops do not say which photo they come from")
-    if dictionary and no_dictionary:
-        _refuse("--dictionary and --no-dictionary exclude each other")
+        refuse("--crops and --context exclude each other: crops do not say which photo they come from")
+    if crops and workers > 1:
+        refuse("--crops and --workers exclude each other: crops are read in batches, by all threads")
+    known = chosen_dictionary(dictionary, no_dictionary)
     inputs, problems = expand(paths)
     if not inputs:
-        _refuse("; ".join(problems))
+        refuse("; ".join(problems))
     if sum(item.is_stdin for item in inputs) > 1:
-        _refuse("- is named more than once: standard input holds one picture")
-    reader, box_file = _start(
-        boxes,
+        refuse("- is named more than once: standard input holds one picture")
+    spec = ReaderSpec(
         model,
         device.value,
-        threads,
+        threads or (1 if workers > 1 else None),
         max_pixels=max_pixels,
         min_confidence=min_confidence,
         batch_size=batch_size,
         mode=mode.value,
         allow=allow,
         pattern=pattern,
-        lexicon=lexicon and _lines(lexicon),
-        dictionary=None if no_dictionary else _dictionary(dictionary or "english"),
+        lexicon=word_list(lexicon) if lexicon else None,
+        dictionary=known,
         thorough=thorough,
     )
+    reader, box_file = _start(spec, boxes)
     if context and not reader.takes_scenes:
-        _refuse(f"{model} reads without context: leave out --context, or take a model with CLIPTER")
-    _say(f"reading with {model} on {reader.provider}{', with context' if _hears(reader, context, crops) else ''}")
+        refuse(f"{model} reads without context: leave out --context, or take a model with CLIPTER")
+    say(f"reading with {model} on {reader.provider}{', with context' if _hears(reader, context, crops) else ''}")
 
     stdin = sys.stdin.buffer.read() if any(item.is_stdin for item in inputs) else b""
 
     def source(item: Input) -> str | bytes:
         return stdin if item.is_stdin else item.path
 
-    if crops:
-        results = _crops(reader, inputs, source, min_confidence or 0.0)
-    else:
-        results = (_photo(reader, item, source(item), box_file, context) for item in inputs)
-    watched: Iterable[tuple[Input, Result]] = zip(inputs, results, strict=True)
-    if len(inputs) > 1 and (out or not sys.stdout.isatty()):  # on a terminal the results show the progress
-        watched = progress(watched, len(inputs), "Reading")
+    def results(inputs: Sequence[Input]) -> Iterator[Result]:
+        if crops:
+            return _crops(reader, inputs, source, min_confidence or 0.0)
+        if workers > 1:
+            return _in_processes(partial(_photo_reader, spec, boxes, stdin, context), inputs, workers)
+        return (_photo(reader, item, source(item), box_file, context) for item in inputs)
 
     for problem in problems:
-        _say(problem)
+        say(problem)
     failed = bool(problems)
+    if draw:
+        taken: set[Path] = set()
+        inputs = [replace(item, place=_free(draw / item.place, taken)) for item in inputs]
+
+    def read_photos(todo: Sequence[Input], write: Callable[[Input, "Photo"], None]) -> None:
+        nonlocal failed
+        watched: Iterable[tuple[Input, Result]] = zip(todo, results(todo), strict=True)
+        if len(inputs) > 1 and (out or not sys.stdout.isatty()):  # on a terminal the results show the progress
+            watched = progress(watched, len(todo), "Reading")
+        for item, result in watched:
+            if isinstance(result, WordsightError):
+                say(str(result))
+                failed = True
+                continue
+            if draw:
+                failed |= not _draw(result, source(item), item.place)
+            write(item, result)
+            for problem in result.problems:
+                say(f"{item.name}: {problem}")
+                failed = True
+
     document = _document(output_format, crops=crops, named=len(inputs) > 1)
-    places: set[Path] = set()
     try:
-        with opened(out) as write:
-            write(document.head)
-            number = 0
-            for item, result in watched:
-                if isinstance(result, WordsightError):
-                    _say(str(result))
+        if output_format is OutputFormat.jsonl and out and can_wait(out):
+            with KeptLines(out, _command(spec, boxes, context, crops)) as kept:
+                todo = [item for item in inputs if item.is_stdin or not kept.take(item.name)]
+                if len(todo) < len(inputs):
+                    say(f"{len(inputs) - len(todo)} of {len(inputs)} pictures were read before")
+                for problem in kept.problems:
+                    say(problem)
                     failed = True
-                    continue
-                number += 1
-                write((document.separator if number > 1 else "") + document.item(result, number))
-                for problem in result.problems:
-                    _say(f"{item.name}: {problem}")
-                    failed = True
-                if draw:
-                    failed |= not _draw(result, source(item), _free(draw / item.place, places))
-            write(document.tail)
+                read_photos(todo, lambda item, photo: kept.add(item.name, document.item(photo, 1)))
+                kept.finish(item.name for item in inputs)
+        else:
+            with opened(out) as write:
+                numbers = count(1)
+
+                def write_photo(_: Input, photo: "Photo") -> None:
+                    number = next(numbers)
+                    write((document.separator if number > 1 else "") + document.item(photo, number))
+
+                write(document.head)
+                read_photos(inputs, write_photo)
+                write(document.tail)
+    except ConfigError as error:
+        refuse(str(error))
     except BrokenPipeError:
         raise
     except OSError as error:
-        _say(f"{out or 'standard output'} cannot be written ({error.strerror}): check the disk and --out")
+        say(f"{out or 'standard output'} cannot be written ({error.strerror}): check the disk and --out")
         failed = True
     if failed:
         raise typer.Exit(1)
 
 
-def _lines(path: Path) -> list[str]:
+def _start(spec: "ReaderSpec", boxes: Path | None) -> tuple["Reader", BoxFile | None]:
+    """The reader, and the boxes. Ends the command where either cannot be had."""
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        _refuse(f"{path} cannot be read as a list of words ({error}): give a text file in UTF-8")
-
-
-def _dictionary(given: str) -> str | list[str]:
-    """Languages, or the words of a file."""
-    languages = all(part.strip().isalpha() for part in given.split(","))
-    return given if languages and not Path(given).is_file() else _lines(Path(given))
-
-
-def _start(boxes: Path | None, *args: Any, **options: Any) -> tuple["Reader", BoxFile | None]:
-    """The reader with these options, and the boxes. Ends the command where either cannot be had."""
-    from wordsight.reader import Reader
-
-    try:
-        return Reader(*args, **options), BoxFile(boxes) if boxes else None
+        return spec.reader(), BoxFile(boxes) if boxes else None
     except WordsightError as error:
-        _refuse(str(error))
+        refuse(str(error))
+
+
+def _command(spec: "ReaderSpec", boxes: Path | None, context: bool | None, crops: bool) -> str:
+    """A hash of all that decides what is read in a picture."""
+    drawn = hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else None
+    decides = [spec.configuration(), drawn, context, crops]
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _photo_reader(
+    spec: "ReaderSpec", boxes: Path | None, stdin: bytes, context: bool | None
+) -> Callable[[Input], Result]:
+    """What each of several processes does."""
+    reader, box_file = spec.reader(), BoxFile(boxes) if boxes else None
+    return lambda item: _photo(reader, item, stdin if item.is_stdin else item.path, box_file, context)
+
+
+def _in_processes(
+    make: Callable[[], Callable[[Input], Result]], inputs: Sequence[Input], workers: int
+) -> Iterator[Result]:
+    from wordsight.parallel import Pool
+
+    with Pool(make, min(workers, len(inputs))) as pool:
+        for item, result in pool.in_order(inputs):
+            yield ImageError(f"{item.name}: {result}") if isinstance(result, WorkerError) else result
 
 
 def _hears(reader: "Reader", context: bool | None, crops: bool) -> bool:
@@ -238,9 +281,9 @@ def _document(output_format: OutputFormat, *, crops: bool, named: bool) -> "Form
     if output_format is not OutputFormat.text or not (crops or named):
         return FORMATS[output_format.value]
     if crops:
-        return Format(lambda photo, _: f"{_printable(photo.source)}\t{photo.text}\n" if named else f"{photo.text}\n")
+        return Format(lambda photo, _: f"{printable(photo.source)}\t{photo.text}\n" if named else f"{photo.text}\n")
     head = "==> {} <==\n".format
-    return Format(lambda photo, _: head(_printable(photo.source)) + FORMATS["text"].item(photo, 1), separator="\n")
+    return Format(lambda photo, _: head(printable(photo.source)) + FORMATS["text"].item(photo, 1), separator="\n")
 
 
 def _draw(photo: "Photo", source: str | bytes, path: Path) -> bool:
@@ -248,7 +291,7 @@ def _draw(photo: "Photo", source: str | bytes, path: Path) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         photo.draw(source).save(path, quality=90)
     except (WordsightError, OSError) as error:
-        _say(f"{path} cannot be written ({error}): check --draw")
+        say(f"{path} cannot be written ({error}): check --draw")
         return False
     return True
 
@@ -261,17 +304,3 @@ def _free(path: Path, taken: set[Path]) -> Path:
         name = path.with_name(f"{path.stem}.words-{number}.jpg")
     taken.add(name)
     return name
-
-
-def _printable(name: str) -> str:
-    """A file name in one line, whatever characters it has."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-
-
-def _say(message: str) -> None:
-    typer.echo(f"wordsight: {_printable(message)}", err=True)
-
-
-def _refuse(message: str) -> NoReturn:
-    _say(message)
-    raise typer.Exit(2)

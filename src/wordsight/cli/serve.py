@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.options import Device
+from wordsight.cli.options import DEFAULT_MODEL, Device
 
 
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="To listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="To listen on; 0 takes a free one.")] = 8000,
-    model: Annotated[str, typer.Option(help="A shipped model, or the folder of a pack.")] = "tiny",
+    model: Annotated[str, typer.Option(help="A shipped model, or the folder of a pack.")] = DEFAULT_MODEL,
     device: Annotated[Device, typer.Option(help="What the recognizer runs on.")] = Device.auto,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; by default all.")] = None,
     queue: Annotated[int, typer.Option(min=0, help="Requests that may wait; the next one is refused.")] = 64,

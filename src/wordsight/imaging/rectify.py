@@ -15,6 +15,15 @@ _MIN_SIDE = 1.0  # pixels; below there is nothing to read
 _MAX_PERSPECTIVE = 20.0  # a far side so much smaller than the near one is a triangle, not a sign seen at an angle
 
 
+def reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The image with no side over `MAX_STRIP`, so that a batch of huge crops stays small in memory."""
+    scale = MAX_STRIP / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+
+
 def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX_STRIP) -> NDArray[np.uint8]:
     """Cuts the text inside a polygon out of an image and makes it a straight strip.
 
@@ -52,15 +61,6 @@ def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX
     if len(points) == 4:
         return _rectify_quad(image, points, max_side)
     return _rectify_chain(image, np.clip(points, 0, (width, height)), max_side)
-
-
-def reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """An image with no side over `MAX_STRIP`, so that a batch of huge crops stays small in memory."""
-    scale = MAX_STRIP / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
 
 def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64], max_side: int) -> NDArray[np.uint8]:

@@ -21,7 +21,7 @@ class Settings:
         api_key: what clients must present; None: nothing.
     """
 
-    model: str | Path = "tiny"
+    model: str | Path = "latin"
     device: str = "auto"
     threads: int | None = None
     queue: int = 64

@@ -1,0 +1,149 @@
+"""A job from its start to its end, or on from where it was stopped."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from wordsight.bulk.folder import Folder
+from wordsight.bulk.plan import Plan, read_shards
+from wordsight.bulk.rows import row_reader
+from wordsight.bulk.sources import digest, listed
+from wordsight.errors import ConfigError
+from wordsight.parallel import Pool
+from wordsight.runtime import shipped_models
+from wordsight.runtime.sessions import processors
+from wordsight.spec import ReaderSpec
+
+Engine: TypeAlias = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is, or with `shard` this share of it.
+
+    Attributes:
+        total: pictures.
+        done: those that were read or found to be unreadable, in this run or before.
+        failed: those done that have an error.
+        read: those that this run has looked at.
+        seconds: since it began to.
+    """
+
+    total: int
+    done: int
+    failed: int
+    read: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second."""
+        return self.read / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At this rate; None as long as there is none."""
+        return (self.total - self.done) / self.rate if self.rate else None
+
+
+def run(
+    source: str | Path,
+    out: str | Path,
+    spec: ReaderSpec | None = None,
+    *,
+    engine: Engine = "local",
+    workers: int | None = None,
+    shard_size: int = 1000,
+    shard: tuple[int, int] = (0, 1),
+    retry_failed: bool = False,
+    watch: Callable[[Progress], None] | None = None,
+) -> Progress:
+    """Reads all pictures of `source` into `out`, or what is not there yet.
+
+    Whatever ends it, the same call goes on: a part is there as a whole or not at all, and what is there is not read
+    again. Call it under `if __name__ == "__main__":`, as everything that starts processes.
+
+    Args:
+        source: see `wordsight.bulk.listed`.
+        out: a folder, or an fsspec URL of one. Of one job alone: the same pictures, options, model and version.
+        spec: how they are read; None: by the default model.
+        engine: "local": processes of this machine. "ray": Ray Data, on the cluster that RAY_ADDRESS names or that this
+            machine is a node of, else on this machine; `source` and `out` must be the same for all nodes.
+        workers: how many processes read; None: as many as there are processors.
+        shard_size: pictures of a part.
+        shard: (i, n) makes only parts number i, i + n, i + 2n...: for n machines that share the folder and know nothing
+            of each other. From 0.
+        retry_failed: also looks again at those that have an error.
+        watch: told of every picture (with Ray of every part) that was read.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        DataError: the source cannot be listed or has no picture, or a part cannot be written.
+        ConfigError: the folder is of another job, or an option is out of range.
+        ModelError: there is no such model.
+        WorkerError: no process that reads could be started.
+    """
+    index, count = shard
+    _check("shard_size", shard_size >= 1, "at least 1")
+    _check("workers", workers is None or workers >= 1, "at least 1, or None")
+    _check("shard", 0 <= index < count, "(i, n) with 0 <= i < n")
+    _check("engine", engine in ("local", "ray"), "local or ray")
+    spec = spec or ReaderSpec()
+    if str(spec.model) not in shipped_models():
+        spec = replace(spec, model=Path(spec.model).absolute())  # the workers of a cluster stand elsewhere
+    configuration = spec.configuration()
+    uris = listed(source)
+    folder = Folder(out)
+    folder.claim({**configuration, "pictures": len(uris), "list": digest(uris), "shard_size": shard_size})
+
+    plan = Plan(uris, folder.root, spec, shard_size)
+    mine = range(index, len(plan), count)
+    parts = {number: part for number, part in folder.parts().items() if number in mine}
+    parts = {number: part for number, part in parts.items() if part.rows == plan.size(number)}
+    failed = [number for number in parts if parts[number].failed and retry_failed]
+    unread = sum(parts[number].failed for number in failed)
+    progress = Progress(
+        sum(map(plan.size, mine)),
+        sum(part.rows for part in parts.values()) - unread,
+        sum(part.failed for part in parts.values()) - unread,
+    )
+    todo = [number for number in mine if number not in parts] + failed
+    begun = time.monotonic()
+    for has_failed in _readings(replace(plan, again=frozenset(failed)), todo, engine, workers):
+        progress = replace(
+            progress,
+            done=progress.done + len(has_failed),
+            failed=progress.failed + sum(has_failed),
+            read=progress.read + len(has_failed),
+            seconds=time.monotonic() - begun,
+        )
+        if watch:
+            watch(progress)
+    if len(folder.numbers()) == len(plan):
+        folder.sweep()
+    return progress
+
+
+def _readings(plan: Plan, todo: Sequence[int], engine: Engine, workers: int | None) -> Iterator[Sequence[bool]]:
+    """Makes the parts. Yields for pictures that were read whether they failed."""
+    if not todo:
+        return
+    if engine == "ray":
+        from wordsight.bulk.on_ray import read_on_ray
+
+        yield from read_on_ray(plan, todo, workers)
+        return
+    workers = min(workers or processors(), sum(map(plan.size, todo)))
+    with Pool(partial(row_reader, plan.spec), workers) as pool:
+        for has_failed in read_shards(plan, todo, pool):
+            yield (has_failed,)
+
+
+def _check(name: str, good: bool, wanted: str) -> None:
+    if not good:
+        raise ConfigError(f"{name} must be {wanted}")

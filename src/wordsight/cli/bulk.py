@@ -1,0 +1,168 @@
+"""`wordsight bulk`."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wordsight.cli.app import app
+from wordsight.cli.options import (
+    DEFAULT_MODEL,
+    Allow,
+    DecodingMode,
+    DictionaryFile,
+    Lexicon,
+    MaxPixels,
+    MinConfidence,
+    Mode,
+    ModelName,
+    NoDictionary,
+    Pattern,
+    chosen_dictionary,
+    refuse,
+    say,
+    word_list,
+)
+from wordsight.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from wordsight.bulk import Progress
+
+_EVERY = 30.0  # seconds between two lines of progress where there is no terminal
+
+
+class Engine(StrEnum):
+    """What hands out the work."""
+
+    local = "local"
+    ray = "ray"
+
+
+@app.command()
+def bulk(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Folder, glob, WebDataset tars, text file of paths or Parquet file of them; or a URL of any of these."
+        ),
+    ],
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where the parts go; a path or a URL.")],
+    engine: Annotated[Engine, typer.Option(help="Processes of this machine, or a Ray cluster.")] = Engine.local,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that read, one thread each; by default one per processor.")
+    ] = None,
+    shard_size: Annotated[int, typer.Option(min=1, help="Pictures of a part.")] = 1000,
+    shard: Annotated[
+        str,
+        typer.Option(
+            metavar="I/N", help="Make only every N-th part, from I on (0 to N - 1): for N machines, one I each."
+        ),
+    ] = "0/1",
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also read those again that failed.")] = False,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Tell Prometheus how it goes, at this port of all addresses.")
+    ] = None,
+    model: ModelName = DEFAULT_MODEL,
+    min_confidence: MinConfidence = None,
+    mode: DecodingMode = Mode.adaptive,
+    allow: Allow = None,
+    pattern: Pattern = None,
+    lexicon: Lexicon = None,
+    dictionary: DictionaryFile = None,
+    no_dictionary: NoDictionary = False,
+    max_pixels: MaxPixels = 100_000_000,
+) -> None:
+    """Read any number of pictures into Parquet files. Stopped or killed, the same command goes on where it was.
+
+    Exit status: 0 all pictures were read; 1 some were not, and their rows say why, or the job had to stop; 2 the
+    command makes no sense as given.
+    """
+    index, _, count = shard.partition("/")
+    if not (index.isdecimal() and count.isdecimal()):
+        refuse(f"--shard {shard}: give two numbers, as in 0/100")
+    known = chosen_dictionary(dictionary, no_dictionary)
+    words = word_list(lexicon) if lexicon else None
+    try:
+        from wordsight.bulk import ReaderSpec, run
+
+        with _watched(metrics_port) as watch:
+            progress = run(
+                source,
+                out,
+                ReaderSpec(
+                    model,
+                    max_pixels=max_pixels,
+                    min_confidence=min_confidence,
+                    mode=mode.value,
+                    allow=allow,
+                    pattern=pattern,
+                    lexicon=words,
+                    dictionary=known,
+                ),
+                engine=engine.value,
+                workers=workers,
+                shard_size=shard_size,
+                shard=(int(index), int(count)),
+                retry_failed=retry_failed,
+                watch=watch,
+            )
+    except (ConfigError, ModelError) as error:
+        refuse(str(error))
+    say(f"{progress.done - progress.failed} read, {progress.failed} not: {out}")
+    if progress.failed:
+        say("the column error says why; --retry-failed reads them again")
+        raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _watched(metrics_port: int | None) -> Iterator[Callable[["Progress"], None]]:
+    """What shows progress: a bar on a terminal, a line now and then elsewhere, and to Prometheus what it asks for."""
+    from wordsight.bulk.metrics import metrics
+
+    measured = metrics(metrics_port) if metrics_port else None
+    with _bar() if sys.stderr.isatty() else contextlib.nullcontext(_lines()) as shown:
+
+        def watch(progress: "Progress") -> None:
+            shown(progress)
+            if measured:
+                measured(progress)
+
+        yield watch
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[["Progress"], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("Reading"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    with Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task("", rate="")
+
+        def show(progress: "Progress") -> None:
+            bar.update(task, total=progress.total, completed=progress.done, rate=_rate(progress))
+
+        yield show
+
+
+def _lines() -> Callable[["Progress"], None]:
+    last = time.monotonic()
+
+    def show(progress: "Progress") -> None:
+        nonlocal last
+        if time.monotonic() - last >= _EVERY:
+            last = time.monotonic()
+            say(f"{progress.done} of {progress.total} pictures, {progress.failed} not read, {_rate(progress)}")
+
+    return show
+
+
+def _rate(progress: "Progress") -> str:
+    left = timedelta(seconds=round(progress.seconds_left or 0))
+    return f"{progress.rate:.1f} a second, {left} left"

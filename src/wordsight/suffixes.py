@@ -1,0 +1,4 @@
+"""What the files are called that are read where a folder is named."""
+
+PICTURES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+"""In lower case."""
