@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import cache, partial
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,11 +19,12 @@ from wordsight.imaging.rectify import reduced
 from wordsight.parallel import Pool
 from wordsight.reading.lines import one_word, words
 from wordsight.reading.looks import StripReader
-from wordsight.reading.parts import Detector, Recognizer, ToldRecognizer
+from wordsight.reading.parts import Detector, Recognizer
 from wordsight.reading.rows import in_lines
 from wordsight.reading.scenes import Scene
 from wordsight.reading.shipped import shipped_detector, shipped_line_reader
 from wordsight.reading.strips import Strip
+from wordsight.reading.told import SceneTeller
 from wordsight.results import Line, Photo, Word
 from wordsight.text import Constraint, Dictionary
 
@@ -84,6 +84,7 @@ class Reader:
 
     _recognizer: Recognizer
     _detector: Callable[[], Detector]
+    _scenes: SceneTeller
     _strips: StripReader
     _max_pixels: int
     _min_confidence: float | None
@@ -182,6 +183,7 @@ class Reader:
         vars(self).update(
             _recognizer=recognizer,
             _detector=cache(detector),  # made when the first photo comes: who reads crops needs none
+            _scenes=SceneTeller(recognizer),
             _strips=StripReader(recognizer, line_reader, batch_size, whole=constrained, thorough=thorough),
             _max_pixels=max_pixels,
             _min_confidence=min_confidence,
@@ -207,7 +209,7 @@ class Reader:
     @property
     def takes_scenes(self) -> bool:
         """Whether its model can be told what photo a crop comes from (CLIPTER)."""
-        return getattr(self._recognizer, "scene_encoder", None) is not None
+        return self._scenes.known
 
     def scene(self, source: Source, *, name: str | None = None) -> Scene:
         """A photo as context for crops of it, encoded here once: pass it to `read_crops` as often as you like.
@@ -216,8 +218,8 @@ class Reader:
             ConfigError: the model reads without scenes.
             ImageError: the photo cannot be read.
         """
-        self._check_context(True)
-        return self._encode(load_image(source, name=name or _name(source), max_pixels=self._max_pixels))
+        self._scenes.check(True)
+        return self._scenes.encode(load_image(source, name=name or _name(source), max_pixels=self._max_pixels))
 
     def read(
         self,
@@ -248,7 +250,7 @@ class Reader:
         """
         name = name or _name(source)
         context = self.takes_scenes if context is None else context
-        self._check_context(context)
+        self._scenes.check(context)
         image = load_image(source, name=name, max_pixels=self._max_pixels)
         if boxes is None:
             lines, problems = self._detected(image, context), list[str]()
@@ -329,7 +331,7 @@ class Reader:
 
     def _crop(self, source: Source, scene: Scene | None) -> Strip | WordsightError:
         if scene is not None:
-            self._check_context(scene)
+            self._scenes.check(scene)
             scene = scene.somewhere()
         try:
             image = load_image(source, name=_name(source), max_pixels=self._max_pixels)
@@ -346,7 +348,7 @@ class Reader:
                 strips.append(Strip(rectify(image, box.polygon), box.polygon))
             except BoxError as error:
                 log.debug("left out a box of the detector: %s", error)
-        attempts = self._strips.read(self._told(strips, image, context), turn=True)
+        attempts = self._strips.read(self._scenes.told(strips, image, context), turn=True)
         read = [(attempt.strip.polygon, self._sure(words(attempt), DETECTED_CONFIDENCE)) for attempt in attempts]
         return in_lines([(polygon, found) for polygon, found in read if found])  # which way up is known only now
 
@@ -364,7 +366,7 @@ class Reader:
                     strips.append(Strip(rectify(image, polygon), polygon))
                 except BoxError as error:
                     problems.append(f"box {number}: {error}")
-            told = self._told(strips, image, context)
+            told = self._scenes.told(strips, image, context)
             context = told[0].scene or False if told else context  # encoded once
             attempts = self._strips.read(told, turn=True, angles=True)
             found = [self._sure([one_word(attempt)], 0.0) for attempt in attempts]
@@ -374,28 +376,6 @@ class Reader:
     def _sure(self, found: Iterable[Word], default: float) -> tuple[Word, ...]:
         least = default if self._min_confidence is None else self._min_confidence
         return tuple(word for word in found if word.text and word.confidence >= least)
-
-    def _told(self, strips: list[Strip], image: NDArray[np.uint8], context: bool | Scene) -> list[Strip]:
-        """Strips of a photo with their context. The photo is encoded once, and only if there is anything to read."""
-        if not strips or context is False:
-            return strips
-        scene = context if isinstance(context, Scene) else self._encode(image)
-        return [replace(strip, scene=scene) for strip in strips]
-
-    def _encode(self, image: NDArray[np.uint8]) -> Scene:
-        recognizer = cast(ToldRecognizer, self._recognizer)
-        tokens = recognizer.encode_scenes([image])[0]
-        tokens.setflags(write=False)
-        height, width = image.shape[:2]
-        return Scene(tokens, (width, height), str(recognizer.scene_encoder))
-
-    def _check_context(self, context: bool | Scene) -> None:
-        if context is False:
-            return
-        if not self.takes_scenes:
-            raise ConfigError("this model reads without scenes: leave them out, or take a model with CLIPTER")
-        if isinstance(context, Scene) and context.encoder != cast(ToldRecognizer, self._recognizer).scene_encoder:
-            raise ConfigError("this scene was encoded for another model: encode it with this reader's scene()")
 
 
 def _photo_reader(options: dict[str, Any]) -> Callable[[Source], Photo | WordsightError]:
