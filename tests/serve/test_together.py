@@ -116,7 +116,7 @@ def test_readings_of_the_model_do_not_depend_on_company() -> None:
     from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
     recognizer = OnnxRecognizer(load_pack(find_model()), "cpu", 1, mode="adaptive")
-    shape = (40, 3, recognizer.preprocessing.height, recognizer.preprocessing.width)
+    shape = (40, 3, recognizer.preprocessing.height, recognizer.preprocessing.width or 160)
     images = np.random.default_rng(3).normal(size=shape).astype(np.float32)
     alone = [recognizer.read(image[None])[0] for image in images]
     together = Together(recognizer, Metrics(), lambda: 40)

@@ -187,7 +187,11 @@ def _alone(part: Path) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise ModelError(f"{part}: another pull is at work on it: wait until it is done") from None
-        yield
+        try:
+            yield
+        finally:
+            if part.exists() and not part.stat().st_size:  # nothing came
+                part.unlink()
 
 
 _NETWORK = (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
