@@ -10,7 +10,6 @@ from wordsight.runtime import OnnxRecognizer, load_pack, shipped_models
 from wordsight.runtime.onnx import OnnxGraphs
 from wordsight.synth.words import RenderedWords
 
-
 PACKS = {name: pack for name, folder in shipped_models().items() if (pack := load_pack(folder)).decoding == "psm"}
 
 

@@ -15,6 +15,8 @@ from wordsight.models.clip4str import Clip4Str
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.ppocr.charset import with_head_of
+from wordsight.runtime import Pack, find_model, load_pack, shipped_models
+from wordsight.runtime.pack import MANIFEST
 from wordsight.weights.choices import Choices, Options
 from wordsight.weights.clip import (
     HUGGING_FACE,
@@ -30,7 +32,7 @@ from wordsight.weights.clip import (
 from wordsight.weights.foreign import Foreign, open_foreign
 from wordsight.weights.paddle import IGNORED as PADDLE_IGNORED
 from wordsight.weights.paddle import SIGN, read_paddle
-from wordsight.weights.ppocr import rapidocr_file, svtr_from_onnx
+from wordsight.weights.ppocr import rapidocr_file, svtr_from_onnx, svtr_from_pack
 from wordsight.weights.recognizers import read_clip4str, read_parseq, read_timm, read_visual_clip4str
 from wordsight.weights.tensors import State, Tensors, some
 
@@ -90,7 +92,8 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
     """Read a foreign checkpoint: CLIP's towers, CLIP4STR, PARSeq, PP-OCRv6 or a vision transformer.
 
     Args:
-        path: a file or folder, see `open_foreign`; or "rapidocr", for the recognizer in the wheel of that name.
+        path: a file or folder, see `open_foreign`; "rapidocr", for the recognizer in the wheel of that name; or a pack
+            of ours that holds an `svtr`, by its name or folder.
         options: what its shapes do not tell; see `docs/weights.md` for what is assumed of each source otherwise.
         allow_unused: whether tensors that nobody knows are left out; otherwise they are an error.
 
@@ -100,11 +103,22 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
     """
     if str(path) == RAPIDOCR:
         return _rapidocr(options or Options())
+    if str(path) in shipped_models() or (Path(path) / MANIFEST).is_file():
+        return _pack(load_pack(find_model(path)), options or Options())
     return convert_foreign(open_foreign(path), options, allow_unused=allow_unused)
 
 
 RAPIDOCR = "rapidocr"
 """Stands for the recognizer in the wheel of that name."""
+
+
+def _pack(pack: Pack, options: Options) -> Converted:
+    """A pack of ours, to be trained on."""
+    model = svtr_from_pack(pack)
+    if options.charset is not None:
+        model, _ = with_head_of(model, options.charset)
+    about = {key: value for key, value in pack.about.items() if key in ("data", "training", "licence")}
+    return Converted(f"the pack {pack.name!r}", model, (f"{len(model.cfg.charset)} characters",), (), (), (), about)
 
 
 def _rapidocr(options: Options) -> Converted:
