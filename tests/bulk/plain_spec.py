@@ -3,13 +3,14 @@
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wordsight import Photo
 from wordsight.bulk import ReaderSpec
 from wordsight.errors import ImageError
 from wordsight.results import Line, Word
+from wordsight.runtime import shipped_models
 
 SQUARE = ((0.0, 0.0), (9.126, 0.0), (9.126, 9.0), (0.0, 9.0))
 
@@ -38,9 +39,9 @@ class PlainSpec(ReaderSpec):
         return PlainReader(self.seconds)
 
     def configuration(self):
-        values = super().configuration()
+        values = ReaderSpec.configuration(replace(self, model=next(iter(shipped_models()))))
         del values["options"]["seconds"]
-        return values
+        return values | {"sha256": str(self.model)}
 
 
 def pictures(folder: Path, count: int) -> Path:
