@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wordsight import Photo
 from wordsight.bulk import ReaderSpec
-from wordsight.errors import ImageError
+from wordsight.errors import ImageError, ModelError
 from wordsight.results import Line, Word
 from wordsight.runtime import shipped_models
 
@@ -24,6 +24,8 @@ class PlainReader:
         text = picture.decode("utf-8")  # a UnicodeDecodeError for what is none, as a decoder might raise it
         if text == "broken":
             raise ImageError(f"{name} is broken: save it again")
+        if text == "no model":  # that is found out when the first picture comes
+            raise ModelError("no detector is there: get one")
         if text == "deadly":
             os.kill(os.getpid(), signal.SIGKILL)
         words = tuple(Word(word, 0.123456, SQUARE) for word in text.split())
