@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--variation", type=float, default=0.5, help="deviation / mean of that (guess)")
     parser.add_argument("--start", type=float, default=60, help="until a machine reads: image, Python, model (guess)")
     parser.add_argument(
-        "--listing", type=float, default=60, help="of the photos, from a Parquet file (measured: 4 s a million)"
+        "--listing", type=float, default=60, help="of the photos, from a Parquet file (measured: 2 s a million)"
     )
     parser.add_argument("--fetch", type=float, default=0.05, help="of an object store for a photo (guess)")
     parser.add_argument("--overlap", type=float, default=1, help="fetches at a time in a process (it is one)")
