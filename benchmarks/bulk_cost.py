@@ -3,9 +3,8 @@
     python benchmarks/bulk_cost.py [--photos 10e6] [--machines 100] [--seconds 0.5] ...
 
 Each process takes the next shard that is left, as with `--engine ray`, or has every N-th one, as with `--shard I/N`.
-A process that is lost costs its machine's unfinished shards and a new start. Each default says where it comes from;
-those marked "guess" decide less than `--seconds`, which is yours to measure: `wordsight bulk` on a hundred photos of
-yours and one worker.
+A process that is lost costs its unfinished shard and a new start. The help of each option says whether its default was
+measured or is a guess. `--seconds` decides most: `wordsight bulk` on a hundred photos of yours with one worker tells.
 """
 
 import argparse
@@ -57,11 +56,11 @@ def main() -> None:
     parser.add_argument("--photos", type=float, default=10e6)
     parser.add_argument("--machines", type=int, default=100)
     parser.add_argument("--processes", type=int, default=16, help="of each machine, one for each core (assumed)")
-    parser.add_argument("--seconds", type=float, default=0.5, help="of a core for a photo (measured, docs/bulk.md)")
-    parser.add_argument("--variation", type=float, default=0.8, help="deviation / mean of that (measured)")
+    parser.add_argument("--seconds", type=float, default=0.35, help="of a core for a photo (measured, docs/bulk.md)")
+    parser.add_argument("--variation", type=float, default=0.5, help="deviation / mean of that (guess)")
     parser.add_argument("--start", type=float, default=60, help="until a machine reads: image, Python, model (guess)")
     parser.add_argument(
-        "--listing", type=float, default=60, help="of the photos, from a Parquet file (measured: 10 s a million)"
+        "--listing", type=float, default=60, help="of the photos, from a Parquet file (measured: 2 s a million)"
     )
     parser.add_argument("--fetch", type=float, default=0.05, help="of an object store for a photo (guess)")
     parser.add_argument("--overlap", type=float, default=1, help="fetches at a time in a process (it is one)")

@@ -3,13 +3,14 @@
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wordsight import Photo
 from wordsight.bulk import ReaderSpec
-from wordsight.errors import ImageError
+from wordsight.errors import ImageError, ModelError
 from wordsight.results import Line, Word
+from wordsight.runtime import shipped_models
 
 SQUARE = ((0.0, 0.0), (9.126, 0.0), (9.126, 9.0), (0.0, 9.0))
 
@@ -23,6 +24,8 @@ class PlainReader:
         text = picture.decode("utf-8")  # a UnicodeDecodeError for what is none, as a decoder might raise it
         if text == "broken":
             raise ImageError(f"{name} is broken: save it again")
+        if text == "no model":  # that is found out when the first picture comes
+            raise ModelError("no detector is there: get one")
         if text == "deadly":
             os.kill(os.getpid(), signal.SIGKILL)
         words = tuple(Word(word, 0.123456, SQUARE) for word in text.split())
@@ -38,9 +41,9 @@ class PlainSpec(ReaderSpec):
         return PlainReader(self.seconds)
 
     def configuration(self):
-        values = super().configuration()
+        values = ReaderSpec.configuration(replace(self, model=next(iter(shipped_models()))))
         del values["options"]["seconds"]
-        return values
+        return values | {"sha256": str(self.model)}
 
 
 def pictures(folder: Path, count: int) -> Path:

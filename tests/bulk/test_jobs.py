@@ -170,6 +170,14 @@ def test_nothing_is_made_for_a_job_that_cannot_begin(tmp_path: Path) -> None:
         run(tmp_path / "photos", tmp_path / "file" / "words", PlainSpec())
 
 
+def test_what_is_wrong_with_all_pictures_ends_the_job(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "photos", 5)
+    (source / "00002.jpg").write_bytes(b"no model")
+    with pytest.raises(ModelError, match="no detector is there"):
+        run(source, tmp_path / "words", PlainSpec(), workers=2)
+    assert names(tmp_path / "words") == ["_manifest.json"]
+
+
 def test_failures_are_rows_and_are_read_again_when_asked_for(tmp_path: Path) -> None:
     source, out = pictures(tmp_path / "photos", 12), tmp_path / "words"
     (source / "00001.jpg").write_bytes(b"broken")

@@ -91,7 +91,7 @@ class Cluster:
         log = (Path(self.folder) / f"start-{len(self.nodes)}.log").open("w+")
         node = subprocess.Popen(command, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True)
         self.nodes.append(node)
-        end = time.monotonic() + 240
+        end = time.monotonic() + 600
         while not self.raylet(node):
             assert node.poll() is None, Path(log.name).read_text()
             assert time.monotonic() < end

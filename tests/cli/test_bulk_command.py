@@ -115,7 +115,7 @@ def test_it_reads_and_says_what_it_did_not(toy_pack: Path, tmp_path: Path) -> No
     assert end("nowhere")[0] == 2
     (photos / "white.png").write_bytes(b"none")
     out = tmp_path / "again"
-    command[5] = str(out)
+    command[6] = str(out)
     assert end(toy_pack, "--workers", 1) == (
         1,
         f"wordsight: 0 read, 1 not: {out}\nwordsight: the column error says why; --retry-failed reads them again\n",

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from wordsight.bulk.sources import fetch
-from wordsight.errors import ConfigError, WordsightError
+from wordsight.errors import ConfigError, DeviceError, ModelError, WordsightError
 from wordsight.reader import Reader
 from wordsight.spec import ReaderSpec
 
@@ -89,13 +89,15 @@ def row_reader(spec: ReaderSpec) -> Callable[[tuple[int, int, str]], Row]:
 
 
 def read_row(reader: Reader, uri: str, picture: bytes | None = None) -> Row:
-    """The row of one picture, fetched unless it is given. Errors stand in the row."""
+    """The row of one picture, fetched unless it is given. Errors of the picture stand in the row."""
     begun = time.perf_counter()
     row = empty_row(uri)
     try:
         picture = fetch(uri) if picture is None else picture
         row["sha256"] = hashlib.sha256(picture).hexdigest()
         photo = reader.read(picture, name=uri)
+    except (ConfigError, DeviceError, ModelError):
+        raise  # these are of no single picture: a million rows would say the same
     except WordsightError as error:
         row["error"] = _clean(str(error))
     except Exception as error:  # a job of millions does not end because of one

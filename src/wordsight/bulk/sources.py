@@ -174,8 +174,9 @@ def _entry(uri: str) -> Iterable[str]:
 
 
 def _suffix(uri: str) -> str:
-    url = next((link for link in uri.split("::") if "://" in link), None)
-    return Path(uri if url is None else url.partition("?")[0]).suffix.lower()
+    if "://" in uri:
+        uri = next(link for link in uri.split("::") if "://" in link).partition("?")[0]
+    return os.path.splitext(uri)[1].lower()  # noqa: PTH122  (quicker, for millions)
 
 
 # ---- reading
