@@ -86,7 +86,7 @@ def start(*options: str, **environment: str) -> Running:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Running]:
-    """One with the default model and everything else as it comes, but for lower limits and more patience, as machines may be busy."""
+    """One with the default model, lower limits and more patience, as machines may be busy."""
     running = start("--max-pixels", "4000000", "--max-megabytes", "2", "--timeout", "300")
     yield running
     running.process.kill()
