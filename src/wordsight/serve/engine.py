@@ -17,10 +17,10 @@ from wordsight.reading.looks import reads_lines
 from wordsight.reading.parts import Detector, FoundBox
 from wordsight.results import Photo, Word
 from wordsight.runtime import OnnxRecognizer
+from wordsight.serve.constraints import Constraints
 from wordsight.serve.desk import Room, check_deadline
 from wordsight.serve.metrics import Metrics
 from wordsight.serve.options import BatchOptions, Constrained
-from wordsight.serve.patterns import Constraints
 from wordsight.serve.refusals import malformed
 from wordsight.serve.settings import MAX_COVER, Settings
 from wordsight.serve.together import Together
