@@ -1,6 +1,6 @@
 """The service under load, against the library: same answers, throughput, latency, memory, rubbish.
 
-python benchmarks/serving.py PHOTOS... [--model tiny] [--clients 8] [--rounds 5] [--photos 8] [--crops 96] [--grow 0]
+python benchmarks/serving.py PHOTOS... [--model MODEL] [--clients 8] [--rounds 5] [--photos 8] [--crops 96] [--grow 0]
 
 Starts a service of its own on this machine, whose clients run here, too: their work counts against the service. Both
 sides take turns, so that a busy machine treats them alike. Prints JSON.
@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 from wordsight import Reader
+from wordsight.runtime import DEFAULT
 
 
 class Client:
@@ -246,7 +247,7 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", nargs="+", type=Path)
-    parser.add_argument("--model", default="tiny")
+    parser.add_argument("--model", default=DEFAULT)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--crops", type=int, default=96)

@@ -141,6 +141,7 @@ class Reader:
         min_confidence: float | None = None,
         batch_size: int = 32,
         thorough: bool = False,
+        constrained: bool = False,
     ) -> "Reader":
         """A reader of parts that are there already.
 
@@ -152,13 +153,14 @@ class Reader:
             min_confidence: as above.
             batch_size: as above.
             thorough: as above.
+            constrained: whether the recognizer reads under a constraint: then one of words is shown lines whole, too.
         """
         reader = cls.__new__(cls)
         reader._keep(
             recognizer,
             lambda: detector or shipped_detector(None),
             lambda: lines or shipped_line_reader(None),
-            False,
+            constrained,
             max_pixels,
             min_confidence,
             batch_size,

@@ -86,8 +86,8 @@ def start(*options: str, **environment: str) -> Running:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Running]:
-    """One with the default model and everything else as it comes, but that pictures may have 4 megapixels only."""
-    running = start("--max-pixels", "4000000", "--max-megabytes", "2")
+    """One with the default model, lower limits and more patience, as machines may be busy."""
+    running = start("--max-pixels", "4000000", "--max-megabytes", "2", "--timeout", "300")
     yield running
     running.process.kill()
     running.process.wait()

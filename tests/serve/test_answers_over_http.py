@@ -22,7 +22,7 @@ POLYGONS = [[(10, 25), (200, 25), (200, 90), (10, 90)], BOXES[1], [(0, 0)] * 4]
 
 
 def _post(service: Running, path: str, body: bytes = b"", **options: Any) -> httpx2.Response:
-    return httpx2.post(service.url + path, content=body or None, timeout=60, **options)
+    return httpx2.post(service.url + path, content=body or None, timeout=300, **options)
 
 
 def _sample() -> bytes:
@@ -99,7 +99,7 @@ def test_a_batch_is_answered_while_it_is_sent(service: Running) -> None:
     """The first line arrives before the last picture is on its way."""
     head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
     with socket.create_connection((urlsplit(service.url).hostname, urlsplit(service.url).port)) as line:
-        line.settimeout(60)
+        line.settimeout(300)
         line.sendall(b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n")
         line.sendall(b"Content-Type: multipart/form-data; boundary=x\r\nConnection: close\r\n\r\n")
         first = head + picture("HOTEL") + b"\r\n"
@@ -173,8 +173,8 @@ CASES: dict[str, tuple[int, str, bytes, str]] = {
         "more than 4 times",
     ),
     "a pattern": (422, "/v1/read?pattern=[", _sample(), "pattern '[' cannot be used"),
-    "a hostile pattern": (422, "/v1/crops?pattern=(a|b)*a(a|b){30}", crop("HOTEL"), "costs too much"),
-    "many states": (422, "/v1/crops?pattern=.{0,100}x.{0,10}", crop("HOTEL"), "costs too much"),
+    "a hostile pattern": (422, "/v1/crops?pattern=(a|b)*a(a|b){30}", crop("HOTEL"), "states"),
+    "many states": (422, "/v1/crops?pattern=[a-zA-Z]{1,4000}", crop("HOTEL"), "costs too much"),
     "a long pattern": (422, "/v1/read?pattern=" + "a" * 1001, _sample(), "1001 characters"),
     "two constraints": (422, "/v1/read?pattern=a&allow=b", _sample(), "exclude each other"),
     "no address": (404, "/v1/reed", _sample(), "/docs"),
@@ -278,7 +278,7 @@ def test_clients_at_once_get_what_each_would_get_alone(service: Running, reader:
     words = {text: [word.to_dict() for word in reader.read_crops([crop(text)])] for text in texts}
 
     def client(number: int) -> int:
-        with httpx2.Client(base_url=service.url, timeout=60) as http:
+        with httpx2.Client(base_url=service.url, timeout=300) as http:
             for turn in range(6):
                 text = texts[(number + turn) % len(texts)]
                 kind = (number + turn) % 3

@@ -13,13 +13,14 @@ from wordsight.errors import BoxError, WordsightError
 from wordsight.imaging.geometry import as_polygon
 from wordsight.imaging.rectify import MAX_STRIP
 from wordsight.reader import Reader
+from wordsight.reading.looks import reads_lines
 from wordsight.reading.parts import Detector, FoundBox
 from wordsight.results import Photo, Word
 from wordsight.runtime import OnnxRecognizer
+from wordsight.serve.constraints import Constraints
 from wordsight.serve.desk import Room, check_deadline
 from wordsight.serve.metrics import Metrics
 from wordsight.serve.options import BatchOptions, Constrained
-from wordsight.serve.patterns import Constraints
 from wordsight.serve.refusals import malformed
 from wordsight.serve.settings import MAX_COVER, Settings
 from wordsight.serve.together import Together
@@ -49,6 +50,8 @@ class Engine:
         self._max_pixels = settings.max_pixels
         self._room = Room(settings.most_pixels)
         self._together = Together(self._recognizer, metrics, company)
+        # What a recognizer of words needs for lines: one for all readers, too
+        self._lines = None if reads_lines(self._recognizer) else Together(reader._strips._lines(), metrics, company)
         self._constrained = Constraints(
             self._recognizer.pack.tokenizer,
             lambda constraint: Together(self._recognizer.constrained(constraint), metrics, company),
@@ -104,12 +107,15 @@ class Engine:
             raise RuntimeError("the model found no word in a plain picture of one: check it with `wordsight read`")
 
     def _reader(self, options: Constrained, min_confidence: float | None) -> Reader:
+        constrained = self._constrained.of(options.allow, options.pattern, options.lexicon)
         return Reader.of(
-            self._constrained.of(options.allow, options.pattern, options.lexicon) or self._together,
+            constrained or self._together,
             self._detector,
+            self._lines,
             max_pixels=self._max_pixels,
             min_confidence=min_confidence,
             thorough=self._thorough,
+            constrained=constrained is not None,
         )
 
 

@@ -1,27 +1,18 @@
-"""Constraints of clients: no expression may cost a service more than a moment.
+"""Constraints of clients: none may cost a service more than a moment, and those that come again are kept."""
 
-What an expression costs is not seen in its length: `(a|b)*a(a|b){40}` needs a million million states. So it becomes an
-automaton in a process of its own, which has two seconds of processor time and a gigabyte, or is refused.
-"""
-
-import json
-import subprocess
-import sys
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock, Semaphore
+from threading import Lock
 from typing import Generic, TypeVar
 
 from wordsight.errors import ConfigError
 from wordsight.serve.desk import time_left
 from wordsight.serve.refusals import late
 from wordsight.serve.settings import MAX_TRANSITIONS
-from wordsight.text import Charset, CharTokenizer, Constraint
+from wordsight.text import CharTokenizer, Constraint
 
 T = TypeVar("T")
 
-_SECONDS = 2  # of the processor, for Python's start too
-_BYTES = 1 << 30
 _LONGEST = 1000  # characters of an expression
 
 
@@ -38,7 +29,7 @@ class Constraints(Generic[T]):
         self._make = make
         self._kept: OrderedDict[tuple[str, str], tuple[int, T]] = OrderedDict()
         self._lock = Lock()
-        self._turn = Semaphore(2)  # processes at a time
+        self._turn = Lock()  # the largest patterns that are refused take seconds and two hundred megabytes
 
     def of(self, allow: str | None, pattern: str | None, lexicon: str | None) -> T | None:
         """What one of the three asks for (`lexicon`: words, one a line), or None.
@@ -79,56 +70,16 @@ class Constraints(Generic[T]):
     def _pattern(self, expression: str) -> Constraint:
         if len(expression) > _LONGEST:
             raise ConfigError(f"the pattern has {len(expression)} characters: give {_LONGEST} at most")
-        charset = self._tokenizer.charset
-        asked = json.dumps([expression, charset.name, charset.characters])
-        command = [sys.executable, "-m", __name__]
         if not self._turn.acquire(timeout=max(0.0, time_left())):
             raise late()
         try:
-            done = subprocess.run(  # noqa: S603 - our own program
-                command, input=asked.encode(), capture_output=True, check=False, timeout=max(0.01, time_left())
-            )
-        except subprocess.TimeoutExpired:
-            raise late() from None
+            constraint = Constraint.pattern(expression, self._tokenizer)
         finally:
             self._turn.release()
-        if done.returncode < 0:  # the system ended it
-            raise _too_costly(expression)
-        answer = json.loads(done.stdout)
-        if "error" in answer:
-            raise ConfigError(answer["error"])
-        steps = [{int(i): target for i, target in leads.items()} for leads in answer["steps"]]
-        return Constraint(steps, answer["ends"], answer["left"])
-
-
-def _too_costly(expression: str) -> ConfigError:
-    short = expression if len(expression) <= 60 else expression[:57] + "..."
-    return ConfigError(f"the pattern {short!r} costs too much: shorten its repetitions, give fewer alternatives")
+        if _cost(constraint) > MAX_TRANSITIONS:
+            raise ConfigError(f"the pattern {expression[:60]!r} costs too much: shorten its repetitions")
+        return constraint
 
 
 def _cost(constraint: Constraint) -> int:
     return len(constraint.steps) + sum(map(len, constraint.steps))
-
-
-def main() -> None:
-    """Reads an expression and a charset from standard input and writes its automaton, or an error."""
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
-        resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
-    except ImportError:  # Windows: the request's deadline must do
-        pass
-    expression, *charset = json.load(sys.stdin)
-    try:
-        constraint = Constraint.pattern(expression, CharTokenizer(Charset(*charset)))
-        if _cost(constraint) > MAX_TRANSITIONS:
-            raise _too_costly(expression)
-        answer = {"steps": constraint.steps, "ends": constraint.ends, "left": constraint.left}
-    except ConfigError as error:
-        answer = {"error": str(error)}
-    json.dump(answer, sys.stdout)
-
-
-if __name__ == "__main__":
-    main()
