@@ -182,15 +182,19 @@ class OurReader:
 
     def read_scenes(self, crops: Sequence["Crop"], scenes: Sequence["Scene | None"]) -> list[tuple[str, float]]:
         """The same, each crop told of a scene that is encoded already, or of none."""
-        from wordsight.imaging import prepare
+        from wordsight.imaging import batches
         from wordsight.reading.scenes import of_crops
 
         if self._recognizer is None:
             told = scenes if any(scene is not None for scene in scenes) else None
             return [(word.text, word.confidence) for word in self.reader.read_crops(crops, told)]
-        images, known = prepare(crops, self._recognizer.preprocessing), of_crops(scenes)
-        readings = self._recognizer.read(images) if known is None else self._recognizer.read(images, known)
-        return [(reading.text, reading.confidence) for reading in readings]
+        out = [("", 0.0)] * len(crops)
+        for numbers, images in batches(crops, self._recognizer.preprocessing, _TOGETHER):
+            known = of_crops([scenes[i] for i in numbers])
+            readings = self._recognizer.read(images) if known is None else self._recognizer.read(images, known)
+            for i, reading in zip(numbers, readings, strict=True):
+                out[i] = reading.text, reading.confidence
+        return out
 
     def read_told(self, crops: Sequence["Crop"], shown: Sequence[Shown | None]) -> list[tuple[str, float, bool | None]]:
         """The same, each crop told of its scene, and whether there was one: a scene that cannot be read is none."""
