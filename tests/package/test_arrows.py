@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "results": {"formats", "drawing", "decoding"},  # photo.to_csv() and photo.draw()
     "formats": {"results"},
     "drawing": {"results", "imaging"},
-    "detect": {"imaging"},
+    "detect": {"runtime", "imaging"},
     "runtime": {"decoding", "imaging", "text", "files"},
     "explain": {"models", "runtime"},
     "experiments": {"train", "evaluate", "models", "data"},

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import shapely  # comes with rapidocr
+import shapely
 
 MIN_ALPHANUMERICS = 3
 MIN_IOU = 0.5
