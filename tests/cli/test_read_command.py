@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 from word_cards import Board, CardReader, card
 
-from wordsight import Photo, Reader
+from wordsight import Photo, Reader, TextDetector
 from wordsight.cli.main import app
 from wordsight.errors import DeviceError
 
@@ -43,6 +43,7 @@ def made(board: Board, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object
             "lexicon",
             "dictionary",
             "thorough",
+            "detector",
         ):  # how the recognizer is made; here it is made already
             del options[name]
         return Reader.of(board.reader, board, **options)  # type: ignore[arg-type]
@@ -106,8 +107,22 @@ def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) ->
             "lexicon": None,
             "dictionary": None,
             "thorough": True,
+            "detector": "ppocr",
         }
     ]
+
+
+def test_a_detector_and_its_side_reach_the_reader(photo: Path, made: list[dict[str, object]]) -> None:
+    assert run(photo).exit_code == 0
+    assert made[-1]["detector"] == "ppocr"
+    assert run(photo, "--detector", "packs/mine").exit_code == 0
+    assert made[-1]["detector"] == "packs/mine"
+    assert run(photo, "--max-side", 640, "--threads", 1).exit_code == 0
+    assert isinstance(made[-1]["detector"], TextDetector)
+    assert made[-1]["detector"].max_side == 640
+    refused = run(photo, "--detector", "packs/mine", "--max-side", 640)
+    assert refused.exit_code == 2
+    assert "packs/mine' is no detector" in refused.stderr
 
 
 def test_several_photos_are_named_and_keep_their_order(photo: Path, board: Board) -> None:

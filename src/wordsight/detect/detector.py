@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.detect.frames import network_input
+from wordsight.detect.frames import STRIDE, network_input
 from wordsight.detect.maps import find_regions
 from wordsight.detect.packs import DEFAULT, find_detector
 from wordsight.errors import ConfigError
@@ -80,15 +80,13 @@ class TextDetector:
         min_score: float | None = None,
         unclip: float | None = None,
     ) -> None:
-        if max_side < 32:
-            raise ConfigError("max_side must be at least 32 pixels")
         pack = find_detector(model)
         self._threshold = _share("threshold", pack.threshold if threshold is None else threshold)
         self._min_score = _share("min_score", pack.min_score if min_score is None else min_score)
         self._unclip = pack.unclip if unclip is None else unclip
         if self._unclip < 0:
             raise ConfigError("unclip must be at least 0")
-        self._max_side = max_side
+        self._max_side = _checked_side(max_side)
         options = session_options(threads or 0)
         options.enable_cpu_mem_arena = False  # pictures differ in size, and an arena keeps the largest of each kind
         cure = "export it again, or reinstall rapidocr"
@@ -133,7 +131,7 @@ class TextDetector:
 
 
 def look(
-    detector: Detector, source: Any, name: str | None, max_pixels: int
+    detector: Detector, source: Any, name: str | None, max_pixels: int, *, whole: bool = False
 ) -> tuple[NDArray[np.uint8], tuple[int, int], list[NDArray[np.float64]]]:
     """A photograph with the polygons that a detector finds in it, decoded no larger than it needs to be.
 
@@ -142,6 +140,7 @@ def look(
         source: the photograph, as in `wordsight.imaging.load_image`.
         name: what error messages call it.
         max_pixels: larger ones are refused.
+        whole: whether it is decoded as a whole all the same.
 
     Returns:
         The image, uint8 RGB (h, w, 3); height and width of the whole photograph, of which the image may be a reduced
@@ -152,7 +151,7 @@ def look(
         ImageError: it cannot be read.
     """
     longest = getattr(detector, "max_side", None)
-    if longest is None:
+    if longest is None or whole:
         image = load_image(source, name=name, max_pixels=max_pixels)
         return image, image.shape[:2], [box.polygon for box in detector.detect(image)]
     image, size = load_reduced(source, longest, name=name, max_pixels=max_pixels)
@@ -169,18 +168,31 @@ _READABLE = 48.0
 
 
 def on_demand(
-    detector: str | Path | Detector, device: str = "auto", threads: int | None = None
+    detector: str | Path | Detector,
+    device: str = "auto",
+    threads: int | None = None,
+    max_side: int | None = None,
 ) -> Callable[[], Detector]:
     """What makes a detector of a name or pack when it is needed: who reads crops needs none. Objects are as they are.
 
     Raises:
         ModelError: there is no such pack, or it is damaged.
+        ConfigError: `max_side` is too small, or given beside an object.
     """
     if not isinstance(detector, str | Path):
+        if max_side is not None:
+            raise ConfigError("max_side is for detectors by name: give it to the detector itself")
         return lambda: detector
     if str(detector) != DEFAULT:
         find_detector(detector)
-    return lambda: TextDetector(detector, device, threads)
+    side = _checked_side(MAX_SIDE if max_side is None else max_side)
+    return lambda: TextDetector(detector, device, threads, max_side=side)
+
+
+def _checked_side(max_side: int) -> int:
+    if max_side < STRIDE:
+        raise ConfigError(f"max_side must be at least {STRIDE} pixels")
+    return max_side
 
 
 def _sides(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
