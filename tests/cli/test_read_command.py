@@ -86,6 +86,7 @@ def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[di
             "lexicon": None,
             "dictionary": "english",
             "thorough": None,
+            "detector": "ppocr",
         }
     ]
 

@@ -24,8 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": {"decoding", "imaging", "text", "files"},
     "explain": {"models", "runtime"},
     "experiments": {"train", "evaluate", "models", "data"},
-    "train": {"models", "data", "synth", "evaluate"},
-    "weights": {"models", "runtime"},
+    "train": {"models", "data", "synth", "evaluate", "detect"},
+    "weights": {"models", "runtime", "detect"},
     "models": {"decoding", "imaging", "text", "files"},  # imaging for `Preprocessing`, a part of a model's config
     "evaluate": {"text"},
     "synth": {"data", "imaging", "text"},

@@ -65,10 +65,15 @@ def find_detector(name_or_path: str | Path = DEFAULT) -> DetectorPack:
 
 
 def _ppocr() -> DetectorPack:
-    """That of the wheel, with RapidOCR's thresholds (`config.yaml`); unclipped by 1.6, boxes are wider than labels.
+    """That of the wheel, with RapidOCR's thresholds (`config.yaml`), but shown pictures as in PaddleOCR.
 
-    On 156 training scenes of ICDAR 2015, lines cut at the annotated gaps have an H-mean (IoU > 0.5) of 69.7 at 1.6,
-    74.7 at 1.2, 76.1 at 1.0 and 76.9 at 0.85. Not lower than 1.0, for the sake of what is read.
+    RapidOCR takes 0.5 for mean and deviation. On 45 held-out training scenes of ICDAR 2015 it then covers 78.9 % of the
+    228 legible words, 87.6 % of its boxes being on words; with those of ImageNet, in PaddleOCR's order B, G, R, 83.8 %
+    and 85.3 %. On 48 scenes of ICDAR 2003 both cover 96.4 %.
+
+    Unclipped by RapidOCR's 1.6, boxes are wider than labels: on 156 training scenes of ICDAR 2015, lines cut at the
+    annotated gaps had an H-mean (IoU > 0.5) of 69.7 at 1.6, 74.7 at 1.2, 76.1 at 1.0 and 76.9 at 0.85. Not lower than
+    1.0, for the sake of what is read.
     """
     spec = importlib.util.find_spec("rapidocr")  # found, not imported: it would configure logging and load much
     if spec is None or spec.origin is None:
@@ -76,8 +81,7 @@ def _ppocr() -> DetectorPack:
     file = Path(spec.origin).parent / "models" / _WHEEL
     if not file.is_file():
         raise ModelError(f"{file} is missing: pip install --force-reinstall 'rapidocr>=3.10,<4'")
-    half = (0.5, 0.5, 0.5)
-    return DetectorPack(DEFAULT, file, half, half, blue_first=True, unclip=1.0)
+    return DetectorPack(DEFAULT, file, (0.406, 0.456, 0.485), (0.225, 0.224, 0.229), blue_first=True, unclip=1.0)
 
 
 def write_detector(pack: DetectorPack) -> None:
