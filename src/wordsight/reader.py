@@ -52,10 +52,8 @@ class Reader:
         model: a shipped model's name, or the folder of a pack.
         device: "auto", "cpu", "cuda", "coreml" or "openvino".
         threads: of the recognizer and of the detector; None lets ONNX Runtime choose.
-        detector: what finds text in photos: "ppocr", the folder of a detector's pack, or anything with the method of
-            `wordsight.Detector`, such as a `wordsight.TextDetector` with options of its own.
-        max_side: text is looked for in photos reduced until their long side has so many pixels: fewer are quicker. None:
-            2,000. For detectors by name or folder.
+        detector: what finds text in photos: "ppocr", a detector pack's folder, or an object as `wordsight.Detector`.
+        max_side: long side, in pixels, to which photos are reduced to look for text in them; None: 2,000.
         max_pixels: larger images are refused.
         min_confidence: 0 to 1; words of photos below it are left out. None: 0.3 for words that the detector found, 0
             for boxes that were given. Crops always get their word.

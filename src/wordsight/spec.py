@@ -60,6 +60,8 @@ class ReaderSpec:
 
 
 def _short(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
     if not isinstance(value, tuple):
         return value
     return {"words": len(value), "sha256": hashlib.sha256("\n".join(value).encode()).hexdigest()}
