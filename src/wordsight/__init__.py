@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wordsight.detect import Detector, TextDetector
     from wordsight.errors import WordsightError
     from wordsight.reader import Reader
     from wordsight.reading.scenes import Scene
@@ -36,10 +37,23 @@ _HOMES = {
     "Line": "wordsight.results",
     "Word": "wordsight.results",
     "Char": "wordsight.results",
+    "Detector": "wordsight.detect",
+    "TextDetector": "wordsight.detect",
     "WordsightError": "wordsight.errors",
 }
 
-__all__ = ["Char", "Line", "Photo", "Reader", "Scene", "Word", "WordsightError", "__version__"]
+__all__ = [
+    "Char",
+    "Detector",
+    "Line",
+    "Photo",
+    "Reader",
+    "Scene",
+    "TextDetector",
+    "Word",
+    "WordsightError",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

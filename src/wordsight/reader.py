@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from wordsight.decoding import Mode
+from wordsight.detect import Detector, look, on_demand
 from wordsight.errors import BoxError, ConfigError, ImageError, ModelError, WordsightError, WorkerError
 from wordsight.imaging import MAX_PIXELS, load_image, rectify
 from wordsight.imaging.geometry import as_polygon as checked
@@ -19,10 +20,10 @@ from wordsight.imaging.rectify import reduced
 from wordsight.parallel import Pool
 from wordsight.reading.lines import one_word, words
 from wordsight.reading.looks import StripReader
-from wordsight.reading.parts import Detector, Recognizer
+from wordsight.reading.parts import Recognizer
 from wordsight.reading.rows import in_lines
 from wordsight.reading.scenes import Scene
-from wordsight.reading.shipped import shipped_detector, shipped_line_reader
+from wordsight.reading.shipped import shipped_line_reader
 from wordsight.reading.strips import Strip
 from wordsight.reading.told import SceneTeller
 from wordsight.results import Line, Photo, Word
@@ -51,6 +52,8 @@ class Reader:
         model: a shipped model's name, or the folder of a pack.
         device: "auto", "cpu", "cuda", "coreml" or "openvino".
         threads: of the recognizer and of the detector; None lets ONNX Runtime choose.
+        detector: what finds text in photos: "ppocr", a detector pack's folder, or an object as `wordsight.Detector`.
+        max_side: long side, in pixels, to which photos are reduced to look for text in them; None: 2,000.
         max_pixels: larger images are refused.
         min_confidence: 0 to 1; words of photos below it are left out. None: 0.3 for words that the detector found, 0
             for boxes that were given. Crops always get their word.
@@ -97,6 +100,8 @@ class Reader:
         device: str = "auto",
         threads: int | None = None,
         *,
+        detector: str | Path | Detector = "ppocr",
+        max_side: int | None = None,
         max_pixels: int = MAX_PIXELS,
         min_confidence: float | None = None,
         batch_size: int = 32,
@@ -120,7 +125,7 @@ class Reader:
         thorough = pack.thorough if thorough is None else thorough
         self._keep(
             recognizer,
-            lambda: shipped_detector(threads),
+            on_demand(detector, device, threads, max_side),
             lambda: shipped_line_reader(threads),
             constraint is not None,
             max_pixels,
@@ -158,7 +163,7 @@ class Reader:
         reader = cls.__new__(cls)
         reader._keep(
             recognizer,
-            lambda: detector or shipped_detector(None),
+            on_demand(detector or "ppocr"),
             lambda: lines or shipped_line_reader(None),
             constrained,
             max_pixels,
@@ -253,11 +258,11 @@ class Reader:
         name = name or _name(source)
         context = self.takes_scenes if context is None else context
         self._scenes.check(context)
-        image = load_image(source, name=name, max_pixels=self._max_pixels)
         if boxes is None:
-            lines, problems = self._detected(image, context), list[str]()
-        else:
-            lines, problems = self._given(image, boxes, context)
+            (height, width), lines = self._detected(source, name, context)
+            return Photo(name, width, height, tuple(lines))
+        image = load_image(source, name=name, max_pixels=self._max_pixels)
+        lines, problems = self._given(image, boxes, context)
         height, width = image.shape[:2]
         return Photo(name, width, height, tuple(lines), tuple(problems))
 
@@ -343,16 +348,18 @@ class Reader:
         outline = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float64)
         return Strip(reduced(image), outline, scene)
 
-    def _detected(self, image: NDArray[np.uint8], context: bool | Scene) -> list[Line]:
+    def _detected(self, source: Source, name: str, context: bool | Scene) -> tuple[tuple[int, int], list[Line]]:
+        image, size, polygons = look(self._detector(), source, name, self._max_pixels, whole=context is not False)
+        scale = size[0] / image.shape[0]
         strips = []
-        for box in self._detector().detect(image):
+        for polygon in polygons:
             try:
-                strips.append(Strip(rectify(image, box.polygon), box.polygon))
+                strips.append(Strip(rectify(image, polygon), polygon * scale))
             except BoxError as error:
                 log.debug("left out a box of the detector: %s", error)
         attempts = self._strips.read(self._scenes.told(strips, image, context), turn=True)
         read = [(attempt.strip.polygon, self._sure(words(attempt), DETECTED_CONFIDENCE)) for attempt in attempts]
-        return in_lines([(polygon, found) for polygon, found in read if found])  # which way up is known only now
+        return size, in_lines([(polygon, found) for polygon, found in read if found])  # which way up is known only now
 
     def _given(
         self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike], context: bool | Scene

@@ -27,6 +27,8 @@ class ReaderSpec:
     model: str | Path = DEFAULT
     device: str = "cpu"
     threads: int | None = 1
+    detector: str | Path = "ppocr"
+    max_side: int | None = None
     max_pixels: int = MAX_PIXELS
     min_confidence: float | None = None
     batch_size: int = 32
@@ -58,6 +60,8 @@ class ReaderSpec:
 
 
 def _short(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
     if not isinstance(value, tuple):
         return value
     return {"words": len(value), "sha256": hashlib.sha256("\n".join(value).encode()).hexdigest()}

@@ -137,13 +137,13 @@ def test_a_scene_that_cannot_be_read_is_none(trained: Path, data: Path, tmp_path
 
 
 def test_end_to_end_every_word_found_is_told(pack: Path, data: Path, tmp_path: Path, monkeypatch) -> None:
-    from wordsight.detect import PPOCRDetector
+    from wordsight.detect import TextDetector
 
     class Box:
         polygon = np.array([[5, 20], [35, 20], [35, 32], [5, 32]], np.float64)
 
     monkeypatch.setattr("wordsight.reader.DETECTED_CONFIDENCE", 0.0)
-    monkeypatch.setattr(PPOCRDetector, "detect", lambda self, image: [Box()])
+    monkeypatch.setattr(TextDetector, "detect", lambda self, image: [Box()])
     reader = open_scene_reader(str(pack), 1)
     pixels = np.asarray(Image.open(data / "0.png"))
     assert [text for _, text in reader.find(pixels, pixels)] != [text for _, text in reader.find(pixels)]

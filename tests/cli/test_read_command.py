@@ -43,6 +43,8 @@ def made(board: Board, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object
             "lexicon",
             "dictionary",
             "thorough",
+            "detector",
+            "max_side",
         ):  # how the recognizer is made; here it is made already
             del options[name]
         return Reader.of(board.reader, board, **options)  # type: ignore[arg-type]
@@ -85,6 +87,8 @@ def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[di
             "lexicon": None,
             "dictionary": "english",
             "thorough": None,
+            "detector": "ppocr",
+            "max_side": None,
         }
     ]
 
@@ -106,8 +110,19 @@ def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) ->
             "lexicon": None,
             "dictionary": None,
             "thorough": True,
+            "detector": "ppocr",
+            "max_side": None,
         }
     ]
+
+
+def test_a_detector_and_its_side_reach_the_reader(photo: Path, made: list[dict[str, object]]) -> None:
+    assert run(photo).exit_code == 0
+    assert made[-1]["detector"] == "ppocr"
+    assert run(photo, "--detector", "packs/mine").exit_code == 0
+    assert made[-1]["detector"] == "packs/mine"
+    assert run(photo, "--max-side", 640, "--threads", 1).exit_code == 0
+    assert made[-1]["max_side"] == 640
 
 
 def test_several_photos_are_named_and_keep_their_order(photo: Path, board: Board) -> None:

@@ -4,7 +4,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,10 @@ def evaluate(
     end_to_end: bool = typer.Option(
         False, "--end-to-end", help="Find the words in whole scenes, instead of reading given crops."
     ),
+    detection: bool = typer.Option(
+        False, "--detection", help="MODEL is a detector (ppocr, or a pack): score the boxes that it finds in scenes."
+    ),
+    max_side: int | None = typer.Option(None, min=32, help="With --detection: long side that pictures are reduced to."),
     limit: int | None = typer.Option(None, min=1, help="Only the first samples (or scenes) of each data set."),
     threads: int | None = typer.Option(None, min=1, help="Threads of the engine; default: as many as processors."),
     batch_size: int = typer.Option(32, min=1, help="Crops that are read at once."),
@@ -84,6 +88,7 @@ def evaluate(
     from rich.console import Console
 
     from wordsight.cli.compared import contrasts, costs, exhibits, gates
+    from wordsight.cli.detection import evaluate_detector
     from wordsight.cli.recognizers import open_crop_reader, open_scene_reader
     from wordsight.cli.shown import control_for, encoder_options, show
     from wordsight.errors import ConfigError
@@ -96,6 +101,15 @@ def evaluate(
     for file in (json_file, csv_file, html_file):  # before minutes of reading, not after
         if file and not file.resolve().parent.is_dir():
             raise ConfigError(f"{file}: there is no folder {file.parent}: make it first")
+    if detection:
+        if benchmarks or end_to_end or protocols or not data:
+            raise ConfigError(
+                "--detection finds boxes in scenes: give DATA, without --benchmarks, --end-to-end, --chars"
+            )
+        scores = evaluate_detector(model, data, limit=limit, threads=threads, max_side=max_side)
+        if json_file:
+            json_file.write_text(json.dumps({name: asdict(score) for name, score in scores.items()}) + "\n")
+        return
     if benchmarks and (data or end_to_end or len(protocols) > 1):
         raise ConfigError("--benchmarks reads word crops by one protocol: leave out DATA, --end-to-end, others")
     if not benchmarks and not data:

@@ -58,6 +58,7 @@ def export(
     from wordsight.weights.encoders import encoder_facts
     from wordsight.weights.encoders import scene_encoder as find_scene_encoder
     from wordsight.weights.export import export_pack
+    from wordsight.weights.export_detector import export_detector
 
     if int8 and float32:
         raise ConfigError("--int8 and --float32 exclude each other: give one")
@@ -79,8 +80,14 @@ def export(
             about |= json.loads(facts.read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(f"{facts} is not a JSON object ({error}): give one with --about") from None
-    scenes = find_scene_encoder(model, about, scene_encoder, download=allow_download)
     stated = licence or ("not stated" if "converted" in about else "Apache-2.0")
+    if model.architecture == "db":
+        if int8 or int8_arithmetic or thorough or visual_only or scene_encoder:
+            raise ConfigError(f"{checkpoint} holds a detector: it takes --name, --licence and --about alone")
+        detector = export_detector(model, out, name=name or out.resolve().name, about={"licence": stated} | about)
+        typer.echo(f"{out}: {detector.file.name}, {detector.file.stat().st_size / 1e6:.1f} MB, verified")
+        return
+    scenes = find_scene_encoder(model, about, scene_encoder, download=allow_download)
     if scenes is not None:
         about["gates"] = checkpoints.gates(model)
         about["scene encoder"] = encoder_facts(model, scene_encoder)

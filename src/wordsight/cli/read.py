@@ -82,7 +82,14 @@ def read(
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that read photos, each with one thread unless told otherwise.")
     ] = 1,
-    device: Annotated[Device, typer.Option(help="What the recognizer runs on.")] = Device.auto,
+    device: Annotated[Device, typer.Option(help="What recognizer and detector run on.")] = Device.auto,
+    detector: Annotated[
+        str, typer.Option(help="What finds text: ppocr, or the folder of a detector's pack.")
+    ] = "ppocr",
+    max_side: Annotated[
+        int | None,
+        typer.Option(min=32, metavar="PIXELS", help="Look for text in photos reduced to this long side: quicker."),
+    ] = None,
     mode: DecodingMode = Mode.adaptive,
     thorough: Annotated[
         bool | None,
@@ -129,6 +136,8 @@ def read(
         model,
         device.value,
         threads or (1 if workers > 1 else None),
+        detector,
+        max_side,
         max_pixels=max_pixels,
         min_confidence=min_confidence,
         batch_size=batch_size,

@@ -12,7 +12,7 @@ def train(
     context: typer.Context,
     recipe: Path = typer.Argument(help="YAML file, for example recipes/tiny.yaml."),
 ) -> None:
-    """Train a recognizer from a recipe. Further flags override it: --trainer.max_steps=1000 --data.real='[words]'.
+    """Train a recognizer or a detector from a recipe; further flags override it: --trainer.max_steps=1000 and the like.
 
     --ckpt_path=FILE goes on with an interrupted run. All keys: wordsight train RECIPE --print_config.
     """

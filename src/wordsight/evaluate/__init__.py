@@ -4,7 +4,7 @@ from wordsight.evaluate.benchmarks import BENCHMARKS, SUITES, Suite, compare, fi
 from wordsight.evaluate.calibration import calibration_error, fit_temperature
 from wordsight.evaluate.metrics import Average, Record, Score, averages, score, similarity
 from wordsight.evaluate.protocol import PROTOCOLS, Protocol
-from wordsight.evaluate.spotting import Found, SpottingScore, Truth, score_spotting
+from wordsight.evaluate.spotting import Found, SpottingScore, Truth, score_boxes, score_spotting
 
 __all__ = [
     "BENCHMARKS",
@@ -26,6 +26,7 @@ __all__ = [
     "locate",
     "remarks",
     "score",
+    "score_boxes",
     "score_spotting",
     "similarity",
 ]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import shapely  # comes with rapidocr
+import shapely
 
 MIN_ALPHANUMERICS = 3
 MIN_IOU = 0.5
@@ -135,3 +135,18 @@ def score_scene(truths: Sequence[Truth], found: Sequence[Found]) -> SpottingScor
 def score_spotting(scenes: Sequence[tuple[Sequence[Truth], Sequence[Found]]]) -> SpottingScore:
     """Scores the words found in scenes, all counts added up before rates are taken."""
     return sum((score_scene(*scene) for scene in scenes), SpottingScore(0, 0, 0, 0, 0, 0, 0))
+
+
+def score_boxes(polygons: Sequence[Polygon], legible: Sequence[bool], found: Sequence[Polygon]) -> SpottingScore:
+    """Scores the boxes found in one scene, whatever they say, by the protocol of ICDAR 2015 (localisation).
+
+    The rules are those above, but only illegible truths are don't care, and all findings count.
+
+    Args:
+        polygons: labelled words, (N, 2) in pixels.
+        legible: whether each counts.
+        found: the boxes.
+    """
+    any_word = "a" * MIN_ALPHANUMERICS
+    truths = [Truth(polygon, any_word, counts) for polygon, counts in zip(polygons, legible, strict=True)]
+    return score_scene(truths, [Found(polygon, any_word) for polygon in found])

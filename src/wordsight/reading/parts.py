@@ -38,18 +38,3 @@ class ToldRecognizer(Recognizer, Protocol):
 
     def read(self, images: NDArray[np.float32], scenes: Scenes | None = None) -> list[Reading]:
         """Reads prepared crops, told of their scenes."""
-
-
-class FoundBox(Protocol):
-    """A box of a detector: (4, 2) float64, from the top left of the text, clockwise, in pixels."""
-
-    @property
-    def polygon(self) -> NDArray[np.float64]:
-        """The corners."""
-
-
-class Detector(Protocol):
-    """What a reader needs of a detector. `detect` may be called by several threads at once."""
-
-    def detect(self, image: NDArray[np.uint8]) -> Sequence[FoundBox]:
-        """Finds lines of text in an image, uint8 RGB (H, W, 3)."""

@@ -1,13 +1,6 @@
 """The parts that a reader takes where it is given none of its own. Loaded when they are called for."""
 
-from wordsight.reading.parts import Detector, Recognizer
-
-
-def shipped_detector(threads: int | None) -> Detector:
-    """PP-OCR's; `threads` None lets ONNX Runtime choose."""
-    from wordsight.detect import PPOCRDetector
-
-    return PPOCRDetector(threads=threads)
+from wordsight.reading.parts import Recognizer
 
 
 def shipped_line_reader(threads: int | None) -> Recognizer:

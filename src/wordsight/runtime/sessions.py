@@ -2,6 +2,8 @@
 
 import logging
 import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
@@ -28,7 +30,17 @@ def processors() -> int:
 
 
 def choose(pack: Pack, device: str, threads: int) -> str:
-    """The execution provider for `device`, tried out on the smallest graph: it may be listed and yet not start.
+    """The execution provider for `device`, tried out on the smallest graph of a pack.
+
+    Raises:
+        DeviceError: the device is not available.
+    """
+    smallest = min(pack.graphs, key=lambda name: (pack.folder / pack.graphs[name].file).stat().st_size)
+    return choose_provider(device, lambda provider: open_session(pack, smallest, provider, threads))
+
+
+def choose_provider(device: str, start: Callable[[str], object]) -> str:
+    """The execution provider for `device`; "auto" calls `start` with CUDA's: it may be listed and yet not start.
 
     Raises:
         DeviceError: the device is not available.
@@ -38,9 +50,8 @@ def choose(pack: Pack, device: str, threads: int) -> str:
     available = ort.get_available_providers()
     if device == "auto":
         if PROVIDERS["cuda"] in available:
-            smallest = min(pack.graphs, key=lambda name: (pack.folder / pack.graphs[name].file).stat().st_size)
             try:
-                open_session(pack, smallest, PROVIDERS["cuda"], threads)
+                start(PROVIDERS["cuda"])
             except DeviceError as error:
                 _log.warning("%s; reading on the CPU", error)
             else:
@@ -61,6 +72,14 @@ def open_session(pack: Pack, name: str, provider: str, threads: int) -> Any:
         DeviceError: the provider does not start.
         ModelError: the graph cannot be loaded or is not what the pack says.
     """
+    path = pack.folder / pack.graphs[name].file
+    session = start_session(path, provider, session_options(threads), f"model pack {pack.folder}", "export it again")
+    _check(pack, pack.graphs[name], session)
+    return session
+
+
+def session_options(threads: int) -> ort.SessionOptions:
+    """What all our sessions have in common; 0 threads: as many as ONNX Runtime likes."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -72,18 +91,24 @@ def open_session(pack: Pack, name: str, provider: str, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.spin_duration_us", "20")
     # Every batch size and word length is another shape; plans for each would be kept for good.
     options.enable_mem_pattern = False
-    path = pack.folder / pack.graphs[name].file
+    return options
+
+
+def start_session(path: Path, provider: str, options: ort.SessionOptions, what: str, cure: str) -> Any:
+    """A session of a graph's file, on this provider and no other. `what` and `cure` are for people.
+
+    Raises:
+        DeviceError: the provider does not start.
+        ModelError: the graph cannot be loaded.
+    """
     try:
         session = ort.InferenceSession(path, options, providers=[provider])
     except Exception as error:  # ONNX Runtime's own exceptions share no base class
         reason = " ".join(str(error).split())[:200]
-        raise ModelError(
-            f"model pack {pack.folder}: {path.name} cannot be loaded ({reason}): export it again"
-        ) from None
+        raise ModelError(f"{what}: {path.name} cannot be loaded ({reason}): {cure}") from None
     if session.get_providers()[0] != provider:
         used = session.get_providers()[0]
         raise DeviceError(f"{provider} did not start, ONNX Runtime would use {used}: check its drivers, or use cpu")
-    _check(pack, pack.graphs[name], session)
     return session
 
 

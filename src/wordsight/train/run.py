@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import yaml  # type: ignore[import-untyped]
@@ -16,6 +16,8 @@ from wordsight.train.averages import Averages
 from wordsight.train.callbacks import KeepCheckpoint, KeepModel, StepTime, StopOnNaN
 from wordsight.train.checkpoints import AtomicCheckpoints
 from wordsight.train.data import WordsData
+from wordsight.train.detection import Detection, KeepDetector
+from wordsight.train.detection_data import ScenesData
 from wordsight.train.gates import GateWatch, StageOne, scene_facts, summary
 from wordsight.train.module import Recognition
 from wordsight.train.streams import KeepPosition
@@ -33,6 +35,7 @@ class RecipeCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """A recipe may build on another; a command may be limited in time."""
         parser.add_argument("--base", type=str | None, default=None, help="recipe to build on, beside this one")
+        parser.add_argument("--task", type=Literal["recognition", "detection"], default="recognition")
         parser.add_argument("--minutes", type=float | None, default=None, help="end after these, to be gone on with")
 
     def _parse_ckpt_path(self) -> None:
@@ -43,14 +46,10 @@ class RecipeCLI(LightningCLI):
         config = self.config_init["fit"]["trainer"]
         folder = Path(config["default_root_dir"] or "runs")
         keep = KeepCheckpoint(int(config["val_check_interval"]), self.config_init["fit"]["minutes"])
-        averages = Averages(self.model.ema) if self.model.ema else None
-        # Averages are made up to date before a checkpoint is written
-        callbacks = [StopOnNaN(), StepTime(), GateWatch(), StageOne(), *([averages] if averages else [])]
-        callbacks += [KeepModel(averages), KeepPosition(), keep]
-        callbacks += config["callbacks"] or []
+        callbacks = [StopOnNaN(), StepTime(), *self.own_callbacks(), keep, *(config["callbacks"] or [])]
         if config["enable_progress_bar"] is not False:  # each refresh waits for the GPU
             callbacks.append(TQDMProgressBar(refresh_rate=config["log_every_n_steps"] or 50))
-        if config["strategy"] == "ddp" and self.model.cross_from != 0:
+        if config["strategy"] == "ddp" and getattr(self.model, "cross_from", 0) != 0:
             kwargs["strategy"] = "ddp_find_unused_parameters_true"  # until then a branch has no gradients to share
         return super().instantiate_trainer(
             callbacks=callbacks,
@@ -61,19 +60,34 @@ class RecipeCLI(LightningCLI):
             **kwargs,
         )
 
+    def own_callbacks(self) -> list[Any]:
+        """What a recognizer's run has besides. Averages are made up to date before a checkpoint is written."""
+        averages = Averages(self.model.ema) if self.model.ema else None
+        return [GateWatch(), StageOne(), *([averages] if averages else []), KeepModel(averages), KeepPosition()]
+
+
+class DetectorCLI(RecipeCLI):
+    """A run that trains a detector; `model/` is its checkpoint folder."""
+
+    def own_callbacks(self) -> list[Any]:
+        """What keeps it."""
+        return [KeepDetector()]
+
 
 def run_recipe(recipe: str | Path, overrides: list[str]) -> str:
     """Trains what a YAML recipe says, `overrides` being further command-line flags (`--trainer.max_steps=1000`).
 
     Returns what scenes were good for in a line; it is empty where the recognizer knows none, and on other ranks.
     """
+    command = arguments(recipe, overrides)
     with warnings.catch_warnings():
         # Processes that Lightning starts for further devices run the same command line again, so it must stay.
         warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
         warnings.filterwarnings("ignore", message="You're using the WeightAveraging callback with a model that overr")
-        done = RecipeCLI(
-            Recognition, WordsData, args=arguments(recipe, overrides), save_config_kwargs={"overwrite": True}
-        )
+        if _task(command) == "detection":
+            DetectorCLI(Detection, ScenesData, args=command, save_config_kwargs={"overwrite": True})
+            return ""
+        done = RecipeCLI(Recognition, WordsData, args=command, save_config_kwargs={"overwrite": True})
     facts = scene_facts(done.model, done.trainer.callback_metrics)
     return summary(facts) if done.trainer.is_global_zero else ""
 
@@ -93,6 +107,13 @@ def arguments(recipe: str | Path, overrides: list[str]) -> list[str]:
             raise ConfigError(f"{files[0]}: base {base} leads back to where it began: build on another recipe")
         files.insert(0, following)
     return ["fit", *(part for file in files for part in ("--config", str(file))), *overrides]
+
+
+def _task(command: list[str]) -> str:
+    """What is trained: as the last recipe says that says anything."""
+    recipes = [command[i + 1] for i, part in enumerate(command[:-1]) if part == "--config"]
+    recipes += [part.removeprefix("--config=") for part in command if part.startswith("--config=")]
+    return next((str(task) for file in reversed(recipes) if (task := _keys(Path(file)).get("task"))), "recognition")
 
 
 def _keys(recipe: Path) -> dict[str, Any]:

@@ -1,25 +1,28 @@
 """The detector on pictures drawn here; beside RapidOCR's own on real scenes where there are any."""
 
+import io
 import json
 import logging
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from wordsight.detect import PPOCRDetector, ppocr
-from wordsight.errors import ModelError
+from wordsight.detect import TextDetector, find_detector, look, on_demand, packs, write_detector
+from wordsight.errors import ConfigError, DeviceError, ModelError
 from wordsight.imaging import load_image
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 
 
 @pytest.fixture(scope="module")
-def detector() -> PPOCRDetector:
-    return PPOCRDetector(threads=1)
+def detector() -> TextDetector:
+    return TextDetector(threads=1)
 
 
 def extent(text: str, x: int, y: int) -> tuple[float, float, float, float]:
@@ -124,24 +127,134 @@ def test_sixteen_threads_find_what_one_finds(detector):
 
 def test_it_neither_prints_nor_logs(capfd, caplog):
     with caplog.at_level(logging.DEBUG):
-        PPOCRDetector(threads=1).detect(picture(("Hello", 60, 60)))
+        TextDetector(threads=1).detect(picture(("Hello", 60, 60)))
     assert capfd.readouterr() == ("", "")
     assert caplog.records == []
 
 
 def test_a_missing_model_is_one_line(monkeypatch):
-    monkeypatch.setattr(ppocr, "_MODEL", "missing.onnx")
+    monkeypatch.setattr(packs, "_WHEEL", "missing.onnx")
     with pytest.raises(ModelError, match=r"missing\.onnx is missing: pip install") as caught:
-        PPOCRDetector()
+        TextDetector()
     assert "\n" not in str(caught.value)
+
+
+def test_a_threshold_and_a_side_reach_it(detector):
+    image = picture(("Hello there", 60, 60))
+    assert len(detector.detect(image)) == 1
+    assert TextDetector(threads=1, min_score=1.0).detect(image) == []
+    assert TextDetector(threads=1, max_side=32).detect(image) == []  # letters of three pixels
+    (tight,), (wide,) = (TextDetector(threads=1, unclip=unclip).detect(image) for unclip in (0.5, 2.0))
+    assert np.ptp(wide.polygon[:, 1]) > 1.2 * np.ptp(tight.polygon[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"model": "ppocr9"}, ModelError, "'ppocr9' is no detector: give ppocr"),
+        ({"device": "abacus"}, DeviceError, "no device 'abacus'"),
+        ({"max_side": 8}, ConfigError, "max_side"),
+        ({"threshold": 1.5}, ConfigError, "threshold"),
+        ({"min_score": -1}, ConfigError, "min_score"),
+        ({"unclip": -1}, ConfigError, "unclip"),
+    ],
+)
+def test_mistakes_are_one_line(options, error, message):
+    with pytest.raises(error, match=message) as caught:
+        TextDetector(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_reader_takes_names_packs_and_objects(detector):
+    assert on_demand(detector)() is detector
+    assert isinstance(on_demand("ppocr", "cpu", 1)(), TextDetector)
+    assert on_demand("ppocr", "cpu", 1, 640)().max_side == 640
+    with pytest.raises(ModelError, match="is no detector"):  # told before anything is read
+        on_demand("nothing")
+    with pytest.raises(ConfigError, match="at least 32"):
+        on_demand("ppocr", max_side=8)
+    with pytest.raises(ConfigError, match="give it to the detector itself"):
+        on_demand(detector, max_side=640)
+
+
+@pytest.fixture
+def pack(tmp_path):
+    wheel = find_detector()
+    shutil.copy(wheel.file, tmp_path)
+    write_detector(replace(wheel, name="other", file=tmp_path / wheel.file.name, min_score=0.9, about={"a": 1}))
+    return tmp_path
+
+
+def test_a_pack_comes_back(pack, detector):
+    found = find_detector(pack)
+    assert found == replace(find_detector(), name="other", file=found.file, min_score=0.9, about={"a": 1})
+    image = picture(("Hello there", 60, 60))
+    assert same(TextDetector(pack, threads=1, min_score=0.5).detect(image), detector.detect(image))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: next(folder.glob("*.onnx")).write_bytes(b"other"),
+        lambda folder: next(folder.glob("*.onnx")).unlink(),
+        lambda folder: (folder / "detector.json").write_text("{}"),
+        lambda folder: (folder / "detector.json").write_text("["),
+        lambda folder: (folder / "detector.json").write_text(
+            (folder / "detector.json").read_text().replace('"format": 1', '"format": 2')
+        ),
+    ],
+)
+def test_a_damaged_pack_is_one_line(pack, damage):
+    damage(pack)
+    with pytest.raises(ModelError, match="export it again") as caught:
+        find_detector(pack)
+    assert "\n" not in str(caught.value)
+
+
+class Sees:
+    """A detector that finds the same box, a share of the picture, everywhere."""
+
+    def __init__(self, height: float, **options):
+        self.height, self.shapes = height, []
+        vars(self).update(options)
+
+    def detect(self, image):
+        rows, columns = image.shape[:2]
+        self.shapes.append(image.shape[:2])
+        corners = np.array([[0.1, 0.2], [0.5, 0.2], [0.5, 0.2 + self.height], [0.1, 0.2 + self.height]])
+        return [type("Found", (), {"polygon": corners * (columns, rows)})()]
+
+
+def test_a_large_photo_is_decoded_as_far_as_is_needed():
+    out = io.BytesIO()
+    Image.fromarray(np.full((1200, 1600, 3), 200, np.uint8)).save(out, "JPEG")
+    jpeg = out.getvalue()
+    for height, max_side, decoded in ((0.2, 800, 600), (0.02, 800, 1200), (0.2, None, 1200)):
+        detector = Sees(height, max_side=max_side)
+        image, size, (polygon,) = look(detector, jpeg, None, 10**8)
+        assert size == (1200, 1600)
+        assert image.shape[0] == decoded  # text that is too low is cut out of the whole photo
+        assert detector.shapes == [(600, 800) if max_side else (1200, 1600)]
+        assert polygon[2] == pytest.approx([0.5 * image.shape[1], (0.2 + height) * decoded])
+    assert look(Sees(0.2), jpeg, None, 10**8)[0].shape == (1200, 1600, 3)
+
+
+def test_it_keeps_no_threads_busy_while_it_waits(detector):
+    """Like our recognizers' sessions; ONNX Runtime's own threads would spin for milliseconds."""
+    options = detector._session.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.spin_duration_us") == "20"
 
 
 @pytest.mark.data
 @pytest.mark.skipif(not (DATA / "scenes" / "train").is_dir(), reason="no real images")
-def test_the_boxes_are_rapidocrs():
-    from rapidocr import RapidOCR
-
-    detector = PPOCRDetector(threads=1, unclip=1.6)
+def test_the_boxes_are_rapidocrs(tmp_path):
+    """Seen as RapidOCR shows pictures to it, and unclipped as there."""
+    RapidOCR = pytest.importorskip("rapidocr").RapidOCR
+    wheel = find_detector()
+    shutil.copy(wheel.file, tmp_path)
+    half = (0.5, 0.5, 0.5)
+    write_detector(replace(wheel, file=tmp_path / wheel.file.name, mean=half, std=half, unclip=1.6))
+    detector = TextDetector(tmp_path, threads=1)
     engine = RapidOCR(params={"Global.log_level": "error", "EngineConfig.onnxruntime.intra_op_num_threads": 1})
     found, overlaps = 0, []
     for dataset, count in (("ic15", 3), ("ic03", 1), ("svt", 1)):
@@ -153,10 +266,11 @@ def test_the_boxes_are_rapidocrs():
             found += len(ours)
             overlaps += [max(overlap(quad, polygon) for polygon in ours) for quad in ([] if theirs is None else theirs)]
     assert len(overlaps) > 15
-    assert abs(found - len(overlaps)) <= 1  # RapidOCR drops a box at its smallest size after rounding
+    assert abs(found - len(overlaps)) <= 2  # RapidOCR drops boxes at its smallest size after rounding
     # it rounds to whole pixels, twice; a box of 12 pixels of height loses more than a tenth by that
-    assert np.mean(np.array(overlaps) > 0.9) > 0.9
-    assert np.mean(overlaps) > 0.94
+    # and pulls pictures to a multiple of 32, to which ours are padded
+    assert np.mean(np.array(overlaps) > 0.85) > 0.9
+    assert np.mean(overlaps) > 0.92
     assert min(overlaps) > 0.8
 
 

@@ -1,0 +1,41 @@
+"""`wordsight eval --detection`: the boxes that a detector finds, whatever they say."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from wordsight.cli.progress import progress
+
+if TYPE_CHECKING:
+    from wordsight.evaluate import SpottingScore
+
+
+def evaluate_detector(
+    detector: str, data: list[Path], *, limit: int | None, threads: int | None, max_side: int | None
+) -> dict[str, "SpottingScore"]:
+    """Finds the words of scenes, prints the score of each data set, and returns it."""
+    from wordsight.data import ScenesSource, open_source
+    from wordsight.detect import TextDetector
+    from wordsight.errors import ConfigError
+    from wordsight.evaluate import SpottingScore, score_boxes
+
+    finder = TextDetector(detector, threads=threads, **({} if max_side is None else {"max_side": max_side}))
+    scores: dict[str, SpottingScore] = {}
+    for path in data:
+        source = open_source(path)
+        name = "/".join(path.resolve().parts[-2:])
+        if not isinstance(source, ScenesSource):
+            raise ConfigError(f"{name} has no whole scenes: --detection needs a scenes.jsonl")
+        scenes, score = source.scenes[:limit], SpottingScore(0, 0, 0, 0, 0, 0, 0)
+        for scene in progress(scenes, len(scenes), name):
+            found = [box.polygon for box in finder.detect(scene.load())]
+            words = scene.words
+            score += score_boxes([word.polygon for word in words], [word.legible for word in words], found)
+        scores[name] = score
+        precision, recall, hmean = (100 * value for value in score.detection())
+        typer.echo(
+            f"{name}: precision {precision:.2f}, recall {recall:.2f}, H-mean {hmean:.2f} (IoU > 0.5; {score.scenes} "
+            f"scenes, {score.truths} words, {score.ignored_truths} illegible ones left out)"
+        )
+    return scores

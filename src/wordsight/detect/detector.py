@@ -1,0 +1,207 @@
+"""What finds text in pictures, for a reader: the protocol, and our detector."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wordsight.detect.frames import STRIDE, network_input
+from wordsight.detect.maps import find_regions
+from wordsight.detect.packs import DEFAULT, find_detector
+from wordsight.errors import ConfigError
+from wordsight.imaging import load_image
+from wordsight.imaging.geometry import word_height
+from wordsight.imaging.reduced import load_reduced
+from wordsight.runtime.sessions import choose_provider, session_options, start_session
+
+MAX_SIDE = 2000
+"""Pixels of the long side that a detector is shown, unless told otherwise."""
+
+
+class FoundBox(Protocol):
+    """What a detector found."""
+
+    @property
+    def polygon(self) -> NDArray[np.float64]:
+        """(N, 2) float64, N even and 4 at least, in pixels, from the text's top left, clockwise.
+
+        The first half of the points runs along its top.
+        """
+
+
+class Detector(Protocol):
+    """What a reader needs of a detector: anything that has this method will do.
+
+    It may have a number `max_side`, too: the long side, in pixels, beyond which it sees no more of a picture. Larger
+    JPEGs are then decoded reduced.
+    """
+
+    def detect(self, image: NDArray[np.uint8]) -> Sequence[FoundBox]:
+        """Finds lines or words in an image, uint8 RGB (H, W, 3). It may be called by several threads at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """A line or word that was found: polygon as in `FoundBox`, score in 0..1."""
+
+    polygon: NDArray[np.float64]
+    score: float
+
+
+class TextDetector:
+    """Finds text by a map of its probability. Immutable; any number of threads may call `detect` at once.
+
+    Args:
+        model: "ppocr" (PP-OCRv6 small, of the `rapidocr` wheel, which finds lines), or the folder of a detector's pack.
+        device: "auto", "cpu", "cuda", "coreml" or "openvino".
+        threads: of one inference; None lets ONNX Runtime choose.
+        max_side: larger pictures are reduced until their long side has so many pixels.
+        threshold: probability of a pixel from which on it is text; None: as the detector's pack says, like the others.
+        min_score: mean probability of a region from which on it counts.
+        unclip: how far boxes reach around the core of a region, times its area by its perimeter.
+
+    Raises:
+        ModelError: there is no such detector, or it is damaged.
+        DeviceError: the device is not available.
+        ConfigError: a number is out of range.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = DEFAULT,
+        device: str = "auto",
+        threads: int | None = None,
+        *,
+        max_side: int = MAX_SIDE,
+        threshold: float | None = None,
+        min_score: float | None = None,
+        unclip: float | None = None,
+    ) -> None:
+        pack = find_detector(model)
+        self._threshold = _share("threshold", pack.threshold if threshold is None else threshold)
+        self._min_score = _share("min_score", pack.min_score if min_score is None else min_score)
+        self._unclip = pack.unclip if unclip is None else unclip
+        if self._unclip < 0:
+            raise ConfigError("unclip must be at least 0")
+        self._max_side = _checked_side(max_side)
+        options = session_options(threads or 0)
+        options.enable_cpu_mem_arena = False  # pictures differ in size, and an arena keeps the largest of each kind
+        cure = "export it again, or reinstall rapidocr"
+
+        def start(provider: str) -> Any:
+            return start_session(pack.file, provider, options, f"detector {pack.name}", cure)
+
+        self.provider = choose_provider(device, start)
+        """What it runs on, an ONNX Runtime execution provider."""
+        self._session = start(self.provider)
+        self._input: str = self._session.get_inputs()[0].name
+        self._pack = pack
+
+    @property
+    def max_side(self) -> int:
+        """Pixels of the long side of what it looks at."""
+        return self._max_side
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Box]:
+        """The lines or words in a picture, from the top down.
+
+        Which corner of a box is its text's top left is a guess: the one that makes the top edge point most to the
+        right. Text that stands on its side or its head therefore comes with a polygon turned by a quarter or a half.
+
+        Args:
+            image: uint8 RGB (H, W, 3).
+
+        Returns:
+            At most 1,000 boxes, clipped to the image: of four corners, or of more points along bent text.
+        """
+        height, width = image.shape[:2]
+        batch, frame = network_input(image, self._max_side, self._pack.mean, self._pack.std)
+        if self._pack.blue_first:
+            batch = np.ascontiguousarray(batch[:, ::-1])
+        probability = self._session.run(None, {self._input: batch})[0][0, 0]
+        boxes = []
+        for region, score in find_regions(probability, self._threshold, self._min_score, self._unclip):
+            polygon = np.clip(frame.to_picture(region), 0, (width, height))
+            if _sides(polygon).min() >= 1:  # else it lies in the margin
+                boxes.append(Box(polygon, score))
+        return sorted(boxes, key=lambda box: (box.polygon[:, 1].min(), box.polygon[:, 0].min()))
+
+
+def look(
+    detector: Detector, source: Any, name: str | None, max_pixels: int, *, whole: bool = False
+) -> tuple[NDArray[np.uint8], tuple[int, int], list[NDArray[np.float64]]]:
+    """A photograph with the polygons that a detector finds in it, decoded no larger than it needs to be.
+
+    Args:
+        detector: what finds them.
+        source: the photograph, as in `wordsight.imaging.load_image`.
+        name: what error messages call it.
+        max_pixels: larger ones are refused.
+        whole: whether it is decoded as a whole all the same.
+
+    Returns:
+        The image, uint8 RGB (h, w, 3); height and width of the whole photograph, of which the image may be a reduced
+        copy; and polygons in pixels of the image. Where text that was found would be too low to be read well, the
+        image is the whole photograph.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    longest = getattr(detector, "max_side", None)
+    if longest is None or whole:
+        image = load_image(source, name=name, max_pixels=max_pixels)
+        return image, image.shape[:2], [box.polygon for box in detector.detect(image)]
+    image, size = load_reduced(source, longest, name=name, max_pixels=max_pixels)
+    polygons = [box.polygon for box in detector.detect(image)]
+    if image.shape[0] < size[0] and any(word_height(polygon) < _READABLE for polygon in polygons):
+        scale = size[0] / image.shape[0]
+        image = load_image(source, name=name, max_pixels=max_pixels)
+        polygons = [polygon * scale for polygon in polygons]
+    return image, size, polygons
+
+
+_READABLE = 48.0
+"""Pixels: the height in which recognizers see text; crops that are lower are read better from the whole photograph."""
+
+
+def on_demand(
+    detector: str | Path | Detector,
+    device: str = "auto",
+    threads: int | None = None,
+    max_side: int | None = None,
+) -> Callable[[], Detector]:
+    """What makes a detector of a name or pack when it is needed: who reads crops needs none. Objects are as they are.
+
+    Raises:
+        ModelError: there is no such pack, or it is damaged.
+        ConfigError: `max_side` is too small, or given beside an object.
+    """
+    if not isinstance(detector, str | Path):
+        if max_side is not None:
+            raise ConfigError("max_side is for detectors by name: give it to the detector itself")
+        return lambda: detector
+    if str(detector) != DEFAULT:
+        find_detector(detector)
+    side = _checked_side(MAX_SIDE if max_side is None else max_side)
+    return lambda: TextDetector(detector, device, threads, max_side=side)
+
+
+def _checked_side(max_side: int) -> int:
+    if max_side < STRIDE:
+        raise ConfigError(f"max_side must be at least {STRIDE} pixels")
+    return max_side
+
+
+def _sides(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pixels along its top and down its left side."""
+    middle = len(polygon) // 2
+    return np.array([np.linalg.norm(polygon[middle - 1] - polygon[0]), np.linalg.norm(polygon[-1] - polygon[0])])
+
+
+def _share(name: str, value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{name} must be between 0 and 1")
+    return value

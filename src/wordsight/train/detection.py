@@ -1,0 +1,155 @@
+"""Training a detector: objective, optimiser, H-mean of its boxes."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from wordsight.data.scenes import Scene
+from wordsight.detect.frames import network_input
+from wordsight.detect.maps import find_regions
+from wordsight.errors import ConfigError
+from wordsight.evaluate import score_boxes
+from wordsight.evaluate.spotting import SpottingScore
+from wordsight.models import checkpoint
+from wordsight.models.ppocr import DB_PRESETS, Db
+from wordsight.models.ppocr.detector import MapHead
+from wordsight.train.detection_data import MapBatch
+from wordsight.train.detection_loss import db_loss
+from wordsight.train.schedules import warmup_stable_decay
+
+UNCLIP = 1.5
+"""How far boxes reach around the cores that are taught here, which are words shrunk by `detection_maps.SHRINK`."""
+
+
+class Detection(lightning.LightningModule):
+    """Trains a detector. The head that makes thresholds is of use in training alone, and in no checkpoint folder.
+
+    Args:
+        model: name of a preset.
+        start: checkpoint folder of a detector to go on from, which then decides all sizes.
+        lr: peak learning rate.
+        weight_decay: AdamW's, for matrices.
+        warmup: steps until the peak.
+        decay: the last steps of `trainer.max_steps`, over which the learning rate falls to 0. 0: it stays.
+        max_side: long side of pictures in validation, in pixels.
+        seed: of what is random in the weights.
+
+    Raises:
+        ConfigError: there is no such preset, or `start` holds no detector.
+        ModelError: `start` is no checkpoint folder.
+    """
+
+    def __init__(
+        self,
+        model: str = "db",
+        start: Path | None = None,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-2,
+        warmup: int = 200,
+        decay: int = 0,
+        max_side: int = 1280,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if model not in DB_PRESETS:
+            raise ConfigError(f"no detector is called {model!r}: choose one of {', '.join(DB_PRESETS)}")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model = Db(DB_PRESETS[model])
+            if start:
+                given = checkpoint.load(start)[0]
+                if not isinstance(given, Db):
+                    raise ConfigError(f"{start} holds a {given.architecture}: give a detector's checkpoint folder")
+                self.model = given.train()
+            self.thresholds = MapHead(self.model.cfg.width)
+        if start:  # what finds cores knows most of what there is to know of their borders
+            self.thresholds.load_state_dict(self.model.head.state_dict())
+        self.lr, self.weight_decay, self.warmup, self.decay, self.max_side = lr, weight_decay, warmup, decay, max_side
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Maps go there; scenes are read where they are."""
+        return batch.to(device) if isinstance(batch, MapBatch) else batch
+
+    def training_step(self, batch: MapBatch, batch_idx: int) -> torch.Tensor:
+        """One part of a step."""
+        features = self.model.features(batch.images)
+        text, threshold = self.model.head(features)[:, 0], self.thresholds(features)[:, 0]
+        loss, parts = db_loss(text, threshold, batch.core, batch.counts, batch.threshold, batch.near)
+        self.log("train/loss", loss.detach(), prog_bar=True, batch_size=1)
+        self.log_dict({f"train/{name}": value for name, value in parts.items()}, batch_size=1)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Nothing is counted yet."""
+        self._score = score_boxes([], [], [])
+
+    def validation_step(self, batch: Scene, batch_idx: int) -> None:
+        """Find the words of a scene and count them."""
+        cfg = self.model.cfg
+        images, frame = network_input(batch.load(), self.max_side, cfg.mean, cfg.std)
+        probability = self.model(torch.from_numpy(images).to(self.device))[0, 0].float().cpu().numpy()
+        found = [frame.to_picture(polygon) for polygon, _ in find_regions(probability, 0.3, 0.5, UNCLIP)]
+        words = batch.words
+        self._score += score_boxes([word.polygon for word in words], [word.legible for word in words], found)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log precision, recall and H-mean over all scenes, in percent."""
+        counts = torch.tensor([self._score.paired, self._score.found, self._score.truths], device=self.device)
+        counts = self.trainer.strategy.reduce(counts, reduce_op="sum")
+        paired, found, truths = map(int, counts)
+        score = SpottingScore(1, truths, found, paired, 0, 0, 0)
+        for name, value in zip(("precision", "recall", "hmean"), score.detection(), strict=True):
+            self.log(f"val/{name}", np.float32(100 * value).item(), prog_bar=name == "hmean", rank_zero_only=True)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW, biases without weight decay, under the schedule."""
+        groups = [
+            {"params": [p for p in self.parameters() if (p.ndim > 1) == matrices], "weight_decay": decay}
+            for matrices, decay in ((True, self.weight_decay), (False, 0.0))
+        ]
+        optimizer = AdamW(groups, lr=self.lr)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": LambdaLR(optimizer, self._factor), "interval": "step"},
+        }
+
+    def _factor(self, step: int) -> float:
+        end = self.trainer.max_steps if self.decay else 2**62
+        return warmup_stable_decay(step, self.warmup, end - self.decay, end)
+
+
+class KeepDetector(Callback):
+    """Writes the detector as a checkpoint folder `model/` in the run's folder, at each validation and at the end."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it, unless Lightning is only trying out the validation loop."""
+        if not trainer.sanity_checking:
+            self._write(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it."""
+        self._write(trainer, pl_module)
+
+    def _write(self, trainer: Trainer, module: LightningModule) -> None:
+        if not isinstance(module, Detection) or not trainer.is_global_zero:
+            return
+        folder = Path(trainer.default_root_dir) / "model"
+        folder.mkdir(parents=True, exist_ok=True)
+        hmean = trainer.callback_metrics.get("val/hmean")
+        new = checkpoint.save(
+            module.model,
+            folder.with_name("model.new"),
+            steps=trainer.global_step,
+            data=trainer.datamodule.describe(),  # type: ignore[attr-defined]
+            unclip=UNCLIP,
+            validation_hmean=None if hmean is None else round(float(hmean), 2),
+        )
+        for file in new.iterdir():  # a run may be killed while it writes
+            file.replace(folder / file.name)
+        new.rmdir()

@@ -1,0 +1,230 @@
+"""Scenes as a detector is trained and validated on them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from wordsight.data import read_scenes
+from wordsight.data.augment import add_noise, compress, recolour
+from wordsight.data.scenes import Scene
+from wordsight.errors import ConfigError
+from wordsight.train.batches import FromBatch
+from wordsight.train.detection_maps import db_maps
+
+
+@dataclass(frozen=True)
+class MapBatch:
+    """Pictures and their maps, see `detection_maps.Maps`.
+
+    Attributes:
+        images: (B, 3, S, S), normalised as the detector asks.
+        core, counts, threshold, near: (B, S, S).
+        step: of the run.
+        index: of this part, from the run's beginning.
+        samples: names of the scenes.
+    """
+
+    images: Tensor
+    core: Tensor
+    counts: Tensor
+    threshold: Tensor
+    near: Tensor
+    step: int
+    index: int
+    samples: tuple[str, ...]
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> "MapBatch":
+        """On another device."""
+        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.type is Tensor}
+        return replace(self, **{k: v.to(device, non_blocking=non_blocking) for k, v in tensors.items()})
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How training pictures are changed.
+
+    Attributes:
+        scale: smallest and largest factor of their size.
+        turn: degrees, standard deviation of how they are turned.
+        quarter: probability of another quarter turn.
+        text: probability that a part is cut out around a word, instead of anywhere.
+        colour: probability of other colours; noise and compression are half as likely.
+    """
+
+    scale: tuple[float, float] = (0.5, 2.0)
+    turn: float = 6.0
+    quarter: float = 0.05
+    text: float = 0.8
+    colour: float = 0.5
+
+
+class MapBatches(Dataset[MapBatch]):
+    """Batch i is a function of (seed, i).
+
+    Args:
+        scenes: what they are cut out of.
+        batch_size: pictures.
+        size: of their sides, in pixels.
+        mean: of R, G and B, from 0 to 1.
+        std: of the same.
+        parts: batches of a step.
+        changes: what happens to pictures.
+        seed: decides everything.
+    """
+
+    def __init__(
+        self,
+        scenes: Sequence[Scene],
+        batch_size: int,
+        size: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        parts: int,
+        changes: Changes,
+        seed: int,
+    ) -> None:
+        self._scenes, self._batch_size, self._size = scenes, batch_size, size
+        self._mean, self._std = (torch.tensor(values)[:, None, None] for values in (mean, std))
+        self._parts, self._changes, self._seed = parts, changes, seed
+
+    def __getitem__(self, index: int) -> MapBatch:
+        """Batch `index`."""
+        rng = np.random.default_rng((self._seed, index))
+        images, maps, names = [], [], []
+        for place in range(self._batch_size):
+            scene = self._scenes[self._number(index * self._batch_size + place)]
+            pixels, polygons = cut_out(scene, self._size, self._changes, rng)
+            legible = [word.legible for word in scene.words]
+            images.append((torch.from_numpy(pixels).permute(2, 0, 1) / 255 - self._mean) / self._std)
+            maps.append(db_maps(polygons, legible, self._size, self._size))
+            names.append(scene.id)
+        stacked = [
+            torch.from_numpy(np.stack([getattr(each, name) for each in maps]))
+            for name in ("core", "counts", "threshold", "near")
+        ]
+        return MapBatch(torch.stack(images), *stacked, index // self._parts, index, tuple(names))
+
+    def _number(self, k: int) -> int:
+        """Each scene once, then all again in another order."""
+        rounds, place = divmod(k, len(self._scenes))
+        return int(np.random.default_rng((self._seed, 7, rounds)).permutation(len(self._scenes))[place])
+
+
+def cut_out(
+    scene: Scene, size: int, changes: Changes, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], list[NDArray[np.float64]]]:
+    """A square part of a scene, changed: uint8 RGB (size, size, 3), and where the scene's words are in it."""
+    import cv2
+
+    pixels = scene.load()
+    height, width = pixels.shape[:2]
+    low, high = map(math.log, changes.scale)
+    scale = math.exp(rng.uniform(low, high))
+    turn = math.radians(
+        rng.normal(0, changes.turn) + (rng.choice([90, 180, 270]) if rng.random() < changes.quarter else 0)
+    )
+    words = [word for word in scene.words if word.legible]
+    if words and rng.random() < changes.text:
+        middle = words[int(rng.integers(len(words)))].polygon.mean(axis=0)
+        target = rng.uniform(0.2, 0.8, 2) * size
+    else:
+        middle, target = rng.uniform(0, 1, 2) * (width, height), np.full(2, size / 2)
+    linear = scale * np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    matrix = np.c_[linear, target - linear @ middle]
+    border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_CONSTANT
+    part = np.asarray(
+        cv2.warpAffine(
+            pixels, matrix, (size, size), flags=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR, borderMode=border
+        ),
+        np.uint8,
+    )
+    for change, probability in ((recolour, 1.0), (add_noise, 0.5), (compress, 0.5)):
+        if rng.random() < probability * changes.colour:
+            part = change(part, rng)
+    return part, [word.polygon @ linear.T + matrix[:, 2] for word in scene.words]
+
+
+class ScenesData(lightning.LightningDataModule):
+    """Endless training batches cut out of labelled scenes, and whole scenes to validate on.
+
+    Args:
+        real: folders with scenes.jsonl.
+        batch_size: pictures that a device sees at once.
+        size: of their sides, in pixels; a multiple of 32.
+        changes: how they are changed.
+        workers: processes that cut them out, for each device.
+        validation: more folders, to validate on. None: the last part of each of `real`, which is then not trained on.
+        validation_share: of that part.
+        seed: decides cutting, changes and order.
+    """
+
+    def __init__(
+        self,
+        real: Sequence[Path] = (),
+        batch_size: int = 8,
+        size: int = 640,
+        changes: Changes = Changes(),
+        workers: int = 1,
+        validation: Sequence[Path] = (),
+        validation_share: float = 0.05,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not real:
+            raise ConfigError("a detector needs labelled scenes: give them with --data.real='[FOLDER]'")
+        if size < 32 or size % 32:
+            raise ConfigError("data.size is in pixels and a multiple of 32: change it")
+        if not 0 < changes.scale[0] <= changes.scale[1] or not 0 <= validation_share < 1:
+            raise ConfigError("data.changes.scale grows from above 0, data.validation_share is below 1: change them")
+        self.real, self.batch_size, self.size, self.changes, self.workers = real, batch_size, size, changes, workers
+        self.validation, self.validation_share, self.seed = validation, validation_share, seed
+
+    def describe(self) -> dict[str, Any]:
+        """What a model card should say about the data."""
+        return {"real": [path.name for path in self.real], "batch_size": self.batch_size, "size": self.size}
+
+    def setup(self, stage: str) -> None:
+        """Read the lists of scenes."""
+        share = 0.0 if self.validation else self.validation_share
+        self._training: list[Scene] = []
+        self._held_out: list[Scene] = [scene for path in self.validation for scene in read_scenes(path)]
+        for path in self.real:
+            scenes = read_scenes(path)
+            cut = len(scenes) - math.ceil(share * len(scenes))
+            self._training += scenes[:cut]
+            self._held_out += scenes[cut:]
+        if not self._training:
+            raise ConfigError("all scenes are held out: give more of them, or a smaller data.validation_share")
+
+    def train_dataloader(self) -> DataLoader[MapBatch]:
+        """Batches from where the run stands."""
+        trainer = self.trainer
+        assert trainer is not None  # noqa: S101 - Lightning sets it before it asks
+        cfg = trainer.lightning_module.model.cfg
+        parts = trainer.world_size * trainer.accumulate_grad_batches
+        batches = MapBatches(
+            self._training, self.batch_size, self.size, cfg.mean, cfg.std, parts, self.changes, self.seed
+        )
+        first = trainer.global_step * parts + trainer.global_rank
+        sampler = FromBatch(first, trainer.world_size)
+        return DataLoader(batches, batch_size=None, sampler=sampler, num_workers=self.workers)
+
+    def val_dataloader(self) -> Any:
+        """Whole scenes, one by one; each rank has its share of them."""
+        trainer = self.trainer
+        assert trainer is not None  # noqa: S101 - as above
+        mine = self._held_out[trainer.global_rank :: trainer.world_size]
+        return DataLoader(mine, batch_size=None, collate_fn=_same) if mine else []  # type: ignore[arg-type]
+
+
+def _same(scene: Scene) -> Scene:
+    return scene
