@@ -12,7 +12,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 MAY_IMPORT: dict[str, set[str]] = {
     # From the street door down. A room may also use what the rooms in its row may use: those arrows point down too.
-    "serve": {"reader", "reading", "runtime", "imaging", "text"},
+    "serve": {"reader", "reading", "runtime", "imaging", "text", "detect"},
     "bulk": {"spec", "suffixes", "parallel"},
     "spec": {"reader"},
     "reader": {"reading", "results", "detect", "runtime", "imaging", "text", "parallel"},

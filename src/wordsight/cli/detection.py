@@ -20,7 +20,8 @@ def evaluate_detector(
     from wordsight.errors import ConfigError
     from wordsight.evaluate import SpottingScore, score_boxes
 
-    finder = TextDetector(detector, threads=threads, **({} if max_side is None else {"max_side": max_side}))
+    options = {} if max_side is None else {"max_side": max_side}
+    finder = TextDetector(detector, threads=threads, **options)  # type: ignore[arg-type]
     scores: dict[str, SpottingScore] = {}
     for path in data:
         source = open_source(path)

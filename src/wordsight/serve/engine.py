@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from wordsight.detect import Detector, FoundBox
 from wordsight.errors import BoxError, WordsightError
 from wordsight.imaging.geometry import as_polygon
 from wordsight.imaging.rectify import MAX_STRIP
 from wordsight.reader import Reader
 from wordsight.reading.looks import reads_lines
-from wordsight.reading.parts import Detector, FoundBox
 from wordsight.results import Photo, Word
 from wordsight.runtime import OnnxRecognizer
 from wordsight.serve.constraints import Constraints

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import numpy as np
@@ -107,11 +107,12 @@ class MapBatches(Dataset[MapBatch]):
             images.append((torch.from_numpy(pixels).permute(2, 0, 1) / 255 - self._mean) / self._std)
             maps.append(db_maps(polygons, legible, self._size, self._size))
             names.append(scene.id)
-        stacked = [
+        core, counts, threshold, near = (
             torch.from_numpy(np.stack([getattr(each, name) for each in maps]))
             for name in ("core", "counts", "threshold", "near")
-        ]
-        return MapBatch(torch.stack(images), *stacked, index // self._parts, index, tuple(names))
+        )
+        step = index // self._parts
+        return MapBatch(torch.stack(images), core, counts, threshold, near, step, index, tuple(names))
 
     def _number(self, k: int) -> int:
         """Each scene once, then all again in another order."""
@@ -209,7 +210,7 @@ class ScenesData(lightning.LightningDataModule):
         """Batches from where the run stands."""
         trainer = self.trainer
         assert trainer is not None  # noqa: S101 - Lightning sets it before it asks
-        cfg = trainer.lightning_module.model.cfg
+        cfg: Any = cast(Any, trainer.lightning_module.model).cfg
         parts = trainer.world_size * trainer.accumulate_grad_batches
         batches = MapBatches(
             self._training, self.batch_size, self.size, cfg.mean, cfg.std, parts, self.changes, self.seed
