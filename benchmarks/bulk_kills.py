@@ -61,6 +61,16 @@ def children(pid: int) -> list[int]:
         return []
 
 
+def still_there(processes: list[int], seconds: float) -> list[int]:
+    """Those that have not ended after some time. One that has ended and waits to be reaped has no command line."""
+    end = time.monotonic() + seconds
+    while processes and time.monotonic() < end:
+        time.sleep(0.1)
+        lines = {pid: Path(f"/proc/{pid}/cmdline") for pid in processes}
+        processes = [pid for pid, line in lines.items() if line.exists() and line.read_bytes()]
+    return processes
+
+
 def table(out: Path) -> pa.Table:
     """What a job has made, but for the times."""
     return pq.read_table(out, schema=SCHEMA).sort_by("uri").drop_columns("milliseconds")
@@ -105,8 +115,8 @@ def main() -> int:
             process.kill()
             process.wait()
             killed.append("command")
-            time.sleep(2)
-            left += [pid for pid in workers if Path(f"/proc/{pid}/cmdline").exists() and args.engine == "local"]
+            if args.engine == "local":  # Ray's processes end when Ray sees that their driver is gone
+                left += still_there(workers, 60)
             process = started(photos, home / "killed", args)
         status = process.wait()
         disturbed = time.monotonic() - begun
