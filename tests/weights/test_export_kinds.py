@@ -26,7 +26,8 @@ COMPACT = {PRESETS[name][0].architecture: name for name in PRESETS if name.endsw
 
 def test_every_recognizer_is_tried() -> None:
     registry.recognizer_class("clip4str")  # all of them register themselves
-    assert set(COMPACT) == set(registry._RECOGNIZERS) - {"clip"}  # two towers, no recognizer
+    # "clip" is two towers and no recognizer, "db" a detector; packs of "svtr" take any width (test_svtr.py)
+    assert set(COMPACT) == set(registry._RECOGNIZERS) - {"clip", "db", "svtr"}
 
 
 def build(name, **inserted):
