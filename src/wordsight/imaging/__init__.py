@@ -1,6 +1,6 @@
 """Images in, crops out: safe decoding, polygons to strips, preprocessing."""
 
-from wordsight.imaging.load import DPI, MAX_PIXELS, Page, Pages, load_image, open_pages
+from wordsight.imaging.load import DPI, MAX_PIXELS, Page, Pages, load_image, load_only, open_pages
 from wordsight.imaging.preprocess import Batch, Preprocessing, batches, prepare
 from wordsight.imaging.rectify import rectify
 from wordsight.imaging.sources import Source, name_of
@@ -15,6 +15,7 @@ __all__ = [
     "Source",
     "batches",
     "load_image",
+    "load_only",
     "name_of",
     "open_pages",
     "prepare",

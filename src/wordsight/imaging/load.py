@@ -180,6 +180,16 @@ def load_image(source: Source, *, name: str | None = None, max_pixels: int = MAX
         return pages.page(1).pixels
 
 
+def load_only(source: Source, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """As `load_image`, where one of several pictures would be a mistake: ImageError says so."""
+    with open_pages(source, name=name, max_pixels=max_pixels) as pages:
+        if len(pages) > 1:
+            raise ImageError(
+                f"{pages.name} has {len(pages)} pages where one picture is wanted: pass one of them, see read_pages"
+            )
+        return pages.page(1).pixels
+
+
 def page_numbers(text: str) -> list[tuple[int, int | None]]:
     """Ranges of pages as people write them: `3`, `2-5`, `7-` to the end, several with commas.
 
