@@ -138,16 +138,20 @@ def labels(photo: Photo) -> list[Label]:
             if k in placed:
                 continue
             letters, text = _font_size(word, size), _said(word)
-            boxes = candidates(word.polygon, *_plate_size(text, letters))
-            box = next((box for box in boxes if _is_free(box, size, taken)), None)
-            if box is not None:
-                taken.append(box)
-                placed[k] = Label(word, text, box, letters, away=candidates is _rings)
+            away = candidates is _rings
+            boxes = list(candidates(word.polygon, *_plate_size(text, letters)))
+            for box in (boxes[i] for i in np.flatnonzero(_are_free(boxes, size, taken))):
+                if not (away and _crosses(_lead(word.polygon, box), [*taken[:k], *taken[k + 1 :]])):
+                    taken.append(box)
+                    placed[k] = Label(word, text, box, letters, away)
+                    break
     for k, word in enumerate(words):
         if k not in placed:
-            letters = max(11.0, 0.8 * _font_size(word, size))
+            letters = 0.75 * _font_size(word, size)
+            wide, high = _plate_size(str(k + 1), letters)
             left, top, _, _ = bounds(word.polygon)
-            box = _inside(left, top, *_plate_size(str(k + 1), letters), size)
+            # On the corner of the outline: half of it stands beside the letters.
+            box = _inside(left - wide / 2, top - high / 2, wide, high, size)
             placed[k] = Label(word, _said(word), box, letters, number=k + 1)
     return [placed[k] for k in range(len(words))]
 
@@ -169,9 +173,9 @@ def _places(polygon: Polygon, wide: float, high: float) -> Iterator[_Box]:
 
 
 def _rings(polygon: Polygon, wide: float, high: float) -> Iterator[_Box]:
-    """Ever further away from the word, all round it: up to eight lines of text."""
+    """Ever further away from the word, all round it: up to four lines of text."""
     left, top, right, bottom = bounds(polygon)
-    for step in range(1, 9):
+    for step in range(1, 5):
         reach = 1.2 * step * high
         for k in range(16):
             angle = 2 * math.pi * k / 16
@@ -180,9 +184,13 @@ def _rings(polygon: Polygon, wide: float, high: float) -> Iterator[_Box]:
             yield x, y, x + wide, y + high
 
 
-def _is_free(box: _Box, size: tuple[int, int], taken: Sequence[_Box]) -> bool:
-    inside = box[0] >= 0 and box[1] >= 0 and box[2] < size[0] and box[3] < size[1]
-    return inside and not any(_overlap(box, other) for other in taken)
+def _are_free(boxes: Sequence[_Box], size: tuple[int, int], taken: Sequence[_Box]) -> NDArray[np.bool_]:
+    """Which boxes are inside the picture and overlap none that is taken."""
+    left, top, right, bottom = np.asarray(boxes).T
+    inside = (left >= 0) & (top >= 0) & (right < size[0]) & (bottom < size[1])
+    x0, y0, x1, y1 = np.asarray(taken).T[:, :, None]
+    covers = (left < x1) & (x0 < right) & (top < y1) & (y0 < bottom)
+    return np.asarray(inside & ~covers.any(axis=0))
 
 
 def _font_size(word: Word, size: tuple[int, int]) -> float:
@@ -204,14 +212,24 @@ def _plate(pen: ImageDraw.ImageDraw, box: _Box, text: str, letters: float, colou
     pen.text(middle, text, font=_font(letters, text), fill=_INK, anchor="mm")
 
 
-def _leader(pen: ImageDraw.ImageDraw, label: Label, stroke: int) -> None:
-    """A line from the nearest point of the word's outline to the nearest one of the plate."""
-    x0, y0, x1, y1 = label.box
+def _lead(polygon: Polygon, box: _Box) -> Polygon:
+    """A line from the nearest point of a word's outline to the nearest one of a plate."""
+    x0, y0, x1, y1 = box
     ends = [(x, y) for x in (x0, (x0 + x1) / 2, x1) for y in (y0, (y0 + y1) / 2, y1)]
-    corners = label.word.polygon
-    sides = zip(corners, corners[1:] + corners[:1], strict=True)
-    starts = [*corners, *(((a + c) / 2, (b + d) / 2) for (a, b), (c, d) in sides)]
-    line = min(((start, end) for start in starts for end in ends), key=lambda pair: math.dist(*pair))
+    sides = zip(polygon, polygon[1:] + polygon[:1], strict=True)
+    starts = [*polygon, *(((a + c) / 2, (b + d) / 2) for (a, b), (c, d) in sides)]
+    return min(((start, end) for start in starts for end in ends), key=lambda pair: math.dist(*pair))
+
+
+def _crosses(line: Polygon, boxes: Sequence[_Box]) -> bool:
+    """Whether a line goes through a box, by points along it."""
+    x, y = np.linspace(*line, max(3, round(math.dist(*line) / 3))).T
+    x0, y0, x1, y1 = np.asarray(boxes).reshape(-1, 4).T[:, :, None]
+    return bool(((x0 < x) & (x < x1) & (y0 < y) & (y < y1)).any())
+
+
+def _leader(pen: ImageDraw.ImageDraw, label: Label, stroke: int) -> None:
+    line = _lead(label.word.polygon, label.box)
     pen.line(line, fill=_PLATE, width=stroke + 1)
     pen.line(line, fill=_colour(label.word), width=max(1, stroke - 1))
 

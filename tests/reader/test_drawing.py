@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from wordsight import Line, Photo, Word
-from wordsight.drawing import COLOURS, Label, labels
+from wordsight.drawing import COLOURS, labels
 from wordsight.errors import ImageError
 from wordsight.results import bounds
 
@@ -77,20 +77,19 @@ def test_labels_stay_inside_and_cover_neither_words_nor_each_other() -> None:
         assert (label.number, label.away) == (None, False)
 
 
-def middle(label: Label) -> tuple[float, float]:
-    return (label.box[0] + label.box[2]) / 2, (label.box[1] + label.box[3]) / 2
-
-
 def test_where_there_is_no_room_labels_go_further_away_with_a_line_to_their_word() -> None:
-    block = photo_of(*(("Word", x, y, 60, 14) for y in (80, 96, 112) for x in (40, 102, 164)))
+    # Three rows with gaps between the words of the lower ones, so that a line from the middle leads out.
+    above = [("Word", x, 80, 60, 14) for x in (40, 104, 168)]
+    block = photo_of(*above, *(("Word", x, y, 50, 14) for y in (96, 112) for x in (40, 109, 178)))
     placed = labels(block)
     assert all(label.number is None for label in placed)
     away = [label for label in placed if label.away]
-    assert [label.word for label in away] == [block.words[4]]  # the middle one of nine
-    drawn = np.asarray(block.draw(np.full((240, 320, 3), 255, np.uint8)))
-    x, y = middle(away[0])
-    assert not (drawn[round(y), round(x) - 8 : round(x) + 8] == 255).all()
-    assert drawn.shape == (240, 320, 3)
+    assert [label.word for label in away] == [block.words[4]]  # the one in the middle
+    (left, top, right, bottom), word = away[0].box, block.words[4].box
+    drawn = (np.asarray(block.draw(np.full((240, 320, 3), 255, np.uint8))) != 255).any(axis=2)
+    assert drawn[round((top + bottom) / 2), round(left) + 4 : round(right) - 4].all()
+    between = np.argwhere(drawn[round(word[3]) + 3 : round(top) - 2] if top > word[3] else drawn[:0])
+    assert len(between)
 
 
 def test_in_a_crowd_texts_become_numbers_that_are_listed_below() -> None:
