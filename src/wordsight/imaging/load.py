@@ -6,6 +6,7 @@ A source may hold several pictures: the pages of a TIFF or PDF, the frames of an
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -90,16 +91,23 @@ class Page:
     pixels: NDArray[np.uint8]
     own_text: bool = False
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what whoever reads it should know."""
+        return (f"page {self.number} has text of its own, which a PDF reader copies exactly",) if self.own_text else ()
+
 
 class Pages:
     """The pictures of one source, decoded when they are asked for. A context manager, which closes the source.
 
     Attributes:
         name: what messages call the source.
+        reducible: it is a JPEG on disk or in bytes, which `load_reduced` can decode smaller than it is.
     """
 
     def __init__(self, name: str, count: int, load: Callable[[int], Page], close: Callable[[], None]) -> None:
         self.name = name
+        self.reducible = False
         self._count = count
         self._load = load
         self._close = close
@@ -117,6 +125,21 @@ class Pages:
             has = f"{self._count} pages" if self._count > 1 else "one page"
             raise ImageError(f"{self.name} has {has}, so none of number {number}: ask for one that is there")
         return self._load(number)
+
+    def numbers(self, wanted: "str | Iterable[int] | None") -> list[int]:
+        """The numbers of the pages that are wanted, as `--pages` says them or one by one; None: all.
+
+        Raises:
+            ConfigError: `wanted` names no pages.
+        """
+        if isinstance(wanted, str):
+            return list(chosen(page_numbers(wanted), self._count))
+        return list(range(1, self._count + 1) if wanted is None else wanted)
+
+    def others(self) -> str:
+        """What is said where the first is taken and there are others."""
+        rest = "page 2" if self._count == 2 else f"pages 2 to {self._count}"
+        return f"{rest} of {self._count} left out: read_pages reads them"
 
     def __enter__(self) -> "Pages":
         return self
@@ -164,10 +187,13 @@ def open_pages(
         image = told
         return Pages(name, 1, lambda number: _decoded(image, number, name, max_pixels), lambda: None)
     try:
-        return _open_file(told, name, max_pixels, dpi or DPI)
+        pages = _open_file(told, name, max_pixels, dpi or DPI)
     except BaseException:
         told.close()
         raise
+    told_again = isinstance(source, str | Path | bytes | bytearray | memoryview)
+    pages.reducible &= told_again
+    return pages
 
 
 def load_image(source: Source, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -257,7 +283,9 @@ def _open_file(stream: BinaryIO, name: str, max_pixels: int, dpi: float) -> Page
         image.close()
         stream.close()
 
-    return Pages(name, len(frames), decoded, close)
+    pages = Pages(name, len(frames), decoded, close)
+    pages.reducible = decoder is JpegImageFile
+    return pages
 
 
 @contextlib.contextmanager
