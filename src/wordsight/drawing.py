@@ -223,7 +223,8 @@ def _lead(polygon: Polygon, box: _Box) -> Polygon:
 
 def _crosses(line: Polygon, boxes: Sequence[_Box]) -> bool:
     """Whether a line goes through a box, by points along it."""
-    x, y = np.linspace(*line, max(3, round(math.dist(*line) / 3))).T
+    start, end = line
+    x, y = np.linspace(np.array(start), np.array(end), max(3, round(math.dist(start, end) / 3))).T
     x0, y0, x1, y1 = np.asarray(boxes).reshape(-1, 4).T[:, :, None]
     return bool(((x0 < x) & (x < x1) & (y0 < y) & (y < y1)).any())
 

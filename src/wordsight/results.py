@@ -300,9 +300,9 @@ class Photo:
             raise ConfigError("pandas is not installed: pip install pandas") from None
         from wordsight.export.csv import COLUMNS, rows
 
-        types = {"page": "Int64"} | dict.fromkeys(("line", "word", "left", "top", "right", "bottom"), "int64")
-        frame = pandas.DataFrame(list(rows(self)), columns=list(COLUMNS))
-        return frame.astype(types | {"confidence": "float64"})
+        types = {"confidence": "float64", "page": "Int64"} | dict.fromkeys(("source", "text", "polygon"), "str")
+        types |= dict.fromkeys(("line", "word", "left", "top", "right", "bottom"), "int64")
+        return pandas.DataFrame(list(rows(self)), columns=list(COLUMNS)).astype(types)
 
     def save(self, path: str | Path, image: "Source | None" = None) -> None:
         """Writes it to a file in the format that the ending says: .txt, .json, .jsonl, .csv, .tsv, .hocr, .alto.xml,
