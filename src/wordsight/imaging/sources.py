@@ -158,10 +158,10 @@ def _from_lists(source: Sequence[Any], name: str) -> NDArray[Any]:
 
 def reason(error: Exception) -> str:
     """What an error of another library says, in one line."""
-    return " ".join(_shown(str(error)).split()) or type(error).__name__
+    return _shown(" ".join(str(error).split())) or type(error).__name__
 
 
 def _shown(text: str) -> str:
-    """Without line breaks and control characters; of what is longer than a message should be, its two ends."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
+    """Line breaks and control characters as their escapes; of what is longer than a message should be, its two ends."""
+    printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return printable if len(printable) <= _LONGEST_NAME else f"{printable[:_PIECE]} ... {printable[-_PIECE:]}"
