@@ -40,7 +40,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = os.environ.get("ORT_DISABLE_TELEMETRY") or
 if os.environ["ORT_DISABLE_TELEMETRY"] != "0" and hasattr(sys.modules.get("onnxruntime"), "disable_telemetry_events"):
     sys.modules["onnxruntime"].disable_telemetry_events()
 
-_HOMES = {
+# Where each name is: imported when it is first asked for.
+HOMES = {
     "Reader": "wordsight.reader",
     "Scene": "wordsight.reading.scenes",
     "Photo": "wordsight.results",
@@ -85,8 +86,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
     raise AttributeError(f"module 'wordsight' has no attribute {name!r}")
 
 

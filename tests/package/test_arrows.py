@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "habits": set(),
     "errors": set(),
 }
-ROOFED = {"cli", "__main__"}  # may import everything
+ROOFED = {"cli", "__main__", "__pyinstaller"}  # may import everything
 TORCH_ROOMS = {"models", "train", "weights", "synth", "explain", "experiments"}
 TORCH = {"torch", "lightning", "jsonargparse", "safetensors", "onnxscript", "tensorboard"}
 MAX_LINES = 400
