@@ -75,7 +75,7 @@ def test_info_of_a_checkpoint_has_its_parts_and_gates(tmp_path):
     weights = sum(each.numel() for each in model.visual_decoder.parameters())
     assert f"visual_decoder {weights:,} weights" in output
     assert output.count("0.0000 of the scene") == sum(isinstance(module, Gate) for module in model.modules()) > 0
-    assert "10 characters: 'abcdefghij'" in output
+    assert "charset letters, 10 characters: abcdefghij" in output
     assert "licence MIT" in output
 
 

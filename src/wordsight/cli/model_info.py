@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wordsight.runtime import Pack
+    from wordsight.text import Charset
 
 Row = tuple[str, str]
 """What it is about, and what is said."""
@@ -43,7 +44,7 @@ def _pack(pack: "Pack") -> Iterator[Row]:
     for name, graph in pack.graphs.items():
         yield f"  {name}", f"{graph.file}, {_megabytes((pack.folder / graph.file).stat().st_size)}"
     yield "input", f"{pack.preprocessing.width} x {pack.preprocessing.height} pixels"
-    yield "charset", f"{pack.charset.name}, {len(pack.charset)} characters: {pack.charset.characters!r}"
+    yield "charset", _charset(pack.charset)
     yield "longest word", f"{pack.max_length} characters"
     yield "scenes", "words are read with their photo (CLIPTER)" if pack.scene else "words are read without their photo"
     yield from _about(pack.about)
@@ -65,7 +66,7 @@ def _checkpoint(folder: Path) -> Iterator[Row]:
     for name, module in model.named_modules():
         if isinstance(module, Gate):
             yield f"gate {name}", f"{module.value.item():.4f} of the scene"
-    yield "charset", f"{len(model.cfg.charset)} characters: {model.cfg.charset!r}"
+    yield "charset", _charset(model.cfg.charset)
     yield from _about(about)
 
 
@@ -98,6 +99,10 @@ def _said(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_said, value))
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _charset(charset: "Charset") -> str:
+    return f"{charset.name}, {len(charset)} characters: {charset.characters}"
 
 
 def _megabytes(size: int) -> str:
