@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 _LANGUAGES = "a reader takes no languages: its model says which letters it reads, see `wordsight models list`"
 _DEVICE = 'say device="cuda" or device="cpu"; by default the best that is there is taken'
-_FOLDER = 'models are packs here: say model="tiny", or model="FOLDER"'
+_FOLDER = 'models are packs here: say model="NAME" (wordsight models list) or model="FOLDER"'
 _TURNED = "turned text is read without being asked for"
 _QUIET = 'nothing is printed; what is logged, logging.getLogger("wordsight") controls'
 
