@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),  # how files are written, and which are read
     "parallel": set(),
     "suffixes": set(),
+    "plugins": {"reader", "results", "imaging"},
     "habits": set(),
     "errors": set(),
 }
