@@ -25,13 +25,11 @@ def from_pillow(image: Image.Image) -> NDArray[np.uint8]:
     Raises:
         Exception: anything, where the picture is damaged; it is Pillow's.
     """
-    orientation = _orientation(image)
     deep = _deep_colours(image)
-    if deep is None:
-        image.load()
-    else:
-        image = Image.fromarray(from_array(deep, "the picture"))
-    return upright_rgb(image, orientation, _to_rgb)
+    if deep is not None:
+        return upright_rgb(Image.fromarray(from_array(deep, "the picture")), _orientation(image), _to_rgb)
+    image.load()  # which turns TIFFs upright, and forgets that they were not
+    return upright_rgb(image, _orientation(image), _to_rgb)
 
 
 def _deep_colours(image: Image.Image) -> NDArray[np.uint16] | None:
