@@ -21,7 +21,7 @@ def list_models() -> None:
 
     shipped = shipped_models()
     if shipped:
-        _table(("model", "size", "characters", "longest", "word accuracy, %", "licence"), _shipped_rows(shipped))
+        _table(("model", "size", "characters", "word accuracy, %", "licence"), _shipped_rows(shipped))
     else:
         typer.echo("no models come with this installation; read with --model FOLDER")
     typer.echo("\nPublished by others, for `wordsight models pull NAME --to DIR`:")
@@ -80,7 +80,6 @@ def _shipped_rows(shipped: Mapping[str, Path]) -> Iterator[Sequence[str]]:
             f"{name} *" if name == DEFAULT else name,
             f"{pack.bytes / 1e6:.1f} MB",
             f"{len(pack.charset)} ({pack.charset.name})",
-            str(pack.max_length),
             main_score(pack.about.get("scores") or {}),
             str(pack.about.get("licence", "not stated")),
         )
