@@ -15,9 +15,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wordsight.detect import Detector, TextDetector
-    from wordsight.errors import WordsightError
+    from wordsight.detect import Detector, FoundBox, TextDetector
+    from wordsight.errors import (
+        BoxError,
+        ConfigError,
+        DataError,
+        DeviceError,
+        ImageError,
+        ModelError,
+        WordsightError,
+    )
+    from wordsight.imaging import Page, Pages, Source, load_image, open_pages
     from wordsight.reader import Reader
+    from wordsight.reading.parts import Recognizer, ToldRecognizer
     from wordsight.reading.scenes import Scene
     from wordsight.results import Char, Line, Photo, Word
 
@@ -30,35 +40,54 @@ os.environ["ORT_DISABLE_TELEMETRY"] = os.environ.get("ORT_DISABLE_TELEMETRY") or
 if os.environ["ORT_DISABLE_TELEMETRY"] != "0" and hasattr(sys.modules.get("onnxruntime"), "disable_telemetry_events"):
     sys.modules["onnxruntime"].disable_telemetry_events()
 
-_HOMES = {
+# Where each name is: imported when it is first asked for.
+HOMES = {
     "Reader": "wordsight.reader",
     "Scene": "wordsight.reading.scenes",
     "Photo": "wordsight.results",
     "Line": "wordsight.results",
     "Word": "wordsight.results",
     "Char": "wordsight.results",
-    "Detector": "wordsight.detect",
-    "TextDetector": "wordsight.detect",
-    "WordsightError": "wordsight.errors",
+    **dict.fromkeys(("Detector", "FoundBox", "TextDetector"), "wordsight.detect"),
+    **dict.fromkeys(("Recognizer", "ToldRecognizer"), "wordsight.reading.parts"),
+    **dict.fromkeys(("Page", "Pages", "Source", "load_image", "open_pages"), "wordsight.imaging"),
+    **dict.fromkeys(
+        ("BoxError", "ConfigError", "DataError", "DeviceError", "ImageError", "ModelError", "WordsightError"),
+        "wordsight.errors",
+    ),
 }
 
 __all__ = [
+    "BoxError",
     "Char",
+    "ConfigError",
+    "DataError",
     "Detector",
+    "DeviceError",
+    "FoundBox",
+    "ImageError",
     "Line",
+    "ModelError",
+    "Page",
+    "Pages",
     "Photo",
     "Reader",
+    "Recognizer",
     "Scene",
+    "Source",
     "TextDetector",
+    "ToldRecognizer",
     "Word",
     "WordsightError",
     "__version__",
+    "load_image",
+    "open_pages",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
     raise AttributeError(f"module 'wordsight' has no attribute {name!r}")
 
 

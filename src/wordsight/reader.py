@@ -2,24 +2,26 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import cache, partial
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 
 from wordsight.decoding import Mode
 from wordsight.detect import Detector, look, on_demand
 from wordsight.errors import BoxError, ConfigError, ImageError, ModelError, WordsightError, WorkerError
-from wordsight.imaging import MAX_PIXELS, load_image, rectify
+from wordsight.habits import explains_habits
+from wordsight.imaging import MAX_PIXELS, Source, load_only, name_of, open_pages, rectify
 from wordsight.imaging.geometry import as_polygon as checked
 from wordsight.imaging.rectify import reduced
 from wordsight.parallel import Pool
 from wordsight.reading.lines import one_word, words
 from wordsight.reading.looks import StripReader
+from wordsight.reading.pages import ReadsPages
 from wordsight.reading.parts import Recognizer
 from wordsight.reading.rows import in_lines
 from wordsight.reading.scenes import Scene
@@ -31,16 +33,14 @@ from wordsight.text import Constraint, Dictionary
 
 log = logging.getLogger(__name__)
 
-Source: TypeAlias = str | Path | bytes | NDArray[Any] | Image.Image
-"""A path, the bytes of an image file, an array (see `wordsight.imaging.load_image`) or a Pillow image."""
-
 DETECTED_CONFIDENCE = 0.3
 """From here on a word that the detector found counts, unless the user says otherwise.
 
 End-to-end H-mean on 80 training scenes of ICDAR 2015: 74.7 with all words, 76.2 from 0.3 on, 75.9 from 0.5 on."""
 
 
-class Reader:
+@explains_habits
+class Reader(ReadsPages):
     """Reads words in photos and in crops.
 
     A reader never changes once it is made, and any number of threads may use it at the same time. What it holds is
@@ -224,7 +224,7 @@ class Reader:
             ImageError: the photo cannot be read.
         """
         self._scenes.check(True)
-        return self._scenes.encode(load_image(source, name=name or _name(source), max_pixels=self._max_pixels))
+        return self._scenes.encode(load_only(source, name=name or name_of(source), max_pixels=self._max_pixels))
 
     def read(
         self,
@@ -233,36 +233,34 @@ class Reader:
         *,
         name: str | None = None,
         context: bool | Scene | None = None,
+        page: int | None = None,
+        dpi: float | None = None,
     ) -> Photo:
         """Reads one photo.
 
         Args:
-            source: the photo.
+            source: the photo: what `wordsight.open_pages` takes.
             boxes: polygons (N, 2), N at least 4, in pixels of the upright image, from the top left of the text,
                 clockwise; of more than four points the first half is the top edge. Each is read as one word, spaces
                 and all, in a line of its own. None looks for text with the detector.
             name: what the photo is called in the result and in error messages; by default its path.
             context: whether the model is told of the whole photo with every word. None: if it can be. A `Scene`: it is
                 told of that one instead.
+            page: which of several in one file, from 1. None: the first, and a problem says that there are others.
+            dpi: pixels per inch at which a page of a PDF is drawn. None: 200.
 
         Returns:
-            The words that were found, boxes without text left out. A box that cannot be read is one of the photo's
-            `problems`; the others are read.
+            The words that were found, boxes without text left out, words that are not sure enough in `rejected`. A box
+            that cannot be read is one of the photo's `problems`; the others are read.
 
         Raises:
             ImageError: the photo cannot be read.
             ConfigError: the model reads without scenes, or the scene was encoded for another.
         """
-        name = name or _name(source)
-        context = self.takes_scenes if context is None else context
-        self._scenes.check(context)
-        if boxes is None:
-            (height, width), lines = self._detected(source, name, context)
-            return Photo(name, width, height, tuple(lines))
-        image = load_image(source, name=name, max_pixels=self._max_pixels)
-        lines, problems = self._given(image, boxes, context)
-        height, width = image.shape[:2]
-        return Photo(name, width, height, tuple(lines), tuple(problems))
+        with open_pages(source, name=name or name_of(source), max_pixels=self._max_pixels, dpi=dpi) as pages:
+            photo = self._page(source, pages, page or 1, name or name_of(source), boxes, context)
+            left_out = (pages.others(),) if page is None and len(pages) > 1 else ()
+        return replace(photo, problems=left_out + photo.problems)
 
     def iter_read(self, sources: Iterable[Source], *, workers: int = 1) -> Iterator[Photo | WordsightError]:
         """Reads photos in order, holding one in memory, or a few for each of several workers.
@@ -278,7 +276,7 @@ class Reader:
         options = self._made_of()
         with Pool(partial(_photo_reader, {**options, "threads": options["threads"] or 1}), workers) as pool:
             for source, result in pool.in_order(sources):
-                yield ImageError(f"{_name(source)}: {result}") if isinstance(result, WorkerError) else result
+                yield ImageError(f"{name_of(source)}: {result}") if isinstance(result, WorkerError) else result
 
     def _photo_or_error(self, source: Source) -> Photo | WordsightError:
         try:
@@ -339,14 +337,16 @@ class Reader:
             self._scenes.check(scene)
             scene = scene.somewhere()
         try:
-            image = load_image(source, name=_name(source), max_pixels=self._max_pixels)
+            image = load_only(source, name=name_of(source), max_pixels=self._max_pixels)
         except WordsightError as error:
             return error
         height, width = image.shape[:2]
         outline = np.array([(0, 0), (width, 0), (width, height), (0, height)], dtype=np.float64)
         return Strip(reduced(image), outline, scene)
 
-    def _detected(self, source: Source, name: str, context: bool | Scene) -> tuple[tuple[int, int], list[Line]]:
+    def _detected(
+        self, source: Source, name: str, context: bool | Scene, rejected: list[Word]
+    ) -> tuple[tuple[int, int], list[Line]]:
         image, size, polygons = look(self._detector(), source, name, self._max_pixels, whole=context is not False)
         scale = size[0] / image.shape[0]
         strips = []
@@ -356,11 +356,11 @@ class Reader:
             except BoxError as error:
                 log.debug("left out a box of the detector: %s", error)
         attempts = self._strips.read(self._scenes.told(strips, image, context), turn=True)
-        read = [(attempt.strip.polygon, self._sure(words(attempt), DETECTED_CONFIDENCE)) for attempt in attempts]
-        return size, in_lines([(polygon, found) for polygon, found in read if found])  # which way up is known only now
+        sure = ((each.strip.polygon, self._sure(words(each), DETECTED_CONFIDENCE, rejected)) for each in attempts)
+        return size, in_lines([(polygon, found) for polygon, found in sure if found])  # which way up is known only now
 
     def _given(
-        self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike], context: bool | Scene
+        self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike], context: bool | Scene, rejected: list[Word]
     ) -> tuple[list[Line], list[str]]:
         lines: list[Line] = []
         problems: list[str] = []
@@ -376,13 +376,16 @@ class Reader:
             told = self._scenes.told(strips, image, context)
             context = told[0].scene or False if told else context  # encoded once
             attempts = self._strips.read(told, turn=True, angles=True)
-            found = [self._sure([one_word(attempt)], 0.0) for attempt in attempts]
+            found = [self._sure([one_word(attempt)], 0.0, rejected) for attempt in attempts]
             lines += [Line(each, each[0].polygon) for each in found if each]
         return lines, problems
 
-    def _sure(self, found: Iterable[Word], default: float) -> tuple[Word, ...]:
+    def _sure(self, found: Iterable[Word], default: float, rejected: list[Word]) -> tuple[Word, ...]:
+        """The words that are sure enough; the others join `rejected`."""
         least = default if self._min_confidence is None else self._min_confidence
-        return tuple(word for word in found if word.text and word.confidence >= least)
+        legible = [word for word in found if word.text]
+        rejected += [replace(word, rejected=True) for word in legible if word.confidence < least]
+        return tuple(word for word in legible if word.confidence >= least)
 
 
 def _photo_reader(options: dict[str, Any]) -> Callable[[Source], Photo | WordsightError]:
@@ -392,9 +395,3 @@ def _photo_reader(options: dict[str, Any]) -> Callable[[Source], Photo | Wordsig
 def _check(name: str, good: bool, wanted: str) -> None:
     if not good:
         raise ConfigError(f"{name} must be {wanted}")
-
-
-def _name(source: Source) -> str:
-    if isinstance(source, str | Path):
-        return str(source)
-    return {np.ndarray: "<array>", bytes: "<bytes>"}.get(type(source), "<image>")

@@ -6,17 +6,20 @@ the top left of the text as it is read, then clockwise. The file formats are des
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wordsight.decoding import Char
-from wordsight.errors import DataError
+from wordsight.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas
     from PIL import Image
+
+    from wordsight.imaging import Source
 
 __all__ = ["SCHEMA", "Char", "Line", "Photo", "Polygon", "Word"]
 
@@ -25,8 +28,13 @@ SCHEMA = 1
 
 Polygon: TypeAlias = tuple[tuple[float, float], ...]
 
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right and bottom of an upright rectangle."""
 
-@dataclass(frozen=True, slots=True)
+_SHOWN = 40  # characters of a photo's text in its repr
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Word:
     """One word (or one crop, which may hold several words).
 
@@ -37,6 +45,7 @@ class Word:
         polygon: its outline, in pixels of the upright image.
         chars: one entry for each character of `text`, with probability and alternatives.
         outside: the reader was told what words may be, and what is written here looks far more like something else.
+        rejected: its confidence is below what the reader was to keep: it is in `Photo.all_words` only.
     """
 
     text: str
@@ -44,35 +53,60 @@ class Word:
     polygon: Polygon
     chars: tuple[Char, ...] = ()
     outside: bool = False
+    rejected: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain Python values; see docs/results.md."""
-        return {
+    def __repr__(self) -> str:
+        marks = "".join(f" {mark}" for mark in ("outside", "rejected") if getattr(self, mark))
+        return f"<Word {self.text!r} {self.confidence:.2f}{_place(self.polygon)}{marks}>"
+
+    @property
+    def box(self) -> Box:
+        """The upright rectangle around it: left, top, right, bottom."""
+        return bounds(self.polygon)
+
+    def crop(self, image: "Source") -> "Image.Image":
+        """The word cut out of `image`, which must be the picture that was read, and made straight.
+
+        Raises:
+            ImageError: the image cannot be read, or is one of several pages.
+            BoxError: the word's outline encloses nothing of it.
+        """
+        from PIL import Image
+
+        from wordsight.imaging import load_only, rectify
+
+        return Image.fromarray(rectify(load_only(image), self.polygon))
+
+    def to_dict(self, *, chars: bool = True) -> dict[str, Any]:
+        """As plain Python values, with or without its characters; see docs/results.md."""
+        values: dict[str, Any] = {
             "text": self.text,
             "confidence": _probability(self.confidence),
             "polygon": _points(self.polygon),
-            "chars": [
+        }
+        if chars:
+            values["chars"] = [
                 {
                     "text": char.text,
                     "probability": _probability(char.probability),
                     "alternatives": [[text, _probability(p)] for text, p in char.alternatives],
                 }
                 for char in self.chars
-            ],
-        } | ({"outside": True} if self.outside else {})
+            ]
+        return values | {mark: True for mark in ("outside", "rejected") if getattr(self, mark)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Word":
         """The word that `to_dict` wrote."""
         chars = tuple(
             Char(c["text"], c["probability"], tuple((text, p) for text, p in c["alternatives"]))
-            for c in values["chars"]
+            for c in values.get("chars", ())
         )
-        outside = values.get("outside", False)
-        return cls(values["text"], values["confidence"], as_polygon(values["polygon"]), chars, outside)
+        marks = {mark: bool(values.get(mark, False)) for mark in ("outside", "rejected")}
+        return cls(values["text"], values["confidence"], as_polygon(values["polygon"]), chars, **marks)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Line:
     """Words that stand in one row, in reading order.
 
@@ -85,6 +119,14 @@ class Line:
     words: tuple[Word, ...]
     polygon: Polygon
 
+    def __repr__(self) -> str:
+        return f"<Line {self.text!r} {self.confidence:.2f}{_place(self.polygon)}>"
+
+    @property
+    def box(self) -> Box:
+        """The upright rectangle around it: left, top, right, bottom."""
+        return bounds(self.polygon)
+
     @property
     def text(self) -> str:
         """The words with single spaces between them."""
@@ -95,13 +137,13 @@ class Line:
         """Probability that every word of the line is right: the product over its words."""
         return math.prod(word.confidence for word in self.words)
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain Python values; see docs/results.md."""
+    def to_dict(self, *, chars: bool = True) -> dict[str, Any]:
+        """As plain Python values, with or without characters; see docs/results.md."""
         return {
             "text": self.text,
             "confidence": _probability(self.confidence),
             "polygon": _points(self.polygon),
-            "words": [word.to_dict() for word in self.words],
+            "words": [word.to_dict(chars=chars) for word in self.words],
         }
 
     @classmethod
@@ -110,16 +152,19 @@ class Line:
         return cls(tuple(Word.from_dict(word) for word in values["words"]), as_polygon(values["polygon"]))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Photo:
-    """Everything that was read in one picture.
+    """Everything that was read in one picture. It has the length of its words, and iterating over it gives them.
 
     Attributes:
         source: its path or name.
         width: of the upright image, in pixels.
         height: of the upright image, in pixels.
         lines: in reading order; with boxes of your own, in their order.
-        problems: one sentence for each box of yours that could not be read.
+        problems: one sentence for each box of yours that could not be read, and for pages that were left out.
+        page: its number, from 1, where the source has several.
+        rejected: words that were read and are not in `lines`, as their confidence is too low.
+        notes: sentences on the picture that are no problems.
     """
 
     source: str
@@ -127,6 +172,27 @@ class Photo:
     height: int
     lines: tuple[Line, ...]
     problems: tuple[str, ...] = ()
+    page: int | None = None
+    rejected: tuple[Word, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        text = " ".join(self.text.split())
+        text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        page = "" if self.page is None else f" page {self.page}"
+        counts = f"{_count(len(self), 'word')} in {_count(len(self.lines), 'line')}"
+        others = {"problem": len(self.problems), "rejected": len(self.rejected)}
+        more = "".join(f", {_count(number, name)}" for name, number in others.items() if number)
+        return f"<Photo {self.source!r}{page} {self.width}x{self.height}: {counts}{more}, {text!r}>"
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __bool__(self) -> bool:
+        return True  # a photo without words is one all the same
+
+    def __iter__(self) -> Iterator[Word]:
+        return iter(self.words)
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -134,20 +200,33 @@ class Photo:
         return tuple(word for line in self.lines for word in line.words)
 
     @property
+    def all_words(self) -> tuple[Word, ...]:
+        """The words, and after them those that were rejected, which are marked so."""
+        return self.words + self.rejected
+
+    @property
     def text(self) -> str:
         """The lines, one below the other."""
         return "\n".join(line.text for line in self.lines)
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain Python values; see docs/results.md. Coordinates are rounded to 0.01 px, probabilities to 0.0001."""
-        return {
-            "schema": SCHEMA,
-            "source": self.source,
-            "width": self.width,
-            "height": self.height,
-            "lines": [line.to_dict() for line in self.lines],
-            "problems": list(self.problems),
-        }
+    def to_dict(self, *, chars: bool = True) -> dict[str, Any]:
+        """As plain Python values; see docs/results.md. Coordinates are rounded to 0.01 px, probabilities to 0.0001.
+
+        Args:
+            chars: whether words have their characters with probabilities and alternatives, most of what is written.
+        """
+        return (
+            {"schema": SCHEMA, "source": self.source}
+            | ({} if self.page is None else {"page": self.page})
+            | {
+                "width": self.width,
+                "height": self.height,
+                "lines": [line.to_dict(chars=chars) for line in self.lines],
+                "problems": list(self.problems),
+            }
+            | ({"rejected": [word.to_dict(chars=chars) for word in self.rejected]} if self.rejected else {})
+            | ({"notes": list(self.notes)} if self.notes else {})
+        )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Photo":
@@ -165,13 +244,16 @@ class Photo:
                 values["height"],
                 tuple(Line.from_dict(line) for line in values["lines"]),
                 tuple(values["problems"]),
+                values.get("page"),
+                tuple(Word.from_dict(word) for word in values.get("rejected", ())),
+                tuple(values.get("notes", ())),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"results of {values.get('source')!r} are incomplete or malformed ({error})") from None
 
-    def to_json(self, indent: int | None = None) -> str:
+    def to_json(self, indent: int | None = None, *, chars: bool = True) -> str:
         """One JSON object."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
+        return json.dumps(self.to_dict(chars=chars), ensure_ascii=False, indent=indent)
 
     @classmethod
     def from_json(cls, text: str) -> "Photo":
@@ -184,33 +266,83 @@ class Photo:
             raise DataError("results are not one JSON object: give one photo at a time")
         return cls.from_dict(values)
 
+    def to_format(self, name: str) -> str:
+        """A document of this photo in a format of `wordsight read --format`.
+
+        Raises:
+            ConfigError: there is no format of that name.
+        """
+        from wordsight.export import find_format
+
+        return find_format(name).document([self])
+
     def to_csv(self) -> str:
         """A table with one row per word, for spreadsheets."""
-        from wordsight.formats import FORMATS
-
-        return FORMATS["csv"].document([self])
+        return self.to_format("csv")
 
     def to_tsv(self) -> str:
         """The table of `to_csv` with tabs and without quotes, for programs."""
-        from wordsight.formats import FORMATS
-
-        return FORMATS["tsv"].document([self])
+        return self.to_format("tsv")
 
     def to_hocr(self) -> str:
         """One hOCR page."""
-        from wordsight.formats import FORMATS
+        return self.to_format("hocr")
 
-        return FORMATS["hocr"].document([self])
+    def to_df(self) -> "pandas.DataFrame":
+        """The table of `to_csv` for pandas: one row per word, numbers as numbers, texts as they were read.
 
-    def draw(self, image: "str | Path | bytes | np.ndarray | Image.Image") -> "Image.Image":
-        """A copy of `image`, which must be the picture that was read, with outlines, texts and confidences.
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise ConfigError("pandas is not installed: pip install pandas") from None
+        from wordsight.export.csv import COLUMNS, rows
+
+        types = {"confidence": "float64", "page": "Int64"} | dict.fromkeys(("source", "text", "polygon"), "str")
+        types |= dict.fromkeys(("line", "word", "left", "top", "right", "bottom"), "int64")
+        return pandas.DataFrame(list(rows(self)), columns=list(COLUMNS)).astype(types)
+
+    def save(self, path: str | Path, image: "Source | None" = None) -> None:
+        """Writes it to a file in the format that the ending says: .txt, .json, .jsonl, .csv, .tsv, .hocr, .alto.xml,
+        .page.xml, .md, .html, or draws it as .png, .jpg or another picture.
+
+        Args:
+            path: the file, which is replaced if it is there.
+            image: the picture that was read, for drawings and HTML. None: the file that `source` names.
+
+        Raises:
+            ConfigError: the ending says no format, or the file cannot be written.
+            ImageError: the picture cannot be read, or has another size.
+        """
+        from wordsight.export import save
+
+        save(self, path, image)
+
+    def draw(self, image: "Source | None" = None, *, beside: bool = False) -> "Image.Image":
+        """A copy of `image`, the picture that was read, with outlines coloured by confidence, and texts.
+
+        Args:
+            image: None: the file that `source` names.
+            beside: the texts stand in a second picture to the right.
 
         Raises:
             ImageError: the image cannot be read, or has another size.
         """
         from wordsight.drawing import draw
 
-        return draw(self, image)
+        return draw(self, image, beside=beside)
+
+    def show(self, image: "Source | None" = None, *, beside: bool = False) -> None:
+        """Opens the drawing in a window of the system's. Arguments and errors are those of `draw`."""
+        self.draw(image, beside=beside).show(self.source)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the picture, where its file is there, with outlines, and the text beside it."""
+        from wordsight.export.html import fragment
+
+        return fragment(self)
 
 
 def bounds(polygon: Polygon) -> tuple[float, float, float, float]:
@@ -222,6 +354,14 @@ def bounds(polygon: Polygon) -> tuple[float, float, float, float]:
 def as_polygon(points: "Sequence[Sequence[float]] | np.ndarray") -> Polygon:
     """Points (N, 2) as a tuple of plain floats."""
     return tuple((float(x), float(y)) for x, y in points)
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 or name == 'rejected' else 's'}"
+
+
+def _place(polygon: Polygon) -> str:
+    return " at " + ", ".join(f"{value:.0f}" for value in bounds(polygon)) if polygon else ""
 
 
 def _points(polygon: Polygon) -> list[list[float]]:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "weights"))
+sys.path.append(str(Path(__file__).parents[1] / "models"))
 
 from file_server import CONTENT, SHA256
 from test_download import server  # noqa: F401
@@ -18,16 +19,70 @@ from wordsight.weights import catalogue
 from wordsight.weights.catalogue import PUBLISHED, File, Weights
 
 
-def test_list_shows_what_is_there_and_what_is_published():
+@pytest.mark.parametrize("columns", [80, 60, 200])
+def test_list_fits_a_terminal(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
     result = CliRunner().invoke(app, ["models", "list"])
     assert result.exit_code == 0
-    output = " ".join(result.output.split())
-    assert "latin *" in output
+    assert "latin *" in result.output
     for name, weights in PUBLISHED.items():
-        assert name in output
+        (line,) = (line for line in result.output.splitlines() if line.startswith(f"{name} "))
+        assert f"{weights.megabytes} MB" in line
+        assert weights.what in line
+        assert weights.licence.split()[0] in line
+    if columns >= 80:
+        assert max(map(len, result.output.splitlines())) <= columns
+
+
+def info(model):
+    result = CliRunner().invoke(app, ["models", "info", str(model)], env={"COLUMNS": "100"})
+    return result, " ".join(result.output.split())
+
+
+def test_info_of_a_shipped_model():
+    result, output = info("tiny")
+    assert result.exit_code == 0
+    for said in ("pack of", "image.onnx", "charset", "IC15-2077", "licence Apache-2.0", "without their photo"):
+        assert said in output
+    assert max(map(len, result.output.splitlines())) <= 100
+
+
+def test_info_of_published_weights():
+    for name, weights in PUBLISHED.items():
+        result, output = info(name)
+        assert result.exit_code == 0
         assert weights.page in output
-        assert f"{weights.megabytes} MB" in output
-    assert "IIIT5k 99.2, SVT 98.3" in output
+        assert weights.trained_on in output
+    assert "IIIT5k 99.2, SVT 98.3" in info("clip4str-b16-real")[1]
+    assert "models pull clip4str-b16-real" in info("clip4str-b16-real")[1]
+
+
+def test_info_of_a_checkpoint_has_its_parts_and_gates(tmp_path):
+    pytest.importorskip("torch")
+    from small_models import small_config
+
+    from wordsight.models import checkpoint
+    from wordsight.models.clip4str import Clip4Str
+    from wordsight.models.clipter import ClipterConfig, insert
+    from wordsight.models.clipter.gate import Gate
+
+    model = Clip4Str(small_config())
+    insert(model, ClipterConfig(scene_dim=8))
+    checkpoint.save(model, tmp_path / "told", licence="MIT")
+    result, output = info(tmp_path / "told")
+    assert result.exit_code == 0, result.output
+    assert "checkpoint of clip4str, to fine-tune or export" in output
+    weights = sum(each.numel() for each in model.visual_decoder.parameters())
+    assert f"visual_decoder {weights:,} weights" in output
+    assert output.count("0.0000 of the scene") == sum(isinstance(module, Gate) for module in model.modules()) > 0
+    assert "charset letters, 10 characters: abcdefghij" in output
+    assert "licence MIT" in output
+
+
+def test_info_of_nothing(tmp_path):
+    for model in (tmp_path, "no-such-model"):
+        result, _ = info(model)
+        assert isinstance(result.exception, ModelError)
 
 
 @pytest.fixture

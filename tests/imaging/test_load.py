@@ -168,7 +168,9 @@ def test_arrays():
         (np.array(None), "channels last"),
         (np.zeros((0, 5, 3), np.uint8), "empty"),
         (np.zeros((5, 0), np.uint8), "empty"),
-        (np.zeros((5, 5), np.int64), "int64"),
+        (np.full((5, 5), 256), "int64 beyond 0..255"),
+        (np.full((5, 5), -1), "int64 beyond 0..255"),
+        (np.zeros((5, 5), complex), "complex128"),
         (np.zeros((5, 5), "S1"), "pass uint8"),
         (np.full((5, 5), 1.5), "0..1"),
         (np.full((5, 5), -0.5), "0..1"),
@@ -184,8 +186,12 @@ def test_arrays_refused(array, message):
 def test_what_is_no_image_at_all():
     with pytest.raises(ImageError, match="NoneType"):
         load_image(None)
-    with pytest.raises(ImageError, match="list"):
-        load_image([[1, 2], [3, 4]])
+    for nothing in ([1, 2], [[1, 2], [3]], [["a"]], [], [None, 3], [[1, 2], [3, 400]]):
+        with pytest.raises(ImageError, match="list") as caught:
+            load_image(nothing)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ImageError, match="holds 2 pictures: pass one at a time, or all of them to iter_read"):
+        load_image(["a.jpg", "b.jpg"])
 
 
 @pytest.mark.parametrize(
@@ -195,7 +201,9 @@ def test_what_is_no_image_at_all():
         (b"\0", "not an image"),
         (b"hello, this is a text file", "not an image"),
         (b"%PDF-1.7 something", "PDF"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1", "HEIC"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1", "HEIC|broken header"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0mp41", "video"),
+        (b"\0\5\x16\7\0\2\0\0Mac OS X        ", "macOS"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not an image"),  # Ghostscript must not be started
         (encoded(noise(), "PNG")[:2000], "truncated"),
         (encoded(picture(), "PNG")[:20], "broken header"),

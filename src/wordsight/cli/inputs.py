@@ -2,11 +2,14 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wordsight.errors import ImageError
 from wordsight.suffixes import PICTURES
+
+_OF_ONE = (".jpg", ".jpeg", ".jpe", ".bmp")
 
 STDIN = "-"
 
@@ -18,10 +21,14 @@ class Input:
     Attributes:
         path: of the file, or "-".
         place: where it stands below the folder that was named; its own name otherwise.
+        page: which of several pictures in the file, from 1; None: its only one.
+        document: where a document of its own goes.
     """
 
     path: str
     place: Path
+    page: int | None = None
+    document: Path | None = None
 
     @property
     def name(self) -> str:
@@ -51,6 +58,34 @@ def expand(paths: Iterable[str]) -> tuple[list[Input], list[str]]:
     return inputs, problems
 
 
+def with_pages(
+    inputs: Iterable[Input], source: Callable[[Input], str | bytes], wanted: str | None = None
+) -> Iterator[Input]:
+    """The inputs, files of several pages once for each page that is `wanted` (as in `2-5`; None: all).
+
+    A file that cannot be opened stays as it is: reading it says what is wrong.
+
+    Raises:
+        ConfigError: `wanted` names no pages.
+    """
+    from wordsight.imaging import open_pages
+
+    for item in inputs:
+        numbers: list[int] = []
+        if wanted is not None or Path(item.path).suffix.lower() not in _OF_ONE:
+            try:
+                with open_pages(source(item), name=item.name) as pages:
+                    if wanted is not None or len(pages) > 1:
+                        numbers = pages.numbers(wanted)
+            except ImageError:
+                numbers = []
+        if not numbers:
+            yield item
+        for number in numbers:
+            place = item.place.with_name(f"{item.place.stem}-{number}{item.place.suffix}")
+            yield replace(item, page=number, place=place)
+
+
 def _expand(path: str, problems: list[str]) -> Iterator[Input]:
     if path == STDIN:
         yield Input(STDIN, Path("stdin"))
@@ -68,8 +103,9 @@ def _folder(folder: str, problems: list[str]) -> Iterator[Input]:
         problems.append(f"{error.filename}: {error.strerror}: its pictures are left out")
 
     for parent, folders, files in os.walk(folder, onerror=refused):
-        folders.sort()
-        for file in sorted(files):
+        # What is hidden was not meant: thumbnails, and the ._* that macOS puts beside every file on foreign disks.
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in sorted(name for name in files if not name.startswith(".")):
             path = Path(parent, file)
             if path.suffix.lower() in PICTURES:
                 yield Input(str(path), path.relative_to(folder))

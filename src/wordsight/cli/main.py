@@ -28,6 +28,7 @@ for _verb in (
     "calibrate",
     "explain",
     "models",
+    "mcp",
     "zeroshot",
     "ablate",
     "context",

@@ -1,15 +1,13 @@
 """`wordsight models`."""
 
-from collections.abc import Mapping
+import shutil
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from wordsight.cli.app import app
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 models = typer.Typer(help="Models: those that come with wordsight, and what others publish.", no_args_is_help=True)
 app.add_typer(models, name="models")
@@ -18,16 +16,30 @@ app.add_typer(models, name="models")
 @models.command("list")
 def list_models() -> None:
     """List the models inside the package, the default one starred, and published weights for `pull`."""
-    from rich.console import Console
-
     from wordsight.runtime import shipped_models
+    from wordsight.weights.catalogue import PUBLISHED
 
     shipped = shipped_models()
     if shipped:
-        _print_shipped(Console(), shipped)
+        _table(("model", "size", "characters", "word accuracy, %", "licence"), _shipped_rows(shipped))
     else:
         typer.echo("no models come with this installation; read with --model FOLDER")
-    _print_published()
+    typer.echo("\nPublished by others, for `wordsight models pull NAME --to DIR`:")
+    _table(
+        ("weights", "size", "what", "licence"),
+        ((name, f"{each.megabytes} MB", each.what, each.licence) for name, each in PUBLISHED.items()),
+    )
+    typer.echo("\nMore on each: wordsight models info NAME")
+
+
+@models.command()
+def info(
+    model: str = typer.Argument(help="A shipped model, the folder of a pack or checkpoint, or published weights."),
+) -> None:
+    """Say what a model is: its parts and their sizes, characters, scores, licence, and how it was trained."""
+    from wordsight.cli.model_info import describe
+
+    _table(None, describe(model))
 
 
 @models.command()
@@ -58,48 +70,29 @@ def pull(
     typer.echo(f"{weights.what}; licence: {weights.licence}; next: wordsight convert {folder} -o DIR")
 
 
-def _print_shipped(console: "Console", shipped: Mapping[str, Path]) -> None:
-    from rich.table import Table
-
+def _shipped_rows(shipped: Mapping[str, Path]) -> Iterator[Sequence[str]]:
+    from wordsight.cli.model_info import main_score
     from wordsight.runtime import DEFAULT, load_pack
 
-    table = Table("model", "architecture", "MB", "charset", "characters", "longest word", "scores", "licence", box=None)
     for name, folder in shipped.items():
         pack = load_pack(folder)
-        table.add_row(
+        yield (
             f"{name} *" if name == DEFAULT else name,
-            pack.architecture,
-            f"{pack.bytes / 1e6:.1f}",
-            pack.charset.name,
-            str(len(pack.charset)),
-            str(pack.max_length),
-            _scores(pack.about.get("scores") or {}),
+            f"{pack.bytes / 1e6:.1f} MB",
+            f"{len(pack.charset)} ({pack.charset.name})",
+            main_score(pack.about.get("scores") or {}),
             str(pack.about.get("licence", "not stated")),
         )
-    console.print(table)
 
 
-def _print_published() -> None:
-    import shutil
-    import textwrap
-
-    from wordsight.evaluate.benchmarks import published
-    from wordsight.weights.catalogue import PUBLISHED
-
-    scores = {row.model: row.scores for row in published() if row.suite == "parseq-full"}
-    width = shutil.get_terminal_size().columns
-    column = max(map(len, PUBLISHED)) + 2
-    typer.echo("\npublished by others, for `wordsight models pull NAME --to DIR`:")
-    for name, weights in PUBLISHED.items():
-        lines = [f"{weights.what}; {weights.trained_on}; {weights.megabytes} MB; licence: {weights.licence}"]
-        if weights.scores_as:
-            lines.append(f"word accuracy as published: {_scores(scores[weights.scores_as])}")
-        text = "\n".join(
-            textwrap.fill(line, max(width - column, 40), break_long_words=False, break_on_hyphens=False)
-            for line in (*lines, weights.page)
-        )
-        typer.echo(f"{name:{column}}{textwrap.indent(text, ' ' * column).lstrip()}")
-
-
-def _scores(scores: Mapping[str, object]) -> str:
-    return ", ".join(f"{what} {score}" for what, score in scores.items()) or "not stated"
+def _table(head: Sequence[str] | None, rows: Iterable[Sequence[str]]) -> None:
+    """In columns; only the last one is broken into lines, at words, where the terminal is too narrow."""
+    whole = [*([head] if head else []), *rows]
+    widths = [max(len(row[k]) for row in whole) for k in range(len(whole[0]) - 1)]
+    before = sum(widths) + 2 * len(widths)
+    room = max(shutil.get_terminal_size().columns - before, 12)
+    for *cells, last in whole:
+        first, *others = textwrap.wrap(last, room) or [""]
+        typer.echo("".join(f"{cell:{width}}  " for cell, width in zip(cells, widths, strict=True)) + first)
+        for line in others:
+            typer.echo(" " * before + line)

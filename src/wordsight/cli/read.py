@@ -6,7 +6,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -16,7 +15,8 @@ import typer
 
 from wordsight.cli.app import app
 from wordsight.cli.boxes import BoxFile
-from wordsight.cli.inputs import Input, expand
+from wordsight.cli.documents import document_of, free, put, remarks
+from wordsight.cli.inputs import Input, expand, with_pages
 from wordsight.cli.options import (
     DEFAULT_MODEL,
     Allow,
@@ -37,10 +37,10 @@ from wordsight.cli.options import (
 )
 from wordsight.cli.output import KeptLines, can_wait, opened
 from wordsight.cli.progress import progress
-from wordsight.errors import ConfigError, ImageError, WordsightError, WorkerError, printable
+from wordsight.errors import ConfigError, ImageError, WordsightError, WorkerError
+from wordsight.export import FORMATS
 
 if TYPE_CHECKING:
-    from wordsight.formats import Format
     from wordsight.reader import Reader
     from wordsight.results import Photo
     from wordsight.spec import ReaderSpec
@@ -48,15 +48,10 @@ if TYPE_CHECKING:
 Result: TypeAlias = "Photo | WordsightError"
 
 
-class OutputFormat(StrEnum):
-    """How results are written."""
-
-    text = "text"
-    json = "json"
-    jsonl = "jsonl"
-    csv = "csv"
-    tsv = "tsv"
-    hocr = "hocr"
+def _known_format(name: str) -> str:
+    if name not in FORMATS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(FORMATS)}")
+    return name
 
 
 @app.command()
@@ -70,11 +65,23 @@ def read(
     boxes: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Read these boxes (JSON, CSV or ICDAR text): detect nothing.")
     ] = None,
-    output_format: Annotated[OutputFormat, typer.Option("--format", help="Of the output.")] = OutputFormat.text,
+    output_format: Annotated[
+        str, typer.Option("--format", metavar=f"[{'|'.join(FORMATS)}]", callback=_known_format, help="Of the output.")
+    ] = "text",
+    no_chars: Annotated[
+        bool, typer.Option("--no-chars", help="JSON without the characters of words: a tenth.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there, not to standard output.")] = None,
     draw: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also draw boxes, texts and confidences over the pictures.")
+        Path | None, typer.Option(metavar="DIR", help="Also draw outlines, texts and confidences over the pictures.")
     ] = None,
+    side_by_side: Annotated[
+        bool, typer.Option("--side-by-side", help="Draw the texts in a second picture to the right.")
+    ] = False,
+    pages: Annotated[
+        str | None, typer.Option(metavar="PAGES", help="Of files that have several: 3, 2-5, 7- or 1,4-6. Default: all.")
+    ] = None,
+    dpi: Annotated[int, typer.Option(min=1, max=2400, help="Pixels per inch at which pages of PDFs are drawn.")] = 200,
     model: ModelName = DEFAULT_MODEL,
     min_confidence: MinConfidence = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Crops that are recognized together.")] = 32,
@@ -126,6 +133,10 @@ def read(
         refuse("--crops and --context exclude each other: crops do not say which photo they come from")
     if crops and workers > 1:
         refuse("--crops and --workers exclude each other: crops are read in batches, by all threads")
+    if pages and (crops or boxes):
+        refuse("--pages goes with neither --crops nor --boxes: these are for files of one picture")
+    if side_by_side and not draw:
+        refuse("--side-by-side is about --draw: say where to draw")
     known = chosen_dictionary(dictionary, no_dictionary)
     inputs, problems = expand(paths)
     if not inputs:
@@ -162,15 +173,26 @@ def read(
         if crops:
             return _crops(reader, inputs, source, min_confidence or 0.0)
         if workers > 1:
-            return _in_processes(partial(_photo_reader, spec, boxes, stdin, context), inputs, workers)
-        return (_photo(reader, item, source(item), box_file, context) for item in inputs)
+            return _in_processes(partial(_photo_reader, spec, boxes, stdin, context, dpi), inputs, workers)
+        return (_photo(reader, item, source(item), box_file, context, dpi) for item in inputs)
 
     for problem in problems:
         say(problem)
     failed = bool(problems)
+    if not (crops or boxes):
+        try:
+            inputs = list(with_pages(inputs, source, pages))
+        except ConfigError as error:
+            refuse(f"--pages: {error}")
+    document = document_of(output_format, crops=crops, named=len(inputs) > 1, chars=not no_chars)
+    apart = document.single and (len(inputs) > 1 or (out is not None and out.is_dir()))
+    taken: set[Path] = set()
+    if apart:
+        if out is None:
+            refuse(f"--format {output_format} writes one document for each picture: say --out FOLDER")
+        inputs = [replace(item, document=free(out / item.place, taken, FORMATS[output_format])) for item in inputs]
     if draw:
-        taken: set[Path] = set()
-        inputs = [replace(item, place=_free(draw / item.place, taken)) for item in inputs]
+        inputs = [replace(item, place=free(draw / item.place, taken, ".words.jpg")) for item in inputs]
 
     def read_photos(todo: Sequence[Input], write: Callable[[Input, "Photo"], None]) -> None:
         nonlocal failed
@@ -183,16 +205,24 @@ def read(
                 failed = True
                 continue
             if draw:
-                failed |= not _draw(result, source(item), item.place)
+                failed |= not put(item.place, "--draw", partial(_draw, result, source(item), item.place, side_by_side))
             write(item, result)
             for problem in result.problems:
                 say(f"{item.name}: {problem}")
                 failed = True
+            for remark in remarks(result):
+                say(f"{item.name}: {remark}")
 
-    document = _document(output_format, crops=crops, named=len(inputs) > 1)
+    def write_apart(item: Input, photo: "Photo") -> None:
+        nonlocal failed
+        assert item.document is not None  # noqa: S101  (for the type checker)
+        failed |= not put(item.document, "--out", partial(photo.save, item.document, source(item)))
+
     try:
-        if output_format is OutputFormat.jsonl and out and can_wait(out):
-            with KeptLines(out, _command(spec, boxes, context, crops)) as kept:
+        if apart:
+            read_photos(inputs, write_apart)
+        elif output_format == "jsonl" and out and can_wait(out):
+            with KeptLines(out, _command(spec, boxes, [context, crops, dpi, no_chars])) as kept:
                 todo = [item for item in inputs if item.is_stdin or not kept.take(item.name)]
                 if len(todo) < len(inputs):
                     say(f"{len(inputs) - len(todo)} of {len(inputs)} pictures were read before")
@@ -205,9 +235,9 @@ def read(
             with opened(out) as write:
                 numbers = count(1)
 
-                def write_photo(_: Input, photo: "Photo") -> None:
+                def write_photo(item: Input, photo: "Photo") -> None:
                     number = next(numbers)
-                    write((document.separator if number > 1 else "") + document.item(photo, number))
+                    write((document.separator if number > 1 else "") + document.item(photo, number, source(item)))
 
                 write(document.head)
                 read_photos(inputs, write_photo)
@@ -231,19 +261,19 @@ def _start(spec: "ReaderSpec", boxes: Path | None) -> tuple["Reader", BoxFile | 
         refuse(str(error))
 
 
-def _command(spec: "ReaderSpec", boxes: Path | None, context: bool | None, crops: bool) -> str:
-    """A hash of all that decides what is read in a picture."""
+def _command(spec: "ReaderSpec", boxes: Path | None, options: list[bool | int | None]) -> str:
+    """A hash of all that decides what is read in a picture, and how it is written."""
     drawn = hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else None
-    decides = [spec.configuration(), drawn, context, crops]
+    decides = [spec.configuration(), drawn, *options]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _photo_reader(
-    spec: "ReaderSpec", boxes: Path | None, stdin: bytes, context: bool | None
+    spec: "ReaderSpec", boxes: Path | None, stdin: bytes, context: bool | None, dpi: int
 ) -> Callable[[Input], Result]:
     """What each of several processes does."""
     reader, box_file = spec.reader(), BoxFile(boxes) if boxes else None
-    return lambda item: _photo(reader, item, stdin if item.is_stdin else item.path, box_file, context)
+    return lambda item: _photo(reader, item, stdin if item.is_stdin else item.path, box_file, context, dpi)
 
 
 def _in_processes(
@@ -260,9 +290,12 @@ def _hears(reader: "Reader", context: bool | None, crops: bool) -> bool:
     return reader.takes_scenes and context is not False and not crops
 
 
-def _photo(reader: "Reader", item: Input, source: str | bytes, boxes: BoxFile | None, context: bool | None) -> Result:
+def _photo(
+    reader: "Reader", item: Input, source: str | bytes, boxes: BoxFile | None, context: bool | None, dpi: int
+) -> Result:
     try:
-        return reader.read(source, boxes.of(item) if boxes else None, name=item.name, context=context)
+        given = boxes.of(item) if boxes else None
+        return reader.read(source, given, name=item.name, context=context, page=item.page, dpi=dpi)
     except WordsightError as error:
         return error
 
@@ -279,37 +312,12 @@ def _crops(
             yield type(word)(str(word).replace("<bytes>", item.name)) if item.is_stdin else word
             continue
         _, _, width, height = bounds(word.polygon)
-        lines = (Line((word,), word.polygon),) if word.confidence >= min_confidence else ()
-        yield Photo(item.name, round(width), round(height), lines)
+        size = round(width), round(height)
+        if word.confidence >= min_confidence:
+            yield Photo(item.name, *size, (Line((word,), word.polygon),))
+        else:
+            yield Photo(item.name, *size, (), rejected=(replace(word, rejected=True),))
 
 
-def _document(output_format: OutputFormat, *, crops: bool, named: bool) -> "Format":
-    """The format; as text, several crops are written as `name TAB text` and several photos under their names."""
-    from wordsight.formats import FORMATS, Format
-
-    if output_format is not OutputFormat.text or not (crops or named):
-        return FORMATS[output_format.value]
-    if crops:
-        return Format(lambda photo, _: f"{printable(photo.source)}\t{photo.text}\n" if named else f"{photo.text}\n")
-    head = "==> {} <==\n".format
-    return Format(lambda photo, _: head(printable(photo.source)) + FORMATS["text"].item(photo, 1), separator="\n")
-
-
-def _draw(photo: "Photo", source: str | bytes, path: Path) -> bool:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        photo.draw(source).save(path, quality=90)
-    except (WordsightError, OSError) as error:
-        say(f"{path} cannot be written ({error}): check --draw")
-        return False
-    return True
-
-
-def _free(path: Path, taken: set[Path]) -> Path:
-    """A name for the drawing of a picture that would stand at `path`: never the picture's own, none twice."""
-    number, name = 1, path.with_name(f"{path.stem}.words.jpg")
-    while name in taken:
-        number += 1
-        name = path.with_name(f"{path.stem}.words-{number}.jpg")
-    taken.add(name)
-    return name
+def _draw(photo: "Photo", source: str | bytes, path: Path, side_by_side: bool) -> None:
+    photo.draw(source, beside=side_by_side).save(path, quality=90)

@@ -1,7 +1,23 @@
 """Images in, crops out: safe decoding, polygons to strips, preprocessing."""
 
-from wordsight.imaging.load import MAX_PIXELS, load_image
+from wordsight.imaging.load import DPI, MAX_PIXELS, Page, Pages, load_image, load_only, open_pages
 from wordsight.imaging.preprocess import Batch, Preprocessing, batches, prepare
 from wordsight.imaging.rectify import rectify
+from wordsight.imaging.sources import Source, name_of
 
-__all__ = ["MAX_PIXELS", "Batch", "Preprocessing", "batches", "load_image", "prepare", "rectify"]
+__all__ = [
+    "DPI",
+    "MAX_PIXELS",
+    "Batch",
+    "Page",
+    "Pages",
+    "Preprocessing",
+    "Source",
+    "batches",
+    "load_image",
+    "load_only",
+    "name_of",
+    "open_pages",
+    "prepare",
+    "rectify",
+]

@@ -1,10 +1,13 @@
-"""Image files, bytes, arrays and Pillow images to upright RGB arrays; whatever cannot be read is one `ImageError`."""
+"""Image files, bytes, arrays and Pillow images to upright RGB arrays; whatever cannot be read is one `ImageError`.
 
-import io
-import stat
-from collections.abc import Callable
+A source may hold several pictures: the pages of a TIFF or PDF, the frames of an animation.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +19,19 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from wordsight.errors import ImageError
-from wordsight.imaging.bands import upright_rgb
+from wordsight.errors import ConfigError, ImageError
+from wordsight.imaging.pixels import from_array, from_pillow
 from wordsight.imaging.scans import check_scans
+from wordsight.imaging.sources import Source, reason, tell
 
 MAX_PIXELS = 100_000_000
 """Default pixel limit: three bytes each, so 300 MB for the array, and some 400 MB more while it is decoded."""
 
-_ORIENTATION = 0x0112  # the EXIF tag
+DPI = 200
+"""Pixels per inch at which pages of PDFs are drawn unless the user says otherwise: 10-point letters are 20 high."""
+
+_SUBFILE = 254  # TIFF's tag: bit 0 says a smaller copy of another page, bit 2 a mask of one
+_NO_PAGE = 0b101
 
 
 class _Tiff(TiffImageFile):
@@ -37,120 +45,316 @@ class _Tiff(TiffImageFile):
             super().load_prepare()
 
 
+def _heif(stream: BinaryIO) -> ImageFile.ImageFile:
+    from pillow_heif import HeifImageFile
+
+    image: ImageFile.ImageFile = HeifImageFile(stream)  # type: ignore[no-untyped-call]
+    return image
+
+
+def _avif(stream: BinaryIO) -> ImageFile.ImageFile:
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    return AvifImageFile(stream)
+
+
+_Decoder = Callable[[BinaryIO], ImageFile.ImageFile]
+
 # The decoders are called directly and not through Image.open: that one would run any of Pillow's forty formats
 # (Ghostscript among them) and warn about decompression bombs by a process-wide setting that is not ours to change.
-_DECODERS: tuple[tuple[tuple[bytes, ...], Callable[[BinaryIO], ImageFile.ImageFile]], ...] = (
+_DECODERS: tuple[tuple[tuple[bytes, ...], _Decoder], ...] = (
     ((b"\xff\xd8\xff",), JpegImageFile),
     ((b"\x89PNG\r\n\x1a\n",), PngImageFile),
     ((b"GIF87a", b"GIF89a"), GifImageFile),
     ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _Tiff),
     ((b"BM",), BmpImageFile),
 )
-_READABLE = "JPEG, PNG, WebP, TIFF, BMP or GIF"
+_BOXED: tuple[tuple[tuple[bytes, ...], _Decoder], ...] = (  # by the brand of their ISO base media file
+    ((b"avif", b"avis"), _avif),
+    ((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), _heif),
+)
+_READABLE = "JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or PDF"
+_EXTRAS = {"pillow_heif": "heif", "pypdfium2": "pdf"}
 
 
-def load_image(
-    source: str | Path | bytes | bytearray | memoryview | NDArray[Any] | Image.Image,
-    *,
-    name: str | None = None,
-    max_pixels: int = MAX_PIXELS,
-) -> NDArray[np.uint8]:
-    """Reads an image and turns it upright.
+@dataclass(frozen=True)
+class Page:
+    """One picture of a source.
+
+    Attributes:
+        number: which of the source's pictures, from 1.
+        pixels: uint8 RGB (H, W, 3), upright.
+        own_text: a page of a PDF that holds text besides what can be seen, which a PDF reader can copy exactly.
+    """
+
+    number: int
+    pixels: NDArray[np.uint8]
+    own_text: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what whoever reads it should know."""
+        return (f"page {self.number} has text of its own, which a PDF reader copies exactly",) if self.own_text else ()
+
+
+class Pages:
+    """The pictures of one source, decoded when they are asked for. A context manager, which closes the source.
+
+    Attributes:
+        name: what messages call the source.
+        reducible: it is a JPEG on disk or in bytes, which `load_reduced` can decode smaller than it is.
+    """
+
+    def __init__(self, name: str, count: int, load: Callable[[int], Page], close: Callable[[], None]) -> None:
+        self.name = name
+        self.reducible = False
+        self._count = count
+        self._load = load
+        self._close = close
+
+    def __len__(self) -> int:
+        return self._count
+
+    def page(self, number: int) -> Page:
+        """The page of that number, from 1.
+
+        Raises:
+            ImageError: there is none, or it cannot be decoded.
+        """
+        if not 1 <= number <= self._count:
+            has = f"{self._count} pages" if self._count > 1 else "one page"
+            raise ImageError(f"{self.name} has {has}, so none of number {number}: ask for one that is there")
+        return self._load(number)
+
+    def numbers(self, wanted: "str | Iterable[int] | None") -> list[int]:
+        """The numbers of the pages that are wanted, as `--pages` says them or one by one; None: all.
+
+        Raises:
+            ConfigError: `wanted` names no pages.
+        """
+        if isinstance(wanted, str):
+            return list(chosen(page_numbers(wanted), self._count))
+        return list(range(1, self._count + 1) if wanted is None else wanted)
+
+    def others(self) -> str:
+        """What is said where the first is taken and there are others."""
+        rest = "page 2" if self._count == 2 else f"pages 2 to {self._count}"
+        return f"{rest} of {self._count} left out: read_pages reads them"
+
+    def __enter__(self) -> "Pages":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+
+def open_pages(
+    source: Source, *, name: str | None = None, max_pixels: int = MAX_PIXELS, dpi: float | None = None
+) -> Pages:
+    """Opens a picture, or several in one file.
 
     Args:
-        source: path of a JPEG, PNG, WebP, TIFF, BMP or GIF (of several frames the first); the bytes of one; a Pillow
-            image; or an array, grey (H, W), (H, W, 1), RGB (H, W, 3) or RGBA (H, W, 4), of uint8, uint16, bool, or
-            floats in 0..1.
-        name: what error messages call the image; by default its path.
+        source: path of a JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC (with the extra `heif`) or PDF (with the extra
+            `pdf`); the bytes of one, or anything with `read()` that gives them; a Pillow image, which counts as its
+            current frame; or an array, tensor or nested list, grey (H, W), (H, W, 1), RGB (H, W, 3) or RGBA (H, W, 4),
+            of bools, integers in 0..255, uint16, or floats in 0..1. Tensors may have their channels first.
+        name: what error messages call it; by default its path.
         max_pixels: larger images are refused, by their header, before anything is decoded.
+        dpi: pixels per inch of the pages of a PDF. None: 200.
 
     Returns:
-        uint8 RGB, (H, W, 3), EXIF orientation applied, transparency over white, 16 bits scaled to 8. It may share
-        memory with an array that was passed, and may be read-only.
+        Its pages; their pixels are uint8 RGB (H, W, 3), EXIF orientation applied, more bits scaled to 8, transparency
+        over white, or over black or grey where what is drawn would be lost on white. They may share memory with an
+        array that was passed, and may be read-only.
 
     Raises:
         ImageError: for everything that cannot be read, in one line that names the image and the cure.
+        ConfigError: `dpi` is out of range.
     """
-    if isinstance(source, str | Path):
-        return _load_file(Path(source), name or str(source), max_pixels)
-    if isinstance(source, bytes | bytearray | memoryview):
-        return _decode(io.BytesIO(source), name or "the image in memory", max_pixels)
-    if isinstance(source, np.ndarray):
-        return _from_array(source, name or "the image array", max_pixels)
-    if isinstance(source, Image.Image):
-        return _from_pillow(source, name or "the Pillow image", max_pixels)
-    raise ImageError(
-        f"{name or 'the image'} is a {type(source).__name__}: pass a path, the bytes of an image file, "
-        "a NumPy array or a Pillow image"
-    )
+    if dpi is not None and not 1 <= dpi <= 2400:
+        raise ConfigError("dpi must be between 1 and 2400")
+    told, name = tell(source, name)
+    if isinstance(told, np.ndarray):
+        array = told
 
+        def from_pixels(number: int) -> Page:
+            if array.ndim in (2, 3):
+                _check_size(array.shape[1], array.shape[0], name, max_pixels)
+            return Page(number, from_array(array, name))
 
-def _load_file(path: Path, name: str, max_pixels: int) -> NDArray[np.uint8]:
+        return Pages(name, 1, from_pixels, lambda: None)
+    if isinstance(told, Image.Image):
+        image = told
+        return Pages(name, 1, lambda number: _decoded(image, number, name, max_pixels), lambda: None)
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ImageError(f"{name} is a folder: name an image file in it")
-        if not stat.S_ISREG(mode):  # opening a pipe would wait for a writer
-            raise ImageError(f"{name} is not a regular file: name an image file, or pass its bytes")
-        stream = path.open("rb")
-    except FileNotFoundError:
-        raise ImageError(f"{name} does not exist: check the path") from None
-    except PermissionError:
-        raise ImageError(f"{name} may not be read: check its permissions") from None
-    except (OSError, ValueError) as error:  # a name with a NUL, too long, a loop of links, a disk error
-        raise ImageError(f"{_one_line(name)} cannot be opened ({_reason(error)}): check the path") from None
-    with stream:
-        return _decode(stream, name, max_pixels)
+        pages = _open_file(told, name, max_pixels, dpi or DPI)
+    except BaseException:
+        told.close()
+        raise
+    told_again = isinstance(source, str | Path | bytes | bytearray | memoryview)
+    pages.reducible &= told_again
+    return pages
 
 
-def _decode(stream: BinaryIO, name: str, max_pixels: int) -> NDArray[np.uint8]:
+def load_image(source: Source, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """The picture of a source that has one, or the first of several; arguments and errors are those of `open_pages`.
+
+    Returns:
+        uint8 RGB, (H, W, 3), upright.
+    """
+    with open_pages(source, name=name, max_pixels=max_pixels) as pages:
+        return pages.page(1).pixels
+
+
+def load_only(source: Source, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """As `load_image`, where one of several pictures would be a mistake: ImageError says so."""
+    with open_pages(source, name=name, max_pixels=max_pixels) as pages:
+        if len(pages) > 1:
+            raise ImageError(
+                f"{pages.name} has {len(pages)} pages where one picture is wanted: pass one of them, see read_pages"
+            )
+        return pages.page(1).pixels
+
+
+def page_numbers(text: str) -> list[tuple[int, int | None]]:
+    """Ranges of pages as people write them: `3`, `2-5`, `7-` to the end, several with commas.
+
+    Raises:
+        ConfigError: it is none of these, or a range ends before it begins.
+    """
+    ranges: list[tuple[int, int | None]] = []
+    for part in text.split(","):
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        try:
+            begin = int(first)
+            end = (int(last) if last else None) if dash else begin
+        except ValueError:
+            begin, end = 0, 0
+        if begin < 1 or (end is not None and end < begin):
+            raise ConfigError(f"{text!r} names no pages: write 3, 2-5, 7- or several of them with commas")
+        ranges.append((begin, end))
+    return ranges
+
+
+def chosen(ranges: Iterable[tuple[int, int | None]], count: int) -> Iterator[int]:
+    """The numbers that ranges of pages name, in their order; a range's end is that of the file if it lies beyond."""
+    for first, last in ranges:
+        yield from range(first, max(first, min(last or count, count)) + 1)
+
+
+def _open_file(stream: BinaryIO, name: str, max_pixels: int, dpi: float) -> Pages:
     try:
-        head = stream.read(16)
+        head = stream.read(1024)
         stream.seek(0)
     except OSError as error:
-        raise ImageError(f"{name} cannot be read ({_reason(error)}): check the disk, or copy the file") from None
+        raise ImageError(f"{name} cannot be read ({reason(error)}): check the disk, or copy the file") from None
     if not head:
         raise ImageError(f"{name} is empty: download or save it again")
-    decoder = _decoder(head)
-    if decoder is None:
-        raise ImageError(f"{name} is {_what(head)}: give a {_READABLE} file")
-    if decoder is JpegImageFile:
-        check_scans(stream, name)
+    with _extras(name):
+        if b"%PDF-" in head:  # some writers put other lines before it
+            from wordsight.imaging.pdf import Pdf
+
+            pdf = Pdf(stream, name)
+
+            def drawn(number: int) -> Page:
+                width, height = pdf.size(number, dpi)
+                _check_size(width, height, name, max_pixels)
+                return Page(number, *pdf.draw(number, dpi))
+
+            return Pages(name, len(pdf), drawn, pdf.close)
+        decoder = _decoder(head)
+        if decoder is None:
+            raise ImageError(f"{name} is {_what(head)}: give a {_READABLE} file")
+        if decoder is JpegImageFile:
+            check_scans(stream, name)
+        try:
+            image = decoder(stream)
+        except ModuleNotFoundError:
+            raise
+        except Exception as error:
+            # Decoders raise whatever their parsing ran into: SyntaxError, struct.error, OverflowError, KeyError...
+            raise ImageError(f"{name} has a broken header ({reason(error)}): save it again as PNG or JPEG") from None
+    frames = _frames(image)
+
+    def decoded(number: int) -> Page:
+        return _decoded(image, number, name, max_pixels, frames[number - 1])
+
+    def close() -> None:
+        image.close()
+        stream.close()
+
+    pages = Pages(name, len(frames), decoded, close)
+    pages.reducible = decoder is JpegImageFile
+    return pages
+
+
+@contextlib.contextmanager
+def _extras(name: str) -> Iterator[None]:
     try:
-        image = decoder(stream)
-    except Exception as error:
-        # Pillow's decoders raise whatever their parsing ran into: SyntaxError, struct.error, OverflowError, KeyError...
-        raise ImageError(f"{name} has a broken header ({_reason(error)}): save it again as PNG or JPEG") from None
-    with image:
-        return _from_pillow(image, name, max_pixels)
+        yield
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(error.name or "")
+        if extra is None:
+            raise
+        kind = "a HEIC file" if extra == "heif" else "a PDF"
+        raise ImageError(f"{name} is {kind}, which needs another package: pip install 'wordsight[{extra}]'") from None
 
 
-def _decoder(head: bytes) -> Callable[[BinaryIO], ImageFile.ImageFile] | None:
+def _decoder(head: bytes) -> _Decoder | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return WebPImageFile
+    if head[4:8] == b"ftyp":
+        return next((decoder for brands, decoder in _BOXED if head[8:12] in brands), None)
     return next((decoder for magics, decoder in _DECODERS if head.startswith(magics)), None)
 
 
 def _what(head: bytes) -> str:
-    if head.startswith(b"%PDF"):
-        return "a PDF, not an image (render its pages first)"
     if head[4:8] == b"ftyp":
-        return "a HEIC, AVIF or video file, which is not read here"
+        return "a video, or an image of a kind that is not read here"
+    if head.startswith(b"\0\5\x16\7"):
+        return "what macOS keeps beside a file of that name, not an image"
     return "not an image of a known format"
 
 
-def _from_pillow(image: Image.Image, name: str, max_pixels: int) -> NDArray[np.uint8]:
+def _frames(image: ImageFile.ImageFile) -> list[int]:
+    """The frames that are pages. Where one cannot be reached it is the last: whoever asks for it learns why."""
     try:
+        count = int(getattr(image, "n_frames", 1))
+    except Exception:
+        count = 1
+        with contextlib.suppress(Exception):
+            while True:
+                image.seek(count)
+                count += 1
+        count += 1
+    if count == 1 or not isinstance(image, TiffImageFile):
+        return list(range(count))
+    frames = [frame for frame in range(count) if not _is_copy(image, frame)]
+    return frames or [0]
+
+
+def _is_copy(image: TiffImageFile, frame: int) -> bool:
+    try:
+        image.seek(frame)
+        return bool(int(image.tag_v2.get(_SUBFILE, 0)) & _NO_PAGE)
+    except Exception:
+        return False
+
+
+def _decoded(image: Image.Image, number: int, name: str, max_pixels: int, frame: int | None = None) -> Page:
+    try:
+        if frame is not None and frame != image.tell():
+            image.seek(frame)
         _check_size(image.width, image.height, name, max_pixels)
-        image.load()
-        return upright_rgb(image, _orientation(image), _to_rgb)
+        return Page(number, from_pillow(image))
     except ImageError:
         raise
     except MemoryError:
         raise ImageError(f"{name} ({image.width} x {image.height}) does not fit into memory: make it smaller") from None
     except Exception as error:
+        where = name if number == 1 else f"{name}, page {number},"
         raise ImageError(
-            f"{name} cannot be decoded ({_reason(error)}): it is truncated or damaged, download or save it again"
+            f"{where} cannot be decoded ({reason(error)}): it is truncated or damaged, download or save it again"
         ) from None
 
 
@@ -161,83 +365,3 @@ def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
         raise ImageError(
             f"{name} has {width} x {height} pixels, over the limit of {max_pixels}: make it smaller or raise max_pixels"
         )
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged EXIF data does not make the picture unreadable
-        return 1
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return _grey(np.asarray(image).astype(np.float32) / 257)
-    if image.mode in ("I", "F"):
-        return _grey(_stretch(np.asarray(image).astype(np.float64)))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        # La and RGBa (premultiplied) convert to their plain form only
-        plain = image.convert({"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode)).convert("RGBA")
-        return _over_white(plain)
-    return image.convert("RGB")
-
-
-def _grey(values: NDArray[Any]) -> Image.Image:
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)).convert("RGB")
-
-
-def _stretch(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """32-bit grey to 0..255: floats in 0..1, 8 or 16 bit integers by their scale, anything else by its extremes."""
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    if low >= 0 and high <= 1:
-        return values * 255
-    if low >= 0 and high <= 255:
-        return values
-    if low >= 0 and high <= 65535:
-        return values / 257
-    return (values - low) / (high - low) * 255
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    background = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(background, image).convert("RGB")
-
-
-def _from_array(array: NDArray[Any], name: str, max_pixels: int) -> NDArray[np.uint8]:
-    if array.ndim == 2:
-        array = array[:, :, None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
-        raise ImageError(
-            f"{name} has shape {array.shape}: pass grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4), channels last"
-        )
-    _check_size(array.shape[1], array.shape[0], name, max_pixels)
-    pixels = _to_bytes(array, name)
-    if pixels.shape[2] == 1:
-        return np.repeat(pixels, 3, axis=2)
-    if pixels.shape[2] == 4:
-        return np.asarray(_over_white(Image.fromarray(np.ascontiguousarray(pixels))))
-    return np.ascontiguousarray(pixels)
-
-
-def _to_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint16:
-        return np.rint(array.astype(np.float32) / 257).astype(np.uint8)
-    if np.issubdtype(array.dtype, np.floating):
-        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
-            raise ImageError(f"{name} has floats outside 0..1: divide by their maximum, or pass uint8")
-        return np.rint(array.astype(np.float32) * 255).astype(np.uint8)
-    raise ImageError(f"{name} is an array of {array.dtype}: pass uint8, uint16, bool, or floats in 0..1")
-
-
-def _reason(error: Exception) -> str:
-    return _one_line(str(error)) or type(error).__name__
-
-
-def _one_line(text: str) -> str:
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())[:200]

@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from wordsight.errors import WordsightError
-from wordsight.formats import FORMATS
+from wordsight.export import FORMATS, find_format
 from wordsight.results import Photo, Word, bounds
 from wordsight.serve.refusals import malformed
 
 JSON = "application/json"
 _TYPES = {"json": JSON, "jsonl": "application/x-ndjson", "csv": "text/csv", "tsv": "text/tab-separated-values"}
 _MARKUP = {"hocr": "application/xhtml+xml", "alto": "application/xml", "page": "application/xml"}
+
+_SERVED = [name for name in FORMATS if name != "html"]
+"""HTML embeds the file that a photo names, and here the client names it."""
 
 Answer = tuple[bytes, str]
 """What to send, and its media type."""
@@ -23,17 +26,17 @@ def as_json(value: Any) -> bytes:
 
 
 def photo(result: Photo, form: str, *, characters: bool) -> Answer:
-    """A photo in a format of `wordsight.formats`; as JSON, one object and not a list of one."""
+    """A photo in a format of `wordsight.export`; as JSON, one object and not a list of one."""
     if form == "json":
         return as_json(_without(result.to_dict(), characters)), JSON
-    text = FORMATS[form].document([result])
+    text = find_format(form).document([result])
     return text.encode("utf-8", "replace"), (_TYPES | _MARKUP).get(form, "text/plain") + "; charset=utf-8"
 
 
 def check_format(form: str) -> None:
     """Raises Refusal where results cannot be written so."""
-    if form not in FORMATS:
-        raise malformed(f"there is no format {form[:60]!r}: choose one of {', '.join(FORMATS)}")
+    if form not in _SERVED:
+        raise malformed(f"there is no format {form[:60]!r}: choose one of {', '.join(_SERVED)}")
 
 
 def crops(results: list[Word | WordsightError], *, characters: bool) -> bytes:

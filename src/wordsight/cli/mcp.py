@@ -1,0 +1,24 @@
+"""`wordsight mcp`."""
+
+import typer
+
+from wordsight.cli.app import app
+
+
+@app.command()
+def mcp(
+    model: str = typer.Option("latin", help="A shipped model, or the folder of a pack."),
+    threads: int | None = typer.Option(None, min=1, help="Of the processor; by default all."),
+) -> None:
+    """Serve `read_image` to assistants over standard input and output (Model Context Protocol).
+
+    It reads the picture files on this machine that it is asked for, and nothing else.
+    """
+    from wordsight.errors import ConfigError
+    from wordsight.reader import Reader
+
+    try:
+        from wordsight.plugins.mcp import server
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is not installed: pip install 'wordsight[mcp]'") from None
+    server(Reader(model, threads=threads)).run()

@@ -1,0 +1,113 @@
+"""What `wordsight models info` says of a model: a pack, a checkpoint folder, or published weights."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wordsight.runtime import Pack
+    from wordsight.text import Charset
+
+Row = tuple[str, str]
+"""What it is about, and what is said."""
+
+
+def describe(model: str) -> Iterator[Row]:
+    """Rows on the model of that name or in that folder.
+
+    Raises:
+        ModelError: there is no such model, or it is damaged.
+        ModuleNotFoundError: it is a checkpoint, and PyTorch is not installed.
+    """
+    from wordsight.weights.catalogue import PUBLISHED
+
+    if model in PUBLISHED:
+        yield from _published(model)
+    elif (Path(model) / "config.json").is_file():
+        yield from _checkpoint(Path(model))
+    else:
+        from wordsight.runtime import find_model, load_pack
+
+        yield from _pack(load_pack(find_model(model)))
+
+
+def main_score(scores: Mapping[str, object]) -> str:
+    """One of several, for tables: the first, as it is the one that is compared most."""
+    return next((f"{what} {score}" for what, score in scores.items()), "not stated")
+
+
+def _pack(pack: "Pack") -> Iterator[Row]:
+    yield "model", pack.name
+    yield "kind", f"pack of {pack.architecture}, decoded as {pack.decoding}"
+    yield "folder", str(pack.folder)
+    yield "size", _megabytes(pack.bytes)
+    for name, graph in pack.graphs.items():
+        yield f"  {name}", f"{graph.file}, {_megabytes((pack.folder / graph.file).stat().st_size)}"
+    yield "input", f"{pack.preprocessing.width} x {pack.preprocessing.height} pixels"
+    yield "charset", _charset(pack.charset)
+    yield "longest word", f"{pack.max_length} characters"
+    yield "scenes", "words are read with their photo (CLIPTER)" if pack.scene else "words are read without their photo"
+    yield from _about(pack.about)
+
+
+def _checkpoint(folder: Path) -> Iterator[Row]:
+    from wordsight.models import checkpoint
+    from wordsight.models.clipter.gate import Gate
+
+    model, about = checkpoint.load(folder)
+    weights = dict(model.named_parameters())
+    yield "model", folder.name
+    yield "kind", f"checkpoint of {model.architecture}, to fine-tune or export"
+    yield "folder", str(folder)
+    yield "size", f"{_megabytes(sum(f.stat().st_size for f in folder.iterdir() if f.is_file()))}, {_count(weights)}"
+    for part in dict.fromkeys(name.split(".")[0] for name in weights):
+        inside = {name: each for name, each in weights.items() if name.split(".")[0] == part}
+        yield f"  {part}", _count(inside)
+    for name, module in model.named_modules():
+        if isinstance(module, Gate):
+            yield f"gate {name}", f"{module.value.item():.4f} of the scene"
+    yield "charset", _charset(model.cfg.charset)
+    yield from _about(about)
+
+
+def _published(name: str) -> Iterator[Row]:
+    from wordsight.evaluate.benchmarks import published
+    from wordsight.weights.catalogue import PUBLISHED
+
+    weights = PUBLISHED[name]
+    yield "model", name
+    yield "kind", f"published weights: {weights.what}"
+    yield "trained on", weights.trained_on
+    yield "size", f"{weights.megabytes} MB"
+    yield "licence", weights.licence
+    yield "page", weights.page
+    for row in published():
+        if row.suite == "parseq-full" and row.model == weights.scores_as:
+            yield "word accuracy as published", ", ".join(f"{what} {score}" for what, score in row.scores.items())
+    how = f"wordsight models pull {name} --to DIR, then wordsight convert DIR/{name} -o MODEL"
+    yield "to get it", how if weights.files else f"by hand, from {weights.page}"
+
+
+def _about(about: Mapping[str, Any]) -> Iterator[Row]:
+    for what, said in about.items():
+        yield what, _said(said)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_said(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_said, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _charset(charset: "Charset") -> str:
+    return f"{charset.name}, {len(charset)} characters: {charset.characters}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _count(weights: Mapping[str, Any]) -> str:
+    return f"{sum(each.numel() for each in weights.values()):,} weights"

@@ -1,0 +1,56 @@
+"""hOCR, specification 1.2 (https://kba.github.io/hocr-spec/1.2/)."""
+
+import math
+
+from wordsight import __version__
+from wordsight.export.format import Format, attribute, baseline, content, pixel_box
+from wordsight.imaging import Source
+from wordsight.results import Line, Photo, Polygon
+
+_HEAD = f"""<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
+<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">
+<head>
+<title>wordsight</title>
+<meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>
+<meta name="ocr-system" content="wordsight {__version__}"/>
+<meta name="ocr-capabilities" content="ocr_page ocr_line ocrx_word"/>
+</head>
+<body>
+"""
+
+
+def _item(photo: Photo, number: int, image: Source | None = None) -> str:
+    # In hOCR a string inside a property is quoted, with backslashes before quotes and backslashes.
+    source = '"' + photo.source.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    page = f"image {source}; bbox 0 0 {photo.width} {photo.height}; ppageno {number - 1}"
+    out = [f'<div class="ocr_page" id="page_{number}" title="{attribute(page)}">\n']
+    for i, line in enumerate(photo.lines, 1):
+        out.append(f'<span class="ocr_line" id="line_{number}_{i}" title="{_line_properties(line, photo)}">')
+        words = []
+        for j, word in enumerate(line.words, 1):
+            title = f"{_bbox(word.polygon, photo)}; x_wconf {round(100 * word.confidence)}"
+            identity = f"word_{number}_{i}_{j}"
+            words.append(f'<span class="ocrx_word" id="{identity}" title="{title}">{content(word.text)}</span>')
+        out.append(" ".join(words) + "</span>\n")
+    return "".join(out) + "</div>\n"
+
+
+def _line_properties(line: Line, photo: Photo) -> str:
+    """The box, and where the text runs: `baseline` (slope, offset) if it is near level, else `textangle`."""
+    box = _bbox(line.polygon, photo)
+    lower = baseline(line.polygon)
+    (x0, y0), (x1, y1) = lower[0], lower[-1]
+    left, _, _, bottom = pixel_box(line.polygon, photo)
+    angle = math.degrees(math.atan2(y0 - y1, x1 - x0))  # counter-clockwise, as hOCR wants it
+    if abs(angle) > 45:
+        return f"{box}; textangle {angle:.1f}"
+    slope = (y1 - y0) / (x1 - x0) if x1 != x0 else 0.0
+    return f"{box}; baseline {slope:.3f} {y0 + slope * (left - x0) - bottom:.1f}"
+
+
+def _bbox(polygon: Polygon, photo: Photo) -> str:
+    return "bbox " + " ".join(map(str, pixel_box(polygon, photo)))
+
+
+FORMAT = Format(_item, head=_HEAD, tail="</body>\n</html>\n")

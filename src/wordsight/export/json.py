@@ -1,0 +1,5 @@
+"""A JSON list of the objects that `Photo.to_json` writes."""
+
+from wordsight.export.format import Format
+
+FORMAT = Format(lambda photo, number, image=None: photo.to_json(), head="[\n", separator=",\n", tail="\n]\n")

@@ -1,0 +1,5 @@
+"""One JSON object of `Photo.to_json` a line."""
+
+from wordsight.export.format import Format
+
+FORMAT = Format(lambda photo, number, image=None: photo.to_json() + "\n")

@@ -1,0 +1,5 @@
+"""One line of text per line."""
+
+from wordsight.export.format import Format
+
+FORMAT = Format(lambda photo, number, image=None: photo.text + "\n" if photo.lines else "")

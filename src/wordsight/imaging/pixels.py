@@ -1,0 +1,146 @@
+"""Decoded pictures and arrays of any depth to upright RGB of 8 bits."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from wordsight.errors import ImageError
+from wordsight.imaging.bands import upright_rgb
+
+_ORIENTATION = 0x0112  # the EXIF tag
+_FULL_SCALES = (1, 255, 1023, 4095, 16383, 65535)
+"""White in floats of 0..1 and in integers of 8, 10, 12, 14 and 16 bits: industrial and medical cameras store the middle
+ones in files of 16."""
+
+_LEAST_RANGE = 1 / 8  # of the scale; what takes up less of it (thermal cameras) would be a few greys in 8 bits
+_GROUNDS = (255, 128, 0)
+_GROUND_MARGIN = 16  # grey levels of contrast that another ground must gain over white, on which pages are shown
+
+
+def from_pillow(image: Image.Image) -> NDArray[np.uint8]:
+    """The current frame of a picture, decoded, as uint8 RGB (H, W, 3), upright by its EXIF data.
+
+    Raises:
+        Exception: anything, where the picture is damaged; it is Pillow's.
+    """
+    deep = _deep_colours(image)
+    if deep is not None:
+        return upright_rgb(Image.fromarray(from_array(deep, "the picture")), _orientation(image), _to_rgb)
+    image.load()  # which turns TIFFs upright, and forgets that they were not
+    return upright_rgb(image, _orientation(image), _to_rgb)
+
+
+def _deep_colours(image: Image.Image) -> NDArray[np.uint16] | None:
+    """Colours of 16 bits, of which Pillow would keep the upper 8; None where it loses nothing."""
+    tiles = getattr(image, "tile", None)
+    if not tiles or image.mode not in ("RGB", "RGBA") or ";16" not in str(tiles[0].args) or image.tell():
+        return None
+    import cv2
+
+    stream = image.fp  # type: ignore[attr-defined]  # of what was opened from a file
+    place = stream.tell()
+    stream.seek(0)
+    pixels = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    stream.seek(place)
+    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
+        return None  # Pillow says what is wrong, or reads what it can
+    order = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    return np.asarray(cv2.cvtColor(pixels, order), dtype=np.uint16)
+
+
+def from_array(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """Grey (H, W) or (H, W, 1), RGB (H, W, 3) or RGBA (H, W, 4) as uint8 RGB (H, W, 3).
+
+    Raises:
+        ImageError: the shape or the type is none of those that `load_image` names.
+    """
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        raise ImageError(
+            f"{name} has shape {array.shape}: pass grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4), channels last"
+        )
+    if array.shape[2] == 4:
+        colour, alpha = _to_bytes(array[..., :3], name), _to_bytes(array[..., 3:], name, full=65535)
+        return np.asarray(_on_ground(Image.fromarray(np.concatenate([colour, alpha], axis=2))))
+    pixels = _to_bytes(array, name)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else np.ascontiguousarray(pixels)
+
+
+def _to_bytes(array: NDArray[Any], name: str, full: int | None = None) -> NDArray[np.uint8]:
+    """`full`: white in 16 bits, where that is known."""
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype == np.uint16:
+        values = array.astype(np.float32)
+        return _bytes(values * (255 / full) if full else to_scale_of_8_bits(values))
+    if np.issubdtype(array.dtype, np.integer):
+        if array.min() < 0 or array.max() > 255:
+            raise ImageError(f"{name} is an array of {array.dtype} beyond 0..255: pass uint8 or uint16")
+        return array.astype(np.uint8)
+    if np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+            raise ImageError(f"{name} has floats outside 0..1: divide by their maximum, or pass uint8")
+        return _bytes(array.astype(np.float32) * 255)
+    raise ImageError(f"{name} is an array of {array.dtype}: pass uint8, uint16, bool, or floats in 0..1")
+
+
+def to_scale_of_8_bits(values: NDArray[Any]) -> NDArray[Any]:
+    """Finite greys or colours of unknown depth to 0..255.
+
+    They are divided by the smallest scale that holds them all. Where they take up less than an eighth of it, or no
+    scale holds them, their extremes become black and white.
+    """
+    low, high = float(values.min()), float(values.max())
+    full = next((scale for scale in _FULL_SCALES if low >= 0 and high <= scale), None)
+    if full is not None and (high == low or high - low >= _LEAST_RANGE * full):
+        return values * (255 / full)
+    return (values - low) * (255 / ((high - low) or 1))
+
+
+def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(np.rint(values), 0, 255), dtype=np.uint8)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        exact = np.float32 if image.mode.startswith("I;16") else np.float64
+        values = np.nan_to_num(np.asarray(image).astype(exact), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        return Image.fromarray(_bytes(to_scale_of_8_bits(values))).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        # La and RGBa (premultiplied) convert to their plain form only
+        plain = image.convert({"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode)).convert("RGBA")
+        return _on_ground(plain)
+    return image.convert("RGB")
+
+
+def _on_ground(image: Image.Image) -> Image.Image:
+    """An RGBA picture on white, or on black or grey if what is drawn in it stands out much better there."""
+    ground = (_ground(image),) * 3
+    return Image.alpha_composite(Image.new("RGBA", image.size, ground), image).convert("RGB")
+
+
+def _ground(image: Image.Image) -> int:
+    """The grey level from which the edges of what is drawn differ most: nine tenths of them at least so much."""
+    alpha = image.getchannel("A")
+    if alpha.getextrema()[0] == 255:
+        return _GROUNDS[0]
+    # Where a pixel is more opaque than the clearest of its neighbours, the ground shows beside it.
+    edge = np.asarray(alpha) - np.asarray(alpha.filter(ImageFilter.MinFilter(3)))
+    if not edge.any():
+        return _GROUNDS[0]
+    levels = np.asarray(image.convert("L"))[edge > edge.max() // 2].astype(np.int16)
+    contrast = {ground: float(np.percentile(abs(levels - ground), 10)) for ground in _GROUNDS}
+    best = max(_GROUNDS, key=contrast.__getitem__)
+    return best if contrast[best] > contrast[_GROUNDS[0]] + _GROUND_MARGIN else _GROUNDS[0]
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged EXIF data does not make the picture unreadable
+        return 1

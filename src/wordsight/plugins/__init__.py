@@ -1,0 +1,1 @@
+"""wordsight inside other programs, a module for each."""
