@@ -12,8 +12,8 @@ import httpx2
 import numpy as np
 import pytest
 from PIL import Image
+from running_service import Running, Start, crop, picture
 
-from conftest import Running, Start, crop, picture
 from wordsight import Photo, Reader
 from wordsight.export import FORMATS, find_format
 

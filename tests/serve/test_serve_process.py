@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 from PIL import Image
+from running_service import WORDSIGHT, Running, Start, crop, picture
 
-from conftest import WORDSIGHT, Running, Start, crop, picture
 from wordsight import Reader
 
 
