@@ -20,6 +20,13 @@ from wordsight.decoding.rules import OUTSIDE, Rule
 from wordsight.decoding.spelling import LIKELIER, other_texts
 from wordsight.text import CharTokenizer, Constraint, Dictionary
 
+SILENT = 30.0
+"""A text that is not so many times likelier than no text at all is not reported.
+
+Of 402 text-free patches of training scenes 94.3 % were read as empty without this rule, 98.3 % with 10 and 99.0 % with
+30; of 897 held-out training words 3 more are silent, none of which was read right.
+"""
+
 Columns = npt.NDArray[np.float64]
 """(T, C + 1) probabilities of every class in every frame."""
 
@@ -58,6 +65,7 @@ def read_ctc(
     `confidence` is the probability of that text: the sum over all paths through the frames that spell it (what CTC
     trains), not that of the best path alone. A character is as probable as the surest of the frames that say it, and
     its alternatives are that frame's; "" stands for the blank. Unlike elsewhere their product is not the confidence.
+    Without a constraint, a text that is hardly likelier than none is not reported (`SILENT`).
 
     Args:
         graphs: The recognizer's part.
@@ -76,7 +84,22 @@ def read_ctc(
     if not len(images):
         return []
     reader = _Frames(spec.tokenizer, spec.max_length, alternatives, dictionary)
-    return [reader.read(probabilities(logits, temperature), rule) for logits in graphs.image(images)]
+    readings = []
+    for logits in graphs.image(images):
+        columns = probabilities(logits, temperature)
+        silent = rule is None and _is_silent(probabilities(logits, 1.0), spec.tokenizer.eos)
+        nothing = Reading("", probability(columns, _NONE, spec.tokenizer.eos))
+        readings.append(nothing if silent else reader.read(columns, rule))
+    return readings
+
+
+_NONE = np.zeros(0, np.int64)
+
+
+def _is_silent(columns: Columns, blank: int) -> bool:
+    """Whether what frames (T, C + 1) spell is not `SILENT` times likelier than no text at all."""
+    text = probability(columns, best_path(columns, blank).ids, blank)
+    return text < SILENT * probability(columns, _NONE, blank)
 
 
 class _Frames(NamedTuple):
