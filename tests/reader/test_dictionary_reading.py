@@ -35,7 +35,7 @@ def test_clear_letters_are_read_as_they_are() -> None:
 
 def test_a_list_of_ones_own() -> None:
     names = ["Zorbiq", "Quvexa", "Blentor", "Mirvado", "Kestrina", "Voltaku"]
-    blurred = [crop(name, blur) for name in names for blur in (3.5, 4.5)]
+    blurred = [crop(name, blur) for name in names for blur in (5.0, 6.5)]
     right = {}
     for words in (None, tuple(names)):
         read = Reader(threads=1, dictionary=words).read_crops(blurred)

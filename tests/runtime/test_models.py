@@ -43,7 +43,7 @@ def test_models_list(shipped):
     result = CliRunner().invoke(app, ["models", "list"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
     line = next(line for line in result.output.splitlines() if "latin *" in line)
-    assert line.split()[:4] == ["latin", "*", "clip4str", "0.0"]
+    assert line.split()[:4] == ["latin", "*", "0.0", "MB"]
     assert "few" in line
     assert "all 1" in line
 
