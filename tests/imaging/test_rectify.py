@@ -129,11 +129,18 @@ def test_a_huge_box_gives_a_strip_of_bounded_size():
     assert (strip[:, 252:] == 200).all()
 
 
+def test_a_long_line_keeps_a_height_that_can_be_read():
+    image = np.zeros((100, 9000, 3), np.uint8)
+    strip = rectify(image, [(0, 0), (9000, 0), (9000, 100), (0, 100)], max_side=500)
+    assert strip.shape == (64, 5760, 3)
+
+
 def test_scaling_down_smooths():
     """Stripes of one pixel must become grey, not a moire pattern."""
-    image = np.zeros((64, 4096, 3), np.uint8)
+    image = np.zeros((640, 4096, 3), np.uint8)
     image[:, ::2] = 255
-    strip = rectify(image, [(0, 0), (4096, 0), (4096, 64), (0, 64)], max_side=512)
+    strip = rectify(image, [(0, 0), (4096, 0), (4096, 640), (0, 640)], max_side=512)
+    assert strip.shape == (80, 512, 3)
     assert np.abs(strip[2:-2, 2:-2].astype(int) - 127).max() <= 6
 
 

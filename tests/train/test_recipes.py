@@ -20,7 +20,9 @@ from wordsight.models.clip.hub_text import HubTextTower
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
 from wordsight.models.config import DecoderConfig, HubTextConfig, TextTowerConfig
 from wordsight.models.freezing import trainable
+from wordsight.models.ppocr import LcNetConfig, Svtr, SvtrConfig
 from wordsight.models.presets import PRESETS
+from wordsight.text import Charset
 from wordsight.train import Recognition, WordsData, start
 from wordsight.train.run import RecipeCLI, arguments
 
@@ -75,9 +77,22 @@ def test_all_recipes_are_tested():
     tested = test_recipe_of_an_official_size.pytestmark[0].args[1]
     assert sorted(case[0] for case in tested) == [path.stem for path in OFFICIAL]
     assert len(SECOND_STAGE) == 6
-    sizes = ["small", "tiny", "tiny-deep", "tiny-gpu", "tiny-pruned"]
+    sizes = ["latin", "small", "tiny", "tiny-deep", "tiny-gpu", "tiny-pruned"]
     ends = ["gpu-anneal", "real", "tiny-anneal", "tiny-deep-anneal", "tiny-pruned-anneal"]
-    assert sorted(path.stem for path in RECIPES.glob("*.yaml")) == sorted(sizes + ends)
+    others = ["detector"]  # in test_detection.py
+    assert sorted(path.stem for path in RECIPES.glob("*.yaml")) == sorted(sizes + ends + others)
+
+
+def test_recipe_of_the_default_model(tmp_path):
+    model = Svtr(SvtrConfig(charset=Charset.preset("latin-extended"), convolutions=LcNetConfig(stem=(3, 48, 96))))
+    start = checkpoint.save(model, tmp_path / "start")
+    run = parsed(
+        RECIPES / "latin.yaml", f"--model.start={start}", f"--data.real=[{tmp_path}]", "--trainer.precision=32-true"
+    )
+    assert isinstance(run.model.model, Svtr)
+    assert run.model.model.cfg.charset == Charset.preset("latin-extended")
+    assert run.model.model.cfg.preprocessing.width is None
+    assert (run.model.schedule, run.model.ema) == ("one-cycle", 0.999)
 
 
 def test_recipes_of_the_compact_model():

@@ -153,7 +153,7 @@ def test_a_recognizers_head_is_cut_to_a_charset(tmp_path):
     assert not cut.assumed
     new = convert(tmp_path, Options(charset=Charset("some", "aả")))
     assert any("ả" in line for line in new.assumed)
-    with pytest.raises(ModelError, match="neither '가'"):
+    with pytest.raises(ConfigError, match="neither '가'"):
         convert(tmp_path, Options(charset=Charset("some", "가")))
 
 

@@ -86,7 +86,7 @@ def test_a_pack_can_be_taken_back(recognizer, tmp_path):
 
 
 def test_packs_of_other_recognizers_are_not_taken_back():
-    with pytest.raises(ModelError, match="only an svtr can be taken back"):
+    with pytest.raises(ModelError, match="only packs of svtr can be taken back"):
         convert("tiny")
 
 

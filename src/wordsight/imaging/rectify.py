@@ -7,8 +7,10 @@ from PIL import Image
 from wordsight.errors import BoxError
 from wordsight.imaging.geometry import area, as_polygon, clip_to_rectangle, homography, is_convex, project, sides_cross
 
-MAX_STRIP = 4096
-"""Longest side of a strip in pixels: room for lines of 150 characters, and no huge picture of a huge box."""
+MAX_STRIP = 2048
+"""Longest side of a strip in pixels: more than any recognizer takes, so that a huge box costs no huge picture."""
+
+_LEGIBLE = 64  # pixels; a long line stays so high, however long that makes it
 
 _PIECES_PER_SEGMENT = 4  # a piece maps bilinearly; four between two given points leave no visible kink
 _MIN_SIDE = 1.0  # pixels; below there is nothing to read
@@ -16,8 +18,8 @@ _MAX_PERSPECTIVE = 20.0  # a far side so much smaller than the near one is a tri
 
 
 def reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image with no side over `MAX_STRIP`, so that a batch of huge crops stays small in memory."""
-    scale = MAX_STRIP / max(image.shape[:2])
+    """The image as large as a strip may be, so that a batch of huge crops stays small in memory."""
+    scale = _scale(image.shape[1], image.shape[0], MAX_STRIP)
     if scale >= 1:
         return image
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
@@ -39,7 +41,7 @@ def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX
         image: uint8 RGB (H, W, 3).
         polygon: (N, 2) in pixels, x then y, (0, 0) the corner of the first pixel; from the text's top left, clockwise
             (if counter-clockwise, it is turned round and the first point kept).
-        max_side: a longer strip is scaled down to this length, in pixels.
+        max_side: a longer strip is scaled down to this length, in pixels, but not to less than 64 on its short side.
 
     Returns:
         uint8 RGB (h, w, 3), h and w at least 1.
@@ -61,6 +63,11 @@ def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX
     if len(points) == 4:
         return _rectify_quad(image, points, max_side)
     return _rectify_chain(image, np.clip(points, 0, (width, height)), max_side)
+
+
+def _scale(width: float, height: float, max_side: int) -> float:
+    """By how much a strip of this size has to be reduced, at most 1."""
+    return min(1.0, max(max_side / max(width, height), _LEGIBLE / max(1.0, min(width, height))))
 
 
 def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64], max_side: int) -> NDArray[np.uint8]:
@@ -181,7 +188,7 @@ def _source(
     inside = x0 >= 0 and y0 >= 0 and x1 <= image.shape[1] and y1 <= image.shape[0]
     source = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]) if inside else image[rows[:, None], columns])
     points = points - (x0, y0)
-    scale = min(1.0, max_side / max(width, height))
+    scale = _scale(width, height, max_side)
     if scale < 1:  # Image.transform does not smooth, so a picture is reduced before
         size = (max(1, round(source.width * scale)), max(1, round(source.height * scale)))
         points = points * (size[0] / source.width, size[1] / source.height)

@@ -41,11 +41,11 @@ def malformed(message: str, status: int = 422) -> Refusal:
     return Refusal(status, "options", message)
 
 
-def of_error(error: WordsightError, head: bytes = b"") -> Refusal:
-    """For what the library refuses; `head` is the beginning of the picture it is about."""
+def of_error(error: WordsightError) -> Refusal:
+    """For what the library refuses."""
     if isinstance(error, ImageError):
-        heif = head[4:8] == b"ftyp"  # HEIC, AVIF: a format that this installation cannot read
-        return Refusal(415, "format", str(error)) if heif else Refusal(422, "image", str(error))
+        absent = "needs another package" in str(error)  # a format that this installation cannot read
+        return Refusal(415, "format", str(error)) if absent else Refusal(422, "image", str(error))
     if isinstance(error, BoxError | ConfigError):
         return malformed(str(error))
     return Refusal(500, "error", str(error))

@@ -91,11 +91,11 @@ class Service:
 
     def read_crops(self, files: list[tuple[str | None, bytes]], options: Constrained) -> bytes:
         """Crops as they go back; called in a thread. A request whose only crop cannot be read is refused."""
-        with _refusing(b""):
+        with _refusing():
             found = self.engine.read_crops([picture for _, picture in files], options)
         results = [_named(result, name) for result, (name, _) in zip(found, files, strict=True)]
         if len(results) == 1 and isinstance(results[0], WordsightError):
-            raise of_error(results[0], files[0][1][:16])
+            raise of_error(results[0])
         return answers.crops(results, characters=options.characters)
 
     def line(self, number: int, picture: bytes, options: BatchOptions, name: str | None) -> bytes:
@@ -103,7 +103,7 @@ class Service:
         return answers.line(number, self._read(picture, name, options), characters=options.characters)
 
     def _read(self, picture: bytes, name: str | None, options: BatchOptions, boxes: list[Any] | None = None) -> Photo:
-        with _refusing(picture[:16]):
+        with _refusing():
             return self.engine.read(picture, printable(name or "image"), options, boxes)
 
 
@@ -120,12 +120,12 @@ def _named(result: Word | WordsightError, name: str | None) -> Word | WordsightE
 
 
 @contextmanager
-def _refusing(head: bytes) -> Iterator[None]:
-    """The library's errors as refusals; `head` is the beginning of the picture."""
+def _refusing() -> Iterator[None]:
+    """The library's errors as refusals."""
     try:
         yield
     except WordsightError as error:
-        raise of_error(error, head) from None
+        raise of_error(error) from None
 
 
 async def disconnected(request: Request) -> None:
