@@ -87,9 +87,11 @@ def read_ctc(
     readings = []
     for logits in graphs.image(images):
         columns = probabilities(logits, temperature)
-        silent = rule is None and _is_silent(probabilities(logits, 1.0), spec.tokenizer.eos)
-        nothing = Reading("", probability(columns, _NONE, spec.tokenizer.eos))
-        readings.append(nothing if silent else reader.read(columns, rule))
+        plain = columns if temperature == 1 else probabilities(logits, 1.0)  # a temperature changes no text
+        if rule is None and _is_silent(plain, spec.tokenizer.eos):
+            readings.append(Reading("", probability(columns, _NONE, spec.tokenizer.eos)))
+        else:
+            readings.append(reader.read(columns, rule))
     return readings
 
 
