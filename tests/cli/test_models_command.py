@@ -45,6 +45,8 @@ def test_info_of_a_shipped_model():
     for said in ("pack of", "image.onnx", "charset", "IC15-2077", "licence Apache-2.0", "without their photo"):
         assert said in output
     assert max(map(len, result.output.splitlines())) <= 100
+    assert "input 128 x 32 pixels" in output
+    assert "input any width x 48 pixels" in info("latin")[1]
 
 
 def test_info_of_published_weights():

@@ -43,7 +43,7 @@ def _pack(pack: "Pack") -> Iterator[Row]:
     yield "size", _megabytes(pack.bytes)
     for name, graph in pack.graphs.items():
         yield f"  {name}", f"{graph.file}, {_megabytes((pack.folder / graph.file).stat().st_size)}"
-    yield "input", f"{pack.preprocessing.width} x {pack.preprocessing.height} pixels"
+    yield "input", f"{pack.preprocessing.width or 'any width'} x {pack.preprocessing.height} pixels"
     yield "charset", _charset(pack.charset)
     yield "longest word", f"{pack.max_length} characters"
     yield "scenes", "words are read with their photo (CLIPTER)" if pack.scene else "words are read without their photo"
