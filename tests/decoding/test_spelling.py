@@ -4,7 +4,8 @@ from random_graphs import RandomGraphs
 
 from wordsight.decoding import PsmSpec, passes, read_psm
 from wordsight.decoding.passes import Branch
-from wordsight.decoding.spelling import LIKELIER
+from wordsight.decoding.readings import Reading
+from wordsight.decoding.spelling import LIKELIER, other_texts
 from wordsight.text import CharCaptions, Charset, CharTokenizer, Dictionary
 
 TOKENIZER = CharTokenizer(Charset("small", "abcdefghij "))
@@ -79,3 +80,21 @@ def test_a_row_does_not_depend_on_the_others(graphs, free):
 
 def test_nothing_to_read(graphs):
     assert read_psm(graphs, graphs.images(0), SPEC, dictionary=Dictionary(["abc"]))[0] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "small"),
+    [
+        ("sal@nova-Ilc.org", ["sal@nova-llc.org"]),
+        ("https://oaken-hiII.de", ["https://oaken-hill.de"]),
+        ("www.Sunny.com", ["www.sunny.com"]),
+        ("www.Rainy.com", []),  # no letter looks like R
+        ("sal@nova.org", []),
+        ("nova-Ilc.org", []),  # no address, as far as one can see
+        ("3 @ 5 I", []),
+    ],
+)
+def test_an_address_may_be_in_small_letters(text, small):
+    nothing_known = Dictionary(["zzzzzzzz"])
+    assert list(other_texts(Reading(text, 0.5), nothing_known)) == small
+    assert list(other_texts(Reading(text, 0.99), nothing_known)) == []

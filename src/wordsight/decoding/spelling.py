@@ -24,6 +24,8 @@ _SURE = 0.98
 """Mean probability of a character from which a text stays as it is read, known or not (0.95: 87.6 and 76.8 %)."""
 
 _WORD = re.compile(r"[^\W_](?:[^\W_]|['&](?=[^\W_]))+")
+_ADDRESS = re.compile(r"\w@\w|://|^www\.")
+_SMALL = str.maketrans("CIOSUVWXZ", "closuvwxz")  # what capitals look like
 
 
 def corrected(
@@ -69,10 +71,16 @@ def corrected(
 
 
 def other_texts(reading: Reading, dictionary: Dictionary) -> Iterator[str]:
-    """What a doubtful text may be instead: an unknown word, mostly of letters, replaced by a known one like it."""
+    """What a doubtful text may be instead: an unknown word, mostly of letters, replaced by a known one like it.
+
+    Addresses are written in small letters: one may also be itself, without the capitals that look like these.
+    """
     text = reading.text
     if not text or reading.confidence > _SURE ** (len(text) + 1):
         return
+    small = text.translate(_SMALL)
+    if small != text and small.islower() and _ADDRESS.search(text):
+        yield small
     for match in _WORD.finditer(text):
         word = match[0]
         if len(word) >= 3 and 2 * sum(map(str.isalpha, word)) >= len(word) and word not in dictionary:
