@@ -89,19 +89,18 @@ def read_ctc(
         columns = probabilities(logits, temperature)
         plain = columns if temperature == 1 else probabilities(logits, 1.0)  # a temperature changes no text
         if rule is None and _is_silent(plain, spec.tokenizer.eos):
-            readings.append(Reading("", probability(columns, _NONE, spec.tokenizer.eos)))
+            readings.append(Reading("", float(columns[:, spec.tokenizer.eos].prod())))
         else:
             readings.append(reader.read(columns, rule))
     return readings
 
 
-_NONE = np.zeros(0, np.int64)
-
-
 def _is_silent(columns: Columns, blank: int) -> bool:
     """Whether what frames (T, C + 1) spell is not `SILENT` times likelier than no text at all."""
-    text = probability(columns, best_path(columns, blank).ids, blank)
-    return text < SILENT * probability(columns, _NONE, blank)
+    enough = SILENT * float(columns[:, blank].prod())
+    if columns.max(axis=1).prod() >= enough:  # the best of its paths alone is
+        return False
+    return probability(columns, best_path(columns, blank).ids, blank) < enough
 
 
 class _Frames(NamedTuple):
