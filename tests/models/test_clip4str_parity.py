@@ -135,12 +135,12 @@ def test_loss_and_gradients(parity, released):
     released.zero_grad()
     assert losses.total.item() == pytest.approx(train["loss"].item(), rel=1e-5)
 
-    unknown = torch.nan  # what the released code froze
+    unknown = 1e30  # what the released code froze: no gradient is as large
     filled = {k: train["grad"].get(k, torch.full_like(v, unknown)) for k, v in parity["state_dict"].items()}
     expected, _ = read_clip4str(Tensors(filled, "gradients"), {"hyper_parameters": parity["hparams"]}, Choices())
     packed = defaultdict(list)  # q, k and v as one tensor: those of the keys' biases alone are rounding
     for name, gradient in expected.items():
-        if not gradient.isnan().any():
+        if gradient.max() < unknown:
             packed[re.sub(r"\.[qkv]\.", ".qkv.", name)].append((gradients[name], gradient))
     assert len(packed) == len(train["grad"]) == 99
     for name, pairs in packed.items():
