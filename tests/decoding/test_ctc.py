@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from wordsight.decoding.ctc import probability, read_ctc
+from wordsight.decoding.ctc import Frames, probability, read_ctc
 from wordsight.text import Charset, CharTokenizer
 
 TOKENIZER = CharTokenizer(Charset("abc", "abc"))
@@ -19,7 +19,8 @@ def columns(spelled, sure=0.7):
 
 
 def read(logits, spec=SPEC, **options):
-    return read_ctc(SimpleNamespace(image=lambda images: logits[: len(images)]), np.zeros(len(logits)), spec, **options)
+    graphs = SimpleNamespace(image=lambda images: Frames(logits[: len(images)]))
+    return read_ctc(graphs, np.zeros(len(logits)), spec, **options)
 
 
 @pytest.mark.parametrize(

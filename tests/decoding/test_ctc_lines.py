@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wordsight.decoding.ctc import probability, read_ctc
+from wordsight.decoding.ctc import Frames, probability, read_ctc
 from wordsight.errors import ConfigError
 from wordsight.text import Charset, CharTokenizer, Constraint, Dictionary
 
@@ -31,7 +31,7 @@ class Says:
         self.logits = np.log(columns / columns.sum(axis=1, keepdims=True))[None].astype(np.float32)
 
     def image(self, images):
-        return self.logits
+        return Frames(self.logits)
 
     def read(self, **options):
         (reading,) = read_ctc(self, np.zeros((1, 3, 48, 96), np.float32), Spec(), **options)

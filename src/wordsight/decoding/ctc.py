@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wordsight.decoding.graphs import Floats, Ids, Spec
+from wordsight.decoding.joint import LONGEST, SHARE, SecondReader, WordGraphs, likeliest_texts
 from wordsight.decoding.readings import Reading, Span, characters, probabilities
 from wordsight.decoding.rules import OUTSIDE, Rule
 from wordsight.decoding.spelling import LIKELIER, other_texts
@@ -27,15 +28,28 @@ Of 402 text-free patches of training scenes 94.3 % were read as empty without th
 30; of 897 held-out training words 3 more are silent, none of which was read right.
 """
 
+_SURE = 0.95
+"""Probability of a word from which no second reader is asked."""
+
 Columns = npt.NDArray[np.float64]
 """(T, C + 1) probabilities of every class in every frame."""
 
 
-class CtcGraphs(Protocol):
-    """The one part of a recognizer. No row may influence another."""
+class Frames(NamedTuple):
+    """What B images show: `logits` (B, T, C + 1) of T frames from left to right.
 
-    def image(self, images: Floats) -> Floats:
-        """(B, 3, H, W) to the logits (B, T, C + 1) of T frames from left to right."""
+    `columns` (B, L, D) are what a decoder of words looks at; None where there is none.
+    """
+
+    logits: Floats
+    columns: Floats | None = None
+
+
+class CtcGraphs(WordGraphs, Protocol):
+    """The parts of a recognizer, those of `WordGraphs` only where there are columns. No row may influence another."""
+
+    def image(self, images: Floats) -> Frames:
+        """A look at images (B, 3, H, W)."""
         ...
 
 
@@ -85,13 +99,15 @@ def read_ctc(
         return []
     reader = _Frames(spec.tokenizer, spec.max_length, alternatives, dictionary)
     readings = []
-    for logits in graphs.image(images):
+    seen = graphs.image(images)
+    for row, logits in enumerate(seen.logits):
         columns = probabilities(logits, temperature)
         plain = columns if temperature == 1 else probabilities(logits, 1.0)  # a temperature changes no text
         if rule is None and _is_silent(plain, spec.tokenizer.eos):
             readings.append(Reading("", float(columns[:, spec.tokenizer.eos].prod())))
         else:
-            readings.append(reader.read(columns, rule))
+            second = None if seen.columns is None else SecondReader(graphs, seen.columns[row], spec.tokenizer)
+            readings.append(reader.read(columns, rule, second))
     return readings
 
 
@@ -111,14 +127,14 @@ class _Frames(NamedTuple):
     alternatives: int
     dictionary: Dictionary | None
 
-    def read(self, columns: Columns, rule: Rule | None) -> Reading:
+    def read(self, columns: Columns, rule: Rule | None, second: SecondReader | None) -> Reading:
         """The reading of frames (T, C + 1)."""
         free = best_path(columns, self.tokenizer.eos).part(0, self.max_length)
         if rule is not None and not rule.constraint.accepts(free.ids.tolist()):
             return self._constrained(columns, free, rule)
         line = self._reading(columns, free)
         words = [
-            self._corrected(columns, self._reading(columns, word, part), part)
+            self._decided(columns, self._reading(columns, word, part), part, second)
             for word, part in self._words(free, len(columns))
         ]
         return line if not words else self._joined(line, words)
@@ -155,22 +171,32 @@ class _Frames(NamedTuple):
             words=tuple(words),
         )
 
-    def _corrected(self, columns: Columns, word: Reading, part: tuple[int, int]) -> Reading:
-        """A word, or the known one like it that its part of the frames makes likelier."""
-        if self.dictionary is None:
-            return word
+    def _decided(self, columns: Columns, word: Reading, part: tuple[int, int], second: SecondReader | None) -> Reading:
+        """A word, or the text that its part of the frames, a second reader and the dictionary make likelier."""
         frames, (start, end) = len(columns), part
         columns, tokenizer, blank = columns[start:end], self.tokenizer, self.tokenizer.eos
-        texts = [text for text in other_texts(word, self.dictionary) if not tokenizer.charset.unknown(text)]
-        if not texts:
+        known = [] if self.dictionary is None else list(other_texts(word, self.dictionary))
+        bonus = {tuple(tokenizer.ids(text)): LIKELIER for text in known if not tokenizer.charset.unknown(text)}
+        own = tuple(tokenizer.ids(word.text))
+        opinion = None
+        if second is not None and word.confidence < _SURE and len(own) <= LONGEST:
+            opinion = second.word(start / frames, end / frames)
+        texts = [own, *bonus]
+        if opinion is not None:
+            texts += [*likeliest_texts(columns, blank), tuple(opinion.reading())]
+        texts = [text for text in dict.fromkeys(texts) if text == own or (text and len(text) <= LONGEST)]
+        if len(texts) < 2 and opinion is None:
             return word
-        likely = np.array([word.confidence, *(probability(columns, _ids(text, tokenizer), blank) for text in texts)])
-        weights = likely * np.where(np.arange(len(likely)) > 0, LIKELIER, 1.0)
+        likely = np.array([probability(columns, np.array(text, np.int64), blank) for text in texts])
+        weights = likely
+        if opinion is not None:
+            weights = likely ** (1 - SHARE) * np.exp(SHARE * opinion.likelihoods(texts))
+        weights = weights * [bonus.get(text, 1.0) if text != own else 1.0 for text in texts]
         best = int(weights.argmax())
-        if best == 0:
-            return word
         share = float(weights[best] / (weights.sum() + max(0.0, 1 - likely.sum())))  # the rest: what was not compared
-        ids = _ids(texts[best - 1], tokenizer)
+        if best == 0:
+            return word if opinion is None else replace(word, confidence=share)
+        ids = np.array(texts[best], np.int64)
         runs = aligned(np.log(np.maximum(columns, 1e-30)), ids, blank)
         found = self._reading(columns, Spelled(ids, runs))
         placed = places(runs + start, frames)
@@ -195,10 +221,6 @@ class _Frames(NamedTuple):
             for word, _ in self._words(spelled, len(columns))
         ]
         return replace(line, words=tuple(words)) if len(words) > 1 else line
-
-
-def _ids(text: str, tokenizer: CharTokenizer) -> Ids:
-    return np.array(tokenizer.ids(text), np.int64)
 
 
 def best_path(columns: Columns, blank: int) -> Spelled:

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from wordsight.decoding.constrained import read_constrained
 from wordsight.decoding.context import InContext, WithContext
-from wordsight.decoding.ctc import read_ctc
+from wordsight.decoding.ctc import Frames, read_ctc
 from wordsight.decoding.graphs import Floats, Ids, Rows, Spec
 from wordsight.decoding.iterative import CORRECTIONS, read_iterative
 from wordsight.decoding.parallel import read_parallel
@@ -27,8 +27,29 @@ class Engine(Protocol):
         ...
 
 
+class FrameLooks:
+    """`CtcGraphs`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def image(self, images: Floats, context: Any = None) -> Frames:
+        """Run `image`."""
+        return Frames(*map(self.engine.numpy, self.engine.run("image", images, context=context)))
+
+    def memory(self, columns: Floats) -> Rows:
+        """Run `memory`."""
+        (kv,) = self.engine.run("memory", columns)
+        return kv
+
+    def visual(self, tokens: Ids, kv: Rows, mask: Floats) -> Floats:
+        """Run `visual`."""
+        (logits,) = self.engine.run("visual", tokens, kv, mask)
+        return self.engine.numpy(logits)
+
+
 class Looks:
-    """`CtcGraphs` and `ParallelGraphs`: one look gives the logits."""
+    """`ParallelGraphs`: one look gives the logits."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -75,7 +96,7 @@ class Corrections:
         return self.engine.numpy(logits)
 
 
-GRAPHS: dict[str, Any] = {"ctc": Looks, "parallel": Looks, "recurrent": Steps, "iterative": Corrections}
+GRAPHS: dict[str, Any] = {"ctc": FrameLooks, "parallel": Looks, "recurrent": Steps, "iterative": Corrections}
 """What turns an engine into the graphs of a kind; those of `psm` are more than names: `OnnxGraphs`, `TorchGraphs`."""
 
 
@@ -111,7 +132,7 @@ def read_images(
 
     Args:
         decoding: The kind.
-        graphs: Of that kind: `PsmGraphs`, `Looks`, `Steps` or `Corrections`, whose `image` takes a context.
+        graphs: Of that kind: `PsmGraphs`, or one of `GRAPHS`; its `image` takes a context.
         images: Prepared crops.
         spec: The rest of the recognizer, a `PsmSpec` for `psm`.
         context: The scenes of the crops, of the engine's own kind.

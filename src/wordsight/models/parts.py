@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from wordsight.models.baselines import AbinetCorrect, AbinetImage, LogitsGraph, TrbaImage, TrbaStep
 from wordsight.models.clip4str.graphs import DecoderGraph, ImageGraph, TextGraph
 from wordsight.models.clipter.context import SceneContext
+from wordsight.models.ppocr.model import MemoryGraph, SeenGraph
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ def parts(model: Any, cross: bool = True) -> dict[str, Part]:
         return {"image": _part(TrbaImage(model), 1, early), "step": _part(TrbaStep(model), 3, late)}
     if model.decoding == "iterative":
         return {"image": _part(AbinetImage(model), 1, early), "correct": _part(AbinetCorrect(model), 2, late)}
+    second = getattr(model, "word_decoder", None)
+    if second is not None:
+        image = _part(SeenGraph(model), 1, early or late)
+        return {"image": image, "memory": Part(MemoryGraph(second)), "visual": Part(DecoderGraph(second.decoder))}
     return {"image": _part(LogitsGraph(model), 1, early or late)}
 
 

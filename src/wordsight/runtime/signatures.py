@@ -78,6 +78,27 @@ def column_graphs(preprocessing: Preprocessing, classes: int, columns: int | str
     return {"image": Graph("image.onnx", _crops(preprocessing), {"logits": ("batch", columns, classes)})}
 
 
+def with_words(graphs: Mapping[str, Graph], classes: int, channels: int, depth: int, width: int) -> dict[str, Graph]:
+    """The graphs of a `ctc` pack of any width that has a decoder of words: `image` gives `columns`, too.
+
+    Args:
+        graphs: Those of `column_graphs`.
+        classes: [E] and the characters.
+        channels: of a column.
+        depth: layers of the decoder.
+        width: of the decoder.
+    """
+    columns: Shape = ("batch", "columns", channels)
+    kv: Shape = ("batch", depth, 2, "columns", width)
+    query: dict[str, Shape] = {"tokens": ("batch", "length"), "kv": kv, "mask": ("batch", "length", "length")}
+    image = graphs["image"]
+    return {
+        "image": replace(image, outputs={**image.outputs, "columns": columns}),
+        "memory": Graph("memory.onnx", {"columns": columns}, {"kv": kv}),
+        "visual": Graph("visual.onnx", query, {"logits": ("batch", "length", classes)}),
+    }
+
+
 def recurrent_graphs(
     preprocessing: Preprocessing, classes: int, memory: Iterable[int | str], state: Iterable[int | str]
 ) -> dict[str, Graph]:
@@ -176,7 +197,7 @@ def _untold(graph: Graph) -> Graph:
 
 _MADE = {
     "psm": "K/V of shape (batch, depth, 2, tokens, width)",
-    "ctc": "logits of shape (batch, columns, classes)",
+    "ctc": "logits of shape (batch, columns, classes), or columns that a graph 'memory' takes",
     "parallel": "logits of shape (batch, columns, classes)",
     "recurrent": "memory and state",
     "iterative": "features",
@@ -210,7 +231,13 @@ def _wanted(
     _, columns, _ = made["logits"]
     if decoding == "parallel":
         return column_graphs(preprocessing, classes, positions)
-    return column_graphs(preprocessing, classes, FRAMES if preprocessing.width is None else int(columns))
+    if preprocessing.width is not None:
+        return column_graphs(preprocessing, classes, int(columns))
+    graphs = column_graphs(preprocessing, classes, FRAMES)
+    if "columns" not in made:
+        return graphs
+    _, depth, _, _, width = plain["memory"].outputs["kv"]
+    return with_words(graphs, classes, int(made["columns"][2]), int(depth), int(width))
 
 
 def _difference(graphs: Mapping[str, Graph], wanted: Mapping[str, Graph]) -> str | None:

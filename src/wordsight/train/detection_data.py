@@ -1,6 +1,7 @@
 """Scenes as a detector is trained and validated on them."""
 
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from wordsight.data import read_scenes
 from wordsight.data.augment import add_noise, compress, recolour
 from wordsight.data.scenes import Scene
 from wordsight.errors import ConfigError
+from wordsight.synth.strewn import Strewn
 from wordsight.train.batches import FromBatch
 from wordsight.train.detection_maps import db_maps
 
@@ -67,6 +69,23 @@ class Changes:
     colour: float = 0.5
 
 
+@dataclass(frozen=True)
+class Rendering:
+    """What is rendered beside the words that are there, see `synth.strewn`.
+
+    Attributes:
+        over: probability that texts are strewn over a part of a photograph.
+        pages: probability that a printed page takes its place.
+        words: lists of words.
+        fonts: folders; none: the system's.
+    """
+
+    over: float = 0.0
+    pages: float = 0.0
+    words: tuple[Path, ...] = ()
+    fonts: tuple[Path, ...] = ()
+
+
 class MapBatches(Dataset[MapBatch]):
     """Batch i is a function of (seed, i).
 
@@ -78,6 +97,7 @@ class MapBatches(Dataset[MapBatch]):
         std: of the same.
         parts: batches of a step.
         changes: what happens to pictures.
+        rendering: what is rendered onto them.
         seed: decides everything.
     """
 
@@ -90,11 +110,15 @@ class MapBatches(Dataset[MapBatch]):
         std: Sequence[float],
         parts: int,
         changes: Changes,
+        rendering: Rendering,
         seed: int,
     ) -> None:
         self._scenes, self._batch_size, self._size = scenes, batch_size, size
         self._mean, self._std = (torch.tensor(values)[:, None, None] for values in (mean, std))
         self._parts, self._changes, self._seed = parts, changes, seed
+        self._rendering, self._strewn = rendering, None
+        if rendering.over or rendering.pages:
+            self._strewn = Strewn(rendering.fonts or None, rendering.words)
 
     def __getitem__(self, index: int) -> MapBatch:
         """Batch `index`."""
@@ -104,6 +128,16 @@ class MapBatches(Dataset[MapBatch]):
             scene = self._scenes[self._number(index * self._batch_size + place)]
             pixels, polygons = cut_out(scene, self._size, self._changes, rng)
             legible = [word.legible for word in scene.words]
+            if self._strewn and (form := rng.random()) < self._rendering.over + self._rendering.pages:
+                draws = random.Random(int(rng.integers(2**62)))
+                if form < self._rendering.over:
+                    pixels, rendered = self._strewn.over(draws, pixels, polygons)
+                else:
+                    pixels, rendered = self._strewn.page(draws, self._size, self._size)
+                    polygons, legible = [], []
+                polygons += [polygon for _, polygon in rendered]
+                legible += [True] * len(rendered)
+            pixels = coloured(pixels, self._changes, rng)
             images.append((torch.from_numpy(pixels).permute(2, 0, 1) / 255 - self._mean) / self._std)
             maps.append(db_maps(polygons, legible, self._size, self._size))
             names.append(scene.id)
@@ -123,7 +157,7 @@ class MapBatches(Dataset[MapBatch]):
 def cut_out(
     scene: Scene, size: int, changes: Changes, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], list[NDArray[np.float64]]]:
-    """A square part of a scene, changed: uint8 RGB (size, size, 3), and where the scene's words are in it."""
+    """A square part of a scene, scaled and turned: uint8 RGB (size, size, 3), and where the scene's words are in it."""
     import cv2
 
     pixels = scene.load()
@@ -148,10 +182,15 @@ def cut_out(
         ),
         np.uint8,
     )
+    return part, [word.polygon @ linear.T + matrix[:, 2] for word in scene.words]
+
+
+def coloured(part: NDArray[np.uint8], changes: Changes, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A part in other colours, noisy, compressed."""
     for change, probability in ((recolour, 1.0), (add_noise, 0.5), (compress, 0.5)):
         if rng.random() < probability * changes.colour:
             part = change(part, rng)
-    return part, [word.polygon @ linear.T + matrix[:, 2] for word in scene.words]
+    return part
 
 
 class ScenesData(lightning.LightningDataModule):
@@ -162,6 +201,7 @@ class ScenesData(lightning.LightningDataModule):
         batch_size: pictures that a device sees at once.
         size: of their sides, in pixels; a multiple of 32.
         changes: how they are changed.
+        rendering: what is rendered onto them.
         workers: processes that cut them out, for each device.
         validation: more folders, to validate on. None: the last part of each of `real`, which is then not trained on.
         validation_share: of that part.
@@ -174,6 +214,7 @@ class ScenesData(lightning.LightningDataModule):
         batch_size: int = 8,
         size: int = 640,
         changes: Changes = Changes(),
+        rendering: Rendering = Rendering(),
         workers: int = 1,
         validation: Sequence[Path] = (),
         validation_share: float = 0.05,
@@ -187,6 +228,7 @@ class ScenesData(lightning.LightningDataModule):
         if not 0 < changes.scale[0] <= changes.scale[1] or not 0 <= validation_share < 1:
             raise ConfigError("data.changes.scale grows from above 0, data.validation_share is below 1: change them")
         self.real, self.batch_size, self.size, self.changes, self.workers = real, batch_size, size, changes, workers
+        self.rendering = rendering
         self.validation, self.validation_share, self.seed = validation, validation_share, seed
 
     def describe(self) -> dict[str, Any]:
@@ -212,9 +254,8 @@ class ScenesData(lightning.LightningDataModule):
         assert trainer is not None  # noqa: S101 - Lightning sets it before it asks
         cfg: Any = cast(Any, trainer.lightning_module.model).cfg
         parts = trainer.world_size * trainer.accumulate_grad_batches
-        batches = MapBatches(
-            self._training, self.batch_size, self.size, cfg.mean, cfg.std, parts, self.changes, self.seed
-        )
+        sizes = self.batch_size, self.size, cfg.mean, cfg.std, parts
+        batches = MapBatches(self._training, *sizes, self.changes, self.rendering, self.seed)
         first = trainer.global_step * parts + trainer.global_rank
         sampler = FromBatch(first, trainer.world_size)
         return DataLoader(batches, batch_size=None, sampler=sampler, num_workers=self.workers)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from wordsight.decoding.iterative import CORRECTIONS
+from wordsight.decoding.joint import LONGEST, MOST_COLUMNS
 from wordsight.errors import ConfigError, ModelError
 from wordsight.files import filling
 from wordsight.imaging.preprocess import WIDTH_STEP
@@ -98,6 +99,8 @@ def export_graphs(model: Any, *, cross: bool = True, scenes: SceneEncoder | None
         modules = {part_name: part.module for part_name, part in parts(model, cross).items()}
         graphs = signature(model, cross, scenes)
         limits = {"length": cfg.max_length + 1} | ({"text": _longest_caption(cfg)} if "text" in modules else {})
+        if "memory" in modules:
+            limits |= {"length": LONGEST + 1, "columns": MOST_COLUMNS}
         if scenes is not None:
             modules[SCENE] = scenes
         return {name: to_onnx(module, graphs[name], limits) for name, module in modules.items()}
@@ -186,7 +189,7 @@ def _save(proto: onnx.ModelProto, path: Path) -> None:
 def to_onnx(module: nn.Module, graph: Graph, limits: Mapping[str, int]) -> onnx.ModelProto:
     """One module as ONNX, with the names and shapes of `graph`; `limits` are the largest sizes of named dimensions."""
     # Traced at 2 or more everywhere: the exporter takes a 1 for a constant.
-    example = {"batch": 2, "length": 5, "memory": 40, "text": 4, "scenes": 3, "width": 4 * WIDTH_STEP}
+    example = {"batch": 2, "length": 5, "memory": 40, "text": 4, "scenes": 3, "width": 4 * WIDTH_STEP, "columns": 24}
     named = {d for shape in graph.inputs.values() for d in shape if isinstance(d, str)}
     dims = {d: _dimension(d, limits.get(d)) for d in sorted(named)}
     inputs, dynamic = [], []

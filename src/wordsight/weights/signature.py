@@ -15,6 +15,7 @@ from wordsight.runtime.signatures import (
     recurrent_graphs,
     scene_graph,
     with_scenes,
+    with_words,
 )
 
 
@@ -46,7 +47,10 @@ def _graphs(model: Any, cross: bool) -> dict[str, Graph]:
         text = 1 if cfg.pooled else None
         return psm_graphs(size, classes, *sizes, cross=True, cross_width=cfg.embed_dim, text=text, columns=columns)
     if size.width is None:
-        return column_graphs(size, classes, FRAMES)
+        graphs = column_graphs(size, classes, FRAMES)
+        if (second := model.word_decoder) is None:
+            return graphs
+        return with_words(graphs, classes, second.project.in_features, second.cfg.depth, second.cfg.width)
     with torch.inference_mode():
         out = parts(model)["image"].module(torch.zeros(1, 3, size.height, size.width))
     if model.decoding == "recurrent":

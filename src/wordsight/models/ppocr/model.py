@@ -5,7 +5,7 @@ It reads pictures of any width, a word or a whole line.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -15,11 +15,16 @@ from wordsight.imaging import Preprocessing
 from wordsight.models.baselines.config import BaselineConfig
 from wordsight.models.baselines.groups import param_groups
 from wordsight.models.clipter import Contextual, SceneContext
+from wordsight.models.config import from_plain
 from wordsight.models.losses import Losses, ctc_loss
+from wordsight.models.ppocr.decoder import WordDecoder, WordDecoderConfig
 from wordsight.models.ppocr.lcnet import LcNet, LcNetConfig
 from wordsight.models.ppocr.neck import NeckConfig, SvtrNeck
 from wordsight.models.registry import register
 from wordsight.text import Charset
+
+ROWS = 3
+"""What the convolutions leave of the height of a crop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,8 @@ class SvtrConfig(BaselineConfig):
         stretch: how many times as wide they are made.
         convolutions: sizes of the image tower. It must leave three rows of a crop, in steps of 4 pixels.
         neck: sizes of what relates its columns.
+        decoder: sizes of a second reader of words beside CTC; None: there is none.
+        decoder_weight: of its loss. It gives no gradient to the image tower.
     """
 
     max_length: int = 256
@@ -41,8 +48,16 @@ class SvtrConfig(BaselineConfig):
     stretch: float = 1.0
     convolutions: LcNetConfig = field(default_factory=LcNetConfig)
     neck: NeckConfig = field(default_factory=NeckConfig)
+    decoder: WordDecoderConfig | None = None
+    decoder_weight: float = 1.0
 
     PARTS: ClassVar[Mapping[str, type]] = {"charset": Charset, "convolutions": LcNetConfig, "neck": NeckConfig}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """See `BaselineConfig`."""
+        parts = dict(cls.PARTS) | ({"decoder": WordDecoderConfig} if values.get("decoder") else {})
+        return from_plain(cls, parts, values)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -71,6 +86,9 @@ class Svtr(Contextual):
         self.image_encoder = LcNet(cfg.convolutions).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.neck = SvtrNeck(cfg.neck, channels)
         self.head = nn.Linear(cfg.neck.width, self.tokenizer.num_classes)
+        self.word_decoder: WordDecoder | None = None
+        if cfg.decoder is not None:
+            self.word_decoder = WordDecoder(cfg.decoder, ROWS * channels, self.tokenizer)
 
     @property
     def widths(self) -> dict[str, int]:
@@ -78,13 +96,21 @@ class Svtr(Contextual):
         return {"early": self.cfg.convolutions.widths[-1], "late": self.cfg.neck.width}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
-        """Images (B, 3, 48, W) to columns (B, W / 8, D) from left to right."""
-        images = images.contiguous(memory_format=torch.channels_last)
-        row = F.avg_pool2d(self.image_encoder(images)[-1], (3, 2))
+        """Images (B, 3, 48, W) to frames (B, W / 8, D) from left to right."""
+        return self.frames(self.see(images), context)
+
+    def see(self, images: Tensor) -> Tensor:
+        """Images (B, 3, 48, W) to what the convolutions see of them (B, D, 3, W / 4)."""
+        seen: Tensor = self.image_encoder(images.contiguous(memory_format=torch.channels_last))[-1]
+        return seen
+
+    def frames(self, seen: Tensor, context: SceneContext | None = None) -> Tensor:
+        """One row (B, W / 8, D) of what the convolutions see."""
+        row = F.avg_pool2d(seen, (ROWS, 2))
         return self.fuse("early", row.squeeze(2).transpose(1, 2), context)
 
     def decode(self, memory: Tensor, context: SceneContext | None = None) -> Tensor:
-        """Columns (B, T, D) to logits (B, T, C + 1), [E] being the blank."""
+        """Frames (B, T, D) to logits (B, T, C + 1), [E] being the blank."""
         logits: Tensor = self.head(self.fuse("late", self.neck(memory), context))
         return logits
 
@@ -97,14 +123,49 @@ class Svtr(Contextual):
         context: SceneContext | None = None,
         characters: float | None = None,
     ) -> Losses:
-        """CTC, as `Crnn.loss`."""
-        logits = self.decode(self.encode(images, context), context)
+        """CTC, as `Crnn.loss`, and permuted sequence modelling of words where there is a decoder."""
+        seen = self.see(images)
+        logits = self.decode(self.frames(seen, context), context)
         total = ctc_loss(logits, targets, self.tokenizer.pad)
-        return Losses(total, {"ctc": total.detach()})
+        parts = {"ctc": total.detach()}
+        if self.word_decoder is not None:
+            words = self.word_decoder.loss(columns(seen.detach()), logits, targets, generator)
+            total, parts["decoder"] = total + self.cfg.decoder_weight * words, words.detach()
+        return Losses(total, parts)
 
     def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, Any]]:
         """AdamW groups: the convolutions, and the rest at `decoder_lr_scale`."""
         return param_groups(self, "image_encoder", lr, decoder_lr_scale, weight_decay)
+
+
+def columns(seen: Tensor) -> Tensor:
+    """What the convolutions see (B, D, 3, W / 4), column by column (B, W / 4, 3 D)."""
+    return seen.transpose(1, 3).flatten(2)
+
+
+class SeenGraph(nn.Module):
+    """Images (B, 3, 48, W) to the logits (B, W / 8, C + 1) of frames and to columns (B, W / 4, 3 D)."""
+
+    def __init__(self, model: Svtr) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        seen = self.model.see(image)
+        return self.model.decode(self.model.frames(seen, context), context), columns(seen)
+
+
+class MemoryGraph(nn.Module):
+    """Columns (B, L, 3 D) of a word to the decoder's keys and values (B, depth, 2, L, D')."""
+
+    def __init__(self, decoder: WordDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, columns: Tensor) -> Tensor:
+        """See the class."""
+        return self.decoder.memory(columns)
 
 
 SVTR_PRESETS: dict[str, SvtrConfig] = {"svtr": SvtrConfig(charset=Charset.preset("latin-extended"))}

@@ -1,0 +1,105 @@
+"""Two readers of what an image shows decide together: CTC over frames, and a decoder of words over finer columns.
+
+CTC takes frames for independent of each other; the decoder (PARSeq's) says each character in view of those before it.
+They are wrong about different words. So of the texts that either may read the one is taken that both, weighed, find
+likeliest.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from wordsight.decoding import passes
+from wordsight.decoding.graphs import KV, Floats, Ids
+from wordsight.decoding.passes import Branch
+from wordsight.text import CharTokenizer
+
+LONGEST, MOST_COLUMNS = 40, 512
+"""Characters and columns of the longest word that a decoder of words reads."""
+
+SHARE = 0.6
+"""Of the decoder's log-likelihood in the sum that decides."""
+
+_BEAM = 6  # texts that CTC proposes
+_LEAST = 1e-3  # classes of a frame that are less likely than this are left out
+
+
+class WordGraphs(Protocol):
+    """The parts of a decoder of words."""
+
+    def memory(self, columns: Floats) -> KV:
+        """Columns (1, L, D) of a word to its keys and values (1, depth, 2, L, D')."""
+        ...
+
+    def visual(self, tokens: Ids, kv: KV, mask: Floats) -> Floats:
+        """Logits (B, T, C + 1), see `PsmGraphs`."""
+        ...
+
+
+@dataclass(frozen=True)
+class SecondReader:
+    """The decoder, bound to one image.
+
+    Attributes:
+        graphs: its parts.
+        columns: (L, D) of the image.
+        tokenizer: of its characters.
+    """
+
+    graphs: WordGraphs
+    columns: Floats
+    tokenizer: CharTokenizer
+
+    def word(self, start: float, end: float) -> "Word | None":
+        """Bound to the part of the image between two shares of its columns; None: it is too long."""
+        first, last = round(start * len(self.columns)), round(end * len(self.columns))
+        if not 0 < last - first <= MOST_COLUMNS:
+            return None
+        return Word(self.graphs, self.graphs.memory(self.columns[None, first:last]), self.tokenizer)
+
+
+@dataclass(frozen=True)
+class Word:
+    """The decoder, bound to one word: its keys and values (1, depth, 2, L, D)."""
+
+    graphs: WordGraphs
+    kv: KV
+    tokenizer: CharTokenizer
+
+    def reading(self) -> list[int]:
+        """What it reads, in one pass over all positions and a refinement of that."""
+        branch = Branch(self.graphs.visual, self.kv, self.tokenizer)
+        found = [passes.cut(x, self.tokenizer.eos) for x in passes.first(branch, 1, LONGEST + 1)]
+        (logits,) = passes.refine(branch, found, LONGEST + 1)
+        text = logits.argmax(axis=1)
+        return [int(i) for i in text if i != self.tokenizer.eos][:LONGEST]
+
+    def likelihoods(self, texts: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
+        """Log-probability of each text."""
+        kv = self.kv[np.zeros(len(texts), np.int64)]
+        return passes.likelihood(Branch(self.graphs.visual, kv, self.tokenizer), [list(text) for text in texts])
+
+
+def likeliest_texts(columns: npt.NDArray[np.float64], blank: int, beam: int = _BEAM) -> list[tuple[int, ...]]:
+    """The texts that frames (T, C + 1) of probabilities most likely spell, found by a prefix beam search."""
+    texts: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}  # ending in a blank, and not
+    for column in columns:
+        classes = np.flatnonzero(column > _LEAST).tolist()
+        following: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for text, (apart, running) in texts.items():
+            for one in classes:
+                p = float(column[one])
+                if one == blank:
+                    following[text][0] += (apart + running) * p
+                elif text and text[-1] == one:
+                    following[text][1] += running * p
+                    following[(*text, one)][1] += apart * p
+                else:
+                    following[(*text, one)][1] += (apart + running) * p
+        kept = sorted(following.items(), key=lambda item: -sum(item[1]))[:beam]
+        texts = {text: (apart, running) for text, (apart, running) in kept}
+    return list(texts)

@@ -1,0 +1,109 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from wordsight.decoding.joint import LONGEST, SecondReader
+from wordsight.models import checkpoint
+from wordsight.models.ppocr import SVTR_PRESETS, Svtr, WordDecoderConfig
+from wordsight.runtime import OnnxRecognizer
+from wordsight.text import Charset
+from wordsight.weights.export import export_pack
+
+CHARSET = Charset.preset("94+space")
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    cfg = replace(SVTR_PRESETS["svtr"], charset=CHARSET, decoder=WordDecoderConfig(width=32, heads=4))
+    return Svtr(cfg).eval()
+
+
+def images(count, width=160):
+    return np.random.default_rng(width).uniform(-1, 1, (count, 3, 48, width)).astype(np.float32)
+
+
+def test_a_checkpoint_keeps_the_decoder(model, tmp_path):
+    checkpoint.save(model, tmp_path / "model")
+    again, _ = checkpoint.load(tmp_path / "model")
+    assert again.cfg == model.cfg
+    state = again.state_dict()
+    assert all((state[name] == value).all() for name, value in model.state_dict().items())
+
+
+def test_words_of_a_line_are_learnt_on_their_slices(model):
+    targets = torch.from_numpy(model.tokenizer.encode(["abc de", "f"]))
+    columns = torch.arange(2 * 40).float().view(2, 40, 1).expand(-1, -1, 3 * 384)
+    logits = torch.full((2, 20, model.tokenizer.num_classes), -9.0)
+    said = ["aabbcc___   ddee____", "ffffffffffffffffffff"]
+    for row, line in zip(logits, said, strict=True):
+        for frame, one in enumerate(line):
+            row[frame, model.tokenizer.eos if one == "_" else model.tokenizer.ids(one)[0]] = 9.0
+    slices = [
+        (part[[0, -1], 0].tolist(), model.tokenizer.decode(ids[1:].tolist()))
+        for row in zip(columns, logits, targets, strict=True)
+        for part, ids in model.word_decoder._slices(*row)
+    ]
+    assert slices == [([0, 17], "abc"), ([24, 39], "de"), ([40, 79], "f")]
+
+
+def test_the_loss_of_the_decoder_falls_and_leaves_the_tower_alone(model):
+    torch.manual_seed(1)
+    learner = Svtr(model.cfg)
+    pictures = torch.from_numpy(images(6, 96))
+    targets = torch.from_numpy(learner.tokenizer.encode(["one", "two", "three", "four", "a b", "six"]))
+    generator = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.AdamW(learner.word_decoder.parameters(), 3e-3)
+    losses = []
+    for _ in range(25):
+        parts = learner.loss(pictures, targets, generator)
+        optimizer.zero_grad()
+        parts.total.backward()
+        optimizer.step()
+        losses.append(float(parts.parts["decoder"]))
+    assert losses[-1] < 0.6 * losses[0]
+    learner.zero_grad()
+    alone = replace(learner.cfg, decoder_weight=0.0)
+    gradients = []
+    for cfg in (learner.cfg, alone):
+        learner.cfg = cfg
+        learner.zero_grad()
+        learner.loss(pictures, targets, generator).total.backward()
+        gradients.append(learner.image_encoder.stem.stem1.weight.grad.clone())
+    assert (gradients[0] == gradients[1]).all()
+
+
+def test_the_pack_computes_what_the_model_does(model, tmp_path):
+    pack = export_pack(model, tmp_path / "pack", name="second", weights="float32")
+    recognizer = OnnxRecognizer(pack, "cpu", 1)
+    graphs = recognizer._graphs
+    for width in (64, 160, 416):
+        crops = images(2, width)
+        seen = graphs.image(crops)
+        with torch.inference_mode():
+            expected = model.see(torch.from_numpy(crops))
+            logits = model.decode(model.frames(expected)).numpy()
+            columns = expected.transpose(1, 3).flatten(2)
+        np.testing.assert_allclose(seen.logits, logits, atol=1e-4)
+        np.testing.assert_allclose(seen.columns, columns.numpy(), atol=1e-4)
+        texts = [[1, 2, 3], [4, 5], list(range(1, LONGEST + 1))]
+        word = SecondReader(graphs, seen.columns[0], model.tokenizer).word(0.25, 0.75)
+        start, end = round(0.25 * len(seen.columns[0])), round(0.75 * len(seen.columns[0]))
+        with torch.inference_mode():
+            kv = model.word_decoder.memory(columns[:1, start:end])
+            for text, likely in zip(texts, word.likelihoods(texts), strict=True):
+                tokens = torch.tensor([[model.tokenizer.bos, *text]])
+                mask = torch.full((1, len(text) + 1, len(text) + 1), float("-inf")).triu(1)
+                logs = model.word_decoder(tokens, kv, mask).log_softmax(-1)[0]
+                goals = torch.tensor([*text, model.tokenizer.eos])
+                assert float(logs[torch.arange(len(goals)), goals].sum()) == pytest.approx(likely, abs=1e-2)
+
+
+def test_a_reading_depends_on_nothing_else_in_its_batch(model, tmp_path):
+    pack = export_pack(model, tmp_path / "pack", name="second")
+    recognizer = OnnxRecognizer(pack, "cpu", 2)
+    crops = images(5)
+    together = recognizer.read(crops)
+    assert [recognizer.read(crops[i : i + 1])[0] for i in range(5)] == together

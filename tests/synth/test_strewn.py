@@ -1,0 +1,76 @@
+import random
+
+import cv2
+import numpy as np
+import pytest
+
+from wordsight.synth.strewn import Strewn
+
+
+@pytest.fixture(scope="module")
+def strewn():
+    return Strewn(held_out=None)
+
+
+def ground(height=360, width=480, grey=128):
+    return np.full((height, width, 3), grey, np.uint8)
+
+
+def area(polygons, shape):
+    out = np.zeros(shape[:2], np.uint8)
+    for polygon in polygons:
+        cv2.fillPoly(out, [np.round(polygon).astype(np.int32)], 1)
+    return out.astype(bool)
+
+
+def test_pictures_and_words_are_functions_of_the_generator(strewn):
+    first, second = (strewn.over(random.Random(3), ground(), []) for _ in range(2))
+    assert (first[0] == second[0]).all()
+    assert [text for text, _ in first[1]] == [text for text, _ in second[1]]
+    assert not (strewn.over(random.Random(4), ground(), [])[0] == first[0]).all()
+
+
+def test_ink_is_in_the_polygons_and_nowhere_else_but_on_plates_and_in_shadows():
+    plain = Strewn(held_out=None, bent=0.5)
+    inked = inside = 0
+    for seed in range(30):
+        picture, words = plain.over(random.Random(seed), ground(), [])
+        changed = np.abs(picture.astype(int) - 128).max(axis=2) > 40
+        near = cv2.dilate(area([polygon for _, polygon in words], changed.shape).astype(np.uint8), np.ones((41, 41)))
+        inked += changed.sum()
+        inside += (changed & near.astype(bool)).sum()
+        for _, polygon in words:
+            here = area([polygon], changed.shape)
+            # Letters differ from what they stand on
+            assert picture[here].std(axis=0).max() > 8
+    assert inked > 10_000
+    assert inside / inked > 0.99
+
+
+def test_texts_lie_in_free_places(strewn):
+    taken = np.array([[0, 0], [480, 0], [480, 180], [0, 180]], float)
+    for seed in range(12):
+        picture, words = strewn.over(random.Random(seed), ground(), [taken])
+        assert (picture[:178] == 128).all()
+        assert all(polygon[:, 1].min() > 170 for _, polygon in words)
+
+
+def test_words_of_bent_texts_have_as_many_points_as_they_bend():
+    bent = [
+        polygon
+        for seed in range(20)
+        for _, polygon in Strewn(held_out=None, bent=1.0).over(random.Random(seed), ground(), [])[1]
+    ]
+    assert sum(len(polygon) > 4 for polygon in bent) > len(bent) / 2
+    assert all(len(polygon) % 2 == 0 for polygon in bent)
+
+
+def test_pages_are_full_of_words(strewn):
+    counts = []
+    for seed in range(6):
+        picture, words = strewn.page(random.Random(seed), 320, 320)
+        assert picture.shape == (320, 320, 3)
+        assert all((polygon.max(axis=0) > 0).all() and (polygon.min(axis=0) < 320).all() for _, polygon in words)
+        counts.append(len(words))
+    assert min(counts) >= 3
+    assert np.mean(counts) > 15
