@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wordsight.reading.rows import around, in_lines, rows
+from wordsight.imaging.geometry import around
+from wordsight.reading.rows import in_lines, rows
 from wordsight.results import Photo, Word, as_polygon
 
 Cell = tuple[float, float, str]  # left (right where the text is a number), top, text

@@ -26,7 +26,7 @@ def area(polygons, shape):
 def test_pictures_and_words_are_functions_of_the_generator(strewn):
     first, second = (strewn.over(random.Random(3), ground(), []) for _ in range(2))
     assert (first[0] == second[0]).all()
-    assert [text for text, _ in first[1]] == [text for text, _ in second[1]]
+    assert [text.words[0][0] for text in first[1]] == [text.words[0][0] for text in second[1]]
     assert not (strewn.over(random.Random(4), ground(), [])[0] == first[0]).all()
 
 
@@ -34,7 +34,8 @@ def test_ink_is_in_the_polygons_and_nowhere_else_but_on_plates_and_in_shadows():
     plain = Strewn(held_out=None, bent=0.5)
     inked = inside = 0
     for seed in range(30):
-        picture, words = plain.over(random.Random(seed), ground(), [])
+        picture, texts = plain.over(random.Random(seed), ground(), [])
+        words = [word for text in texts for word in text.words]
         changed = np.abs(picture.astype(int) - 128).max(axis=2) > 40
         near = cv2.dilate(area([polygon for _, polygon in words], changed.shape).astype(np.uint8), np.ones((41, 41)))
         inked += changed.sum()
@@ -50,16 +51,26 @@ def test_ink_is_in_the_polygons_and_nowhere_else_but_on_plates_and_in_shadows():
 def test_texts_lie_in_free_places(strewn):
     taken = np.array([[0, 0], [480, 0], [480, 180], [0, 180]], float)
     for seed in range(12):
-        picture, words = strewn.over(random.Random(seed), ground(), [taken])
+        picture, texts = strewn.over(random.Random(seed), ground(), [taken])
         assert (picture[:178] == 128).all()
-        assert all(polygon[:, 1].min() > 170 for _, polygon in words)
+        assert all(text.polygon[:, 1].min() > 170 for text in texts)
+
+
+def test_a_text_reaches_around_its_words(strewn):
+    for seed in range(8):
+        picture, texts = strewn.over(random.Random(seed), ground(), [])
+        for text in texts:
+            whole = area([text.polygon], picture.shape)
+            words = area([polygon for _, polygon in text.words], picture.shape)
+            assert (words & whole).sum() > 0.9 * words.sum()
 
 
 def test_words_of_bent_texts_have_as_many_points_as_they_bend():
     bent = [
         polygon
         for seed in range(20)
-        for _, polygon in Strewn(held_out=None, bent=1.0).over(random.Random(seed), ground(), [])[1]
+        for text in Strewn(held_out=None, bent=1.0).over(random.Random(seed), ground(), [])[1]
+        for _, polygon in text.words
     ]
     assert sum(len(polygon) > 4 for polygon in bent) > len(bent) / 2
     assert all(len(polygon) % 2 == 0 for polygon in bent)
@@ -68,7 +79,8 @@ def test_words_of_bent_texts_have_as_many_points_as_they_bend():
 def test_pages_are_full_of_words(strewn):
     counts = []
     for seed in range(6):
-        picture, words = strewn.page(random.Random(seed), 320, 320)
+        picture, texts = strewn.page(random.Random(seed), 320, 320)
+        words = [word for text in texts for word in text.words]
         assert picture.shape == (320, 320, 3)
         assert all((polygon.max(axis=0) > 0).all() and (polygon.min(axis=0) < 320).all() for _, polygon in words)
         counts.append(len(words))

@@ -183,7 +183,7 @@ class _Frames(NamedTuple):
             opinion = second.word(start / frames, end / frames)
         texts = [own, *bonus]
         if opinion is not None:
-            texts += [*likeliest_texts(columns, blank), tuple(opinion.reading())]
+            texts += [*likeliest_texts(columns, blank), opinion.greedy(own)]
         texts = [text for text in dict.fromkeys(texts) if text == own or (text and len(text) <= LONGEST)]
         if len(texts) < 2 and opinion is None:
             return word

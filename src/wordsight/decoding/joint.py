@@ -16,6 +16,7 @@ import numpy.typing as npt
 from wordsight.decoding import passes
 from wordsight.decoding.graphs import KV, Floats, Ids
 from wordsight.decoding.passes import Branch
+from wordsight.decoding.readings import text_length
 from wordsight.text import CharTokenizer
 
 LONGEST, MOST_COLUMNS = 40, 512
@@ -70,13 +71,14 @@ class Word:
     kv: KV
     tokenizer: CharTokenizer
 
-    def reading(self) -> list[int]:
-        """What it reads, in one pass over all positions and a refinement of that."""
+    def greedy(self, draft: Sequence[int]) -> tuple[int, ...]:
+        """What it reads from left to right; the nearer the draft, the fewer passes that takes."""
         branch = Branch(self.graphs.visual, self.kv, self.tokenizer)
-        found = [passes.cut(x, self.tokenizer.eos) for x in passes.first(branch, 1, LONGEST + 1)]
-        (logits,) = passes.refine(branch, found, LONGEST + 1)
+        ids = np.full((1, LONGEST + 1), self.tokenizer.eos)
+        ids[0, : len(draft)] = draft
+        (logits,) = passes.verify(branch, ids, np.array([LONGEST + 1]))
         text = logits.argmax(axis=1)
-        return [int(i) for i in text if i != self.tokenizer.eos][:LONGEST]
+        return tuple(text[: text_length(text[None], self.tokenizer.eos)[0]].tolist()[:LONGEST])
 
     def likelihoods(self, texts: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
         """Log-probability of each text."""

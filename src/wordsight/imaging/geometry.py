@@ -1,5 +1,6 @@
 """Plane geometry of polygons: (N, 2) float64 arrays of x and y in pixels, y downwards, (0, 0) the image's corner."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -135,3 +136,18 @@ def upright(quad: Polygon) -> Polygon:
     # rounded, so that of two equally good sides (a diamond) it is always the upper one, not a matter of rounding
     order = np.lexsort((quad[:, 1], -np.round(sides[:, 0] / lengths, 6)))
     return np.roll(quad, -int(order[0]), axis=0)
+
+
+def around(polygons: Sequence[Polygon]) -> Polygon:
+    """The polygon (N, 2) around the boxes of a line, given left to right: of one its own, of several four corners."""
+    if len(polygons) == 1:
+        return polygons[0]
+    first, last = polygons[0], polygons[-1]
+    n = len(last) // 2
+    along = (last[n - 1] + last[n] - first[0] - first[-1]) / 2
+    right = along / max(float(np.linalg.norm(along)), 1e-9)
+    axes = np.array([right, (-right[1], right[0])])
+    points = np.concatenate(polygons) @ axes.T
+    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
+    corners: Polygon = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]) @ axes
+    return corners

@@ -43,12 +43,19 @@ def _parseq_compact() -> ParseqConfig:
     return ParseqConfig(tiny.image, tiny.decoder, tiny.embed_dim, Charset.preset("94"))
 
 
+def _parseq_ppocr() -> ParseqConfig:
+    """clip4str-ppocr without its cross-modal branch and its CTC loss."""
+    whole = clip4str_preset("clip4str-ppocr")
+    return ParseqConfig(whole.image, whole.decoder, whole.embed_dim, Charset.preset("94"))
+
+
 PARSEQ_PRESETS: dict[str, ParseqConfig] = {
     "parseq-tiny": _parseq(192),
     "parseq-small": _parseq(384),
     "parseq-compact": _parseq_compact(),
+    "parseq-ppocr": _parseq_ppocr(),
 }
-"""The paper's PARSeq-Ti and PARSeq-S, and a compact one of our own."""
+"""The paper's PARSeq-Ti and PARSeq-S, a compact one of our own, and one on PP-OCRv6's convolutions."""
 
 _FAMILIES: tuple[tuple[Any, dict[str, Any]], ...] = (
     (Clip4Str, CLIP4STR_PRESETS),

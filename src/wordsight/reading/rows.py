@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from wordsight.imaging.geometry import around
 from wordsight.reading.boxes import Boxes, Numbers
 from wordsight.reading.columns import blocks
 from wordsight.reading.kinds import Kind, kind
@@ -56,21 +57,6 @@ def rows(polygons: Sequence[Numbers], texts: Sequence[str]) -> list[list[int]]:
     for _ in range(_PASSES):
         boxes = boxes.in_lines([line for block in parts for line in _lines(boxes, kinds, block)])
     return [line for block in parts for line in _in_order(boxes, _lines(boxes, kinds, block))]
-
-
-def around(polygons: Sequence[Numbers]) -> Numbers:
-    """The polygon around the boxes of a line, given left to right: of one box its own, of several four corners."""
-    if len(polygons) == 1:
-        return polygons[0]
-    first, last = polygons[0], polygons[-1]
-    n = len(last) // 2
-    along = (last[n - 1] + last[n] - first[0] - first[-1]) / 2
-    right = along / max(float(np.linalg.norm(along)), 1e-9)
-    axes = np.array([right, (-right[1], right[0])])
-    points = np.concatenate(polygons) @ axes.T
-    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
-    corners: Numbers = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]) @ axes
-    return corners
 
 
 def _lines(boxes: Boxes, kinds: Sequence[Kind], block: list[int]) -> list[list[int]]:

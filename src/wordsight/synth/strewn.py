@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -32,6 +33,16 @@ _PRINT = (8.0, 26.0)  # and on pages
 _BENT = 0.25  # of the texts
 _CONTRAST = 55  # grey levels between letters and what they stand on, at least
 _MARGIN = 0.06  # of a word's height, around its ink
+
+
+class StrewnText(NamedTuple):
+    """A text on a picture: its outline and its words with theirs.
+
+    Polygons are (2 K, 2) pixels and begin at the top left: K points along the top, K back along the bottom.
+    """
+
+    polygon: Polygon
+    words: list[tuple[str, Polygon]]
 
 
 class Strewn:
@@ -64,16 +75,13 @@ class Strewn:
 
     def over(
         self, rng: random.Random, picture: NDArray[np.uint8], taken: Sequence[Polygon], most: int = 8
-    ) -> tuple[NDArray[np.uint8], list[tuple[str, Polygon]]]:
-        """A picture (H, W, 3) with up to `most` texts in places that are not `taken`, and all their words.
-
-        Polygons (2 K, 2) begin at a word's top left: K points along its top, K back along its bottom, in pixels.
-        """
+    ) -> tuple[NDArray[np.uint8], list[StrewnText]]:
+        """A picture (H, W, 3) with up to `most` texts in places that are not `taken`, and these texts."""
         height, width = picture.shape[:2]
         picture, full = picture.copy(), np.zeros((height, width), np.uint8)
         for polygon in taken:
             cv2.fillPoly(full, [np.round(polygon).astype(np.int32)], 1)
-        words: list[tuple[str, Polygon]] = []
+        texts: list[StrewnText] = []
         for _ in range(rng.randint(1, most)):
             text = self._set(rng, *self._drawn(rng))
             if text is None:
@@ -82,12 +90,12 @@ class Strewn:
             for _ in range(4):
                 path.middle = np.array([rng.uniform(0.08, 0.92) * width, rng.uniform(0.08, 0.92) * height])
                 if path.free(full):
-                    words += path.paint(rng, picture, full)
+                    texts += path.paint(rng, picture, full)
                     break
-        return picture, words
+        return picture, texts
 
-    def page(self, rng: random.Random, height: int, width: int) -> tuple[NDArray[np.uint8], list[tuple[str, Polygon]]]:
-        """A printed page or a receipt, or a part of it, seen slightly askew: a picture and its words as of `over`."""
+    def page(self, rng: random.Random, height: int, width: int) -> tuple[NDArray[np.uint8], list[StrewnText]]:
+        """A printed page or a receipt, or a part of it, seen slightly askew: a picture (H, W, 3) and its lines."""
         paper = random_color(rng) if rng.random() < 0.15 else near(rng, (236, 232, 226), 12)
         ramp = np.linspace(rng.uniform(-14, 14), rng.uniform(-14, 14), width)[None, :, None]
         picture = np.clip(np.full((height, width, 3), paper, np.float32) + ramp, 0, 255).astype(np.uint8)
@@ -98,7 +106,7 @@ class Strewn:
         turn, middle = rng.gauss(0, 0.025), np.array([width / 2, height / 2])
         left, right = (rng.uniform(-0.05, 0.15) * width for _ in range(2))
         wide = (width - left - right) / columns
-        words: list[tuple[str, Polygon]] = []
+        texts: list[StrewnText] = []
         manner, full = "mono" if receipt and rng.random() < 0.6 else "plain", np.zeros((height, width), np.uint8)
         face = self._cast.pick(rng, "aegiklt0189.:-", manner)
         y = rng.uniform(-1, 4) * capitals
@@ -118,9 +126,9 @@ class Strewn:
                     x = start + path.width / 2 + place * (room - path.width)
                     offset = np.array([x, y]) - middle
                     path.middle = middle + path.linear @ offset
-                    words += path.paint(rng, picture, full, ink)
+                    texts += path.paint(rng, picture, full, ink)
             y += leading * capitals * (2 if rng.random() < 0.08 else 1)
-        return picture, words
+        return picture, texts
 
     def _running(self, rng: random.Random, room: float) -> str:
         """Words up to a line of `room` heights of capitals."""
@@ -272,8 +280,8 @@ class _Path:
 
     def paint(
         self, rng: random.Random, picture: NDArray[np.uint8], full: NDArray[np.uint8], ink: Color | None = None
-    ) -> list[tuple[str, Polygon]]:
-        """Paint the text onto a picture, mark its place as full, and say where its words are. `ink` None: any."""
+    ) -> list[StrewnText]:
+        """Paint the text onto a picture, mark its place as full, and give it if it is seen. `ink` None: any."""
         around = self._all(0.5 * self._capitals)
         x0, y0 = np.clip(np.floor(around.min(axis=0)).astype(int), 0, full.shape[::-1])
         x1, y1 = np.clip(np.ceil(around.max(axis=0)).astype(int) + 1, 0, full.shape[::-1])
@@ -290,7 +298,8 @@ class _Path:
         picture[here] = np.clip(part, 0, 255).astype(np.uint8)
         cv2.fillPoly(full, [np.round(around).astype(np.int32)], 1)
         inside = [(word, self._outline(box)) for word, box in self._words]
-        return [(word, polygon) for word, polygon in inside if _within(polygon, full.shape)]
+        words = [(word, polygon) for word, polygon in inside if _within(polygon, full.shape)]
+        return [StrewnText(self._all(_MARGIN * self._capitals), words)] if words else []
 
     def _grounded(
         self, rng: random.Random, part: _Floats, letters: _Floats, x: _Floats, y: _Floats

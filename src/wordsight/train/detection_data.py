@@ -20,6 +20,7 @@ from wordsight.data.scenes import Scene
 from wordsight.errors import ConfigError
 from wordsight.synth.strewn import Strewn
 from wordsight.train.batches import FromBatch
+from wordsight.train.detection_lines import lines_of
 from wordsight.train.detection_maps import db_maps
 
 
@@ -98,6 +99,7 @@ class MapBatches(Dataset[MapBatch]):
         parts: batches of a step.
         changes: what happens to pictures.
         rendering: what is rendered onto them.
+        lines: whether the scenes' words have been joined to lines, see `detection_lines`.
         seed: decides everything.
     """
 
@@ -111,8 +113,10 @@ class MapBatches(Dataset[MapBatch]):
         parts: int,
         changes: Changes,
         rendering: Rendering,
+        lines: bool,
         seed: int,
     ) -> None:
+        self._lines = lines
         self._scenes, self._batch_size, self._size = scenes, batch_size, size
         self._mean, self._std = (torch.tensor(values)[:, None, None] for values in (mean, std))
         self._parts, self._changes, self._seed = parts, changes, seed
@@ -135,8 +139,11 @@ class MapBatches(Dataset[MapBatch]):
                 else:
                     pixels, rendered = self._strewn.page(draws, self._size, self._size)
                     polygons, legible = [], []
-                polygons += [polygon for _, polygon in rendered]
-                legible += [True] * len(rendered)
+                if self._lines:
+                    polygons += [text.polygon for text in rendered]
+                else:
+                    polygons += [polygon for text in rendered for _, polygon in text.words]
+                legible += [True] * (len(polygons) - len(legible))
             pixels = coloured(pixels, self._changes, rng)
             images.append((torch.from_numpy(pixels).permute(2, 0, 1) / 255 - self._mean) / self._std)
             maps.append(db_maps(polygons, legible, self._size, self._size))
@@ -202,6 +209,7 @@ class ScenesData(lightning.LightningDataModule):
         size: of their sides, in pixels; a multiple of 32.
         changes: how they are changed.
         rendering: what is rendered onto them.
+        lines: whether to learn lines of words that stand near each other in a row, instead of single words.
         workers: processes that cut them out, for each device.
         validation: more folders, to validate on. None: the last part of each of `real`, which is then not trained on.
         validation_share: of that part.
@@ -215,6 +223,7 @@ class ScenesData(lightning.LightningDataModule):
         size: int = 640,
         changes: Changes = Changes(),
         rendering: Rendering = Rendering(),
+        lines: bool = False,
         workers: int = 1,
         validation: Sequence[Path] = (),
         validation_share: float = 0.05,
@@ -228,7 +237,7 @@ class ScenesData(lightning.LightningDataModule):
         if not 0 < changes.scale[0] <= changes.scale[1] or not 0 <= validation_share < 1:
             raise ConfigError("data.changes.scale grows from above 0, data.validation_share is below 1: change them")
         self.real, self.batch_size, self.size, self.changes, self.workers = real, batch_size, size, changes, workers
-        self.rendering = rendering
+        self.rendering, self.lines = rendering, lines
         self.validation, self.validation_share, self.seed = validation, validation_share, seed
 
     def describe(self) -> dict[str, Any]:
@@ -239,14 +248,18 @@ class ScenesData(lightning.LightningDataModule):
         """Read the lists of scenes."""
         share = 0.0 if self.validation else self.validation_share
         self._training: list[Scene] = []
-        self._held_out: list[Scene] = [scene for path in self.validation for scene in read_scenes(path)]
+        self._held_out: list[Scene] = [scene for path in self.validation for scene in self._read(path)]
         for path in self.real:
-            scenes = read_scenes(path)
+            scenes = self._read(path)
             cut = len(scenes) - math.ceil(share * len(scenes))
             self._training += scenes[:cut]
             self._held_out += scenes[cut:]
         if not self._training:
             raise ConfigError("all scenes are held out: give more of them, or a smaller data.validation_share")
+
+    def _read(self, path: Path) -> list[Scene]:
+        scenes = read_scenes(path)
+        return [replace(scene, words=lines_of(scene.words)) for scene in scenes] if self.lines else scenes
 
     def train_dataloader(self) -> DataLoader[MapBatch]:
         """Batches from where the run stands."""
@@ -255,7 +268,7 @@ class ScenesData(lightning.LightningDataModule):
         cfg: Any = cast(Any, trainer.lightning_module.model).cfg
         parts = trainer.world_size * trainer.accumulate_grad_batches
         sizes = self.batch_size, self.size, cfg.mean, cfg.std, parts
-        batches = MapBatches(self._training, *sizes, self.changes, self.rendering, self.seed)
+        batches = MapBatches(self._training, *sizes, self.changes, self.rendering, self.lines, self.seed)
         first = trainer.global_step * parts + trainer.global_rank
         sampler = FromBatch(first, trainer.world_size)
         return DataLoader(batches, batch_size=None, sampler=sampler, num_workers=self.workers)

@@ -7,6 +7,7 @@ from typing import Any
 
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
+from wordsight.models.baselines import Crnn
 from wordsight.models.charset import config_with_charset, with_charset
 from wordsight.models.clip import Clip
 from wordsight.models.clip.hub_text import hub_text
@@ -37,7 +38,8 @@ def starting_model(
         name: preset that decides all sizes, unless `start` is a recognizer of its kind.
         start: a recognizer. For a CLIP4STR also CLIP towers of the preset's size (what their shapes do not show, heads
             and activation, is as their configuration says; another input size or patch becomes the preset's); or a
-            PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random.
+            PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random. For
+            presets on PP-OCRv6's convolutions an SVTR (`wordsight convert rapidocr`), whose convolutions are taken.
         token_only: whether the text tower of a CLIP4STR is made of CLIP's token embeddings alone.
         text: text encoder of `transformers` that is the text tower of a CLIP4STR instead, see `hub_text`.
         charset: what a CLIP4STR, or an SVTR with `start`, is to write, instead of what the preset or `start` does:
@@ -58,6 +60,7 @@ def starting_model(
         given is not None
         and not isinstance(given, kind)
         and not (kind is Clip4Str and isinstance(given, Clip | Parseq))
+        and not (isinstance(given, Svtr) and _backbone(cfg))
     ):
         raise ConfigError(
             f"{start} holds a {given.architecture}, {name} is a {kind.architecture}: choose a preset of that kind with "
@@ -65,6 +68,10 @@ def starting_model(
         )
     if isinstance(charset, str):
         charset = Charset.preset(charset)
+    if isinstance(given, Svtr) and kind is not Svtr:
+        model = kind(cfg if charset is None else config_with_charset(cfg, charset))
+        _backbone(model).load_state_dict(given.image_encoder.state_dict())
+        return model
     if isinstance(given, Svtr) and charset is not None:
         given, _ = with_head_of(given, charset)
     if kind is Clip4Str:
@@ -82,6 +89,15 @@ def starting_model(
             cfg = config_with_charset(cfg, charset)
         return _clip4str(cfg, given, name, start, token_only, text, ctc_weight)
     return kind(cfg) if given is None else given.train()
+
+
+def _backbone(of: Any) -> Any:
+    """PP-OCRv6's convolutions in a model, or their name in a configuration; nothing where there are none."""
+    if isinstance(of, Crnn):
+        return of.image_encoder.net
+    if isinstance(of, Clip4Str | Parseq):
+        return of.image_tower.stem.net
+    return getattr(of, "backbone", "") or getattr(getattr(of, "image", None), "backbone", "")
 
 
 def set_permutations(model: Any, count: int) -> None:

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from wordsight.errors import ConfigError
 from wordsight.models.baselines.config import BaselineConfig
 from wordsight.models.baselines.groups import param_groups
-from wordsight.models.clip.image import ConvStem
+from wordsight.models.clip.image import BACKBONE_CHANNELS, Backbone, ConvStem
 from wordsight.models.clip4str import clip4str_preset
 from wordsight.models.clipter import Contextual, SceneContext
-from wordsight.models.config import ImageTowerConfig
+from wordsight.models.config import PP_LCNET, ImageTowerConfig
 from wordsight.models.losses import Losses, ctc_loss
 from wordsight.models.registry import register
 from wordsight.text import Charset
@@ -26,6 +26,7 @@ class CrnnConfig(BaselineConfig):
     Attributes:
         stem: empty for the paper's convolutions; otherwise those of a `ConvStem`. They must leave one row, and a column
             for each of `max_length` characters; CTC needs one more between equal ones.
+        backbone: of `ImageTowerConfig`, instead; the mean of its rows is the one row.
         hidden: width of an LSTM in each direction.
 
     Raises:
@@ -33,6 +34,7 @@ class CrnnConfig(BaselineConfig):
     """
 
     stem: tuple[tuple[int, int, int], ...] = ()
+    backbone: str = ""
     hidden: int = 256
 
     def __post_init__(self) -> None:
@@ -45,13 +47,16 @@ class CrnnConfig(BaselineConfig):
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns that the convolutions leave."""
-        if self.stem:
-            return ImageTowerConfig(self.height, self.width_px, stem=self.stem).grid
+        if self.stem or self.backbone:
+            rows, columns = ImageTowerConfig(self.height, self.width_px, stem=self.stem, backbone=self.backbone).grid
+            return 1 if self.backbone else rows, columns
         return self.height // 16 - 1, self.width_px // 4 - 1
 
     @property
     def channels(self) -> int:
         """Width of a column."""
+        if self.backbone:
+            return BACKBONE_CHANNELS
         return self.stem[-1][0] if self.stem else VGG[-1]
 
 
@@ -97,9 +102,9 @@ class Crnn(Contextual):
         super().__init__()
         self.cfg = cfg
         self.tokenizer = cfg.tokenizer
-        self.image_encoder: nn.Module = ConvStem(cfg.stem) if cfg.stem else vgg()
+        self.image_encoder: nn.Module = Backbone() if cfg.backbone else ConvStem(cfg.stem) if cfg.stem else vgg()
         # What batch norm does for the scale of the paper's columns, without statistics of the batch
-        self.norm: nn.Module = nn.LayerNorm(cfg.channels) if cfg.stem else nn.Identity()
+        self.norm: nn.Module = nn.LayerNorm(cfg.channels) if cfg.stem or cfg.backbone else nn.Identity()
         self.first = nn.LSTM(cfg.channels, cfg.hidden, batch_first=True, bidirectional=True)
         # Not in the paper's text, but in its released code and in its 8.3 M parameters
         self.between = nn.Linear(2 * cfg.hidden, cfg.hidden)
@@ -115,7 +120,7 @@ class Crnn(Contextual):
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to columns (B, T, D) from left to right."""
-        columns = self.norm(self.image_encoder(images).squeeze(2).transpose(1, 2))
+        columns = self.norm(self.image_encoder(images).mean(2).transpose(1, 2))
         return self.fuse("early", columns, context)
 
     def decode(self, memory: Tensor, context: SceneContext | None = None) -> Tensor:
@@ -163,8 +168,9 @@ def _initialise(module: nn.Module) -> None:
 
 CRNN_PRESETS: dict[str, CrnnConfig] = {
     "crnn": CrnnConfig(charset=Charset.preset("94")),
+    "crnn-ppocr": CrnnConfig(charset=Charset.preset("94"), height=48, width_px=192, backbone=PP_LCNET, hidden=128),
     "crnn-compact": CrnnConfig(
         charset=Charset.preset("94"), stem=clip4str_preset("clip4str-tiny").image.stem, hidden=128
     ),
 }
-"""Models by name: the paper's, and a compact one of our own."""
+"""Models by name: the paper's, one on PP-OCRv6's convolutions, and a compact one of our own."""

@@ -41,6 +41,30 @@ class ConvStage(nn.Module):
         return x + out if self.residual else out
 
 
+BACKBONE_CHANNELS = 384
+
+
+class Backbone(nn.Module):
+    """PP-OCRv6 small's convolutions: images (B, 3, H, W), RGB from -1 to 1, to (B, 384, H / 16, W / 4)."""
+
+    def __init__(self) -> None:
+        from wordsight.models.ppocr.lcnet import LcNet, LcNetConfig  # which stands on models that stand on this one
+
+        super().__init__()
+        self.net = LcNet(LcNetConfig()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See the class."""
+        out: Tensor = self.net(images.contiguous(memory_format=torch.channels_last))[-1]
+        return out
+
+
+def _stem(cfg: ImageTowerConfig) -> nn.Module:
+    if cfg.backbone:
+        return Backbone()
+    return ConvStem(cfg.stem) if cfg.stem else nn.Conv2d(3, cfg.width, cfg.patch, stride=cfg.patch, bias=False)
+
+
 class ImageTower(nn.Module):
     """Images (B, 3, H, W) to tokens (B, L, output_dim); L counts the class token where there is one.
 
@@ -54,11 +78,10 @@ class ImageTower(nn.Module):
     def __init__(self, cfg: ImageTowerConfig, output_dim: int | None) -> None:
         super().__init__()
         self.cfg = cfg
-        self.stem: nn.Module = (
-            ConvStem(cfg.stem) if cfg.stem else nn.Conv2d(3, cfg.width, cfg.patch, stride=cfg.patch, bias=False)
-        )
-        if cfg.stem and cfg.stem[-1][0] != cfg.width:
-            raise ValueError(f"the stem ends with {cfg.stem[-1][0]} channels, the tower is {cfg.width} wide")
+        self.stem = _stem(cfg)
+        channels = BACKBONE_CHANNELS if cfg.backbone else cfg.stem[-1][0] if cfg.stem else cfg.width
+        if channels != cfg.width:
+            raise ValueError(f"the stem ends with {channels} channels, the tower is {cfg.width} wide")
         self.class_embedding = nn.Parameter(torch.randn(cfg.width) * cfg.width**-0.5) if cfg.class_token else None
         self.positional_embedding = nn.Parameter(torch.randn(cfg.tokens, cfg.width) * cfg.width**-0.5)
         self.norm_pre = nn.LayerNorm(cfg.width, cfg.norm_eps) if cfg.norm_pre else nn.Identity()

@@ -8,7 +8,14 @@ from wordsight.decoding import PsmSpec
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
 from wordsight.models.clip.config import MEAN, STD, ClipConfig, clip_config
-from wordsight.models.config import DecoderConfig, HubTextConfig, ImageTowerConfig, TextTowerConfig, from_plain
+from wordsight.models.config import (
+    PP_LCNET,
+    DecoderConfig,
+    HubTextConfig,
+    ImageTowerConfig,
+    TextTowerConfig,
+    from_plain,
+)
 from wordsight.text import PRESETS, Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions, HubCaptions
 
 
@@ -144,6 +151,15 @@ def _compact(width: int, stem: tuple[tuple[int, int, int], ...], layers: int, te
     )
 
 
+def _ppocr() -> Clip4StrConfig:
+    """CLIP4STR on PP-OCRv6 small's convolutions, which have learnt to see text: 48x192 crops, 3 rows of 48 tokens."""
+    image = ImageTowerConfig(
+        48, 192, backbone=PP_LCNET, class_token=False, width=384, layers=0, heads=8, activation="gelu", norm_pre=False
+    )
+    small = _compact(256, stem=((256, 2, 2),), layers=0, text_layers=4)
+    return replace(small, image=image)
+
+
 def _released(towers: ClipConfig) -> Clip4StrConfig:
     """CLIP4STR on CLIP's towers, as released (spec 1.3, 1.4, 1.7)."""
     return Clip4StrConfig(
@@ -180,6 +196,7 @@ CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
         layers=8,
         text_layers=4,
     ),
+    "clip4str-ppocr": _ppocr(),
     "clip4str-b32": _released(clip_config("ViT-B-32")),
     "clip4str-b16": _released(clip_config("ViT-B-16")),
     "clip4str-l14": _released(clip_config("ViT-L-14")),
@@ -187,7 +204,7 @@ CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
     "clip4str-h14": _released(_openclip_h14()),
     "clip4str-h14-20heads": _released(clip_config("ViT-H-14")),
 }
-"""Models by name: compact ones of our own, and the paper's.
+"""Models by name: compact ones of our own, one on PP-OCRv6's convolutions, and the paper's.
 
 `clip4str-h14` is for training from OpenCLIP's towers. The released CLIP4STR-H was trained with 20 heads in the same
 image tower, which its shapes do not show: its weights need `clip4str-h14-20heads`.

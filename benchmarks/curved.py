@@ -1,0 +1,77 @@
+"""How much bent text is found and read: texts along arcs of 25 to 190 degrees, a third of them as on bottles and balls.
+
+    python benchmarks/curved.py PHOTOS [--count 80] [--model latin] [--detector ppocr] [--rapidocr] [--sheet FILE]
+
+PHOTOS is a folder of pictures without text (`wordsight synth-backgrounds` cuts such), on which texts are set in faces
+that training did not see, letters 20 pixels high or more. Right is a text of which all words are read and nothing else,
+case and signs aside.
+"""
+
+import argparse
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from wordsight import Reader
+from wordsight.evaluate.protocol import PROTOCOLS
+from wordsight.imaging import load_image
+from wordsight.synth.strewn import Strewn
+
+SIZE = 640
+LEAST = 24  # pixels from the top of a text's outline to its bottom
+PROTOCOL = PROTOCOLS["36"]
+
+
+def pictures(photos: Path, count: int, seed: int) -> Iterator[tuple[NDArray[np.uint8], list[str]]]:
+    """Pictures with a text each, and its words."""
+    strewn = Strewn(held_out=True, bent=1.0)
+    files = sorted(path for path in photos.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    for i in range(count):
+        rng = random.Random(f"{seed}/{i}")
+        while True:
+            ground = Image.fromarray(load_image(rng.choice(files))).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+            picture, texts = strewn.over(rng, np.asarray(ground), [], most=1)
+            bent = texts and len(texts[0].polygon) > 4
+            if bent and np.linalg.norm(texts[0].polygon[0] - texts[0].polygon[-1]) >= LEAST:
+                yield picture, [word for word, _ in texts[0].words]
+                break
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--count", type=int, default=80)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--model", default="latin")
+    parser.add_argument("--detector", default="ppocr")
+    parser.add_argument("--rapidocr", action="store_true", help="read by RapidOCR, too")
+    parser.add_argument("--sheet", type=Path, help="where to write the first 24 pictures, 6 by 4")
+    options = parser.parse_args()
+    reader = Reader(options.model, detector=options.detector)
+    readers = {"wordsight": lambda picture: [word.text for word in reader.read(picture).words]}
+    if options.rapidocr:
+        from rapidocr import RapidOCR
+
+        engine = RapidOCR()
+        readers["RapidOCR"] = lambda picture: list(engine(picture[:, :, ::-1]).txts or ())
+    found: dict[str, list[bool]] = {name: [] for name in readers}
+    shown = []
+    for picture, words in pictures(options.photos, options.count, options.seed):
+        shown.append(picture)
+        wanted = PROTOCOL.label("".join(words))
+        for name, read in readers.items():
+            found[name].append(PROTOCOL.reading("".join(read(picture))) == wanted)
+    for name, right in found.items():
+        print(f"{name}: {sum(right)} of {len(right)} texts right ({100 * np.mean(right):.1f} %)")
+    if options.sheet:
+        rows = [np.hstack(shown[i : i + 6]) for i in range(0, min(24, len(shown)) // 6 * 6, 6)]
+        Image.fromarray(np.vstack(rows)).resize((1920, 320 * len(rows))).save(options.sheet)
+
+
+if __name__ == "__main__":
+    main()
