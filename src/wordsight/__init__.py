@@ -35,7 +35,7 @@ __version__ = "0.1.0"
 
 # ONNX Runtime's wheels since 1.29 write into the home folder when they are imported and send what runs to their maker,
 # unless this is set before; where the program imported it first, this call keeps at least our sessions to ourselves
-# (docs/security.md). Whoever sets the variable to 0 has decided otherwise.
+# (docs/security.md). Setting the variable to 0 turns this off.
 os.environ["ORT_DISABLE_TELEMETRY"] = os.environ.get("ORT_DISABLE_TELEMETRY") or "1"
 if os.environ["ORT_DISABLE_TELEMETRY"] != "0" and hasattr(sys.modules.get("onnxruntime"), "disable_telemetry_events"):
     sys.modules["onnxruntime"].disable_telemetry_events()

@@ -103,7 +103,7 @@ def the_picture(photo: Photo, image: Source | None) -> Image.Image:
     """
     if image is None:
         if not Path(photo.source).is_file():
-            raise ImageError(f"{photo.source} is not there to be drawn on: pass the picture that was read")
+            raise ImageError(f"{photo.source} is not available to draw on: pass the picture that was read")
         image = photo.source
     pixels = _pixels(photo, image, DPI)
     if pixels.shape[1] != photo.width:  # the page of a PDF that was drawn at another scale, perhaps
@@ -111,8 +111,8 @@ def the_picture(photo: Photo, image: Source | None) -> Image.Image:
     height, width = pixels.shape[:2]
     if (width, height) != (photo.width, photo.height):
         raise ImageError(
-            f"{photo.source}: the picture has {width} x {height} pixels, the results are of one with "
-            f"{photo.width} x {photo.height}: draw on the picture that was read"
+            f"{photo.source}: the picture has {width} x {height} pixels, the results are for one of "
+            f"{photo.width} x {photo.height}: pass the picture that was read"
         )
     return Image.fromarray(np.array(pixels))
 

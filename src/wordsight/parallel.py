@@ -73,7 +73,7 @@ class Pool(Generic[Item, Result]):
         """Items with their results as they are done. Few more items are taken than there are processes.
 
         An item at which three processes ended (killed, out of memory, a crash, or after 15 minutes) comes with a
-        `WorkerError` that says how, and the others go on.
+        `WorkerError` that says how, and the others continue.
 
         Raises:
             WorkerError: no process starts.
@@ -114,7 +114,7 @@ class Pool(Generic[Item, Result]):
                         position, item = given[0]
                         deaths[position] += 1
                         if deaths[position] >= TRIES:
-                            yield position, item, WorkerError(f"{TRIES} processes ended while they read it ({how})")
+                            yield position, item, WorkerError(f"{TRIES} processes died while reading it ({how})")
                             del given[0]
                     again.extendleft(reversed(given))
                     self._replace(worker, how)
@@ -143,7 +143,7 @@ class Pool(Generic[Item, Result]):
             self._stillborn += 1
             if self._stillborn >= TRIES:
                 raise WorkerError(
-                    f"the processes that should read end as they start ({how}): give fewer workers if memory is short; "
+                    f"the reading processes die at startup ({how}): use fewer workers if memory is short; "
                     'a script of yours must call this under `if __name__ == "__main__":`'
                 )
         self._workers.append(_Worker(self._make))

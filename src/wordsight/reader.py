@@ -200,11 +200,13 @@ class Reader(ReadsPages):
 
     def _made_of(self) -> dict[str, Any]:
         if self._options is None:
-            raise ConfigError("a reader of Reader.of cannot go to another process: make one there of the same parts")
+            raise ConfigError(
+                "a reader made by Reader.of cannot be sent to another process: make one there of the same parts"
+            )
         return self._options
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a Reader does not change: make another one instead of setting {name!r}")
+        raise AttributeError(f"a Reader is immutable: make another one instead of setting {name!r}")
 
     @property
     def provider(self) -> str:
@@ -244,8 +246,8 @@ class Reader(ReadsPages):
                 clockwise; of more than four points the first half is the top edge. Each is read as one word, spaces
                 and all, in a line of its own. None looks for text with the detector.
             name: what the photo is called in the result and in error messages; by default its path.
-            context: whether the model is told of the whole photo with every word. None: if it can be. A `Scene`: it is
-                told of that one instead.
+            context: whether the model is conditioned on the whole photo. None: if it can be. A `Scene`: that one is
+                used instead.
             page: which of several in one file, from 1. None: the first, and a problem says that there are others.
             dpi: pixels per inch at which a page of a PDF is drawn. None: 200.
 

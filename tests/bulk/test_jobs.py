@@ -78,7 +78,7 @@ def test_rows_are_what_the_reader_reads(tmp_path: Path, toy_pack: Path) -> None:
 
 
 def test_a_batch_without_uris_is_one_line() -> None:
-    with pytest.raises(ConfigError, match="call that of the pictures uri"):
+    with pytest.raises(ConfigError, match="name the column of pictures uri"):
         read_batch(pa.record_batch({"path": ["a.jpg"]}))
 
 

@@ -121,4 +121,4 @@ def test_it_reads_and_says_what_it_did_not(toy_pack: Path, tmp_path: Path) -> No
         f"wordsight: 0 read, 1 not: {out}\nwordsight: the column error says why; --retry-failed reads them again\n",
     )
     (photos / "white.png").unlink()
-    assert end(toy_pack) == (1, f"wordsight: {photos}: no picture is in it: check the path\n")
+    assert end(toy_pack) == (1, f"wordsight: {photos}: holds no pictures: check the path\n")

@@ -123,7 +123,7 @@ def test_nothing_to_read_is_said(pack: Path, words: Path) -> None:
     (words / "labels.tsv").write_text("".join(f"{line.split(chr(9))[0]}\t→\n" for line in lines))
     result = run("calibrate", pack, words)
     assert result.exit_code == 1
-    assert "no words to calibrate by" in str(result.exception)
+    assert "no words to calibrate on" in str(result.exception)
 
 
 def test_a_killed_writer_leaves_no_trace_in_the_next_manifest(pack: Path) -> None:

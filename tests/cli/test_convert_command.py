@@ -118,7 +118,7 @@ def test_towers_alone_are_no_pack(make, tmp_path, monkeypatch, capfd):
     assert run(monkeypatch, capfd, "convert", tmp_path / "clip.pt", "-o", tmp_path / "clip")[0] == 0
     status, _, errors = run(monkeypatch, capfd, "export", tmp_path / "clip", "-o", tmp_path / "pack")
     assert status == 1
-    assert "CLIP's towers, which read nothing yet" in errors
+    assert "CLIP's towers, which cannot read yet" in errors
 
 
 @pytest.mark.slow

@@ -69,7 +69,7 @@ def test_a_checkpoint_becomes_a_pack_that_finds(scenes: Path, tmp_path: Path) ->
 
 def test_mistakes_are_one_line(scenes: Path) -> None:
     for arguments, complaint in (
-        (("nothing", scenes, "--detection"), "is no detector"),
+        (("nothing", scenes, "--detection"), "is not a detector"),
         (("ppocr", "--detection"), "give DATA"),
         (("ppocr", scenes, "--detection", "--end-to-end"), "without --benchmarks"),
     ):

@@ -117,7 +117,7 @@ def test_own_scenes_anothers_and_none(trained, data, tmp_path):  # noqa: F811
     for flags in (["--against", "tiny"], ["--end-to-end"]):
         assert isinstance(evaluate(tmp_path, trained, data, "--scene", "compare", *flags, code=1), ConfigError)
     error = evaluate(tmp_path, "tiny", data, "--scene", "compare", code=1)
-    assert "reads without scenes" in str(error)
+    assert "takes no scenes" in str(error)
 
 
 def test_signs_of_failure_have_names():

@@ -160,9 +160,9 @@ def test_end_to_end_every_word_found_is_told(pack: Path, data: Path, tmp_path: P
 def test_mistakes_are_one_line(pack: Path, data: Path, tmp_path: Path) -> None:
     plain = write_pack(tmp_path / "plain")
     for arguments, complaint in (
-        ((plain, data, "--scene", "real"), "this model reads without scenes"),
+        ((plain, data, "--scene", "real"), "this model takes no scenes"),
         ((pack, data, "--scene", "sepia"), "no control 'sepia': choose one of real, shuffle"),
-        (("rapidocr", data, "--scene", "none"), "this model reads without scenes"),
+        (("rapidocr", data, "--scene", "none"), "this model takes no scenes"),
         ((pack, data, "--scene-encoder", "random"), "a pack carries its own scene encoder"),
     ):
         result = run(*arguments)

@@ -40,7 +40,7 @@ def test_a_word_is_explained_by_the_shipped_model(crop, tmp_path):
     ("arguments", "message"),
     [
         (["crop.png", "-o", "out.xyz"], "choose .png or .jpg"),
-        (["crop.png", "-o", "nowhere/out.png"], "make it first"),
+        (["crop.png", "-o", "nowhere/out.png"], "create it first"),
         (["crop.png", "-o", "out.png", "--model", "nobody"], "no model is called 'nobody'"),
         (["missing.png", "-o", "out.png"], "missing.png"),
     ],

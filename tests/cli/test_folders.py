@@ -32,7 +32,7 @@ def test_a_file_where_a_folder_is_to_be(verb, below, tmp_path, monkeypatch):
 
 def test_a_folder_that_may_not_be_written_to(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write everywhere
-    with pytest.raises(ConfigError, match="cannot be written to"):
+    with pytest.raises(ConfigError, match="is not writable"):
         check_folder(tmp_path / "a" / "b")
     (tmp_path / "a").mkdir()
     check_folder(tmp_path / "a" / "b")

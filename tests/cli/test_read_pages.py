@@ -114,7 +114,7 @@ def test_hidden_files_in_folders_are_no_pictures(photo: Path) -> None:
     (folder / ".thumbnails" / "wall.png").write_bytes(photo.read_bytes())
     assert (run(folder).stdout, run(folder).exit_code) == ("EXIT\n", 0)
     photo.unlink()
-    assert expand([str(folder)]) == ([], [f"{folder}: no picture is in it: check the path"])
+    assert expand([str(folder)]) == ([], [f"{folder}: holds no pictures: check the path"])
     result = run(folder / "._wall.png")
     assert result.exit_code == 1
     assert "is what macOS keeps beside a file" in result.stderr

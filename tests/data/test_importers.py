@@ -181,7 +181,7 @@ def test_the_other_form_of_total_text_is_named(unpack: Unpack) -> None:
     root = unpack("totaltext")
     for path in list(root.rglob("*gt_img*.txt")):
         path.rename(path.with_suffix(".mat"))
-    with pytest.raises(DataError, match=r"MATLAB's form of Total-Text is not read: get its \.txt form"):
+    with pytest.raises(DataError, match=r"MATLAB format of Total-Text is not supported: download the \.txt format"):
         imported("totaltext", root)
 
 

@@ -248,7 +248,7 @@ def test_an_archive_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     whole = (path / "data.mdb").read_bytes()
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "data.mdb").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match="is cut off"):
+    with pytest.raises(DataError, match="is truncated"):
         LmdbSource(tmp_path / "cut")
 
 

@@ -169,11 +169,11 @@ def test_a_reader_takes_names_packs_and_objects(detector):
     assert on_demand(detector)() is detector
     assert isinstance(on_demand("ppocr", "cpu", 1)(), TextDetector)
     assert on_demand("ppocr", "cpu", 1, 640)().max_side == 640
-    with pytest.raises(ModelError, match="is no detector"):  # told before anything is read
+    with pytest.raises(ModelError, match="is not a detector"):  # told before anything is read
         on_demand("nothing")
     with pytest.raises(ConfigError, match="at least 32"):
         on_demand("ppocr", max_side=8)
-    with pytest.raises(ConfigError, match="give it to the detector itself"):
+    with pytest.raises(ConfigError, match="pass it to the detector itself"):
         on_demand(detector, max_side=640)
 
 

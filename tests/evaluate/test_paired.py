@@ -89,7 +89,7 @@ def test_seeds_that_disagree_widen_what_is_needed():
 
 def test_what_is_no_pair_is_refused():
     a = np.zeros((1, 4), bool)
-    with pytest.raises(ValueError, match="no pairs"):
+    with pytest.raises(ValueError, match="are not paired"):
         paired(a, a[:, :3], np.arange(4))
     with pytest.raises(ValueError, match="no words"):
         paired(a[:, :0], a[:, :0], np.arange(0))

@@ -79,7 +79,7 @@ def test_streams_that_give_no_bytes(tmp_path):
     path.write_bytes(png(picture()))
     with path.open(encoding="latin-1") as text, pytest.raises(ImageError, match="gives str, not bytes"):
         load_image(text)
-    with path.open() as text, pytest.raises(ImageError, match="open it anew, with open"):
+    with path.open() as text, pytest.raises(ImageError, match="open it again with open"):
         load_image(text)
     with pytest.raises(ImageError, match="closed file"):
         load_image(text)
@@ -99,7 +99,7 @@ def test_tensors_and_lists():
     np.testing.assert_array_equal(load_image(Tensor(rgb[None, ..., 0])), np.repeat(rgb[..., :1], 3, axis=2))
     np.testing.assert_array_equal(load_image(rgb[..., 0].tolist()), np.repeat(rgb[..., :1], 3, axis=2))
     assert name_of(rgb.tolist()) == name_of(Tensor(rgb)) == "<array>"
-    with pytest.raises(ImageError, match="cannot become an array"):
+    with pytest.raises(ImageError, match="cannot be converted to an array"):
         load_image(Tensor(rgb, ("detach", "cpu", "and more")))
 
 

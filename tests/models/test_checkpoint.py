@@ -55,7 +55,7 @@ def test_weights_that_are_no_numbers_are_refused(model, tmp_path):
     with torch.no_grad():
         next(model.parameters()).view(-1)[3] = float("nan")
     checkpoint.save(model, tmp_path / "nan")
-    with pytest.raises(ModelError, match="some of its weights are no numbers"):
+    with pytest.raises(ModelError, match="some of its weights are NaN"):
         checkpoint.load(tmp_path / "nan")
 
 

@@ -90,4 +90,4 @@ def test_eval_reranks(model, clip, tmp_path):
     result = CliRunner().invoke(app, [*command, f"--rerank={tmp_path / 'model'}"])
     assert "holds no CLIP" in str(result.exception)
     result = CliRunner().invoke(app, ["eval", "tiny", str(data), f"--rerank={tmp_path / 'clip'}"])
-    assert "does not go with packs" in str(result.exception)
+    assert "does not work with packs" in str(result.exception)

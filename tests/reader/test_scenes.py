@@ -164,12 +164,12 @@ def test_a_model_without_clipter_says_so_in_a_line(board: Board) -> None:
     deaf = CardReader(TEXTS)
     reader = Reader.of(deaf, Board(deaf))
     assert not reader.takes_scenes
-    with pytest.raises(ConfigError, match="reads without scenes"):
+    with pytest.raises(ConfigError, match="takes no scenes"):
         reader.scene(_photo((1, 1, 1)))
-    with pytest.raises(ConfigError, match="reads without scenes"):
+    with pytest.raises(ConfigError, match="takes no scenes"):
         reader.read(board.image, context=True)
     scene = Reader.of(board.reader, board).scene(_photo((1, 1, 1)))
-    with pytest.raises(ConfigError, match="reads without scenes") as caught:
+    with pytest.raises(ConfigError, match="takes no scenes") as caught:
         reader.read_crops([card(deaf, "EXIT", 90, 30)], scene)
     assert "\n" not in str(caught.value)
     assert [word.text for word in reader.read_crops([card(deaf, "EXIT", 90, 30)])] == ["EXIT"]

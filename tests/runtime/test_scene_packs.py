@@ -99,9 +99,9 @@ def test_scenes_that_do_not_fit_are_refused(recognizer, tmp_path):
         recognizer.read(images(2), Scenes(good.tokens, good.index, good.present))
     plain = OnnxRecognizer(load_pack(write_pack(tmp_path / "plain")), "cpu", 1)
     assert plain.scene_encoder is None
-    with pytest.raises(ConfigError, match="reads without scenes"):
+    with pytest.raises(ConfigError, match="takes no scenes"):
         plain.read(images(2), good)
-    with pytest.raises(ConfigError, match="reads without scenes"):
+    with pytest.raises(ConfigError, match="takes no scenes"):
         plain.encode_scenes(photos(1))
 
 
@@ -165,7 +165,7 @@ def test_a_scene_graph_that_nobody_hears_of_is_refused(folder, tmp_path):
                 del manifest["graphs"][name]["inputs"][given]
 
     change(other, silence)
-    with pytest.raises(ModelError, match="none that is told of scenes"):
+    with pytest.raises(ModelError, match="no graph that takes scenes"):
         load_pack(other)
 
 

@@ -184,7 +184,7 @@ def test_places_of_ones_own(tmp_path: Path, few_fonts: Path) -> None:
     file.write_text("cafe\tmug\n", encoding="utf-8")
     with pytest.raises(DataError, match="another"):
         load_vocabularies(file)
-    with pytest.raises(ConfigError, match="join some"):
+    with pytest.raises(ConfigError, match="merge some"):
         _source(1, few_fonts, vocabularies={f"place {k}": ("word",) for k in range(13)})
 
 

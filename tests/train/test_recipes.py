@@ -278,7 +278,7 @@ def test_recipes_without_their_ingredients(tmp_path, words):
 def test_a_recipe_that_builds_on_itself_is_refused(tmp_path, base):
     (tmp_path / "self.yaml").write_text(f"base: {base}\ntrainer: {{max_steps: 1}}\n")
     (tmp_path / "other.yaml").write_text("base: self.yaml\n")
-    with pytest.raises(ConfigError, match="leads back"):
+    with pytest.raises(ConfigError, match="is circular"):
         arguments(tmp_path / "self.yaml", [])
 
 

@@ -140,7 +140,7 @@ def test_a_run_goes_on_from_a_recognizer_that_hears_of_scenes(train, tmp_path):
     assert_same(weights(second), weights(first))
     about = checkpoint.load(second / "model")[1]
     assert about["scenes"]["accuracy"].keys() == {"with", "without"}
-    with pytest.raises(ConfigError, match="told of scenes already"):
+    with pytest.raises(ConfigError, match="already takes scenes"):
         train("third", data, f"--model.start={first / 'model'}")
 
 

@@ -146,5 +146,5 @@ def test_a_run_on_a_stream_ends_as_one_that_was_never_interrupted(train, tmp_pat
 
 
 def test_a_stream_does_not_go_with_everything(train):
-    with pytest.raises(ConfigError, match="a stream is all there is"):
+    with pytest.raises(ConfigError, match="a stream must be the only source"):
         train("run", "--data.epochs=2")

@@ -177,7 +177,7 @@ def test_epochs_and_the_size_of_a_step_decide_how_many_there_are(train_here):
         (["--data.total_batch=10"], "no multiple of batch_size 4 x 1 devices"),
         (["--data.total_batch=2"], "no multiple of batch_size 4 x 1 devices"),
         (["--data.total_batch=8", "--trainer.accumulate_grad_batches=2"], "leave the latter out"),
-        (["--model.schedule=one-cycle", "--trainer.max_steps=-1"], "needs an end"),
+        (["--model.schedule=one-cycle", "--trainer.max_steps=-1"], "needs a length"),
         (["--data.real=[]"], "needs real words"),
         (["--data.real_share=1.5"], "real_share is 1.5"),
     ],

@@ -151,7 +151,7 @@ def test_not_found(server, tmp_path):
 
 
 def test_a_web_page_is_no_file(server, tmp_path):
-    with pytest.raises(ModelError, match="answers with a web page"):
+    with pytest.raises(ModelError, match="returned a web page"):
         fetch(server, "page", tmp_path / "x.pt")
     assert not (tmp_path / "x.pt").exists()
 
@@ -224,7 +224,7 @@ def test_two_pulls_of_one_file_do_not_mix(server, tmp_path):
             if (tmp_path / "x.pt.part").exists():
                 break
             time.sleep(0.02)
-        with pytest.raises(ModelError, match="another pull is at work"):
+        with pytest.raises(ModelError, match="another pull is downloading it"):
             list(Download(f"{server.address}/plain/x", to))
         found.append(True)
 

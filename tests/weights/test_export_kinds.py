@@ -133,11 +133,11 @@ def test_the_encoder_of_a_checkpoint_is_found_and_checked() -> None:
     assert found is not None
     about = {"scenes": {"encoder": found.identity}}
     assert scene_encoder(model, about, "random:0").identity == found.identity
-    with pytest.raises(ConfigError, match=r"trained with the scene encoder .*: say --scene-encoder"):
+    with pytest.raises(ConfigError, match=r"trained with the scene encoder .*: set --scene-encoder"):
         scene_encoder(model, about, "random:1")
     plain = build("crnn-compact")
     assert scene_encoder(plain, {}) is None
-    with pytest.raises(ConfigError, match="reads without scenes"):
+    with pytest.raises(ConfigError, match="takes no scenes"):
         scene_encoder(plain, {}, "random")
 
 

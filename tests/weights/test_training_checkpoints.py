@@ -79,7 +79,7 @@ def test_values_without_end_are_refused(tmp_path):
         bomb = [bomb, bomb]
     content = {"state_dict": {"a": torch.ones(2)}, "hyper_parameters": bomb, "lr_schedulers": Self()}
     torch.save(content, tmp_path / "last.ckpt")
-    with pytest.raises(ModelError, match="values without end"):
+    with pytest.raises(ModelError, match="values nested too deeply"):
         open_foreign(tmp_path / "last.ckpt")
 
 

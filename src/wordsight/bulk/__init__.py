@@ -1,4 +1,4 @@
-"""Millions of pictures into Parquet: jobs that go on where they were stopped, on one machine or many.
+"""Millions of pictures into Parquet: jobs that resume where they were stopped, on one machine or many.
 
     from wordsight.bulk import ReaderSpec, run
 

@@ -45,7 +45,7 @@ class Folder:
             self._here = isinstance(self._fs, LocalFileSystem)
             self._fs.makedirs(self._path, exist_ok=True)
         except Exception as error:  # of any file system
-            raise ConfigError(f"{self.name} cannot be made ({_reason(error)}): choose another --out") from None
+            raise ConfigError(f"{self.name} cannot be created ({_reason(error)}): choose another --out") from None
         self.root = self._path if self._here else self.name
 
     def claim(self, manifest: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ class Folder:
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read ({_reason(error)}): choose another --out") from None
         if different := _differences(found, manifest):
-            raise ConfigError(f"{self.name} is of another job ({different}): choose another --out, or run that one")
+            raise ConfigError(f"{self.name} is of another job ({different}): choose another --out, or run that job")
 
     def parts(self) -> dict[int, Part]:
         """The finished parts by number. A damaged one does not count, so that it is made again."""
@@ -105,7 +105,7 @@ class Folder:
             else:
                 self._fs.pipe_file(path, bytes(content))  # object stores show an object when it is complete
         except Exception as error:  # of any file system
-            cure = "see that there is room and that it may be written to; the same command then goes on"
+            cure = "check free space and permissions; the same command then resumes"
             raise DataError(f"{path} cannot be written ({_reason(error)}): {cure}") from None
 
     def sweep(self) -> None:

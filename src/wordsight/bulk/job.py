@@ -63,7 +63,7 @@ def run(
 ) -> Progress:
     """Reads all pictures of `source` into `out`, or what is not there yet.
 
-    Whatever ends it, the same call goes on: a part is there as a whole or not at all, and what is there is not read
+    Whatever ends it, the same call resumes: a part is there as a whole or not at all, and what is there is not read
     again. Call it under `if __name__ == "__main__":`, as everything that starts processes.
 
     Args:
@@ -77,7 +77,7 @@ def run(
         shard: (i, n) makes only parts number i, i + n, i + 2n...: for n machines that share the folder and know nothing
             of each other. From 0.
         retry_failed: also looks again at those that have an error.
-        watch: told of every picture (with Ray of every part) that was read.
+        watch: called for every picture (with Ray, for every part) that was read.
 
     Returns:
         How it ended.

@@ -9,7 +9,7 @@ from wordsight.errors import ConfigError
 
 
 def metrics(port: int) -> Callable[[Progress], None]:
-    """Answers at `http://HOST:port/metrics` from now on. Returns what has to be told of progress; call it once.
+    """Answers at `http://HOST:port/metrics` from now on. Returns the callback for progress; call this once.
 
     Raises:
         ConfigError: the port cannot be had.
@@ -19,7 +19,7 @@ def metrics(port: int) -> Callable[[Progress], None]:
     try:
         start_http_server(port)
     except OSError as error:
-        raise ConfigError(f"port {port} cannot be had ({error.strerror}): choose another --metrics-port") from None
+        raise ConfigError(f"port {port} cannot be opened ({error.strerror}): choose another --metrics-port") from None
 
     def watch(progress: Progress) -> None:
         for state in ("total", "done", "failed"):

@@ -25,7 +25,7 @@ def read_on_ray(plan: Plan, todo: Sequence[int], workers: int | None) -> Iterato
     its node only seemed to be lost, is the same part.
 
     Raises:
-        WordsightError: what a worker came across and cannot go on after.
+        WordsightError: what stopped a worker.
         WorkerError: there is no such cluster, or it fails.
     """
     try:
@@ -73,4 +73,6 @@ def _plain(error: BaseException) -> WordsightError:
             return cause
         cause = getattr(cause, "cause", None) or cause.__cause__
     text = " ".join(str(error).split())[-300:]
-    return WorkerError(f"Ray cannot go on ({type(error).__name__}: {text}): see that the cluster is up; run it again")
+    return WorkerError(
+        f"Ray stopped working ({type(error).__name__}: {text}): check the cluster, then run the command again"
+    )

@@ -60,7 +60,7 @@ def read_batch(batch: pa.RecordBatch, spec: ReaderSpec | None = None) -> pa.Reco
         ModelError: there is no such model.
     """
     if "uri" not in batch.schema.names:
-        raise ConfigError(f"a batch has the columns {', '.join(batch.schema.names)}: call that of the pictures uri")
+        raise ConfigError(f"a batch has the columns {', '.join(batch.schema.names)}: name the column of pictures uri")
     reader = _shared(spec or ReaderSpec())
     uris = batch.column("uri").to_pylist()
     pictures = batch.column("bytes").to_pylist() if "bytes" in batch.schema.names else [None] * len(uris)

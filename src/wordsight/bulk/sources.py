@@ -52,11 +52,9 @@ def listed(source: str | Path) -> pa.Array:
     except DataError:
         raise
     except Exception as error:  # of any file system and what it stands on
-        raise DataError(
-            f"{name} cannot be listed ({_reason(error)}): check the path, and that it may be read"
-        ) from None
+        raise DataError(f"{name} cannot be listed ({_reason(error)}): check the path and its permissions") from None
     if not chunks:
-        raise DataError(f"{name}: no picture is in it: check the path")
+        raise DataError(f"{name}: holds no pictures: check the path")
     uris = pc.unique(pa.chunked_array(chunks))
     return uris.take(pc.array_sort_indices(uris))
 
@@ -81,14 +79,14 @@ def fetch(uri: str) -> bytes:
             return _all(uri)
         places = _members(tar)
         if member not in places:
-            raise ImageError(f"{uri}: the tar has no such member: list it again")
+            raise ImageError(f"{uri}: the tar has no such member: list its members again")
         return _range(tar, *places[member])
     except ImageError:
         raise
     except FileNotFoundError:
         raise ImageError(f"{uri} does not exist: check the path") from None
     except Exception as error:  # file systems raise what the libraries below them do
-        raise ImageError(f"{uri} cannot be read ({_reason(error)}): check the path, and that it may be read") from None
+        raise ImageError(f"{uri} cannot be read ({_reason(error)}): check the path and its permissions") from None
 
 
 # ---- listing
@@ -158,7 +156,7 @@ def _table(uri: str) -> Iterator[str]:
         table = pq.ParquetFile(file)
         column = next((name for name in COLUMNS if name in table.schema_arrow.names), None)
         if column is None:
-            raise DataError(f"{uri} has no column {', '.join(COLUMNS)}: name the one that holds paths so")
+            raise DataError(f"{uri} has no column {', '.join(COLUMNS)}: give that name to the column of paths")
         for batch in table.iter_batches(columns=[column]):
             for text in batch.column(0).to_pylist():
                 if not isinstance(text, str) or not text:

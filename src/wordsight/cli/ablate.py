@@ -10,42 +10,48 @@ from wordsight.cli.app import app
 @app.command()
 def ablate(
     name: str = typer.Argument(help="components, freezing, pretraining, peft, shapes or training."),
-    out: Path = typer.Option(Path("runs/ablate"), "--out", "-o", help="Folder; a training found there is kept."),
+    out: Path = typer.Option(
+        Path("runs/ablate"), "--out", "-o", help="Output folder; trainings found there are reused."
+    ),
     seeds: int = typer.Option(1, min=1, help="Trainings per row."),
     steps: int | None = typer.Option(
-        None, min=1, help="Steps of every training: the cost. Default: 1800, with --paper its passes over the words."
+        None, min=1, help="Steps per training, which sets the cost. Default: 1800, or the paper's epochs with --paper."
     ),
     paper: bool = typer.Option(
         False, "--paper", help="The paper's recipe and models, trained on --real and scored on --benchmarks."
     ),
     benchmarks: Path | None = typer.Option(None, metavar="ROOT", help="With --paper: the field's test sets."),
-    devices: int = typer.Option(1, min=1, help="With --paper: GPUs that share a step."),
-    budget: float | None = typer.Option(None, min=0, help="Minutes after which no training is begun."),
+    devices: int = typer.Option(1, min=1, help="With --paper: GPUs that share each step."),
+    budget: float | None = typer.Option(None, min=0, help="Minutes after which no further training starts."),
     model: str | None = typer.Option(
         None,
-        help="Preset of the rows. Default: a very small one for plain words, clip4str-tiny for others; --paper: b16.",
+        help="Preset of the rows. Default: a very small one for plain words, else clip4str-tiny; with --paper, b16.",
     ),
-    large: str | None = typer.Option(None, help="Preset of the large model. Default: a third wider, twice as deep."),
-    clip: Path | None = typer.Option(None, help="Checkpoint folder with CLIP's towers, or a trained recognizer's."),
+    large: str | None = typer.Option(None, help="Preset of the large model. Default: a third wider and twice as deep."),
+    clip: Path | None = typer.Option(
+        None, help="Checkpoint folder of a CLIP or of a trained recognizer, whose towers are used."
+    ),
     clip_large: Path | None = typer.Option(None, help="The same for the large model."),
     imagenet_1k: Path | None = typer.Option(None, help="Checkpoint folder of a ViT trained on ImageNet-1K."),
     imagenet_21k: Path | None = typer.Option(None, help="The same, on ImageNet-21K."),
-    full: bool = typer.Option(False, "--full", help="Words as on photographs instead of plain ones."),
+    full: bool = typer.Option(
+        False, "--full", help="Train on words as they look in photographs instead of plain ones."
+    ),
     real: list[Path] = typer.Option([], help="Real words to train on, a tenth held out; implies --full."),
     real_share: float = typer.Option(0.25, help="Share of real words in training, above 0, up to 1."),
     words: list[Path] = typer.Option([], help="Word list to render; may be repeated."),
-    backgrounds: Path | None = typer.Option(None, help="Folder of pictures to render on."),
+    backgrounds: Path | None = typer.Option(None, help="Folder of pictures to use as backgrounds."),
     fonts: list[Path] = typer.Option([], help="Folder of fonts; may be repeated. Default: the system's."),
     lr: float = typer.Option(2e-3, min=0, help="Peak learning rate of the decoders. --paper has its own."),
     batch_size: int | None = typer.Option(
-        None, min=1, help="Words per step, 16; with --paper what a device sees at once, at most: 128."
+        None, min=1, help="Words per step (default 16). With --paper, at most this many per device (default 128)."
     ),
-    eval_words: int = typer.Option(1000, min=1, help="Words of every source that are read in the end, at most."),
+    eval_words: int = typer.Option(1000, min=1, help="At most this many words of each source are read for the scores."),
     workers: int = typer.Option(1, min=0, help="Processes that render."),
 ) -> None:
-    """Make a table of the paper, or of tower shapes or ways to train: train its rows, say which differences are shown.
+    """Reproduce a table of the paper, or compare tower shapes or ways to train, and say which differences hold up.
 
-    Writes NAME.json, NAME.md and NAME.png. Interrupted, the same command goes on; more --seeds add to what is there.
+    Writes NAME.json, NAME.md and NAME.png. If interrupted, the same command resumes; more --seeds add to what is there.
     """
     import json
     import sys

@@ -44,7 +44,7 @@ class BoxFile:
             keys = [picture.path]
         if len(keys) > 1:
             raise BoxError(
-                f"{picture.name}: several pictures in {self._file} could be this one: give longer paths there"
+                f"{picture.name}: several pictures in {self._file} could be this one: use longer paths there"
             )
         if not keys and not everywhere:
             raise BoxError(

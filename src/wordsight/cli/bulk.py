@@ -48,24 +48,27 @@ def bulk(
     source: Annotated[
         str,
         typer.Argument(
-            help="Folder, glob, WebDataset tars, text file of paths or Parquet file of them; or a URL of any of these."
+            help="Folder, glob, WebDataset tars, or a text or Parquet file that lists paths; or a URL of any of these."
         ),
     ],
-    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where the parts go; a path or a URL.")],
-    engine: Annotated[Engine, typer.Option(help="Processes of this machine, or a Ray cluster.")] = Engine.local,
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where to write the parts: a path or a URL.")],
+    engine: Annotated[
+        Engine, typer.Option(help="Run on processes of this machine or on a Ray cluster.")
+    ] = Engine.local,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that read, one thread each; by default one per processor.")
+        int | None, typer.Option(min=1, help="Reading processes, one thread each. Default: one per processor.")
     ] = None,
-    shard_size: Annotated[int, typer.Option(min=1, help="Pictures of a part.")] = 1000,
+    shard_size: Annotated[int, typer.Option(min=1, help="Pictures per part.")] = 1000,
     shard: Annotated[
         str,
         typer.Option(
-            metavar="I/N", help="Make only every N-th part, from I on (0 to N - 1): for N machines, one I each."
+            metavar="I/N",
+            help="Make only every N-th part, starting at I (0 to N - 1): on N machines, give each its own I.",
         ),
     ] = "0/1",
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also read those again that failed.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Read failed pictures again.")] = False,
     metrics_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Tell Prometheus how it goes, at this port of all addresses.")
+        int | None, typer.Option(min=1, max=65535, help="Serve Prometheus metrics on this port, on all addresses.")
     ] = None,
     model: ModelName = DEFAULT_MODEL,
     min_confidence: MinConfidence = None,
@@ -77,10 +80,10 @@ def bulk(
     no_dictionary: NoDictionary = False,
     max_pixels: MaxPixels = 100_000_000,
 ) -> None:
-    """Read any number of pictures into Parquet files. Stopped or killed, the same command goes on where it was.
+    """Read any number of pictures into Parquet files. If stopped or killed, the same command resumes.
 
-    Exit status: 0 all pictures were read; 1 some were not, and their rows say why, or the job had to stop; 2 the
-    command makes no sense as given.
+    Exit status: 0 all pictures were read; 1 some were not, and their rows say why, or the job had to stop; 2
+    invalid usage.
     """
     index, _, count = shard.partition("/")
     if not (index.isdecimal() and count.isdecimal()):

@@ -25,18 +25,21 @@ BATCH = 32
 @app.command()
 def calibrate(
     model: str = typer.Argument(metavar="PACK", help="Folder of a pack, or a shipped model."),
-    data: list[Path] = typer.Argument(help="What it was trained on: folders with labels.tsv, LMDB or scenes.jsonl."),
+    data: list[Path] = typer.Argument(help="Its training data: folders with labels.tsv, LMDB or scenes.jsonl."),
     share: float = typer.Option(
-        0.1, min=0, max=1, help="The last part of each, which training held out (data.validation_share); 1: all of it."
+        0.1,
+        min=0,
+        max=1,
+        help="The share at the end of each that training held out (data.validation_share). 1: all of it.",
     ),
     device: Device = typer.Option(Device.auto, help="Where to run."),
-    threads: int | None = typer.Option(None, min=1, help="Threads of the engine; default: as many as processors."),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Leave the pack as it is."),
+    threads: int | None = typer.Option(None, min=1, help="Threads of the engine. Default: one per processor."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Report only; leave the pack as it is."),
 ) -> None:
-    """Fit a pack's temperature on words that it was not trained on, and write it into pack.json.
+    """Fit a pack's temperature on words it was not trained on, and write it to pack.json.
 
-    The words are read freely, as crops, without scenes. The temperature found is kept if it is measurably better than
-    none (1). Never give it a test set: scores on it would no longer be scores.
+    The words are read as crops, without constraints and without scenes. The temperature is kept if it is measurably
+    better than none (1). Never give it a test set: scores on that set would be worthless afterwards.
     """
     from wordsight.errors import DataError
     from wordsight.evaluate import fit_temperature
@@ -48,7 +51,7 @@ def calibrate(
     pack = load_pack(here if (here / MANIFEST).is_file() else find_model(model))
     samples = _held_out(pack, data, share)
     if len(samples) < 2:
-        raise DataError("there are no words to calibrate by: give more DATA, or a larger --share")
+        raise DataError("no words to calibrate on: give more DATA, or a larger --share")
 
     def read(temperature: float) -> "Readings":
         return _read(replace(pack, temperature=temperature), samples, device.value, threads)

@@ -1,4 +1,4 @@
-"""Reading the same crops twice or more: with another model, or told of other scenes."""
+"""Reading the same crops twice or more: with another model, or given other scenes."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -128,7 +128,7 @@ def costs(reader: "CropReader", sources: "Mapping[str, OpenedSource]") -> list[s
 
 
 def _times(reader: "OurReader", samples: Sequence[Any]) -> tuple[float, float, float]:
-    """Seconds for the words of a scene alone, for the same told of it, and for encoding it."""
+    """Seconds for the words of a scene without it, for the same with it, and for encoding it."""
     crops = [sample.image for sample in samples]
     pixels = samples[0].link.scene.load()
     began = time.perf_counter()

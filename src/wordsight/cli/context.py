@@ -17,13 +17,13 @@ def context(
         help="dial, first-three, vlm, integration, fusion, oov, data-size, script, context-stress, degrade, leak, "
         "latency, gate, spot or document."
     ),
-    out: Path = typer.Option(Path("runs/context"), "--out", "-o", help="Folder; what is found there is kept."),
+    out: Path = typer.Option(Path("runs/context"), "--out", "-o", help="Output folder; what is found there is reused."),
     seeds: int = typer.Option(3, min=1, help="Second stages per arm."),
     steps: int = typer.Option(1000, min=1, help="Steps of every second stage."),
     steps_one: int = typer.Option(2500, min=1, help="Steps of stage one, shared by all arms of a recognizer."),
     lr: float = typer.Option(1e-3, min=0, help="Peak learning rate of the second stage."),
     batch_size: int = typer.Option(32, min=1, help="Words per step."),
-    budget: float | None = typer.Option(None, min=0, help="Minutes after which no training is begun."),
+    budget: float | None = typer.Option(None, min=0, help="Minutes after which no further training starts."),
     data: Path | None = typer.Option(None, help="Folder with train/NAME/scenes.jsonl, and test/NAME."),
     sets: list[str] = typer.Option([], "--set", help="rendered, or a NAME of --data; may be repeated."),
     recognizer: list[str] = typer.Option([], help="parseq, vitstr, crnn, trba, abinet, clip4str; may be repeated."),
@@ -35,11 +35,11 @@ def context(
     resolution: int | None = typer.Option(None, min=1, help="Side of the square that scenes are resized to."),
     scenes: int = typer.Option(1500, min=20, help="Rendered scenes to train on."),
     test_scenes: int = typer.Option(300, min=2, help="Rendered scenes to read."),
-    wear: float = typer.Option(0.7, min=0, max=1, help="How worn rendered words are."),
+    wear: float = typer.Option(0.7, min=0, max=1, help="How worn the rendered words are, from 0 to 1."),
 ) -> None:
-    """Run one of CLIPTER's experiments: train its arms, read under its conditions, say which differences are shown.
+    """Run one of CLIPTER's experiments: train its arms, read under its conditions, report which differences hold up.
 
-    Writes NAME.json, NAME.md and NAME.png. Interrupted, the same command goes on; more --seeds add to what is there.
+    Writes NAME.json, NAME.md and NAME.png. If interrupted, the same command resumes; more --seeds add to what is there.
     """
     import json
 
@@ -60,7 +60,7 @@ def context(
         pairs.append((which, folder))
     there = sorted(file.parent.name for file in (data / "train").glob("*/scenes.jsonl")) if data else []
     if data and not there:
-        raise ConfigError(f"{data} has no train/NAME/scenes.jsonl: make them with wordsight data import")
+        raise ConfigError(f"{data} has no train/NAME/scenes.jsonl: create them with wordsight data import")
     chosen = experiment(name, there, sets, recognizer, encoder[1:])
     taking_part = list(dict.fromkeys(arm.recognizer for arm in chosen.arms))
     for which, _ in pairs:

@@ -24,23 +24,27 @@ class Activation(StrEnum):
 @app.command()
 def convert(
     foreign: Annotated[Path, typer.Argument(help="Checkpoint file (.pt, .ckpt, .bin, .safetensors ...) or folder.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write our checkpoint to.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write the checkpoint to.")],
     heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of the image tower.")] = None,
     text_heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of the text tower.")] = None,
     decoder_heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of the decoders.")] = None,
-    activation: Annotated[Activation | None, typer.Option(help="Of the towers.")] = None,
-    mean: Annotated[str | None, typer.Option(metavar="R,G,B", help="Subtracted from inputs of 0 to 1.")] = None,
-    std: Annotated[str | None, typer.Option(metavar="R,G,B", help="By which inputs are divided then.")] = None,
-    size: Annotated[str | None, typer.Option(metavar="HxW", help="Of the input, in pixels.")] = None,
+    activation: Annotated[Activation | None, typer.Option(help="Activation function of the towers.")] = None,
+    mean: Annotated[
+        str | None, typer.Option(metavar="R,G,B", help="Mean that is subtracted from inputs in 0..1.")
+    ] = None,
+    std: Annotated[
+        str | None, typer.Option(metavar="R,G,B", help="Standard deviation that inputs are divided by.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(metavar="HxW", help="Input size in pixels.")] = None,
     charset: Annotated[
         str | None, typer.Option(help="Name of a charset (36, 62, 94 ...), or the characters in the order of the head.")
     ] = None,
-    allow_unused: Annotated[bool, typer.Option(help="Leave out tensors that have no place in the model.")] = False,
+    allow_unused: Annotated[bool, typer.Option(help="Ignore tensors that have no place in the model.")] = False,
 ) -> None:
-    """Make our checkpoint of other people's: CLIP (OpenAI, open_clip, Hugging Face), CLIP4STR, PARSeq, timm's ViT.
+    """Convert published weights to a checkpoint: CLIP (OpenAI, open_clip, Hugging Face), CLIP4STR, PARSeq, timm's ViT.
 
-    Sizes are read from the tensors. What their shapes do not tell is taken from the file, or assumed, and printed: the
-    options above say otherwise. Nothing in the file is executed.
+    Sizes are inferred from the tensors. What their shapes do not determine is taken from the file, or assumed and
+    printed; the options override it. Nothing in the file is executed.
     """
     from wordsight.cli.folders import check_folder
     from wordsight.weights.choices import Options

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from wordsight.data.twins import Gallery, SceneGallery
     from wordsight.reader import Reader
 
-data_app = typer.Typer(help="Look after data sets.", no_args_is_help=True)
+data_app = typer.Typer(help="Check, import, label and pack data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 
 @data_app.callback()
 def _group() -> None:
-    """Look after data sets."""
+    """Check, import, label and pack data sets."""
 
 
 @data_app.command()
@@ -38,16 +38,16 @@ def check(
         metavar="DATA...", help="Folders with labels.tsv, LMDB archives or scenes.jsonl, or trees of them."
     ),
     charset: str = typer.Option("94+space", help="36, 62, 94, 94+space or latin."),
-    max_length: int = typer.Option(40, min=1, help="Longest label that a model takes, in characters."),
+    max_length: int = typer.Option(40, min=1, help="Longest label the model can learn, in characters."),
     test: list[Path] = typer.Option(
-        [], help="A test set, which DATA must not contain: list the samples that are in both. May be repeated."
+        [], help="A test set that must not overlap with DATA: list the samples in both. May be repeated."
     ),
     similar: bool = typer.Option(
         False, "--similar", help="With --test: also list crops and whole scenes that look the same."
     ),
-    images: bool = typer.Option(True, help="Decode every image; without, only labels are checked."),
+    images: bool = typer.Option(True, help="Decode every image; otherwise only labels are checked."),
 ) -> None:
-    """Count what cannot be trained on: labels outside the charset, too long or empty, broken images, test samples.
+    """Find samples that cannot be trained on: bad labels (outside the charset, too long, empty), images, test samples.
 
     Exit status: 1 where a label or image cannot be read, or a sample is also in a test set; 0 otherwise.
     """
@@ -84,14 +84,14 @@ def check(
 @data_app.command("import")
 def import_(
     name: str = typer.Argument("", metavar="NAME", help="Which data set; --list shows them."),
-    source: Path = typer.Argument(Path(), metavar="SRC", help="The folder that it was unpacked to."),
+    source: Path = typer.Argument(Path(), metavar="SRC", help="The folder it was unpacked to."),
     out: Path | None = typer.Option(None, "--out", "-o", metavar="DST", help="Folder for SPLIT/scenes.jsonl."),
-    images: Path | None = typer.Option(None, help="Where its pictures are, if not in SRC."),
+    images: Path | None = typer.Option(None, help="Folder of its pictures, if not in SRC."),
     listed: bool = typer.Option(False, "--list", help="List the data sets, their licences and where they are."),
 ) -> None:
-    """Turn a data set as its organisers distribute it into scenes.jsonl; pictures stay where they are.
+    """Convert a data set, as its organisers distribute it, to scenes.jsonl; pictures stay where they are.
 
-    What is left out is counted by reason. Nothing is downloaded.
+    Skipped words are counted by reason. Nothing is downloaded.
     """
     from rich.console import Console
 
@@ -109,7 +109,7 @@ def import_(
     for reason, kind in files.skipped.items():
         typer.echo(f"  left out, {reason}: {kind.count} (such as {kind.examples[0]})")
     if not scenes:
-        raise DataError(f"{source}: nothing was imported: see above; name the pictures' folder with --images")
+        raise DataError(f"{source}: nothing was imported (see above): give the pictures' folder with --images")
     typer.echo(f"{DATA_SETS[name].title}. Licence: {DATA_SETS[name].licence}. From: {DATA_SETS[name].address}")
     for split, path in write_splits(scenes, out).items():
         words = [word for scene in scenes if scene.split == split for word in scene.words]
@@ -121,16 +121,16 @@ def import_(
 @data_app.command()
 def pack(
     paths: list[Path] = typer.Argument(metavar="SCENES...", help="Folders with scenes.jsonl."),
-    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="A new folder for the shards."),
+    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="Folder for the shards; must be new."),
     images: list[Path] = typer.Option(
-        [], help="Folder that pictures may lie in, if not beside their scenes.jsonl; may be repeated."
+        [], help="Folder that pictures may also be in, besides that of their scenes.jsonl; may be repeated."
     ),
     shard_mb: int = typer.Option(128, min=1, help="Largest size of a shard, in MB; readers hold one in memory."),
-    seed: int = typer.Option(0, help="Decides the order of the scenes."),
+    seed: int = typer.Option(0, help="Seed for the order of the scenes."),
 ) -> None:
-    """Pack scenes into WebDataset shards (tar files), to be read from disk like any data set or streamed over HTTP.
+    """Pack scenes into WebDataset shards (tar files), to read from disk like any data set or to stream over HTTP.
 
-    Exit status: 1 where a picture cannot be read or lies elsewhere; the others are packed all the same.
+    Exit status: 1 if a picture cannot be read or lies outside the allowed folders; the others are packed anyway.
     """
     from wordsight.data import read_scenes
     from wordsight.data.shards import pack_scenes
@@ -155,12 +155,12 @@ def pseudo_label_(
     paths: list[Path] = typer.Argument(metavar="SCENES...", help="Folders with scenes.jsonl."),
     out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="Folder for the crops and labels.tsv."),
     model: list[str] = typer.Option(
-        ["small", "tiny"], help="Models that have to read the same; the first gives the label. May be repeated."
+        ["small", "tiny"], help="Models that must agree; the first provides the label. May be repeated."
     ),
-    least: float = typer.Option(0.6, min=0, max=1, help="How sure the first model has to be."),
-    held_out: float = typer.Option(0.0, min=0, max=1, help="Share of the scenes, the last ones, to leave alone."),
+    least: float = typer.Option(0.6, min=0, max=1, help="Lowest confidence of the first model."),
+    held_out: float = typer.Option(0.0, min=0, max=1, help="Share of the scenes to leave out, from the end."),
 ) -> None:
-    """Cut words that are marked illegible out of scenes, and label those that several models read alike."""
+    """Cut out words that are marked illegible in scenes, and label those that several models agree on."""
     from wordsight.data import read_scenes
     from wordsight.data.pseudo import pseudo_label
     from wordsight.reader import Reader

@@ -100,7 +100,7 @@ def evaluate(
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters is said in one line
     for file in (json_file, csv_file, html_file):  # before minutes of reading, not after
         if file and not file.resolve().parent.is_dir():
-            raise ConfigError(f"{file}: there is no folder {file.parent}: make it first")
+            raise ConfigError(f"{file}: there is no folder {file.parent}: create it first")
     if detection:
         if benchmarks or end_to_end or protocols or not data:
             raise ConfigError(

@@ -10,12 +10,12 @@ from wordsight.cli.app import app
 @app.command()
 def explain(
     crop: Path = typer.Argument(help="Picture of one word."),
-    out: Path = typer.Option(..., "--out", "-o", help="Picture to write; its ending says the format."),
+    out: Path = typer.Option(..., "--out", "-o", help="Picture to write; the file extension sets the format."),
     model: str = typer.Option(
         "tiny", "--model", help="A shipped model or a pack's folder (needs onnx), or a checkpoint folder (needs torch)."
     ),
 ) -> None:
-    """Draw how a word is read: where the decoders look for each character, and the reading after each stage."""
+    """Draw how a word is read: where the decoders attend for each character, and the reading after each stage."""
 
     from wordsight.cli.pictures import check_place, save_picture
     from wordsight.explain.drawing import draw_explanation

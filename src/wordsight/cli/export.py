@@ -12,24 +12,24 @@ def export(
     checkpoint: Path = typer.Argument(help="Folder with model.safetensors and config.json."),
     out: Path = typer.Option(..., "-o", "--out", help="Folder to write the pack to."),
     adapter: Path | None = typer.Option(
-        None, help="Folder of adapters that were trained on this checkpoint: the pack has both. LoRA is merged."
+        None, help="Folder of adapters trained on this checkpoint, to include in the pack. LoRA is merged."
     ),
-    name: str | None = typer.Option(None, help="Name of the pack; the folder's unless given."),
-    int8: bool = typer.Option(False, "--int8", help="Store weights as int8: a quarter of the size, not faster."),
+    name: str | None = typer.Option(None, help="Name of the pack. Default: the folder's."),
+    int8: bool = typer.Option(False, "--int8", help="Store weights as int8: a quarter of the size, but no faster."),
     int8_arithmetic: bool = typer.Option(
         False,
         "--int8-arithmetic",
-        help="Look at pictures in int8 first: quicker, not smaller. Words in doubt are read again in float32.",
+        help="Run the image tower in int8 first: faster, not smaller. Doubtful words are read again in float32.",
     ),
     float32: bool = typer.Option(False, "--float32", help="Store weights as float32 instead of float16."),
     visual_only: bool = typer.Option(
-        False, "--visual-only", help="Leave the cross-modal branch out, as is done anyway if it is not trained yet."
+        False, "--visual-only", help="Leave out the cross-modal branch. Done anyway if it is not trained yet."
     ),
-    temperature: float = typer.Option(1.0, min=0.01, help="Divides the logits before probabilities are made of them."),
+    temperature: float = typer.Option(1.0, min=0.01, help="Temperature that the logits are divided by."),
     thorough: bool = typer.Option(
         False,
         "--thorough",
-        help="Crops and given boxes in doubt are to be read from all angles, unless a reader is told otherwise.",
+        help="Readers of this pack are thorough by default: they read doubtful crops and given boxes from all angles.",
     ),
     licence: str | None = typer.Option(
         None,
@@ -37,18 +37,18 @@ def export(
         "from others.",
     ),
     facts: Path | None = typer.Option(
-        None, "--about", help="JSON object of what else the pack should say of itself: data, cost, scores."
+        None, "--about", help="JSON object with more about the pack: data, cost, scores."
     ),
     scene_encoder: str | None = typer.Option(
         None,
         metavar="NAME",
-        help="Where the scene encoder of a model with CLIPTER is: a folder, a hub's name ... By default as trained.",
+        help="Scene encoder of a model with CLIPTER: a folder, a name on the hub, ... Default: as trained.",
     ),
     allow_download: bool = typer.Option(
-        False, "--allow-download", help="Get a scene encoder that the checkpoint names from the hub."
+        False, "--allow-download", help="Download the scene encoder that the checkpoint names from the hub."
     ),
 ) -> None:
-    """Write a trained checkpoint as a pack, which needs no PyTorch to run."""
+    """Export a trained checkpoint as a pack, which runs without PyTorch."""
     import json
 
     from wordsight.cli.folders import check_folder
@@ -65,9 +65,7 @@ def export(
     check_folder(out)
     model, about = checkpoints.load(checkpoint)
     if model.architecture == "clip":
-        raise ModelError(
-            f"{checkpoint} holds CLIP's towers, which read nothing yet: train a recognizer from them first"
-        )
+        raise ModelError(f"{checkpoint} holds CLIP's towers, which cannot read yet: train a recognizer from them first")
     if new := about.get("converted", {}).get("new"):
         raise ModelError(
             f"{checkpoint} reads nothing yet, its {' and '.join(new)} being random: train a recognizer from it first"

@@ -54,7 +54,7 @@ def finetune(
     if tower not in ("auto", "frozen", "lora", "full"):
         raise ConfigError(f"--tower {tower!r} is unknown: choose auto, frozen, lora or full")
     if out.resolve() == start.resolve():
-        raise ConfigError(f"--out {out} is the model that you start from: choose another folder")
+        raise ConfigError(f"--out {out} is the model you start from: choose another folder")
     for folder in (out, pack):
         if folder is not None:
             check_folder(folder)

@@ -86,7 +86,7 @@ def main() -> None:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Signals that ask to end raise `Stopped` wherever the command is, a second one ends it at once.
+    """Signals that ask the process to end raise `Stopped` wherever the command is, a second one ends it at once.
 
     Python would turn Ctrl-C into KeyboardInterrupt, of which Click makes exit status 1, and die of the others without
     cleaning up; Lightning would end a training as if it were done. Signals that are ignored (nohup) stay so.

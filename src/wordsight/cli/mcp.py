@@ -8,11 +8,11 @@ from wordsight.cli.app import app
 @app.command()
 def mcp(
     model: str = typer.Option("latin", help="A shipped model, or the folder of a pack."),
-    threads: int | None = typer.Option(None, min=1, help="Of the processor; by default all."),
+    threads: int | None = typer.Option(None, min=1, help="CPU threads. Default: all."),
 ) -> None:
     """Serve `read_image` to assistants over standard input and output (Model Context Protocol).
 
-    It reads the picture files on this machine that it is asked for, and nothing else.
+    It reads only the picture files on this machine that it is asked to read.
     """
     from wordsight.errors import ConfigError
     from wordsight.reader import Reader

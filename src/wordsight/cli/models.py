@@ -9,7 +9,7 @@ import typer
 
 from wordsight.cli.app import app
 
-models = typer.Typer(help="Models: those that come with wordsight, and what others publish.", no_args_is_help=True)
+models = typer.Typer(help="Models that come with wordsight, and published weights.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
 
@@ -36,7 +36,7 @@ def list_models() -> None:
 def info(
     model: str = typer.Argument(help="A shipped model, the folder of a pack or checkpoint, or published weights."),
 ) -> None:
-    """Say what a model is: its parts and their sizes, characters, scores, licence, and how it was trained."""
+    """Describe a model: its parts and their sizes, characters, scores, licence, and how it was trained."""
     from wordsight.cli.model_info import describe
 
     _table(None, describe(model))
@@ -44,10 +44,10 @@ def info(
 
 @models.command()
 def pull(
-    name: str = typer.Argument(help="Of published weights, see `wordsight models list`."),
-    to: Path = typer.Option(..., "--to", metavar="DIR", help="Folder to put a folder of that name into."),
+    name: str = typer.Argument(help="Name of published weights, as `wordsight models list` shows it."),
+    to: Path = typer.Option(..., "--to", metavar="DIR", help="Folder in which to create a folder of that name."),
 ) -> None:
-    """Download published weights. What was cut off goes on; SHA-256 is verified where one is published."""
+    """Download published weights. Interrupted downloads resume; the SHA-256 is verified where one is published."""
     from wordsight.cli.progress import progress
     from wordsight.errors import ModelError
     from wordsight.weights.catalogue import PUBLISHED
@@ -57,7 +57,7 @@ def pull(
         raise ModelError(f"no published weights are called {name!r}: choose one of {', '.join(PUBLISHED)}")
     weights = PUBLISHED[name]
     if not weights.files:
-        raise ModelError(f"where the file of {name} lies is not known: get it by hand from {weights.page}")
+        raise ModelError(f"the address of {name}'s file is not known: download it by hand from {weights.page}")
     folder = to / name
     for file in weights.files:
         limit = (2 * weights.megabytes + 10) * 1_000_000

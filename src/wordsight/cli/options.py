@@ -34,32 +34,34 @@ DEFAULT_MODEL = "latin"
 ModelName = Annotated[str, typer.Option("--model", help="A shipped model, or the folder of a pack.")]
 MinConfidence = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="Leave out words below it; by default 0.3 for detected words, 0 for others."),
+    typer.Option(
+        min=0, max=1, help="Leave out words below this confidence. Default: 0.3 for detected words, 0 for others."
+    ),
 ]
 DecodingMode = Annotated[
     Mode,
     typer.Option(
-        help="adaptive (spell check where in doubt), full (everywhere, as in the paper), visual (nowhere) or "
-        "parallel (one pass, then refined)."
+        help="Where the cross-modal branch spell-checks: adaptive (doubtful words), full (everywhere, as in the "
+        "paper), visual (nowhere) or parallel (one pass, then refined)."
     ),
 ]
-Allow = Annotated[str | None, typer.Option(metavar="CHARACTERS", help="Read nothing but these characters.")]
-Pattern = Annotated[str | None, typer.Option(metavar="REGEX", help="Read nothing but words that match as a whole.")]
-Lexicon = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Read nothing but the words of this list, one a line.")
+Allow = Annotated[str | None, typer.Option(metavar="CHARACTERS", help="Read only these characters.")]
+Pattern = Annotated[
+    str | None, typer.Option(metavar="REGEX", help="Read only words that match this regular expression as a whole.")
 ]
+Lexicon = Annotated[Path | None, typer.Option(metavar="FILE", help="Read only words from this file, one per line.")]
 DictionaryFile = Annotated[
     str | None,
     typer.Option(
         metavar="FILE|LANGUAGES",
-        help="Words that are likelier than others, in place of English ones: a file with one a line, or languages "
+        help="Words to prefer, instead of English ones: a file with one per line, or languages "
         "(de, or de,fr; needs the extra 'languages').",
     ),
 ]
 NoDictionary = Annotated[
-    bool, typer.Option("--no-dictionary", help="Read doubtful letters as they look, words or not.")
+    bool, typer.Option("--no-dictionary", help="Read doubtful letters as they look, whether or not they spell a word.")
 ]
-MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse larger pictures.")]
+MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse pictures with more pixels than this.")]
 
 
 def word_list(path: Path) -> list[str]:
@@ -87,6 +89,6 @@ def say(message: str) -> None:
 
 
 def refuse(message: str) -> NoReturn:
-    """Ends a command that makes no sense as given."""
+    """Ends a command whose usage is invalid."""
     say(message)
     raise typer.Exit(2)

@@ -1,4 +1,4 @@
-"""Where results go: standard output as they come, or a file that appears when it is complete."""
+"""Where results go: standard output as they come, or a file that is written atomically."""
 
 import contextlib
 import json
@@ -123,7 +123,7 @@ class KeptLines:
                 return
             if not line.endswith(self._end):
                 cure = "run that one to its end, delete it, or choose another --out"
-                raise ConfigError(f"{self._path} is what another command left: {cure}")
+                raise ConfigError(f"{self._path} was left by another command: {cure}")
             photo: dict[str, Any] = json.loads(line)
             self._places[photo["source"]].append(place)
             self.problems += [f"{photo['source']}: {problem}" for problem in photo["problems"]]

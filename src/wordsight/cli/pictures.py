@@ -38,9 +38,9 @@ def check_place(path: Path) -> None:
     from PIL import Image
 
     if not path.resolve().parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {path.parent}: make it first")
+        raise ConfigError(f"{path}: there is no folder {path.parent}: create it first")
     if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
-        raise ConfigError(f"{path}: {path.suffix or 'no ending'} is no format of pictures: choose .png or .jpg")
+        raise ConfigError(f"{path}: {path.suffix or 'no ending'} is not an image format: choose .png or .jpg")
 
 
 def save_picture(picture: "Image.Image", path: Path) -> None:

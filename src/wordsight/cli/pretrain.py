@@ -15,35 +15,39 @@ if TYPE_CHECKING:
     from wordsight.train.contrastive_words import WordPairs
 
 pretrain_app = typer.Typer(
-    help="Train a miniature CLIP: an image tower and a text tower that tell which text belongs to a picture.",
+    help="Train a miniature CLIP: an image tower and a text tower that match texts to pictures.",
     no_args_is_help=True,
 )
 app.add_typer(pretrain_app, name="pretrain")
 
-_OUT = typer.Option(..., "--out", "-o", help="Checkpoint folder. Interrupted, the same command goes on.")
+_OUT = typer.Option(..., "--out", "-o", help="Checkpoint folder. If interrupted, the same command resumes.")
 _FONTS = typer.Option([], help="Folder of fonts; may be repeated. Default: the system's.")
 _STEPS = typer.Option(2000, min=1, help="Training steps.")
-_BATCH = typer.Option(128, min=2, help="Pairs per step: each is told from all the others.")
+_BATCH = typer.Option(128, min=2, help="Pairs per step; each is contrasted with all the others.")
 _LR = typer.Option(1e-3, min=0, help="Peak learning rate.")
 _EVERY = typer.Option(
-    200, min=1, help="Steps between measurements on held-out pairs; a killed run loses at most these."
+    200, min=1, help="Steps between measurements on held-out pairs; a killed run loses at most this many."
 )
-_WORKERS = typer.Option(0, min=0, help="Further processes that make pairs.")
-_SEED = typer.Option(0, help="Another seed, other weights and pairs.")
+_WORKERS = typer.Option(0, min=0, help="Extra processes that prepare pairs.")
+_SEED = typer.Option(0, help="Seed for weights and pairs.")
 
 
 @pretrain_app.callback()
 def _group() -> None:
-    """Train a miniature CLIP: an image tower and a text tower that tell which text belongs to a picture."""
+    """Train a miniature CLIP: an image tower and a text tower that match texts to pictures."""
 
 
 @pretrain_app.command()
 def scenes(
-    folders: list[Path] = typer.Argument(None, help="Training scenes: folders with scenes.jsonl. None: rendered only."),
+    folders: list[Path] = typer.Argument(
+        None, help="Training scenes: folders with scenes.jsonl. Without any, only rendered scenes."
+    ),
     out: Path = _OUT,
-    rendered: int = typer.Option(2400, min=0, help="Rendered scenes beside them. They are kept in OUT/rendered."),
+    rendered: int = typer.Option(2400, min=0, help="Rendered scenes to add; kept in OUT/rendered."),
     real_share: float = typer.Option(0.5, min=0, max=1, help="Share of batches of real scenes."),
-    side: int = typer.Option(96, min=16, help="Pixels of a side that a scene is squeezed to; a multiple of 16."),
+    side: int = typer.Option(
+        96, min=16, help="Side of the square that scenes are resized to, in pixels; a multiple of 16."
+    ),
     width: int = typer.Option(128, min=32, help="Width of the image tower; a multiple of 32."),
     layers: int = typer.Option(2, min=1, help="Transformer layers of each tower."),
     fonts: list[Path] = _FONTS,
@@ -95,11 +99,11 @@ def words(
     folders: list[Path] = typer.Argument(None, help="Training words: folders with labels.tsv, LMDB or scenes.jsonl."),
     out: Path = _OUT,
     model: str = typer.Option(
-        "clip4str-tiny", help="Preset whose towers they are; compact: that of `wordsight ablate`, on its plain words."
+        "clip4str-tiny", help="Preset to train the towers of; compact: that of `wordsight ablate`, on its plain words."
     ),
     real_share: float = typer.Option(0.25, min=0, max=0.99, help="Share of real words."),
     words: list[Path] = typer.Option([], help="Word list to render; may be repeated."),
-    backgrounds: Path | None = typer.Option(None, help="Folder of pictures to render on."),
+    backgrounds: Path | None = typer.Option(None, help="Folder of pictures to use as backgrounds."),
     fonts: list[Path] = _FONTS,
     steps: int = _STEPS,
     batch_size: int = _BATCH,

@@ -60,57 +60,68 @@ def read(
         list[str], typer.Argument(metavar="PATH...", help="Files, folders, globs, or - for standard input.")
     ],
     crops: Annotated[
-        bool, typer.Option("--crops", help="Every picture shows one word or line: detect nothing.")
+        bool, typer.Option("--crops", help="Every picture shows one word or line: skip detection.")
     ] = False,
     boxes: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Read these boxes (JSON, CSV or ICDAR text): detect nothing.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Read these boxes (JSON, CSV or ICDAR text) instead of detecting text."),
     ] = None,
     output_format: Annotated[
-        str, typer.Option("--format", metavar=f"[{'|'.join(FORMATS)}]", callback=_known_format, help="Of the output.")
+        str, typer.Option("--format", metavar=f"[{'|'.join(FORMATS)}]", callback=_known_format, help="Output format.")
     ] = "text",
     no_chars: Annotated[
-        bool, typer.Option("--no-chars", help="JSON without the characters of words: a tenth.")
+        bool, typer.Option("--no-chars", help="Leave the characters of words out of JSON: a tenth of the size.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there, not to standard output.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write to this file instead of standard output.")
+    ] = None,
     draw: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also draw outlines, texts and confidences over the pictures.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write the pictures, with outlines, texts and confidences drawn, to this folder."
+        ),
     ] = None,
     side_by_side: Annotated[
-        bool, typer.Option("--side-by-side", help="Draw the texts in a second picture to the right.")
+        bool, typer.Option("--side-by-side", help="Draw the texts in a second picture, to the right of the first.")
     ] = False,
     pages: Annotated[
-        str | None, typer.Option(metavar="PAGES", help="Of files that have several: 3, 2-5, 7- or 1,4-6. Default: all.")
+        str | None,
+        typer.Option(metavar="PAGES", help="Pages of files that have several: 3, 2-5, 7- or 1,4-6. Default: all."),
     ] = None,
-    dpi: Annotated[int, typer.Option(min=1, max=2400, help="Pixels per inch at which pages of PDFs are drawn.")] = 200,
+    dpi: Annotated[
+        int, typer.Option(min=1, max=2400, help="Resolution at which PDF pages are rendered, in pixels per inch.")
+    ] = 200,
     model: ModelName = DEFAULT_MODEL,
     min_confidence: MinConfidence = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Crops that are recognized together.")] = 32,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; by default all.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Crops per batch.")] = 32,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: all.")] = None,
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes that read photos, each with one thread unless told otherwise.")
+        int, typer.Option(min=1, help="Reading processes, each with one thread unless --threads is given.")
     ] = 1,
-    device: Annotated[Device, typer.Option(help="What recognizer and detector run on.")] = Device.auto,
-    detector: Annotated[
-        str, typer.Option(help="What finds text: ppocr, or the folder of a detector's pack.")
-    ] = "ppocr",
+    device: Annotated[Device, typer.Option(help="Device for recognizer and detector.")] = Device.auto,
+    detector: Annotated[str, typer.Option(help="Text detector: ppocr, or the folder of a detector's pack.")] = "ppocr",
     max_side: Annotated[
         int | None,
-        typer.Option(min=32, metavar="PIXELS", help="Look for text in photos reduced to this long side: quicker."),
+        typer.Option(
+            min=32,
+            metavar="PIXELS",
+            help="Detect text in photos reduced to this long side, in pixels; smaller is faster.",
+        ),
     ] = None,
     mode: DecodingMode = Mode.adaptive,
     thorough: Annotated[
         bool | None,
         typer.Option(
             "--thorough/--no-thorough",
-            help="Read crops and given boxes in doubt from four more angles: up to twice as long. By default as the "
-            "model says.",
+            help="Read doubtful crops and given boxes from four more angles, in up to twice the time. Default: set "
+            "by the model.",
         ),
     ] = None,
     context: Annotated[
         bool | None,
         typer.Option(
             "--context/--no-context",
-            help="Tell the model of the whole photo with every word. By default if it can be told (CLIPTER).",
+            help="Condition the model on the whole photo. Default: on, for models that can (CLIPTER).",
         ),
     ] = None,
     allow: Allow = None,
@@ -122,7 +133,7 @@ def read(
 ) -> None:
     """Read the words in photos, or in crops.
 
-    Exit status: 0 everything was read; 1 something was not, but the rest; 2 the command makes no sense as given.
+    Exit status: 0 everything was read; 1 something could not be read, but the rest was; 2 invalid usage.
     """
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters comes as an error, in one line
     from wordsight.spec import ReaderSpec

@@ -26,7 +26,7 @@ Settings = dict[str, str | int]
 _log = logging.getLogger(__name__)
 
 _KEPT = 256  # scenes whose tokens are kept: the words of one are read one after the other
-_TOGETHER = 512  # crops in a batch at most: whoever reads many says himself how many at a time
+_TOGETHER = 512  # crops in a batch at most: callers that read many choose their own batch size
 
 
 class View(Protocol):
@@ -115,7 +115,7 @@ class OurReader:
         model: A shipped model, or the folder of a pack or of a checkpoint (which needs PyTorch).
         threads: Of the engine.
         mode: How it decodes.
-        dictionary: Whether a pack is told of English words, see `Reader`. Checkpoints never are.
+        dictionary: Whether a pack uses the English dictionary, see `Reader`. Checkpoints never do.
         encoder: Where the scene encoder of a checkpoint is, if not where its configuration says.
         untrained: Scenes are encoded by an encoder of the same build with random weights, by this seed.
         rerank: Checkpoint folder of a CLIP that chooses among sampled readings of a checkpoint.
@@ -146,7 +146,7 @@ class OurReader:
         from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
         if as_is and mode == "parallel":
-            raise ConfigError("--as-is is greedy decoding: leave --mode parallel out, or say --no-as-is")
+            raise ConfigError("--as-is is greedy decoding: leave out --mode parallel, or add --no-as-is")
         if as_is and mode != "visual":
             mode = "full"
         self._recognizer: Any = None
@@ -162,9 +162,9 @@ class OurReader:
             self.name = Path(model).resolve().name
             self.reader = Reader.of(recognizer, batch_size=_TOGETHER)
         elif rerank is not None:
-            raise ConfigError("readings are sampled from a checkpoint: --rerank does not go with packs")
+            raise ConfigError("readings are sampled from a checkpoint: --rerank does not work with packs")
         elif encoder is not None or untrained is not None:
-            raise ConfigError("a pack carries its own scene encoder: another one can be tried with a checkpoint only")
+            raise ConfigError("a pack carries its own scene encoder: try another one with a checkpoint")
         else:
             folder = find_model(model)
             pack = load_pack(folder)
@@ -181,7 +181,7 @@ class OurReader:
         return self.read_scenes(crops, [None] * len(crops))
 
     def read_scenes(self, crops: Sequence["Crop"], scenes: Sequence["Scene | None"]) -> list[tuple[str, float]]:
-        """The same, each crop told of a scene that is encoded already, or of none."""
+        """The same, each crop with a scene that is already encoded, or none."""
         from wordsight.imaging import batches
         from wordsight.reading.scenes import of_crops
 
@@ -197,7 +197,7 @@ class OurReader:
         return out
 
     def read_told(self, crops: Sequence["Crop"], shown: Sequence[Shown | None]) -> list[tuple[str, float, bool | None]]:
-        """The same, each crop told of its scene, and whether there was one: a scene that cannot be read is none."""
+        """The same, each crop with its scene, and whether there was one: a scene that cannot be read is none."""
         scenes = [None if one is None else self._scene(*one) for one in shown]
         read = self.read_scenes(crops, scenes)
         return [(*one, scene is not None) for one, scene in zip(read, scenes, strict=True)]
@@ -221,7 +221,7 @@ class OurReader:
         return replace(self._known[key], box=box)
 
     def find(self, image: "Crop", shown: "Crop | None" = None) -> list[tuple["Corners", str]]:
-        """The words of a photograph; where the model can be told of scenes, as if `shown` were that of all words."""
+        """The words of a photograph; if the model takes scenes, `shown` is that of all words."""
         import numpy as np
 
         context = shown is not None and self.reader.takes_scenes

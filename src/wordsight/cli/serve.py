@@ -12,22 +12,22 @@ from wordsight.cli.options import DEFAULT_MODEL, Device
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="To listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="To listen on; 0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
     model: Annotated[str, typer.Option(help="A shipped model, or the folder of a pack.")] = DEFAULT_MODEL,
-    device: Annotated[Device, typer.Option(help="What the recognizer runs on.")] = Device.auto,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; by default all.")] = None,
-    queue: Annotated[int, typer.Option(min=0, help="Requests that may wait; the next one is refused.")] = 64,
+    device: Annotated[Device, typer.Option(help="Device for the recognizer.")] = Device.auto,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: all.")] = None,
+    queue: Annotated[int, typer.Option(min=0, help="Requests that may wait; further ones are refused.")] = 64,
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds for the answer to a request, and for its upload.")
+        float, typer.Option(min=0.1, help="Time limit in seconds for answering a request, and for its upload.")
     ] = 30.0,
-    max_megabytes: Annotated[float, typer.Option(min=0.001, help="Refuse larger pictures.")] = 25.0,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse larger pictures.")] = 50_000_000,
+    max_megabytes: Annotated[float, typer.Option(min=0.001, help="Refuse pictures larger than this.")] = 25.0,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse pictures larger than this.")] = 50_000_000,
 ) -> None:
-    """Read over HTTP, with a page for people and /docs for programs.
+    """Serve reading over HTTP, with a web page and API documentation at /docs.
 
-    An API key in the environment variable WORDSIGHT_API_KEY is asked of every request that reads. SIGTERM or Ctrl-C
-    finishes what was accepted; a second one ends at once. Exit status: 0 ended by a signal; 1 it cannot start.
+    If the environment variable WORDSIGHT_API_KEY is set, every request that reads must send that key. SIGTERM or
+    Ctrl-C finishes accepted requests; a second one ends at once. Exit status: 0 ended by a signal; 1 cannot start.
     """
     from wordsight.serve.server import listen, run
     from wordsight.serve.service import Service

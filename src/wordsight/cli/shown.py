@@ -25,7 +25,7 @@ def encoder_options(scene: str | None, seed: int, encoder: str | None) -> dict[s
 
 
 def control_for(reader: object, scene: str | None) -> "Mode | None":
-    """The control under which `reader` reads; None for one that cannot be told of scenes.
+    """The control under which `reader` reads; None for one that takes no scenes.
 
     Raises:
         ConfigError: a control is asked for, but the reader takes no scenes.
@@ -36,7 +36,7 @@ def control_for(reader: object, scene: str | None) -> "Mode | None":
     if isinstance(reader, OurReader) and reader.reader.takes_scenes:
         return cast("Mode", scene or "real")
     if scene is not None:
-        raise ConfigError("this model reads without scenes: leave --scene out, or take a model with CLIPTER")
+        raise ConfigError("this model takes no scenes: leave out --scene, or use a model with CLIPTER")
     return None
 
 
@@ -74,5 +74,5 @@ def shown_instead(scenes: Sequence["Scene"], number: int, pixels: "Crop", mode: 
     if mode == "shuffle":
         return scenes[int(shuffled(map(str, range(len(scenes))), seed)[str(number)])].load()
     if mode == "mask-word":
-        raise ConfigError("mask-word paints given words over: leave out --end-to-end, or choose mask-text")
+        raise ConfigError("mask-word paints over given words: leave out --end-to-end, or choose mask-text")
     return control(pixels, [word.polygon for word in scenes[number].words], 0, mode, seed)

@@ -13,14 +13,16 @@ from wordsight.cli.progress import progress
 def synth(
     out: Path = typer.Option(..., help="Folder to write the images, labels.tsv and contact-sheet.png to."),
     count: int = typer.Option(1000, min=1, help="How many crops."),
-    seed: int = typer.Option(0, help="Another seed, other words."),
-    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; repeat for several. Default: the system's."),
-    words: list[Path] | None = typer.Option(None, help="List of words, one a line or word TAB count; may be repeated."),
+    seed: int = typer.Option(0, help="Seed; another seed gives other words."),
+    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; may be repeated. Default: the system's."),
+    words: list[Path] | None = typer.Option(
+        None, help="Word list, one word per line, or word TAB count; may be repeated."
+    ),
     backgrounds: Path | None = typer.Option(None, help="Folder of pictures to cut backgrounds from."),
     settings: list[str] | None = typer.Option(
-        None, "--set", metavar="KNOB=VALUE", help="A knob of rendering (docs/rendering.md), as glare=0.2; repeat."
+        None, "--set", metavar="KNOB=VALUE", help="A rendering knob, such as glare=0.2; may be repeated."
     ),
-    workers: int = typer.Option(1, min=1, help="Processes. The pictures do not depend on it."),
+    workers: int = typer.Option(1, min=1, help="Processes; the pictures do not depend on this."),
 ) -> None:
     """Render labelled word crops for training."""
     from wordsight.synth.export import write_words
@@ -42,10 +44,12 @@ def synth(
 
 @app.command("synth-backgrounds")
 def synth_backgrounds(
-    scenes: list[Path] = typer.Argument(help="Folders with scenes.jsonl whose every word is marked, or such files."),
+    scenes: list[Path] = typer.Argument(
+        help="Folders with a scenes.jsonl in which every word is marked, or such files."
+    ),
     out: Path = typer.Option(..., help="Folder to write the patches to."),
-    per_scene: int = typer.Option(4, min=1, help="Patches wanted of each photograph."),
-    seed: int = typer.Option(0, help="Another seed, other patches."),
+    per_scene: int = typer.Option(4, min=1, help="Patches per photograph."),
+    seed: int = typer.Option(0, help="Seed; another seed gives other patches."),
 ) -> None:
     """Cut patches without text out of labelled photographs, as backgrounds for `synth`."""
     from wordsight.data.scenes import read_scenes
@@ -58,11 +62,11 @@ def synth_backgrounds(
 
 @app.command("synth-scene")
 def synth_scene(
-    out: Path = typer.Option(..., help="Picture to write; its ending says the format."),
-    seed: int = typer.Option(0, help="Another seed, another street."),
-    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; repeat for several. Default: the system's."),
+    out: Path = typer.Option(..., help="Picture to write; the file extension sets the format."),
+    seed: int = typer.Option(0, help="Seed; another seed gives another street."),
+    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; may be repeated. Default: the system's."),
 ) -> None:
-    """Render a street with signs; print its words and their boxes as a line of scenes.jsonl."""
+    """Render a street with signs, and print its words and boxes as a line of scenes.jsonl."""
     import json
 
     from PIL import Image
@@ -87,18 +91,22 @@ def synth_scene(
 def synth_scenes(
     out: Path = typer.Option(..., help="Folder to write the images and scenes.jsonl to."),
     count: int = typer.Option(1000, min=1, help="How many scenes, of 3 to 6 words each."),
-    seed: int = typer.Option(0, help="Another seed, other scenes: give training and test scenes different ones."),
+    seed: int = typer.Option(0, help="Seed; give training and test scenes different ones."),
     informative: float = typer.Option(
-        1.0, min=0, max=1, help="How often a word is one of its place's own; 0: the place tells nothing about it."
+        1.0, min=0, max=1, help="How often a word is specific to its place; 0: words do not depend on the place."
     ),
-    wear: float = typer.Option(0.5, min=0, max=1, help="How hard the words are to read: 0 new, 1 every second hardly."),
-    blank: bool = typer.Option(False, help="Boards stay empty, one word a place: only the place tells the word."),
-    vocabulary: Path | None = typer.Option(None, help="Words of places: lines of place TAB word, in any script."),
-    sheet: Path | None = typer.Option(None, help="Picture with some of the scenes to write, to look at."),
-    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; repeat for several. Default: the system's."),
-    workers: int = typer.Option(1, min=1, help="Processes. The pictures do not depend on it."),
+    wear: float = typer.Option(
+        0.5, min=0, max=1, help="How worn the words are: 0 is new; at 1, every second word is barely legible."
+    ),
+    blank: bool = typer.Option(
+        False, help="Leave boards empty, one word per place: only the place gives the word away."
+    ),
+    vocabulary: Path | None = typer.Option(None, help="Words by place: lines of place TAB word, in any script."),
+    sheet: Path | None = typer.Option(None, help="Also write a contact sheet of some of the scenes to this file."),
+    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; may be repeated. Default: the system's."),
+    workers: int = typer.Option(1, min=1, help="Processes; the pictures do not depend on this."),
 ) -> None:
-    """Render scenes of cafes, stations, markets, ... with words that the place tells more or less about."""
+    """Render scenes of cafes, stations, markets, ... whose words depend more or less on the place."""
     from wordsight.synth.places import RenderedScenes, write_places, write_sheet
     from wordsight.synth.places_words import WORDS, load_vocabularies, one_word_each
 
@@ -124,14 +132,14 @@ def synth_scenes(
 def synth_pages(
     out: Path = typer.Option(..., help="Folder to write the images and scenes.jsonl to."),
     count: int = typer.Option(100, min=1, help="How many pages, of about 120 words each."),
-    seed: int = typer.Option(0, help="Another seed, other pages."),
-    informative: float = typer.Option(1.0, min=0, max=1, help="How often a word is of what its page is about."),
-    wear: float = typer.Option(0.5, min=0, max=1, help="How badly the words are printed: 0 well, 1 badly."),
+    seed: int = typer.Option(0, help="Seed; another seed gives other pages."),
+    informative: float = typer.Option(1.0, min=0, max=1, help="How often a word belongs to the topic of its page."),
+    wear: float = typer.Option(0.5, min=0, max=1, help="How badly the words are printed, from 0 (well) to 1 (badly)."),
     vocabulary: Path | None = typer.Option(None, help="Words by topic: lines of topic TAB word, in any script."),
-    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; repeat for several. Default: the system's."),
-    workers: int = typer.Option(1, min=1, help="Processes. The pictures do not depend on it."),
+    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; may be repeated. Default: the system's."),
+    workers: int = typer.Option(1, min=1, help="Processes; the pictures do not depend on this."),
 ) -> None:
-    """Render pages of lines of words, each page about one thing."""
+    """Render pages of text, each about one topic."""
     from wordsight.synth.pages import RenderedPages
     from wordsight.synth.places_export import write_places
     from wordsight.synth.places_words import WORDS, load_vocabularies

@@ -12,9 +12,9 @@ def train(
     context: typer.Context,
     recipe: Path = typer.Argument(help="YAML file, for example recipes/tiny.yaml."),
 ) -> None:
-    """Train a recognizer or a detector from a recipe; further flags override it: --trainer.max_steps=1000 and the like.
+    """Train a recognizer or detector from a recipe. Further flags override its keys, as in --trainer.max_steps=1000.
 
-    --ckpt_path=FILE goes on with an interrupted run. All keys: wordsight train RECIPE --print_config.
+    --ckpt_path=FILE resumes an interrupted run. All keys: wordsight train RECIPE --print_config.
     """
     from wordsight.train import run_recipe
 

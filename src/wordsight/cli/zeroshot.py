@@ -10,12 +10,16 @@ from wordsight.cli.app import app
 @app.command()
 def zeroshot(
     image: Path = typer.Argument(help="Picture."),
-    texts: list[str] = typer.Option(..., "--texts", "-t", help="Text to compare it with; repeat for several."),
+    texts: list[str] = typer.Option(..., "--texts", "-t", help="Text to compare it with; may be repeated."),
     clip: Path = typer.Option(..., "--clip", help="Checkpoint folder with CLIP's towers (wordsight convert makes it)."),
-    occlude: list[str] = typer.Option([], "--occlude", help="Cover x,y,w,h (pixels) first; may be repeated."),
-    out: Path | None = typer.Option(None, "--out", "-o", help="Picture to write of what speaks for each text."),
+    occlude: list[str] = typer.Option(
+        [], "--occlude", help="Cover the rectangle x,y,w,h (pixels) first; may be repeated."
+    ),
+    out: Path | None = typer.Option(
+        None, "--out", "-o", help="Picture to write that shows the evidence for each text."
+    ),
 ) -> None:
-    """Ask CLIP which text a picture shows, and where it sees it: does CLIP read without having learnt to?"""
+    """Ask CLIP which of some texts a picture shows, and where: can CLIP read without being trained to?"""
     from rich.console import Console
     from rich.table import Table
 

@@ -50,7 +50,7 @@ def augment(image: Picture, rng: Rng, max_height: int = 40) -> Picture:
 
 
 def warp(image: Picture, rng: Rng, scale: float = 1.0) -> Image.Image:
-    """Rotation, shear, perspective, crop jitter and `scale` in one bilinear resampling; the border goes on outwards."""
+    """Rotation, shear, perspective, crop jitter and `scale` in one bilinear resampling; the border is replicated."""
     height, width = image.shape[:2]
     # A few words are tilted much more than the rest, as on photographs.
     turn = math.radians(rng.normal(0.0, 3.0) if rng.random() < 0.9 else rng.normal(0.0, 10.0))
@@ -64,7 +64,7 @@ def warp(image: Picture, rng: Rng, scale: float = 1.0) -> Image.Image:
     for (x, y), dx, dy in zip(((x0, y0), (x0, y1), (x1, y1), (x1, y0)), free[:4], free[4:], strict=True):
         x += shear * y
         quad.append((x * cosine - y * sine + dx + width / 2, x * sine + y * cosine + dy + height / 2))
-    # Pillow paints what lies outside black; a real photograph goes on, so continue its border.
+    # Pillow paints what lies outside black; a real photograph has no such edge, so replicate its border.
     xs, ys = zip(*quad, strict=True)
     before, above = max(0, math.ceil(-min(xs))), max(0, math.ceil(-min(ys)))
     after, below = max(0, math.ceil(max(xs) - width)), max(0, math.ceil(max(ys) - height))

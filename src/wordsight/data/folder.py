@@ -56,7 +56,7 @@ class FolderSource:
             if not tab:
                 raise DataError(f"{file}: line {number} has no tab: write file name, tab, text")
             if name in entries:
-                raise DataError(f"{file}: line {number} names {name!r} again: list every image once")
+                raise DataError(f"{file}: line {number} repeats {name!r}: list every image once")
             entries[name] = text
         self.names = sorted(entries, key=natural_key)
         self._texts = [entries[name] for name in self.names]

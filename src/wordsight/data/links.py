@@ -20,7 +20,7 @@ Polygon: TypeAlias = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class SceneView:
-    """What a scene encoder is shown for a word; small to pickle: whoever needs the pixels decodes them.
+    """What a scene encoder is shown for a word; small to pickle: the pixels are decoded where they are needed.
 
     Attributes:
         scene: the photograph, not always the word's own (see `ScenesSource.show`).

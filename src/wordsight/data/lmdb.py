@@ -32,7 +32,7 @@ def _environment(path: str) -> Any:
     size, wanted = Path(path, "data.mdb").stat().st_size, (environment.info()["last_pgno"] + 1) * _page(environment)
     if size < wanted:
         environment.close()
-        raise DataError(f"{path}: data.mdb has {size} of {wanted} bytes: it is cut off, download or copy it again")
+        raise DataError(f"{path}: data.mdb has {size} of {wanted} bytes: it is truncated, download or copy it again")
     _environments[path] = os.getpid(), environment
     return environment
 

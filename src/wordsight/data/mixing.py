@@ -55,7 +55,7 @@ class Learnable:
     """An endless `source` with another of its samples in the place of each whose label a recognizer cannot learn.
 
     Labels are as it learns them, see `data.labels`; which sample stands in is a function of the place alone. An empty
-    label, of a crop without text, can be learnt.
+    label, of a crop without text, can be learned.
     """
 
     def __init__(self, source: Source, charset: Charset, max_length: int) -> None:
@@ -73,7 +73,7 @@ class Learnable:
             given = self.source.text(place)
             if not given or not rejection(given, self.charset, self.max_length):
                 return place
-        raise DataError(f"{_ATTEMPTS} labels in a row have nothing that this charset can express: use another")
+        raise DataError(f"{_ATTEMPTS} labels in a row have no character of this charset: use another charset")
 
     def text(self, i: int) -> str:
         """Label of sample i or of its stand-in."""
@@ -236,7 +236,9 @@ class Mixture:
         if not 1 <= len(sources) == len(weights) <= _SLOTS:
             raise ConfigError(f"{len(sources)} sources and {len(weights)} weights: give one weight for each source")
         if min(weights) <= 0 or not np.isfinite(weights).all():
-            raise ConfigError(f"weights {list(weights)} must be positive numbers: leave out sources you do not want")
+            raise ConfigError(
+                f"weights {list(weights)} must be positive numbers: leave out sources that you do not want"
+            )
         for number, source in enumerate(sources):
             if not len(source):
                 raise ConfigError(f"source {number} of the mixture is empty: leave it out")

@@ -64,7 +64,7 @@ class Recombined:
 
     def __init__(self, words: Sequence[Letters], seed: int) -> None:
         if not any(len(word.text) > 2 for word in words):
-            raise DataError("no letters were found in words of three or more: leave data.recombined out")
+            raise DataError("no letters were found in words of three or more: leave out data.recombined")
         self.words = list(words)
         self.seed = seed
         self._looks = np.array([_look(word) for word in self.words])
@@ -100,7 +100,7 @@ class Recombined:
             text = self._spelled(parts)
             if 2 <= len(text) <= _LONGEST and text != self.words[word].text:
                 return parts
-        raise DataError(f"word {i}: {_ATTEMPTS} attempts gave no word of 2 to {_LONGEST} letters")
+        raise DataError(f"word {i}: {_ATTEMPTS} attempts yielded no word of 2 to {_LONGEST} letters")
 
     def _of_two(self, word: int, length: int, rng: np.random.Generator) -> list[Part]:
         """The begin of the word and the end of another that looks like it."""

@@ -228,7 +228,7 @@ def _unicode(value: Any) -> str:
 def _place(offset: Any) -> tuple[int, int]:
     start, length = int(offset[0]), int(offset[1])
     if not (0 <= start < 1 << 63 and 0 <= length < 1 << 63):
-        raise ValueError(f"at {offset} is no place in a file")
+        raise ValueError(f"at {offset} is not a position in a file")
     return start, length
 
 

@@ -6,7 +6,7 @@ picture lies, so that the folder opens like any other data set. Pictures are pac
 shard is a random part of the data set.
 
 Plain `tarfile`, not the webdataset library: that deals whole shards to workers and neither says what a worker has read
-nor goes on from there, so resuming would have to be built around it; reading a tar file is all that is left.
+nor resumes from there, so resuming would have to be built around it; reading a tar file is all that is left.
 """
 
 import io
@@ -54,7 +54,7 @@ def pack_scenes(
     """
     for name in ("shards.json", "scenes.jsonl"):
         if (out / name).exists():
-            raise DataError(f"{out}: holds a data set already ({name}): choose another folder")
+            raise DataError(f"{out}: already holds a data set ({name}): choose another folder")
     try:
         with filling(out, last="shards.json") as folder:
             yield from _pack(scenes, folder, out, [place.resolve() for place in below], seed, shard_bytes)
@@ -109,7 +109,7 @@ def _picture(scene: Scene, below: Sequence[Path]) -> bytes:
         DataError: it lies elsewhere, or is none.
     """
     if scene.data is None and not any(scene.image.resolve().is_relative_to(place) for place in below):
-        raise DataError(f"{scene.image}: lies outside of {', '.join(map(str, below))}: say --images FOLDER to pack it")
+        raise DataError(f"{scene.image}: lies outside {', '.join(map(str, below))}: add --images FOLDER to pack it")
     picture = scene.read()
     try:
         load_image(picture, name=str(scene.image))
@@ -136,7 +136,7 @@ class ShardStream:
         seed: of the order.
         reader: which of the `readers` this one is, from 0: rank * workers + worker.
         readers: how many there are: ranks * workers.
-        position: how many scenes this reader has had: it goes on behind them, if seed and readers are the same. Shards
+        position: how many scenes this reader has had: it continues after them, if seed and readers are the same. Shards
             that lie before are not read.
         rounds: how often the scenes are gone through; None: without end. Readers get different numbers of scenes in a
             round, so training in step wants None.
@@ -175,7 +175,7 @@ class ShardStream:
             raise DataError(f"{self.place}: has no shards")
         for name, _ in self.shards:
             if not _NAME.fullmatch(name):
-                raise DataError(f"{self.place}/shards.json: names {name[:60]!r}, which is no plain name of a shard")
+                raise DataError(f"{self.place}/shards.json: names {name[:60]!r}, which is not a plain file name")
 
     def __len__(self) -> int:
         """Number of scenes, for all readers together."""
@@ -209,7 +209,7 @@ class ShardStream:
             with tarfile.open(fileobj=io.BytesIO(whole), mode="r:") as tar:  # as we write them: nothing is unpacked
                 for member in tar:
                     if not member.isreg() or member.size > len(whole):  # a link, or a file of holes
-                        raise ValueError(f"{member.name} is no plain file")
+                        raise ValueError(f"{member.name} is not a plain file")
                     content = tar.extractfile(member)
                     data = content.read() if content else b""
                     if not member.name.endswith(".json"):

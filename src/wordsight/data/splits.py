@@ -19,7 +19,7 @@ def fold(source: ScenesSource, number: int, of: int, *, seed: int = 0) -> tuple[
     if not 0 <= number < of:
         raise ConfigError(f"there is no fold {number} of {of}: count from 0")
     if of > len(source.scenes):
-        raise ConfigError(f"{len(source.scenes)} scenes make no {of} folds: ask for fewer")
+        raise ConfigError(f"{len(source.scenes)} scenes cannot be split into {of} folds: ask for fewer")
     held = set(scene_order(source, seed)[number::of])
     parts: tuple[list[int], list[int]] = ([], [])
     for i, (scene, _) in enumerate(source.words):

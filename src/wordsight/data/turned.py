@@ -11,7 +11,7 @@ from wordsight.imaging.geometry import FEW, TALL
 class Turned:
     """`source` with its tall crops of more than two characters turned by a quarter, to the right.
 
-    A reader turns tall boxes to either side. One that has learnt them as they stand, squeezed into the shape of its
+    A reader turns tall boxes to either side. One that has learned them as they stand, squeezed into the shape of its
     input, takes other tall boxes for the few that it knows. Of 127 such training crops of IIIT5K, SVT, ICDAR 2003 and
     2015 text runs upwards in most, so that a turn to the right makes it level; where it runs down, it comes to stand
     on its head, which rendered words do as well. Links to scenes are left as they are.

@@ -19,7 +19,7 @@ class Engine(Protocol):
     """What runs graphs. Arrays are of its own kind and stay on its device."""
 
     def run(self, name: str, *inputs: Any, context: Any = None) -> tuple[Any, ...]:
-        """The outputs of graph `name`. `context`, the scenes of the rows, is ignored where it is not told of them."""
+        """The outputs of graph `name`. `context`, the scenes of the rows, is ignored by graphs that take none."""
         ...
 
     def numpy(self, array: Any) -> Floats:

@@ -25,7 +25,7 @@ class Seen(NamedTuple):
         visual: K/V of the visual decoder.
         cross: the image's K/V of the cross-modal decoder; None without one.
         columns: (B, W) the class that each column of the image most likely shows, [E] for none: the first draft, where
-            a recognizer has learnt it (its CTC head). What is read does not depend on it, only in how many passes.
+            a recognizer has learned it (its CTC head). What is read does not depend on it, only in how many passes.
     """
 
     visual: KV

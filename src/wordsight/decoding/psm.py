@@ -125,7 +125,7 @@ def decode_psm(
     """
     check_mode(mode, refine_iters)
     if whole and not refine_iters:
-        raise ConfigError("the logits of all positions come from a refinement: ask for at least one")
+        raise ConfigError("the logits of all positions come from a refinement: request at least one")
     if len(images) == 0:
         return Decoded([], Passes(0, 0, 0))
     return decode_seen(graphs, graphs.image(images), spec, mode=mode, refine_iters=refine_iters, whole=whole)
@@ -173,7 +173,7 @@ def _cross_modal(
 ) -> tuple[list[Floats], Passes]:
     """What the cross-modal branch makes of what the visual one read: `drafts`, a greedy reading and its refinements."""
     if spec.captions is None:
-        raise ConfigError("this recognizer has a cross-modal branch: say what its captions are")
+        raise ConfigError("this recognizer has a cross-modal branch: give its captions")
     positions = spec.max_length + 1
     first, *refined = drafts
     memory = CrossMemory(graphs, kv, spec.captions)

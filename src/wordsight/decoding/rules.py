@@ -46,7 +46,7 @@ class Rule:
     def __init__(self, constraint: Constraint, eos: int, max_length: int) -> None:
         if constraint.left[0] > max_length:
             raise ConfigError(
-                f"the constraint asks for {constraint.left[0]} characters or more, this model writes {max_length}"
+                f"the constraint needs {constraint.left[0]} characters or more, this model writes {max_length} at most"
             )
         self.constraint = constraint
         self.eos = eos

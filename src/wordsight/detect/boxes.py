@@ -96,7 +96,7 @@ def _from_json(text: str, name: str) -> Iterator[tuple[str | None, Polygon]]:
         except _Malformed as error:
             raise BoxError(f"{name}{where}: {error}") from None
         except RecursionError:
-            raise BoxError(f"{name}{where}: lists in lists in lists: give [[x, y], ...] for each box") from None
+            raise BoxError(f"{name}{where}: nested too deeply: give [[x, y], ...] for each box") from None
 
 
 def _in_document(document: Any) -> Iterator[tuple[str | None, Polygon]]:
@@ -115,12 +115,12 @@ def _in_document(document: Any) -> Iterator[tuple[str | None, Polygon]]:
         for polygon in _in_list([document]):
             yield image, polygon
     else:
-        raise _Malformed(f"{_short(document)} is no box: give [[x, y], ...] for each")
+        raise _Malformed(f"{_short(document)} is not a box: give [[x, y], ...] for each")
 
 
 def _in_list(entries: Any) -> Iterator[Polygon]:
     if not isinstance(entries, list):
-        raise _Malformed(f"{_short(entries)} is no list of boxes: give [[[x, y], ...], ...]")
+        raise _Malformed(f"{_short(entries)} is not a list of boxes: give [[[x, y], ...], ...]")
     for entry in entries:
         group = next((entry[key] for key in _GROUP_KEYS if key in entry), None) if isinstance(entry, dict) else None
         if group is not None:
@@ -139,9 +139,9 @@ def _polygon(entry: Any) -> Polygon:
     try:
         numbers = np.array(points, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise _Malformed(f"{_short(points)} is no box: give [[x, y], ...] in pixels") from None
+        raise _Malformed(f"{_short(points)} is not a box: give [[x, y], ...] in pixels") from None
     if numbers.ndim not in (1, 2) or (numbers.ndim == 2 and numbers.shape[1] != 2):
-        raise _Malformed(f"{_short(points)} is no box: give [[x, y], ...] in pixels")
+        raise _Malformed(f"{_short(points)} is not a box: give [[x, y], ...] in pixels")
     return _from_numbers(numbers.ravel().tolist())
 
 
@@ -187,7 +187,7 @@ def _without_head(lines: list[str]) -> Iterator[tuple[str | None, Polygon]]:
         if not _ROW.match(line):
             named = _named(line)
             if named is None:
-                raise _TableError(number, f"{line.strip()[:60]!r} is no box: {_CURE}")
+                raise _TableError(number, f"{line.strip()[:60]!r} is not a box: {_CURE}")
             image, rest = named
         match = _ROW.match(rest)
         assert match is not None  # noqa: S101 - _named looked
@@ -204,10 +204,10 @@ def _with_head(lines: list[str]) -> Iterator[tuple[str | None, Polygon]]:
     try:
         head = [field.strip().lower() for field in next(rows)]
     except csv.Error as error:
-        raise _TableError(start + 1, f"no head of a table ({error}): {_CURE}") from None
+        raise _TableError(start + 1, f"no table header ({error}): {_CURE}") from None
     columns = _columns(head)
     if columns is None:
-        raise _TableError(start + 1, f"{lines[start].strip()[:60]!r} is neither a box nor the head of a table: {_CURE}")
+        raise _TableError(start + 1, f"{lines[start].strip()[:60]!r} is neither a box nor a table header: {_CURE}")
     image_column = next((head.index(key) for key in _IMAGE_KEYS if key in head), None)
     while True:
         try:
@@ -252,6 +252,6 @@ def _from_numbers(numbers: list[float]) -> Polygon:
         numbers = [left, top, right, top, right, bottom, left, bottom]
     if len(numbers) < 8 or len(numbers) % 2:
         raise _Malformed(
-            f"{len(numbers)} numbers are no box: give four (left, top, right, bottom) or x and y of four or more points"
+            f"{len(numbers)} numbers are not a box: give left, top, right, bottom, or x and y of four or more points"
         )
     return np.array(numbers, dtype=np.float64).reshape(-1, 2)

@@ -181,7 +181,7 @@ def on_demand(
     """
     if not isinstance(detector, str | Path):
         if max_side is not None:
-            raise ConfigError("max_side is for detectors by name: give it to the detector itself")
+            raise ConfigError("max_side is only for detectors given by name: pass it to the detector itself")
         return lambda: detector
     if str(detector) != DEFAULT:
         find_detector(detector)

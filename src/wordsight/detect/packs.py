@@ -61,7 +61,9 @@ def find_detector(name_or_path: str | Path = DEFAULT) -> DetectorPack:
         return _read(folder)
     if (folder / "model.safetensors").is_file():
         raise ModelError(f"{folder} is a checkpoint, not a pack: run `wordsight export {folder} --out DIR` first")
-    raise ModelError(f"{str(name_or_path)!r} is no detector: give {DEFAULT}, or the folder of a pack with {MANIFEST}")
+    raise ModelError(
+        f"{str(name_or_path)!r} is not a detector: give {DEFAULT}, or the folder of a pack with {MANIFEST}"
+    )
 
 
 def _ppocr() -> DetectorPack:

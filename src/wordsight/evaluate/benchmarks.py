@@ -115,7 +115,7 @@ def find_suite(name: str) -> Suite:
         ConfigError: there is none.
     """
     if name not in SUITES:
-        raise ConfigError(f"no suite of benchmarks is called {name!r}: choose from {', '.join(SUITES)}")
+        raise ConfigError(f"there is no benchmark suite {name!r}: choose from {', '.join(SUITES)}")
     return SUITES[name]
 
 
@@ -140,7 +140,9 @@ def locate(places: Iterable[PurePath], suite: Suite) -> dict[str, PurePath]:
         folder = PurePath(*place.parts[: depth + 1])
         name = names[folded[depth]]
         if found.setdefault(name, folder) != folder:
-            raise DataError(f"{name} is there twice, {found[name]} and {folder}: name a folder that holds one of them")
+            raise DataError(
+                f"{name} was found twice, in {found[name]} and {folder}: name a folder that holds only one of them"
+            )
     if not found:
         wanted = ", ".join(suite.sets)
         raise DataError(f"none of the sets of {suite.name} is there: name a folder with folders called {wanted}")

@@ -14,7 +14,7 @@ from wordsight.evaluate.protocol import Protocol
 class Record:
     """What a recognizer read on one crop, and what stands there, both raw: any protocol can be applied later.
 
-    `scene` says whether it was told of the scene; None for one that cannot be.
+    `scene` says whether it was given the scene; None for a model that takes none.
     """
 
     dataset: str

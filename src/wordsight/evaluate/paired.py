@@ -107,7 +107,7 @@ def paired(a: Right, b: Right, clusters: Ids, *, draws: int = 4000, seed: int = 
         ValueError: a and b are of other words or seeds, or there are no words.
     """
     if a.shape != b.shape or a.shape[1:] != clusters.shape:
-        raise ValueError(f"{a.shape} and {b.shape} seeds and words in {clusters.shape} scenes are no pairs")
+        raise ValueError(f"{a.shape} and {b.shape} seeds and words in {clusters.shape} scenes are not paired")
     if not a.size:
         raise ValueError("there are no words to compare")
     each = a.mean(axis=1) - b.mean(axis=1)  # (seeds,)

@@ -35,7 +35,7 @@ class Report:
         comparisons: the scores of others on the same sets.
         remarks: what a reader of these numbers should know, a sentence each.
         contrasts: this reading less another one of the same words.
-        gates: of a model that is told of scenes, by place.
+        gates: of a model that takes scenes, by place.
     """
 
     model: str

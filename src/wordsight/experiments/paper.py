@@ -206,14 +206,14 @@ def write(content: Mapping[str, Any], file: Path) -> Path:
 
 
 def run(file: Path, cross: bool, seed: int, samples: Sequence[Sample] | Source, minutes: float) -> Run | None:
-    """Train what the recipe `file` says in a process of its own, or go on with it, and read `samples`.
+    """Train what the recipe `file` says in a process of its own, or resume it, and read `samples`.
 
     Args:
         file: a recipe that `write` wrote.
         cross: whether the cross-modal branch is trained and reads.
         seed: of the training.
         samples: words to read in the end.
-        minutes: after which the training stops, to be gone on with by the next call.
+        minutes: after which the training stops, to be resumed by the next call.
 
     Returns:
         What it came to; None where the time was not enough.
@@ -235,7 +235,7 @@ def run(file: Path, cross: bool, seed: int, samples: Sequence[Sample] | Source, 
         folder.mkdir(parents=True, exist_ok=True)
         clock.write_text(f"{seconds:.1f}\n")
         if done.returncode:
-            raise ConfigError(f"{file}: the training failed, see above: mend what it says and run the command again")
+            raise ConfigError(f"{file}: the training failed (see above): fix the cause and run the command again")
         if _steps(folder) < content["trainer"]["max_steps"]:
             return None
     model, _ = checkpoint.load(folder / "model")

@@ -73,7 +73,7 @@ def _notes(table: Table) -> list[str]:
             "Rows with one seed: what another seed would have changed is not in `at least`; run more seeds for that."
         )
     if any(r.status == PENDING for r in table.results):
-        notes.append("Rows that are not run yet: the budget was used up; the same command goes on.")
+        notes.append("Rows without a result: the budget was used up; run the same command to continue.")
     return [line for note in notes for line in (note, "")][:-1]
 
 

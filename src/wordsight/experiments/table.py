@@ -128,7 +128,7 @@ def make_table(
         seeds: trainings per row.
         out: folder; `out/runs` keeps a file for each training, and the model of one that teaches. What is there is not
             run again. At the paper's scale `out/recipes` has the recipe of each, written before any is begun.
-        budget: seconds after which no training is begun; at the paper's scale the one that runs stops, too, and goes on
+        budget: seconds after which no training starts; at the paper's scale the running one stops, too, and resumes
             with the next call.
         say: told what is being run.
         bar: whether trainings show their progress.
@@ -169,7 +169,7 @@ def make_table(
             if file.is_file() and (keep is None or keep.is_dir()):
                 continue
             if time.monotonic() > deadline:
-                say(f"{row.name}, seed {seed}: the budget is used up; run the command again to go on")
+                say(f"{row.name}, seed {seed}: the budget is used up; run the command again to continue")
                 continue
             say(f"{row.name}, seed {seed}")
             if isinstance(settings, Paper):
@@ -178,7 +178,7 @@ def make_table(
             else:
                 one = run(row, scale, settings, seed, samples, bar, teacher, keep)
             if one is None:
-                say(f"{row.name}, seed {seed}: the time is up; run the command again to go on")
+                say(f"{row.name}, seed {seed}: the time is up; run the command again to continue")
             else:
                 _write(file, one)
     runs = {row.name: _read(files[row.name, seed] for seed in range(seeds)) for row in ready}

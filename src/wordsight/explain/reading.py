@@ -160,7 +160,7 @@ def _from_checkpoint(folder: Path) -> Explainer:
     if not isinstance(model, Clip4Str | Parseq):
         raise ModelError(f"{folder} holds a {model.architecture}: explain a clip4str or parseq recognizer")
     if isinstance(model, Clip4Str) and cfg.pooled:
-        raise ModelError(f"{folder} keeps one vector of an image: there is no attention over it to show")
+        raise ModelError(f"{folder} reduces an image to one vector: it has no attention to show")
     cross = isinstance(model, Clip4Str) and bool(about.get("cross", True))
     spec = cfg.psm if cross else PsmSpec(cfg.tokenizer, cfg.max_length)
     watched = WatchedTorch(cast(Clip4Str, model), cross)  # a Parseq has all that is touched without a cross branch

@@ -114,6 +114,6 @@ def occlude(picture: Picture, boxes: Sequence[Box]) -> Picture:
     height, width = picture.shape[:2]
     for x, y, w, h in boxes:
         if min(x, y) < 0 or min(w, h) < 1 or x + w > width or y + h > height:
-            raise ConfigError(f"--occlude {x},{y},{w},{h} leaves the picture of {width} x {height} pixels")
+            raise ConfigError(f"--occlude {x},{y},{w},{h} reaches outside the picture of {width} x {height} pixels")
         picture[y : y + h, x : x + w] = [round(255 * m) for m in MEAN]
     return picture

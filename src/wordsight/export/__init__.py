@@ -61,7 +61,7 @@ def save(photo: "Photo", path: str | Path, image: "Source | None" = None) -> Non
     named = path.name.lower()
     name = next((name for name, ending in FORMATS.items() if named.endswith(ending)), _ALSO.get(path.suffix.lower()))
     if named.endswith(".xml") and name is None:
-        raise ConfigError(f"{path}: there are two formats in XML: call it {path.stem}.alto.xml or {path.stem}.page.xml")
+        raise ConfigError(f"{path}: there are two XML formats: name it {path.stem}.alto.xml or {path.stem}.page.xml")
     try:
         if name is not None:
             text = find_format(name).document([photo], image)

@@ -93,7 +93,7 @@ class Page:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what whoever reads it should know."""
+        """Sentences on what users of the result should know."""
         return (f"page {self.number} has text of its own, which a PDF reader copies exactly",) if self.own_text else ()
 
 
@@ -211,7 +211,7 @@ def load_only(source: Source, *, name: str | None = None, max_pixels: int = MAX_
     with open_pages(source, name=name, max_pixels=max_pixels) as pages:
         if len(pages) > 1:
             raise ImageError(
-                f"{pages.name} has {len(pages)} pages where one picture is wanted: pass one of them, see read_pages"
+                f"{pages.name} has {len(pages)} pages where one picture is expected: pass one of them, see read_pages"
             )
         return pages.page(1).pixels
 
@@ -231,7 +231,7 @@ def page_numbers(text: str) -> list[tuple[int, int | None]]:
         except ValueError:
             begin, end = 0, 0
         if begin < 1 or (end is not None and end < begin):
-            raise ConfigError(f"{text!r} names no pages: write 3, 2-5, 7- or several of them with commas")
+            raise ConfigError(f"{text!r} names no pages: write 3, 2-5, 7-, or several of these with commas")
         ranges.append((begin, end))
     return ranges
 
@@ -297,7 +297,7 @@ def _extras(name: str) -> Iterator[None]:
         if extra is None:
             raise
         kind = "a HEIC file" if extra == "heif" else "a PDF"
-        raise ImageError(f"{name} is {kind}, which needs another package: pip install 'wordsight[{extra}]'") from None
+        raise ImageError(f"{name} is {kind}, which needs an extra: pip install 'wordsight[{extra}]'") from None
 
 
 def _decoder(head: bytes) -> _Decoder | None:
@@ -317,7 +317,7 @@ def _what(head: bytes) -> str:
 
 
 def _frames(image: ImageFile.ImageFile) -> list[int]:
-    """The frames that are pages. Where one cannot be reached it is the last: whoever asks for it learns why."""
+    """The frames that are pages. Where one cannot be reached it is the last: asking for it raises the reason."""
     try:
         count = int(getattr(image, "n_frames", 1))
     except Exception:

@@ -27,7 +27,7 @@ class Preprocessing:
 
     Raises:
         ConfigError: a size below 1, not three means or deviations, a deviation that is not above 0, or margins or a
-            stretch that make no sense or belong to a width of None alone.
+            stretch that are invalid or only for a width of None.
     """
 
     height: int = 32
@@ -55,7 +55,7 @@ class Preprocessing:
             ConfigError: it takes any width.
         """
         if self.width is None:
-            raise ConfigError("this model takes pictures of any width, here one of a fixed size is needed")
+            raise ConfigError("this model takes pictures of any width, but a fixed size is needed here")
         return self.height, self.width
 
     def columns(self, height: int, width: int) -> int:

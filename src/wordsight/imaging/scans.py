@@ -27,5 +27,5 @@ def check_scans(stream: BinaryIO, name: str) -> None:
             return
         scans += marker[1] == b"\xda"
         if scans > MAX_SCANS:
-            raise ImageError(f"{name} goes over its picture more than {MAX_SCANS} times: save it again as PNG or JPEG")
+            raise ImageError(f"{name} has more than {MAX_SCANS} scans: save it again as PNG or JPEG")
         place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2])

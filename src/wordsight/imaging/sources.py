@@ -101,7 +101,7 @@ def _open_file(path: str, name: str) -> tuple[BinaryIO, str]:
     except FileNotFoundError:
         raise ImageError(_no_path(path) or f"{name} does not exist: check the path") from None
     except PermissionError:
-        raise ImageError(f"{name} may not be read: check its permissions") from None
+        raise ImageError(f"{name} is not readable: check its permissions") from None
     except (OSError, ValueError) as error:  # a name with a NUL, too long, a loop of links, a disk error
         raise ImageError(_no_path(path) or f"{name} cannot be opened ({reason(error)}): check the path") from None
 
@@ -124,10 +124,10 @@ def _read_all(stream: Any, name: str) -> bytes:
             raise ImageError(f"{name} is read asynchronously: pass its bytes, await file.read()")
     try:
         if getattr(stream, "seekable", lambda: hasattr(stream, "seek"))():
-            stream.seek(0)  # whoever has just written or checked it has left it at its end
+            stream.seek(0)  # code that has just written or checked it leaves it at its end
         data = stream.read()
     except (OSError, ValueError, UnicodeDecodeError) as error:  # closed, write-only, binary data read as text
-        raise ImageError(f"{name} cannot be read ({reason(error)}): open it anew, with open(path, 'rb')") from None
+        raise ImageError(f"{name} cannot be read ({reason(error)}): open it again with open(path, 'rb')") from None
     if not isinstance(data, bytes | bytearray | memoryview):
         raise ImageError(f"{name} gives {type(data).__name__}, not bytes: open it with open(path, 'rb')")
     return bytes(data)
@@ -139,7 +139,7 @@ def _from_tensor(source: Any, name: str) -> NDArray[Any]:
     try:
         array = np.asarray(source)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ImageError(f"{name} cannot become an array ({reason(error)}): pass a NumPy array") from None
+        raise ImageError(f"{name} cannot be converted to an array ({reason(error)}): pass a NumPy array") from None
     channels_first = array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4)
     return array.transpose(1, 2, 0) if channels_first else array  # as tensors usually are
 
@@ -152,7 +152,7 @@ def _from_lists(source: Sequence[Any], name: str) -> NDArray[Any]:
     except ValueError:  # rows of different lengths
         array = np.asarray(None)
     if array.ndim not in (2, 3) or array.dtype.kind not in "biuf":
-        raise ImageError(f"{name} is a {type(source).__name__} that is no picture: pass rows of equally many pixels")
+        raise ImageError(f"{name} is a {type(source).__name__} that is not a picture: pass rows of equal length")
     return array
 
 

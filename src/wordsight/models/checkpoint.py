@@ -92,7 +92,7 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         state = load_file(folder / "model.safetensors")
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
         if any(v.isnan().any() for v in state.values() if v.is_floating_point()):
-            raise ModelError(f"{folder}: some of its weights are no numbers (NaN): train or get it again")
+            raise ModelError(f"{folder}: some of its weights are NaN: train or download it again")
         about = config.get("about", {})
         if not isinstance(about, dict):
             raise ValueError("about is no object")
@@ -108,7 +108,7 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
     ) as error:
         raise ModelError(f"{folder} is not a checkpoint folder: {type(error).__name__}: {error}") from None
     except MemoryError:
-        raise ModelError(f"{folder}: its configuration asks for more memory than there is") from None
+        raise ModelError(f"{folder}: its configuration needs more memory than there is") from None
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder}: the weights do not fit the configuration: {reason[:300]}") from None

@@ -27,7 +27,7 @@ def deepened(model: Clip4Str, layers: int) -> Clip4Str:
     image = model.cfg.image
     if layers <= image.layers:
         raise ConfigError(
-            f"the image tower has {image.layers} layers, and {layers} are not more: choose a larger number"
+            f"the image tower has {image.layers} layers, and {layers} is not more: choose a larger number"
         )
     blocks = [i * layers // image.layers for i in range(image.layers)]
     places = {f"blocks.{i}": f"blocks.{place}" for i, place in enumerate(blocks)}
@@ -61,10 +61,10 @@ def pruned(model: Clip4Str, parts: Sequence[str]) -> Clip4Str:
     fixed = {f"stem.{i}" for i, stage in enumerate(image.stem) if tuple(stage) != (before[i], 1, 1)}
     free = [name for name in names if name not in fixed]
     if unknown := [part for part in parts if part not in free]:
-        raise ConfigError(f"{', '.join(unknown)}: of this image tower can be left out {', '.join(free)}")
+        raise ConfigError(f"{', '.join(unknown)}: this image tower can only leave out {', '.join(free)}")
     stages, blocks = ([n for n in names if n.startswith(kind) and n not in parts] for kind in ("stem.", "blocks."))
     if not blocks:
-        raise ConfigError("an image tower has one block or more: leave one in")
+        raise ConfigError("an image tower needs at least one block: keep one")
     places: dict[str, str | None] = dict.fromkeys(parts)
     places |= {name: f"stem.{i}" for i, name in enumerate(stages)}
     places |= {name: f"blocks.{i}" for i, name in enumerate(blocks)}

@@ -28,7 +28,7 @@ class TorchRecognizer:
             one way alone: of `ctc` all mean it, of the others the first two.
         cross: False leaves the cross-modal branch out, for a model whose visual branch alone is trained.
         refine_iters: Refinements of `psm`, corrections of `iterative`; None: as in the papers.
-        scenes: What encodes photos for a model that is told of them; a `Reader` needs it.
+        scenes: The encoder of photos for a model that takes scenes; a `Reader` needs it.
 
     Raises:
         ConfigError: there is no such mode.
@@ -79,11 +79,11 @@ class TorchRecognizer:
             ConfigError: it has no encoder.
         """
         if self.scenes is None:
-            raise ConfigError("this recognizer was made without a scene encoder: give it one")
+            raise ConfigError("this recognizer was created without a scene encoder: give it one")
         return self.scenes.encode(photos).float().cpu().numpy()
 
     def read(self, images: Floats, context: SceneContext | Scenes | None = None) -> list[Reading]:
-        """Read prepared crops (B, 3, H, W) as one batch, told of the scenes `context`, in torch or in NumPy.
+        """Read prepared crops (B, 3, H, W) as one batch, given the scenes `context`, in torch or in NumPy.
 
         A crop's reading does not depend on the others.
         """

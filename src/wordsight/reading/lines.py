@@ -25,7 +25,7 @@ ReadLooks = Callable[[list[Look]], list[Reading]]
 _DOUBTFUL = 0.95
 # By how much another way up must be better than the one in which the picture shows the box; of several letters in a
 # tall box, by how much worse it may be. Squeezed into a word's shape tall boxes look like one another, and the
-# recognizer takes many for the few tall words that it has learnt ("SALE", 0.92). Of 384 held-out training words turned
+# recognizer takes many for the few tall words it has learned ("SALE", 0.92). Of 384 held-out training words turned
 # by 90 or 270 degrees 83.6 % were read so, 79.4 % with 0 in place of 0.1; as many of the 17 tall held-out words. One or
 # two letters, which may well stand upright in a tall box, keep their advantage (14 of 18 training crops right, 13
 # without).

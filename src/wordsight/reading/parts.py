@@ -27,7 +27,7 @@ class Recognizer(Protocol):
 
 
 class ToldRecognizer(Recognizer, Protocol):
-    """One that can also be told of scenes."""
+    """A recognizer that also takes scenes."""
 
     @property
     def scene_encoder(self) -> str | None:
@@ -37,4 +37,4 @@ class ToldRecognizer(Recognizer, Protocol):
         """Tokens (N, M, D) of photos, uint8 RGB (h, w, 3)."""
 
     def read(self, images: NDArray[np.float32], scenes: Scenes | None = None) -> list[Reading]:
-        """Reads prepared crops, told of their scenes."""
+        """Reads prepared crops, conditioned on their scenes."""

@@ -36,7 +36,7 @@ class Scene:
 
 
 def of_crops(scenes: Sequence[Scene | None]) -> Scenes | None:
-    """What a recognizer is told of a batch of crops, each scene once; None where no crop has one."""
+    """The context of a batch of crops, each scene once; None if no crop has one."""
     distinct = {id(scene.tokens): scene for scene in scenes if scene is not None}
     if not distinct:
         return None

@@ -21,7 +21,7 @@ class Strip:
     Attributes:
         pixels: uint8 RGB (h, w, 3).
         polygon: (N, 2) float64, its outline in the photo, from the top left of the text.
-        scene: what the recognizer is told of the photo; None: nothing.
+        scene: the photo as context for the recognizer; None: no context.
         stacked: whether the pixels are letters that stand one below the other in the photo.
     """
 

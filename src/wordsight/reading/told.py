@@ -33,7 +33,7 @@ class SceneTeller:
         if context is False:
             return
         if not self.known:
-            raise ConfigError("this model reads without scenes: leave them out, or take a model with CLIPTER")
+            raise ConfigError("this model takes no scenes: leave them out, or use a model with CLIPTER")
         if isinstance(context, Scene) and context.encoder != cast(ToldRecognizer, self._recognizer).scene_encoder:
             raise ConfigError("this scene was encoded for another model: encode it with this reader's scene()")
 

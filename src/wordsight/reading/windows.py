@@ -58,7 +58,7 @@ def joined(readings: Sequence[Reading], windows: Sequence[Span], width: int) -> 
 def _seam(
     left: Sequence[Char], at: Sequence[Span], right: Sequence[Char], here: Sequence[Span], shared: Span
 ) -> tuple[int, int]:
-    """How many characters of the left are kept, and with which of the right ones it goes on."""
+    """How many characters of the left are kept, and at which of the right ones it continues."""
     middle = (shared[0] + shared[1]) / 2
     first = next((i for i, (a, b) in enumerate(at) if (a + b) / 2 >= shared[0]), len(at))
     last = next((j for j, (a, b) in enumerate(here) if (a + b) / 2 > shared[1]), len(here))

@@ -34,5 +34,7 @@ def find_model(name_or_path: str | Path = DEFAULT) -> Path:
         raise ModelError(f"{folder} is a checkpoint, not a pack: run `wordsight export {folder} --out DIR` first")
     names = ", ".join(shipped) or "none"
     if folder.exists():
-        raise ModelError(f"{folder} is no model pack (it has no {MANIFEST}): pass a pack's folder or a name ({names})")
+        raise ModelError(
+            f"{folder} is not a model pack (it has no {MANIFEST}): pass a pack's folder or a name ({names})"
+        )
     raise ModelError(f"no model is called {str(name_or_path)!r}: shipped are {names}; or pass the folder of a pack")

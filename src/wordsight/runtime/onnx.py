@@ -18,7 +18,7 @@ from wordsight.runtime.signatures import SCENE
 class OnnxEngine:
     """`decoding.engines.Engine` over the graphs of a pack, all but `scene`. `context` is a `Scenes`.
 
-    A graph that is told of scenes is told of the null scene where there is no context.
+    A graph that takes scenes is given the null scene where there is no context.
     """
 
     def __init__(self, pack: Pack, provider: str, threads: int, names: Sequence[str] | None = None) -> None:
@@ -58,9 +58,9 @@ class OnnxEngine:
             outputs: Sequence[Floats] = self._sessions[name].run(None, inputs)
         except Exception as error:  # ONNX Runtime's own exceptions share no base class
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise ModelError(f"{what} failed ({reason}): get or export the pack again") from None
+            raise ModelError(f"{what} failed ({reason}): download or export the pack again") from None
         if any(out.size and np.isnan(out.min()) for out in outputs):  # one NaN makes a minimum NaN
-            raise ModelError(f"{what} gives no numbers (NaN): get or export the pack again")
+            raise ModelError(f"{what} outputs NaN: download or export the pack again")
         return outputs
 
 

@@ -168,7 +168,7 @@ def load_pack(folder: str | Path) -> Pack:
         pack = _parse(folder, manifest)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:  # infinity is no whole number
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise _refuse(folder, f"{MANIFEST} cannot be understood ({what})") from None
+        raise _refuse(folder, f"{MANIFEST} is malformed ({what})") from None
     except ConfigError as error:
         raise _refuse(folder, f"{MANIFEST} is inconsistent ({error})") from None
     if reason := _mismatch(pack):
@@ -185,9 +185,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(read_regular(folder / MANIFEST, _LARGEST_MANIFEST))
     except OSError:
-        raise _refuse(
-            folder, f"there is no readable {MANIFEST}", "pass a folder that `wordsight export` wrote"
-        ) from None
+        raise _refuse(folder, f"it has no readable {MANIFEST}", "pass a folder that `wordsight export` wrote") from None
     except (ValueError, RecursionError):
         raise _refuse(folder, f"{MANIFEST} is not JSON") from None
     found = manifest.get("format") if isinstance(manifest, dict) else None

@@ -107,7 +107,7 @@ class OnnxRecognizer:
             ConfigError: this pack takes no scenes.
         """
         if self.pack.scene is None:
-            raise ConfigError(f"the pack {self.pack.name!r} reads without scenes: leave them out")
+            raise ConfigError(f"the pack {self.pack.name!r} takes no scenes: leave them out")
         cut = [centre_square(photo) for photo in photos] if self.pack.scene_centre else photos
         tokens: Floats = self._scene().run(None, {"image": prepare(cut, self.pack.scene)})[0]
         return tokens
@@ -149,12 +149,12 @@ class OnnxRecognizer:
 
     def _check(self, scenes: Scenes, crops: int) -> None:
         if self.pack.scene is None:
-            raise ConfigError(f"the pack {self.pack.name!r} reads without scenes: leave them out")
+            raise ConfigError(f"the pack {self.pack.name!r} takes no scenes: leave them out")
         wanted = ("scenes", *self.pack.scene_tokens)
         if scenes.tokens.shape[1:] != wanted[1:] or not len(scenes.tokens) or len(scenes.index) != crops:
             found = "x".join(map(str, scenes.tokens.shape))
             raise ConfigError(f"scene tokens {found} for {crops} crops: this pack takes {'x'.join(map(str, wanted))}")
         if scenes.boxes is None and self.pack.scene_box:
-            raise ConfigError("this pack is told where crops lie in their scenes: give boxes")
+            raise ConfigError("this pack uses the positions of crops in their scenes: give boxes")
         if np.any((scenes.index < 0) | (scenes.index >= len(scenes.tokens))):
             raise ConfigError(f"scene numbers must lie in 0..{len(scenes.tokens) - 1}")

@@ -1,4 +1,4 @@
-"""What graphs a pack has: their files, names and shapes, for each decoding kind, and where crops hear of scenes."""
+"""What graphs a pack has: their files, names and shapes, for each decoding kind, and which of them take scenes."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ class Graph:
 
     @property
     def told(self) -> tuple[str, ...]:
-        """Names of the inputs for scenes; none where no crop hears of them in this graph."""
+        """Names of the inputs for scenes; none if this graph takes no scenes."""
         return tuple(name for name in self.inputs if name in _SCENE_INPUTS)
 
 
@@ -185,7 +185,7 @@ def mismatch(
             return "it has no graph 'scene' that states tokens of shape (scenes, tokens, width)"
         where = [name for name in wanted if name in graphs and graphs[name].told]
         if not where:
-            return "it has a graph 'scene', but none that is told of scenes"
+            return "it has a graph 'scene', but no graph that takes scenes"
         box = any("scene_box" in graphs[name].told for name in where)
         wanted = with_scenes(wanted, where, scene_graph(scene, int(tokens[1]), int(tokens[2])), box=box)
     return _difference(graphs, wanted)

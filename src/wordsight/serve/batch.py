@@ -48,7 +48,7 @@ class Batch(Response):
         """Reads until there is a line.
 
         Raises:
-            Refusal: there will be none, as the form makes no sense or the queue is full.
+            Refusal: the form is invalid or the queue is full.
         """
         self._reading = asyncio.create_task(self._read_all())
         self._first = await self._lines.get()
@@ -106,7 +106,7 @@ class Batch(Response):
 
     def _set(self, part: Part, number: int) -> None:
         if number:
-            raise malformed("an option comes after a picture: put it before all of them, or in the address")
+            raise malformed("an option comes after a picture: put it before all of them, or in the query string")
         self._fields[part.name] = part.text
         self._options = parse(BatchOptions, self._options.model_dump(exclude_unset=True) | self._fields)
 

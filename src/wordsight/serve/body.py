@@ -43,7 +43,7 @@ class Part:
         try:
             return self.data.decode()
         except UnicodeDecodeError:
-            raise malformed(f"the field {self.name!r} is not UTF-8 text: send it so") from None
+            raise malformed(f"the field {self.name!r} is not UTF-8 text: encode it as UTF-8") from None
 
 
 class Intake:
@@ -66,7 +66,9 @@ class Intake:
     def hold(self, count: int) -> None:
         """Raises Refusal, 503, where all bodies together would be too much."""
         if self._held + count > self._settings.most_bytes:
-            raise Refusal(503, "memory", "too much is being sent at once: try again in a second", {"Retry-After": "1"})
+            raise Refusal(
+                503, "memory", "too much is being uploaded at once: try again in a second", {"Retry-After": "1"}
+            )
         self._held += count
 
     def release(self, count: int) -> None:
@@ -145,7 +147,7 @@ class Body:
         return found, fields
 
     async def parts(self) -> AsyncIterator[Part]:
-        """A form part by part, each as large as a picture may be; whoever takes a part releases it.
+        """A form part by part, each as large as a picture may be; the consumer of a part releases it.
 
         Raises:
             Refusal: as `pictures`. The time is that from one part to the next.
@@ -256,4 +258,6 @@ async def _in_time(seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise Refusal(408, "slow", "the request took too long to arrive: send less, or over a faster line") from None
+        raise Refusal(
+            408, "slow", "the request took too long to arrive: send less, or use a faster connection"
+        ) from None

@@ -77,7 +77,7 @@ class Constraints(Generic[T]):
         finally:
             self._turn.release()
         if _cost(constraint) > MAX_TRANSITIONS:
-            raise ConfigError(f"the pattern {expression[:60]!r} costs too much: shorten its repetitions")
+            raise ConfigError(f"the pattern {expression[:60]!r} is too expensive: shorten its repetitions")
         return constraint
 
 

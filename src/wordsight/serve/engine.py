@@ -70,7 +70,7 @@ class Engine:
         """One photo, see `Reader.read`.
 
         Raises:
-            WordsightError: it cannot be read, or the options make no sense.
+            WordsightError: it cannot be read, or the options are invalid.
             Refusal: the boxes cover too much, or the request is late.
         """
         width, height = _size(picture)
@@ -86,7 +86,7 @@ class Engine:
         """Pictures of one word or line each. In the place of one that cannot be read stands the error.
 
         Raises:
-            WordsightError: the options make no sense.
+            WordsightError: the options are invalid.
             Refusal: the request is late.
         """
         reader = self._reader(options, None)
@@ -104,7 +104,7 @@ class Engine:
         data = io.BytesIO()
         picture.save(data, "PNG")
         if not self.read(data.getvalue(), "the first picture", BatchOptions(min_confidence=0.0)).words:
-            raise RuntimeError("the model found no word in a plain picture of one: check it with `wordsight read`")
+            raise RuntimeError("the model found no word in a test picture: check it with `wordsight read`")
 
     def _reader(self, options: Constrained, min_confidence: float | None) -> Reader:
         constrained = self._constrained.of(options.allow, options.pattern, options.lexicon)

@@ -80,7 +80,7 @@ def parse(model: type[Model], values: dict[str, str]) -> Model:
     """Options from their texts.
 
     Raises:
-        Refusal: one of them is unknown or makes no sense.
+        Refusal: one of them is unknown or invalid.
     """
     try:
         return model.model_validate(values)

@@ -37,7 +37,7 @@ def late() -> Refusal:
 
 
 def malformed(message: str, status: int = 422) -> Refusal:
-    """For options and forms that make no sense."""
+    """For invalid options and forms."""
     return Refusal(status, "options", message)
 
 

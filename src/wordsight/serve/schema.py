@@ -23,7 +23,7 @@ _STATUSES = {
     408: "The request arrived too slowly.",
     413: "The body is too large.",
     415: "A picture format that this installation cannot read.",
-    422: "The picture cannot be read, or an option makes no sense; one line says which.",
+    422: "The picture cannot be read, or an option is invalid; one line says which.",
     503: "Too much is waiting: try again after `Retry-After` seconds.",
     504: "It took longer than the service allows.",
 }

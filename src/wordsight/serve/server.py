@@ -28,7 +28,7 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ConfigError(f"{host}:{port} cannot be listened on ({reason}): choose another --host or --port") from None
+        raise ConfigError(f"{host}:{port} cannot be opened ({reason}): choose another --host or --port") from None
 
 
 def run(service: Service, listener: socket.socket) -> None:

@@ -24,7 +24,7 @@ PATIENCE = 0.005
 """Seconds for which a batch waits for the next crops while other requests are being read."""
 
 LONGEST = 0.02
-"""Seconds after which it waits no more, whoever may still come."""
+"""Longest wait in seconds, however many may still come."""
 
 MOST = 64
 """Crops of a batch, unless one thread brings more."""

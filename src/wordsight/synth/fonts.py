@@ -224,7 +224,7 @@ def font_index(
     """
     faces = indexed(folders, [_INDEX_VERSION, CAP_HEIGHT], lambda paths: _build(watch(paths)))
     if not faces and folders is not None:
-        raise DataError(f"{', '.join(map(str, folders))}: no usable font; give a folder with .ttf or .otf files")
+        raise DataError(f"{', '.join(map(str, folders))}: no usable font: give a folder with .ttf or .otf files")
     return faces or _fallback()
 
 

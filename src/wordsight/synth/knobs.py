@@ -137,7 +137,7 @@ class Knobs:
             try:
                 values[name] = float(value)
             except ValueError:
-                raise ConfigError(f"{setting!r} is not a knob and a number: write {name}=0.5") from None
+                raise ConfigError(f"{setting!r} is not KNOB=NUMBER: write {name}=0.5") from None
         return replace(self, **values)
 
 

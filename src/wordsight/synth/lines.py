@@ -194,7 +194,7 @@ class RenderedLines:
                 name = "plain"
             if set(text) <= self._characters and (self._looks[name].faces in _DRAWN or not text or cast.able(text)):
                 return kind, name, text
-        raise DataError("no font draws the texts asked for: give a folder with more by --fonts, or other shares")
+        raise DataError("no font can draw the requested texts: give more with --fonts, or change the shares")
 
     def _draft(self, i: int, kind: str, name: str, text: str) -> Draft:
         rng, look = self._generator(i, "image"), self._looks[name]

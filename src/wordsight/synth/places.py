@@ -120,7 +120,7 @@ def _looks(vocabularies: Vocabularies) -> dict[str, str]:
     left = [look for look in LOOKS if look not in vocabularies]
     strange = [place for place in vocabularies if place not in LOOKS]
     if len(strange) > len(left):
-        raise ConfigError(f"{len(vocabularies)} places, but there are {len(LOOKS)} looks: join some places")
+        raise ConfigError(f"{len(vocabularies)} places, but only {len(LOOKS)} looks: merge some places")
     return {place: place for place in vocabularies if place in LOOKS} | dict(zip(strange, left, strict=False))
 
 

@@ -55,7 +55,9 @@ def _read(path: Path) -> bytes:
         content = path.read_bytes()
         return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     except (OSError, EOFError) as error:
-        raise ModelError(f"{path}: the tokenizer cannot be read ({error}): get or export the model again") from None
+        raise ModelError(
+            f"{path}: the tokenizer cannot be read ({error}): download or export the model again"
+        ) from None
 
 
 @cache
@@ -77,4 +79,4 @@ def engine(content: str | bytes, source: str) -> Any:
     try:
         return Tokenizer.from_buffer(content.encode() if isinstance(content, str) else content)
     except Exception as error:  # its own class is no more than Exception
-        raise ModelError(f"{source} is not a tokenizer.json ({error}): get or export the model again") from None
+        raise ModelError(f"{source} is not a tokenizer.json ({error}): download or export the model again") from None

@@ -65,7 +65,9 @@ class Charset:
             raise ConfigError(f"charset {self.name!r} repeats {''.join(repeated)!r}: list every character once")
         unseen = [f"U+{ord(c):04X}" for c in self.characters if _acts(c)]
         if unseen:
-            raise ConfigError(f"charset {self.name!r} holds {', '.join(unseen[:5])}, which no text shows: leave it out")
+            raise ConfigError(
+                f"charset {self.name!r} holds {', '.join(unseen[:5])}, which are invisible in text: leave them out"
+            )
         if unicodedata.normalize("NFC", self.characters) != self.characters:
             raise ConfigError(f"charset {self.name!r} is not in Unicode normal form C: normalise its characters")
 

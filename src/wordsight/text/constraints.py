@@ -71,7 +71,7 @@ class Constraint:
         try:
             steps, ends = automaton(expression, tokenizer.charset.characters)
         except TooLargeError:
-            raise ConfigError(f"{name} needs an automaton of more than {MAX_STATES} states: write it simpler") from None
+            raise ConfigError(f"{name} needs an automaton of more than {MAX_STATES} states: simplify it") from None
         except Exception as error:  # the parser's own errors share no base class
             reason = str(error) or "its syntax is wrong"
             raise ConfigError(f"{name} cannot be used: {reason}") from None

@@ -31,7 +31,7 @@ class Dictionary:
         folded = (word.strip().lower() for word in words)
         self._words = dict.fromkeys(word for word in folded if 0 < len(word) <= _LONGEST)
         if not self._words:
-            raise ConfigError("the dictionary has no words: give some, or None")
+            raise ConfigError("the dictionary has no words: give some, or pass None")
 
     @classmethod
     def of(cls, words: str | Iterable[str]) -> "Dictionary":

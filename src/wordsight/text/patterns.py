@@ -127,7 +127,7 @@ class _Expressions:
     def repeated(self, node: _Node, least: int, most: int | None) -> _Node:
         """From `least` to `most` times, None for any number."""
         if most is not None and most < least:
-            raise ValueError(f"{{{least},{most}}}: the first number is the larger one")
+            raise ValueError(f"{{{least},{most}}}: the minimum is larger than the maximum")
         if max(least, most or 0) > MAX_STATES:
             raise TooLargeError
         if most is None:
@@ -174,7 +174,7 @@ class _Expressions:
         if isinstance(tree, patterns.Pattern):
             flags = (flags | tree.added_flags) & ~tree.removed_flags
             if not outermost and tree.prefix_postfix != (0, 0):
-                raise patterns.Unsupported("what is looked ahead at has to lie in the same group")
+                raise patterns.Unsupported("a lookahead must lie within one group")
             return self.either(*(self.of(option, flags) for option in tree.options))
         if isinstance(tree, patterns._Concatenation):
             out = self.empty
@@ -183,7 +183,7 @@ class _Expressions:
                     out = self.then(self.of(part, flags, outermost=False), out)
                     continue
                 if part.backwards:
-                    raise patterns.Unsupported("lookbacks are not implemented")
+                    raise patterns.Unsupported("lookbehinds are not implemented")
                 ahead = self.then(self.of(part.inner, flags, outermost=False), self.everything)
                 out = self.both(out, self.neither(ahead) if part.negate else ahead)
             return out

@@ -22,8 +22,8 @@ EVERY = 10
 class Averages(WeightAveraging):
     """An exponential moving average of all weights, kept in the run's checkpoints.
 
-    Validation reads with it, and the recognizer that a run writes is it; the run itself goes on with its own weights.
-    A run that goes on without this takes the average that it finds in the checkpoint as its weights.
+    Validation reads with it, and the recognizer that a run writes is it; the run itself continues with its own weights.
+    A run that resumes without this takes the average that it finds in the checkpoint as its weights.
 
     Args:
         decay: share of the average that stays over one step, once the run is long enough: its n-th update begins with a
@@ -32,7 +32,7 @@ class Averages(WeightAveraging):
 
     def __init__(self, decay: float) -> None:
         if not 0 < decay < 1:
-            raise ConfigError(f"model.ema is {decay}: give a share between 0 and 1, such as 0.999, or 0 for none")
+            raise ConfigError(f"model.ema is {decay}: give a number between 0 and 1, such as 0.999, or 0 for none")
         self._decay = decay**EVERY
         super().__init__(multi_avg_fn=self._move)
 
@@ -45,7 +45,7 @@ class Averages(WeightAveraging):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make room for it where the weights are going to be: they are not there yet."""
         if isinstance(trainer.strategy, ModelParallelStrategy):
-            raise ConfigError("weights spread over devices are not averaged: leave model.ema out")
+            raise ConfigError("weights sharded over devices cannot be averaged: leave out model.ema")
         self._device = trainer.strategy.root_device
         super().setup(trainer, pl_module, stage)
 

@@ -264,7 +264,7 @@ class Batches(Dataset[Batch]):
 def learnt(
     sample: Sample, key: tuple[int, ...], augmentation: Augmentation | None, use: SceneUse
 ) -> tuple[npt.NDArray[np.uint8], tuple[SceneView, Box] | None]:
-    """A crop as it is learnt, and its scene with the place where it lies; None for the null scene.
+    """A crop as training sees it, and its scene with the place where it lies; None for the null scene.
 
     Args:
         sample: the word.

@@ -76,11 +76,11 @@ class KeepModel(Callback):
 
 
 class KeepCheckpoint(Callback):
-    """Writes `last.ckpt`, from which a run can go on, in the run's folder after every `every` steps.
+    """Writes `last.ckpt`, from which a run can resume, in the run's folder after every `every` steps.
 
     After `minutes`, counted from now, it writes one more and ends the run, which then validates. Lightning's own limit
-    counts the time before a resumption, too, and leaves nothing to go on from; its own checkpoints are also written the
-    first time after a resumption, be it in the middle of a step that has several parts.
+    counts the time before a resumption, too, and leaves nothing to resume from; its own checkpoints are also written
+    the first time after a resumption, be it in the middle of a step that has several parts.
     """
 
     def __init__(self, every: int, minutes: float | None = None) -> None:
@@ -160,7 +160,7 @@ class StopOnNaN(Callback):
         for name, tensor in checkpoint["state_dict"].items():
             if not torch.isfinite(tensor).all():
                 raise ConfigError(
-                    f"{name} is not finite after step {trainer.global_step}: lower the learning rate and go on from "
+                    f"{name} is not finite after step {trainer.global_step}: lower the learning rate and resume from "
                     "the last checkpoint"
                 )
 

@@ -49,7 +49,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
             raise ModelError(f"{path}: no such checkpoint: check --ckpt_path") from None
         except Exception as error:  # a damaged zip or pickle raises any of a dozen classes
             reason = " ".join(str(error).split())[:100]
-            raise ModelError(f"{path}: not a whole training checkpoint ({reason}): go on from another one") from error
+            raise ModelError(f"{path}: not a whole training checkpoint ({reason}): resume from another one") from error
         if not isinstance(found, dict) or "optimizer_states" not in found:
             raise ModelError(f"{path}: holds no state of a training run: give the last.ckpt of one")
         return found

@@ -92,7 +92,7 @@ class Pretraining:
         batch_size: pairs per step, each of them the others' negative.
         lr: peak learning rate, one cycle.
         weight_decay: AdamW's, for matrices.
-        every: steps between two measurements, after which a run that was killed goes on.
+        every: steps between two measurements, from which a killed run resumes.
         workers: processes that make pairs.
         seed: decides weights, pairs and their order.
     """
@@ -198,7 +198,7 @@ class Contrastive(lightning.LightningModule):
         checkpoint["pretraining"] = self.about
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Only the same run goes on.
+        """Only the same run is resumed.
 
         Raises:
             ConfigError: it is another.
@@ -246,7 +246,7 @@ def pretrain(
     say: Callable[[str], None] = log.info,
     bar: bool = False,
 ) -> dict[str, Retrieval]:
-    """Trains `model` and leaves it in `out` as a checkpoint folder; what was begun there goes on from its `last.ckpt`.
+    """Trains `model` and leaves it in `out` as a checkpoint folder; a run begun there resumes from its `last.ckpt`.
 
     Args:
         model: with random weights.
@@ -255,7 +255,7 @@ def pretrain(
         plan: how long.
         out: folder.
         about: what the checkpoint says about the pairs.
-        say: told of every measurement.
+        say: called with every measurement.
         bar: show Lightning's progress bar.
 
     Returns:

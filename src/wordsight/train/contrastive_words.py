@@ -28,7 +28,7 @@ def word_clip(cfg: Clip4StrConfig) -> ClipConfig:
         ConfigError: it reads something else.
     """
     if cfg.captions != "characters":
-        raise ConfigError("the miniature CLIP is for compact recognizers: choose clip4str-tiny or clip4str-small")
+        raise ConfigError("the miniature CLIP is only for compact recognizers: choose clip4str-tiny or clip4str-small")
     return ClipConfig(cfg.image, cfg.text, cfg.embed_dim, cfg.charset)
 
 

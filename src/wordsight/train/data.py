@@ -52,7 +52,7 @@ class WordsData(lightning.LightningDataModule):
             somewhere below, as in the field's train/real; none: rendered words alone.
         pseudo: more of these, whose labels are readings (`wordsight data pseudo-label`); nothing is validated on them.
         stream: instead of `real`, shards of scenes (`wordsight data pack`): their folder or address, read from first to
-            last; see `train.streams`. Training goes on with the same number of devices and workers only.
+            last; see `train.streams`. Training resumes only with the same number of devices and workers.
         real_share: share of real words in training, spread over the real sources by their size. 1: no rendered words.
         recombined: share of these that are put together anew from letters of real words (`data.recombined`), which the
             recognizer that training begins with finds (`model.start`); it has a CTC head.
@@ -73,7 +73,7 @@ class WordsData(lightning.LightningDataModule):
         validation: data sets to validate on.
         validation_share: without `validation`, the last part of every real source, which is then never trained on.
             Neighbours in these data sets come from the same scene, so this cuts by scene.
-        scene: what a recognizer that hears of scenes is told, in training and validation: the words' own scenes or one
+        scene: what a recognizer that takes scenes is given, in training and validation: the words' own scenes or one
             of the controls. Words of archives have none.
         scene_seed: decides which scenes are exchanged, and weights and pictures of controls that are random.
         scene_dropout: probability that a word is trained without its scene, so that it can be read without.
@@ -121,7 +121,7 @@ class WordsData(lightning.LightningDataModule):
             raise ConfigError("data.lengths: first is 0 or more characters, every 1 or more steps: change them")
         if stream and (real or pseudo or real_share < 1 or epochs or lengths.first):
             raise ConfigError(
-                "a stream is all there is: set data.real_share=1, without data.real, pseudo, epochs and lengths"
+                "a stream must be the only source: set data.real_share=1, without data.real, pseudo, epochs and lengths"
             )
         if not real and not stream and (real_share == 1 or epochs):
             raise ConfigError("this recipe needs real words: give them with --data.real='[FOLDER]'")
@@ -172,7 +172,7 @@ class WordsData(lightning.LightningDataModule):
         """Open the sources, set a validation part aside, work out the size and number of steps."""
         module = self._trainer.lightning_module
         if not isinstance(module, Recognition):
-            raise ConfigError("these data need to know the recognizer: train a wordsight.train.Recognition")
+            raise ConfigError("this data module needs the recognizer: train a wordsight.train.Recognition")
         cfg = module.model.cfg
 
         def usable(paths: Sequence[Path]) -> list[View]:
@@ -282,7 +282,7 @@ class WordsData(lightning.LightningDataModule):
     @property
     def _trainer(self) -> lightning.Trainer:
         if self.trainer is None:
-            raise ConfigError("these data belong to no trainer yet: pass them to Trainer.fit")
+            raise ConfigError("this data module has no trainer yet: pass it to Trainer.fit")
         return self.trainer
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -32,7 +32,7 @@ class Detection(lightning.LightningModule):
 
     Args:
         model: name of a preset.
-        start: checkpoint folder of a detector to go on from, which then decides all sizes.
+        start: checkpoint folder of a detector to start from, which then decides all sizes.
         lr: peak learning rate.
         weight_decay: AdamW's, for matrices.
         warmup: steps until the peak.

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 NEGATIVES = 3
-"""As many pixels without text as with it are learnt from: those that are most wrong."""
+"""Hard negative mining: as many pixels without text as with it count, those with the largest loss."""
 
 STEEPNESS = 50.0
 """Of the binary map: how quickly it changes where probability and threshold cross (equation 2)."""

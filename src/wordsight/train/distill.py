@@ -43,16 +43,16 @@ def load_teacher(cfg: TeacherConfig, learner: Clip4Str, cross: bool, device: tor
         raise ConfigError("model.teacher has a share over 0 and up to 1, and a temperature above 0: change them")
     model, about = checkpoint.load(cfg.folder)
     if not isinstance(model, Clip4Str) or model.clipter is not None:
-        raise ConfigError(f"{cfg.folder}: a teacher is a CLIP4STR that hears of no scenes: give one")
+        raise ConfigError(f"{cfg.folder}: a teacher must be a CLIP4STR without scene context: give one")
     for what, own, theirs in (
         ("characters", learner.cfg.charset.characters, model.cfg.charset.characters),
         ("input", learner.cfg.preprocessing, model.cfg.preprocessing),
         ("longest word", learner.cfg.max_length, model.cfg.max_length),
     ):
         if own != theirs:
-            raise ConfigError(f"{cfg.folder}: has another {what} than the recognizer that is to learn from it")
+            raise ConfigError(f"{cfg.folder}: has another {what} than the recognizer that learns from it")
     if cross and not about.get("cross", True):
         raise ConfigError(
-            f"{cfg.folder}: its cross-modal branch was never trained: train the learner's visual one alone"
+            f"{cfg.folder}: its cross-modal branch was never trained: train only the learner's visual branch"
         )
     return Teacher(model.requires_grad_(False).to(device), cfg.share, cfg.temperature)

@@ -1,4 +1,4 @@
-"""Fine-tuning on a few hundred crops of one's own, without forgetting the rest.
+"""Fine-tuning on a few hundred of your own crops, without forgetting the rest.
 
 `plan_finetuning` looks at the words and decides; `run_finetuning` trains, and reads held-out and general words before
 and after.

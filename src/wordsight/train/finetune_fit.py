@@ -37,7 +37,7 @@ def fit(plan: Plan, out: Path, watch: Watch) -> tuple[Clip4Str, int]:
         lambda faces: watch(faces, len(faces), "looking at fonts"),
     )
     if missing := set(replay.undrawable) & set(plan.new):
-        logging.getLogger(__name__).warning("no font draws %s: learnt from your words alone", "".join(sorted(missing)))
+        logging.getLogger(__name__).warning("no font draws %s: learned from your words only", "".join(sorted(missing)))
     share = settings.replay_share
     mixture = (
         Mixture([plan.training, replay], [1 - share, share], settings.seed, length=2**62)
@@ -87,7 +87,7 @@ def _module(plan: Plan, scratch: Path) -> Recognition:
         seed=settings.seed,
     )
     if plan.new and plan.model.cfg.captions == "characters":
-        module.model.text_tower.token_embedding.requires_grad_(True)  # the new characters' rows have to be learnt
+        module.model.text_tower.token_embedding.requires_grad_(True)  # the new characters' rows have to be learned
     return module
 
 

@@ -1,4 +1,4 @@
-"""Where the letters of labelled words stand, found by a recognizer with a CTC head that has learnt to read."""
+"""Where the letters of labelled words are, found by a trained recognizer with a CTC head."""
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ def find_letters(model: Clip4Str, source: Source) -> list[Letters]:
     """
     head = getattr(model, "ctc_head", None)  # recognizers of other kinds have none
     if head is None:
-        raise ConfigError("letters are found by a CTC head: set model.ctc_weight, or leave data.recombined out")
+        raise ConfigError("letters are located by a CTC head: set model.ctc_weight, or leave out data.recombined")
     cfg, training, found = model.cfg, model.training, []
     model.eval()
     for start in range(0, len(source), _BATCH):

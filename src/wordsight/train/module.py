@@ -31,7 +31,7 @@ from wordsight.train.validation import Share, Words, read
 
 
 class Recognition(lightning.LightningModule):
-    """Trains any recognizer; with `clipter`, one that is told of scenes.
+    """Trains any recognizer; with `clipter`, one that takes scenes.
 
     Args:
         model: name of a preset.
@@ -43,9 +43,9 @@ class Recognition(lightning.LightningModule):
             shape, by their numbers ("blocks.1", "stem.4").
         text: a text encoder of `transformers`, by its name on the hub or a folder, as the text tower instead of the
             preset's: for words that CLIP's does not know. Its own tokenizer makes the captions. For CLIP4STR alone.
-        charset: characters to write instead of those of the preset or of `start`, which keeps what it has learnt about
+        charset: characters to write instead of those of the preset or of `start`, which keeps what it has learned about
             its own; or a name: 36, 62, 94, 94+space, latin. For CLIP4STR alone.
-        clipter: what to put into the recognizer so that it hears of scenes (CLIPTER, the second of two stages: `start`
+        clipter: what to add to the recognizer so that it takes scenes (CLIPTER, the second of two stages: `start`
             is a trained recognizer, then both train; the scene encoder is frozen). None: nothing, or what `start` has.
         scene_cache: folder in which scene tokens are kept from run to run. None: in memory alone.
         scene_memory: MiB of scene tokens to keep in memory.
@@ -180,7 +180,7 @@ class Recognition(lightning.LightningModule):
         if isinstance(self.trainer.strategy, ModelParallelStrategy):
             if self.model.clipter is not None:
                 raise ConfigError(
-                    "weights spread over devices do not go with model.clipter: use --trainer.strategy=ddp"
+                    "weights sharded over devices do not work with model.clipter: use --trainer.strategy=ddp"
                 )
             shard(self.model, self.trainer.strategy.root_device.type)
 
@@ -207,7 +207,7 @@ class Recognition(lightning.LightningModule):
         return self.cross_from is not None and self.global_step >= self.cross_from
 
     def context(self, part: ScenePart | None) -> SceneContext | None:
-        """What the recognizer is told of the scenes of a batch; None if it does not ask."""
+        """The scenes of a batch as the recognizer takes them; None if it takes none."""
         return None if part is None or self.scenes is None else self.scenes.context(part)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
@@ -246,7 +246,7 @@ class Recognition(lightning.LightningModule):
         self._reader = TorchRecognizer(whole(self.model), cross=self.cross, refine_iters=refinements(self.model))
 
     def validation_step(self, batch: Words, batch_idx: int) -> None:
-        """Word accuracy of the model as it is used; if it hears of scenes, also of the same weights without them."""
+        """Word accuracy of the model as it is used; if it takes scenes, also of the same weights without them."""
         count = len(batch.labels)
         share = Share.of(read(self._reader, batch.crops, self.context(batch.scenes)), batch.labels)
         self.log("val/accuracy", share.accuracy, prog_bar=True, batch_size=count, sync_dist=True)
@@ -290,7 +290,7 @@ class Recognition(lightning.LightningModule):
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep this run's rates, weight decay and optimiser: PyTorch would restore those of the run it goes on from."""
+        """Keep this run's rates, weight decay and optimiser: PyTorch would restore those of the run it resumes."""
         groups = self.model.param_groups(self.lr, self.decoder_lr_scale, self.weight_decay)
         rates = [group["lr"] for group in groups]
         for scheduler in checkpoint["lr_schedulers"]:
@@ -305,7 +305,7 @@ class Recognition(lightning.LightningModule):
         end = self.trainer.max_steps
         if self.schedule == "one-cycle":
             if end < 0:
-                raise ConfigError("a one-cycle schedule needs an end: give trainer.max_steps or data.epochs")
+                raise ConfigError("a one-cycle schedule needs a length: give trainer.max_steps or data.epochs")
             return one_cycle(step, end)
         if not self.decay:
             end = 2**62

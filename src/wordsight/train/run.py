@@ -28,7 +28,7 @@ _LARGEST = 1 << 20  # bytes of a recipe, and values in it
 class RecipeCLI(LightningCLI):
     """A run keeps everything in `trainer.default_root_dir`.
 
-    `last.ckpt` to go on from and the recognizer in `model/`, both written every `trainer.val_check_interval` steps;
+    `last.ckpt` to resume from and the recognizer in `model/`, both written every `trainer.val_check_interval` steps;
     CSV and TensorBoard logs in `csv/` and `tensorboard/`.
     """
 
@@ -36,7 +36,9 @@ class RecipeCLI(LightningCLI):
         """A recipe may build on another; a command may be limited in time."""
         parser.add_argument("--base", type=str | None, default=None, help="recipe to build on, beside this one")
         parser.add_argument("--task", type=Literal["recognition", "detection"], default="recognition")
-        parser.add_argument("--minutes", type=float | None, default=None, help="end after these, to be gone on with")
+        parser.add_argument(
+            "--minutes", type=float | None, default=None, help="stop after this many minutes, to be resumed later"
+        )
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would look for constructor arguments in the checkpoint: ours come from the recipe alone."""
@@ -104,7 +106,7 @@ def arguments(recipe: str | Path, overrides: list[str]) -> list[str]:
             raise ConfigError(f"{files[0]}: base {base!r} is not the name of a file")
         following = files[0].parent / base
         if following.resolve() in [file.resolve() for file in files]:
-            raise ConfigError(f"{files[0]}: base {base} leads back to where it began: build on another recipe")
+            raise ConfigError(f"{files[0]}: base {base} is circular: build on another recipe")
         files.insert(0, following)
     return ["fit", *(part for file in files for part in ("--config", str(file))), *overrides]
 
@@ -125,7 +127,7 @@ def _keys(recipe: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{recipe}: not a recipe: write keys like in recipes/tiny.yaml")
     if size > _LARGEST:
-        raise ConfigError(f"{recipe}: not a recipe: its anchors unfold to {size} values")
+        raise ConfigError(f"{recipe}: not a recipe: its anchors expand to {size} values")
     return content
 
 

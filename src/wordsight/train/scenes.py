@@ -31,7 +31,7 @@ class SceneUse:
     """What training does with the scenes that samples are linked to.
 
     Attributes:
-        told: whether the recognizer hears of them; otherwise batches have none.
+        told: whether the recognizer takes them; otherwise batches have none.
         dropout: probability that a word's scene is left out.
         jitter: standard deviation of the shift of a box's corners, in heights of the word.
         padding: each side of a box moves outwards by up to this many heights of the word.
@@ -104,7 +104,7 @@ class SceneTokens:
 
     Args:
         cfg: which encoder, and how its tokens are pooled.
-        mode: the control under which scenes are shown; "random-encoder" wants an encoder that has learnt nothing.
+        mode: the control under which scenes are shown; "random-encoder" needs an untrained encoder.
         seed: of that encoder.
         folder: where tokens are kept from run to run, None: nowhere.
         memory: bytes of tokens to keep in memory.

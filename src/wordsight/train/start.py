@@ -43,7 +43,7 @@ def starting_model(
         token_only: whether the text tower of a CLIP4STR is made of CLIP's token embeddings alone.
         text: text encoder of `transformers` that is the text tower of a CLIP4STR instead, see `hub_text`.
         charset: what a CLIP4STR, or an SVTR with `start`, is to write, instead of what the preset or `start` does:
-            characters, or the name of a preset of them. What `start` has learnt about a character stays with it.
+            characters, or the name of a preset of them. What `start` has learned about a character is kept.
         ctc_weight: of a CLIP4STR's auxiliary CTC loss, instead of the one that the preset or `start` has.
         image_layers: to which the image tower of `start`, a CLIP4STR, is deepened.
         prune: parts of the image tower of `start`, a CLIP4STR, to leave out.
@@ -78,7 +78,7 @@ def starting_model(
         merge_peft(given)
         if image_layers is not None or prune:
             if not isinstance(given, Clip4Str):
-                raise ConfigError("image_layers, prune: for a trained CLIP4STR, say with --model.start which")
+                raise ConfigError("image_layers, prune: these need a trained CLIP4STR: name it with --model.start")
             if prune:
                 given = pruned(given, prune)
             if image_layers is not None:
@@ -138,7 +138,7 @@ def _clip4str(
     if ctc_weight is not None:
         cfg = replace(cfg, ctc_weight=ctc_weight)
     if token_only and (text or cfg.hub):
-        raise ConfigError("token embeddings alone can be CLIP's only: give text_freeze_layers as a number")
+        raise ConfigError("only CLIP's token embeddings can be used alone: give text_freeze_layers as a number")
     if token_only:
         cfg = replace(cfg, text=replace(cfg.text, embedding_only=True))
     weights = None

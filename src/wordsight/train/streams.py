@@ -101,7 +101,7 @@ class StreamBatches(IterableDataset[Batch]):
         if done and kept.readers != self.readers:
             raise ConfigError(
                 f"this run read its stream with {kept.readers} readers (devices times workers), not {self.readers}: "
-                "go on with as many"
+                "resume with as many"
             )
         self.done, self.positions = done, dict(kept.positions)
         kept.readers = self.readers

@@ -21,7 +21,7 @@ _36 = Charset.preset("36")
 def read(
     reader: TorchRecognizer, crops: Sequence[npt.NDArray[np.uint8]], context: SceneContext | None = None
 ) -> list[Reading]:
-    """What a model reads on crops, told of their scenes."""
+    """What a model reads on crops, given their scenes."""
     out = [Reading("", 0.0)] * len(crops)
     for numbers, images in batches(crops, reader.preprocessing, len(crops)):
         some = None if context is None else context[torch.tensor(numbers, device=context.index.device)]

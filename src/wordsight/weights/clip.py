@@ -118,7 +118,7 @@ def stated(facts: Mapping[str, Any]) -> Stated:
             return _open_clip(facts["open_clip_config.json"])
         return _hugging_face(facts.get("config.json", {}), facts.get("preprocessor_config.json", {}))
     except (TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"its JSON files cannot be understood ({error}): get the folder again") from None
+        raise ModelError(f"its JSON files are malformed ({error}): download the folder again") from None
 
 
 def _hugging_face(config: Mapping[str, Any], pixels: Mapping[str, Any]) -> Stated:
@@ -170,7 +170,7 @@ def square_grid(tokens: int, source: str) -> int:
     side = math.isqrt(tokens)
     if tokens < 1 or side * side != tokens:
         raise ModelError(
-            f"{source} has positions for {tokens} patches, which are no square: say the input's size with --size"
+            f"{source} has positions for {tokens} patches, which are not a square: give the input's size with --size"
         )
     return side
 
@@ -195,7 +195,7 @@ def input_size(
     rows = math.isqrt(tokens * patch[1] // (4 * patch[0]))
     if rows < 1 or tokens % rows or tokens // rows * patch[1] != 4 * rows * patch[0]:
         raise ModelError(
-            f"{source} has {tokens} patches of {patch[0]}x{patch[1]}: say the input's height and width with --size"
+            f"{source} has {tokens} patches of {patch[0]}x{patch[1]}: give the input's height and width with --size"
         )
     choices.assumed.append(
         f"input {rows * patch[0]}x{4 * rows * patch[0]} (four times as wide as high, as PARSeq's; --size)"

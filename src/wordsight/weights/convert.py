@@ -129,7 +129,9 @@ def _rapidocr(options: Options) -> Converted:
     if charset is not None:
         model, new = with_head_of(model, charset)
     if ignored := choices.ignored():
-        raise ConfigError(f"{RAPIDOCR} is PP-OCRv6's recognizer, which {', '.join(ignored)} is not for: leave it out")
+        raise ConfigError(
+            f"{RAPIDOCR} is PP-OCRv6's recognizer, to which {', '.join(ignored)} does not apply: leave it out"
+        )
     about = {"converted": {"from": path.name}, "guessed": new, "licence": "Apache-2.0 (PaddlePaddle authors)"}
     found = (f"{len(model.cfg.charset)} characters",)
     assumed = (f"{len(new)} characters are read as what they look like until they are trained: {new}",) if new else ()
@@ -146,9 +148,11 @@ def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_u
     except (ModelError, ConfigError) as error:
         raise type(error)(f"{foreign.path}: {error}") from None
     except (TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{foreign.path}: what it says of itself cannot be understood ({error})") from None
+        raise ModelError(f"{foreign.path}: its metadata is malformed ({error})") from None
     if ignored := choices.ignored():
-        raise ConfigError(f"{foreign.path} is {layout.source}, which {', '.join(ignored)} is not for: leave it out")
+        raise ConfigError(
+            f"{foreign.path} is {layout.source}, to which {', '.join(ignored)} does not apply: leave it out"
+        )
     unused = tensors.unused()
     unknown = [n for n in unused if not re.fullmatch("|".join((*_ALWAYS_IGNORED, *layout.ignored)), n)]
     if unknown and not allow_unused:

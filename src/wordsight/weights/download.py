@@ -1,4 +1,4 @@
-"""Downloading a large file: goes on where it was cut off, is verified, and is never seen half-written.
+"""Downloading a large file: resumable, verified, written atomically.
 
 Standard library only. Proxies are taken from the environment, as everywhere.
 """
@@ -96,7 +96,7 @@ class Download:
             failures = 0 if self._have() > before else failures + 1
             if failures < ATTEMPTS:
                 time.sleep(PAUSE)
-        kept = f"; {self._have() / MEGABYTE:.1f} MB are kept and the next pull goes on there" if self._have() else ""
+        kept = f"; {self._have() / MEGABYTE:.1f} MB are kept, and the next pull resumes there" if self._have() else ""
         raise ModelError(f"{self.url} cannot be downloaded ({reason}): check the network{kept}")
 
     def _attempt(self) -> Iterator[int]:
@@ -111,18 +111,20 @@ class Download:
         request = urllib.request.Request(self.url, headers=headers)  # noqa: S310  (addresses of the catalogue)
         with urllib.request.build_opener(redirects).open(request, timeout=TIMEOUT) as answer:
             if answer.headers.get_content_type() == "text/html":
-                raise ModelError(f"{self.url} answers with a web page, not a file: look at its page")
+                raise ModelError(f"{self.url} returned a web page, not a file: see its download page")
             self.sha256 = self.sha256 or redirects.sha256 or _stated(answer.headers)
             resumed = answer.status == 206
             tag = answer.headers.get("ETag", "")
             other = resumed and self._tag.exists() and tag != self._tag.read_text(encoding="ascii")
             if other or (resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")):
                 self._anew = True
-                raise http.client.HTTPException("another part of the file, or of another file, came than was asked for")
+                raise http.client.HTTPException(
+                    "the server sent another part of the file than requested, or another file"
+                )
             start = have if resumed else 0
             length = answer.headers.get("Content-Length")
             if length is None and not self.sha256 and answer.headers.get("Transfer-Encoding") != "chunked":
-                raise ModelError(f"{self.url} states neither length nor SHA-256: nothing says when all is there")
+                raise ModelError(f"{self.url} states neither length nor SHA-256: its completeness cannot be checked")
             whole = start + int(length) if length else None
             if whole is not None and whole > self.limit:
                 raise ModelError(f"{self.url} is said to have {whole} bytes, over {self.limit}: look at its page")
@@ -186,7 +188,7 @@ def _alone(part: Path) -> Iterator[None]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise ModelError(f"{part}: another pull is at work on it: wait until it is done") from None
+                raise ModelError(f"{part}: another pull is downloading it: wait until it is done") from None
         try:
             yield
         finally:
@@ -209,7 +211,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         """See the base class."""
         self.sha256 = self.sha256 or _stated(headers)
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
-            raise ModelError(f"{req.full_url} leads to {newurl}, which is not encrypted: look at its page")
+            raise ModelError(f"{req.full_url} leads to {newurl}, which is not encrypted: see its download page")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -20,7 +20,7 @@ from wordsight.models.reranking import RerankingRecognizer
 def scene_encoder(
     model: Any, about: Mapping[str, Any], name: str | None = None, *, download: bool = False
 ) -> SceneEncoder | None:
-    """The encoder that a recognizer is told of scenes by; None where it reads without.
+    """The scene encoder of a recognizer; None if it reads without scenes.
 
     Args:
         model: A recognizer of the registry.
@@ -34,20 +34,20 @@ def scene_encoder(
     """
     if model.clipter is None:
         if name is not None:
-            raise ConfigError("this checkpoint reads without scenes: leave --scene-encoder out")
+            raise ConfigError("this checkpoint takes no scenes: leave out --scene-encoder")
         return None
     wanted = model.clipter if name is None else replace(model.clipter, encoder=name)
     found = SceneEncoder.of(wanted, download=download or name is not None)
     trained = (about.get("scenes") or {}).get("encoder", found.identity)
     if _weights(trained) != _weights(found.identity):
-        raise ConfigError(f"trained with the scene encoder {trained!r}, not {found.identity!r}: say --scene-encoder")
+        raise ConfigError(f"trained with the scene encoder {trained!r}, not {found.identity!r}: set --scene-encoder")
     return found
 
 
 def encoder_facts(model: Any, name: str | None = None) -> dict[str, str]:
     """What a pack says of the scene encoder in it: its name, and its licence where it is known.
 
-    Ours are those that never learnt anything, and checkpoint folders that nothing foreign was converted to.
+    Ours are those that were never trained, and checkpoint folders that nothing foreign was converted to.
     """
     name = name or model.clipter.encoder
     folder = Path(name)
@@ -89,7 +89,7 @@ def open_checkpoint(
     """
     model, about = checkpoint.load(folder)
     if model.architecture == "clip":
-        raise ModelError(f"{folder} holds CLIP's towers, which read nothing yet: train a recognizer from them first")
+        raise ModelError(f"{folder} holds CLIP's towers, which cannot read yet: train a recognizer from them first")
     torch.set_num_threads(threads)
     scenes = scene_encoder(model, about, encoder, download=download)
     if scenes is not None and seed is not None:
@@ -99,7 +99,7 @@ def open_checkpoint(
         return TorchRecognizer(model, mode, cross=cross, scenes=scenes)
     clip, _ = checkpoint.load(rerank)
     if clip.architecture != "clip":
-        raise ModelError(f"{rerank} holds no CLIP: give a folder that `wordsight convert` made of one")
+        raise ModelError(f"{rerank} holds no CLIP: give a folder that `wordsight convert` wrote")
     return RerankingRecognizer(model, clip, mode, cross=cross, scenes=scenes)
 
 

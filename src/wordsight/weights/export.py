@@ -62,7 +62,7 @@ def export_pack(
         cross: False leaves the cross-modal branch out, for a model whose visual branch alone is trained.
         temperature: Divides the logits before probabilities are made of them.
         about: Training data, scores, licence and whatever else a user may want to know, in plain JSON types.
-        scenes: The encoder of a model that is told of scenes; None: the one that its configuration names.
+        scenes: The encoder of a model that takes scenes; None: the one that its configuration names.
         thorough: Whether crops and given boxes in doubt are read from all angles unless a reader is told otherwise.
 
     Raises:
@@ -91,7 +91,7 @@ def export_pack(
 
 
 def export_graphs(model: Any, *, cross: bool = True, scenes: SceneEncoder | None = None) -> dict[str, onnx.ModelProto]:
-    """The model's parts, and where it is told of scenes their encoder's, as float32 ONNX graphs, by name."""
+    """The model's parts, and its scene encoder's if it takes scenes, as float32 ONNX graphs, by name."""
     cfg = model.cfg
     was_training = model.training
     model.eval()
@@ -218,7 +218,7 @@ def _check_sizes(proto: onnx.ModelProto, graph: Graph) -> None:
     for value, shape in zip(proto.graph.input, graph.inputs.values(), strict=True):
         for found, size in zip(value.type.tensor_type.shape.dim, shape, strict=True):
             if isinstance(size, str) and not found.dim_param:
-                raise ModelError(f"{graph.file}: the exporter takes {size!r} of {value.name} for {found.dim_value}")
+                raise ModelError(f"{graph.file}: the exporter fixed {size!r} of {value.name} at {found.dim_value}")
 
 
 def _as_declared(module: nn.Module, dynamic: list[dict[int, Any]]) -> tuple[Any, ...]:

@@ -81,7 +81,7 @@ def _open_folder(folder: Path) -> Foreign:
     files = named or sorted(f for f in folder.iterdir() if f.is_file() and _kind(f))
     if not named and len(files) != 1:
         what = f"{len(files)} checkpoints" if files else "no checkpoint"
-        raise ModelError(f"{folder} has {what} in it: pass the file that you mean")
+        raise ModelError(f"{folder} holds {what}: pass the file you mean")
     found = _open_file(files[0])
     return Foreign(folder, f"a folder with {found.packed}", found.tensors, {**facts, **found.facts})
 
@@ -89,15 +89,17 @@ def _open_folder(folder: Path) -> Foreign:
 def _open_parts(folder: Path, index: str) -> dict[str, Tensor]:
     weight_map = _json(folder / index).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(part, str) for part in weight_map.values()):
-        raise ModelError(f"{folder / index} has no weight_map: get the folder again")
+        raise ModelError(f"{folder / index} has no weight_map: download the folder again")
     tensors: dict[str, Tensor] = {}
     for part in sorted(set(weight_map.values())):
         if Path(part).name != part:
-            raise ModelError(f"{folder / index} names {part!r}, which is not a plain file name: get the folder again")
+            raise ModelError(
+                f"{folder / index} names {part!r}, which is not a plain file name: download the folder again"
+            )
         tensors |= _open_file(folder / part).tensors
     missing = sorted(set(weight_map) - set(tensors))
     if missing:
-        raise ModelError(f"{folder}: {_some(missing)} of {index} missing from its parts: get the folder again")
+        raise ModelError(f"{folder}: {_some(missing)} of {index} missing from its parts: download the folder again")
     return tensors
 
 
@@ -105,9 +107,9 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        raise ModelError(f"{path} is not JSON: get the folder again") from None
+        raise ModelError(f"{path} is not JSON: download the folder again") from None
     if not isinstance(values, dict):
-        raise ModelError(f"{path} is not a JSON object: get the folder again")
+        raise ModelError(f"{path} is not a JSON object: download the folder again")
     return values
 
 
@@ -130,7 +132,7 @@ def _open_file(path: Path) -> Foreign:
             try:
                 return Foreign(path, "safetensors", _unwrap(path, load_file(path))[0])
             except SafetensorError as error:
-                raise ModelError(f"{path} is damaged ({error}): get it again") from None
+                raise ModelError(f"{path} is damaged ({error}): download it again") from None
         case "zip":
             try:
                 with zipfile.ZipFile(path) as archive:
@@ -140,7 +142,7 @@ def _open_file(path: Path) -> Foreign:
                 raise
             except Exception as error:  # a damaged archive can fail in any way
                 raise ModelError(
-                    f"{path} is damaged or no archive of weights ({_short(error)}): get it again"
+                    f"{path} is damaged or no archive of weights ({_short(error)}): download it again"
                 ) from None
             return _open_pickle(path, mmap=True)
         case "pickle":
@@ -160,7 +162,7 @@ def _open_pickle(path: Path, mmap: bool) -> Foreign:
     except OSError:
         raise
     except Exception as error:  # a damaged file can make the unpickler fail in any way
-        raise ModelError(f"{path} is damaged or not a checkpoint ({_short(error)}): get it again") from None
+        raise ModelError(f"{path} is damaged or not a checkpoint ({_short(error)}): download it again") from None
     tensors, facts = _unwrap(path, content)
     return Foreign(path, "a PyTorch file", tensors, facts)
 
@@ -175,7 +177,7 @@ def _open_training(path: Path) -> Any:
     except OSError:
         raise
     except Exception as error:
-        raise ModelError(f"{path} is damaged or not a checkpoint ({_short(error)}): get it again") from None
+        raise ModelError(f"{path} is damaged or not a checkpoint ({_short(error)}): download it again") from None
 
 
 def _short(error: Exception) -> str:

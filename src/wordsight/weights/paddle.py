@@ -70,7 +70,7 @@ def _recognizer(
     characters = seen.get("character_list")
     if not isinstance(characters, list) or len(characters) not in (classes, classes - 1):
         raise ModelError(
-            f"preprocessor_config.json does not name the characters of its {classes} rows: get the folder again"
+            f"preprocessor_config.json does not name the characters of its {classes} rows: download the folder again"
         )
     written = [c if isinstance(c, str) else "" for c in characters[len(characters) - classes + 1 :]]  # less the blank
     # Some are other spellings of characters that it has too (the Angstrom sign): their rows are left out

@@ -190,10 +190,10 @@ def _append(target: Any, items: list[Any]) -> None:
     if isinstance(target, list):
         target.extend(items)
     elif not isinstance(target, Call):
-        raise NotUnderstood("items for what is no list")
+        raise NotUnderstood("items for something that is not a list")
 
 
 def _update(target: Any, items: list[Any]) -> None:
     if not isinstance(target, dict | Call):
-        raise NotUnderstood("entries for what is no dictionary")
+        raise NotUnderstood("entries for something that is not a dictionary")
     (target if isinstance(target, dict) else target.items).update(zip(items[::2], items[1::2], strict=True))

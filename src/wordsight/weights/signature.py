@@ -25,7 +25,7 @@ def signature(model: Any, cross: bool = True, scenes: SceneEncoder | None = None
     Args:
         model: A recognizer of the registry.
         cross: Whether a cross-modal branch, where there is one, is in the pack.
-        scenes: The encoder of a model that is told of scenes.
+        scenes: The encoder of a model that takes scenes.
     """
     graphs = _graphs(model, cross)
     if scenes is None:

@@ -17,7 +17,7 @@ class Tensors:
     """A checkpoint's tensors by their foreign names. What is wrong is gathered, and said once by `check`.
 
     A tensor that is missing, has another shape or no floating-point numbers comes as one of the right shape on the meta
-    device, so that mapping goes on and all that is wrong is known at its end.
+    device, so that mapping continues and all problems are reported at its end.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], source: str) -> None:

@@ -45,13 +45,13 @@ def _collect(value: Any, name: str, out: dict[str, Tensor], numbers: Numbers, se
     """
     seen[0] += 1
     if seen[0] > _MOST or name.count(".") > 64:
-        raise NotUnderstood("modules without end")
+        raise NotUnderstood("modules nested too deeply")
     if not isinstance(value, Call):
         return
     if value.what == Name("torch._utils._rebuild_tensor_v2"):
         out[name] = numbers.tensor(value)
         return
     if value.state is not None and not isinstance(value.state, dict):
-        raise NotUnderstood("state for what is no module")
+        raise NotUnderstood("state for something that is not a module")
     for key, part in (value.state or {}).items():
         _collect(part, f"{name}.{key}" if name else str(key), out, numbers, seen)

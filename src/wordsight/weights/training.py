@@ -58,7 +58,7 @@ class _Values:
     def of(self, value: Any, depth: int = 0) -> Any:
         self._seen += 1
         if self._seen > _MOST or depth > _DEEPEST:
-            raise NotUnderstood("values without end")
+            raise NotUnderstood("values nested too deeply")
         if isinstance(value, dict):
             return {key: self.of(part, depth + 1) for key, part in value.items() if isinstance(key, str | int)}
         if isinstance(value, list | tuple):

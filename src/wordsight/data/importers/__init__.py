@@ -104,7 +104,7 @@ def import_scenes(name: str, files: Unpacked) -> Iterator[Scene]:
             yield replace(scene, dataset=name)
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError, csv.Error) as error:
         raise DataError(
-            f"{files.root}: not in the form of {DATA_SETS[name].title} ({type(error).__name__}: {error}): "
+            f"{files.root}: not in the format of {DATA_SETS[name].title} ({type(error).__name__}: {error}): "
             "is it that data set, unpacked and not converted?"
         ) from error
 

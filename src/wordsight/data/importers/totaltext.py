@@ -29,7 +29,9 @@ def read(files: Unpacked) -> Iterator[Scene]:
     texts, tables = r"(poly_)?gt_img\d+\.txt", r"(poly_)?gt_img\d+\.mat"
     found = files.find(texts, tables)
     if all(path.suffix.lower() == ".mat" for path in found):
-        raise DataError(f"{found[0]}: MATLAB's form of Total-Text is not read: get its .txt form from the same page")
+        raise DataError(
+            f"{found[0]}: the MATLAB format of Total-Text is not supported: download the .txt format from the same page"
+        )
     for path in files.once([path for path in found if path.suffix.lower() != ".mat"]):
         content, words = decode(path, "cp1252"), []
         entries = list(_ENTRY.finditer(content))

@@ -58,7 +58,7 @@ class Unpacked:
     def __init__(self, root: Path, images: Path | None = None) -> None:
         for folder in (root, images):
             if folder is not None and not folder.is_dir():
-                raise DataError(f"{folder}: is not a folder: name the one that the data set was unpacked to")
+                raise DataError(f"{folder}: is not a folder: give the one the data set was unpacked to")
         self.root = root
         self.images = images
         self.skipped: dict[str, Kind] = {}
@@ -87,7 +87,7 @@ class Unpacked:
         wanted = re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
         found = [path for path in self._files if wanted.fullmatch(path.name)]
         if not found:
-            raise DataError(f"{self.root}: no annotations like {' or '.join(patterns)} in it: is it this data set?")
+            raise DataError(f"{self.root}: no annotations like {' or '.join(patterns)}: is it this data set?")
         return found
 
     def once(self, paths: Sequence[Path]) -> Iterator[Path]:

@@ -18,7 +18,7 @@ RENDERED, REAL, CLEAN, HARD = Source(), View(), Damage(), Damage("any")
 
 @dataclass(frozen=True)
 class Arm:
-    """One training of the second stage: a recognizer of stage one goes on learning, told of scenes or not.
+    """One training of the second stage: a recognizer of stage one keeps learning, with or without scenes.
 
     Attributes:
         name: in tables.
@@ -30,7 +30,7 @@ class Arm:
         view: what scenes it is shown in training.
         damage: what is done to crops, in training and where a condition does not say otherwise. None: rendered ones are
             made hard, so that there is something to guess, photographs are left as they are.
-        gate: a value that the gate has all the time; None: it is learnt.
+        gate: a fixed value of the gate; None: it is learned.
         timed: whether its speed is measured.
         watched: whether it is measured where in the scene it looks.
         tuned: whether there is a second stage at all.
@@ -100,7 +100,7 @@ class Experiment:
         name: of the command.
         question: in one sentence.
         arms: trainings, by name; names are unique.
-        conditions: ways of reading that every arm goes through; arms that are told of nothing only once for each
+        conditions: ways of reading that every arm goes through; arms without context only once for each
             damage and jitter.
         contrasts: what is compared.
         spotted: ways of reading what a detector finds in the test scenes.
@@ -191,7 +191,7 @@ def untuned(recognizer: str = "parseq", source: Source = RENDERED, name: str = "
 
 
 def real_against_shuffled(arms: Sequence[Arm]) -> tuple[Contrast, ...]:
-    """What the own scene does in each arm that is told of one."""
+    """What the own scene does in each arm that takes scenes."""
     return tuple(Contrast(arm.name, OWN.name, arm.name, OTHER.name) for arm in arms if arm.clipter)
 
 

@@ -175,7 +175,7 @@ def training_part(words: Words, source: Source, usable: Callable[[str], bool]) -
         if source.most is not None and len(rows) >= source.most:
             break
     if not rows:
-        raise DataError(f"{source.name}: no word is left to train on: use more scenes")
+        raise DataError(f"{source.name}: no words are left to train on: use more scenes")
     return words[rows]
 
 

@@ -1,6 +1,6 @@
 """The rendered-scene encoder: what stands in for a vision-language model where none is given.
 
-A small transformer of ours that has learnt to name the place ("cafe", "station") of other rendered scenes, whose words
+A small transformer of ours, trained to name the place ("cafe", "station") of other rendered scenes, whose words
 say nothing about it. It knows these drawings and nothing else: what an experiment finds with it is about whether a
 fusion can use what an encoder knows, not about how much CLIP knows of the world.
 """

@@ -58,7 +58,7 @@ class Trained:
 def fit(
     model: Any, crops: Sequence[Pixels], labels: Sequence[str], plan: Fit, told: Told | None = None, options: Any = None
 ) -> Trained:
-    """Trains `model` in place, told of the scenes of the crops where `told` is given; leaves it in eval mode.
+    """Trains `model` in place, given the scenes of the crops where `told` is; leaves it in eval mode.
 
     `options`, by name, are handed on to its loss.
 

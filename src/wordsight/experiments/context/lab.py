@@ -245,7 +245,7 @@ class Laboratory:
         return self._cache(arm)[0]
 
     def told(self, arm: Arm, words: Words, view: View, seed: int) -> Told | None:
-        """What an arm is told of words under a view; None if nothing."""
+        """The context that an arm gets for words under a view; None if none."""
         if arm.clipter is None:
             return None
         encoder, cache = self._cache(arm)
@@ -299,7 +299,7 @@ class Laboratory:
         return out if (out / "config.json").is_file() else checkpoint.save(visual_branch(model), out, **about)
 
     def _loose_words(self, plain: bool) -> tuple[list[Pixels], list[str]]:
-        """Words without scenes, from which reading is learnt sooner: plain ones, or as on photographs."""
+        """Words without scenes, from which reading is learned sooner: plain ones, or as on photographs."""
         if plain not in self._loose:
             count = self.settings.loose_words
             self.say(f"rendering {count} words")

@@ -259,7 +259,7 @@ def _known(vocabularies: list[Vocabulary], tests: list[Words]) -> Mask:
 
 
 def bare(condition: str) -> str:
-    """The name of a condition without the scene, which an arm without fusion is not told of."""
+    """The name of a condition without the scene, which an arm without fusion does not get."""
     for scene in ("own scene", "another's scene", "no scene"):
         condition = condition.replace(scene, "").strip(", ")
     return condition or "-"

@@ -79,7 +79,7 @@ def encoder_line(measured: Measured) -> str:
     if given:
         return given
     return (
-        "rendered-scene encoder: a transformer of 0.1 M parameters that learnt to name the place of other rendered "
+        "rendered-scene encoder: a transformer of 0.1 M parameters trained to name the place of other rendered "
         "scenes; not CLIP, and it knows nothing of photographs"
     )
 

@@ -197,7 +197,7 @@ def trained(arm: Arm, lab: Laboratory, seed: int, fold: int, deadline: float = f
     if (folder / "config.json").is_file():
         return folder
     if time.monotonic() > deadline:
-        lab.say(f"{arm.name}, seed {seed}: the budget is used up; run the command again to go on")
+        lab.say(f"{arm.name}, seed {seed}: the budget is used up; run the command again to continue")
         return None
     words = lab.training(arm, fold)
     told = lab.told(arm, words, arm.view, seed)

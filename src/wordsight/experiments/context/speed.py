@@ -31,7 +31,7 @@ Times: TypeAlias = dict[str, dict[str, tuple[float, float, float]]]
 
 @dataclass(frozen=True)
 class Timed:
-    """What is timed: a model, the words that it reads, and what encodes their scene, if it is told of any."""
+    """What is timed: a model, the words that it reads, and what encodes their scene, if it takes one."""
 
     model: Any
     words: Words

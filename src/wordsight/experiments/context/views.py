@@ -61,7 +61,7 @@ def scene_views(words: Words, view: View, seed: int = 0) -> list[SceneView | Non
     """What each word's scene encoder is shown; None for the null scene.
 
     Raises:
-        ConfigError: there is only one scene to shuffle, or nothing misleads.
+        ConfigError: there is only one scene to shuffle, or none is misleading.
     """
     if view.mode == "none":
         return [None] * len(words)
@@ -78,7 +78,7 @@ def scene_views(words: Words, view: View, seed: int = 0) -> list[SceneView | Non
     out: list[SceneView | None] = []
     for label, (where, _) in zip(words.labels, rivals(words), strict=True):
         if where not in by_place:
-            raise ConfigError(f"no scene misleads about {label!r}: use more rendered scenes")
+            raise ConfigError(f"no scene is misleading about {label!r}: use more rendered scenes")
         scene = by_place[where][int(dice.integers(len(by_place[where])))]
         out.append(SceneView(scene, 0, view.mode, seed))
     return out
@@ -95,7 +95,7 @@ def rivals(words: Words) -> list[tuple[str, str]]:
     def nearest(label: str, own: str) -> tuple[str, str]:
         others = [(w, p) for w, p in everything if p != own and w != label and label not in vocabulary[p]]
         if not others:
-            raise ConfigError("all scenes show the same place: nothing misleads")
+            raise ConfigError("all scenes show the same place: none is misleading")
         word, where = min(others, key=lambda other: Levenshtein.distance(label, other[0]) / len(other[0]))
         return where, word
 

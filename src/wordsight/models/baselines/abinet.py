@@ -155,7 +155,7 @@ class PositionAttention(nn.Module):
 class Abinet(Contextual):
     """The recognizer.
 
-    Early it is told of scenes on the backbone's output; late on the fused features, before each corrected reading,
+    Early, scenes condition the backbone's output; late, the fused features, before each corrected reading,
     which is what the language model is told next.
     """
 

@@ -138,7 +138,7 @@ class AttentionCell(nn.Module):
 class Trba(Contextual):
     """The recognizer.
 
-    Early it is told of scenes on its contextual features, the columns behind the recurrent layers; late on the hidden
+    Early, scenes condition its contextual features, the columns behind the recurrent layers; late, the hidden
     state behind the cell, at every letter: the letter is chosen, and the next step begins, with what came of it.
     """
 

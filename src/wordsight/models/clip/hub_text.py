@@ -79,7 +79,7 @@ def hub_text(name: str, context: int) -> tuple[HubTextConfig, dict[str, Tensor]]
     except (OSError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(
-            f"text encoder {name!r}: neither a folder nor to be had from the hub, with its tokenizer.json: {reason}"
+            f"text encoder {name!r}: neither a folder nor available from the hub with its tokenizer.json: {reason}"
         ) from None
     if model.config.is_encoder_decoder:  # torch.export stumbles over T5's
         raise ConfigError(f"{name!r} is an encoder with a decoder: give a text encoder like XLM-R, mBERT or CLIP's")
@@ -134,4 +134,6 @@ def _try(name: str, encoder: Any, captions: HubCaptions) -> None:
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
         fits = False
     if not fits:
-        raise ConfigError(f"{name!r} is no text encoder, or has fewer positions than the {captions.context} it needs")
+        raise ConfigError(
+            f"{name!r} is not a text encoder, or has fewer positions than the {captions.context} it needs"
+        )

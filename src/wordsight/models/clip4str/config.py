@@ -61,9 +61,9 @@ class Clip4StrConfig:
 
     def __post_init__(self) -> None:
         if self.captions not in ("characters", "clip", "hub") or self.cross_steps not in ("own", "visual"):
-            raise ConfigError(f"captions {self.captions!r} or cross_steps {self.cross_steps!r}: there are no such")
+            raise ConfigError(f"captions {self.captions!r} or cross_steps {self.cross_steps!r}: these do not exist")
         if (self.captions == "hub") != (self.hub is not None):
-            raise ConfigError("captions by a tokenizer of the hub need a text encoder of the hub, and it needs them")
+            raise ConfigError("captions by a hub tokenizer need a hub text encoder, and vice versa")
         if self.pooled and not (self.captions == "clip" and self.image.class_token and not self.text.embedding_only):
             raise ConfigError("pooled needs clip captions, a class token and a text tower with blocks")
         if self.hub is not None:

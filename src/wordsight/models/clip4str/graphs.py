@@ -15,7 +15,7 @@ from wordsight.models.losses import column_logits
 from wordsight.models.parseq.decoder import Decoder
 
 Memory: TypeAlias = Tensor | WithContext
-"""K/V (B, depth, 2, L, D), with the scenes of the rows where a decoder has to hear of them."""
+"""K/V (B, depth, 2, L, D), with the scenes of the rows where a decoder takes them."""
 
 
 class ImageGraph(nn.Module):

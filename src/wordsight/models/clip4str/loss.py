@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Teacher:
-    """A trained recognizer whose distributions are learnt beside the labels (arXiv 1503.02531).
+    """A trained recognizer to distil from, besides learning the labels (arXiv 1503.02531).
 
     Attributes:
         model: frozen, in eval mode, of the same charset and input.
@@ -63,7 +63,7 @@ def losses_of_orders(
     """`clip4str_losses` under the orders (K, T + 1) that `draw_orders` gives."""
     pad, eos = model.tokenizer.pad, model.tokenizer.eos
     count = len(orders)  # K
-    # [E] is learnt from the first two orders only: elsewhere it would be predicted with the whole word in view
+    # [E] is learned from the first two orders only: elsewhere it would be predicted with the whole word in view
     goals = targets[:, None, 1:].repeat(1, count, 1)  # (B, K, T): what each query should say
     goals[:, 2:].masked_fill_(goals[:, 2:] == eos, pad)
     # How many targets to divide by: those of this batch, or as many as a part of the whole step has on average

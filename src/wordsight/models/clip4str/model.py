@@ -149,7 +149,7 @@ class Clip4Str(Contextual):
             context: the scenes of the images.
             characters: where the batch is one of several parts of an optimiser step, how many characters their labels
                 have on average: the mean of the parts' losses is then the loss of the whole step.
-            teacher: whose distributions to learn, too; it does not hear of scenes.
+            teacher: whose distributions to learn as well; it takes no scenes.
         """
         return clip4str_losses(
             self, images, targets, generator, cross=cross, context=context, characters=characters, teacher=teacher

@@ -14,7 +14,7 @@ GateForm = Literal["convex", "additive"]
 
 @dataclass(frozen=True)
 class ClipterConfig:
-    """How a recognizer is told of scenes. Whose reading of the paper each option is stands in docs/clipter.md.
+    """How a recognizer is conditioned on scenes. docs/clipter.md says which reading of the paper each option follows.
 
     Attributes:
         encoder: the frozen scene encoder, as `SceneEncoder.load` understands it; kept so that a trained recognizer

@@ -1,4 +1,4 @@
-"""The scenes that crops come from, as a recognizer is told of them; and the recognizer's side of it."""
+"""The scenes that crops come from, as a recognizer takes them; and the recognizer's side of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -57,7 +57,7 @@ class SceneContext:
 
 
 class Contextual(nn.Module):
-    """A recognizer that can be told of scenes. A subclass calls `fuse` at its early and at its late place.
+    """A recognizer that can take scenes. A subclass calls `fuse` at its early and at its late place.
 
     `widths` says how wide features are there, for those who insert a fusion. A recognizer with two decoders may have a
     fusion of its own for each: its `places` then has more names.
@@ -93,6 +93,6 @@ class Contextual(nn.Module):
         return lambda features: self.fuse(place, features, context)
 
     def inside(self, context: SceneContext | None) -> tuple[int, Told] | None:
-        """The block of the image tower behind which features are told of their scenes, and how; None: nowhere."""
+        """The block of the image tower after which features are conditioned on their scenes, and how; None: nowhere."""
         told = self.told(BLOCK, context)
         return None if told is None or self.clipter is None else (self.clipter.early_block or 0, told)

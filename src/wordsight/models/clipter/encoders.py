@@ -106,7 +106,7 @@ class HubEncoder(Encoder):
         with torch.no_grad():
             extra = self._all(torch.zeros(1, 3, height, width)).shape[1] - self.cells
         if extra < 0:
-            raise ConfigError(f"{name} gives fewer tokens than patches: it is no plain vision transformer")
+            raise ConfigError(f"{name} gives fewer tokens than patches: it is not a plain vision transformer")
         self.has_cls = extra > 0
 
     @property
@@ -196,14 +196,14 @@ def load_encoder(name: str, resolution: int | None = None, *, download: bool = T
     folder = Path(name)
     if not folder.is_dir():
         if not may_be_on_the_hub(name):
-            raise ModelError(f"{name}: there is no such folder: say where the scene encoder is")
+            raise ModelError(f"{name}: there is no such folder: give the scene encoder's folder")
         return _hub(name, resolution, download).eval()
     try:
         described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise ModelError(f"{folder} has no readable config.json: it is no scene encoder") from None
+        raise ModelError(f"{folder} has no readable config.json: it is not a scene encoder") from None
     if not isinstance(described, dict):
-        raise ModelError(f"{folder}/config.json describes no model: it is no scene encoder")
+        raise ModelError(f"{folder}/config.json describes no model: it is not a scene encoder")
     return (_ours(folder, resolution) if "architecture" in described else _hub(name, resolution, download)).eval()
 
 
@@ -221,7 +221,7 @@ def absolute(name: str) -> str:
 
 def _number(text: str, name: str) -> int:
     if not text.isdigit() or len(text) > 18:  # torch's seeds end at 64 bits
-        raise ConfigError(f"scene encoder {name!r}: {text!r} is no number of at most 18 digits")
+        raise ConfigError(f"scene encoder {name!r}: {text!r} is not a number of at most 18 digits")
     return int(text)
 
 
@@ -260,7 +260,7 @@ def _ours(folder: Path, resolution: int | None) -> Encoder:
 def _at(cfg: ImageTowerConfig, resolution: int) -> ImageTowerConfig:
     """For square input of another size."""
     if cfg.stem or min(resolution // side for side in cfg.patch) < 1:
-        raise ConfigError(f"resolution {resolution} does not suit this encoder: it needs whole patches of {cfg.patch}")
+        raise ConfigError(f"resolution {resolution} does not fit this encoder: it needs whole patches of {cfg.patch}")
     return replace(cfg, height=resolution, width_px=resolution)
 
 
@@ -275,7 +275,7 @@ def _hub(name: str, resolution: int | None, download: bool) -> Encoder:
         model: Any = AutoModel.from_pretrained(place, dtype=torch.float32, trust_remote_code=False, weights_only=True)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0][:200]
-        raise ModelError(f"no scene encoder is called {name!r}, nor could the hub give one: {reason}") from None
+        raise ModelError(f"there is no scene encoder {name!r}, and the hub did not provide one: {reason}") from None
     except Exception as error:  # damaged weights: safetensors and pickle have classes of their own
         raise ModelError(f"{name}: its weights cannot be read ({type(error).__name__}): download it again") from error
     try:
@@ -285,7 +285,7 @@ def _hub(name: str, resolution: int | None, download: bool) -> Encoder:
     vision = getattr(model, "vision_model", model)
     cfg = vision.config
     if not hasattr(cfg, "patch_size") or not hasattr(cfg, "hidden_size"):
-        raise ConfigError(f"{name!r} is no vision transformer: give CLIP, SigLIP, BLIP, OWL-ViT, DINOv2 or the like")
+        raise ConfigError(f"{name!r} is not a vision transformer: give CLIP, SigLIP, BLIP, OWL-ViT, DINOv2 or the like")
     mean, std = _statistics(name, cfg.model_type, processing)
     processing = processing or {}
     sizes = (processing.get("crop_size"), processing.get("size"), getattr(cfg, "image_size", None))
@@ -311,10 +311,10 @@ def _statistics(name: str, kind: str, processing: Any) -> tuple[Any, Any]:
     if processing is None:
         known = next((values for start, values in _STATISTICS.items() if kind.startswith(start)), None)
         if known is None:
-            raise ConfigError(f"{name} has no preprocessor_config.json, and of a {kind} it is not known: add it")
+            raise ConfigError(f"{name} has no preprocessor_config.json, and none is known for a {kind}: add one")
         return known
     if processing.get("do_rescale") is False or abs(processing.get("rescale_factor", 1 / 255) * 255 - 1) > 1e-6:
-        raise ConfigError(f"{name}: its preprocessor does not rescale pixels to 0 to 1, which is not known here")
+        raise ConfigError(f"{name}: its preprocessor does not rescale pixels to 0 to 1, which is not supported")
     if processing.get("do_normalize") is False:
         return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     return tuple(processing.get("image_mean", MEAN)), tuple(processing.get("image_std", STD))
@@ -334,8 +334,8 @@ def _here(name: str) -> str:
         return str(snapshot_download(name, local_files_only=True))
     except (OSError, ValueError):
         raise ModelError(
-            f"the scene encoder {name!r}, which a file names, is not on this machine: name it by --scene-encoder to "
-            "get it from the hub, or say there where it is"
+            f"the scene encoder {name!r}, which a file names, is not on this machine: give its name with "
+            "--scene-encoder to download it from the hub, or its folder"
         ) from None
 
 

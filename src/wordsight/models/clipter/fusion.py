@@ -44,7 +44,7 @@ class Fusion(nn.Module):
         self._blind = cfg.fusion != "gated" and cfg.keys == "scene"  # to positions, where a scene has but one token
 
     def forward(self, features: Tensor, context: SceneContext) -> Tensor:
-        """Features (B, L, D), each row told of its scene. Rows without a scene stay bit by bit as they were.
+        """Features (B, L, D), each row conditioned on its scene. Rows without a scene stay bit for bit as they were.
 
         Raises:
             ConfigError: scene tokens of another width, or no boxes where the fusion wants them.
@@ -55,7 +55,7 @@ class Fusion(nn.Module):
         query = word
         if self.box is not None:
             if context.boxes is None:
-                raise ConfigError("this fusion is told where a crop lies in its scene: give the context boxes")
+                raise ConfigError("this fusion uses the position of a crop in its scene: give the context boxes")
             boxes = context.boxes.masked_fill(context.present[:, None] == 0, 0.0)
             query = word + self.box(boxes.to(self.project.weight.dtype))[:, None]
         return self.gate(features, self.mixer(query, word, scene, context.index), context.present)
@@ -87,7 +87,7 @@ class Fusion(nn.Module):
 class GatedAttention(nn.Module):
     """sigmoid(W [F; s]) * (V s): channel by channel, each position of the word decides what it takes from the scene.
 
-    s is the attention-pooled scene: a learnt query over its tokens, or its one token where `pooled` is false (k
+    s is the attention-pooled scene: a learned query over its tokens, or its one token where `pooled` is false (k
     infinite). So the result depends on the position even with one scene token. The name is the paper's, the form ours.
     """
 

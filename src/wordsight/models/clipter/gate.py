@@ -7,7 +7,7 @@ from wordsight.models.clipter.config import GateForm
 
 
 class Gate(nn.Module):
-    """One learnt scalar a, 0 at the start, and g = tanh(a): closed at first, so the recognizer is what it was.
+    """One learned scalar a, 0 at the start, and g = tanh(a): closed at first, so the recognizer is what it was.
 
     The paper: a learnable scalar, initialised to zero, in a convex combination of original and attended features. Ours:
     tanh (a sigmoid would start half open), and the additive form. Where the attended features held the original ones

@@ -19,7 +19,7 @@ def insert(recognizer: Contextual, cfg: ClipterConfig) -> None:
         ConfigError: it has fusions already, or there is no such block or place.
     """
     if recognizer.clipter is not None:
-        raise ConfigError("this recognizer is told of scenes already: start from one without CLIPTER")
+        raise ConfigError("this recognizer already takes scenes: start from one without CLIPTER")
     widths = recognizer.widths
     if cfg.early_block is not None:
         tower: Any = getattr(recognizer, "image_tower", None)

@@ -1,4 +1,4 @@
-"""A scene encoder of the same build that has never learnt anything: the control that a pre-trained one has to beat."""
+"""A scene encoder of the same architecture with random weights: the control that a pre-trained one has to beat."""
 
 from typing import Any
 

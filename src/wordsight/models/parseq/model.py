@@ -83,7 +83,7 @@ class ParseqConfig:
 class Parseq(Contextual):
     """The recognizer: what `Clip4Str` is without its cross-modal branch, in any vision transformer.
 
-    It is told of scenes early, on the encoder's output or inside its tower, or late, on the decoder's output.
+    Scenes condition it early, on the encoder's output or inside its tower, or late, on the decoder's output.
     """
 
     architecture: ClassVar[str]

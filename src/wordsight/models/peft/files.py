@@ -80,7 +80,9 @@ def load_adapter(base: Any, folder: str | Path) -> Any:
     if not trained.keys() <= state.keys() or any(trained[k].shape != state[k].shape for k in trained):
         raise ModelError(f"{folder}: the adapters do not fit their own configuration: train them again")
     if fingerprint(state, trained.keys()) != wanted:
-        raise ModelError(f"{folder}: these adapters belong to another base model (sha256 {wanted[:12]}...): give that")
+        raise ModelError(
+            f"{folder}: these adapters belong to another base model (sha256 {wanted[:12]}...): use that one"
+        )
     model.load_state_dict(trained, strict=False)
     return model.eval()
 

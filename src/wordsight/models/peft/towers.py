@@ -19,7 +19,7 @@ def add_peft(model: Any, cfg: PeftConfig) -> None:
         ConfigError: `model` has such weights already, or its decoder reads image tokens that are not projected.
     """
     if getattr(model, "peft", None) is not None:
-        raise ConfigError("this model has adapters already: start from a plain one, or merge them first")
+        raise ConfigError("this model already has adapters: start from a plain one, or merge them first")
     if cfg.kind not in ("frozen", "lora") and not model.cfg.share_dim:
         raise ConfigError(f"{cfg.kind!r} changes projected image tokens: it needs a model with share_dim")
     for name in cfg.towers:
@@ -45,7 +45,9 @@ def merge_peft(model: Any) -> None:
     if peft is None:
         return
     if peft.kind not in ("lora", "frozen"):
-        raise ConfigError(f"this model has adapters ({peft.kind!r}), which do not merge: start from its base instead")
+        raise ConfigError(
+            f"this model has adapters ({peft.kind!r}), which cannot be merged: start from its base instead"
+        )
     merge_lora(model)
     model.requires_grad_(True)
     model.peft = None

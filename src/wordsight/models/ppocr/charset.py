@@ -1,4 +1,4 @@
-"""Giving a trained recognizer another charset: what it learnt about a character follows the character."""
+"""Giving a trained recognizer another charset: what it learned about a character is kept."""
 
 import unicodedata
 from dataclasses import replace
