@@ -1,10 +1,10 @@
-"""Every error the library raises on purpose: one tree, one line each, naming the thing and the cure."""
+"""All errors that the library raises on purpose. Each message is one line: what is wrong, and the cure."""
 
 
 class WordsightError(Exception):
-    """Base of all errors of this library. Its message is one line, fit to be shown to a user.
+    """Base class of all errors of this library. The message is one line that can be shown to users.
 
-    Names of files and what stands in them may hold anything: what a terminal would obey is written out.
+    File names and file contents may hold anything: control characters are escaped.
     """
 
     def __str__(self) -> str:
@@ -16,7 +16,7 @@ class ImageError(WordsightError):
 
 
 class BoxError(WordsightError):
-    """A box or polygon that encloses nothing readable, or a file of boxes that cannot be understood."""
+    """A box or polygon that encloses nothing readable, or a malformed file of boxes."""
 
 
 class ModelError(WordsightError):
@@ -24,7 +24,7 @@ class ModelError(WordsightError):
 
 
 class DeviceError(WordsightError):
-    """An execution provider that was asked for and is not available."""
+    """A requested device that is not available."""
 
 
 class DataError(WordsightError):
@@ -36,9 +36,9 @@ class ConfigError(WordsightError):
 
 
 class WorkerError(WordsightError):
-    """A process that works for this one and ended too early, or did not start."""
+    """A worker process that died or did not start."""
 
 
 def printable(text: str) -> str:
-    """The text in one line that can be shown anywhere, with control characters and the like as Python escapes."""
+    """The text as one printable line, with control characters and the like as Python escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

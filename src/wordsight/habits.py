@@ -1,4 +1,4 @@
-"""What people are used to from other libraries, and how it is done here: said in one line where they try it."""
+"""Options and methods that people know from other libraries, answered with how it is done here, in one line."""
 
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -8,11 +8,11 @@ from wordsight.errors import ConfigError
 
 T = TypeVar("T")
 
-_LANGUAGES = "a reader takes no languages: its model says which letters it reads, see `wordsight models list`"
-_DEVICE = 'say device="cuda" or device="cpu"; by default the best that is there is taken'
-_FOLDER = 'models are packs here: say model="NAME" (wordsight models list) or model="FOLDER"'
-_TURNED = "turned text is read without being asked for"
-_QUIET = 'nothing is printed; what is logged, logging.getLogger("wordsight") controls'
+_LANGUAGES = "a reader has no language option: the model determines which letters it reads, see `wordsight models list`"
+_DEVICE = 'use device="cuda" or device="cpu"; by default the best available is used'
+_FOLDER = 'models are packs here: use model="NAME" (wordsight models list) or model="FOLDER"'
+_TURNED = "rotated text is always read"
+_QUIET = 'nothing is printed; logging.getLogger("wordsight") controls what is logged'
 
 _OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(("lang", "langs", "lang_list", "language", "languages"), _LANGUAGES),
@@ -23,18 +23,18 @@ _OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(("use_angle_cls", "use_textline_orientation", "use_doc_orientation_classify"), _TURNED),
     **dict.fromkeys(("show_log", "verbose"), _QUIET),
     "download_enabled": "nothing is downloaded: the models come with the package",
-    "cpu_threads": "say threads=4",
-    "rec_batch_num": "say batch_size=32",
+    "cpu_threads": "use threads=4",
+    "rec_batch_num": "use batch_size=32",
 }
 _METHODS: Mapping[str, str] = {
-    **dict.fromkeys(("readtext", "ocr", "predict", "recognize_text"), "say reader.read(photo)"),
-    "recognize": "say reader.read_crops(crops), or reader.read(photo, boxes)",
-    "readtext_batched": "say reader.iter_read(photos)",
+    **dict.fromkeys(("readtext", "ocr", "predict", "recognize_text"), "use reader.read(photo)"),
+    "recognize": "use reader.read_crops(crops), or reader.read(photo, boxes)",
+    "readtext_batched": "use reader.iter_read(photos)",
 }
 
 
 def explains_habits(reader: type[T]) -> type[T]:
-    """Class decorator: options and methods of EasyOCR and PaddleOCR are answered by those of this library."""
+    """Class decorator: options and methods of EasyOCR and PaddleOCR raise an error that names those of this library."""
     init: Callable[..., None] = reader.__init__
 
     @wraps(init)

@@ -34,53 +34,53 @@ from wordsight.text import Constraint, Dictionary
 log = logging.getLogger(__name__)
 
 DETECTED_CONFIDENCE = 0.3
-"""From here on a word that the detector found counts, unless the user says otherwise.
+"""Lowest confidence at which a detected word counts by default.
 
-End-to-end H-mean on 80 training scenes of ICDAR 2015: 74.7 with all words, 76.2 from 0.3 on, 75.9 from 0.5 on."""
+End-to-end H-mean on 80 training scenes of ICDAR 2015: 74.7 with all words, 76.2 with 0.3, 75.9 with 0.5."""
 
 
 @explains_habits
 class Reader(ReadsPages):
     """Reads words in photos and in crops.
 
-    A reader never changes once it is made, and any number of threads may use it at the same time. What it holds is
-    freed with it. It can be pickled: other processes get one with the same options.
+    A reader is immutable, and any number of threads may use it at the same time. Its resources are freed with it. It
+    can be pickled: other processes get a reader with the same options.
 
     Args:
         model: a shipped model's name, or the folder of a pack.
         device: "auto", "cpu", "cuda", "coreml" or "openvino".
-        threads: of the recognizer and of the detector; None lets ONNX Runtime choose.
-        detector: what finds text in photos: "ppocr", a detector pack's folder, or an object as `wordsight.Detector`.
-        max_side: long side, in pixels, to which photos are reduced to look for text in them; None: 2,000.
+        threads: CPU threads of the recognizer and of the detector; None lets ONNX Runtime choose.
+        detector: the text detector: "ppocr", a detector pack's folder, or an object as `wordsight.Detector`.
+        max_side: long side, in pixels, to which photos are reduced before text is detected; None: 2,000.
         max_pixels: larger images are refused.
-        min_confidence: 0 to 1; words of photos below it are left out. None: 0.3 for words that the detector found, 0
-            for boxes that were given. Crops always get their word.
-        batch_size: how many crops go through the recognizer at a time. It does not change the results.
+        min_confidence: 0 to 1; words of photos below it are left out. None: 0.3 for detected words, 0 for given boxes.
+            Crops always get their word.
+        batch_size: crops per batch of the recognizer. It does not change the results.
         mode: how CLIP4STR decodes: "full" as in the paper, "adaptive" (the same, but the cross-modal branch reads only
             what the visual one is not sure of), "visual" (without the cross-modal branch) or "parallel" (one pass per
-            branch instead of a greedy reading), see `wordsight.decoding.read_psm`. All refine what they read. `latin`
-            reads in one pass, whatever this says.
-        allow: the characters that words may be made of. One of this and the following two at most.
+            branch instead of greedy decoding), see `wordsight.decoding.read_psm`. All refine what they read. It has no
+            effect on `latin`, which reads in one pass.
+        allow: the characters that words may contain. Give at most one of this and the next two.
         pattern: a regular expression that words must match as a whole.
-        lexicon: what words may be, letters in either case.
-        dictionary: words that are likelier than others. What is doubtful and not among them is read as one of them that
-            is spelled nearly so and that the model finds at most 20 times less likely. "english": 122,000 words that
-            come with the package; other languages by their codes ("de", or "de,fr"), with the extra `languages`. None:
-            whatever the model sees. Of no effect with one of the three above, and for models that decode by other means
-            than CTC or permuted sequences.
-        thorough: whether crops and boxes of your own whose text is in doubt are read from four more angles and what
-            these readings agree on counts, which takes up to twice as long. If not, they are read from one more angle,
-            where text is seen to climb or fall. None: as the model's pack says (`small`: yes).
+        lexicon: the words that may be read; case does not matter.
+        dictionary: words to prefer. An uncertain out-of-vocabulary reading is replaced by a similar dictionary word if
+            the picture supports it: if the model finds that word at most 20 times less likely. "english": 122,000
+            words that come with the package; other languages by their codes ("de", or "de,fr"), with the extra
+            `languages`; or a list. None: no dictionary. It has no effect together with one of the three options
+            above, nor for models that decode by other means than CTC or permuted sequences.
+        thorough: whether doubtful crops and given boxes are read from four more angles, and the readings combined, in
+            up to twice the time. Otherwise they are read once more, deskewed, if their text looks skewed. None: as
+            the model's pack says (`small`: yes).
 
-    Under `allow`, `pattern` or `lexicon` a word that looks far more like something else is marked `outside` and its
-    confidence lowered, so that detected words are left out by default. It holds for all of a crop, a box or a detected
-    line, spaces included: every word of a line that is outside is marked.
+    Under `allow`, `pattern` or `lexicon`, a word that looks far more like something else is marked `outside` and its
+    confidence lowered, so that such detected words are left out by default. The constraint applies to a whole crop,
+    box or detected line, spaces included: if a line does not match, all of its words are marked.
 
     Raises:
         ModelError: there is no such model, or its pack is damaged.
         DeviceError: the device is not available.
-        ConfigError: a number is out of range, there is no such mode or dictionary, or nothing that is allowed can be
-            written.
+        ConfigError: a number is out of range, there is no such mode or dictionary, or the model can write nothing that
+            the constraint allows.
     """
 
     _recognizer: Recognizer
@@ -112,7 +112,7 @@ class Reader(ReadsPages):
     ) -> None:
         lexicon = None if lexicon is None else tuple(lexicon)
         dictionary = dictionary if isinstance(dictionary, str | None) else tuple(dictionary)
-        options = {name: value for name, value in locals().items() if name != "self"}  # to be made again elsewhere
+        options = {name: value for name, value in locals().items() if name != "self"}  # to make it again elsewhere
         from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
         _check("threads", threads is None or threads >= 1, "at least 1, or None")
@@ -146,17 +146,17 @@ class Reader(ReadsPages):
         thorough: bool = False,
         constrained: bool = False,
     ) -> "Reader":
-        """A reader of parts that are there already.
+        """A reader made from existing parts.
 
         Args:
-            recognizer: of words or, where its `preprocessing` has no width, of lines.
-            detector: None: PP-OCR's.
-            lines: what finds the words of a line for a recognizer of words. None: the default model.
-            max_pixels: as above, like all that follow.
-            min_confidence: as above.
-            batch_size: as above.
-            thorough: as above.
-            constrained: whether the recognizer reads under a constraint: then one of words is shown lines whole, too.
+            recognizer: a recognizer of words or, if its `preprocessing` has no width, of lines.
+            detector: the text detector; None: PP-OCR's.
+            lines: the recognizer that splits lines into words for a recognizer of words. None: the default model.
+            max_pixels: as in `Reader`, like the next three.
+            min_confidence: as in `Reader`.
+            batch_size: as in `Reader`.
+            thorough: as in `Reader`.
+            constrained: whether the recognizer reads under a constraint: then even one of words is shown whole lines.
         """
         reader = cls.__new__(cls)
         reader._keep(
@@ -187,7 +187,7 @@ class Reader(ReadsPages):
         _check("batch_size", batch_size >= 1, "at least 1")
         vars(self).update(
             _recognizer=recognizer,
-            _detector=cache(detector),  # made when the first photo comes: who reads crops needs none
+            _detector=cache(detector),  # made for the first photo: reading crops needs none
             _scenes=SceneTeller(recognizer),
             _strips=StripReader(recognizer, line_reader, batch_size, whole=constrained, thorough=thorough),
             _max_pixels=max_pixels,
@@ -210,19 +210,19 @@ class Reader(ReadsPages):
 
     @property
     def provider(self) -> str:
-        """What the recognizer runs on, an ONNX Runtime execution provider."""
+        """The ONNX Runtime execution provider that the recognizer runs on."""
         return self._recognizer.provider
 
     @property
     def takes_scenes(self) -> bool:
-        """Whether its model can be told what photo a crop comes from (CLIPTER)."""
+        """Whether its model can be conditioned on the photo that a crop comes from (CLIPTER)."""
         return self._scenes.known
 
     def scene(self, source: Source, *, name: str | None = None) -> Scene:
-        """A photo as context for crops of it, encoded here once: pass it to `read_crops` as often as you like.
+        """Encodes a photo once, as context for crops of it: pass the result to `read_crops` as often as you like.
 
         Raises:
-            ConfigError: the model reads without scenes.
+            ConfigError: the model takes no scenes.
             ImageError: the photo cannot be read.
         """
         self._scenes.check(True)
@@ -241,23 +241,23 @@ class Reader(ReadsPages):
         """Reads one photo.
 
         Args:
-            source: the photo: what `wordsight.open_pages` takes.
-            boxes: polygons (N, 2), N at least 4, in pixels of the upright image, from the top left of the text,
-                clockwise; of more than four points the first half is the top edge. Each is read as one word, spaces
-                and all, in a line of its own. None looks for text with the detector.
-            name: what the photo is called in the result and in error messages; by default its path.
+            source: the photo, in any form that `wordsight.open_pages` takes.
+            boxes: polygons (N, 2), N at least 4, in pixels of the upright image, clockwise from the top left of the
+                text; with more than four points, the first half is the top edge. Each is read as one word, spaces
+                included, in a line of its own. None: text is detected.
+            name: the photo's name in the result and in error messages; its path by default.
             context: whether the model is conditioned on the whole photo. None: if it can be. A `Scene`: that one is
                 used instead.
-            page: which of several in one file, from 1. None: the first, and a problem says that there are others.
-            dpi: pixels per inch at which a page of a PDF is drawn. None: 200.
+            page: the page of a file with several, from 1. None: the first, and a problem says that there are others.
+            dpi: pixels per inch at which a page of a PDF is rendered. None: 200.
 
         Returns:
-            The words that were found, boxes without text left out, words that are not sure enough in `rejected`. A box
-            that cannot be read is one of the photo's `problems`; the others are read.
+            The words that were found. Boxes without text are left out, and words below `min_confidence` are in
+            `rejected`. A box that cannot be read is one of the photo's `problems`; the others are read.
 
         Raises:
             ImageError: the photo cannot be read.
-            ConfigError: the model reads without scenes, or the scene was encoded for another.
+            ConfigError: the model takes no scenes, or the scene was encoded for another model.
         """
         with open_pages(source, name=name or name_of(source), max_pixels=self._max_pixels, dpi=dpi) as pages:
             photo = self._page(source, pages, page or 1, name or name_of(source), boxes, context)
@@ -265,12 +265,13 @@ class Reader(ReadsPages):
         return replace(photo, problems=left_out + photo.problems)
 
     def iter_read(self, sources: Iterable[Source], *, workers: int = 1) -> Iterator[Photo | WordsightError]:
-        """Reads photos in order, holding one in memory, or a few for each of several workers.
+        """Reads photos in order, holding one in memory, or a few per worker.
 
-        More than one worker are processes with readers of the same options, of one thread each unless told otherwise; a
-        script must then call this under `if __name__ == "__main__":`. Readers of `Reader.of` cannot: ConfigError.
+        With more than one worker, processes read with readers of the same options, one thread each unless `threads` was
+        given; a script must then call this under `if __name__ == "__main__":`. A reader made by `Reader.of` cannot do
+        this and raises ConfigError.
 
-        Yields for every source its photo or, where it cannot be read, the error, whose text names it.
+        Yields the photo of each source or, if it cannot be read, the error, whose text names it.
         """
         if workers == 1:
             yield from map(self._photo_or_error, sources)
@@ -287,22 +288,22 @@ class Reader(ReadsPages):
             return error
 
     def read_crops(self, crops: Iterable[Source], scene: Scene | Iterable[Scene | None] | None = None) -> list[Word]:
-        """Reads pictures that show one word or line each. Returns one word for each, empty where there is no text.
+        """Reads pictures that show one word or line each. Returns one word per picture, empty if it has no text.
 
-        A crop more than one and a half times as high as wide is also read turned to either side and as letters one
-        below the other, any other that is doubtful and whose text is seen to climb or fall also made level, and the
-        surest reading counts; one more than six times as wide as high is read in parts. Crops that stand on their heads
-        are not looked for (boxes in photos are): of 452 training crops that gained 1 and lost 3.
+        A crop more than one and a half times as high as wide is also read rotated to either side and as stacked
+        letters; any other doubtful crop whose text looks skewed is also read deskewed; the most confident reading
+        counts. A crop more than six times as wide as high is read in parts. Upside-down crops are not tried (boxes in
+        photos are): of 452 training crops that gained 1 and lost 3.
 
         Args:
             crops: the pictures.
-            scene: the photo that they come from, see `scene`, or one or None for each of them. A model that is told
-                where crops lie takes them to lie all over it, unless it is given as `scene.at(polygon)`. None: the null
-                scene, with which a model reads as if it had never heard of scenes.
+            scene: the photo that they come from, see `scene`, or one (or None) for each of them. A model that uses the
+                position of crops takes them to cover the photo, unless the scene is given as `scene.at(polygon)`.
+                None: no scene context.
 
         Raises:
             ImageError: a crop cannot be read (`iter_crops` reads the others).
-            ConfigError: the model reads without scenes, or the scene was encoded for another.
+            ConfigError: the model takes no scenes, or the scene was encoded for another model.
         """
         out = []
         for result in self.iter_crops(crops, scene):
@@ -316,7 +317,7 @@ class Reader(ReadsPages):
     ) -> Iterator[Word | WordsightError]:
         """Reads crops in order, holding `batch_size` of them in memory. Arguments are those of `read_crops`.
 
-        Yields for every crop its word (with the crop's outline as polygon) or, where it cannot be read, the error.
+        Yields the word of each crop (with the crop's outline as polygon) or, if it cannot be read, the error.
         """
         crops = iter(crops)
         scenes = repeat(scene) if scene is None or isinstance(scene, Scene) else iter(scene)

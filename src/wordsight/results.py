@@ -1,4 +1,4 @@
-"""What a reader gives back: photos made of lines made of words made of characters. Plain, immutable values.
+"""What a reader returns: photos contain lines, lines contain words, words contain characters. Plain, immutable values.
 
 All polygons are in pixels of the upright image (EXIF orientation applied): x to the right, y down, the first point at
 the top left of the text as it is read, then clockwise. The file formats are described in docs/results.md.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "Char", "Line", "Photo", "Polygon", "Word"]
 
 SCHEMA = 1
-"""Version of the JSON form. It changes when a field changes its meaning or goes; new fields do not change it."""
+"""Version of the JSON form. It changes when a field changes its meaning or is removed; new fields do not change it."""
 
 Polygon: TypeAlias = tuple[tuple[float, float], ...]
 
@@ -39,13 +39,13 @@ class Word:
     """One word (or one crop, which may hold several words).
 
     Attributes:
-        text: what it says; empty for a crop without text.
-        confidence: probability that all of `text` is right and nothing follows: the product over the characters and the
-            end of the word. 0 to 1.
+        text: its text; empty for a crop without text.
+        confidence: probability, 0 to 1, that all of `text` is right and nothing follows: the product over the
+            characters and the end of the word.
         polygon: its outline, in pixels of the upright image.
         chars: one entry for each character of `text`, with probability and alternatives.
-        outside: the reader was told what words may be, and what is written here looks far more like something else.
-        rejected: its confidence is below what the reader was to keep: it is in `Photo.all_words` only.
+        outside: the reader was constrained, and the picture looks far more like something the constraint rules out.
+        rejected: its confidence is below the reader's `min_confidence`: it is only in `Photo.all_words`.
     """
 
     text: str
@@ -65,7 +65,7 @@ class Word:
         return bounds(self.polygon)
 
     def crop(self, image: "Source") -> "Image.Image":
-        """The word cut out of `image`, which must be the picture that was read, and made straight.
+        """The word, cut out of `image` and straightened. `image` must be the picture that was read.
 
         Raises:
             ImageError: the image cannot be read, or is one of several pages.
@@ -108,12 +108,12 @@ class Word:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Line:
-    """Words that stand in one row, in reading order.
+    """Words in one row, in reading order.
 
     Attributes:
         words: at least one.
-        polygon: outline of the line in pixels of the upright image: of the box that was detected or given, or four
-            corners around the boxes of a row that was detected in several.
+        polygon: outline of the line in pixels of the upright image: the detected or given box, or four corners around
+            the boxes of a row that was detected in several.
     """
 
     words: tuple[Word, ...]
@@ -154,17 +154,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Photo:
-    """Everything that was read in one picture. It has the length of its words, and iterating over it gives them.
+    """Everything that was read in one picture. Its length is the number of words, and iterating over it yields them.
 
     Attributes:
         source: its path or name.
         width: of the upright image, in pixels.
         height: of the upright image, in pixels.
         lines: in reading order; with boxes of your own, in their order.
-        problems: one sentence for each box of yours that could not be read, and for pages that were left out.
-        page: its number, from 1, where the source has several.
-        rejected: words that were read and are not in `lines`, as their confidence is too low.
-        notes: sentences on the picture that are no problems.
+        problems: a sentence for each given box that could not be read, and for pages that were left out.
+        page: its number, from 1, if the source has several pages.
+        rejected: words that are not in `lines` because their confidence is too low.
+        notes: remarks on the picture that are not problems.
     """
 
     source: str
@@ -189,7 +189,7 @@ class Photo:
         return len(self.words)
 
     def __bool__(self) -> bool:
-        return True  # a photo without words is one all the same
+        return True  # even without words
 
     def __iter__(self) -> Iterator[Word]:
         return iter(self.words)
@@ -201,19 +201,19 @@ class Photo:
 
     @property
     def all_words(self) -> tuple[Word, ...]:
-        """The words, and after them those that were rejected, which are marked so."""
+        """The words, followed by the rejected ones, which are marked `rejected`."""
         return self.words + self.rejected
 
     @property
     def text(self) -> str:
-        """The lines, one below the other."""
+        """The text of all lines, one per line."""
         return "\n".join(line.text for line in self.lines)
 
     def to_dict(self, *, chars: bool = True) -> dict[str, Any]:
         """As plain Python values; see docs/results.md. Coordinates are rounded to 0.01 px, probabilities to 0.0001.
 
         Args:
-            chars: whether words have their characters with probabilities and alternatives, most of what is written.
+            chars: whether to include the characters of words with probabilities and alternatives, most of the data.
         """
         return (
             {"schema": SCHEMA, "source": self.source}
@@ -305,15 +305,15 @@ class Photo:
         return pandas.DataFrame(list(rows(self)), columns=list(COLUMNS)).astype(types)
 
     def save(self, path: str | Path, image: "Source | None" = None) -> None:
-        """Writes it to a file in the format that the ending says: .txt, .json, .jsonl, .csv, .tsv, .hocr, .alto.xml,
+        """Writes it to a file in the format of its extension: .txt, .json, .jsonl, .csv, .tsv, .hocr, .alto.xml,
         .page.xml, .md, .html, or draws it as .png, .jpg or another picture.
 
         Args:
-            path: the file, which is replaced if it is there.
+            path: the file; an existing one is replaced.
             image: the picture that was read, for drawings and HTML. None: the file that `source` names.
 
         Raises:
-            ConfigError: the ending says no format, or the file cannot be written.
+            ConfigError: the extension is unknown, or the file cannot be written.
             ImageError: the picture cannot be read, or has another size.
         """
         from wordsight.export import save
@@ -325,7 +325,7 @@ class Photo:
 
         Args:
             image: None: the file that `source` names.
-            beside: the texts stand in a second picture to the right.
+            beside: draw the texts in a second picture, to the right.
 
         Raises:
             ImageError: the image cannot be read, or has another size.
@@ -335,11 +335,11 @@ class Photo:
         return draw(self, image, beside=beside)
 
     def show(self, image: "Source | None" = None, *, beside: bool = False) -> None:
-        """Opens the drawing in a window of the system's. Arguments and errors are those of `draw`."""
+        """Opens the drawing in the system's image viewer. Arguments and errors are those of `draw`."""
         self.draw(image, beside=beside).show(self.source)
 
     def _repr_html_(self) -> str:
-        """For notebooks: the picture, where its file is there, with outlines, and the text beside it."""
+        """For notebooks: the picture with outlines, if its file is available, and the text beside it."""
         from wordsight.export.html import fragment
 
         return fragment(self)

@@ -1,4 +1,4 @@
-"""How pictures are read, in a form that can be sent to other processes and machines."""
+"""The options of a reader, in a form that can be sent to other processes and machines."""
 
 import hashlib
 from collections.abc import Iterable
@@ -19,9 +19,9 @@ _HOW = frozenset({"model", "device", "threads", "batch_size"})  # these do not c
 
 @dataclass(frozen=True)
 class ReaderSpec:
-    """The options of a `Reader`, see there: can be pickled and hashed, to make the same reader elsewhere.
+    """The options of a `Reader`, see there. It can be pickled and hashed, to make the same reader elsewhere.
 
-    `threads` is 1 unless told otherwise: as many processes as there are processors, one thread each, read most.
+    `threads` defaults to 1: one process per processor, with one thread each, has the highest throughput.
     """
 
     model: str | Path = DEFAULT
@@ -49,7 +49,7 @@ class ReaderSpec:
         return room.Reader(**{field.name: getattr(self, field.name) for field in fields(self)})
 
     def configuration(self) -> dict[str, Any]:
-        """What decides which words are read, as JSON values: two jobs can share a folder if this is the same.
+        """Everything that influences the results, as JSON values: two jobs can share a folder if this is equal.
 
         Raises:
             ModelError: there is no such model.

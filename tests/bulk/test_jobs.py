@@ -166,7 +166,7 @@ def test_nothing_is_made_for_a_job_that_cannot_begin(tmp_path: Path) -> None:
         run(pictures(tmp_path / "photos", 1), tmp_path / "words", ReaderSpec("unknown"))
     assert not (tmp_path / "words").exists()
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be made"):
+    with pytest.raises(ConfigError, match="cannot be created"):
         run(tmp_path / "photos", tmp_path / "file" / "words", PlainSpec())
 
 
@@ -192,7 +192,7 @@ def test_failures_are_rows_and_are_read_again_when_asked_for(tmp_path: Path) -> 
         "00001": f"{source}/00001.jpg is broken: save it again",
         "00002": f"{source}/00002.jpg: unexpected UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff in position "
         "0: invalid start byte",
-        "00007": f"{source}/00007.jpg: 3 processes ended while they read it (signal 9)",
+        "00007": f"{source}/00007.jpg: 3 processes died while reading it (signal 9)",
         "00011": f"{source}/00011.jpg does not exist: check the path",
     }
 

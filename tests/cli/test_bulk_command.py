@@ -85,7 +85,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "wordsight.cli.main", "bulk", str(tmp_path), "--out", str(tmp_path / "o")]
         done = subprocess.run([*command, "--metrics-port", port], capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert f"port {port} cannot be had" in done.stderr
+    assert f"port {port} cannot be opened" in done.stderr
 
 
 def test_lines_of_progress_where_there_is_no_terminal(calls: list[object], monkeypatch: pytest.MonkeyPatch) -> None:

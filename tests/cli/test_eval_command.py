@@ -216,7 +216,7 @@ def test_a_limited_run_is_not_compared(parrot: Parrot, benchmarks: Path) -> None
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--benchmarks", "{root}", "--protocol", "36"], "no suite of benchmarks is called '36'"),
+        (["--benchmarks", "{root}", "--protocol", "36"], "there is no benchmark suite '36'"),
         (["--benchmarks", "{root}", "{root}"], "leave out DATA"),
         (["--benchmarks", "{root}", "--protocol", "union14m"], ""),
         (["--benchmarks", "{root}/train"], "none of the sets of parseq is there"),

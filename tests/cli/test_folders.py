@@ -25,7 +25,7 @@ def test_a_file_where_a_folder_is_to_be(verb, below, tmp_path, monkeypatch):
     (tmp_path / "notes").write_text("mine")
     result = CliRunner().invoke(app, [*verb, f"notes{below}"])
     assert isinstance(result.exception, ConfigError)
-    assert "notes is a file, where a folder is to be written: choose another place" in str(result.exception)
+    assert "notes is a file, but a folder is needed: choose another place" in str(result.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["notes"]
     assert (tmp_path / "notes").read_text() == "mine"
 

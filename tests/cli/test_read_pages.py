@@ -77,7 +77,7 @@ def test_some_pages_are_read(scan: Path, photo: Path) -> None:
     assert [json.loads(line).get("page") for line in pages] == [1, 3, None]
     result = run(scan, "--pages", "7")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "scan.tif has 3 pages, so none of number 7" in result.stderr
+    assert "scan.tif has 3 pages, there is no page 7" in result.stderr
     for args in (
         ["--pages", "3-2"],
         ["--pages", "1", "--crops"],
@@ -96,7 +96,7 @@ def test_where_one_picture_is_wanted_the_others_are_not_lost_silently(scan: Path
     assert f"{scan}: pages 2 to 3 of 3 left out" in result.stderr
     result = run(scan, "--crops")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "has 3 pages where one picture is wanted" in result.stderr
+    assert "has 3 pages where one picture is expected" in result.stderr
 
 
 def test_pages_are_drawn_each(scan: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_stopped_it_leaves_a_part_from_which_the_same_command_goes_on(
 
     other = read(*options, "--out", out, "--pattern", "[A-Z]+")
     assert other.returncode == 2
-    assert "words.jsonl.part is what another command left" in other.stderr
+    assert "words.jsonl.part was left by another command" in other.stderr
     assert part.exists()
 
     again = read(*options, "--out", out, "--workers", 2)

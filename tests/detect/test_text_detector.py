@@ -151,7 +151,7 @@ def test_a_threshold_and_a_side_reach_it(detector):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"model": "ppocr9"}, ModelError, "'ppocr9' is no detector: give ppocr"),
+        ({"model": "ppocr9"}, ModelError, "'ppocr9' is not a detector: give ppocr"),
         ({"device": "abacus"}, DeviceError, "no device 'abacus'"),
         ({"max_side": 8}, ConfigError, "max_side"),
         ({"threshold": 1.5}, ConfigError, "threshold"),

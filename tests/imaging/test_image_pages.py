@@ -37,7 +37,7 @@ def test_all_frames_in_any_order(kind: str, tmp_path: Path) -> None:
                 expected = np.asarray(FRAMES[number - 1])
                 assert np.abs(page.pixels.astype(int) - expected).max() <= 6
             for number in (0, 4):
-                with pytest.raises(ImageError, match=f"has 3 pages, so none of number {number}"):
+                with pytest.raises(ImageError, match=f"has 3 pages, there is no page {number}"):
                     pages.page(number)
 
 

@@ -110,7 +110,7 @@ def test_an_item_that_always_kills_is_given_up_and_the_others_go_on() -> None:
         results = dict(pool.in_order(range(30)))
     error = results.pop(13)
     assert isinstance(error, WorkerError)
-    assert str(error) == "3 processes ended while they read it (signal 9)"
+    assert str(error) == "3 processes died while reading it (signal 9)"
     assert results == {n: 2 * n for n in range(30) if n != 13}
 
 

@@ -52,7 +52,7 @@ def test_without_a_picture_the_file_of_the_source_is_drawn_on(tmp_path: Path) ->
     Image.new("RGB", (320, 240), "white").save(path)
     photo = Photo(str(path), 320, 240, photo_of(("Coffee", 10, 20, 74, 30)).lines)
     assert photo.draw() == photo.draw(path)
-    with pytest.raises(ImageError, match="x is not there to be drawn on: pass the picture"):
+    with pytest.raises(ImageError, match="x is not available to draw on: pass the picture"):
         photo_of(("Coffee", 10, 20, 74, 30)).draw()
 
 

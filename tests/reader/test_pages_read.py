@@ -67,14 +67,14 @@ def test_read_takes_one_page_and_says_that_there_are_others(reader: Reader, scan
     assert photo.problems == ("pages 2 to 3 of 3 left out: read_pages reads them",)
     second = reader.read(scan, page=2)
     assert (second.text, second.page, second.problems) == ("Cafe", 2, ())
-    with pytest.raises(ImageError, match="has 3 pages, so none of number 4"):
+    with pytest.raises(ImageError, match="has 3 pages, there is no page 4"):
         reader.read(scan, page=4)
     (through_iter,) = reader.iter_read([scan])
     assert through_iter == photo
 
 
 def test_a_crop_is_one_picture(reader: Reader, scan: Path) -> None:
-    with pytest.raises(ImageError, match="has 3 pages where one picture is wanted"):
+    with pytest.raises(ImageError, match="has 3 pages where one picture is expected"):
         reader.read_crops([scan])
 
 
@@ -122,13 +122,13 @@ def test_words_that_are_not_sure_enough_are_kept_apart(boards: list[Board]) -> N
 @pytest.mark.parametrize(
     ("args", "options", "cure"),
     [
-        ((["en"],), {}, "takes no languages"),
-        ((["ch_sim", "en"], False), {}, "takes no languages"),
-        ((), {"lang": "en"}, "takes no languages"),
-        ((), {"lang_list": ["en"]}, "takes no languages"),
+        ((["en"],), {}, "has no language option"),
+        ((["ch_sim", "en"], False), {}, "has no language option"),
+        ((), {"lang": "en"}, "has no language option"),
+        ((), {"lang_list": ["en"]}, "has no language option"),
         ((), {"use_gpu": False}, 'device="cuda"'),
         (("tiny", True), {}, 'device="cuda"'),
-        ((), {"use_angle_cls": True, "lang": "en"}, "turned text is read"),
+        ((), {"use_angle_cls": True, "lang": "en"}, "rotated text is always read"),
         ((), {"det_model_dir": "x"}, "models are packs"),
     ],
 )

@@ -77,7 +77,7 @@ def test_a_word_can_be_cut_out(photo: Photo, tmp_path: Path) -> None:
     path = tmp_path / "scan.tif"
     pages = [Image.fromarray(image)] * 2
     pages[0].save(path, save_all=True, append_images=pages[1:])
-    with pytest.raises(ImageError, match="has 2 pages where one picture is wanted"):
+    with pytest.raises(ImageError, match="has 2 pages where one picture is expected"):
         photo.words[0].crop(path)
 
 
@@ -92,7 +92,7 @@ def test_without_characters_json_is_small_and_still_read(photo: Photo) -> None:
 
 
 def test_page_and_notes_are_kept() -> None:
-    photo = Photo("s.pdf", 9, 9, (), page=2, notes=("page 2 has text of its own",))
+    photo = Photo("s.pdf", 9, 9, (), page=2, notes=("page 2 has a text layer",))
     assert list(photo.to_dict())[:3] == ["schema", "source", "page"]
     assert Photo.from_json(photo.to_json()) == photo
 

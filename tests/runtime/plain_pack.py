@@ -66,7 +66,7 @@ SCENE_SOURCES = {
           gate = Unsqueeze(has_scene, one) told = Mul(its, gate) more = Unsqueeze(told, one) logits = Add(plain, more)
           }""",
 }
-"""Of a pack whose image graph and decoder are told of scenes; there is no cross-modal branch."""
+"""Of a pack whose image graph and decoder take scenes; there is no cross-modal branch."""
 
 
 def write_scene_pack(folder: Path, *, where=("image", "visual"), **changes) -> Path:

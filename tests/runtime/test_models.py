@@ -32,7 +32,7 @@ def test_a_folder_is_told_by_its_content(shipped, tmp_path):
 def test_what_is_no_pack(shipped, tmp_path):
     with pytest.raises(ModelError, match="no model is called 'large': shipped are latin"):
         find_model("large")
-    with pytest.raises(ModelError, match=r"is no model pack \(it has no pack.json\)"):
+    with pytest.raises(ModelError, match=r"is not a model pack \(it has no pack.json\)"):
         find_model(tmp_path)
     (tmp_path / "model.safetensors").touch()
     with pytest.raises(ModelError, match="is a checkpoint, not a pack: run `wordsight export"):

@@ -136,7 +136,7 @@ def test_hashed_names_that_leave_the_folder(folder):
         (lambda m: m.update(refine_iters=float("inf")), "cannot be understood"),
         (lambda m: m.update(max_length=10**9), "max_length is over 10000"),
         (lambda m: m.update(temperature=float("nan")), "temperature above 0"),
-        (lambda m: m["charset"].update(characters="abc\x1b"), "U+001B, which no text shows"),
+        (lambda m: m["charset"].update(characters="abc\x1b"), "U+001B, which are invisible in text"),
         (lambda m: m["charset"].update(characters="abc\n\0"), "U+000A, U+0000"),
         (lambda m: m["charset"].update(characters="abc\u202e"), "U+202E"),
     ],

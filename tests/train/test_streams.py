@@ -141,7 +141,7 @@ def test_a_run_on_a_stream_ends_as_one_that_was_never_interrupted(train, tmp_pat
     halves = train("halves", f"--ckpt_path={first / 'last.ckpt'}")
     assert_same(weights(halves), weights(through))
     assert checkpoint.load(through / "model")[1]["data"]["stream"] == "shards"
-    with pytest.raises(ConfigError, match=r"with 2 readers \(devices times workers\), not 1: go on with as many"):
+    with pytest.raises(ConfigError, match=r"with 2 readers \(devices times workers\), not 1: resume with as many"):
         train("halves", f"--ckpt_path={first / 'last.ckpt'}", "--data.workers=1")
 
 

@@ -388,7 +388,7 @@ def test_options_are_checked(make):
     with pytest.raises(ConfigError, match="choose one of gelu, quickgelu"):
         Options(activation="tanh")
     wide = theirs.parseq(64, 2, (4, 8), 30, make)
-    with pytest.raises(ModelError, match="30 patches of 4x8: say the input's height and width with --size"):
+    with pytest.raises(ModelError, match="30 patches of 4x8: give the input's height and width with --size"):
         converted(wide)
     assert converted(wide, Options(size=(12, 80))).model.cfg.image.grid == (3, 10)
     with pytest.raises(ModelError, match="check --size"):
@@ -408,7 +408,7 @@ def test_towers_for_inputs_that_are_no_square(make, make_state):
             converted(state, Options(size=size))
     name = next(name for name in state if name.endswith("visual.positional_embedding"))
     state[name] = make(19, 128)
-    with pytest.raises(ModelError, match="18 patches, which are no square: say the input's size with --size"):
+    with pytest.raises(ModelError, match="18 patches, which are not a square: give the input's size with --size"):
         converted(state)
     assert converted(state, Options(size=(24, 48))).model.cfg.image.grid == (3, 6)
 
@@ -459,7 +459,7 @@ def test_wrong_shapes_are_named(make):
     with pytest.raises(ModelError, match=r"2 wrong shapes \(.*c_fc\.weight is 500x128, not 512x128.*\)"):
         converted(state)
     state["visual.positional_embedding"] = make(16, 128)
-    with pytest.raises(ModelError, match="15 patches, which are no square"):
+    with pytest.raises(ModelError, match="15 patches, which are not a square"):
         converted(state)
     state["visual.positional_embedding"] = make(17)
     with pytest.raises(ModelError, match="not a tensor of 2 dimensions"):

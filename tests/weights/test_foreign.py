@@ -165,7 +165,7 @@ def test_folder_with_one_file_of_any_name(state, tmp_path):
     (tmp_path / "README.md").write_text("# weights")
     assert same(open_foreign(tmp_path).tensors, state)
     torch.save(state, tmp_path / "other.bin")
-    with pytest.raises(ModelError, match="2 checkpoints in it: pass the file"):
+    with pytest.raises(ModelError, match="2 checkpoints: pass the file"):
         open_foreign(tmp_path)
     torch.save(state, tmp_path / "open_clip_pytorch_model.bin")
     assert same(open_foreign(tmp_path).tensors, state)

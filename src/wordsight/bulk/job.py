@@ -1,4 +1,4 @@
-"""A job from its start to its end, or on from where it was stopped."""
+"""A job from its start, or from where it was stopped, to its end."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,14 +22,14 @@ Engine: TypeAlias = Literal["local", "ray"]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is, or with `shard` this share of it.
+    """How far a job has come or, with `shard`, this machine's share of it.
 
     Attributes:
-        total: pictures.
-        done: those that were read or found to be unreadable, in this run or before.
-        failed: those done that have an error.
-        read: those that this run has looked at.
-        seconds: since it began to.
+        total: number of pictures.
+        done: pictures that were read or found to be unreadable, in this run or before.
+        failed: those of `done` that have an error.
+        read: pictures that this run has processed.
+        seconds: time since this run started reading.
     """
 
     total: int
@@ -40,12 +40,12 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Pictures a second."""
+        """Pictures per second."""
         return self.read / self.seconds if self.seconds else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """At this rate; None as long as there is none."""
+        """Time left at this rate; None while there is no rate yet."""
         return (self.total - self.done) / self.rate if self.rate else None
 
 
@@ -61,32 +61,32 @@ def run(
     retry_failed: bool = False,
     watch: Callable[[Progress], None] | None = None,
 ) -> Progress:
-    """Reads all pictures of `source` into `out`, or what is not there yet.
+    """Reads those pictures of `source` into `out` that are not there yet.
 
-    Whatever ends it, the same call resumes: a part is there as a whole or not at all, and what is there is not read
-    again. Call it under `if __name__ == "__main__":`, as everything that starts processes.
+    Whatever ends it, the same call resumes: parts are written atomically, and finished ones are not read
+    again. Call it under `if __name__ == "__main__":`, as it starts processes.
 
     Args:
         source: see `wordsight.bulk.listed`.
-        out: a folder, or an fsspec URL of one. Of one job alone: the same pictures, options, model and version.
-        spec: how they are read; None: by the default model.
-        engine: "local": processes of this machine. "ray": Ray Data, on the cluster that RAY_ADDRESS names or that this
-            machine is a node of, else on this machine; `source` and `out` must be the same for all nodes.
-        workers: how many processes read; None: as many as there are processors.
-        shard_size: pictures of a part.
-        shard: (i, n) makes only parts number i, i + n, i + 2n...: for n machines that share the folder and know nothing
-            of each other. From 0.
-        retry_failed: also looks again at those that have an error.
+        out: a folder, or an fsspec URL of one. It belongs to one job: the same pictures, options, model and version.
+        spec: the options of the readers; None: the default model.
+        engine: "local": processes on this machine. "ray": Ray Data, on the cluster that RAY_ADDRESS names or that this
+            machine is a node of, otherwise on this machine; `source` and `out` must be the same for all nodes.
+        workers: number of reading processes; None: one per processor.
+        shard_size: pictures per part.
+        shard: (i, n) makes only the parts numbered i, i + n, i + 2n, ..., from 0: for n machines that share the folder
+            without knowing of each other.
+        retry_failed: also read pictures again that have an error.
         watch: called for every picture (with Ray, for every part) that was read.
 
     Returns:
-        How it ended.
+        The final progress.
 
     Raises:
-        DataError: the source cannot be listed or has no picture, or a part cannot be written.
-        ConfigError: the folder is of another job, or an option is out of range.
+        DataError: the source cannot be listed or has no pictures, or a part cannot be written.
+        ConfigError: the folder belongs to another job, or an option is out of range.
         ModelError: there is no such model.
-        WorkerError: no process that reads could be started.
+        WorkerError: no reading process could be started.
     """
     index, count = shard
     _check("shard_size", shard_size >= 1, "at least 1")

@@ -41,19 +41,18 @@ SCHEMA = pa.schema(
         ("milliseconds", pa.int32()),
     ]
 )
-"""Of the parts and of what `read_batch` returns; docs/bulk.md describes the columns."""
+"""Arrow schema of the parts and of what `read_batch` returns; docs/bulk.md describes the columns."""
 
 
 def read_batch(batch: pa.RecordBatch, spec: ReaderSpec | None = None) -> pa.RecordBatch:
-    """Reads a batch of pictures, for whatever engine passes Arrow around.
+    """Reads a batch of pictures, for any engine that passes Arrow record batches.
 
     Args:
-        batch: with a column `uri`, and where the pictures are at hand already `bytes`: a picture in each row, or null
-            for those that have to be fetched.
-        spec: how they are read; None: by the default model. Its reader is made once in each process.
+        batch: has a column `uri` and, optionally, `bytes` with the picture of each row, or null for those to fetch.
+        spec: the options of the reader, which is made once per process; None: the default model.
 
     Returns:
-        A row of `SCHEMA` for each, in order.
+        A row of `SCHEMA` for each picture, in order.
 
     Raises:
         ConfigError: there is no column `uri`.

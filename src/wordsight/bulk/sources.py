@@ -33,15 +33,15 @@ _LISTS = (".txt", ".list", ".lst")
 
 
 def listed(source: str | Path) -> pa.Array:
-    """The URIs that `source` names, each once, sorted: an Arrow array, in which ten million need about a gigabyte.
+    """The URIs that `source` names, sorted and distinct, as an Arrow array; ten million take about a gigabyte.
 
     Args:
-        source: a folder (searched through for pictures and tars), a glob, a picture, a tar, a text file with a path or
-            URL in each line, or a Parquet file with a column of them; or an fsspec URL of any of these. Paths in lists
-            are taken from the working directory.
+        source: a folder (searched recursively for pictures and tars), a glob, a picture, a tar, a text file with a path
+            or URL per line, or a Parquet file with a column of them; or an fsspec URL of any of these. Paths in lists
+            are relative to the working directory.
 
     Raises:
-        DataError: there is nothing of the kind, it cannot be listed, or no picture is in it.
+        DataError: it does not exist, cannot be listed, or has no pictures.
     """
     name = str(source)
     found = iter(_uris(name))

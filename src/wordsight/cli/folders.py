@@ -15,6 +15,6 @@ def check_folder(path: Path) -> None:
     whole = path.resolve()
     there = next(place for place in (whole, *whole.parents) if place.exists())
     if not there.is_dir():
-        raise ConfigError(f"{path}: {there} is a file, not a folder: choose another place")
+        raise ConfigError(f"{path}: {there} is a file, but a folder is needed: choose another place")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ConfigError(f"{path}: {there} is not writable: choose another place")

@@ -18,8 +18,8 @@ Write = Callable[[str], None]
 def opened(out: Path | None) -> Iterator[Write]:
     """Gives a function that writes text, in UTF-8, to `out` or to standard output.
 
-    A file is written as `out`.part and moved to its place at the end, so that it is never seen half written and an old
-    one survives a failure; the part stays where something fails. Where standard output is closed early (`| head`), the
+    A file is written as `out`.part and moved into place at the end: the write is atomic, and an old
+    file survives a failure; the part stays if something fails. Where standard output is closed early (`| head`), the
     process ends without a word.
 
     Raises:

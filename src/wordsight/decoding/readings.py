@@ -15,7 +15,7 @@ Span: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True)
 class Char:
-    """One character: its probability, and the next likeliest characters with theirs ("" stands for the word's end)."""
+    """One character, its probability, and the next most likely ones with theirs ("" stands for the end of the word)."""
 
     text: str
     probability: float

@@ -1,4 +1,4 @@
-"""What finds text in pictures, for a reader: the protocol, and our detector."""
+"""Text detection for a reader: the protocol, and our detector."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ from wordsight.imaging.reduced import load_reduced
 from wordsight.runtime.sessions import choose_provider, session_options, start_session
 
 MAX_SIDE = 2000
-"""Pixels of the long side that a detector is shown, unless told otherwise."""
+"""Default long side, in pixels, of what a detector is shown."""
 
 
 class FoundBox(Protocol):
-    """What a detector found."""
+    """A detected word or line."""
 
     @property
     def polygon(self) -> NDArray[np.float64]:
-        """(N, 2) float64, N even and 4 at least, in pixels, from the text's top left, clockwise.
+        """(N, 2) float64, N even and at least 4, in pixels, clockwise from the top left of the text.
 
-        The first half of the points runs along its top.
+        The first half of the points runs along the top edge.
         """
 
 
 class Detector(Protocol):
-    """What a reader needs of a detector: anything that has this method will do.
+    """What a reader needs from a detector: any object with this method will do.
 
-    It may have a number `max_side`, too: the long side, in pixels, beyond which it sees no more of a picture. Larger
-    JPEGs are then decoded reduced.
+    It may also have an attribute `max_side`: the long side, in pixels, beyond which a larger picture makes no
+    difference to it. Larger JPEGs are then decoded at reduced size.
     """
 
     def detect(self, image: NDArray[np.uint8]) -> Sequence[FoundBox]:
@@ -45,23 +45,23 @@ class Detector(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Box:
-    """A line or word that was found: polygon as in `FoundBox`, score in 0..1."""
+    """A detected line or word: polygon as in `FoundBox`, score in 0..1."""
 
     polygon: NDArray[np.float64]
     score: float
 
 
 class TextDetector:
-    """Finds text by a map of its probability. Immutable; any number of threads may call `detect` at once.
+    """Detects text from a probability map (DB). Immutable; any number of threads may call `detect` at once.
 
     Args:
-        model: "ppocr" (PP-OCRv6 small, of the `rapidocr` wheel, which finds lines), or the folder of a detector's pack.
+        model: "ppocr" (PP-OCRv6 small of the `rapidocr` wheel, which finds lines), or the folder of a detector's pack.
         device: "auto", "cpu", "cuda", "coreml" or "openvino".
-        threads: of one inference; None lets ONNX Runtime choose.
-        max_side: larger pictures are reduced until their long side has so many pixels.
-        threshold: probability of a pixel from which on it is text; None: as the detector's pack says, like the others.
-        min_score: mean probability of a region from which on it counts.
-        unclip: how far boxes reach around the core of a region, times its area by its perimeter.
+        threads: CPU threads per inference; None lets ONNX Runtime choose.
+        max_side: larger pictures are reduced to this long side, in pixels.
+        threshold: lowest probability of a text pixel; None: as the detector's pack says, as with the next two.
+        min_score: lowest mean probability of a region.
+        unclip: how far boxes are expanded around the core of a region, in units of its area divided by its perimeter.
 
     Raises:
         ModelError: there is no such detector, or it is damaged.
@@ -95,21 +95,21 @@ class TextDetector:
             return start_session(pack.file, provider, options, f"detector {pack.name}", cure)
 
         self.provider = choose_provider(device, start)
-        """What it runs on, an ONNX Runtime execution provider."""
+        """The ONNX Runtime execution provider it runs on."""
         self._session = start(self.provider)
         self._input: str = self._session.get_inputs()[0].name
         self._pack = pack
 
     @property
     def max_side(self) -> int:
-        """Pixels of the long side of what it looks at."""
+        """The long side, in pixels, to which pictures are reduced."""
         return self._max_side
 
     def detect(self, image: NDArray[np.uint8]) -> list[Box]:
-        """The lines or words in a picture, from the top down.
+        """Detects the lines or words in a picture, from top to bottom.
 
-        Which corner of a box is its text's top left is a guess: the one that makes the top edge point most to the
-        right. Text that stands on its side or its head therefore comes with a polygon turned by a quarter or a half.
+        The first corner of a box is a guess: the one that makes the top edge point furthest to the right. Text that is
+        sideways or upside down therefore gets a polygon rotated by 90 or 180 degrees.
 
         Args:
             image: uint8 RGB (H, W, 3).

@@ -1,4 +1,4 @@
-"""Image files, bytes, arrays and Pillow images to upright RGB arrays; whatever cannot be read is one `ImageError`.
+"""Image files, bytes, arrays and Pillow images to upright RGB arrays; anything unreadable is an `ImageError`.
 
 A source may hold several pictures: the pages of a TIFF or PDF, the frames of an animation.
 """
@@ -28,7 +28,7 @@ MAX_PIXELS = 100_000_000
 """Default pixel limit: three bytes each, so 300 MB for the array, and some 400 MB more while it is decoded."""
 
 DPI = 200
-"""Pixels per inch at which pages of PDFs are drawn unless the user says otherwise: 10-point letters are 20 high."""
+"""Default pixels per inch at which PDF pages are rendered: 10-point letters are 20 pixels high."""
 
 _SUBFILE = 254  # TIFF's tag: bit 0 says a smaller copy of another page, bit 2 a mask of one
 _NO_PAGE = 0b101
@@ -82,9 +82,9 @@ class Page:
     """One picture of a source.
 
     Attributes:
-        number: which of the source's pictures, from 1.
+        number: its number in the source, from 1.
         pixels: uint8 RGB (H, W, 3), upright.
-        own_text: a page of a PDF that holds text besides what can be seen, which a PDF reader can copy exactly.
+        own_text: whether a PDF page contains text objects, which a PDF reader can copy exactly.
     """
 
     number: int
@@ -94,15 +94,15 @@ class Page:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on what users of the result should know."""
-        return (f"page {self.number} has text of its own, which a PDF reader copies exactly",) if self.own_text else ()
+        return (f"page {self.number} has a text layer, which a PDF reader copies exactly",) if self.own_text else ()
 
 
 class Pages:
-    """The pictures of one source, decoded when they are asked for. A context manager, which closes the source.
+    """The pictures of one source, decoded on demand. A context manager that closes the source.
 
     Attributes:
-        name: what messages call the source.
-        reducible: it is a JPEG on disk or in bytes, which `load_reduced` can decode smaller than it is.
+        name: the source's name in messages.
+        reducible: whether it is a JPEG on disk or in bytes, which `load_reduced` can decode at reduced size.
     """
 
     def __init__(self, name: str, count: int, load: Callable[[int], Page], close: Callable[[], None]) -> None:
@@ -116,18 +116,18 @@ class Pages:
         return self._count
 
     def page(self, number: int) -> Page:
-        """The page of that number, from 1.
+        """The page with this number, from 1.
 
         Raises:
-            ImageError: there is none, or it cannot be decoded.
+            ImageError: there is no such page, or it cannot be decoded.
         """
         if not 1 <= number <= self._count:
             has = f"{self._count} pages" if self._count > 1 else "one page"
-            raise ImageError(f"{self.name} has {has}, so none of number {number}: ask for one that is there")
+            raise ImageError(f"{self.name} has {has}, there is no page {number}: choose an existing one")
         return self._load(number)
 
     def numbers(self, wanted: "str | Iterable[int] | None") -> list[int]:
-        """The numbers of the pages that are wanted, as `--pages` says them or one by one; None: all.
+        """The requested page numbers, given as in `--pages` or one by one; None: all.
 
         Raises:
             ConfigError: `wanted` names no pages.
@@ -137,7 +137,7 @@ class Pages:
         return list(range(1, self._count + 1) if wanted is None else wanted)
 
     def others(self) -> str:
-        """What is said where the first is taken and there are others."""
+        """The message for when only the first page is read."""
         rest = "page 2" if self._count == 2 else f"pages 2 to {self._count}"
         return f"{rest} of {self._count} left out: read_pages reads them"
 
@@ -158,17 +158,17 @@ def open_pages(
             `pdf`); the bytes of one, or anything with `read()` that gives them; a Pillow image, which counts as its
             current frame; or an array, tensor or nested list, grey (H, W), (H, W, 1), RGB (H, W, 3) or RGBA (H, W, 4),
             of bools, integers in 0..255, uint16, or floats in 0..1. Tensors may have their channels first.
-        name: what error messages call it; by default its path.
+        name: its name in error messages; its path by default.
         max_pixels: larger images are refused, by their header, before anything is decoded.
-        dpi: pixels per inch of the pages of a PDF. None: 200.
+        dpi: pixels per inch at which PDF pages are rendered. None: 200.
 
     Returns:
-        Its pages; their pixels are uint8 RGB (H, W, 3), EXIF orientation applied, more bits scaled to 8, transparency
-        over white, or over black or grey where what is drawn would be lost on white. They may share memory with an
-        array that was passed, and may be read-only.
+        Its pages; their pixels are uint8 RGB (H, W, 3) with EXIF orientation applied, deeper pixels scaled to 8 bits,
+        and transparency over white, or over black or grey if the content would be lost on white. They may share
+        memory with an array that was passed, and may be read-only.
 
     Raises:
-        ImageError: for everything that cannot be read, in one line that names the image and the cure.
+        ImageError: it cannot be read; the message is one line that names the image and the cure.
         ConfigError: `dpi` is out of range.
     """
     if dpi is not None and not 1 <= dpi <= 2400:
@@ -197,7 +197,7 @@ def open_pages(
 
 
 def load_image(source: Source, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """The picture of a source that has one, or the first of several; arguments and errors are those of `open_pages`.
+    """The picture of a source, or the first of several; arguments and errors are those of `open_pages`.
 
     Returns:
         uint8 RGB, (H, W, 3), upright.
@@ -207,7 +207,7 @@ def load_image(source: Source, *, name: str | None = None, max_pixels: int = MAX
 
 
 def load_only(source: Source, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """As `load_image`, where one of several pictures would be a mistake: ImageError says so."""
+    """As `load_image`, but raises ImageError if the source has several pictures."""
     with open_pages(source, name=name, max_pixels=max_pixels) as pages:
         if len(pages) > 1:
             raise ImageError(

@@ -1,4 +1,4 @@
-"""What people pass as a picture, told apart: a file, its bytes, pixels, a Pillow image, or a mistake with its cure."""
+"""What people pass as a picture: a file, its bytes, pixels, a Pillow image, or a mistake and its cure."""
 
 import inspect
 import io
@@ -24,7 +24,7 @@ class Readable(Protocol):
 
 
 class Pixels(Protocol):
-    """What NumPy can turn into an array: a tensor of PyTorch, say."""
+    """Anything that NumPy can turn into an array, such as a PyTorch tensor."""
 
     def __array__(self) -> Any:
         """The array."""
@@ -47,7 +47,7 @@ _BASE64 = re.compile(
 
 
 def name_of(source: Source) -> str:
-    """What results call a picture: its path, or the kind of thing that it was in angle brackets."""
+    """The name of a picture in results: its path, or its kind in angle brackets."""
     if isinstance(source, str):
         return source
     if isinstance(source, os.PathLike):
@@ -63,7 +63,7 @@ def name_of(source: Source) -> str:
 
 
 def tell(source: Source, name: str | None) -> tuple[Told, str]:
-    """An open file, an array or a Pillow image, and what messages call it.
+    """An open file, an array or a Pillow image, and its name in messages.
 
     Raises:
         ImageError: it is none of these, or a path that cannot be opened.
@@ -94,9 +94,9 @@ def _open_file(path: str, name: str) -> tuple[BinaryIO, str]:
     try:
         mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):
-            raise ImageError(f"{name} is a folder: name an image file in it")
+            raise ImageError(f"{name} is a folder: give an image file in it")
         if not stat.S_ISREG(mode):  # opening a pipe would wait for a writer
-            raise ImageError(f"{name} is not a regular file: name an image file, or pass its bytes")
+            raise ImageError(f"{name} is not a regular file: give an image file, or pass its bytes")
         return Path(path).open("rb"), name
     except FileNotFoundError:
         raise ImageError(_no_path(path) or f"{name} does not exist: check the path") from None

@@ -33,13 +33,13 @@ class ReadsPages(ABC):
         Args:
             source: the file.
             pages: numbers from 1, or text such as "2-5" or "1,7-". None: all.
-            name: what the photos are called in the result and in error messages; by default the file's path.
+            name: the photos' name in the result and in error messages; the file's path by default.
             context: as in `read`.
-            dpi: pixels per inch at which pages of a PDF are drawn. None: 200.
+            dpi: pixels per inch at which pages of a PDF are rendered. None: 200.
 
         Yields:
-            A photo for each page, whose number is its `page`. One of several that cannot be read has no words and says
-            why in its `problems`.
+            A photo for each page, whose number is its `page`. If one of several pages cannot be read, its photo has no
+            words and its `problems` say why.
 
         Raises:
             ImageError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""What a reader is made of: protocols, so that anything that does the same will do."""
+"""The parts of a reader, as protocols: any object with these methods will do."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -16,11 +16,11 @@ class Recognizer(Protocol):
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How crops become its input."""
+        """How crops are turned into its input."""
 
     @property
     def provider(self) -> str:
-        """What it runs on."""
+        """The execution provider or device it runs on."""
 
     def read(self, images: NDArray[np.float32]) -> list[Reading]:
         """Reads prepared crops (B, 3, H, W)."""
@@ -31,7 +31,7 @@ class ToldRecognizer(Recognizer, Protocol):
 
     @property
     def scene_encoder(self) -> str | None:
-        """What makes tokens of scenes; None: nothing, it reads without."""
+        """Identity of the scene encoder; None: it takes no scenes."""
 
     def encode_scenes(self, photos: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Tokens (N, M, D) of photos, uint8 RGB (h, w, 3)."""

@@ -1,4 +1,4 @@
-"""Photographs as context: encoded once, told to the recognizer with every crop that was cut from them."""
+"""Photographs as context: encoded once, given to the recognizer with every crop that was cut from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +12,13 @@ from wordsight.imaging.geometry import WHOLE, Box, box_in
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A photograph as a recognizer's scene encoder sees it. It never changes; any number of threads may share it.
+    """A photograph as encoded by a recognizer's scene encoder. Immutable; any number of threads may share it.
 
     Attributes:
         tokens: (M, D) float32, not writeable.
         size: width and height of the photograph, in pixels.
-        encoder: what made the tokens. Readers whose packs have the same encoder can share a scene.
-        box: where the crop lies that is read with it, see `at`. It matters to models that are told that.
+        encoder: identity of the encoder that made the tokens. Readers with the same encoder can share a scene.
+        box: the position of the crop that is read with it, see `at`. It matters to models that use positions.
     """
 
     tokens: NDArray[np.float32]
@@ -31,7 +31,7 @@ class Scene:
         return replace(self, box=box_in(polygon, *self.size))
 
     def somewhere(self) -> "Scene":
-        """The scene of a crop of which it is not known where it lies: it is said to lie all over it."""
+        """The scene of a crop whose position is not known: it is taken to cover the whole photograph."""
         return self if self.box else replace(self, box=WHOLE)
 
 

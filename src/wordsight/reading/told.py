@@ -1,4 +1,4 @@
-"""Photographs told to a recognizer as the scenes of their words."""
+"""Photographs as scene context for the words in them."""
 
 from collections.abc import Sequence
 from dataclasses import replace

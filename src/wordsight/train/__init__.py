@@ -1,4 +1,4 @@
-"""Training: what a step does, what it trains on, and the recipes' vocabulary."""
+"""Training: modules, data and recipes."""
 
 from wordsight.train.callbacks import KeepModel
 from wordsight.train.data import WordsData

@@ -1,4 +1,4 @@
-"""CLIPTER (arXiv 2301.07464): any crop recognizer, told by gated cross-attention what scene its crop came from."""
+"""CLIPTER (arXiv 2301.07464): any crop recognizer, conditioned on its scene by gated cross-attention."""
 
 from wordsight.models.clipter.config import ClipterConfig
 from wordsight.models.clipter.context import Contextual, SceneContext
