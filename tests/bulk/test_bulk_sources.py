@@ -151,7 +151,7 @@ def test_a_name_that_is_no_text(folder: Path) -> None:
     [
         ("nowhere", None, "does not exist"),
         ("no*.jpg", None, "does not exist|no picture"),
-        ("empty.txt", b"\n\n", "no picture is in it"),
+        ("empty.txt", b"\n\n", "holds no pictures"),
         ("empty.tar", b"", "cannot be listed"),
         ("cut.tar", b"x" * 700, "cannot be listed"),
         ("bad.parquet", b"x", "cannot be listed"),

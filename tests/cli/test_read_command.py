@@ -207,7 +207,7 @@ def test_empty_folder_beside_a_photo_is_reported(photo: Path, tmp_path: Path) ->
     result = run(photo, tmp_path / "empty")
     assert result.exit_code == 1
     assert result.stdout == "EXIT\nCafe\n"
-    assert "no picture is in it" in result.stderr
+    assert "holds no pictures" in result.stderr
 
 
 @pytest.mark.parametrize(

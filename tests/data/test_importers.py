@@ -289,7 +289,7 @@ def test_what_is_no_such_data_set_is_refused_in_one_line(unpack: Unpack, tmp_pat
         imported("svt", tmp_path / "nowhere")
     root = unpack("hiertext")
     (root / "gt" / "train.jsonl").write_text('{"annotations": [{"image_id": "x"}]}')
-    with pytest.raises(DataError, match=r"not in the form of HierText .KeyError"):
+    with pytest.raises(DataError, match=r"not in the format of HierText .KeyError"):
         imported("hiertext", root)
     (root / "gt" / "train.jsonl").write_text('{"annotations": [')
     with pytest.raises(DataError, match="is not JSON"):
@@ -315,7 +315,7 @@ def test_broken_files_are_refused_in_one_line(unpack: Unpack) -> None:
     root = unpack("textocr")
     file = root / "TextOCR_0.1_train.json"
     file.write_text(file.read_text(encoding="utf-8").replace('"width": 100', '"width": 1e999'), encoding="utf-8")
-    with pytest.raises(DataError, match=r"not in the form of TextOCR .OverflowError"):
+    with pytest.raises(DataError, match=r"not in the format of TextOCR .OverflowError"):
         imported("textocr", root)
     root = unpack("hiertext")
     packed = bytearray(gzip.compress((root / "gt" / "train.jsonl").read_bytes()))

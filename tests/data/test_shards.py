@@ -234,7 +234,7 @@ def test_the_command_packs_and_says_what_is_missing(scenes: Path, tmp_path: Path
     assert len(open_source(out)) == 2
     again = CliRunner().invoke(app, ["data", "pack", str(folder), "-o", str(out)])
     assert isinstance(again.exception, DataError)
-    assert "holds a data set already" in str(again.exception)
+    assert "already holds a data set" in str(again.exception)
 
 
 def named(folder: Path, image: str, **more: object) -> Path:

@@ -85,7 +85,7 @@ def test_labels_keep_tabs_line_separators_and_emptiness(tmp_path: Path) -> None:
     ("labels", "complaint"),
     [
         ("a.png\tone\nb.png two\n", "line 2 has no tab"),
-        ("a.png\tone\na.png\ttwo\n", "line 2 names 'a.png' again"),
+        ("a.png\tone\na.png\ttwo\n", "line 2 repeats 'a.png'"),
         ("a.png\tCafé\n".encode("latin-1"), "is not UTF-8"),
     ],
 )

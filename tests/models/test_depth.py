@@ -84,7 +84,7 @@ def test_what_is_left_out_is_what_was_named(model):
 
 def test_what_cannot_be_left_out_is_refused(model, convolved):
     for part in ("stem.0", "stem.2", "stem.9", "blocks.2", "blocks.-1", "blocks", "norm_pre", ""):
-        with pytest.raises(ConfigError, match=r"can be left out stem\.1, blocks\.0, blocks\.1$"):
+        with pytest.raises(ConfigError, match=r"can only leave out stem\.1, blocks\.0, blocks\.1$"):
             pruned(convolved, ["stem.1", part])
     with pytest.raises(ConfigError, match="keep one"):
         pruned(model, [f"blocks.{i}" for i in range(model.cfg.image.layers)])

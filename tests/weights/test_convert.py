@@ -415,9 +415,9 @@ def test_towers_for_inputs_that_are_no_square(make, make_state):
 
 def test_an_option_that_changes_nothing_is_refused(make):
     towers = theirs.openai_clip(SMALL, make)
-    with pytest.raises(ConfigError, match="x is CLIP by open_clip, which --decoder-heads, --charset is not for"):
+    with pytest.raises(ConfigError, match="x is CLIP by open_clip, to which --decoder-heads, --charset does not apply"):
         converted(towers, Options(decoder_heads=2, charset=Charset.preset("36"), heads=2))
-    with pytest.raises(ConfigError, match="--text-heads is not for"):
+    with pytest.raises(ConfigError, match="--text-heads does not apply"):
         converted(theirs.parseq(64, 2, (4, 8), 128, make), Options(text_heads=2))
 
 

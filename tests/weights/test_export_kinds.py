@@ -179,5 +179,5 @@ class Counted(torch.nn.Module):
 
 def test_a_size_that_the_exporter_fixed_is_noticed() -> None:
     graph = scene_graph(Preprocessing(2, 2), 2, 3)
-    with pytest.raises(ModelError, match=r"scene\.onnx: the exporter takes 'scenes' of image for 3"):
+    with pytest.raises(ModelError, match=r"scene\.onnx: the exporter fixed 'scenes' of image at 3"):
         to_onnx(Counted(), graph, {})

@@ -52,7 +52,7 @@ def expand(paths: Iterable[str]) -> tuple[list[Input], list[str]]:
     for path in paths:
         found = list(_expand(path, problems))
         if not found:
-            what = "no picture is in it" if Path(path).is_dir() else "no file matches"
+            what = "holds no pictures" if Path(path).is_dir() else "no file matches"
             problems.append(f"{path}: {what}: check the path")
         inputs += found
     return inputs, problems

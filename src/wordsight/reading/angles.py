@@ -20,7 +20,7 @@ Angles = Callable[[Strip], list[Strip]]
 #   all angles         89.7 %  84.9 %  0.66        89.8 %  86.0 %  0.65
 #
 # Larger and smaller boxes, smaller angles or inverted colours beside these gained nothing more on the former. Lines of
-# the detector gain nothing that shows (docs/training-log.md).
+# the detector gain nothing that shows (dev/training-log.md).
 #
 # A recognizer of lines sees a letter in as few frames as it is wide, so it also looks at what is doubtful stretched.
 # With an early one of today's size, 769 held-out training words and 200 rendered lines, addresses and receipts: as seen

@@ -86,7 +86,7 @@ def load_vocabularies(path: str | Path) -> dict[str, tuple[str, ...]]:
             raise DataError(f"{path}: line {number} is not 'place TAB word' with one word: {line[:40]!r}")
         found.setdefault(place, {})[word] = None
     if len(found) < 2:
-        raise DataError(f"{path}: words of {len(found)} place(s); give two or more")
+        raise DataError(f"{path}: words of {len(found)} place(s): give those of another, too")
     return {place: tuple(words) for place, words in found.items()}
 
 
