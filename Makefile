@@ -1,4 +1,4 @@
-# What people and CI run; `make` alone lists it.
+# What people and CI run; `make` alone lists the targets.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,15 +8,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Passed on through the environment, so that any file name survives.
 export IMAGE ?= examples/street.png
 
-# What `make pack` finds in DATA: crops to train on, scenes to cut backgrounds from (such in which every word is marked,
-# which those of SVT are not), word lists to render, and test sets, which are only ever read at the end.
+# What `make pack` finds in DATA: crops to train on, scenes to cut backgrounds from (only those with every word marked,
+# so not SVT's), word lists to render, and test sets, which are only ever read at the end.
 REAL = $(patsubst %/labels.tsv,%,$(wildcard $(DATA)/words/train/*/labels.tsv))
 SCENES = $(wildcard $(DATA)/scenes/train/ic03/scenes.jsonl $(DATA)/scenes/train/ic15/scenes.jsonl)
 LISTS = $(wildcard $(DATA)/corpora/*.tsv $(DATA)/corpora/*.txt)
 TESTS = $(patsubst %/labels.tsv,%,$(wildcard $(DATA)/words/test/*/labels.tsv))
-# Which model that ships, tiny (which small teaches) or small (which begins with the weights of tiny), and by which
-# recipes (from nothing: RECIPE=recipes/tiny.yaml; on a GPU: RECIPE=recipes/tiny-gpu.yaml ANNEAL=recipes/gpu-anneal.yaml),
-# where its training and measurements are kept, where the pack goes, crops of each set that is measured.
+# Which shipped model to make, tiny (distilled from small) or small (which starts with the weights of tiny); its recipes
+# (from scratch: RECIPE=recipes/tiny.yaml; on a GPU: RECIPE=recipes/tiny-gpu.yaml ANNEAL=recipes/gpu-anneal.yaml);
+# folders for training and measurements and for the pack; and the number of crops measured per set.
 MODEL ?= tiny
 RECIPE ?= recipes/$(if $(filter small,$(MODEL)),tiny-deep,tiny-pruned).yaml
 ANNEAL ?= $(RECIPE:.yaml=-anneal.yaml)
@@ -34,7 +34,7 @@ list = '[$(subst $(empty) $(empty),$(comma),$(strip $(1)))]'
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help read test lint pack clean
+.PHONY: help read test lint docs pack clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -47,17 +47,23 @@ read: $(VENV)/.base
 test: lint
 	$(BIN)/python -m pytest
 
-## make lint                check style and types
+## make lint                check style, types and spelling
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 
-## make pack [DATA=folder]  train the default model anew, export and measure it; goes on where it was interrupted
-pack: $(RUN)/card.md
-	@echo "$(PACK) is done, $(RUN)/card.md says what was measured; to begin anew: rm -r $(RUN)"
+## make docs                build the documentation in build/docs; warnings are errors
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo 'build/docs/index.html is the documentation.'
 
-# Each stage leaves a file when it is done. A training that was killed goes on from its last checkpoint.
+## make pack [DATA=folder]  train a shipped model again, export and measure it; resumes if interrupted
+pack: $(RUN)/card.md
+	@echo "$(PACK) is done, $(RUN)/card.md says what was measured; to start over: rm -r $(RUN)"
+
+# Each stage leaves a file when it is done. A killed training resumes from its last checkpoint.
 $(RUN)/.backgrounds: | $(VENV)/.dev
 	$(BIN)/wordsight synth-backgrounds $(SCENES) --out $(RUN)/backgrounds
 	@touch $@
@@ -112,7 +118,7 @@ $(RUN)/card.md: $(addprefix $(RUN)/,learning-curve.png parity.json promises.json
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# The package is installed editable: only a change of its dependencies needs another installation.
+# The package is installed editable: only a change of its dependencies requires another installation.
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("wordsight needs Python 3.11 or later: give one with make PYTHON=...")'
 	@$(PYTHON) -m venv $(VENV)

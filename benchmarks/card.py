@@ -16,7 +16,7 @@ from typing import Any
 from wordsight.runtime import Pack, load_pack
 from wordsight.runtime.pack import write_manifest
 
-PICTURES = {"learning-curve.png": "What the run learnt", "reliability.png": "Confidences and what they are worth"}
+PICTURES = {"learning-curve.png": "What the run learned", "reliability.png": "Confidences and what they are worth"}
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Draws what a training run has learnt: validation accuracy and loss over the crops it has seen.
+"""Draws what a training run has learned: validation accuracy and loss over the crops it has seen.
 
     python benchmarks/learning_curve.py RUN [RUN...] [--batch-size 64] --out docs/learning-curve.png
 

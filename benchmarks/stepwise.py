@@ -1,6 +1,6 @@
 """CLIP4STR step by step, as its authors' code computes it, to measure our decoding against and to test it by.
 
-The same weights, and nothing clever: `torch.nn.MultiheadAttention`, which projects the whole memory anew at every step;
+The same weights, and nothing clever: `torch.nn.MultiheadAttention`, which projects the whole memory at every step;
 one character per call; all rows go on until the longest is done; the text tower runs for the first reading and again
 for the refined one; refinement computes all positions. Only the first `[E]` counts.
 
@@ -261,7 +261,7 @@ class Stepwise(nn.Module):
         total: Tensor = torch.zeros((), device=images.device)
         count = 0
         for number, order in enumerate(orders.to(images.device)):
-            if number == 2:  # [E] is learnt from the first two orders only
+            if number == 2:  # [E] is learned from the first two orders only
                 goals = torch.where(goals == ids.eos, ids.pad, goals)
             said = (goals != ids.pad).sum().item()
             count += said

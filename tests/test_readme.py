@@ -1,4 +1,4 @@
-"""The README does what it says: its commands and its Python run, its links lead somewhere."""
+"""README, first hour and training page do what they say: commands and Python run, links lead somewhere."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README, FIRST_HOUR, TRAINING = "README.md", "docs/first-hour.md", "docs/training.md"
 PROGRAMS = Path(sys.executable).parent
 
 SHORT_TRAINING = (
@@ -25,7 +25,13 @@ TAILORED = {
     # The same commands with less to do. `make test` is what runs this; test_wheel.py installs for real.
     "make test": "make --dry-run test",
     "pip install .": "pip install --quiet --dry-run --no-index --no-deps --no-build-isolation .",
+    "pip install '.[train]'": "pip install --quiet --dry-run --no-index --no-deps --no-build-isolation .",
     "wordsight synth --count 2000 --out words": "wordsight synth --count 40 --out words",
+    "wordsight synth --out my-words --count 400 --seed 5": "wordsight synth --out my-words --count 60 --seed 5",
+    "wordsight synth --out fresh --count 300 --seed 6": "wordsight synth --out fresh --count 20 --seed 6",
+    "wordsight finetune my-words --from checkpoints/tiny -o tuned --pack tuned-pack": (
+        "wordsight finetune my-words --from checkpoints/tiny -o tuned --pack tuned-pack --steps 2"
+    ),
     "wordsight train recipes/tiny.yaml --data.real='[words]'": (
         "wordsight train recipes/tiny.yaml --data.real='[words]'" + SHORT_TRAINING
     ),
@@ -45,18 +51,19 @@ class Block:
         return [line for line in self.code.splitlines() if line.strip() and not line.startswith("#")]
 
 
-def _blocks(language: str) -> list[Block]:
+def _blocks(language: str, page: str = README) -> list[Block]:
     heading, out = "", []
-    for title, found, code in re.findall(r"^#+ ([^\n]+)$|^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for title, found, code in re.findall(r"^#+ ([^\n]+)$|^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         heading = title or heading
         if found == language:
             out.append(Block(heading, code))
     return out
 
 
-def _block(first: str) -> Block:
+def _block(first: str, page: str = README) -> Block:
     """The block of commands that begins with a command."""
-    (block,) = [block for block in _blocks("sh") if block.commands[0].startswith(first)]
+    (block,) = [block for block in _blocks("sh", page) if block.commands[0].startswith(first)]
     return block
 
 
@@ -147,11 +154,12 @@ def _run_all(block: Block, folder: Path) -> list[str]:
 
 
 def test_every_block_is_run_by_one_of_these_tests() -> None:
-    firsts = ["make read", "pip install .", "wordsight read photos", "wordsight synth", "make pack"]
+    firsts = ["make read", "pip install .", "wordsight read photos"]
     assert [_block(first) for first in firsts] == _blocks("sh")
     assert len(_blocks("python")) == 1
-    commands = [command for block in _blocks("sh") for command in block.commands]
-    assert set(TAILORED) <= set(commands), "a tailored command is no longer in the README"
+    pages = (README, FIRST_HOUR, TRAINING)
+    commands = [command for page in pages for block in _blocks("sh", page) for command in block.commands]
+    assert set(TAILORED) <= set(commands), "a tailored command is in none of the pages any more"
 
 
 def test_the_two_commands(clone: Path) -> None:
@@ -190,15 +198,30 @@ def test_what_comes_out(clone: Path) -> None:
 
 
 def test_train_your_own(clone: Path) -> None:
-    outputs = _run_all(_block("wordsight synth"), clone)
+    outputs = _run_all(_block("wordsight synth --count", TRAINING), clone)
     assert "40 samples" in outputs[1]
     assert (clone / "my-pack" / "pack.json").is_file()
     assert (clone / "report.html").is_file()
 
 
 @pytest.mark.slow
+def test_the_first_hour(clone: Path) -> None:
+    (python,) = _blocks("python", FIRST_HOUR)
+    (clone / "hour.py").write_text(python.code)
+    outputs = [output for block in _blocks("sh", FIRST_HOUR) for output in _run_all(block, clone)]
+    assert "OPEN" in outputs[1]
+    assert (clone / "drawn" / "street.words.jpg").is_file()
+    assert "OPEN" in _run("python hour.py", clone).stdout
+    assert (clone / "first-word.png").is_file()
+    assert (clone / "street.html").is_file()
+    assert "95 % interval" in " ".join(outputs[-2].split())
+    assert (clone / "report.html").is_file()
+    assert outputs[-1]
+
+
+@pytest.mark.slow
 def test_make_pack_trains_and_exports(clone: Path) -> None:
-    _run_all(_block("make pack"), clone)
+    _run_all(_block("make pack", TRAINING), clone)
     assert (clone / "packs" / "new" / "pack.json").is_file()
     assert list((clone / "runs" / "tiny" / "backgrounds").iterdir())
 
@@ -218,16 +241,3 @@ def test_a_fresh_clone_reads_and_then_starts_at_once(tmp_path: Path) -> None:
 def test_links_lead_somewhere(page: str) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
     assert not [target for target in targets if not (ROOT / target).exists()]
-
-
-def test_every_verb_is_in_the_table() -> None:
-    import typer
-
-    from wordsight.cli.main import app
-
-    command = typer.main.get_command(app)
-    verbs = []
-    for name, verb in command.commands.items():
-        verbs += [f"{name} {part}" for part in verb.commands] if hasattr(verb, "commands") else [name]
-    listed = re.findall(r"^\| `wordsight ([^`]+)` \|", README, re.MULTILINE)
-    assert sorted(listed) == sorted(verbs)

@@ -28,7 +28,7 @@ def mean(shares: Sequence[float], models: Sequence[Any], guessed: Sequence[str] 
     Args:
         shares: of each.
         models: of one shape.
-        guessed: characters of each whose rows of the head were not learnt (of `svtr`); none: all were.
+        guessed: characters of each whose rows of the head were not learned (of `svtr`); none: all were.
 
     Raises:
         ConfigError: they have different shapes, or the shares do not add up to 1.

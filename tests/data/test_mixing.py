@@ -187,7 +187,7 @@ def test_words_that_cannot_be_learnt_have_stand_ins() -> None:
     assert texts[3::5] == ["cd"] * 20
     assert [source[i].text for i in range(len(source))] == texts
     silent = Learnable(Words(["ab", "", "!!"] * 20), Charset.preset("36"), 4)
-    assert [silent.text(i) for i in range(60)][1::3] == [""] * 20  # crops without text are learnt as such
+    assert [silent.text(i) for i in range(60)][1::3] == [""] * 20  # crops without text are learned as such
     with pytest.raises(DataError, match="16 labels in a row"):
         Learnable(Words(["!!"] * 3), Charset.preset("36"), 4).text(0)
 

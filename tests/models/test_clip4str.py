@@ -38,7 +38,7 @@ def variant(request):
 
 
 def plain_loss(model, images, targets, generator):
-    """Spec 1.5 and 1.6 word by word: one permutation after the other, everything computed anew."""
+    """Spec 1.5 and 1.6 word by word: one permutation after the other, everything recomputed."""
     ids = model.tokenizer
     context, goals = targets[:, :-1], targets[:, 1:]
     orders = draw_orders(context.shape[1] - 1, model.cfg.num_permutations, generator)

@@ -1,4 +1,4 @@
-"""Fine-tuning: a new character is learnt, old ones are kept, and both are measured."""
+"""Fine-tuning: a new character is learned, old ones are kept, and both are measured."""
 
 import copy
 import json
@@ -124,14 +124,14 @@ def test_blending_keeps_new_rows_and_scales_the_rest():
         for parameter in tuned.parameters():
             if parameter.requires_grad:
                 parameter += torch.ones_like(parameter)
-    learnt = copy.deepcopy(tuned)
+    learned = copy.deepcopy(tuned)
     blend(tuned, start, 1.0)
-    for name, tensor in learnt.state_dict().items():
+    for name, tensor in learned.state_dict().items():
         torch.testing.assert_close(tuned.state_dict()[name], tensor)
     blend(tuned, start, 0.25, new="c")
     merge_peft(tuned)
-    merge_peft(learnt)
-    old, full, found = start.state_dict(), learnt.state_dict(), tuned.state_dict()
+    merge_peft(learned)
+    old, full, found = start.state_dict(), learned.state_dict(), tuned.state_dict()
     for name in old:
         expected = old[name] + 0.25 * (full[name] - old[name])
         if "head." in name or name.endswith("embedding.weight"):

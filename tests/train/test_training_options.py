@@ -95,11 +95,11 @@ def test_time_is_logged(train_here):
     assert [bool(row["train/step_time"]) for row in rows[:2]] == [False, True]  # none has come before the first
 
 
-# Words put together anew
+# Recombined words
 
 
 def test_recombined_words_take_their_share(train_here, monkeypatch):
-    monkeypatch.setattr(letters, "SURE", -np.inf)  # the model has learnt nothing: letters are found anywhere
+    monkeypatch.setattr(letters, "SURE", -np.inf)  # the model has learned nothing: letters are found anywhere
     seen = []
     step = Recognition.training_step
 
@@ -194,7 +194,7 @@ def test_a_student_comes_to_say_what_the_teacher_says(models):
         found.append(losses.parts["visual.taught"].item() + losses.parts["cross.taught"].item())
     assert found[-1] < found[0] / 3
     assert all(parameter.grad is None for parameter in teacher.parameters())
-    assert loss(student, images, targets).parts["visual"] > found[-1]  # the labels themselves were not learnt
+    assert loss(student, images, targets).parts["visual"] > found[-1]  # the labels themselves were not learned
 
 
 def test_padding_is_not_taught(models):

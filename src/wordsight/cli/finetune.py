@@ -38,7 +38,7 @@ def finetune(
 ) -> None:
     """Teach a recognizer your words, and characters that it did not know, from a few hundred crops.
 
-    Ctrl-C ends training early and keeps what was learnt by then.
+    Ctrl-C ends training early and keeps what was learned by then.
     """
     import json
 

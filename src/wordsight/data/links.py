@@ -1,4 +1,4 @@
-"""What a crop knows of the photograph that it was cut from: what a scene encoder is shown, and how to cut it anew."""
+"""What a crop knows of the photograph that it was cut from: what a scene encoder is shown, and how to cut it again."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias

@@ -5,7 +5,7 @@
 | AdamW 0.9, 0.98; weight decay 0.2; one cycle, 7.5 % of it upwards; gradients clipped at 20 | spec 3.1 |
 | towers 8.4e-5 for each 512 crops of a step, decoders 19 times that | spec 3.1 |
 | 1024 crops a step (L/14: 960), 16 passes over the words (L/14: 10), words of all lengths in a step | spec 3.2 |
-| RandAugment as PARSeq's, orders drawn anew for each device and round of accumulation | spec 3.4, released code |
+| RandAugment as PARSeq's, orders redrawn for each device and round of accumulation | spec 3.4, released code |
 | PARSeq's own recipe: one rate, 1.48e-3 for 768 crops, no weight decay, 20 passes | its released configuration |
 | PARSeq's recipe with a tower of ViT-B's size: one rate, 1.68e-4 for 1024 crops | scripts/parseq.sh |
 | LST: 2.26e-3 for 1024 crops, decoders 19 times that | scripts/str_adapter.sh |

@@ -123,7 +123,7 @@ class Knobs:
                 raise ConfigError(f"knobs {', '.join(names)} add up to more than 1: lower some")
 
     def with_settings(self, settings: Iterable[str]) -> "Knobs":
-        """These knobs with some of them set anew, each as "knob=value".
+        """A copy of these knobs with some of them changed, each given as "knob=value".
 
         Raises:
             ConfigError: there is no such knob, or it is out of its range.

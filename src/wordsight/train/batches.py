@@ -201,7 +201,7 @@ class Batches(Dataset[Batch]):
             sample = lines.get((source, number)) or sources[source][number]
             skipped += bool(sample.problem)
             key = (self.mixture.seed, i)
-            image, scene = learnt(sample, key, self.augmentation if source in self.augmented else None, self.use)
+            image, scene = learned(sample, key, self.augmentation if source in self.augmented else None, self.use)
             crops.append(image)
             shown.append(scene)
             labels.append(sample.text)
@@ -261,7 +261,7 @@ class Batches(Dataset[Batch]):
         return index  # the limit is below what nearly all words have
 
 
-def learnt(
+def learned(
     sample: Sample, key: tuple[int, ...], augmentation: Augmentation | None, use: SceneUse
 ) -> tuple[npt.NDArray[np.uint8], tuple[SceneView, Box] | None]:
     """A crop as training sees it, and its scene with the place where it lies; None for the null scene.
@@ -275,8 +275,8 @@ def learnt(
     image, link = sample.image, sample.link
     box = link.box if link else None
     if link and augmentation and (use.jitter or use.padding):
-        anew = link.cut_anew(np.random.default_rng((*key, 1)), use.jitter, use.padding)
-        image, box = anew or (image, box)
+        again = link.cut_anew(np.random.default_rng((*key, 1)), use.jitter, use.padding)
+        image, box = again or (image, box)
     if augmentation:
         image = augmentation(image, np.random.default_rng(key))
     if not (use.told and link and link.view and box):

@@ -54,7 +54,7 @@ class WordsData(lightning.LightningDataModule):
         stream: instead of `real`, shards of scenes (`wordsight data pack`): their folder or address, read from first to
             last; see `train.streams`. Training resumes only with the same number of devices and workers.
         real_share: share of real words in training, spread over the real sources by their size. 1: no rendered words.
-        recombined: share of these that are put together anew from letters of real words (`data.recombined`), which the
+        recombined: share of these that are recombined from letters of real words (`data.recombined`), which the
             recognizer that training begins with finds (`model.start`); it has a CTC head.
         words: word lists to render, see `wordsight synth`.
         backgrounds: folder of pictures without text to render over.

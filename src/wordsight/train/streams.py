@@ -25,7 +25,7 @@ from wordsight.data.shards import ShardStream
 from wordsight.errors import ConfigError, DataError
 from wordsight.imaging import prepare
 from wordsight.imaging.geometry import Box
-from wordsight.train.batches import Augmentation, Batch, Position, learnt, padded_targets
+from wordsight.train.batches import Augmentation, Batch, Position, learned, padded_targets
 from wordsight.train.scenes import ScenePart, SceneUse
 
 POOL = 32
@@ -180,7 +180,7 @@ class StreamBatches(IterableDataset[Batch]):
                 else:
                     view = None if self.mode == "none" else SceneView(scene, w, self.mode, self.seed)
                 sample = replace(sample, link=replace(link, view=view))
-                image, shown = learnt(sample, (*key, len(words) + 1), self.augmentation, self.use)
+                image, shown = learned(sample, (*key, len(words) + 1), self.augmentation, self.use)
                 label = trained_label(word.text, self.cfg.charset)
                 words.append(_Word(image, label, shown, f"{sample.dataset}/{sample.id}"))
         order = np.random.default_rng(key).permutation(len(words))

@@ -148,7 +148,7 @@ class Download:
         return self._part.stat().st_size if self._part.exists() else 0
 
     def _empty(self) -> None:
-        """Begins anew, in the same file, which is locked."""
+        """Starts over, in the same file, which is locked."""
         if self._part.exists():
             with self._part.open("r+b") as file:
                 file.truncate()

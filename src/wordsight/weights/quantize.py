@@ -1,6 +1,6 @@
 """An image tower that computes in int8: every product with a matrix of weights takes integers and gives float32 back.
 
-Weights have one scale per output channel, activations one per token, found anew in every run: no calibration is needed,
+Weights have one scale per output channel, activations one per token, computed in every run: no calibration is needed,
 and a word's result cannot depend on its batch. Everything else (stem, norms, softmax, activations, sums, and whatever
 stands behind the last norm) stays float32. The products are ONNX Runtime's `MatMulIntegerToFloat`, which is VNNI where
 the processor has it.

@@ -151,16 +151,16 @@ def _forgotten_norm(encoder: HubEncoder, images: Tensor) -> nn.Module | None:
 class _OneGrid(nn.Module):
     """The embeddings of a NaFlex model where all photos have the same grid.
 
-    Its own make positions anew for every photo of a batch, in a loop, with which no graph can take any number of them.
+    Its own code makes positions for each photo of a batch in a loop, so a graph could not take any number of photos.
     """
 
     def __init__(self, given: Any, grid: tuple[int, int]) -> None:
         super().__init__()
         self.patch_embedding = given.patch_embedding
         side = given.position_embedding_size
-        learnt = given.position_embedding.weight.detach().reshape(side, side, -1)
+        learned = given.position_embedding.weight.detach().reshape(side, side, -1)
         self.positions = nn.Buffer(
-            given.resize_positional_embeddings(learnt, torch.tensor([grid]), max_length=grid[0] * grid[1])
+            given.resize_positional_embeddings(learned, torch.tensor([grid]), max_length=grid[0] * grid[1])
         )  # (1, cells, D)
 
     def forward(self, pixel_values: Tensor, spatial_shapes: Tensor) -> Tensor:
