@@ -1,6 +1,6 @@
 """Results drawn over their picture, legible on any background: outlines coloured by confidence, and the texts.
 
-A text stands beside its word where nothing is covered by it, else further away with a line to it, else (in a crowd) as
+A text is placed beside its word if it covers nothing, else further away with a leader line, else (in a crowd) as
 a number that a list under the picture explains.
 """
 
@@ -42,7 +42,7 @@ class Label:
         box: left, top, right and bottom of its plate in pixels.
         size: of the letters, in pixels.
         away: it is not beside its word: a line leads there.
-        number: what stands in the picture instead of the text, which is in the list below; None if it is the text.
+        number: the number in the picture that refers to the list below it; None if the text itself is there.
     """
 
     word: Word
@@ -256,7 +256,7 @@ def _legend(pen: ImageDraw.ImageDraw, size: tuple[int, int], taken: Sequence[_Bo
 
 
 def _with_list(picture: Image.Image, numbered: Sequence[Label]) -> Image.Image:
-    """The picture, and under it in columns what its numbers stand for."""
+    """The picture, and under it in columns the texts of its numbers."""
     if not numbered:
         return picture
     letters = max(13.0, max(picture.size) / 70)

@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 TRIES = 3
-"""Times that an item may end a process before it gets a `WorkerError` in place of a result."""
+"""Times that an item may end a process before its result is a `WorkerError`."""
 
 LIMIT = 900.0
 """Seconds that one item may take; a process that is at it for longer is ended."""

@@ -51,7 +51,7 @@ def test_the_command_writes_pages(tmp_path: Path, few_fonts: Path) -> None:
     out = tmp_path / "pages"
     result = CliRunner().invoke(app, ["synth-pages", "--out", str(out), "--count", "2", "--fonts", str(few_fonts)])
     assert result.exit_code == 0, result.output
-    assert "2 pages, each of which tells 3.58 bits about a word" in result.output
+    assert "2 pages, each of which reveals 3.58 bits about a word" in result.output
     pages = read_scenes(out)
     assert [page.dataset for page in pages] == ["pages", "pages"]
     assert pages[1].read() == RenderedPages(2, fonts=[few_fonts])[1].read()

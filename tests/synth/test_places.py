@@ -193,7 +193,7 @@ def test_the_command_writes_scenes_and_a_sheet(tmp_path: Path, few_fonts: Path) 
     arguments = ["synth-scenes", "--out", str(out), "--count", "14", "--informative", "0", "--sheet", str(sheet)]
     result = CliRunner().invoke(app, [*arguments, "--fonts", str(few_fonts)])
     assert result.exit_code == 0, result.output
-    assert "14 scenes of 12 places, which tell 0.00 bits about a word" in result.output
+    assert "14 scenes of 12 places, which reveal 0.00 bits about a word" in result.output
     assert len(read_scenes(out)) == 14
     with Image.open(sheet) as picture:
         assert picture.size == (4 * 300, 12 * 225)

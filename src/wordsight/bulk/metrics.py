@@ -12,7 +12,7 @@ def metrics(port: int) -> Callable[[Progress], None]:
     """Answers at `http://HOST:port/metrics` from now on. Returns the callback for progress; call this once.
 
     Raises:
-        ConfigError: the port cannot be had.
+        ConfigError: the port is not available.
     """
     pictures = Gauge("wordsight_bulk_pictures", "Pictures of this job, or of this machine's share of it.", ["state"])
     rate = Gauge("wordsight_bulk_pictures_per_second", "Read by this run, since it began.")

@@ -88,7 +88,7 @@ def row_reader(spec: ReaderSpec) -> Callable[[tuple[int, int, str]], Row]:
 
 
 def read_row(reader: Reader, uri: str, picture: bytes | None = None) -> Row:
-    """The row of one picture, fetched unless it is given. Errors of the picture stand in the row."""
+    """The row of one picture, fetched unless it is given. Errors of the picture are in the row."""
     begun = time.perf_counter()
     row = empty_row(uri)
     try:

@@ -51,7 +51,7 @@ def listed(source: str | Path) -> pa.Array:
             chunks.append(pa.array(chunk, pa.large_string()))
     except DataError:
         raise
-    except Exception as error:  # of any file system and what it stands on
+    except Exception as error:  # of any file system and its libraries
         raise DataError(f"{name} cannot be listed ({_reason(error)}): check the path and its permissions") from None
     if not chunks:
         raise DataError(f"{name}: holds no pictures: check the path")
@@ -71,7 +71,7 @@ def fetch(uri: str) -> bytes:
     """What stands there.
 
     Raises:
-        ImageError: it cannot be had, in one line that says why.
+        ImageError: it cannot be fetched; one line says why.
     """
     try:
         tar, member = _parted(uri)
@@ -138,7 +138,7 @@ def _remote(source: str) -> Iterator[str]:
 
 
 def _file(uri: str) -> Iterator[str]:
-    """What a single file stands for: what it lists, or itself."""
+    """The pictures of a single file: those it lists, or itself."""
     suffix = _suffix(uri)
     if suffix in _LISTS:
         with _opened(uri) as file:

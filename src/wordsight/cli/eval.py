@@ -82,7 +82,7 @@ def evaluate(
     csv_file: Path | None = typer.Option(None, "--csv", help="Write the tables here."),
     html_file: Path | None = typer.Option(None, "--html", help="Write a page with the worst samples here."),
 ) -> None:
-    """Score a model's readings, each number with its protocol and the samples it stands for."""
+    """Score a model's readings; each number is given with its protocol and its number of samples."""
     import json
 
     from rich.console import Console

@@ -57,7 +57,7 @@ class KeptLines:
 
     Args:
         out: the file that is to appear at the end.
-        command: stands for all that decides what is read in a photo. It is kept in every line of the part.
+        command: identifies everything that influences what is read in a photo. It is kept in every line of the part.
 
     Raises:
         ConfigError: the part is another command's, or a process is writing it.

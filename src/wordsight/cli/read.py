@@ -145,7 +145,7 @@ def read(
     if crops and workers > 1:
         refuse("--crops and --workers exclude each other: crops are read in batches, by all threads")
     if pages and (crops or boxes):
-        refuse("--pages goes with neither --crops nor --boxes: these are for files of one picture")
+        refuse("--pages cannot be combined with --crops or --boxes: these are for files of one picture")
     if side_by_side and not draw:
         refuse("--side-by-side is about --draw: say where to draw")
     known = chosen_dictionary(dictionary, no_dictionary)

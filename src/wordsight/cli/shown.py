@@ -54,7 +54,7 @@ def show(sources: Iterable["Source"], mode: "Mode", seed: int) -> None:
 
 
 def read_told(reader: "OurReader", samples: Sequence["Sample"]) -> list[tuple[str, float, bool | None]]:
-    """Text and confidence of each sample, and whether there was a scene to tell of."""
+    """Text and confidence of each sample, and whether it had a scene."""
     links = [sample.link for sample in samples]
     shown: list[Shown | None] = [(link.view, link.box) if link and link.view else None for link in links]
     return reader.read_told([sample.image for sample in samples], shown)

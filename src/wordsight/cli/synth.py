@@ -125,7 +125,7 @@ def synth_scenes(
         pass
     if sheet is not None:
         write_sheet(source, sheet)
-    typer.echo(f"{out}: {count} scenes of {len(words)} places, which tell {source.information:.2f} bits about a word")
+    typer.echo(f"{out}: {count} scenes of {len(words)} places, which reveal {source.information:.2f} bits about a word")
 
 
 @app.command("synth-pages")
@@ -155,4 +155,4 @@ def synth_pages(
     )
     for _ in progress(write_places(source, out, workers), -(-count // 20), "rendering"):
         pass
-    typer.echo(f"{out}: {count} pages, each of which tells {source.information:.2f} bits about a word")
+    typer.echo(f"{out}: {count} pages, each of which reveals {source.information:.2f} bits about a word")

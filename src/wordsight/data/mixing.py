@@ -52,7 +52,7 @@ class View:
 
 
 class Learnable:
-    """An endless `source` with another of its samples in the place of each whose label a recognizer cannot learn.
+    """An endless `source` in which every sample whose label a recognizer cannot learn is replaced by another.
 
     Labels are as it learns them, see `data.labels`; which sample stands in is a function of the place alone. An empty
     label, of a crop without text, can be learned.
@@ -86,7 +86,7 @@ class Learnable:
 
 
 class SkipBroken:
-    """`source`, with another of its samples in the place of each that cannot be read.
+    """`source`, with every sample that cannot be read replaced by another.
 
     Which one is a function of the place alone, so runs stay repeatable; the sample says so in `problem`, and its label
     is the one in the sample, not in `text(i)`. What a process came across is in its own `broken`.
@@ -118,7 +118,7 @@ class SkipBroken:
         raise problem
 
     def __getitem__(self, i: int) -> Sample:
-        """Sample i, or the first readable one of those that may stand in for it."""
+        """Sample i, or the first readable one of its replacements."""
         problem: DataError | None = None
         for place in self._places(i):
             try:
@@ -170,7 +170,7 @@ def _scene(source: Source, i: int) -> tuple[int, int] | None:
 
 
 def scenes_below(source: Source) -> Iterator[ScenesSource]:
-    """The sources of scenes that a source is made of, itself included."""
+    """The sources of scenes within a source, including itself."""
     if isinstance(source, ScenesSource):
         yield source
     elif isinstance(source, JoinedSource):

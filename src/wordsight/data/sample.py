@@ -21,7 +21,7 @@ class Sample:
         script: ISO 15924 code where it is known, else empty.
         dataset: name of the data set, for tables.
         split: "train", "test", ... where it is known, else empty.
-        problem: why the sample that should be here cannot be read, where this one stands in for it (`SkipBroken`).
+        problem: why the original sample cannot be read, if this one replaces it (`SkipBroken`).
         link: the photograph that it was cut from, and where; None where that is not known, as in archives of words.
     """
 

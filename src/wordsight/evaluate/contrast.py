@@ -50,7 +50,7 @@ def contrast(
     Args:
         one: the reading in question.
         other: what it is compared with.
-        scenes: of each crop the photograph that it comes from, empty where that is not known: it then stands alone.
+        scenes: the photograph that each crop comes from, empty if unknown: the crop is then a cluster of its own.
         protocol: how words count.
         names: of both readings.
         dataset: for tables.

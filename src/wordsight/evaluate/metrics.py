@@ -12,7 +12,7 @@ from wordsight.evaluate.protocol import Protocol
 
 @dataclass(frozen=True)
 class Record:
-    """What a recognizer read on one crop, and what stands there, both raw: any protocol can be applied later.
+    """A reading of one crop and its label, both raw: any protocol can be applied later.
 
     `scene` says whether it was given the scene; None for a model that takes none.
     """

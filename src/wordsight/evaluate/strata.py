@@ -87,7 +87,7 @@ def by_kind(labels: Sequence[str]) -> dict[str, Mask]:
 
 
 def repeated(labels: Sequence[str], scenes: Sequence[int], all_words: Iterable[tuple[int, str]] = ()) -> Mask:
-    """(words,) which of the words stand in their scene more than once; fold them as they are compared before.
+    """(words,) which of the words occur in their scene more than once; fold them as they are compared before.
 
     A recognizer that is given the scene may then just read the word a second time. `scenes` says which scene each
     word is of; `all_words` are (scene, text) of all words in them where the scored ones are only some.

@@ -62,7 +62,7 @@ class Scale:
         if row.large and row.weights != "random" and self.clip and not self.clip_large:
             return "needs large CLIP weights: --clip-large DIR"
         if row.freeze_text == "token" and self.clip and (sizes := self._token_sizes()):
-            return f"not to be had: token embeddings of width {sizes[0]} do not fit the common width {sizes[1]}"
+            return f"not possible: token embeddings of width {sizes[0]} do not fit the common width {sizes[1]}"
         option = {"clip": "clip", "imagenet-1k": "imagenet-1k", "imagenet-21k": "imagenet-21k"}.get(row.weights)
         if option is None or getattr(self, option.replace("-", "_")):
             return None

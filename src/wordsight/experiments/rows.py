@@ -44,7 +44,7 @@ class Row:
         name: in the table.
         against: the row that it is compared with; "previous" is the last one above it that has been run.
         weights: of the towers at the start. "given": CLIP's where the user has them, else random.
-        small_patches: cut a 32 x 128 image into 4 x 8 patches, as PARSeq does, in place of the model's own input.
+        small_patches: cut a 32 x 128 image into 4 x 8 patches, as PARSeq does, instead of the model's own input.
         permutations: orders per word; 1 is left to right alone, None the model's own.
         two_rates: the towers learn at 1/19 of the decoders' rate (spec 3.1), where they are pre-trained.
         cross: train and read with the cross-modal branch.
@@ -77,7 +77,7 @@ def _components() -> list[Row]:
     """From PARSeq to CLIP4STR, each row with all of the rows above it.
 
     Where there are no CLIP weights, the row that has them and nothing else new is not run; the recipe is then the
-    model's own input in place of small patches, all at one rate, since two are for pre-trained towers.
+    model's own input instead of small patches, all at one rate, since two are for pre-trained towers.
     """
     return [
         Row("baseline", weights="random", small_patches=True, permutations=1),

@@ -120,7 +120,7 @@ def run(
         keep: folder to write the recognizer to.
 
     Raises:
-        WordsightError: the model or the data cannot be had, or the training diverged.
+        WordsightError: the model or the data are not available, or the training diverged.
     """
     way = row.training or Training()
     steps = settings.steps * way.longer

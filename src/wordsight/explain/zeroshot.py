@@ -42,7 +42,7 @@ class Match:
 
 
 def load_clip(folder: str | Path) -> Clip:
-    """The CLIP in a checkpoint folder, or the CLIP that a recognizer's towers are made of.
+    """The CLIP in a checkpoint folder, or the CLIP that a recognizer's towers come from.
 
     Raises:
         ModelError: the folder holds neither, or towers that do not make vectors of whole images and texts.

@@ -110,7 +110,7 @@ def _tip(word: Word) -> str:
 
 
 def _embedded(photo: Photo, image: Source | None) -> str:
-    """The picture; nothing where it is not at hand: the outlines then stand on plain ground."""
+    """The picture, or nothing if it is not available: the outlines are then on a plain background."""
     try:
         picture = the_picture(photo, image)
     except WordsightError:

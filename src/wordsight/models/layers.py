@@ -1,4 +1,4 @@
-"""Attention, MLP and the pre-norm block that every transformer here is made of."""
+"""Attention, MLP and the pre-norm block that every transformer here uses."""
 
 from collections.abc import Iterable
 

@@ -64,6 +64,6 @@ class InContext(nn.Module):
         self.inputs = inputs
 
     def forward(self, *given: Tensor) -> Any:
-        """What the module makes of it."""
+        """The module's output for it."""
         plain, scene = given[: self.inputs], given[self.inputs :]
         return self.module(*plain, context=SceneContext(*scene) if scene else None)

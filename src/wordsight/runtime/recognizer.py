@@ -26,7 +26,7 @@ class OnnxRecognizer:
 
     Args:
         pack: A pack from `load_pack`.
-        device: "cpu", "cuda", "coreml" or "openvino" (an error if it cannot be had), or "auto": CUDA where it works,
+        device: "cpu", "cuda", "coreml" or "openvino" (an error if unavailable), or "auto": CUDA where it works,
             else the CPU.
         threads: Threads of one graph run; None for as many as there are processors for this process.
         mode: How it decodes: "full", "adaptive", "visual" or "parallel", see `read_psm`. Kinds other than `psm` have

@@ -17,7 +17,7 @@ _LONGEST = 1000  # characters of an expression
 
 
 class Constraints(Generic[T]):
-    """What is made of the constraints that clients ask for, the last ones kept.
+    """The compiled constraints of clients, of which the last ones are kept.
 
     Args:
         tokenizer: of the recognizer.

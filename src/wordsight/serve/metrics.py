@@ -1,4 +1,4 @@
-"""What /metrics tells Prometheus."""
+"""The metrics at /metrics, for Prometheus."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

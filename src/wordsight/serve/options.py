@@ -17,7 +17,7 @@ class Constrained(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    allow: Annotated[str | None, Field(description="The characters that words may be made of.")] = None
+    allow: Annotated[str | None, Field(description="The characters that words may contain.")] = None
     pattern: Annotated[
         str | None, Field(description="A regular expression that words match as a whole.", examples=["[A-Z0-9 ]+"])
     ] = None

@@ -108,7 +108,7 @@ class Service:
 
 
 def printable(name: str) -> str:
-    """A file's name as it stands in answers: in one line, and not too long."""
+    """A file name as it appears in responses: in one line, and not too long."""
     return "".join(c if c.isprintable() else "\ufffd" for c in name[:MAX_NAME])
 
 

@@ -1,4 +1,4 @@
-"""Texts made of figures: numbers, serials, dates, amounts, prices, what displays and stamps show."""
+"""Texts with figures: numbers, serials, dates, amounts, prices, what displays and stamps show."""
 
 import random
 import string

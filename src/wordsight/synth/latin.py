@@ -19,7 +19,7 @@ LETTERS = (
 )
 """Letters beyond ASCII of the Latin languages: Latin-1, Latin Extended-A, Romanian's, Vietnamese's, the capital ß."""
 SIGNS = "¡¢£¤¥¦§¨©ª«¬®¯°±²³´µ¶·¸¹º»¼½¾¿×÷€™–—…‘’‚“”„•‹›‰№₫₹₺₽₩₴₱₪✓→←↑↓−≤≥≠≈∞Ω√★●′″⅓⅔⅛"
-"""Signs beyond ASCII that stand on price tags, packages, signs and screens."""
+"""Signs beyond ASCII found on price tags, packages, signs and screens."""
 LATIN = LETTERS + SIGNS
 _VERSION = 2
 _LIKE = 0.3  # correlation with the mean of all faces below which a sign is another picture: hearts, arrows, nothing

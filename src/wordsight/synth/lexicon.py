@@ -1,4 +1,4 @@
-"""Words to render where no list is given: what stands on signs, shop fronts and packages, and names."""
+"""Words to render if no list is given: those found on signs, shop fronts and packages, and names."""
 
 SIGN_WORDS = """
 open closed exit entrance push pull sale free new stop parking taxi bus station street road avenue lane square park

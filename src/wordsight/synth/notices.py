@@ -1,4 +1,4 @@
-"""Whole pictures of the kinds of texts that stand on signs, receipts, price tags, displays and packages."""
+"""Whole pictures of the kinds of texts found on signs, receipts, price tags, displays and packages."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Pages of running text: here the scene that a word is in is made of nothing but other words."""
+"""Pages of running text: here the scene of a word consists of nothing but other words."""
 
 import math
 import random
@@ -49,7 +49,7 @@ class RenderedPages:
         if not 0 <= wear <= 1:
             raise ConfigError(f"wear is {wear}: give a number from 0 to 1")
         self.information = information(vocabularies, informative)
-        """Bits that what a page is about tells about each of its words."""
+        """Bits of information that a page's topic gives about each of its words."""
         self.count = count
         self.seed = seed
         self.informative = informative

@@ -1,7 +1,7 @@
-"""Scenes of places with several words, for finding out what a scene tells a reader about its words.
+"""Scenes of places with several words, for finding out what a scene reveals to a reader about its words.
 
 A place has words of its own and a look of its own. A dial says how often a word is one of its place's; at 0 the place
-tells nothing, and what it tells is known in bits (`places_words.information`). The look is seen without any word.
+reveals nothing, and what it reveals is known in bits (`places_words.information`). The look is seen without any word.
 """
 
 import io
@@ -43,7 +43,7 @@ class RenderedScenes:
             context, read 93, 80, 63, 52 and 46 % of 160 crops at 0, 0.25, 0.5, 0.75 and 1.
         vocabularies: words of every place (`places_words`); a place that has no look gets one that is left over.
         blank: boards stay empty, and labels say what would be written on each. Crops show nothing then, and only what
-            the place looks like tells the word: use `one_word_each` with it.
+            the place looks like reveals the word: use `one_word_each` with it.
         size: (width, height) in pixels.
         fonts: folders of fonts, searched recursively; None: the system's.
         watch: may wrap the font files that are looked at the first time, in a progress bar for one.
@@ -69,7 +69,7 @@ class RenderedScenes:
         if not 0 <= wear <= 1:
             raise ConfigError(f"wear is {wear}: give a number from 0 to 1")
         self.information = information(vocabularies, informative)
-        """Bits that the place tells about each of its words."""
+        """Bits of information that the place gives about each of its words."""
         self.count = count
         self.seed = seed
         self.informative = informative

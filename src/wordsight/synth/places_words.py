@@ -1,4 +1,4 @@
-"""What is written where: the words of places, and a dial for how much a place tells about its words."""
+"""What is written where: the words of places, and a dial for how much a place reveals about its words."""
 
 import math
 import random
@@ -107,7 +107,9 @@ def draw_word(rng: random.Random, place: str, vocabularies: Vocabularies, inform
 
 
 def information(vocabularies: Vocabularies, informative: float) -> float:
-    """Bits that a place tells about each of its words: the mutual information of place and word, places being alike.
+    """Bits of information that a place gives about each of its words.
+
+    It is the mutual information of place and word, places being alike.
 
     With the built-in words 0 at 0, 1.00 at 0.5 and log2(12) = 3.58 at 1.
 

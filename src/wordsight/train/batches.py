@@ -77,7 +77,7 @@ class Batch:
         targets: (B, T + 1) ids [B] label [E] [P]..., as long as the longest label of the whole step.
         characters: how many characters the labels of a part of this step have on average; None where that is not known.
         samples: what the rows are, as "data set/sample".
-        skipped: how many samples of the part could not be read; others stand in for them.
+        skipped: how many samples of the part could not be read; others replace them.
         scenes: where the crops come from; None if the recognizer does not ask.
         position: of the reader, where the batch comes from a stream.
         unfinished: rendered words that become pictures in `to`; their rows of `images` are 0 until then.
@@ -252,7 +252,7 @@ class Batches(Dataset[Batch]):
         return self._sorted[1][place], self._sorted[2][place]
 
     def _short(self, index: int, limit: int) -> int:
-        """`index`, or that of a word which stands in for it since it has at most `limit` characters."""
+        """`index`, or that of a word that replaces it because it has at most `limit` characters."""
         found = index
         for _ in range(_ATTEMPTS):
             if len(self.mixture.text(found)) <= limit:

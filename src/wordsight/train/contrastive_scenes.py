@@ -20,7 +20,7 @@ from wordsight.synth.places import RenderedScenes, write_places
 from wordsight.train.contrastive import Pairs
 
 DIALS = (0.25, 0.5, 0.75, 1.0)
-"""How much rendered scenes tell about their words; equally many of each."""
+"""How informative rendered scenes are about their words; equally many of each."""
 
 MOST_WORDS = 8
 """Of a caption: about 3 in 4 labelled photographs of ICDAR 2015 have no more."""

@@ -1,4 +1,4 @@
-"""The scenes of a batch: who needs which, and what a frozen encoder makes of them.
+"""The scenes of a batch: which crop needs which, and their tokens from a frozen encoder.
 
 Workers send what identifies a scene and how to get at it, not its pixels; tokens are made in the training process.
 There is the GPU, there is one cache in memory and not one for each worker, and after the first time round a scene is

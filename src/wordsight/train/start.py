@@ -40,7 +40,7 @@ def starting_model(
             and activation, is as their configuration says; another input size or patch becomes the preset's); or a
             PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random. For
             presets on PP-OCRv6's convolutions an SVTR (`wordsight convert rapidocr`), whose convolutions are taken.
-        token_only: whether the text tower of a CLIP4STR is made of CLIP's token embeddings alone.
+        token_only: whether the text tower of a CLIP4STR consists only of CLIP's token embeddings.
         text: text encoder of `transformers` that is the text tower of a CLIP4STR instead, see `hub_text`.
         charset: what a CLIP4STR, or an SVTR with `start`, is to write, instead of what the preset or `start` does:
             characters, or the name of a preset of them. What `start` has learned about a character is kept.

@@ -1,4 +1,4 @@
-"""What no tensor's shape tells: said by the user, by the checkpoint itself, or assumed, and which of these it was."""
+"""What tensor shapes do not determine: given by the user, stated by the checkpoint, or assumed, and which it was."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -45,7 +45,7 @@ class Options:
 
 @dataclass
 class Choices:
-    """Decides what shapes do not tell, and keeps what was found and what was assumed, in words."""
+    """Decides what shapes do not determine, and records what was found and what was assumed, in words."""
 
     options: Options = field(default_factory=Options)
     found: list[str] = field(default_factory=list)

@@ -69,7 +69,7 @@ class Converted:
 
 @dataclass(frozen=True)
 class _Read:
-    """What one of the layouts makes of a checkpoint."""
+    """A checkpoint as one of the layouts converts it."""
 
     model: type[Any]
     config: Any
@@ -94,7 +94,7 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
     Args:
         path: a file or folder, see `open_foreign`; "rapidocr", for the recognizer in the wheel of that name; or a pack
             of ours that holds an `svtr`, by its name or folder.
-        options: what its shapes do not tell; see `docs/weights.md` for what is assumed of each source otherwise.
+        options: what its shapes do not determine; docs/weights.md has the defaults for each source.
         allow_unused: whether tensors that nobody knows are left out; otherwise they are an error.
 
     Raises:
@@ -251,7 +251,7 @@ _LAYOUTS = (
 _TEXT_PREFIXED = _Layout(
     "CLIP by open_clip", "text.token_embedding.weight", _clip(openai_names(text="text."), OPEN_CLIP)
 )
-"""open_clip's CustomTextCLIP, whose text tower stands in a module of its own."""
+"""open_clip's CustomTextCLIP, whose text tower is in a module of its own."""
 
 _REFUSED = (
     ("visual.layer1.0.conv1.weight", "a CLIP with a ResNet: only vision transformers are known"),

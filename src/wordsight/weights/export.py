@@ -60,7 +60,7 @@ def export_pack(
         int8: Add an image graph that computes in int8, of models that decode by `psm`. Words are read with it first,
             and again in float32 where they are in doubt.
         cross: False leaves the cross-modal branch out, for a model whose visual branch alone is trained.
-        temperature: Divides the logits before probabilities are made of them.
+        temperature: Divides the logits before the softmax.
         about: Training data, scores, licence and whatever else a user may want to know, in plain JSON types.
         scenes: The encoder of a model that takes scenes; None: the one that its configuration names.
         thorough: Whether crops and given boxes in doubt are read from all angles unless a reader is told otherwise.

@@ -219,7 +219,7 @@ _PREFIXES = ("module.", "_orig_mod.")  # of DistributedDataParallel and torch.co
 
 
 def _unwrap(path: Path, content: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The state dict inside, without prefixes of wrappers, and what stands beside it."""
+    """The state dict inside, without prefixes of wrappers, and what else the file holds."""
     facts: dict[str, Any] = {}
     for _ in range(3):
         if not isinstance(content, Mapping):

@@ -60,7 +60,7 @@ class Storage:
 
 
 def pickle_of(archive: zipfile.ZipFile, check: Callable[[Name], None] | None = None) -> tuple[Any, "Numbers"]:
-    """The one pickle of an archive, interpreted, and the numbers that stand beside it. `check` sees every name.
+    """The one pickle of an archive, interpreted, and the numbers stored beside it. `check` sees every name.
 
     Raises:
         NotUnderstood: there is none, it is damaged, or it has instructions that PyTorch does not write.

@@ -218,7 +218,7 @@ def read_vit(
 
 @dataclass(frozen=True)
 class DecoderSizes:
-    """What the shapes of a decoder tell."""
+    """The sizes that follow from a decoder's shapes."""
 
     width: int
     depth: int

@@ -29,7 +29,7 @@ class DataSet:
     Attributes:
         title: its name in papers.
         licence: as its organisers or those who asked them state it; the user's to check.
-        address: where it is to be had.
+        address: where it can be downloaded.
         seen: whether the importer has been run on files of the organisers.
         read: yields its scenes.
     """

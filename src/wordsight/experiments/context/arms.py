@@ -1,4 +1,4 @@
-"""What an experiment is made of: trainings (arms), ways of reading (conditions), and what is compared."""
+"""The parts of an experiment: trainings (arms), ways of reading (conditions), and what is compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -106,7 +106,7 @@ class Experiment:
         spotted: ways of reading what a detector finds in the test scenes.
         strata: parts of the test words that are scored apart, besides IV and OOV.
         falsified: what outcome would speak against the paper.
-        ned: whether 1-NED stands beside the accuracy.
+        ned: whether 1-NED is reported beside the accuracy.
         sets: of which words, where the user does not say; "*" is all that there are. Empty: arms name their own.
         recognizers: which, where the user does not say; empty: arms name their own.
         needs: real sets without which it says little.

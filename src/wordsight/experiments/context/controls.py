@@ -41,7 +41,7 @@ def dial() -> Experiment:
         contrasts += [Contrast(masked.name, NONE.name, first.name, NONE.name)]
     return Experiment(
         "dial",
-        "Does the gain grow with what the scene tells about its words, and is it nil where it tells nothing?",
+        "Does the gain grow with what the scene reveals about its words, and is it zero if it reveals nothing?",
         tuple(arms),
         THREE,
         tuple(contrasts),

@@ -26,7 +26,7 @@ SEEDS = {"train": 0, "test": 1, "encoder": 2}
 """Of rendered scenes: those that are trained on, those that are read, those that the scene encoder learns from."""
 
 OWN_LETTERS = "own letters"
-"""Instead of the name of a script: a real set's recognizers write what its training labels are made of."""
+"""Instead of the name of a script: a real set's recognizers write the characters of its training labels."""
 
 STREET: dict[str, tuple[str, ...] | None] = {"rendered": ("road", "station", "garage", "market"), "svt": None}
 """What stands outdoors: these places of rendered scenes; None, all of a set (SVT is Street View). Others do not."""
@@ -44,12 +44,12 @@ class Source:
 
     Attributes:
         name: "rendered", or a real set: a folder `train/NAME`, and `test/NAME` where there is one, of the user's.
-        dial: how much a rendered scene tells about its words, 0 to 1.
+        dial: how much a rendered scene reveals about its words, 0 to 1.
         unseen: share of the vocabulary of rendered scenes whose words are never trained on: the test's OOV words.
         share: of the training scenes that are used.
         per_scene: words of a training scene that are used, at most; None for all.
         most: training words that are used, at most, scene by scene; None for all.
-        blank: boards of rendered scenes are empty, and each place has one word: only the scene tells it.
+        blank: boards of rendered scenes are empty, and each place has one word: only the scene reveals it.
         script: rendered words are written in this script, letter by letter; "" leaves them as they are. Of real sets
             `OWN_LETTERS`: words of any script, counted by the recognizer's charset instead of protocol 36.
         layout: "scene", or "document": pages of lines.
@@ -67,7 +67,7 @@ class Source:
 
     @property
     def rendered(self) -> bool:
-        """Whether it can be had without data."""
+        """Whether it is available without data."""
         return self.name == "rendered"
 
 

@@ -165,7 +165,7 @@ def latency() -> Experiment:
         tuple(arms),
         (OWN, OTHER),
         real_against_shuffled(arms),
-        notes=("k infinite goes with gated attention, the others with MH-CA mini.",),
+        notes=("Infinite k is used with gated attention, the others with MH-CA mini.",),
     )
 
 
@@ -265,5 +265,5 @@ def document() -> Experiment:
         THREE,
         tuple(contrasts),
         ("repeated",),
-        notes=("Rendered pages of lines; what a page is about shows in its words alone: masked pages tell nothing.",),
+        notes=("Rendered pages of lines; what a page is about shows in its words alone: masked pages reveal nothing.",),
     )

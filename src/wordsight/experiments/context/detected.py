@@ -59,7 +59,7 @@ def detected(scenes: Sequence[Scene], find: Find, file: Path) -> Words:
 
 
 def pairs_of(words: Words, texts: Sequence[str], scenes: Sequence[Scene]) -> list[tuple[list[Truth], list[Found]]]:
-    """What stands in every scene and what was found and read there, for `score_spotting`."""
+    """The labels of every scene and the words found and read there, for `score_spotting`."""
     found: list[list[Found]] = [[] for _ in scenes]
     for of, polygon, text in zip(words.of.tolist(), words.polygons, texts, strict=True):
         found[of].append(Found(polygon, text))

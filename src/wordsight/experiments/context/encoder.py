@@ -1,4 +1,4 @@
-"""The rendered-scene encoder: what stands in for a vision-language model where none is given.
+"""The rendered-scene encoder, a substitute for a vision-language model if none is given.
 
 A small transformer of ours, trained to name the place ("cafe", "station") of other rendered scenes, whose words
 say nothing about it. It knows these drawings and nothing else: what an experiment finds with it is about whether a

@@ -43,7 +43,7 @@ def experiment(
 
     Args:
         name: of `EXPERIMENTS`.
-        there: real sets that can be had.
+        there: real sets that are available.
         sets: those to run it on, "rendered" among them; empty: its own.
         recognizers: those to run it with; empty: its own.
         encoders: scene encoders besides the first, for `vlm`.

@@ -151,7 +151,7 @@ class Laboratory:
         return Charset(arm.source.script, letters + letters.upper())
 
     def _own_letters(self, pairs: Sequence[tuple[Words, Words]]) -> Charset:
-        """What the training labels of a set are made of: characters that it has at least three times."""
+        """The characters of a set's training labels that occur at least three times."""
         count = Counter(c for train, _ in pairs for label in train.labels for c in label if not c.isspace())
         return Charset("own", "".join(sorted(c for c, times in count.items() if times >= 3)))
 
@@ -159,7 +159,7 @@ class Laboratory:
         """(training, test) words of a source, a pair for each fold; all that it has, before `training_part`.
 
         Raises:
-            ConfigError, DataError: it cannot be had.
+            ConfigError, DataError: it is not available.
         """
         whole = replace(source, share=1.0, per_scene=None, most=None, unseen=0.0)
         place = (whole, jitter)

@@ -81,7 +81,7 @@ def run_experiment(
         bar: wraps the trainings, to show how many are done.
 
     Raises:
-        WordsightError: data or a model cannot be had, or a training diverged.
+        WordsightError: data or a model are not available, or a training diverged.
     """
     deadline = time.monotonic() + budget
     runs: dict[str, list[Run]] = {arm.name: [] for arm in experiment.arms}

@@ -1,4 +1,4 @@
-"""What scene a word is shown with, and the tokens that an encoder makes of it, each picture encoded once."""
+"""What scene a word is shown with, and its tokens from an encoder, each picture encoded once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

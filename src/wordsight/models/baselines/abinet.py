@@ -59,7 +59,7 @@ class AbinetConfig(BaselineConfig):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns that the backbone makes of an image."""
+        """Rows and columns of the backbone's output for an image."""
         if self.stem:
             return ImageTowerConfig(self.height, self.width_px, stem=self.stem).grid
         return self.height // 4, self.width_px // 4
@@ -194,7 +194,7 @@ class Abinet(Contextual):
         return features, self.vision_head(features)
 
     def correct(self, logits: Tensor, features: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
-        """What the language model makes of a reading, and what fusion makes of both (sections 3.2, 3.3).
+        """The language model's output for a reading, and the fusion of both (sections 3.2, 3.3).
 
         Args:
             logits: (B, P, C + 1), the reading so far. No gradient passes back into it.

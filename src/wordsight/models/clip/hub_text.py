@@ -67,7 +67,7 @@ def hub_text(name: str, context: int) -> tuple[HubTextConfig, dict[str, Tensor]]
         context: tokens of the longest caption.
 
     Raises:
-        ConfigError: `transformers` is missing, the name cannot be had, or it is no text encoder that captions suit.
+        ConfigError: `transformers` is missing, the encoder is not available, or it does not suit captions.
     """
     transformers = _transformers()
     try:

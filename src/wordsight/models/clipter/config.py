@@ -1,4 +1,4 @@
-"""What a CLIPTER is made of."""
+"""The configuration of a CLIPTER."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

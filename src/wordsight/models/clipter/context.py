@@ -25,7 +25,7 @@ class SceneContext:
     """The scenes of a batch of crops. Several crops may share a scene; crops without one have the null scene.
 
     Attributes:
-        tokens: (N, M, D_s), what the scene encoder and its pooling made of N scenes; at least one row.
+        tokens: (N, M, D_s), pooled tokens of N scenes from the scene encoder; at least one row.
         index: (B,) int64, the row of `tokens` that belongs to each crop; any valid row where there is no scene.
         present: (B,), 1.0 where there is a scene, 0.0 for the null scene: it multiplies the gate.
         boxes: (B, 4) where each crop lies in its scene: centre x, centre y, width, height as shares of the scene's

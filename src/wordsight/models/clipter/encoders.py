@@ -1,4 +1,4 @@
-"""What scene encoders are made of: CLIP towers of ours, vision models of `transformers`, random weights, a constant."""
+"""The backbones of scene encoders: CLIP towers of ours, vision models of `transformers`, random weights, a constant."""
 
 import hashlib
 import inspect

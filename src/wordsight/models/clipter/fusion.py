@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class Fusion(nn.Module):
-    """What stands at one place of a recognizer: normalise, attend to the scene, mix by the gate.
+    """The fusion at one place of a recognizer: normalise, attend to the scene, mix by the gate.
 
     Args:
         width: D of the word features.

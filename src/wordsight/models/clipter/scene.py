@@ -1,4 +1,4 @@
-"""The scene encoder: frozen, whatever it is made of."""
+"""The scene encoder: any of the backbones, frozen."""
 
 import hashlib
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class SceneEncoder(nn.Module):
         kernel: see `pool`.
         keep_cls: see `pool`.
         centre_crop: cut a square out of the middle of a photo first. Otherwise all of it is squeezed into the
-            encoder's square (ours: a crop loses what stands aside, often the word itself).
+            encoder's square (ours: a crop loses the sides, often with the word itself).
     """
 
     def __init__(

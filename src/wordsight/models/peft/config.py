@@ -12,7 +12,7 @@ Tower = Literal["image", "text"]
 
 @dataclass(frozen=True)
 class PeftConfig:
-    """What trains in place of a tower's own weights. Decoders and heads train as ever.
+    """What trains instead of a tower's own weights. Decoders and heads train as usual.
 
     Attributes:
         kind: "frozen": nothing. "adapter": CLIP-Adapter on the projected tokens. "ladder": LST as in CLIP4STR's paper,

@@ -52,7 +52,7 @@ def save_adapter(model: Any, folder: str | Path, **about: Any) -> Path:
 
 
 def load_adapter(base: Any, folder: str | Path) -> Any:
-    """A recognizer made of the plain model `base` and the adapters in `folder`, in eval mode. `base` is left alone.
+    """A recognizer made of the plain model `base` and the adapters in `folder`, in eval mode. `base` is not changed.
 
     Raises:
         ModelError: no adapters there, or they were trained on another base.

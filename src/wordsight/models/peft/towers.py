@@ -12,7 +12,7 @@ from wordsight.models.peft.lora import add_lora, merge_lora
 def add_peft(model: Any, cfg: PeftConfig) -> None:
     """Freezes the towers that `cfg` names and adds its weights to `model`, in place; `model.peft` is `cfg` then.
 
-    What adapts the image tower stands in its place, in training, in decoding and in export. The new weights learn at
+    The adapted tower replaces the image tower in training, decoding and export. The new weights learn at
     the towers' rate.
 
     Raises:

@@ -23,7 +23,7 @@ class WordDecoderConfig(DecoderConfig):
 
     Attributes:
         width: of the decoder.
-        num_permutations: orders of its characters in which a word is learnt.
+        num_permutations: orders of its characters in which a word is learned.
     """
 
     heads: int = 8
