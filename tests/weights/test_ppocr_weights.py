@@ -19,7 +19,6 @@ from wordsight.weights.ppocr import (
     onnx_characters,
     rapidocr_file,
     svtr_from_onnx,
-    svtr_from_pack,
 )
 
 
@@ -72,22 +71,6 @@ def test_rows_of_the_head_follow_their_characters(recognizer):
     classes = [recognizer.cfg.charset.characters.index(c) + 1 for c in "aZ €"]
     torch.testing.assert_close(few[:, :5], many[:, [0, *classes]])
     torch.testing.assert_close(few[:, 5], few[:, 1] - 2.0)  # as its base letter, less likely
-
-
-def test_a_pack_can_be_taken_back(recognizer, tmp_path):
-    some, _ = with_head_of(recognizer, Charset("some", "aZ €ả"))
-    pack = export_pack(some, tmp_path / "pack", name="some", weights="float32")
-    again = svtr_from_pack(pack)
-    assert again.cfg == some.cfg
-    for name, tensor in some.state_dict().items():
-        torch.testing.assert_close(again.state_dict()[name], tensor, rtol=0, atol=0)
-    converted = convert(tmp_path / "pack", Options(charset=Charset("fewer", "Za")))
-    torch.testing.assert_close(converted.model.head.weight[1], some.head.weight[2])
-
-
-def test_packs_of_other_recognizers_are_not_taken_back():
-    with pytest.raises(ModelError, match="only packs of svtr can be taken back"):
-        convert("tiny")
 
 
 def test_another_network_is_refused(recognizer):

@@ -72,6 +72,8 @@ class Pack:
     """What looks at images first, if not `image` itself."""
     thorough: bool = False
     """Whether crops and given boxes in doubt are read from all angles, unless a user says otherwise."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Sizes of the network, charset left out: for training to go on from it, no reader asks. Empty: not stated."""
 
     @property
     def tokenizer(self) -> CharTokenizer:
@@ -145,6 +147,7 @@ def write_manifest(pack: Pack) -> Path:
         **({"quick": {"file": pack.quick.file, "margin": pack.quick.margin}} if pack.quick else {}),
         **({"thorough": True} if pack.thorough else {}),
         "files": {name: sha256(pack.folder / name) for name in names},
+        **({"config": dict(pack.config)} if pack.config else {}),
         "about": dict(pack.about),
     }
     path = pack.folder / MANIFEST
@@ -240,6 +243,7 @@ def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
         "scene" in manifest and bool(manifest["scene"]["centre"]),
         quick,
         manifest["thorough"],
+        dict(manifest.get("config", {})),
     )
     if quick is not None and not (pack.decoding == "psm" and 0 <= quick.margin < float("inf")):
         raise _refuse(folder, "a quick image graph is for psm packs, and needs a margin of at least 0")

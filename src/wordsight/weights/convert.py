@@ -10,10 +10,12 @@ import torch
 
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
+from wordsight.models.charset import with_charset
 from wordsight.models.clip import Clip
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.peft import PeftConfig, add_peft
+from wordsight.models.ppocr import Svtr
 from wordsight.models.ppocr.charset import with_head_of
 from wordsight.runtime import Pack, find_model, load_pack, shipped_models
 from wordsight.runtime.pack import MANIFEST
@@ -32,7 +34,8 @@ from wordsight.weights.clip import (
 from wordsight.weights.foreign import Foreign, open_foreign
 from wordsight.weights.paddle import IGNORED as PADDLE_IGNORED
 from wordsight.weights.paddle import SIGN, read_paddle
-from wordsight.weights.ppocr import rapidocr_file, svtr_from_onnx, svtr_from_pack
+from wordsight.weights.packs import model_from_pack
+from wordsight.weights.ppocr import rapidocr_file, svtr_from_onnx
 from wordsight.weights.recognizers import read_clip4str, read_parseq, read_timm, read_visual_clip4str
 from wordsight.weights.tensors import State, Tensors, some
 
@@ -93,7 +96,7 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
 
     Args:
         path: a file or folder, see `open_foreign`; "rapidocr", for the recognizer in the wheel of that name; or a pack
-            of ours that holds an `svtr`, by its name or folder.
+            of ours, by its name or folder.
         options: what its shapes do not determine; docs/weights.md has the defaults for each source.
         allow_unused: whether tensors that nobody knows are left out; otherwise they are an error.
 
@@ -114,10 +117,12 @@ RAPIDOCR = "rapidocr"
 
 def _pack(pack: Pack, options: Options) -> Converted:
     """A pack of ours, to be trained on."""
-    model = svtr_from_pack(pack)
-    if options.charset is not None:
-        model, _ = with_head_of(model, options.charset)
-    about = {key: value for key, value in pack.about.items() if key in ("data", "training", "licence")}
+    model, choices = model_from_pack(pack), Choices(options)
+    if isinstance(model, Svtr | Clip4Str) and (charset := choices.given("charset")) is not None:
+        model = with_head_of(model, charset)[0] if isinstance(model, Svtr) else with_charset(model, charset)
+    if ignored := choices.ignored():
+        raise ConfigError(f"{pack.name} is a pack of ours, which {', '.join(ignored)} is not for: leave it out")
+    about = {key: value for key, value in pack.about.items() if key in ("data", "training", "licence", "cross")}
     return Converted(f"the pack {pack.name!r}", model, (f"{len(model.cfg.charset)} characters",), (), (), (), about)
 
 

@@ -147,6 +147,7 @@ def write_pack(
         scene_centre=scenes is not None and scenes.centre_crop,
         quick=Quick("quick.onnx", MARGIN) if int8 else None,
         thorough=thorough,
+        config={key: value for key, value in cfg.to_dict().items() if key not in ("charset", "hub")},
     )
     with filling(out, last=MANIFEST) as folder:  # a half-written pack is never seen
         for graph_name, graph in protos.items():

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from wordsight.errors import ModelError
 from wordsight.models.ppocr import Db, DbConfig, Svtr, SvtrConfig
-from wordsight.runtime.pack import Pack
 from wordsight.text import Charset
 
 
@@ -78,41 +77,6 @@ def onnx_characters(path: Path) -> list[str]:
     if len(lists) != 1:
         raise ModelError(f"{path} does not name its characters: it is not a recognizer of PP-OCR's")
     return list(lists[0])
-
-
-def svtr_from_pack(pack: Pack) -> Svtr:
-    """The recognizer that a pack was exported from, its weights in the precision in which the pack stores them.
-
-    Raises:
-        ModelError: the pack holds another kind of recognizer, or one of another size.
-    """
-    import onnx
-    from onnx import numpy_helper
-
-    if pack.architecture != Svtr.architecture:
-        raise ModelError(
-            f"{pack.folder} holds a {pack.architecture}: only packs of {Svtr.architecture} can be taken back"
-        )
-    spec = pack.preprocessing
-    model = Svtr(
-        SvtrConfig(charset=pack.charset, margin=spec.margin, stretch=spec.stretch, mean=spec.mean, std=spec.std)
-    )
-    graph = onnx.load(str(pack.folder / pack.graphs["image"].file)).graph
-    stored = {
-        i.name.removesuffix(".float16"): torch.from_numpy(numpy_helper.to_array(i).copy()) for i in graph.initializer
-    }
-    named = {
-        name.removeprefix("model."): tensor.float() for name, tensor in stored.items() if name.startswith("model.")
-    }
-    # Of matrix products the exporter keeps the transposed weight under a number, in the order in which they run
-    products = iter(t.T.float() for name, t in stored.items() if name.startswith("val_") and t.ndim == 2)
-    state = {name: named[name] if name in named else next(products, torch.empty(0)) for name in model.state_dict()}
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{pack.folder}: its weights are not those of PP-OCRv6 small's recognizer: {reason}") from None
-    return model.eval()
 
 
 def fill_from_onnx(networks: Sequence[nn.Module], path: Path) -> None:
