@@ -11,6 +11,11 @@ from pathlib import Path
 from uuid import uuid4
 
 
+def cache_folder() -> Path:
+    """Where what can be made again is kept from run to run, in the user's cache folder; it may not be there yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wordsight"
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Gives a path beside `path`, with the same ending, to write to; at the end the new file replaces the old one.

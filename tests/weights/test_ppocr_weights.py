@@ -9,9 +9,6 @@ from wordsight.errors import ModelError
 from wordsight.models.ppocr import Db, LcNet, LcNetConfig, Svtr
 from wordsight.models.ppocr.charset import with_head_of
 from wordsight.text import Charset
-from wordsight.weights.choices import Options
-from wordsight.weights.convert import convert
-from wordsight.weights.export import export_pack
 from wordsight.weights.ppocr import (
     db_from_onnx,
     fill_from_onnx,

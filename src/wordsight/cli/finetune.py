@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 
 from wordsight.cli.app import app
+from wordsight.cli.options import DEFAULT_MODEL
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -19,13 +20,19 @@ WORST = 30  # pictures on the page
 @app.command()
 def finetune(
     words: Path = typer.Argument(help="Your crops: a folder with labels.tsv (file name TAB text), LMDB, scenes.jsonl."),
-    start: Path = typer.Option(..., "--from", help="Checkpoint folder to start from, for example checkpoints/tiny."),
+    start: str = typer.Option(
+        DEFAULT_MODEL, "--from", metavar="MODEL", help="What to start from: a shipped model, or a checkpoint folder."
+    ),
     out: Path = typer.Option(..., "--out", "-o", help="Folder to write the new checkpoint and the report to."),
     pack: Path | None = typer.Option(None, help="Write a pack for `wordsight read --model` here, too."),
-    tower: str = typer.Option("auto", help="What trains of the towers: frozen (nothing), lora, full; auto: by size."),
+    tower: str = typer.Option(
+        "auto", help="What trains of the towers: frozen (nothing), lora, full; auto: by the number of words."
+    ),
     steps: int = typer.Option(200, min=1, help="Training steps. More words, more steps."),
     batch_size: int = typer.Option(32, min=2, help="Crops of each step."),
-    lr: float = typer.Option(5e-4, min=0.0, help="Peak learning rate."),
+    lr: float | None = typer.Option(
+        None, min=0.0, help="Peak learning rate; by default 0.0005 for a CLIP4STR, 0.0002 for an SVTR such as latin."
+    ),
     replay: float = typer.Option(0.5, help="Share of rendered words in training, so that nothing is forgotten."),
     blend: float = typer.Option(0.6, help="Share of the trained weights in the result: 1 learns and forgets most."),
     valid_share: float = typer.Option(0.2, help="Share of your words that is only read, before and after: the last."),
@@ -45,15 +52,17 @@ def finetune(
     from rich.console import Console
 
     from wordsight.cli.folders import check_folder
+    from wordsight.cli.named import check_here
     from wordsight.errors import ConfigError
     from wordsight.evaluate.report import tables, to_dict, to_html
     from wordsight.files import write_text
     from wordsight.train.finetune import Settings, plan_finetuning, run_finetuning
     from wordsight.weights.export import export_pack
+    from wordsight.weights.starts import checkpoint_folder
 
     if tower not in ("auto", "frozen", "lora", "full"):
         raise ConfigError(f"--tower {tower!r} is unknown: choose auto, frozen, lora or full")
-    if out.resolve() == start.resolve():
+    if out.resolve() == Path(start).resolve():
         raise ConfigError(f"--out {out} is the model you start from: choose another folder")
     for folder in (out, pack):
         if folder is not None:
@@ -61,7 +70,8 @@ def finetune(
     settings = Settings(
         cast("Tower", tower), steps, batch_size, replay, lr, blend, valid_share, workers, seed, tuple(fonts or ())
     )
-    plan = plan_finetuning(start, words, settings, general, progress)
+    check_here(start)
+    plan = plan_finetuning(checkpoint_folder(start), words, settings, general, progress)
     _tell(plan)
     outcome = run_finetuning(plan, out, progress)
     if outcome.steps < steps:
@@ -83,8 +93,9 @@ def finetune(
 
 def _tell(plan: "Plan") -> None:
     """What is going to happen, and what is wrong with the words."""
+    svtr = plan.model.architecture == "svtr"
     means = {
-        "frozen": "towers frozen: decoders and heads train",
+        "frozen": "convolutions frozen: the rest trains" if svtr else "towers frozen: decoders and heads train",
         "lora": "LoRA in both towers; decoders and heads train",
         "full": "everything trains",
     }

@@ -84,8 +84,7 @@ def _published(name: str) -> Iterator[Row]:
     for row in published():
         if row.suite == "parseq-full" and row.model == weights.scores_as:
             yield "word accuracy as published", ", ".join(f"{what} {score}" for what, score in row.scores.items())
-    how = f"wordsight models pull {name} --to DIR, then wordsight convert DIR/{name} -o MODEL"
-    yield "to get it", how if weights.files else f"by hand, from {weights.page}"
+    yield "to get it", weights.how(name)
 
 
 def _about(about: Mapping[str, Any]) -> Iterator[Row]:

@@ -141,10 +141,12 @@ class OurReader:
     ) -> None:
         from pathlib import Path
 
+        from wordsight.cli.named import check_here
         from wordsight.errors import ConfigError
         from wordsight.reader import Reader
         from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
+        check_here(model)
         if as_is and mode == "parallel":
             raise ConfigError("--as-is is greedy decoding: leave out --mode parallel, or add --no-as-is")
         if as_is and mode != "visual":

@@ -11,12 +11,22 @@ from wordsight.cli.app import app
 def train(
     context: typer.Context,
     recipe: Path = typer.Argument(help="YAML file, for example recipes/tiny.yaml."),
+    start: str | None = typer.Option(
+        None, "--from", metavar="MODEL", help="Begin with the weights of a shipped model, pack or checkpoint folder."
+    ),
 ) -> None:
     """Train a recognizer or detector from a recipe. Further flags override its keys, as in --trainer.max_steps=1000.
 
     --ckpt_path=FILE resumes an interrupted run. All keys: wordsight train RECIPE --print_config.
     """
+    from wordsight.cli.named import check_here
     from wordsight.train import run_recipe
 
-    if line := run_recipe(recipe, context.args):
+    flags = list(context.args)
+    if start is not None:
+        from wordsight.weights.starts import checkpoint_folder
+
+        check_here(start)
+        flags.append(f"--model.start={checkpoint_folder(start)}")
+    if line := run_recipe(recipe, flags):
         typer.echo(line)

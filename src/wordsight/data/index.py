@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from wordsight.data.labels import rejection
 from wordsight.data.lmdb import LmdbSource
 from wordsight.data.sample import Source
 from wordsight.errors import DataError
+from wordsight.files import cache_folder
 from wordsight.text import Charset
 
 log = logging.getLogger(__name__)
@@ -98,10 +98,9 @@ def _places(archive: Path, rules: str) -> tuple[Path, Path]:
     def short(text: str) -> str:
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wordsight"
     return (
         archive.with_name(f"wordsight-index-{short(rules)}.npz"),
-        cache / f"labels-{short(f'{archive} {rules}')}.npz",
+        cache_folder() / f"labels-{short(f'{archive} {rules}')}.npz",
     )
 
 

@@ -1,26 +1,28 @@
 """Giving a trained recognizer another charset: what it learned about a character is kept."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.clipter import insert
+from wordsight.models.ppocr import Svtr
 from wordsight.text import Charset, CharTokenizer
 
 
-def with_charset(model: Clip4Str, charset: Charset) -> Clip4Str:
-    """A copy of `model` (plain, no adapters) that writes `charset`, in eval mode; `model` is left alone.
+def with_charset(model: Any, charset: Charset) -> Any:
+    """A copy of `model` (a plain CLIP4STR, or an SVTR) that writes `charset`, in eval mode; `model` is left alone.
 
-    Rows of embeddings and heads are kept by character; [E], [B] and [P] keep theirs. A new character gets the mean of
-    all old characters' rows: its score is then the mean of theirs, never the highest, so until it is trained the copy
-    reads exactly as the original did. A text tower that reads characters is remapped likewise; one that reads
-    pieces of words does not depend on the charset.
+    Rows of embeddings and heads are kept by character; [E] (CTC's blank), [B] and [P] keep theirs. A new character gets
+    the mean of all old characters' rows: its score is then the mean of theirs, never the highest, so until it is
+    trained the copy reads exactly as the original did. A text tower that reads characters is remapped likewise; one
+    that reads pieces of words does not depend on the charset.
     """
     old, new = model.tokenizer, CharTokenizer(charset)
-    cfg = config_with_charset(model.cfg, charset)
-    per_token, per_class = character_tables(cfg)
+    cfg = replace(model.cfg, charset=charset) if isinstance(model, Svtr) else config_with_charset(model.cfg, charset)
+    per_token, per_class = character_tables(model)
     classes = _origins(old, new)  # of [E] and the characters
     tokens = [*classes, old.bos, old.pad]
     state = {
@@ -29,7 +31,7 @@ def with_charset(model: Clip4Str, charset: Charset) -> Clip4Str:
         else tensor
         for name, tensor in model.state_dict().items()
     }
-    out = Clip4Str(cfg)
+    out = type(model)(cfg)
     if model.clipter is not None:
         insert(out, model.clipter)
     out.load_state_dict(state)
@@ -43,13 +45,15 @@ def config_with_charset(cfg: Clip4StrConfig, charset: Charset) -> Clip4StrConfig
     return replace(cfg, charset=charset)
 
 
-def character_tables(cfg: Clip4StrConfig) -> tuple[set[str], set[str]]:
+def character_tables(model: Clip4Str | Svtr) -> tuple[set[str], set[str]]:
     """Names of the parameters with a row for every token, and of those with a row for every class; some may be absent.
 
     In both, row i + 1 is that of the charset's i-th character.
     """
+    if isinstance(model, Svtr):
+        return set(), {"head.weight", "head.bias"}
     per_token = {f"{decoder}_decoder.embedding.weight" for decoder in ("visual", "cross")}
-    if cfg.captions == "characters":
+    if model.cfg.captions == "characters":
         per_token.add("text_tower.token_embedding.weight")
     heads = ("visual_decoder.head", "cross_decoder.head", "ctc_head")
     return per_token, {f"{head}.{part}" for head in heads for part in ("weight", "bias")}

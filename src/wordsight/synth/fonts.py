@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
 from wordsight.errors import DataError
+from wordsight.files import cache_folder
 
 _log = logging.getLogger(__name__)
 
@@ -244,7 +245,7 @@ def indexed(
     paths = [p for p in paths if not any(part in str(p).lower() for part in _SKIPPED_PARTS)]
     stamp = [(str(p), s.st_size, s.st_mtime_ns) for p in paths for s in (p.stat(),)]
     name = sha256(json.dumps([*kind, stamp]).encode()).hexdigest()[:24]
-    file = _cache_folder() / f"fonts-{name}.json"
+    file = cache_folder() / f"fonts-{name}.json"
     faces = _load(file)
     if faces is None:
         faces = build(paths)
@@ -276,11 +277,6 @@ def _build(paths: Iterable[Path]) -> tuple[Face, ...]:
                 family = "".join(c for c in path.stem.split("-")[0].lower() if c.isalpha())[:12]
                 faces.append((Face(**{**asdict(entry[0]), "family": family}), entry[1]))
     return tuple(_score(faces))
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "wordsight"
 
 
 def _load(file: Path) -> tuple[Face, ...] | None:

@@ -31,6 +31,7 @@ class ReplayWords(RenderedWords):
         seed: another seed, other words.
         fonts: folders of fonts; None: the system's.
         watch: may wrap the faces that are looked at for further characters, in a progress bar for one.
+        size: (height, width) of the largest crop, pixels.
 
     `undrawable` are the characters of the charset that no face draws: no rendered word has them.
     """
@@ -44,8 +45,9 @@ class ReplayWords(RenderedWords):
         seed: int = 0,
         fonts: Sequence[str | Path] | None = None,
         watch: Callable[[Sequence[Face]], Iterable[Face]] = iter,
+        size: tuple[int, int] = (32, 128),
     ) -> None:
-        super().__init__(seed=seed, fonts=fonts)
+        super().__init__(seed=seed, fonts=fonts, size=size)
         further = set(charset.characters) - {*string.printable}
         if further:
             self._faces = tuple(face for one in watch(self._faces) for face in covering([one], further))

@@ -5,16 +5,17 @@ import torch
 from wordsight.models.charset import character_tables
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.peft import LoraLinear
+from wordsight.models.ppocr import Svtr
 
 
-def blend(tuned: Clip4Str, start: Clip4Str, share: float, new: str = "") -> None:
+def blend(tuned: Clip4Str | Svtr, start: Clip4Str | Svtr, share: float, new: str = "") -> None:
     """Moves the weights of `tuned` back towards those of `start`, in place: `share` 1 leaves them, 0 is the start.
 
     `tuned` may have LoRA, whose updates are scaled by `share`. The rows of the characters in `new` stay as they were
     trained: the start knows nothing of them.
     """
     before = start.state_dict()
-    tables = set.union(*character_tables(tuned.cfg))
+    tables = set.union(*character_tables(tuned))
     rows = tuned.tokenizer.ids(new)
     with torch.no_grad():
         for module in tuned.modules():

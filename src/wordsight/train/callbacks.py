@@ -26,36 +26,53 @@ from wordsight.train.sharding import whole
 class KeepModel(Callback):
     """Writes the recognizer as a checkpoint folder `model/` in the run's folder, at each validation and at the end.
 
-    With `averages` those are its weights.
+    `best/` beside it is the one that read most validation words, of several such the latest. With `averages` those are
+    its weights.
     """
 
     def __init__(self, averages: Averages | None = None) -> None:
         self.averages = averages
         self._words: WordSet | None = None
+        self._best = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What this run, which may go on, has found the best before; what another one has left there is none."""
+        self._best = 0.0
+        config = Path(trainer.default_root_dir) / "best" / "config.json"
+        if trainer.global_step and config.is_file():
+            about = json.loads(config.read_text(encoding="utf-8"))["about"]
+            if about["steps"] <= trainer.global_step:
+                self._best = about["validation_accuracy"]
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write it, unless Lightning is only trying out the validation loop."""
         if not trainer.sanity_checking:
-            self._write(trainer, pl_module)
+            accuracy = trainer.callback_metrics.get("val/accuracy")
+            better = accuracy is not None and float(accuracy) >= self._best  # on all ranks: it is their mean
+            if accuracy is not None and better:
+                self._best = round(float(accuracy), 2)
+            self._write(trainer, pl_module, ("best", "model") if better else ("model",))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write it."""
-        self._write(trainer, pl_module)
+        self._write(trainer, pl_module, ("model",))
 
-    def _write(self, trainer: Trainer, module: LightningModule) -> None:
+    def _write(self, trainer: Trainer, module: LightningModule, folders: tuple[str, ...]) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(module, Recognition) or not isinstance(data, WordsData):
             return
         with self.averages.instead(module) if self.averages else nullcontext():
-            self._write_weights(trainer, module, data)
+            self._write_weights(trainer, module, data, folders)
 
-    def _write_weights(self, trainer: Trainer, module: Recognition, data: WordsData) -> None:
+    def _write_weights(self, trainer: Trainer, module: Recognition, data: WordsData, folders: tuple[str, ...]) -> None:
         model = whole(module.model)  # on all ranks
-        if trainer.is_global_zero:
-            accuracy = trainer.callback_metrics.get("val/accuracy")
+        if not trainer.is_global_zero:
+            return
+        accuracy = trainer.callback_metrics.get("val/accuracy")
+        for folder in (Path(trainer.default_root_dir) / name for name in folders):
             checkpoint.save(
                 model,
-                Path(trainer.default_root_dir) / "model",
+                folder,
                 steps=trainer.global_step,
                 ema=module.ema,
                 cross=module.cross,
@@ -63,7 +80,7 @@ class KeepModel(Callback):
                 **scene_facts(module, trainer.callback_metrics),
                 validation_accuracy=None if accuracy is None else round(float(accuracy), 2),
             )
-            self._write_words(module, data, Path(trainer.default_root_dir) / "model")
+            self._write_words(module, data, folder)
 
     def _write_words(self, module: Recognition, data: WordsData, folder: Path) -> None:
         """The words that it was trained on, in this run and before; nothing where not all of them are known."""
@@ -76,7 +93,9 @@ class KeepModel(Callback):
 
 
 class KeepCheckpoint(Callback):
-    """Writes `last.ckpt`, from which a run can resume, in the run's folder after every `every` steps.
+    """Writes `last.ckpt`, from which a run can resume, in the run's folder after every `every` steps and after the last.
+
+    The last step is validated, too, whatever the interval.
 
     After `minutes`, counted from now, it writes one more and ends the run, which then validates. Lightning's own limit
     counts the time before a resumption, too, and leaves nothing to resume from; its own checkpoints are also written
@@ -102,6 +121,8 @@ class KeepCheckpoint(Callback):
         if self.end is not None:  # all ranks end after the same step
             late = trainer.strategy.reduce_boolean_decision(time.monotonic() > self.end, all=False)
             trainer.should_stop = trainer.should_stop or late
+        if self._seen == trainer.max_steps:
+            trainer.should_stop = True
         if self._seen % self.every == 0 or trainer.should_stop:
             trainer.save_checkpoint(Path(trainer.default_root_dir) / "last.ckpt")
 

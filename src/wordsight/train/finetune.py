@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.data import Sample
-from wordsight.decoding import read_psm
 from wordsight.evaluate import Protocol, Record, Score, score
 from wordsight.evaluate.metrics import is_right
 from wordsight.evaluate.report import Report
-from wordsight.imaging import prepare
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.peft import merge_peft, save_adapter
+from wordsight.models.ppocr import Svtr
+from wordsight.models.reading import TorchRecognizer
 from wordsight.text import Charset
 from wordsight.train.blending import blend
 from wordsight.train.finetune_fit import fit
 from wordsight.train.finetune_plan import Plan, Settings, Watch, plan_finetuning, unwatched
+from wordsight.train.validation import read
 
 __all__ = ["Outcome", "Plan", "Settings", "plan_finetuning", "read_words", "run_finetuning"]
 
@@ -42,7 +42,7 @@ class Outcome:
         about: where the model comes from, as its checkpoint says under "finetuned".
     """
 
-    model: Clip4Str
+    model: Clip4Str | Svtr
     steps: int
     report: Report
     rule: Protocol
@@ -85,16 +85,14 @@ def _protocol(charset: Charset) -> Protocol:
     return Protocol("all", charset, keep_empty=True, summary="all characters of the model, case counts")
 
 
-def read_words(model: Clip4Str, samples: Sequence[Sample], name: str, cross: bool, watch: Watch) -> list[Record]:
+def read_words(model: Clip4Str | Svtr, samples: Sequence[Sample], name: str, cross: bool, watch: Watch) -> list[Record]:
     """What the model reads on every sample; `name` is the data set's in the records."""
-    graphs = TorchGraphs(model.eval(), cross=cross)
+    reader = TorchRecognizer(model.eval(), cross=cross)
     records = []
     starts = range(0, len(samples), _READ_AT_ONCE)
     for first in watch(starts, len(starts), name):
         some = samples[first : first + _READ_AT_ONCE]
-        images = prepare([sample.image for sample in some], model.cfg.preprocessing)
-        readings, _ = read_psm(graphs, images, model.cfg.psm)
-        for sample, reading in zip(some, readings, strict=True):
+        for sample, reading in zip(some, read(reader, [sample.image for sample in some]), strict=True):
             records.append(Record(name, sample.id, sample.text, reading.text, reading.confidence))
     return records
 

@@ -3,9 +3,7 @@
 import logging
 import signal
 import tempfile
-import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,37 +11,29 @@ from typing import Any
 import lightning
 from torch.utils.data import DataLoader
 
-from wordsight.data import Mixture
+from wordsight.data import Learnable, Mixture, Sample, Source
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.peft import PeftConfig
+from wordsight.models.ppocr import Svtr
+from wordsight.synth.lines import RenderedLines
 from wordsight.synth.replay import ReplayWords
 from wordsight.train.batches import Batch, Batches, FromBatch
-from wordsight.train.finetune_plan import Plan, Watch
+from wordsight.train.finetune_plan import LR, Plan, Watch
 from wordsight.train.module import Recognition
+from wordsight.train.quiet import quietly
+
+_WIDEST = 480  # columns of a rendered word for recognizers that take any width: ten times as wide as high
 
 
-def fit(plan: Plan, out: Path, watch: Watch) -> tuple[Clip4Str, int]:
+def fit(plan: Plan, out: Path, watch: Watch) -> tuple[Clip4Str | Svtr, int]:
     """Trains a copy of `plan.model`. Returns it, its adapters not merged, and how many steps it took."""
     settings, cfg = plan.settings, plan.model.cfg
-    texts = [plan.training.text(i) for i in range(len(plan.training))]
-    replay = ReplayWords(
-        cfg.charset,
-        plan.new,
-        texts,
-        cfg.max_length,
-        settings.seed,
-        list(settings.fonts) or None,
-        lambda faces: watch(faces, len(faces), "looking at fonts"),
-    )
-    if missing := set(replay.undrawable) & set(plan.new):
-        logging.getLogger(__name__).warning("no font draws %s: learned from your words only", "".join(sorted(missing)))
-    share = settings.replay_share
-    mixture = (
-        Mixture([plan.training, replay], [1 - share, share], settings.seed, length=2**62)
-        if share
-        else Mixture([plan.training], [1.0], settings.seed, length=2**62)
-    )
+    replay = _replay(plan, watch)
+    share = settings.replay_share / max(1, len(replay))
+    weights = [1 - settings.replay_share, *(share for _ in replay)] if settings.replay_share else [1.0]
+    sources = [plan.training, *replay] if settings.replay_share else [plan.training]
+    mixture = Mixture(sources, weights, settings.seed, length=2**62)
     batches = Batches(mixture, frozenset({0}), cfg.tokenizer, cfg.preprocessing, settings.batch_size, pool=8)
     loader: DataLoader[Batch] = DataLoader(
         batches,
@@ -52,7 +42,7 @@ def fit(plan: Plan, out: Path, watch: Watch) -> tuple[Clip4Str, int]:
         num_workers=settings.workers,
         worker_init_fn=_leave_interrupts_to_the_parent,
     )
-    with tempfile.TemporaryDirectory() as scratch, _lightning_quiet():
+    with tempfile.TemporaryDirectory() as scratch, quietly():
         module = _module(plan, Path(scratch))
         trainer = lightning.Trainer(
             max_steps=settings.steps,
@@ -70,39 +60,70 @@ def fit(plan: Plan, out: Path, watch: Watch) -> tuple[Clip4Str, int]:
     return module.model.cpu(), trainer.global_step
 
 
+def _replay(plan: Plan, watch: Watch) -> list[Source]:
+    """Rendered words; for a recognizer that takes any width also lines, at their own shape."""
+    settings, cfg = plan.settings, plan.model.cfg
+    fonts = list(settings.fonts) or None
+    wide = cfg.preprocessing.width is None
+    words = ReplayWords(
+        cfg.charset,
+        plan.new,
+        [plan.training.text(i) for i in range(len(plan.training))],
+        cfg.max_length,
+        settings.seed,
+        fonts,
+        lambda faces: watch(faces, len(faces), "looking at fonts"),
+        (cfg.preprocessing.height, _WIDEST) if wide else cfg.preprocessing.size,
+    )
+    if missing := set(words.undrawable) & set(plan.new):
+        logging.getLogger(__name__).warning("no font draws %s: learnt from your words alone", "".join(sorted(missing)))
+    if not wide:
+        return [words]
+    lines = RenderedLines(seed=settings.seed, fonts=fonts, characters=cfg.charset.characters)
+    return [AsPictures(words), Learnable(lines, cfg.charset, cfg.max_length)]
+
+
+class AsPictures:
+    """A source of rendered words whose crops keep their shape, where they would be made as large as an input."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def text(self, i: int, /) -> str:
+        """Label of sample i."""
+        return self.source.text(i)
+
+    def __getitem__(self, i: int, /) -> Sample:
+        """Sample i."""
+        return self.source[i]
+
+
 def _module(plan: Plan, scratch: Path) -> Recognition:
     settings = plan.settings
     kinds = {
         "lora": PeftConfig("lora", towers=("image", "text")),
         "frozen": PeftConfig("frozen", towers=("image", "text")),
     }
+    svtr = isinstance(plan.model, Svtr)
     module = Recognition(
+        model="svtr" if svtr else "clip4str-tiny",  # of its kind: the start has the sizes
         start=checkpoint.save(plan.model, scratch),
-        peft=kinds.get(plan.tower),
-        lr=settings.lr,
+        peft=None if svtr else kinds.get(plan.tower),
+        lr=LR[plan.model.architecture] if settings.lr is None else settings.lr,
         weight_decay=0.01,
         warmup=settings.steps // 10,
         decay=settings.steps // 2,
-        cross_from=0 if plan.cross else None,
+        cross_from=0 if svtr or plan.cross else None,
         seed=settings.seed,
     )
-    if plan.new and plan.model.cfg.captions == "characters":
+    if isinstance(plan.model, Svtr):
+        module.model.image_encoder.requires_grad_(plan.tower != "frozen")
+    elif plan.new and plan.model.cfg.captions == "characters":
         module.model.text_tower.token_embedding.requires_grad_(True)  # the new characters' rows have to be learned
     return module
-
-
-@contextmanager
-def _lightning_quiet() -> Iterator[None]:
-    """Without Lightning's advice on workers and logging."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _leave_interrupts_to_the_parent(_worker: int) -> None:

@@ -16,6 +16,7 @@ from wordsight.models import checkpoint
 from wordsight.models.charset import with_charset
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.peft import merge_peft
+from wordsight.models.ppocr import Svtr
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
 
@@ -25,7 +26,9 @@ Watch = Callable[[Iterable[Any], int, str], Iterator[Any]]
 
 LEAST_WORDS = 10
 LORA_FROM = 100
-"""Training words from which the towers get LoRA; with fewer only decoders and heads train."""
+"""Training words from which the towers get LoRA, or an SVTR trains as a whole; with fewer only what decodes trains."""
+LR = {"clip4str": 5e-4, "svtr": 2e-4}
+"""Peak learning rates by architecture, for compact models."""
 FEW = 20
 """Training words with a new character below which a warning says so."""
 GENERAL_WORDS = 300
@@ -37,13 +40,14 @@ class Settings:
     """How to train. The defaults are for compact models, and take a few minutes on one CPU core.
 
     Attributes:
-        tower: "frozen": decoders and heads train. "lora": low-rank updates of both towers too. "full": everything.
-            "auto": LoRA from `LORA_FROM` training words on.
+        tower: "frozen": decoders and heads train (of an SVTR: all but the convolutions). "lora": low-rank updates of
+            both towers too, of a CLIP4STR. "full": everything. "auto": LoRA, or of an SVTR everything, from `LORA_FROM`
+            training words on.
         steps: optimiser steps.
         batch_size: crops of each step.
         replay_share: share of rendered words in them.
         lr: peak learning rate of what trains; it warms up over the first tenth of the steps and falls to 0 over the
-            second half.
+            second half. None: that of `LR`.
         blend: share of the trained weights in the result, the rest being the start's (see `blending`). A trial with
             0.6 instead of 1: of 60 held-out words 46 right instead of 49; of 200 other real words, of which the start
             read 168, 159 instead of 148.
@@ -57,7 +61,7 @@ class Settings:
     steps: int = 200
     batch_size: int = 32
     replay_share: float = 0.5
-    lr: float = 5e-4
+    lr: float | None = None
     blend: float = 0.6
     valid_share: float = 0.2
     workers: int = 0
@@ -82,7 +86,7 @@ class Plan:
     """
 
     start: Path
-    model: Clip4Str
+    model: Clip4Str | Svtr
     about: dict[str, Any]
     new: str
     tower: Tower
@@ -118,8 +122,10 @@ def plan_finetuning(
     if not (0 < settings.valid_share < 1 and 0 <= settings.replay_share < 1 and 0 < settings.blend <= 1):
         raise ConfigError("the shares of held-out words, rendered words and trained weights must lie between 0 and 1")
     model, about = checkpoint.load(start)
-    if not isinstance(model, Clip4Str):
-        raise ConfigError(f"{start} holds a {model.architecture}: fine-tuning is for clip4str recognizers")
+    if not isinstance(model, Clip4Str | Svtr):
+        raise ConfigError(f"{start} holds a {model.architecture}: fine-tuning is for clip4str and svtr recognizers")
+    if isinstance(model, Svtr) and (settings.tower == "lora" or model.clipter is not None):
+        raise ConfigError("LoRA and CLIPTER are for clip4str recognizers, this is an svtr: choose frozen or full")
     merge_peft(model)
     known = model.cfg.charset
     source = open_source(words)
@@ -139,7 +145,8 @@ def plan_finetuning(
     kept = [h for h in hashes if h]
     tower = settings.tower
     if tower == "auto":
-        tower = "lora" if len(training) >= LORA_FROM else "frozen"
+        many: Tower = "full" if isinstance(model, Svtr) else "lora"
+        tower = many if len(training) >= LORA_FROM else "frozen"
     unfiltered: Source = (
         open_source(general)
         if general

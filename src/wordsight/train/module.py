@@ -250,7 +250,7 @@ class Recognition(lightning.LightningModule):
         count = len(batch.labels)
         share = Share.of(read(self._reader, batch.crops, self.context(batch.scenes)), batch.labels)
         self.log("val/accuracy", share.accuracy, prog_bar=True, batch_size=count, sync_dist=True)
-        self.log("val/exact", share.exact, batch_size=count, sync_dist=True)
+        self.log_dict({"val/exact": share.exact, "val/ned": share.ned}, batch_size=count, sync_dist=True)
         if self.scenes is not None:
             share = Share.of(read(self._reader, batch.crops), batch.labels)
             self.log("val/accuracy.null", share.accuracy, batch_size=count, sync_dist=True)

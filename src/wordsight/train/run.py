@@ -1,6 +1,5 @@
 """From a recipe to a running trainer."""
 
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +19,8 @@ from wordsight.train.detection import Detection, KeepDetector
 from wordsight.train.detection_data import ScenesData
 from wordsight.train.gates import GateWatch, StageOne, scene_facts, summary
 from wordsight.train.module import Recognition
+from wordsight.train.quiet import quietly
+from wordsight.train.records import Records
 from wordsight.train.streams import KeepPosition
 
 _LARGEST = 1 << 20  # bytes of a recipe, and values in it
@@ -28,8 +29,9 @@ _LARGEST = 1 << 20  # bytes of a recipe, and values in it
 class RecipeCLI(LightningCLI):
     """A run keeps everything in `trainer.default_root_dir`.
 
-    `last.ckpt` to resume from and the recognizer in `model/`, both written every `trainer.val_check_interval` steps;
-    CSV and TensorBoard logs in `csv/` and `tensorboard/`.
+    `last.ckpt` to go on from and the recognizer in `model/`, both written every `trainer.val_check_interval` steps and
+    at the end; the best recognizer so far in `best/`; `report.html` with the learning curve; logs in `csv/` and, unless
+    `trainer.logger` names other loggers or is false, `tensorboard/`.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -48,16 +50,17 @@ class RecipeCLI(LightningCLI):
         config = self.config_init["fit"]["trainer"]
         folder = Path(config["default_root_dir"] or "runs")
         keep = KeepCheckpoint(int(config["val_check_interval"]), self.config_init["fit"]["minutes"])
-        callbacks = [StopOnNaN(), StepTime(), *self.own_callbacks(), keep, *(config["callbacks"] or [])]
+        callbacks = [StopOnNaN(), StepTime(), *self.own_callbacks(), Records(), keep, *(config["callbacks"] or [])]
         if config["enable_progress_bar"] is not False:  # each refresh waits for the GPU
             callbacks.append(TQDMProgressBar(refresh_rate=config["log_every_n_steps"] or 50))
         if config["strategy"] == "ddp" and getattr(self.model, "cross_from", 0) != 0:
             kwargs["strategy"] = "ddp_find_unused_parameters_true"  # until then a branch has no gradients to share
         return super().instantiate_trainer(
             callbacks=callbacks,
-            logger=[CSVLogger(folder, "csv"), TensorBoardLogger(folder, "tensorboard")],
+            logger=[CSVLogger(folder, "csv"), *_loggers(config["logger"], folder)],
             plugins=[AtomicCheckpoints(), *(config["plugins"] or [])],
             enable_checkpointing=False,  # `KeepCheckpoint` does that
+            enable_model_summary=bool(config["enable_model_summary"]),
             use_distributed_sampler=False,  # ranks share the batches by their numbers
             **kwargs,
         )
@@ -66,6 +69,15 @@ class RecipeCLI(LightningCLI):
         """What a recognizer's run has besides. Averages are made up to date before a checkpoint is written."""
         averages = Averages(self.model.ema) if self.model.ema else None
         return [GateWatch(), StageOne(), *([averages] if averages else []), KeepModel(averages), KeepPosition()]
+
+
+def _loggers(given: Any, folder: Path) -> list[Any]:
+    """What is logged to besides, as `trainer.logger` says: TensorBoard unless it says something."""
+    if given is None or given is True:
+        return [TensorBoardLogger(folder, "tensorboard")]
+    if given is False:
+        return []
+    return list(given) if isinstance(given, list | tuple) else [given]
 
 
 class DetectorCLI(RecipeCLI):
@@ -79,19 +91,34 @@ class DetectorCLI(RecipeCLI):
 def run_recipe(recipe: str | Path, overrides: list[str]) -> str:
     """Trains what a YAML recipe says, `overrides` being further command-line flags (`--trainer.max_steps=1000`).
 
-    Returns what scenes were good for in a line; it is empty where the recognizer knows none, and on other ranks.
+    Returns where the result is and, of a recognizer that is told of scenes, what they were good for; it is empty on
+    other ranks.
     """
     command = arguments(recipe, overrides)
-    with warnings.catch_warnings():
+    options: dict[str, Any] = {"save_config_kwargs": {"overwrite": True}, "seed_everything_default": 0}
+    with quietly():
         # Processes that Lightning starts for further devices run the same command line again, so it must stay.
-        warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
-        warnings.filterwarnings("ignore", message="You're using the WeightAveraging callback with a model that overr")
         if _task(command) == "detection":
-            DetectorCLI(Detection, ScenesData, args=command, save_config_kwargs={"overwrite": True})
-            return ""
-        done = RecipeCLI(Recognition, WordsData, args=command, save_config_kwargs={"overwrite": True})
-    facts = scene_facts(done.model, done.trainer.callback_metrics)
-    return summary(facts) if done.trainer.is_global_zero else ""
+            done: RecipeCLI = DetectorCLI(Detection, ScenesData, args=command, **options)
+            facts: dict[str, Any] = {}
+        else:
+            done = RecipeCLI(Recognition, WordsData, args=command, **options)
+            facts = scene_facts(done.model, done.trainer.callback_metrics)
+    if not done.trainer.is_global_zero:
+        return ""
+    return "\n".join(filter(None, (summary(facts), _result(done.trainer))))
+
+
+def _result(trainer: lightning.Trainer) -> str:
+    """Where the run's result is, and how good it is."""
+    found = trainer.callback_metrics
+    shown = ((found[key], what) for key, what in _SCORES.items() if key in found)
+    scores = "".join(f", {float(value):.1f} % {what}" for value, what in shown)
+    folder = Path(trainer.default_root_dir)
+    return f"step {trainer.global_step}{scores}; {folder / 'model'}, {folder / 'report.html'}"
+
+
+_SCORES = {"val/accuracy": "of validation words right", "val/hmean": "H-mean of validation scenes"}
 
 
 def arguments(recipe: str | Path, overrides: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ import torch
 
 from wordsight.data import Sample
 from wordsight.decoding import Reading
+from wordsight.evaluate.metrics import similarity
 from wordsight.imaging import batches
 from wordsight.models.clipter import SceneContext
 from wordsight.models.reading import TorchRecognizer
@@ -52,14 +53,22 @@ class Words:
 
 @dataclass(frozen=True)
 class Share:
-    """Per cent of words read right: counted with the 36 lower-case letters and digits, and exactly."""
+    """Per cent of words read right, counted with the 36 lower-case letters and digits, and exactly.
+
+    Attributes:
+        accuracy, exact: these.
+        ned: 1-NED with the 36, in per cent: how much of the words is right.
+    """
 
     accuracy: float
     exact: float
+    ned: float
 
     @classmethod
     def of(cls, readings: Sequence[Reading], labels: Sequence[str]) -> "Share":
         """That of some readings."""
         pairs = [(reading.text, label) for reading, label in zip(readings, labels, strict=True)]
-        folded = np.mean([_36.adapt(text) == _36.adapt(label) for text, label in pairs])
-        return cls(100 * float(folded), 100 * float(np.mean([text == label for text, label in pairs])))
+        folded = [(_36.adapt(text), _36.adapt(label)) for text, label in pairs]
+        right = (np.mean([text == label for text, label in some]) for some in (folded, pairs))
+        near = np.mean([similarity(label, text) for text, label in folded])
+        return cls(*(100 * float(share) for share in (*right, near)))

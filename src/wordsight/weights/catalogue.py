@@ -47,6 +47,12 @@ class Weights:
     files: tuple[File, ...]
     scores_as: str = ""
 
+    def how(self, name: str) -> str:
+        """How to get those called `name` and to make a checkpoint of them."""
+        if not self.files:
+            return f"get it by hand from {self.page}, then `wordsight convert FILE -o {name}-model`"
+        return f"`wordsight models pull {name} --to weights`, then `wordsight convert weights/{name} -o {name}-model`"
+
 
 def _hugging_face(repository: str, *names: str) -> tuple[File, ...]:
     return tuple(File(f"https://huggingface.co/{repository}/resolve/main/{name}") for name in names)

@@ -32,9 +32,9 @@ from wordsight.weights.clip import (
     stated,
 )
 from wordsight.weights.foreign import Foreign, open_foreign
+from wordsight.weights.packs import model_from_pack
 from wordsight.weights.paddle import IGNORED as PADDLE_IGNORED
 from wordsight.weights.paddle import SIGN, read_paddle
-from wordsight.weights.packs import model_from_pack
 from wordsight.weights.ppocr import rapidocr_file, svtr_from_onnx
 from wordsight.weights.recognizers import read_clip4str, read_parseq, read_timm, read_visual_clip4str
 from wordsight.weights.tensors import State, Tensors, some

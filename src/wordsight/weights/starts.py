@@ -1,0 +1,40 @@
+"""What training can begin with, by name: a checkpoint folder, or one made of a pack or of what comes along."""
+
+import hashlib
+import re
+from pathlib import Path
+
+from wordsight import __version__
+from wordsight.errors import ModelError
+from wordsight.files import cache_folder
+from wordsight.runtime import find_model, load_pack, shipped_models
+from wordsight.runtime.pack import MANIFEST
+from wordsight.weights.convert import RAPIDOCR, convert
+
+
+def checkpoint_folder(start: str | Path) -> Path:
+    """The checkpoint folder to train on from, made once and kept in the user's cache folder where `start` is none.
+
+    Args:
+        start: a checkpoint folder; a pack of ours, by its name or folder; or "rapidocr".
+
+    Raises:
+        ModelError: it is nothing of the kind, or a pack that training cannot take back.
+    """
+    if (Path(start) / "config.json").is_file():
+        return Path(start)
+    if str(start) == RAPIDOCR:
+        name, key = RAPIDOCR, ""
+    elif str(start) in shipped_models() or (Path(start) / MANIFEST).is_file():
+        pack = load_pack(find_model(start))
+        name, key = (
+            re.sub(r"[^\w.-]", "-", pack.name),
+            hashlib.sha256(repr(sorted(pack.files.items())).encode()).hexdigest(),
+        )
+    else:
+        names = ", ".join((*shipped_models(), RAPIDOCR))
+        raise ModelError(f"{start} is no checkpoint folder, pack or name of a model: pass one, or one of {names}")
+    folder = cache_folder() / "starts" / f"{__version__}-{key[:16]}" / name
+    if not (folder / "config.json").is_file():
+        convert(start).save(folder)
+    return folder
