@@ -14,7 +14,7 @@ _HEAD = f"""<?xml version="1.0" encoding="UTF-8"?>
 <title>wordsight</title>
 <meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>
 <meta name="ocr-system" content="wordsight {__version__}"/>
-<meta name="ocr-capabilities" content="ocr_page ocr_line ocrx_word"/>
+<meta name="ocr-capabilities" content="ocr_page ocr_par ocr_line ocrx_word"/>
 </head>
 <body>
 """
@@ -25,6 +25,9 @@ def _item(photo: Photo, number: int, image: Source | None = None) -> str:
     source = '"' + photo.source.replace("\\", "\\\\").replace('"', '\\"') + '"'
     page = f"image {source}; bbox 0 0 {photo.width} {photo.height}; ppageno {number - 1}"
     out = [f'<div class="ocr_page" id="page_{number}" title="{attribute(page)}">\n']
+    if photo.lines:  # readers of hOCR, OCRmyPDF for one, look for lines in paragraphs alone
+        outline = tuple(point for line in photo.lines for point in line.polygon)
+        out.append(f'<p class="ocr_par" id="par_{number}" title="{_bbox(outline, photo)}">\n')
     for i, line in enumerate(photo.lines, 1):
         out.append(f'<span class="ocr_line" id="line_{number}_{i}" title="{_line_properties(line, photo)}">')
         words = []
@@ -33,7 +36,7 @@ def _item(photo: Photo, number: int, image: Source | None = None) -> str:
             identity = f"word_{number}_{i}_{j}"
             words.append(f'<span class="ocrx_word" id="{identity}" title="{title}">{content(word.text)}</span>')
         out.append(" ".join(words) + "</span>\n")
-    return "".join(out) + "</div>\n"
+    return "".join(out) + ("</p>\n" if photo.lines else "") + "</div>\n"
 
 
 def _line_properties(line: Line, photo: Photo) -> str:

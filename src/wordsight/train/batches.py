@@ -187,8 +187,14 @@ class Batches(Dataset[Batch]):
         mine = [int(i) for i in indices[part :: self.parts]]
         places = [self.mixture.locate(i) for i in mine]
         sources = {source: self.mixture.sources[source] for source, _ in places}
-        drawn = {number: found for number, source in sources.items() if (found := rendered_words(source))}
-        lines = {pair: line for number, source in sources.items() for pair, line in _lines(number, source, places)}
+        fixed = self.preprocessing.width is not None
+        drawn = {number: found for number, source in sources.items() if fixed and (found := rendered_words(source))}
+        lines = {
+            pair: line
+            for number, source in sources.items()
+            if number not in drawn
+            for pair, line in _lines(number, source, places)
+        }
         crops, labels, samples, skipped = [], [], [], 0
         shown: list[tuple[SceneView, Box] | None] = []
         for i, (source, number) in zip(mine, places, strict=True):
@@ -300,12 +306,16 @@ def rendered_words(source: Source) -> tuple[RenderedWords, Callable[[int], int]]
 
 
 def _lines(number: int, source: Source, places: list[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Sample]]:
-    """The samples of a step that a source of rendered lines has, drawn at once."""
+    """The samples of a step that a source of rendered lines has, or of words at their own shape, drawn at once."""
+    found: tuple[RenderedLines | RenderedWords, Callable[[int], int]] | None = rendered_words(source)
     if isinstance(source, Learnable) and isinstance(source.source, RenderedLines):
-        mine = [i for of, i in places if of == number]
-        drawn = source.source.many([source.place(i) for i in mine])
-        for i, sample in zip(mine, drawn, strict=True):
-            yield (number, i), replace(sample, text=source.text(i))
+        found = source.source, source.place
+    if found is None:
+        return
+    drawer, place = found
+    mine = [i for of, i in places if of == number]
+    for i, sample in zip(mine, drawer.many([place(i) for i in mine]), strict=True):
+        yield (number, i), replace(sample, text=source.text(i))
 
 
 class FromBatch(Sampler[int]):

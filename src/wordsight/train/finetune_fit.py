@@ -11,7 +11,7 @@ from typing import Any
 import lightning
 from torch.utils.data import DataLoader
 
-from wordsight.data import Learnable, Mixture, Sample, Source
+from wordsight.data import Learnable, Mixture, Source
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.peft import PeftConfig
@@ -80,25 +80,7 @@ def _replay(plan: Plan, watch: Watch) -> list[Source]:
     if not wide:
         return [words]
     lines = RenderedLines(seed=settings.seed, fonts=fonts, characters=cfg.charset.characters)
-    return [AsPictures(words), Learnable(lines, cfg.charset, cfg.max_length)]
-
-
-class AsPictures:
-    """A source of rendered words whose crops keep their shape, where they would be made as large as an input."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def text(self, i: int, /) -> str:
-        """Label of sample i."""
-        return self.source.text(i)
-
-    def __getitem__(self, i: int, /) -> Sample:
-        """Sample i."""
-        return self.source[i]
+    return [words, Learnable(lines, cfg.charset, cfg.max_length)]
 
 
 def _module(plan: Plan, scratch: Path) -> Recognition:
