@@ -38,6 +38,17 @@ def test_a_raw_picture_is_read_whatever_its_type_is_said_to_be(service: Running,
     assert Photo.from_json(answer.text).text == "HOTEL\nEXIT 42"
 
 
+def test_a_picture_larger_than_the_detector_looks_at_is_read_as_the_library_reads_it(
+    service: Running, reader: Reader
+) -> None:
+    """Large JPEGs are decoded reduced, which changes what is read a little."""
+    data = io.BytesIO()
+    Image.open(io.BytesIO(_sample())).resize((2080, 1760), Image.Resampling.BICUBIC).save(data, "JPEG")
+    answer = _post(service, "/v1/read?name=a.jpg", data.getvalue())
+    assert answer.json() == reader.read(data.getvalue(), name="a.jpg").to_dict()
+    assert answer.json()["lines"]
+
+
 def test_a_form_is_read_with_its_file_name_and_options(service: Running, reader: Reader) -> None:
     form: dict[str, Any] = {"files": {"file": ("b.png", _sample())}, "data": {"boxes": json.dumps(BOXES)}}
     answer = _post(service, "/v1/read", **form)

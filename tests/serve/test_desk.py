@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from wordsight.serve.crowd import Turns
 from wordsight.serve.desk import Desk, Room, check_deadline
 from wordsight.serve.metrics import Metrics
 from wordsight.serve.refusals import Refusal
@@ -133,3 +134,55 @@ def test_who_is_late_does_not_wait_for_room() -> None:
         await _desk().do(work)
 
     asyncio.run(main())
+
+
+def test_so_many_have_a_turn_at_a_time_and_between_steps_others_go_first() -> None:
+    turns, lock = Turns(2), threading.Lock()
+    working, most = 0, 0
+    steps: list[int] = []
+
+    def step(number: int) -> None:
+        nonlocal working, most
+        with lock:
+            working += 1
+            most = max(most, working)
+            steps.append(number)
+        time.sleep(0.005)
+        with lock:
+            working -= 1
+
+    def work(number: int) -> None:
+        with turns.turn():
+            step(number)
+            for _ in range(9):
+                turns.pass_on()
+                step(number)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    assert most == 2
+    assert sorted(steps) == sorted(list(range(6)) * 10)
+    first = [steps.index(number) for number in range(6)]
+    assert max(first) < 40  # the last one does not wait until the first ones have done all their steps
+    with turns.turn(), turns.turn():  # all were given back
+        pass
+
+
+def test_who_is_late_gives_its_turn_back() -> None:
+    turns = Turns(1)
+
+    def work() -> None:
+        with turns.turn():
+            while True:
+                time.sleep(0.01)
+                turns.pass_on()
+
+    async def main() -> None:
+        desk = _desk(threads=3, timeout=0.2)
+        jobs = [asyncio.ensure_future(desk.do(work)) for _ in range(3)]
+        assert [await _status(job) for job in jobs] == [504] * 3
+        with turns.turn():
+            assert await _status(asyncio.ensure_future(_desk(timeout=0.2).do(work))) == 504
+        await _desk().do(lambda: turns.turn().__enter__())
+
+    asyncio.run(asyncio.wait_for(main(), 20))

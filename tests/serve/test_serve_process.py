@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx2
@@ -42,6 +43,53 @@ def test_slow_clients_are_given_up_and_keep_nobody_waiting(started: Start) -> No
         line.sendall(_head(len(data)) + data[: number * 10])
     assert httpx2.post(running.url + "/v1/crops", content=crop("EXIT"), timeout=30).status_code == 200
     assert [_status(line) for line in lines] == [408] * 30
+
+
+@pytest.mark.parametrize("piece", [b"x" * 1000, b"x: " + b"y" * 1000 + b"\r\n"], ids=["one header", "many"])
+def test_a_head_without_end_is_refused(service: Running, piece: bytes) -> None:
+    with _connect(service) as line:
+        line.sendall(b"POST /v1/read HTTP/1.1\r\nHost: x\r\na: ")
+        with pytest.raises(OSError):  # noqa: PT012, PT011  (reset, or a broken pipe)
+            for _ in range(10_000):
+                line.sendall(piece)
+                time.sleep(0.0001)
+        assert b" 431 " in line.recv(65536)
+
+
+def test_what_is_not_http_is_refused_in_one_line(service: Running) -> None:
+    with _connect(service) as line:
+        line.sendall(b"\x16\x03\x01\x02\x00\x01")  # TLS
+        answer = line.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'{"error": "this cannot be understood' in answer
+
+
+def test_connections_that_say_nothing_or_a_head_too_slowly_are_closed() -> None:
+    """After a moment, here: the limit is half a minute."""
+    code = """
+import sys
+from wordsight.cli.main import main
+from wordsight.serve import protocol
+protocol.MAX_SECONDS = 0.5
+sys.argv = ["wordsight", "serve", "--port", "0"]
+main()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        running = Running(process.stderr.readline().split(" at ")[1].strip().rstrip("/"), process)
+        with _connect(running) as silent, _connect(running) as slow:
+            slow.sendall(b"GET /health/live HTTP/1.1\r\n")
+            with suppress(OSError):
+                for _ in range(40):
+                    slow.sendall(b"a: b\r\n")
+                    time.sleep(0.05)
+            assert silent.recv(100) == b""
+            with suppress(ConnectionError):
+                assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_client_that_leaves_in_the_middle_harms_nobody(service: Running) -> None:

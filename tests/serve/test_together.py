@@ -1,17 +1,22 @@
 """Crops of several threads through one recognizer: who waits for whom, and that nobody gets another's words."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
 from wordsight.decoding import Reading
 from wordsight.imaging import Preprocessing
+from wordsight.serve.crowd import Crowd
+from wordsight.serve.desk import Desk, check_deadline
 from wordsight.serve.metrics import Metrics
-from wordsight.serve.together import MOST, PATIENCE, Together
+from wordsight.serve.refusals import Refusal
+from wordsight.serve.together import MOST, PATIENCE, Shared, Together
 
 
 class Slow:
@@ -33,6 +38,13 @@ class Slow:
         return [Reading(f"{number:.0f}", 1.0) for number in numbers]
 
 
+class Shares(Shared):
+    """What the service makes of a recognizer whose threads believe that so many requests are being read."""
+
+    def __init__(self, recognizer: Any, company: int) -> None:
+        super().__init__(lambda: recognizer, Metrics(), lambda: company)
+
+
 def crops(numbers: Sequence[float], width: int = 8) -> np.ndarray:
     return np.repeat(np.array(numbers, np.float32), 3 * 4 * width).reshape(-1, 3, 4, width)
 
@@ -43,7 +55,7 @@ def texts(readings: list[Reading]) -> list[str]:
 
 def test_alone_nobody_waits() -> None:
     slow = Slow(0)
-    together = Together(slow, Metrics(), lambda: 1)
+    together = Shares(slow, 1)
     times = []
     for number in range(50):
         start = time.perf_counter()
@@ -55,7 +67,7 @@ def test_alone_nobody_waits() -> None:
 
 def test_threads_share_batches_and_get_their_own() -> None:
     slow = Slow()
-    together = Together(slow, Metrics(), lambda: 8)
+    together = Shares(slow, 8)
 
     def work(thread: int) -> None:
         for turn in range(10):
@@ -70,7 +82,7 @@ def test_threads_share_batches_and_get_their_own() -> None:
 
 def test_whoever_comes_meanwhile_goes_next_in_one_batch() -> None:
     slow = Slow(0.2)
-    together = Together(slow, Metrics(), lambda: 1)
+    together = Shares(slow, 1)
     with ThreadPoolExecutor(5) as pool:
         first = pool.submit(together.read, crops([0]))
         while not slow.batches:
@@ -81,9 +93,52 @@ def test_whoever_comes_meanwhile_goes_next_in_one_batch() -> None:
     assert [len(batch) for batch in slow.batches] == [1, 4]
 
 
+def test_several_lanes_share_what_waits() -> None:
+    """Nobody takes all of it, and leaves the others idle; what waits meanwhile goes together."""
+    lists: list[list[int]] = []
+
+    def run(kind: str, items: Sequence[int]) -> list[str]:
+        lists.append(list(items))
+        time.sleep(0.1)
+        return [f"{kind}{item}" for item in items]
+
+    together = Together[int, str](run, lambda: 8, lanes=2, patience=0)
+    with ThreadPoolExecutor(8) as pool:
+        jobs = [pool.submit(together.do, [number], "n") for number in range(8)]
+        assert [job.result() for job in jobs] == [[f"n{number}"] for number in range(8)]
+    assert len(lists) < 8
+    assert max(map(len, lists)) <= 4
+
+
+def test_what_is_done_for_others_does_not_end_with_the_one_who_does_it() -> None:
+    """Its request is late; theirs are not."""
+    desk = Desk(2, 8, 0.3, Metrics())
+    begun = threading.Event()
+
+    def run(_: str, items: Sequence[int]) -> Sequence[int]:
+        begun.set()
+        for _ in range(40):
+            check_deadline()
+            time.sleep(0.01)
+        return items
+
+    together = Together[int, int](run, lambda: 2, patience=0)
+
+    async def main() -> None:
+        alone = asyncio.ensure_future(desk.do(lambda: together.do([1], "")))
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait)
+        with pytest.raises(Refusal):
+            await alone
+        late, patient = desk.do(lambda: together.do([2], "")), Desk(1, 8, 20, Metrics())
+        both = await asyncio.gather(late, patient.do(lambda: together.do([3], "")), return_exceptions=True)
+        assert both[1] == [3]
+
+    asyncio.run(main())
+
+
 def test_crops_of_different_shapes_and_too_many_do_not_mix() -> None:
     slow = Slow(0.05)
-    together = Together(slow, Metrics(), lambda: 4)
+    together = Shares(slow, 4)
     many = list(range(MOST - 1))
     with ThreadPoolExecutor(4) as pool:
         jobs = [
@@ -96,7 +151,7 @@ def test_crops_of_different_shapes_and_too_many_do_not_mix() -> None:
 
 def test_a_crop_that_makes_it_fail_harms_nobody_else() -> None:
     slow = Slow(0.05)
-    together = Together(slow, Metrics(), lambda: 4)
+    together = Shares(slow, 4)
     gate = threading.Barrier(4)
 
     def work(number: int) -> list[str]:
@@ -112,13 +167,15 @@ def test_a_crop_that_makes_it_fail_harms_nobody_else() -> None:
 
 
 def test_readings_of_the_model_do_not_depend_on_company() -> None:
-    """Bit for bit, be the batch 1 or 40."""
+    """Bit for bit, be the batch 1 or 40, be there one thread or two."""
     from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
-    recognizer = OnnxRecognizer(load_pack(find_model()), "cpu", 1, mode="adaptive")
+    pack = load_pack(find_model())
+    recognizer = OnnxRecognizer(pack, "cpu", 2, mode="adaptive")
     shape = (40, 3, recognizer.preprocessing.height, recognizer.preprocessing.width or 160)
     images = np.random.default_rng(3).normal(size=shape).astype(np.float32)
     alone = [recognizer.read(image[None])[0] for image in images]
-    together = Together(recognizer, Metrics(), lambda: 40)
+    one_thread = OnnxRecognizer(pack, "cpu", 1, mode="adaptive")
+    together = Shared(Crowd(recognizer, one_thread, 2, lambda: 40).now, Metrics(), lambda: 40)
     with ThreadPoolExecutor(40) as pool:
         assert [one for (one,) in pool.map(together.read, images[:, None])] == alone

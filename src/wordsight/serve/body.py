@@ -258,6 +258,5 @@ async def _in_time(seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise Refusal(
-            408, "slow", "the request took too long to arrive: send less, or use a faster connection"
-        ) from None
+        message = "the request took too long to arrive: send less, or use a faster connection"
+        raise Refusal(408, "slow", message, {"Connection": "close"}) from None

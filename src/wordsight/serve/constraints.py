@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -22,14 +23,21 @@ class Constraints(Generic[T]):
     Args:
         tokenizer: of the recognizer.
         make: makes it.
+        turn: what is done meanwhile counts as work.
     """
 
-    def __init__(self, tokenizer: CharTokenizer, make: Callable[[Constraint], T]) -> None:
+    def __init__(
+        self,
+        tokenizer: CharTokenizer,
+        make: Callable[[Constraint], T],
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._tokenizer = tokenizer
         self._make = make
+        self._turn = turn
         self._kept: OrderedDict[tuple[str, str], tuple[int, T]] = OrderedDict()
         self._lock = Lock()
-        self._turn = Lock()  # the largest patterns that are refused take seconds and two hundred megabytes
+        self._one = Lock()  # the largest patterns that are refused take seconds and two hundred megabytes
 
     def of(self, allow: str | None, pattern: str | None, lexicon: str | None) -> T | None:
         """What one of the three asks for (`lexicon`: words, one a line), or None.
@@ -54,8 +62,14 @@ class Constraints(Generic[T]):
             "pattern": self._pattern,
             "lexicon": self._lexicon,
         }
-        constraint = kinds[key[0]](key[1])
-        made = self._make(constraint)
+        if not self._one.acquire(timeout=max(0.0, time_left())):
+            raise late()
+        try:
+            with self._turn():
+                constraint = kinds[key[0]](key[1])
+                made = self._make(constraint)
+        finally:
+            self._one.release()
         with self._lock:
             self._kept[key] = _cost(constraint), made
             while len(self._kept) > 1 and sum(cost for cost, _ in self._kept.values()) > 4 * MAX_TRANSITIONS:
@@ -70,12 +84,7 @@ class Constraints(Generic[T]):
     def _pattern(self, expression: str) -> Constraint:
         if len(expression) > _LONGEST:
             raise ConfigError(f"the pattern has {len(expression)} characters: give {_LONGEST} at most")
-        if not self._turn.acquire(timeout=max(0.0, time_left())):
-            raise late()
-        try:
-            constraint = Constraint.pattern(expression, self._tokenizer)
-        finally:
-            self._turn.release()
+        constraint = Constraint.pattern(expression, self._tokenizer)
         if _cost(constraint) > MAX_TRANSITIONS:
             raise ConfigError(f"the pattern {expression[:60]!r} is too expensive: shorten its repetitions")
         return constraint

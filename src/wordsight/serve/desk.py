@@ -44,6 +44,16 @@ def check_deadline() -> None:
         raise late()
 
 
+@contextmanager
+def for_others() -> Iterator[None]:
+    """Work that this thread does for other requests, too, does not end when its own one is late."""
+    token = _JOB.set(None)
+    try:
+        yield
+    finally:
+        _JOB.reset(token)
+
+
 class Desk:
     """Threads for requests, and places in the queue before them.
 

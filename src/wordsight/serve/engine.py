@@ -3,30 +3,32 @@
 import io
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from wordsight.detect import Detector, FoundBox
+from wordsight.detect import FoundBox, TextDetector
 from wordsight.errors import BoxError, WordsightError
 from wordsight.imaging.geometry import as_polygon
 from wordsight.imaging.rectify import MAX_STRIP
 from wordsight.reader import Reader
 from wordsight.reading.looks import reads_lines
+from wordsight.reading.shipped import shipped_line_reader
 from wordsight.results import Photo, Word
 from wordsight.runtime import OnnxRecognizer
+from wordsight.runtime.sessions import PROVIDERS, processors
 from wordsight.serve.constraints import Constraints
-from wordsight.serve.desk import Room, check_deadline
+from wordsight.serve.crowd import Crowd, Turns
+from wordsight.serve.desk import Room
 from wordsight.serve.metrics import Metrics
 from wordsight.serve.options import BatchOptions, Constrained
 from wordsight.serve.refusals import malformed
 from wordsight.serve.settings import MAX_COVER, Settings
-from wordsight.serve.together import Together
+from wordsight.serve.together import Shared, Together
 
-DETECTORS = 2
-"""Pictures in which text is looked for at a time: more are no quicker and take memory."""
+T = TypeVar("T")
 
 
 class Engine:
@@ -43,24 +45,48 @@ class Engine:
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, company: Callable[[], int]) -> None:
-        reader = Reader(settings.model, settings.device, settings.threads, max_pixels=settings.max_pixels)
+        threads = settings.threads or processors()
+        reader = Reader(settings.model, settings.device, threads, max_pixels=settings.max_pixels)
         self._recognizer = cast(OnnxRecognizer, reader._recognizer)
-        self._detector = _Detector(reader._detector(), metrics)
+        on_cpu = self._recognizer.provider == PROVIDERS["cpu"]
+        lanes = min(threads, settings.workers) if on_cpu else 1  # a GPU computes one batch at a time best
+
+        def crowd(make: Callable[[int], T]) -> Crowd[T]:
+            alone = make(threads)
+            return Crowd(alone, alone if lanes == 1 else make(threads // lanes), lanes, company)
+
+        def recognizer(threads: int) -> OnnxRecognizer:
+            mine = self._recognizer
+            if threads == mine.threads:
+                return mine
+            return OnnxRecognizer(mine.pack, settings.device, threads, mode=mine.mode, dictionary=mine.dictionary)
+
+        self._turns = Turns(max(2, lanes) if on_cpu else settings.workers)  # two: a long one must not stop the others
+
+        def shared(recognizers: Crowd[Any]) -> Shared:
+            return Shared(recognizers.now, metrics, None if on_cpu else company, self._turns.pass_on)
+
+        recognizers = crowd(recognizer)
+        detectors = crowd(lambda threads: TextDetector(device=settings.device, threads=threads))
+        self._detector = _Detector(detectors, metrics, self._turns.pass_on)
         self._thorough = reader._strips.thorough
         self._max_pixels = settings.max_pixels
         self._room = Room(settings.most_pixels)
-        self._together = Together(self._recognizer, metrics, company)
+        self._shared = shared(recognizers)
         # What a recognizer of words needs for lines: one for all readers, too
-        self._lines = None if reads_lines(self._recognizer) else Together(reader._strips._lines(), metrics, company)
+        self._lines = None if reads_lines(self._recognizer) else shared(crowd(shipped_line_reader))
         self._constrained = Constraints(
             self._recognizer.pack.tokenizer,
-            lambda constraint: Together(self._recognizer.constrained(constraint), metrics, company),
+            lambda constraint: shared(recognizers.mapped(lambda each: each.constrained(constraint))),
+            self._turns.turn,
         )
+        self._crops: Together[bytes, Word | WordsightError]
+        self._crops = Together(self._read_together, company, self._turns.most, patience=0.0)
 
     @property
     def provider(self) -> str:
         """What the recognizer runs on."""
-        return self._together.provider
+        return self._shared.provider
 
     def writes(self, characters: str) -> bool:
         """Whether the model can write all of these."""
@@ -79,7 +105,7 @@ class Engine:
         if strips > MAX_COVER * max(pixels, MAX_STRIP**2):
             raise malformed(f"the boxes cover {name} more than {MAX_COVER} times: give fewer or smaller ones")
         reader = self._reader(options, options.min_confidence)
-        with self._room.of(pixels + strips):
+        with self._room.of(pixels + strips), self._turns.turn():
             return reader.read(picture, boxes, name=name)
 
     def read_crops(self, pictures: Sequence[bytes], options: Constrained) -> list[Word | WordsightError]:
@@ -89,8 +115,16 @@ class Engine:
             WordsightError: the options are invalid.
             Refusal: the request is late.
         """
-        reader = self._reader(options, None)
+        constraint = options.allow, options.pattern, options.lexicon
+        self._constrained.of(*constraint)  # here, as what is wrong with it concerns nobody else
         with self._room.of(sum(min(w * h, self._max_pixels) for w, h in map(_size, pictures))):
+            return self._crops.do(pictures, constraint)
+
+    def _read_together(self, constraint: Any, pictures: Sequence[bytes]) -> list[Word | WordsightError]:
+        """Crops of one request or several. The same constraint asks for the same recognizer."""
+        allow, pattern, lexicon = constraint
+        reader = self._reader(Constrained(allow=allow, pattern=pattern, lexicon=lexicon), None)
+        with self._turns.turn():
             return list(reader.iter_crops(pictures))
 
     def try_out(self) -> None:
@@ -109,7 +143,7 @@ class Engine:
     def _reader(self, options: Constrained, min_confidence: float | None) -> Reader:
         constrained = self._constrained.of(options.allow, options.pattern, options.lexicon)
         return Reader.of(
-            constrained or self._together,
+            constrained or self._shared,
             self._detector,
             self._lines,
             max_pixels=self._max_pixels,
@@ -120,18 +154,23 @@ class Engine:
 
 
 class _Detector:
-    """A detector that looks at `DETECTORS` pictures at a time."""
+    """A detector, shared."""
 
-    def __init__(self, detector: Detector, metrics: Metrics) -> None:
-        self._detector = detector
+    def __init__(self, detectors: Crowd[TextDetector], metrics: Metrics, before: Callable[[], None]) -> None:
+        self._detectors = detectors
         self._metrics = metrics
-        self._turn = threading.Semaphore(DETECTORS)
+        self._before = before
+        self._few = threading.Semaphore(max(2, detectors.most))  # more at a time are no quicker and take memory
+
+    @property
+    def max_side(self) -> int:
+        """Of the detector: with it large JPEGs are decoded reduced."""
+        return self._detectors.alone.max_side
 
     def detect(self, image: NDArray[np.uint8]) -> Sequence[FoundBox]:
-        with self._turn:
-            check_deadline()
-            with self._metrics.stage("detect"):
-                return self._detector.detect(image)
+        self._before()
+        with self._few, self._metrics.stage("detect"):
+            return self._detectors.now().detect(image)
 
 
 def _size(picture: bytes) -> tuple[int, int]:

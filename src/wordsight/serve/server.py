@@ -12,6 +12,7 @@ import uvicorn
 
 from wordsight.errors import ConfigError
 from wordsight.serve.app import create_app
+from wordsight.serve.protocol import Protocol
 from wordsight.serve.service import Service
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ def run(service: Service, listener: socket.socket) -> None:
     """Answers until a signal comes: then what was accepted is finished. A second signal ends the process at once."""
     config = uvicorn.Config(
         create_app(service),
+        http=Protocol,
         log_config=None,
         access_log=False,
         server_header=False,

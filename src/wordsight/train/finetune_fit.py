@@ -76,7 +76,7 @@ def _replay(plan: Plan, watch: Watch) -> list[Source]:
         (cfg.preprocessing.height, _WIDEST) if wide else cfg.preprocessing.size,
     )
     if missing := set(words.undrawable) & set(plan.new):
-        logging.getLogger(__name__).warning("no font draws %s: learnt from your words alone", "".join(sorted(missing)))
+        logging.getLogger(__name__).warning("no font draws %s: learned from your words only", "".join(sorted(missing)))
     if not wide:
         return [words]
     lines = RenderedLines(seed=settings.seed, fonts=fonts, characters=cfg.charset.characters)
