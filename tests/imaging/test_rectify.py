@@ -4,6 +4,8 @@ from PIL import Image
 
 from wordsight.errors import BoxError
 from wordsight.imaging import rectify
+from wordsight.imaging.geometry import as_polygon
+from wordsight.imaging.rectify import LONGEST, reduced
 
 
 def gradient(height: int = 100, width: int = 200) -> np.ndarray:
@@ -190,3 +192,18 @@ def test_random_boxes_never_fail_otherwise():
         assert min(strip.shape) >= 1
         assert max(strip.shape) <= 2048
     assert cut > 200
+
+
+@pytest.mark.parametrize("size", [(1, 100_000), (100_000, 1), (3, 50_000)])
+def test_strips_are_no_longer_than_lines_of_text(size: tuple[int, int]) -> None:
+    width, height = size
+    image = np.zeros((height, width, 3), np.uint8)
+    whole = [(0, 0), (width, 0), (width, height), (0, height)]
+    for strip in (reduced(image), rectify(image, whole)):
+        assert max(strip.shape[:2]) == LONGEST * min(size)
+        assert min(strip.shape[:2]) == min(size)
+
+
+def test_numbers_that_no_float_holds_are_refused() -> None:
+    with pytest.raises(BoxError, match="not a list"):
+        as_polygon([(0, 0), (10**400, 0), (10**400, 5), (0, 5)])

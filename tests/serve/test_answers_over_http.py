@@ -222,6 +222,20 @@ def test_forms_that_are_none_are_refused(service: Running, path: str, body: byte
     assert set(answer.json()) == {"error"}
 
 
+@pytest.mark.parametrize("boundary", ["y" * 5000, '""'])
+def test_boundaries_that_are_none_are_refused(service: Running, boundary: str) -> None:
+    answer = _post(service, "/v1/read", b"--y", headers={"Content-Type": f"multipart/form-data; boundary={boundary}"})
+    assert answer.status_code == 422
+    assert set(answer.json()) == {"error"}
+
+
+def test_a_line_of_pixels_is_no_more_work_than_a_line_of_text(service: Running) -> None:
+    data = io.BytesIO()
+    Image.new("1", (1, 3_900_000)).save(data, "PNG")
+    answer = _post(service, "/v1/crops", data.getvalue())
+    assert answer.json()["words"][0]["polygon"][2] == [1.0, 3_900_000.0]
+
+
 def test_no_other_site_may_ask_through_a_browser(service: Running) -> None:
     answer = httpx2.options(
         service.url + "/v1/read", headers={"Origin": "https://x.test", "Access-Control-Request-Method": "POST"}

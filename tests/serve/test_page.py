@@ -153,7 +153,7 @@ def test_it_can_be_used_with_the_keyboard_alone(page: Page) -> None:
     from selenium.webdriver import ActionChains, Keys
 
     page.drop("street.png", picture("HOTEL"))
-    page.status("Read 1 words")
+    page.status("Read 1 word")
     for _ in range(12):
         ActionChains(page.driver).send_keys(Keys.TAB).perform()
         if page.driver.switch_to.active_element.text == "HOTEL":
@@ -177,7 +177,7 @@ def test_a_pasted_photo_is_read_and_its_text_copied(page: Page) -> None:
 def test_a_chosen_photo_is_read_and_downloaded(page: Page, downloads: Path, tmp_path: Path) -> None:
     (tmp_path / "chosen.png").write_bytes(picture("HOTEL"))
     page.one("#file").send_keys(str(tmp_path / "chosen.png"))
-    page.status("Read 1 words")
+    page.status("Read 1 word")
     for button, name in (("#json", "chosen.json"), ("#hocr", "chosen.hocr")):
         page.one(button).click()
         page.status(name)
@@ -193,7 +193,7 @@ def test_a_chosen_photo_is_read_and_downloaded(page: Page, downloads: Path, tmp_
 
 def test_the_slider_hides_doubtful_words(page: Page) -> None:
     page.drop("street.png", picture("HOTEL"))
-    page.status("Read 1 words")
+    page.status("Read 1 word")
     page.driver.execute_script(
         "const s = arguments[0]; s.value = 1; s.dispatchEvent(new Event('input'))", page.one("#least")
     )
@@ -204,7 +204,7 @@ def test_the_slider_hides_doubtful_words(page: Page) -> None:
 
 def test_errors_are_said_in_words(page: Page, tmp_path: Path) -> None:
     page.drop("broken.png", picture("HOTEL")[:900])
-    assert page.error().startswith("Broken.png cannot be decoded")
+    assert page.error().startswith("broken.png cannot be decoded")
     assert not page.one("#result").is_displayed()
     page.drop("notes.txt", b"no picture")
     page.wait(lambda: "not an image" in page.one("#error").text)
@@ -212,7 +212,7 @@ def test_errors_are_said_in_words(page: Page, tmp_path: Path) -> None:
     page.wait(lambda: "over the limit of 2 MB" in page.one("#error").text)
     _save(page, tmp_path)
     page.drop("street.png", picture("HOTEL"))
-    page.status("Read 1 words")
+    page.status("Read 1 word")
     assert page.one("#error").text == ""
 
 
@@ -235,7 +235,7 @@ def test_a_key_is_asked_for_where_one_is_needed(chromium: Any, started: Any) -> 
     page.drop("street.png", picture("HOTEL"))
     assert "key" in page.error()
     page.one("#key").send_keys("open sesame\n")
-    page.status("Read 1 words")
+    page.status("Read 1 word")
     assert page.words() == ["HOTEL"]
 
 

@@ -34,7 +34,7 @@ def as_polygon(points: ArrayLike) -> Polygon:
     """
     try:
         polygon = np.array(points, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise BoxError("a box is not a list of x, y pairs of numbers: give [[x, y], ...] in pixels") from None
     if polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 4:
         raise BoxError(f"a box has shape {polygon.shape}: give at least four x, y pairs in pixels")

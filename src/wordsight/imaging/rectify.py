@@ -12,6 +12,10 @@ MAX_STRIP = 2048
 
 _LEGIBLE = 64  # pixels; a long line stays so high, however long that makes it
 
+LONGEST = 200
+"""Times its height that a strip is long, at most: lines of some 400 characters. What is longer is squeezed. A line of
+pixels across a picture would otherwise be as much work as thousands of words."""
+
 _PIECES_PER_SEGMENT = 4  # a piece maps bilinearly; four between two given points leave no visible kink
 _MIN_SIDE = 1.0  # pixels; below there is nothing to read
 _MAX_PERSPECTIVE = 20.0  # a far side so much smaller than the near one is a triangle, not a sign seen at an angle
@@ -19,10 +23,11 @@ _MAX_PERSPECTIVE = 20.0  # a far side so much smaller than the near one is a tri
 
 def reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The image as large as a strip may be, so that a batch of huge crops stays small in memory."""
-    scale = _scale(image.shape[1], image.shape[0], MAX_STRIP)
-    if scale >= 1:
+    height, width = image.shape[:2]
+    scale = _scale(width, height, MAX_STRIP)
+    size = _strip_size(width * scale, height * scale)
+    if size == (width, height):
         return image
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
 
@@ -68,6 +73,12 @@ def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX
 def _scale(width: float, height: float, max_side: int) -> float:
     """By how much a strip of this size has to be reduced, at most 1."""
     return min(1.0, max(max_side / max(width, height), _LEGIBLE / max(1.0, min(width, height))))
+
+
+def _strip_size(width: float, height: float) -> tuple[int, int]:
+    """Whole pixels, and no longer than `LONGEST`."""
+    w, h = max(1, round(width)), max(1, round(height))
+    return min(w, LONGEST * h), min(h, LONGEST * w)
 
 
 def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64], max_side: int) -> NDArray[np.uint8]:
@@ -193,7 +204,7 @@ def _source(
         size = (max(1, round(source.width * scale)), max(1, round(source.height * scale)))
         points = points * (size[0] / source.width, size[1] / source.height)
         source = source.resize(size, Image.Resampling.BOX)
-    return source, points, max(1, round(width * scale)), max(1, round(height * scale))
+    return source, points, *_strip_size(width * scale, height * scale)
 
 
 def _describe(points: NDArray[np.float64]) -> str:

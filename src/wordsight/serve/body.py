@@ -162,7 +162,10 @@ class Body:
 
     async def _parts(self) -> AsyncIterator[Part]:
         collector = _Collector()
-        parser = MultipartParser(self._boundary or b"", collector.callbacks())
+        try:
+            parser = MultipartParser(self._boundary or b"", collector.callbacks())
+        except FormParserError as error:  # its boundary is too long
+            raise _unreadable(error) from None
         other = 0  # bytes that are no picture
         async for chunk in self._request.stream():
             for start in range(0, len(chunk), _CHUNK):
@@ -171,7 +174,7 @@ class Body:
                 try:
                     parser.write(piece)
                 except (FormParserError, ValueError) as error:
-                    raise malformed(f"the form cannot be read ({' '.join(str(error).split())[:200]})") from None
+                    raise _unreadable(error) from None
                 other += len(piece)
                 done = collector.taken()
                 growing = [collector.part] if collector.part else []
@@ -193,6 +196,10 @@ class Body:
         length = self._request.headers.get("content-length", "")
         if length.isdecimal() and int(length) > limit:
             raise too_large("the request", limit)
+
+
+def _unreadable(error: Exception) -> Refusal:
+    return malformed(f"the form cannot be read ({' '.join(str(error).split())[:200]}): send multipart/form-data")
 
 
 class _Collector:

@@ -1,5 +1,6 @@
 """Runs the service: a socket, and signals that end it."""
 
+import gc
 import logging
 import os
 import signal
@@ -34,6 +35,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run(service: Service, listener: socket.socket) -> None:
     """Answers until a signal comes: then what was accepted is finished. A second signal ends the process at once."""
+    gc.collect()
+    gc.freeze()  # what is there now stays: looking through it would stop all threads for 40 ms, liveness among them
     config = uvicorn.Config(
         create_app(service),
         http=Protocol,

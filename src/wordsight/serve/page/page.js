@@ -29,7 +29,11 @@ async function ask(options) {
   throw new Error(sentence(said.error || `The service answers with status ${answer.status}.`));
 }
 
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
+/** With a capital letter, unless it begins with the name of the file, and a full stop. */
+function sentence(text) {
+  const begun = picture.name && text.startsWith(picture.name) ? text : text.charAt(0).toUpperCase() + text.slice(1);
+  return begun + (begun.endsWith(".") ? "" : ".");
+}
 
 /** Does something that takes a while, showing that it does and what came of it. */
 async function working(doing, work) {
@@ -80,7 +84,7 @@ function show(answer) {
   $("boxes").setAttribute("viewBox", `0 0 ${photo.width} ${photo.height}`);
   $("result").hidden = false;
   showWords();
-  $("status").textContent = words.length ? `Read ${words.length} words` : "No words found";
+  $("status").textContent = words.length ? `Read ${words.length} word${words.length === 1 ? "" : "s"}` : "No words found";
 }
 
 function showWords() {
