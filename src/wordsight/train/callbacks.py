@@ -93,7 +93,7 @@ class KeepModel(Callback):
 
 
 class KeepCheckpoint(Callback):
-    """Writes `last.ckpt`, from which a run can resume, in the run's folder after every `every` steps and after the last.
+    """Writes `last.ckpt`, from which a run can resume, in the run's folder, after `every` steps and after the last.
 
     The last step is validated, too, whatever the interval.
 
