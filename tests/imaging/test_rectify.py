@@ -5,7 +5,7 @@ from PIL import Image
 from wordsight.errors import BoxError
 from wordsight.imaging import rectify
 from wordsight.imaging.geometry import as_polygon
-from wordsight.imaging.rectify import LONGEST, reduced
+from wordsight.imaging.rectify import LONGEST, part_of, reduced
 
 
 def gradient(height: int = 100, width: int = 200) -> np.ndarray:
@@ -207,3 +207,22 @@ def test_strips_are_no_longer_than_lines_of_text(size: tuple[int, int]) -> None:
 def test_numbers_that_no_float_holds_are_refused() -> None:
     with pytest.raises(BoxError, match="not a list"):
         as_polygon([(0, 0), (10**400, 0), (10**400, 5), (0, 5)])
+
+
+def test_a_part_of_a_polygon_is_what_becomes_that_part_of_its_strip():
+    rng = np.random.default_rng(0)
+    image = np.asarray(Image.fromarray(rng.integers(0, 255, (30, 30, 3), np.uint8)).resize((300, 300)))
+    angles = np.linspace(np.pi, 0, 9)
+    arc = np.concatenate(
+        [np.stack([150 + r * np.cos(a), 200 - r * np.sin(a)], axis=1) for r, a in ((140, angles), (100, angles[::-1]))]
+    )
+    quad = np.array([(20, 30), (280, 60), (270, 120), (30, 100)], float)
+    for polygon in (arc, quad):
+        whole = rectify(image, polygon)
+        width = whole.shape[1]
+        part = rectify(image, part_of(polygon, 0.25, 0.75))
+        expected = whole[:, round(0.25 * width) : round(0.75 * width)]
+        part = np.asarray(Image.fromarray(part).resize(expected.shape[1::-1]))
+        assert np.abs(part.astype(int) - expected).mean() < 12
+    assert len(part_of(arc, 0.25, 0.75)) == 10
+    assert len(part_of(arc, 0.3, 0.35)) == 4

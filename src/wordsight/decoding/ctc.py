@@ -133,11 +133,9 @@ class _Frames(NamedTuple):
         if rule is not None and not rule.constraint.accepts(free.ids.tolist()):
             return self._constrained(columns, free, rule)
         line = self._reading(columns, free)
-        words = [
-            self._decided(columns, self._reading(columns, word, part), part, second)
-            for word, part in self._words(free, len(columns))
-        ]
-        return line if not words else self._joined(line, words)
+        read = [(self._reading(columns, word, part), part) for word, part in self._words(free, len(columns))]
+        words = [self._decided(columns, word, part, second) for word, part in read]
+        return self._joined(line, words, [word for word, _ in read] != words)
 
     def _reading(self, columns: Columns, spelled: Spelled, part: tuple[int, int] | None = None) -> Reading:
         """Of characters, as likely as they are in a part of the frames; None: in all of them."""
@@ -158,16 +156,18 @@ class _Frames(NamedTuple):
                 end = int(spelled.runs[right, 0]) if right < len(spelled.ids) else frames
                 yield spelled.part(left + 1, right), (start, end)
 
-    def _joined(self, line: Reading, words: list[Reading]) -> Reading:
-        """The line, with its words as they were corrected."""
-        if len(words) == 1:
-            return words[0]
-        changed = any(word.free_confidence is not None for word in words)
+    def _joined(self, line: Reading, words: list[Reading], changed: bool) -> Reading:
+        """The line with its words, which may be others, or others as likely, than frames alone say."""
+        if len(words) <= 1:
+            return words[0] if words else line
+        if not changed:
+            return replace(line, words=tuple(words))
+        corrected = any(word.free_confidence is not None for word in words)
         return replace(
             line,
             text=" ".join(word.text for word in words),
-            confidence=math.prod(word.confidence for word in words) if changed else line.confidence,
-            free_confidence=line.confidence if changed else None,
+            confidence=math.prod(word.confidence for word in words),
+            free_confidence=line.confidence if corrected else None,
             words=tuple(words),
         )
 
@@ -200,7 +200,8 @@ class _Frames(NamedTuple):
         runs = aligned(np.log(np.maximum(columns, 1e-30)), ids, blank)
         found = self._reading(columns, Spelled(ids, runs))
         placed = places(runs + start, frames)
-        return replace(found, confidence=share, free_confidence=word.confidence, places=placed)
+        free = word.confidence if texts[best] in bonus else None
+        return replace(found, confidence=share, free_confidence=free, places=placed)
 
     def _constrained(self, columns: Columns, free: Spelled, rule: Rule) -> Reading:
         """The likeliest allowed text. All its words are as sure as the whole of it."""

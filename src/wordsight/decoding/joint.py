@@ -22,7 +22,7 @@ from wordsight.text import CharTokenizer
 LONGEST, MOST_COLUMNS = 40, 512
 """Characters and columns of the longest word that a decoder of words reads."""
 
-SHARE = 0.6
+SHARE = 0.4
 """Of the decoder's log-likelihood in the sum that decides."""
 
 _BEAM = 6  # texts that CTC proposes

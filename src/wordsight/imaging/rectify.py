@@ -70,6 +70,20 @@ def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX
     return _rectify_chain(image, np.clip(points, 0, (width, height)), max_side)
 
 
+def part_of(polygon: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
+    """The part of a polygon (N, 2) that `rectify` maps to the columns between two shares of its strip's width.
+
+    Of four corners in their perspective; of more points, as many as lie in between stay.
+    """
+    if len(polygon) == 4 and is_convex(polygon) and _perspective(polygon) <= _MAX_PERSPECTIVE:
+        unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
+        return project(homography(unit, polygon), np.array([(start, 0), (end, 0), (end, 1), (start, 1)], float))
+    top, bottom = _edges(polygon)
+    at = np.linspace(0, 1, max(len(top), len(bottom)))
+    at = np.concatenate([[start], at[(at > start) & (at < end)], [end]])
+    return np.concatenate([_along(top, at), _along(bottom, at)[::-1]])
+
+
 def _scale(width: float, height: float, max_side: int) -> float:
     """By how much a strip of this size has to be reduced, at most 1."""
     return min(1.0, max(max_side / max(width, height), _LEGIBLE / max(1.0, min(width, height))))

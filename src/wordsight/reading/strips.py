@@ -10,6 +10,7 @@ from PIL import Image
 from wordsight.decoding.readings import Span
 from wordsight.imaging import rectify
 from wordsight.imaging.geometry import TALL
+from wordsight.imaging.rectify import part_of
 from wordsight.reading.scenes import Scene
 from wordsight.reading.stacks import side_by_side
 
@@ -90,16 +91,12 @@ class Strip:
         return Look(self.pixels, scene).part(span)
 
     def outline(self, span: Span) -> NDArray[np.float64]:
-        """The polygon (N, 2) in the photo of a part of the strip. Of curved or stacked text always the whole."""
+        """The polygon (N, 2) in the photo of a part of the strip. Of stacked text always the whole."""
         width = self.pixels.shape[1]
-        if self.stacked or len(self.polygon) != 4 or (span[0] <= 0 and span[1] >= width):
+        if self.stacked or (span[0] <= 0 and span[1] >= width):
             return self.polygon
-        start, end = np.clip(span, 0, width) / width
-        top_left, top_right, bottom_right, bottom_left = self.polygon
-        top, bottom = top_right - top_left, bottom_right - bottom_left
-        return np.array(
-            [top_left + start * top, top_left + end * top, bottom_left + end * bottom, bottom_left + start * bottom]
-        )
+        start, end = (float(share) for share in np.clip(span, 0, width) / width)
+        return part_of(self.polygon, start, end)
 
 
 @dataclass(frozen=True)
