@@ -103,7 +103,7 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(service: Running) -> No
 
 
 def test_who_finds_the_queue_full_is_told_when_to_come_again(started: Start) -> None:
-    running = started("--queue", "0")
+    running = started("--queue", "0", "--timeout", "300")
     data = picture("HOTEL", "EXIT 42")
 
     def send(_: int) -> tuple[int, float, str | None]:
