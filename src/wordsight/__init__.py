@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from wordsight.reading.scenes import Scene
     from wordsight.results import Char, Line, Photo, Word
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # ONNX Runtime's wheels since 1.29 write into the home folder when they are imported and send what runs to their maker,
 # unless this is set before; where the program imported it first, this call keeps at least our sessions to ourselves

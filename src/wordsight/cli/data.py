@@ -120,15 +120,18 @@ def import_(
 
 @data_app.command()
 def pack(
-    paths: list[Path] = typer.Argument(metavar="SCENES...", help="Folders with scenes.jsonl."),
-    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="Folder for the shards; must be new."),
+    paths: list[Path] = typer.Argument(metavar="DATA...", help="Folders with scenes.jsonl; with --lmdb any data sets."),
+    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="A new folder for the shards or the archive."),
+    lmdb: bool = typer.Option(
+        False, "--lmdb", help="Write word crops as an LMDB archive, in the layout of PARSeq and the field."
+    ),
     images: list[Path] = typer.Option(
         [], help="Folder that pictures may also be in, besides that of their scenes.jsonl; may be repeated."
     ),
     shard_mb: int = typer.Option(128, min=1, help="Largest size of a shard, in MB; readers hold one in memory."),
     seed: int = typer.Option(0, help="Seed for the order of the scenes."),
 ) -> None:
-    """Pack scenes into WebDataset shards (tar files), to read from disk like any data set or to stream over HTTP.
+    """Pack scenes into WebDataset shards (tar files), to be read from disk or streamed over HTTP; or words into LMDB.
 
     Exit status: 1 if a picture cannot be read or lies outside the allowed folders; the others are packed anyway.
     """
@@ -136,6 +139,9 @@ def pack(
     from wordsight.data.shards import pack_scenes
     from wordsight.errors import DataError
 
+    if lmdb:
+        _pack_words(paths, out)
+        return
     scenes = [scene for path in paths for scene in read_scenes(path)]
     missing = 0
     below = [*images, *(path if path.is_dir() else path.parent for path in paths)]
@@ -147,6 +153,30 @@ def pack(
     count = len(list(out.glob("*.tar")))
     typer.echo(f"{out}: {len(scenes) - missing} scenes in {count} shards, {missing} left out")
     if missing:
+        raise typer.Exit(1)
+
+
+def _pack_words(paths: Sequence[Path], out: Path) -> None:
+    from wordsight.data import open_source
+    from wordsight.data.crops import encoded
+    from wordsight.data.lmdb import write_lmdb
+    from wordsight.errors import DataError
+
+    sources = [open_source(path) for path in paths]
+    broken: list[str] = []
+
+    def crops() -> Iterator[tuple[bytes, str]]:
+        for path, source in zip(paths, sources, strict=True):
+            for i in progress(range(len(source)), len(source), str(path)):
+                try:
+                    yield encoded(source, i)
+                except DataError as error:
+                    broken.append(str(error))
+                    typer.echo(f"wordsight: left out: {error}", err=True)
+
+    count = write_lmdb(crops(), out)
+    typer.echo(f"{out}: {count} words, {len(broken)} left out")
+    if broken:
         raise typer.Exit(1)
 
 

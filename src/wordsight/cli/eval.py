@@ -5,6 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,7 @@ def evaluate(
         help="Each crop once, as the field's tables have it: no dictionary, nothing turned, cut or looked at again. "
         "Default with --benchmarks.",
     ),
+    rotation: float = typer.Option(0.0, metavar="DEGREES", help="Turn each crop anticlockwise before it is read."),
     against: str | None = typer.Option(
         None, metavar="OTHER", help="Another model that reads the same crops: is the difference more than luck?"
     ),
@@ -117,6 +119,8 @@ def evaluate(
     as_is = bool(benchmarks) if as_is is None else as_is
     if end_to_end and (as_is or against or scene == "compare"):
         raise ConfigError("--as-is, --against and --scene compare are about given crops: leave --end-to-end out")
+    if rotation and end_to_end:
+        raise ConfigError("--rotation turns given crops: leave --end-to-end out")
     if against and scene == "compare":
         raise ConfigError("--scene compare compares readings of one model: leave --against out")
     suite = find_suite(protocols[0] if protocols else "parseq") if benchmarks else None
@@ -128,6 +132,7 @@ def evaluate(
         encoders["rerank"] = rerank
     rules = _rules([suite.protocol] if suite else protocols)
     sources = _find_sets(benchmarks, suite) if benchmarks and suite else _open(data)
+    words = partial(_words, rotation=rotation)
     worst_ones: list[Exhibit] = []
     more: dict[str, list[Exhibit]] = {}
     if end_to_end:
@@ -140,13 +145,13 @@ def evaluate(
         if control := control_for(crop_reader, "real" if comparing else scene):
             show(sources.values(), control, scene_seed)
             crop_reader.settings |= _shown(control, scene_seed)
-        report, reading = _words(crop_reader, sources, rules, limit, batch_size)
+        report, reading = words(crop_reader, sources, rules, limit, batch_size)
         others = []
         if against:
             other = open_crop_reader(against, threads, mode.value, **options)
             if told := control_for(other, None):
                 show(sources.values(), told, scene_seed)
-            others.append(replace(_words(other, sources, rules, limit, batch_size)[1], name=other.name))
+            others.append(replace(words(other, sources, rules, limit, batch_size)[1], name=other.name))
             if other.name == reading.name:
                 reading, others = replace(reading, name=model), [replace(others[0], name=against)]
         if comparing:
@@ -154,7 +159,7 @@ def evaluate(
             controls: tuple[tuple[Control, str], ...] = (("shuffle", "another's scene"), ("none", "no scene"))
             for instead, title in controls:
                 show(sources.values(), instead, scene_seed)
-                others.append(replace(_words(crop_reader, sources, rules, limit, batch_size)[1], name=title))
+                others.append(replace(words(crop_reader, sources, rules, limit, batch_size)[1], name=title))
             open_gates = gates(model)
             said = [*gate_remarks(open_gates), *costs(crop_reader, sources)]
             report = replace(report, gates=open_gates, remarks=[*report.remarks, *said])
@@ -274,6 +279,7 @@ def _words(
     rules: list["Protocol"],
     limit: int | None,
     batch_size: int,
+    rotation: float,
 ) -> tuple["Report", "Reading"]:
     """Reads and scores the crops of every source. Also says where each record's sample comes from."""
     from wordsight.cli.compared import Reading
@@ -283,7 +289,7 @@ def _words(
 
     all_read, scores = Reading(reader.name, [], [], []), []
     for name, source in sources.items():
-        mine = _read(reader, source, name, limit, batch_size, all_read)
+        mine = _read(reader, source, name, limit, batch_size, all_read, rotation)
         # What the annotators could not read either is no sample; say how much that is.
         illegible = source.illegible if isinstance(source, ScenesSource) and limit is None else 0
         unreadable = min(len(source), limit or len(source)) - len(mine)
@@ -292,7 +298,8 @@ def _words(
             result = score(mine, rule, name)
             left_out = Counter(result.left_out) + Counter(others)  # without those that are 0
             scores.append(replace(result, left_out=dict(left_out)))
-    settings = {"batch": batch_size, **reader.settings, **_limited(limit)}
+    turned = {"rotation": f"{rotation:g}"} if rotation else {}
+    settings = {"batch": batch_size, **reader.settings, **_limited(limit), **turned}
     return Report(reader.name, settings, scores, averages(scores), all_read.records), all_read
 
 
@@ -303,10 +310,12 @@ def _read(
     limit: int | None,
     batch_size: int,
     into: "Reading",
+    rotation: float,
 ) -> list["Record"]:
     """Reads the crops of a source, adding what was read, where it is and of which photograph to `into`."""
     from wordsight.cli.recognizers import OurReader
     from wordsight.cli.shown import read_told
+    from wordsight.data.turned import rotated
     from wordsight.errors import DataError
     from wordsight.evaluate import Record
 
@@ -317,7 +326,7 @@ def _read(
         samples = []
         for i in range(start, min(start + batch_size, count)):
             try:
-                samples.append(source[i])
+                samples.append(rotated(source[i], rotation))
             except DataError as error:
                 typer.echo(f"wordsight: left out: {error}", err=True)
             else:

@@ -18,6 +18,7 @@ for _verb in (
     "read",
     "bulk",
     "eval",
+    "bench",
     "train",
     "finetune",
     "pretrain",
@@ -63,6 +64,10 @@ _EXTRAS = {
     **dict.fromkeys(("fastapi", "fastapi_offline", "uvicorn", "python_multipart", "starlette", "pydantic"), "serve"),
     "prometheus_client": "serve",
     "wordfreq": "languages",
+    "huggingface_hub": "hub",
+    **{name: name for name in ("docling", "mcp", "ocrmypdf", "wandb")},
+    "pypdfium2": "pdf",
+    "pillow_heif": "heif",
 }
 """What brings the packages that are missed; all others that are not of the plain package are in [train]."""
 

@@ -44,15 +44,24 @@ def info(
 
 @models.command()
 def pull(
-    name: str = typer.Argument(help="Name of published weights, as `wordsight models list` shows it."),
+    name: str = typer.Argument(help="Name of published weights, as `wordsight models list` shows it, or hf:OWNER/NAME on the hub."),
     to: Path = typer.Option(..., "--to", metavar="DIR", help="Folder in which to create a folder of that name."),
 ) -> None:
-    """Download published weights. Interrupted downloads resume; the SHA-256 is verified where one is published."""
+    """Download published weights, or a model of ours from the Hugging Face hub.
+
+    An interrupted download resumes; SHA-256 is verified where one is published.
+    """
     from wordsight.cli.progress import progress
     from wordsight.errors import ModelError
     from wordsight.weights.catalogue import PUBLISHED
     from wordsight.weights.download import Download
 
+    if name.startswith("hf:"):
+        from wordsight.weights import hub
+
+        folder = hub.pull(name.removeprefix(hub.PREFIX), to)
+        typer.echo(f"{folder}: verified; more on it: wordsight models info {folder}")
+        return
     if name not in PUBLISHED:
         raise ModelError(f"no published weights are called {name!r}: choose one of {', '.join(PUBLISHED)}")
     weights = PUBLISHED[name]
@@ -68,6 +77,27 @@ def pull(
         verified = "SHA-256 verified" if download.verified else "no SHA-256 is published for it"
         typer.echo(f"{download.to}: {size:.1f} MB, {verified}")
     typer.echo(f"{weights.what}; licence: {weights.licence}; next: wordsight convert {folder} -o DIR")
+
+
+@models.command()
+def push(
+    model: str = typer.Argument(help="A shipped model, or the folder of a pack or checkpoint."),
+    repository: str = typer.Argument(metavar="hf:OWNER/NAME", help="Of the Hugging Face hub; made if it is not there."),
+    private: bool = typer.Option(False, "--private", help="A new repository is not shown to others."),
+) -> None:
+    """Upload a model with a model card to the Hugging Face hub.
+
+    Log in before with `hf auth login`, or set HF_TOKEN. A README.md in the folder is taken as the card.
+    """
+    from wordsight.cli.model_info import describe
+    from wordsight.errors import ConfigError
+    from wordsight.runtime import find_model
+    from wordsight.weights import hub
+
+    if not repository.startswith(hub.PREFIX):
+        raise ConfigError(f"{repository}: models are pushed to the Hugging Face hub: give {hub.PREFIX}OWNER/NAME")
+    folder = Path(model) if (Path(model) / "config.json").is_file() else find_model(model)
+    typer.echo(hub.push(folder, repository.removeprefix(hub.PREFIX), describe(str(folder)), private=private))
 
 
 def _shipped_rows(shipped: Mapping[str, Path]) -> Iterator[Sequence[str]]:

@@ -1,12 +1,13 @@
 """Word archives in the layout of the field: LMDB with `image-%09d`, `label-%09d` (from 1) and `num-samples`."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from wordsight.data.sample import Sample
 from wordsight.errors import DataError, ImageError
+from wordsight.files import filling
 from wordsight.imaging import load_image
 
 # LMDB opens a file once in a process, and what a process opened must not be used in those it forks.
@@ -129,6 +130,47 @@ class LmdbSource:
         except ImageError as error:
             raise DataError(str(error)) from error
         return Sample(key, image, self.text(i), dataset=self.dataset, split=self.split)
+
+
+def write_lmdb(samples: Iterable[tuple[bytes, str]], out: Path) -> int:
+    """Writes an archive into the folder `out`, which holds nothing new until all of it is written; returns its size.
+
+    Args:
+        samples: encoded pictures, as files hold them, and their labels.
+        out: the folder; an archive in it is replaced.
+
+    Raises:
+        DataError: the package lmdb is not installed.
+        OSError: it cannot be written.
+    """
+    try:
+        import lmdb
+    except ImportError as error:
+        raise DataError(f"{out}: an LMDB archive needs the package lmdb: pip install lmdb") from error
+    with filling(out, last="data.mdb") as folder:
+        with lmdb.open(str(folder), map_size=_FIRST_SIZE, lock=False) as environment:
+            count = 0
+            for count, (picture, label) in enumerate(samples, 1):
+                _put(environment, {f"image-{count:09d}": picture, f"label-{count:09d}": label.encode()})
+            _put(environment, {"num-samples": str(count).encode()})
+        return count
+
+
+_FIRST_SIZE = 64 << 20  # bytes that an archive may have, doubled as needed
+
+
+def _put(environment: Any, values: Mapping[str, bytes]) -> None:
+    import lmdb
+
+    while True:
+        try:
+            with environment.begin(write=True) as transaction:
+                for key, value in values.items():
+                    transaction.put(key.encode(), value)
+        except lmdb.MapFullError:
+            environment.set_mapsize(2 * environment.info()["map_size"])
+        else:
+            return
 
 
 def _lmdb_error() -> type[Exception]:

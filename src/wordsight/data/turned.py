@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 
 from wordsight.data.sample import Sample, Source
 from wordsight.imaging.geometry import FEW, TALL
@@ -34,3 +35,11 @@ class Turned:
         if height <= TALL * width or len(sample.text) <= FEW:
             return sample
         return replace(sample, image=np.ascontiguousarray(np.rot90(sample.image, 3)))
+
+
+def rotated(sample: Sample, degrees: float) -> Sample:
+    """A sample turned anticlockwise on a canvas that holds all of it, black around, as PARSeq's evaluation turns."""
+    if not degrees:
+        return sample
+    image = Image.fromarray(sample.image).rotate(degrees, Image.Resampling.NEAREST, expand=True)
+    return replace(sample, image=np.asarray(image))

@@ -1,0 +1,63 @@
+"""`wordsight bench`."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from wordsight.cli.app import app
+from wordsight.cli.options import DEFAULT_MODEL, Mode
+
+if TYPE_CHECKING:
+    from wordsight.cli.stopwatch import Times
+
+
+@app.command()
+def bench(
+    model: str = typer.Argument(DEFAULT_MODEL, help="A shipped model, or the folder of a pack."),
+    photos: list[Path] = typer.Argument(
+        None, metavar="[PHOTO]...", help="Pictures to read; by default one of a few words."
+    ),
+    rounds: int = typer.Option(20, min=1, help="How often each photo is read."),
+    threads: int | None = typer.Option(None, min=1, help="Threads of the engine; default: as many as processors."),
+    mode: Mode = typer.Option(Mode.adaptive, help="How a pack decodes, as in `wordsight read`."),
+    json_file: Path | None = typer.Option(None, "--json", help="Write all times here, in seconds."),
+) -> None:
+    """Measure how long reading takes here: by stage, per photo and per word, median and 95th percentile; memory, FLOPs.
+
+    What else runs on the machine counts, too: measure on a quiet one.
+    """
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from wordsight.cli.named import check_here
+    from wordsight.cli.recognizers import processors
+    from wordsight.cli.stopwatch import flops, measure, peak_memory
+    from wordsight.files import write_text
+    from wordsight.runtime import find_model, load_pack
+
+    check_here(model)
+    pack = load_pack(find_model(model))
+    threads = threads or processors()
+    times, provider = measure(pack, photos or [], rounds, threads, mode.value)
+    table = Table("stage", title=f"{pack.name}, {threads} threads, {provider}", title_justify="left")
+    for column in ("n", "median, ms", "p95, ms"):
+        table.add_column(column, justify="right")
+    for stage, *cells in _rows(times):
+        table.add_row(stage, *cells)
+    Console().print(table)
+    typer.echo(f"peak memory of this process: {peak_memory():.0f} MB; the pack: {pack.bytes / 1e6:.1f} MB")
+    for name, count in flops(pack).items():
+        typer.echo(f"{name}: {count / 1e6:,.0f} MFLOPs for one crop (multiplications and additions)")
+    if json_file:
+        write_text(json_file, json.dumps({"model": pack.name, "threads": threads, "seconds": times}) + "\n")
+
+
+def _rows(times: "Times") -> Iterator[Sequence[str]]:
+    import numpy as np
+
+    for stage, seconds in times.items():
+        yield stage, str(len(seconds)), *(f"{1000 * float(np.percentile(seconds, q)):.1f}" for q in (50, 95))
