@@ -6,7 +6,6 @@ app = typer.Typer(
     name="wordsight",
     help="Reads the words in photographs.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -84,7 +84,8 @@ def finetune(
     report = to_dict(outcome.report)
     write_text(out / "report.json", json.dumps(report, ensure_ascii=False, allow_nan=False) + "\n")
     write_text(out / "worst.html", to_html(outcome.report, _worst(plan, outcome)))
-    typer.echo(f"{out}: checkpoint, report.json, worst.html{', adapter/' if plan.tower == 'lora' else ''}")
+    adapter = ", adapter/" if plan.tower == "lora" else ""
+    typer.echo(f"{out}: checkpoint, report.html (learning curve), report.json, worst.html{adapter}")
     if pack:
         about: dict[str, Any] = {"licence": "not stated", **plan.about, "finetuned": outcome.about}
         made = export_pack(outcome.model, pack, name=pack.resolve().name, cross=plan.cross, about=about)

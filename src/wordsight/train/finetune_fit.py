@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from wordsight.data import Learnable, Mixture, Source
@@ -22,6 +23,7 @@ from wordsight.train.batches import Batch, Batches, FromBatch
 from wordsight.train.finetune_plan import LR, Plan, Watch
 from wordsight.train.module import Recognition
 from wordsight.train.quiet import quietly
+from wordsight.train.records import Records
 
 _WIDEST = 480  # columns of a rendered word for recognizers that take any width: ten times as wide as high
 
@@ -49,8 +51,9 @@ def fit(plan: Plan, out: Path, watch: Watch) -> tuple[Clip4Str | Svtr, int]:
             max_epochs=-1,
             devices=1,
             gradient_clip_val=5.0,
-            callbacks=[_StopOnInterrupt()],
-            logger=False,
+            callbacks=[_StopOnInterrupt(), Records()],
+            logger=CSVLogger(out, "", "", flush_logs_every_n_steps=50),
+            log_every_n_steps=1,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
