@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
-from wordsight.errors import WordsightError
+from wordsight.errors import ConfigError, WordsightError
 
 LABELS = ["Word", "it's", "!!!", "0123", "two words"]
 READINGS = ["word", "its", "x", "O123", "two words"]
@@ -99,6 +99,20 @@ def test_several_sets_get_both_averages(parrot: Parrot, words: Path, tmp_path: P
     assert result.exit_code == 0, result.output
     (average,) = json.loads(out.read_text())["averages"]
     assert (average["n"], average["weighted_accuracy"], average["arithmetic_accuracy"]) == (5, 0.8, 0.875)
+
+
+def test_crops_may_be_turned(parrot: Parrot, words: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = []
+    read = parrot.read
+    monkeypatch.setattr(parrot, "read", lambda crops: shapes.extend(crop.shape[:2] for crop in crops) or read(crops))
+    result = run("parrot", words, "--rotation", 90)
+    assert result.exit_code == 0, result.output
+    assert "rotation 90" in result.output
+    assert shapes == [(30, 12)] * len(LABELS)
+    shapes.clear()
+    assert run("parrot", words, "--rotation", "-45", "--limit", 1).exit_code == 0
+    assert shapes[0][0] > 25
+    assert isinstance(run("parrot", words, "--rotation", 15, "--end-to-end").exception, ConfigError)
 
 
 def test_limit_is_obeyed_and_printed(parrot: Parrot, words: Path) -> None:
