@@ -21,7 +21,7 @@ class Constrained(BaseModel):
     pattern: Annotated[
         str | None, Field(description="A regular expression that words match as a whole.", examples=["[A-Z0-9 ]+"])
     ] = None
-    lexicon: Annotated[str | None, Field(description="What words may be, one a line, letters in either case.")] = None
+    lexicon: Annotated[str | None, Field(description="The words that may be read, one per line; case does not matter.")] = None
     characters: Annotated[bool, Field(description="Whether JSON lists every character with its alternatives.")] = True
 
 
@@ -30,7 +30,7 @@ class BatchOptions(Constrained):
 
     min_confidence: Annotated[
         float | None,
-        Field(ge=0, le=1, description="Words below it are left out; by default 0.3, of boxes that were given 0."),
+        Field(ge=0, le=1, description="Words below it are left out; by default 0.3, or 0 for given boxes."),
     ] = None
 
 
@@ -38,13 +38,13 @@ class ReadOptions(BatchOptions):
     """Of one photograph."""
 
     name: Annotated[
-        str | None, Field(description="What the picture is called in the answer; by default its file name, or `image`.")
+        str | None, Field(description="The picture's name in the response; by default its file name, or `image`.")
     ] = None
     format: Annotated[str, Field(description="json, text, hocr, csv, tsv, or another that wordsight writes.")] = "json"
     boxes: Annotated[
         str | None,
         Field(
-            description="JSON: where to read, instead of looking for text. Each box is [left, top, right, bottom] or "
+            description="JSON: boxes to read, instead of detecting text. Each box is [left, top, right, bottom] or "
             "[[x, y], ...] from the text's top left, clockwise, in pixels of the upright picture.",
             examples=["[[40, 30, 280, 100]]"],
         ),

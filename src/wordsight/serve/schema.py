@@ -24,8 +24,8 @@ _STATUSES = {
     413: "The body is too large.",
     415: "A picture format that this installation cannot read.",
     422: "The picture cannot be read, or an option is invalid; one line says which.",
-    503: "Too much is waiting: try again after `Retry-After` seconds.",
-    504: "It took longer than the service allows.",
+    503: "Too many requests are waiting: try again after `Retry-After` seconds.",
+    504: "It took longer than the time limit.",
 }
 
 
