@@ -57,7 +57,7 @@ def test_a_model_that_cannot_be_told_says_so(photo: Path, boxes: Path, tmp_path:
     plain = write_pack(tmp_path / "plain")
     result = run(photo, "--boxes", boxes, "--model", plain, "--context")
     assert result.exit_code == 2
-    assert "reads without context: leave out --context" in result.stderr
+    assert "takes no context: leave out --context" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert len(texts(run(photo, "--boxes", boxes, "--model", plain))) == 2
 

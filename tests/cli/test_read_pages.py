@@ -125,7 +125,7 @@ def test_documents_of_one_picture_go_into_a_folder(name: str, scan: Path, photo:
     out = tmp_path / "out"
     result = run(scan, photo, "--format", name)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "say --out FOLDER" in result.stderr
+    assert "give --out FOLDER" in result.stderr
     assert run(scan, photo, "--format", name, "--out", out).exit_code == 0
     assert sorted(path.name for path in out.iterdir()) == [
         *(f"scan-{k}.{name}.xml" for k in (1, 2, 3)),

@@ -61,7 +61,7 @@ def test_stopped_it_leaves_a_part_from_which_the_same_command_goes_on(
     assert part.exists()
 
     again = read(*options, "--out", out, "--workers", 2)
-    assert f"{read_before} of 48 pictures were read before" in again.stderr
+    assert f"{read_before} of 48 pictures had been read before" in again.stderr
     at_once = read(*options, "--out", whole)
     assert again.returncode == at_once.returncode == 1  # 3.png
     assert again.stderr.count("3.png") == 1
@@ -156,5 +156,5 @@ def test_a_full_disk_leaves_what_was_read(photos: Path, toy_pack: Path, tmp_path
     kept = (tmp_path / "words.jsonl.part").read_bytes().count(b"\n")
     assert 0 < kept < 7
     again = subprocess.run(command, capture_output=True, text=True)
-    assert f"{kept} of 8 pictures were read before" in again.stderr
+    assert f"{kept} of 8 pictures had been read before" in again.stderr
     assert len(out.read_text().splitlines()) == 7

@@ -141,13 +141,13 @@ def read(
     if crops and boxes:
         refuse("--crops and --boxes exclude each other: boxes are places in photos")
     if crops and context:
-        refuse("--crops and --context exclude each other: crops do not say which photo they come from")
+        refuse("--crops and --context exclude each other: the photo that a crop comes from is not known")
     if crops and workers > 1:
         refuse("--crops and --workers exclude each other: crops are read in batches, by all threads")
     if pages and (crops or boxes):
         refuse("--pages cannot be combined with --crops or --boxes: these are for files of one picture")
     if side_by_side and not draw:
-        refuse("--side-by-side is about --draw: say where to draw")
+        refuse("--side-by-side needs --draw: add --draw DIR")
     known = chosen_dictionary(dictionary, no_dictionary)
     inputs, problems = expand(paths)
     if not inputs:
@@ -172,7 +172,7 @@ def read(
     )
     reader, box_file = _start(spec, boxes)
     if context and not reader.takes_scenes:
-        refuse(f"{model} reads without context: leave out --context, or take a model with CLIPTER")
+        refuse(f"{model} takes no context: leave out --context, or use a model with CLIPTER")
     say(f"reading with {model} on {reader.provider}{', with context' if _hears(reader, context, crops) else ''}")
 
     stdin = sys.stdin.buffer.read() if any(item.is_stdin for item in inputs) else b""
@@ -200,7 +200,7 @@ def read(
     taken: set[Path] = set()
     if apart:
         if out is None:
-            refuse(f"--format {output_format} writes one document for each picture: say --out FOLDER")
+            refuse(f"--format {output_format} writes one document for each picture: give --out FOLDER")
         inputs = [replace(item, document=free(out / item.place, taken, FORMATS[output_format])) for item in inputs]
     if draw:
         inputs = [replace(item, place=free(draw / item.place, taken, ".words.jpg")) for item in inputs]
@@ -236,7 +236,7 @@ def read(
             with KeptLines(out, _command(spec, boxes, [context, crops, dpi, no_chars])) as kept:
                 todo = [item for item in inputs if item.is_stdin or not kept.take(item.name)]
                 if len(todo) < len(inputs):
-                    say(f"{len(inputs) - len(todo)} of {len(inputs)} pictures were read before")
+                    say(f"{len(inputs) - len(todo)} of {len(inputs)} pictures had been read before")
                 for problem in kept.problems:
                     say(problem)
                     failed = True

@@ -61,7 +61,7 @@ def label_index(source: Source, charset: Charset, max_length: int, *, keep_empty
     log.info("%s: reading %d labels, once", source.file.parent, len(source))
     index = _scan(source, charset, max_length, keep_empty)
     if not any(_store(place, key, index) for place in places):
-        log.warning("%s: its index can be written nowhere, so its labels are read at every start", source.file.parent)
+        log.warning("%s: its index cannot be saved anywhere, so its labels are read at every start", source.file.parent)
     return index
 
 
@@ -114,7 +114,7 @@ def _load(file: Path, key: str, count: int) -> LabelIndex | None:
     except FileNotFoundError:
         return None
     except Exception as error:  # a damaged zip or array raises any of eight classes
-        log.warning("%s: cannot be used (%s) and is made again", file, error)
+        log.warning("%s: cannot be used (%s) and is rebuilt", file, error)
         return None
     if indices.dtype != np.uint32 or indices.ndim != 1 or len(indices) + sum(dropped.values()) != count:
         return None

@@ -21,7 +21,9 @@ class Constrained(BaseModel):
     pattern: Annotated[
         str | None, Field(description="A regular expression that words match as a whole.", examples=["[A-Z0-9 ]+"])
     ] = None
-    lexicon: Annotated[str | None, Field(description="The words that may be read, one per line; case does not matter.")] = None
+    lexicon: Annotated[
+        str | None, Field(description="The words that may be read, one per line; case does not matter.")
+    ] = None
     characters: Annotated[bool, Field(description="Whether JSON lists every character with its alternatives.")] = True
 
 

@@ -73,5 +73,5 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        log.info("ending: what was accepted is finished, another signal ends at once")
+        log.info("shutting down: accepted requests are finished, another signal ends at once")
         await super().shutdown(sockets)

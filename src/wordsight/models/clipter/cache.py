@@ -124,7 +124,7 @@ class SceneCache:
         except FileNotFoundError:
             return None
         except Exception as error:  # a damaged zip or array raises any of eight classes
-            _log.warning("%s: cannot be used (%s) and is made again", file, " ".join(str(error).split()))
+            _log.warning("%s: cannot be used (%s) and is rebuilt", file, " ".join(str(error).split()))
             return None
         return tokens if tokens.dtype == np.float16 and tokens.ndim == 2 else None
 
