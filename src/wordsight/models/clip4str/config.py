@@ -152,7 +152,7 @@ def _compact(width: int, stem: tuple[tuple[int, int, int], ...], layers: int, te
 
 
 def _ppocr() -> Clip4StrConfig:
-    """CLIP4STR on PP-OCRv6 small's convolutions, which have learnt to see text: 48x192 crops, 3 rows of 48 tokens."""
+    """CLIP4STR on PP-OCRv6 small's convolutions, which have learned to see text: 48x192 crops, 3 rows of 48 tokens."""
     image = ImageTowerConfig(
         48, 192, backbone=PP_LCNET, class_token=False, width=384, layers=0, heads=8, activation="gelu", norm_pre=False
     )
