@@ -47,11 +47,12 @@ read: $(VENV)/.base
 test: lint
 	$(BIN)/python -m pytest
 
-## make lint                check style, types and spelling
+## make lint                check style, types, spelling and phrases
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
+	$(BIN)/python tools/style.py
 	$(BIN)/mypy
 
 ## make docs                build the documentation in build/docs; warnings are errors

@@ -85,4 +85,4 @@ def tokenizer() -> dict[str, object]:
 if __name__ == "__main__":
     text = json.dumps(tokenizer(), ensure_ascii=False, separators=(",", ":"))
     OUT.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
-    print(f"{OUT}: {OUT.stat().st_size / 1e6:.2f} MB")  # noqa: T201
+    print(f"{OUT}: {OUT.stat().st_size / 1e6:.2f} MB")

@@ -265,7 +265,7 @@ def read(
 
 
 def _start(spec: "ReaderSpec", boxes: Path | None) -> tuple["Reader", BoxFile | None]:
-    """The reader, and the boxes. Ends the command where either cannot be had."""
+    """The reader, and the boxes. Ends the command if either is not available."""
     try:
         return spec.reader(), BoxFile(boxes) if boxes else None
     except WordsightError as error:

@@ -14,8 +14,8 @@ class Turned:
 
     A reader turns tall boxes to either side. One that has learned them as they stand, squeezed into the shape of its
     input, takes other tall boxes for the few that it knows. Of 127 such training crops of IIIT5K, SVT, ICDAR 2003 and
-    2015 text runs upwards in most, so that a turn to the right makes it level; where it runs down, it comes to stand
-    on its head, which rendered words do as well. Links to scenes are left as they are.
+    2015 text runs upwards in most, so that a turn to the right makes it level; where it runs down, it ends up
+    upside down, as some rendered words are, too. Links to scenes are left as they are.
     """
 
     def __init__(self, source: Source) -> None:

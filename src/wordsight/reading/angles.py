@@ -1,4 +1,4 @@
-"""A doubtful strip from other angles: text that climbs or falls made level, letters that slant made upright."""
+"""A doubtful strip from other angles: skewed text made level, slanted letters made upright."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from wordsight.reading.strips import Strip
 Angles = Callable[[Strip], list[Strip]]
 """The other angles from which a strip is read if its reading is doubtful."""
 
-# Text that is seen to climb or fall by `_SEEN` of its box's height is made level as if it did so by `_TILT`; from all
+# Text that is seen to be skewed by `_SEEN` of its box's height is made level as if it did so by `_TILT`; from all
 # angles it is tilted both ways and slanted both ways by that. Right of 767 held-out training words and of 908 rendered
 # ones, and how many more looks a word of the former gets (with the dictionary):
 #
@@ -37,7 +37,7 @@ def as_it_lies(strip: Strip) -> list[Strip]:
 
 
 def as_seen(strip: Strip) -> list[Strip]:
-    """Made level, if the picture shows text that climbs or falls in a box along its edges."""
+    """Deskewed, if the picture shows skewed text in a box along its edges."""
     if not _has_angles(strip):
         return []
     seen = climb(strip.pixels)

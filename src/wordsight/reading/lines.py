@@ -20,7 +20,7 @@ ReadLooks = Callable[[list[Look]], list[Reading]]
 """Reads pictures of a word or a line."""
 
 # Mean probability of a character below which a line is also tried upside down. A recognizer is rather sure of text that
-# stands on its head, too ("1010H" for Hotel: 0.94). Against 0.8 it takes 4 % more time, and on 60 training scenes reads
+# is upside down, too ("1010H" for Hotel: 0.94). Against 0.8 it takes 4 % more time, and on 60 training scenes reads
 # the same words.
 _DOUBTFUL = 0.95
 # By how much another way up must be better than the one in which the picture shows the box; of several letters in a
@@ -94,7 +94,7 @@ def read_strips(
     Args:
         strips: boxes as the picture shows them.
         read: called at most twice, each time with all looks there are.
-        turn: whether doubtful ones may stand on their heads.
+        turn: whether doubtful ones may be upside down.
         angles: from which other angles doubtful ones are read, if there is text. What the readings agree on counts.
     """
     ways = [_ways(strip) if strip.is_tall else [strip] for strip in strips]

@@ -44,7 +44,7 @@ class StripReader:
 
         Args:
             strips: boxes as the picture shows them.
-            turn: whether doubtful ones may stand on their heads.
+            turn: whether doubtful ones may be upside down.
             angles: whether their text may climb, fall or slant. A detector's lines lie along their text.
         """
         seen = self._angles if angles else self._lies

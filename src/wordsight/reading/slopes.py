@@ -1,4 +1,4 @@
-"""How far text climbs or falls in a box along the picture's edges, seen without reading it."""
+"""The skew of text in a box along the picture's edges, measured without reading it."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -91,7 +91,7 @@ class DetectorCLI(RecipeCLI):
 def run_recipe(recipe: str | Path, overrides: list[str]) -> str:
     """Trains what a YAML recipe says, `overrides` being further command-line flags (`--trainer.max_steps=1000`).
 
-    Returns where the result is and, of a recognizer that is told of scenes, what they were good for; it is empty on
+    Returns where the result is and, of a recognizer that takes scenes, what they were good for; it is empty on
     other ranks.
     """
     command = arguments(recipe, overrides)

@@ -68,8 +68,8 @@ def vgg() -> nn.Sequential:
     """The paper's convolutions (table 1): (B, 3, H, W) to (B, 512, H / 16 - 1, W / 4 - 1).
 
     The last two poolings halve the height alone. Batch norm follows the fifth and sixth convolution, as published. It
-    lets training batches of words of like length tell the model that length, which is not to be had when it reads (see
-    `ConvStem`): shuffle lengths, or take `crnn-compact`, which has none.
+    lets training batches of words of like length reveal that length to the model, which it does not know when it reads
+    (see `ConvStem`): shuffle lengths, or take `crnn-compact`, which has none.
     """
     stages: list[nn.Module] = []
     pools: dict[int, int | tuple[int, int]] = {0: 2, 1: 2, 3: (2, 1), 5: (2, 1)}
