@@ -44,7 +44,9 @@ def info(
 
 @models.command()
 def pull(
-    name: str = typer.Argument(help="Name of published weights, as `wordsight models list` shows it, or hf:OWNER/NAME on the hub."),
+    name: str = typer.Argument(
+        help="A name that `wordsight models list` shows, or hf:OWNER/NAME on the Hugging Face hub."
+    ),
     to: Path = typer.Option(..., "--to", metavar="DIR", help="Folder in which to create a folder of that name."),
 ) -> None:
     """Download published weights, or a model of ours from the Hugging Face hub.

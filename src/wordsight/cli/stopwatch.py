@@ -58,7 +58,7 @@ def measure(pack: "Pack", photos: Sequence[Path], rounds: int, threads: int, mod
 
     recognizer = OnnxRecognizer(pack, "auto", threads, mode=mode)
     found, read = _Timed(TextDetector(threads=threads), "detect"), _Timed(recognizer, "read")
-    reader: Any = Reader.of(read, found)  # type: ignore[arg-type]
+    reader: Any = Reader.of(read, found)
     times: Times = {}
     for photo in photos or [_scene()]:
         for number in range(rounds + 1):
