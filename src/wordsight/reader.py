@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wordsight.decoding import Mode
 from wordsight.detect import Detector, look, on_demand
+from wordsight.detect.packs import DEFAULT as DETECTOR
 from wordsight.errors import BoxError, ConfigError, ImageError, ModelError, WordsightError, WorkerError
 from wordsight.habits import explains_habits
 from wordsight.imaging import MAX_PIXELS, Source, load_only, name_of, open_pages, rectify
@@ -50,7 +51,7 @@ class Reader(ReadsPages):
         model: a shipped model's name, or the folder of a pack.
         device: "auto", "cpu", "cuda", "coreml" or "openvino".
         threads: CPU threads of the recognizer and of the detector; None lets ONNX Runtime choose.
-        detector: the text detector: "ppocr", a detector pack's folder, or an object as `wordsight.Detector`.
+        detector: the text detector: "lines", "ppocr", a detector pack's folder, or an object as `wordsight.Detector`.
         max_side: long side, in pixels, to which photos are reduced before text is detected; None: 2,000.
         max_pixels: larger images are refused.
         min_confidence: 0 to 1; words of photos below it are left out. None: 0.3 for detected words, 0 for given boxes.
@@ -98,7 +99,7 @@ class Reader(ReadsPages):
         device: str = "auto",
         threads: int | None = None,
         *,
-        detector: str | Path | Detector = "ppocr",
+        detector: str | Path | Detector = DETECTOR,
         max_side: int | None = None,
         max_pixels: int = MAX_PIXELS,
         min_confidence: float | None = None,
@@ -150,7 +151,7 @@ class Reader(ReadsPages):
 
         Args:
             recognizer: a recognizer of words or, if its `preprocessing` has no width, of lines.
-            detector: the text detector; None: PP-OCR's.
+            detector: the text detector; None: the shipped one.
             lines: the recognizer that splits lines into words for a recognizer of words. None: the default model.
             max_pixels: as in `Reader`, like the next three.
             min_confidence: as in `Reader`.
@@ -161,7 +162,7 @@ class Reader(ReadsPages):
         reader = cls.__new__(cls)
         reader._keep(
             recognizer,
-            on_demand(detector or "ppocr"),
+            on_demand(detector or DETECTOR),
             lambda: lines or shipped_line_reader(None),
             constrained,
             max_pixels,

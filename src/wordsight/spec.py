@@ -9,6 +9,7 @@ from typing import Any
 from wordsight import __version__
 from wordsight import reader as room
 from wordsight.decoding import Mode
+from wordsight.detect.packs import DEFAULT as DETECTOR
 from wordsight.imaging import MAX_PIXELS
 from wordsight.runtime import find_model
 from wordsight.runtime.models import DEFAULT
@@ -27,7 +28,7 @@ class ReaderSpec:
     model: str | Path = DEFAULT
     device: str = "cpu"
     threads: int | None = 1
-    detector: str | Path = "ppocr"
+    detector: str | Path = DETECTOR
     max_side: int | None = None
     max_pixels: int = MAX_PIXELS
     min_confidence: float | None = None

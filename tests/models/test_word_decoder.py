@@ -10,6 +10,7 @@ from wordsight.models.ppocr import SVTR_PRESETS, Svtr, WordDecoderConfig
 from wordsight.runtime import OnnxRecognizer
 from wordsight.text import Charset
 from wordsight.weights.export import export_pack
+from wordsight.weights.packs import model_from_pack
 
 CHARSET = Charset.preset("94+space")
 
@@ -99,6 +100,13 @@ def test_the_pack_computes_what_the_model_does(model, tmp_path):
                 logs = model.word_decoder(tokens, kv, mask).log_softmax(-1)[0]
                 goals = torch.tensor([*text, model.tokenizer.eos])
                 assert float(logs[torch.arange(len(goals)), goals].sum()) == pytest.approx(likely, abs=1e-2)
+
+
+def test_a_pack_can_be_taken_back(model, tmp_path):
+    again = model_from_pack(export_pack(model, tmp_path / "pack", name="second", weights="float32"))
+    assert again.cfg == model.cfg
+    state = again.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
 
 
 def test_a_reading_depends_on_nothing_else_in_its_batch(model, tmp_path):

@@ -99,7 +99,9 @@ def read(
         int, typer.Option(min=1, help="Reading processes, each with one thread unless --threads is given.")
     ] = 1,
     device: Annotated[Device, typer.Option(help="Device for recognizer and detector.")] = Device.auto,
-    detector: Annotated[str, typer.Option(help="Text detector: ppocr, or the folder of a detector's pack.")] = "ppocr",
+    detector: Annotated[
+        str, typer.Option(help="Text detector: lines, ppocr, or the folder of a detector's pack.")
+    ] = "lines",
     max_side: Annotated[
         int | None,
         typer.Option(

@@ -55,7 +55,8 @@ class TextDetector:
     """Detects text from a probability map (DB). Immutable; any number of threads may call `detect` at once.
 
     Args:
-        model: "ppocr" (PP-OCRv6 small of the `rapidocr` wheel, which finds lines), or the folder of a detector's pack.
+        model: "lines", which is shipped; "ppocr", PP-OCRv6 small's as published, which needs `rapidocr`; or the folder
+            of a detector's pack.
         device: "auto", "cpu", "cuda", "coreml" or "openvino".
         threads: CPU threads per inference; None lets ONNX Runtime choose.
         max_side: larger pictures are reduced to this long side, in pixels.
@@ -89,7 +90,7 @@ class TextDetector:
         self._max_side = _checked_side(max_side)
         options = session_options(threads or 0)
         options.enable_cpu_mem_arena = False  # pictures differ in size, and an arena keeps the largest of each kind
-        cure = "export it again, or reinstall rapidocr"
+        cure = "export or install it again"
 
         def start(provider: str) -> Any:
             return start_session(pack.file, provider, options, f"detector {pack.name}", cure)

@@ -1,4 +1,4 @@
-"""Detectors on disk: the one of the `rapidocr` wheel, and packs, folders that `wordsight export` writes."""
+"""Detectors on disk: the shipped one, PP-OCR's in the `rapidocr` wheel, and packs that `wordsight export` writes."""
 
 import hashlib
 import importlib.util
@@ -10,12 +10,16 @@ from typing import Any
 
 from wordsight.errors import ModelError
 
-DEFAULT = "ppocr"
-"""PP-OCRv6 small, which finds lines."""
+DEFAULT = "lines"
+"""PP-OCRv6 small's, trained further on lines of words in photographs, straight and bent."""
+
+PPOCR = "ppocr"
+"""PP-OCRv6 small's as published."""
 
 MANIFEST = "detector.json"
 GRAPH = "map.onnx"
 FORMAT = 1
+_SHIPPED = Path(__file__).parents[1] / "detectors"
 _WHEEL = "PP-OCRv6_det_small.onnx"
 
 Triple = tuple[float, float, float]
@@ -49,14 +53,14 @@ class DetectorPack:
 
 
 def find_detector(name_or_path: str | Path = DEFAULT) -> DetectorPack:
-    """The detector that comes with the package under this name, else the pack in the folder.
+    """The detector called so, else the pack in the folder.
 
     Raises:
         ModelError: it is neither, or damaged.
     """
-    if str(name_or_path) == DEFAULT:
+    if str(name_or_path) == PPOCR:
         return _ppocr()
-    folder = Path(name_or_path)
+    folder = _SHIPPED / DEFAULT if str(name_or_path) == DEFAULT else Path(name_or_path)
     if (folder / MANIFEST).is_file():
         return _read(folder)
     if (folder / "model.safetensors").is_file():
@@ -79,11 +83,11 @@ def _ppocr() -> DetectorPack:
     """
     spec = importlib.util.find_spec("rapidocr")  # found, not imported: it would configure logging and load much
     if spec is None or spec.origin is None:
-        raise ModelError("the text detector needs rapidocr: pip install 'rapidocr>=3.10,<4'")
+        raise ModelError(f"the detector {PPOCR!r} comes with rapidocr: pip install 'rapidocr>=3.10,<4'")
     file = Path(spec.origin).parent / "models" / _WHEEL
     if not file.is_file():
         raise ModelError(f"{file} is missing: pip install --force-reinstall 'rapidocr>=3.10,<4'")
-    return DetectorPack(DEFAULT, file, (0.406, 0.456, 0.485), (0.225, 0.224, 0.229), blue_first=True, unclip=1.0)
+    return DetectorPack(PPOCR, file, (0.406, 0.456, 0.485), (0.225, 0.224, 0.229), blue_first=True, unclip=1.0)
 
 
 def write_detector(pack: DetectorPack) -> None:

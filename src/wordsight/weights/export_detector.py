@@ -12,18 +12,21 @@ from torch.export import Dim
 from wordsight.detect.packs import GRAPH, DetectorPack, find_detector, write_detector
 from wordsight.models.ppocr import Db
 from wordsight.models.ppocr.detector import STRIDE
+from wordsight.weights.storage import shrink
 
 _OPSET = 20
+_SETTINGS = ("threshold", "min_score", "unclip")
 
 
 def export_detector(model: Db, out: str | Path, *, name: str, about: Mapping[str, Any] | None = None) -> DetectorPack:
-    """Writes `model` as a pack into the folder `out`, and reads it back. Its weights stay float32: it has 10 MB.
+    """Writes `model` as a pack into the folder `out`, and reads it back.
 
     Args:
         model: on the CPU. It is not changed.
         out: the folder, made if need be.
         name: what the pack calls itself.
-        about: training data, scores, licence and the like; its `unclip`, if there is one, becomes the pack's.
+        about: training data, scores, licence and the like. Where it has `threshold`, `min_score` or `unclip`, these
+            become the pack's.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -48,9 +51,11 @@ def export_detector(model: Db, out: str | Path, *, name: str, about: Mapping[str
         del part.metadata_props[:]  # stack traces with the paths of this machine
         part.ClearField("doc_string")
     del proto.metadata_props[:], proto.graph.value_info[:]
+    shrink(proto, "float16")
     onnx.save(proto, out / GRAPH)
     onnx.checker.check_model(str(out / GRAPH))
     about = dict(about or {})
     pack = DetectorPack(name, out / GRAPH, model.cfg.mean, model.cfg.std, about=about)
-    write_detector(replace(pack, unclip=float(about.get("unclip", pack.unclip))))
+    settings: dict[str, Any] = {key: float(about[key]) for key in _SETTINGS if key in about}
+    write_detector(replace(pack, **settings))
     return find_detector(out)

@@ -14,8 +14,11 @@ from wordsight.models.registry import recognizer_class
 from wordsight.runtime.pack import Pack
 from wordsight.weights.tensors import some
 
-_INSIDE = {"visual": "visual_decoder.", "cross": "cross_decoder."}
-"""Where the module that these graphs call "decoder" is in the model."""
+_INSIDE = {
+    "psm": {"visual": "visual_decoder.", "cross": "cross_decoder."},
+    "ctc": {"visual": "word_decoder.decoder.", "memory": "word_decoder."},
+}
+"""Where the module that the graphs of a kind call "decoder" is in the model."""
 
 
 def model_from_pack(pack: Pack) -> Any:
@@ -81,4 +84,4 @@ def _weights(pack: Pack, graph: str) -> Iterator[tuple[str, Tensor]]:
         if place == "model":
             yield rest, tensor
         elif place == "decoder":
-            yield _INSIDE.get(graph, "") + rest, tensor
+            yield _INSIDE.get(pack.decoding, {}).get(graph, "") + rest, tensor
