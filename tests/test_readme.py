@@ -214,7 +214,7 @@ def test_the_first_hour(clone: Path) -> None:
     assert "OPEN" in _run("python hour.py", clone).stdout
     assert (clone / "first-word.png").is_file()
     assert (clone / "street.html").is_file()
-    assert "95 % interval" in " ".join(outputs[-2].split())
+    assert "tuned-pack less tiny" in " ".join(outputs[-2].split())
     assert (clone / "report.html").is_file()
     assert outputs[-1]
 
