@@ -9,13 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from running_service import crop
 
 from wordsight.decoding import Reading
+from wordsight.errors import ModelError
 from wordsight.imaging import Preprocessing
+from wordsight.results import Word
 from wordsight.serve.crowd import Crowd
 from wordsight.serve.desk import Desk, check_deadline
+from wordsight.serve.engine import Engine
 from wordsight.serve.metrics import Metrics
+from wordsight.serve.options import Constrained
 from wordsight.serve.refusals import Refusal
+from wordsight.serve.settings import Settings
 from wordsight.serve.together import MOST, PATIENCE, Shared, Together
 
 
@@ -179,3 +185,12 @@ def test_readings_of_the_model_do_not_depend_on_company() -> None:
     together = Shared(Crowd(recognizer, one_thread, 2, lambda: 40).now, Metrics(), lambda: 40)
     with ThreadPoolExecutor(40) as pool:
         assert [one for (one,) in pool.map(together.read, images[:, None])] == alone
+
+
+def test_crops_of_others_that_make_the_model_fail_harm_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(Settings(), Metrics(), lambda: 1)
+    failed = [ModelError("the model failed on a batch")]
+    monkeypatch.setattr(engine._crops, "do", lambda pictures, constraint: failed)
+    (word,) = engine.read_crops([crop("HOTEL")], Constrained())
+    assert isinstance(word, Word)
+    assert word.text == "HOTEL"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.detect import FoundBox, TextDetector
-from wordsight.errors import BoxError, WordsightError
+from wordsight.errors import BoxError, ModelError, WordsightError
 from wordsight.imaging.geometry import as_polygon
 from wordsight.imaging.rectify import MAX_STRIP
 from wordsight.reader import Reader
@@ -118,7 +118,10 @@ class Engine:
         constraint = options.allow, options.pattern, options.lexicon
         self._constrained.of(*constraint)  # here, as what is wrong with it concerns nobody else
         with self._room.of(sum(min(w * h, self._max_pixels) for w, h in map(_size, pictures))):
-            return self._crops.do(pictures, constraint)
+            results = self._crops.do(pictures, constraint)
+            if any(isinstance(result, ModelError) for result in results):  # crops of others may be to blame
+                results = self._read_together(constraint, pictures)
+        return results
 
     def _read_together(self, constraint: Any, pictures: Sequence[bytes]) -> list[Word | WordsightError]:
         """Crops of one request or several. The same constraint asks for the same recognizer."""

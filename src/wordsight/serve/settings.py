@@ -31,7 +31,7 @@ class Settings:
     api_key: str | None = None
 
     workers: int = 8
-    """Requests that are read at once. They share the recognizer's batches; the detector takes two at a time."""
+    """Requests that are read at the same time. As many of them work at a time as there are processors."""
 
     @property
     def most_bytes(self) -> int:
