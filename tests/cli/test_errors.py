@@ -9,6 +9,12 @@ from wordsight.errors import ImageError
     [
         (ImageError("a.jpg is not an image: convert it"), "wordsight: a.jpg is not an image: convert it\n"),
         (ModuleNotFoundError("No module named 'torch'", name="torch"), "pip install 'wordsight[train]'\n"),
+        (ModuleNotFoundError("No module named 'mcp'", name="mcp"), "pip install 'wordsight[mcp]'\n"),
+        (
+            ValueError("- Requirement 'wandb>=0.12.10' not met. HINT"),
+            "wandb is not installed: pip install 'wordsight[wandb]'",
+        ),
+        (ValueError("Requirement 'comet-ml' not met"), "comet-ml is not installed: pip install 'comet-ml'\n"),
         (OSError(28, "No space left on device", "out/a.png"), "wordsight: out/a.png: No space left on device\n"),
         (RuntimeError("two\nlines"), "unexpected RuntimeError: two lines (WORDSIGHT_TRACEBACK=1"),
     ],

@@ -1,6 +1,7 @@
 """`wordsight`: gathers the verbs and turns the library's errors into one line and an exit status."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -120,6 +121,10 @@ def _in_one_line(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed: pip install 'wordsight[{_EXTRAS.get(str(error.name), 'train')}]'"
     text = " ".join(str(error).split())
+    if missed := re.search(r"Requirement '([\w.-]+)[^']*' not met", text):  # what a logger of Lightning's needs
+        name = missed[1]
+        package = f"wordsight[{_EXTRAS[name]}]" if name in _EXTRAS else name
+        return f"{name} is not installed: pip install '{package}'"
     if isinstance(error, OSError) and error.strerror:  # the disk is full, a file may not be read, ...
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"unexpected {type(error).__name__}: {text} (WORDSIGHT_TRACEBACK=1 shows where; please report it)"
