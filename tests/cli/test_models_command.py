@@ -125,7 +125,7 @@ def test_pull(offered, tmp_path):
     [
         ("wrong", "as published: it was removed"),
         ("gone", "answers 404"),
-        ("page", "get it by hand from https://example.org"),
+        ("page", "download it by hand from https://example.org"),
         ("unheard-of", "no published weights are called 'unheard-of': choose one of both, wrong, gone, page"),
     ],
 )
