@@ -34,7 +34,7 @@ from wordsight.text import Constraint, Dictionary
 
 log = logging.getLogger(__name__)
 
-DETECTED_CONFIDENCE = 0.3
+DETECTED_CONFIDENCE = 0.4
 """Lowest confidence at which a detected word counts by default.
 
 End-to-end H-mean on 80 training scenes of ICDAR 2015: 74.7 with all words, 76.2 with 0.3, 75.9 with 0.5."""
@@ -54,7 +54,7 @@ class Reader(ReadsPages):
         detector: the text detector: "lines", "ppocr", a detector pack's folder, or an object as `wordsight.Detector`.
         max_side: long side, in pixels, to which photos are reduced before text is detected; None: 2,000.
         max_pixels: larger images are refused.
-        min_confidence: 0 to 1; words of photos below it are left out. None: 0.3 for detected words, 0 for given boxes.
+        min_confidence: 0 to 1; words of photos below it are left out. None: 0.4 for detected words, 0 for given boxes.
             Crops always get their word.
         batch_size: crops per batch of the recognizer. It does not change the results.
         mode: how CLIP4STR decodes: "full" as in the paper, "adaptive" (the same, but the cross-modal branch reads only

@@ -35,7 +35,7 @@ ModelName = Annotated[str, typer.Option("--model", help="A shipped model, or the
 MinConfidence = Annotated[
     float | None,
     typer.Option(
-        min=0, max=1, help="Leave out words below this confidence. Default: 0.3 for detected words, 0 for others."
+        min=0, max=1, help="Leave out words below this confidence. Default: 0.4 for detected words, 0 for others."
     ),
 ]
 DecodingMode = Annotated[

@@ -189,8 +189,10 @@ class _Frames(NamedTuple):
             return word
         likely = np.array([probability(columns, np.array(text, np.int64), blank) for text in texts])
         weights = likely
-        if opinion is not None:
-            weights = likely ** (1 - SHARE) * np.exp(SHARE * opinion.likelihoods(texts))
+        if opinion is not None:  # which is asked how to share what frames give to all of these together
+            logs = (1 - SHARE) * np.log(np.maximum(likely, 1e-300)) + SHARE * opinion.likelihoods(texts)
+            weights = np.exp(logs - logs.max())
+            weights *= likely.sum() / weights.sum()
         weights = weights * [bonus.get(text, 1.0) if text != own else 1.0 for text in texts]
         best = int(weights.argmax())
         share = float(weights[best] / (weights.sum() + max(0.0, 1 - likely.sum())))  # the rest: what was not compared
