@@ -115,7 +115,7 @@ def test_a_doubtful_unknown_word_of_a_line_becomes_a_known_one():
     line = said.read(dictionary=Dictionary(["house", "the"]))
     assert line.text == "the house 12"
     assert [word.text for word in line.words] == ["the", "house", "12"]
-    assert line.words[1].confidence == pytest.approx(20 * 0.4 / (20 * 0.4 + 0.6), abs=0.02)
+    assert line.words[1].confidence == pytest.approx(50 * 0.4 / (50 * 0.4 + 0.6), abs=0.02)
     np.testing.assert_allclose(line.words[1].places, said.read().words[1].places, atol=0.02)
     assert line.confidence == pytest.approx(np.prod([word.confidence for word in line.words]))
     assert line.clarity == pytest.approx(said.read().confidence)

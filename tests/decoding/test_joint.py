@@ -91,7 +91,7 @@ def test_every_word_of_a_line_is_read_on_its_own_slice():
 
 
 def test_readers_and_dictionary_are_weighed_together():
-    columns = said("abcab", {2: ("a", 0.05)}, sure=0.95)
+    columns = said("abcab", sure=0.95)
     known = Dictionary(["abaab"])
     # Neither the decoder nor the dictionary alone outweighs the frames; both together do
     assert read(columns, "abaab")[0].text == "abcab"

@@ -18,7 +18,7 @@ from wordsight.decoding.graphs import Floats, Ids, Spec
 from wordsight.decoding.joint import LONGEST, SHARE, SecondReader, WordGraphs, likeliest_texts
 from wordsight.decoding.readings import Reading, Span, characters, probabilities
 from wordsight.decoding.rules import OUTSIDE, Rule
-from wordsight.decoding.spelling import LIKELIER, other_texts
+from wordsight.decoding.spelling import other_texts
 from wordsight.text import CharTokenizer, Constraint, Dictionary
 
 SILENT = 30.0
@@ -30,6 +30,13 @@ Of 402 text-free patches of training scenes 94.3 % were read as empty without th
 
 _SURE = 0.95
 """Probability of a word from which no second reader is asked."""
+
+_KNOWN = 50.0
+"""So many times likelier than other strings known words are before one has looked.
+
+Of 769 held-out training words `latin` with its second reader reads 92.1 % right with 8, 92.2 % with 20, 92.4 % with
+50, 92.5 % with 120.
+"""
 
 Columns = npt.NDArray[np.float64]
 """(T, C + 1) probabilities of every class in every frame."""
@@ -176,7 +183,7 @@ class _Frames(NamedTuple):
         frames, (start, end) = len(columns), part
         columns, tokenizer, blank = columns[start:end], self.tokenizer, self.tokenizer.eos
         known = [] if self.dictionary is None else list(other_texts(word, self.dictionary))
-        bonus = {tuple(tokenizer.ids(text)): LIKELIER for text in known if not tokenizer.charset.unknown(text)}
+        bonus = {tuple(tokenizer.ids(text)): _KNOWN for text in known if not tokenizer.charset.unknown(text)}
         own = tuple(tokenizer.ids(word.text))
         opinion = None
         if second is not None and word.confidence < _SURE and len(own) <= LONGEST:
