@@ -1,14 +1,21 @@
 """PP-OCRv6's recognizer in PyTorch beside the file that the `rapidocr` wheel carries, in ONNX Runtime."""
 
+from pathlib import Path
+
 import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
 
+from wordsight.detect import TextDetector
 from wordsight.errors import ModelError
+from wordsight.imaging import load_image
+from wordsight.models import checkpoint
 from wordsight.models.ppocr import Db, LcNet, LcNetConfig, Svtr
 from wordsight.models.ppocr.charset import with_head_of
 from wordsight.text import Charset
+from wordsight.weights.convert import convert
+from wordsight.weights.export_detector import export_detector
 from wordsight.weights.ppocr import (
     db_from_onnx,
     fill_from_onnx,
@@ -135,3 +142,17 @@ def test_a_detector_equal_to_the_onnx_file_on_photographs(detector, real_data, n
 def test_a_recognizers_file_is_no_detectors(recognizer):
     with pytest.raises(ModelError, match="layers with weights"):
         db_from_onnx(rapidocr_file("rec"))
+
+
+def test_the_converted_detector_finds_what_the_wheels_does(tmp_path):
+    pytest.importorskip("rapidocr")
+    model = convert("rapidocr-det").model
+    checkpoint.save(model, tmp_path / "det", unclip=1.0)
+    pack = export_detector(checkpoint.load(tmp_path / "det")[0], tmp_path / "pack", name="det", about={"unclip": 1.0})
+    assert (pack.unclip, pack.threshold, pack.mean) == (1.0, 0.3, (0.406, 0.456, 0.485))
+    picture = load_image(Path(__file__).parents[2] / "examples" / "street.png")
+    ours, theirs = (TextDetector(each, "cpu", 1).detect(picture) for each in (tmp_path / "pack", "ppocr"))
+    assert len(ours) == len(theirs) > 5
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.polygon, b.polygon, atol=3)
+        assert a.score == pytest.approx(b.score, abs=0.02)

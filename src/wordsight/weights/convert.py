@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from wordsight.detect.packs import PPOCR, find_detector
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.charset import with_charset
@@ -15,7 +16,7 @@ from wordsight.models.clip import Clip
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.peft import PeftConfig, add_peft
-from wordsight.models.ppocr import Svtr
+from wordsight.models.ppocr import Db, Svtr
 from wordsight.models.ppocr.charset import with_head_of
 from wordsight.runtime import Pack, find_model, load_pack, shipped_models
 from wordsight.runtime.pack import MANIFEST
@@ -35,7 +36,7 @@ from wordsight.weights.foreign import Foreign, open_foreign
 from wordsight.weights.packs import model_from_pack
 from wordsight.weights.paddle import IGNORED as PADDLE_IGNORED
 from wordsight.weights.paddle import SIGN, read_paddle
-from wordsight.weights.ppocr import rapidocr_file, svtr_from_onnx
+from wordsight.weights.ppocr import db_from_onnx, rapidocr_file, svtr_from_onnx
 from wordsight.weights.recognizers import read_clip4str, read_parseq, read_timm, read_visual_clip4str
 from wordsight.weights.tensors import State, Tensors, some
 
@@ -95,8 +96,8 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
     """Read a foreign checkpoint: CLIP's towers, CLIP4STR, PARSeq, PP-OCRv6 or a vision transformer.
 
     Args:
-        path: a file or folder, see `open_foreign`; "rapidocr", for the recognizer in the wheel of that name; or a pack
-            of ours, by its name or folder.
+        path: a file or folder, see `open_foreign`; "rapidocr" or "rapidocr-det", for the recognizer or the detector in
+            that wheel; or a pack of ours, by its name or folder.
         options: what its shapes do not determine; docs/weights.md has the defaults for each source.
         allow_unused: whether tensors that nobody knows are left out; otherwise they are an error.
 
@@ -106,13 +107,15 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
     """
     if str(path) == RAPIDOCR:
         return _rapidocr(options or Options())
+    if str(path) == RAPIDOCR_DETECTOR:
+        return _rapidocr_detector(options or Options())
     if str(path) in shipped_models() or (Path(path) / MANIFEST).is_file():
         return _pack(load_pack(find_model(path)), options or Options())
     return convert_foreign(open_foreign(path), options, allow_unused=allow_unused)
 
 
-RAPIDOCR = "rapidocr"
-"""Stands for the recognizer in the wheel of that name."""
+RAPIDOCR, RAPIDOCR_DETECTOR = "rapidocr", "rapidocr-det"
+"""Stand for the recognizer and the detector in the wheel of that name."""
 
 
 def _pack(pack: Pack, options: Options) -> Converted:
@@ -141,6 +144,20 @@ def _rapidocr(options: Options) -> Converted:
     found = (f"{len(model.cfg.charset)} characters",)
     assumed = (f"{len(new)} characters are read as what they look like until they are trained: {new}",) if new else ()
     return Converted(f"PP-OCRv6 small's recognizer ({path.name})", model, found, assumed, (), (), about)
+
+
+def _rapidocr_detector(options: Options) -> Converted:
+    """PP-OCRv6 small's detector, for pictures as PaddleOCR shows them."""
+    path, choices = rapidocr_file("det"), Choices(options)
+    plain, shown = db_from_onnx(path), find_detector(PPOCR)
+    model = Db(replace(plain.cfg, mean=shown.mean, std=shown.std))
+    model.load_state_dict(plain.state_dict())
+    if ignored := choices.ignored():
+        raise ConfigError(
+            f"{RAPIDOCR_DETECTOR} is a detector, to which {', '.join(ignored)} does not apply: leave it out"
+        )
+    about = {"converted": {"from": path.name}, "licence": "Apache-2.0 (PaddlePaddle authors)"}
+    return Converted(f"PP-OCRv6 small's detector ({path.name})", model.eval(), (), (), (), (), about)
 
 
 def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_unused: bool = False) -> Converted:
