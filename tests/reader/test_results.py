@@ -99,7 +99,7 @@ def test_hocr_is_valid_xml_with_the_right_properties(photo: Photo) -> None:
     assert [node.text for node in words] == ["Coffee", "Café™", "=SUM(1)"]
     assert words[0].get("title") == "bbox 10 20 85 50; x_wconf 53"
     capabilities = next(node for node in root.iter() if node.get("name") == "ocr-capabilities")
-    assert capabilities.get("content") == "ocr_page ocr_line ocrx_word"
+    assert capabilities.get("content") == "ocr_page ocr_par ocr_line ocrx_word"
 
 
 def test_hocr_of_upright_text_gives_its_angle() -> None:

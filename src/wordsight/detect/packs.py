@@ -66,7 +66,7 @@ def find_detector(name_or_path: str | Path = DEFAULT) -> DetectorPack:
     if (folder / "model.safetensors").is_file():
         raise ModelError(f"{folder} is a checkpoint, not a pack: run `wordsight export {folder} --out DIR` first")
     raise ModelError(
-        f"{str(name_or_path)!r} is not a detector: give {DEFAULT}, or the folder of a pack with {MANIFEST}"
+        f"{str(name_or_path)!r} is not a detector: give {DEFAULT}, {PPOCR}, or the folder of a pack with {MANIFEST}"
     )
 
 
