@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,7 @@ from wordsight.models import checkpoint
 from wordsight.models.ppocr import Db, DbConfig, LcNetConfig
 from wordsight.models.ppocr.lcnet import stage
 from wordsight.train import run_recipe
-from wordsight.train.detection_data import Changes, MapBatches, cut_out
+from wordsight.train.detection_data import Changes, MapBatches, Rendering, cut_out
 from wordsight.train.detection_loss import balanced_cross_entropy, db_loss
 from wordsight.train.detection_maps import db_maps
 from wordsight.weights.export_detector import export_detector
@@ -131,10 +132,15 @@ def test_the_worst_of_the_others_count_and_illegible_words_do_not():
 # ---- pictures
 
 
-def test_batches_are_functions_of_seed_and_number(scenes):
+def map_batches(scenes, seed, rendering, size=96, lines=False):
+    half = (0.5, 0.5, 0.5)
+    return MapBatches(read_scenes(scenes), 2, size, half, half, 1, Changes(), rendering, lines, seed)
+
+
+@pytest.mark.parametrize("rendering", [Rendering(), Rendering(over=0.6, pages=0.2)])
+def test_batches_are_functions_of_seed_and_number(scenes, rendering):
     def batches(seed):
-        half = (0.5, 0.5, 0.5)
-        return MapBatches(read_scenes(scenes), 2, 96, half, half, 1, Changes(), seed)
+        return map_batches(scenes, seed, rendering)
 
     first, again, other = batches(1)[3], batches(1)[3], batches(2)[3]
     assert torch.equal(first.images, again.images)
@@ -144,6 +150,17 @@ def test_batches_are_functions_of_seed_and_number(scenes):
     assert first.core.shape == (2, 96, 96)
     names = [name for i in range(4) for name in batches(1)[i].samples]
     assert sorted(names[:4]) == sorted(names[4:]) == ["0.png", "1.png", "2.png", "3.png"]  # each once a round
+
+
+def test_rendered_texts_are_learned_as_words_or_as_lines(scenes):
+    def cores(rendering, lines=False):
+        batches = map_batches(scenes, 1, rendering, 256, lines)
+        maps = [core.numpy().astype(np.uint8) for i in range(4) for core in batches[i].core]
+        return sum(cv2.connectedComponents(core)[0] - 1 for core in maps)
+
+    pages = Rendering(pages=1.0)
+    assert cores(Rendering(over=1.0)) > cores(Rendering())
+    assert cores(pages) > 1.5 * cores(pages, lines=True) > 3 * cores(Rendering())
 
 
 def test_words_stay_where_they_are_drawn(scenes):
