@@ -87,7 +87,7 @@ def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[di
             "lexicon": None,
             "dictionary": "english",
             "thorough": None,
-            "detector": "ppocr",
+            "detector": "lines",
             "max_side": None,
         }
     ]
@@ -110,7 +110,7 @@ def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) ->
             "lexicon": None,
             "dictionary": None,
             "thorough": True,
-            "detector": "ppocr",
+            "detector": "lines",
             "max_side": None,
         }
     ]
@@ -118,7 +118,7 @@ def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) ->
 
 def test_a_detector_and_its_side_reach_the_reader(photo: Path, made: list[dict[str, object]]) -> None:
     assert run(photo).exit_code == 0
-    assert made[-1]["detector"] == "ppocr"
+    assert made[-1]["detector"] == "lines"
     assert run(photo, "--detector", "packs/mine").exit_code == 0
     assert made[-1]["detector"] == "packs/mine"
     assert run(photo, "--max-side", 640, "--threads", 1).exit_code == 0

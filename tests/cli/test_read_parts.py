@@ -149,7 +149,7 @@ def test_a_full_disk_leaves_what_was_read(photos: Path, toy_pack: Path, tmp_path
     out = tmp_path / "words.jsonl"
     command = [*COMMAND, str(photos), "--model", str(toy_pack), "--format", "jsonl", "--out", str(out)]
     command += ["--min-confidence", "0"]
-    limited = subprocess.run(["prlimit", "--fsize=8000", *command], capture_output=True, text=True)
+    limited = subprocess.run(["prlimit", "--fsize=20000", *command], capture_output=True, text=True)
     assert limited.returncode == 1
     assert "cannot be written" in limited.stderr
     assert "Traceback" not in limited.stderr

@@ -63,7 +63,7 @@ def test_sets_are_found_in_the_layouts_of_the_field() -> None:
 
 
 def test_a_set_that_is_there_twice_or_not_at_all_is_an_error() -> None:
-    with pytest.raises(DataError, match=r"SVT is there twice, a.SVT and b.svt"):
+    with pytest.raises(DataError, match=r"SVT was found twice, in a.SVT and b.svt"):
         locate([PurePath("a/SVT"), PurePath("b/svt")], SUITES["parseq"])
     with pytest.raises(DataError, match="none of the sets of parseq is there"):
         locate([PurePath("train/SVT"), PurePath("other")], SUITES["parseq"])

@@ -126,7 +126,7 @@ def test_save_says_what_is_wrong(photo: Photo, tmp_path: Path) -> None:
     for name, message in (
         ("words", "no format ends in nothing"),
         ("words.docx", r"no format ends in \.docx: choose \.txt"),
-        ("words.xml", r"call it words\.alto\.xml or words\.page\.xml"),
+        ("words.xml", r"name it words\.alto\.xml or words\.page\.xml"),
         ("gone/words.txt", "cannot be written"),
         ("gone/words.png", "cannot be written"),
     ):

@@ -124,7 +124,7 @@ def test_a_damaged_file_is_computed_again(tmp_path: Path, damage: str, caplog: p
     again = SceneCache(encode, "e", folder=tmp_path)
     assert torch.equal(again.tokens([Picture(7)]), expected)
     assert again.encoded == 1
-    assert "is made again" in caplog.text
+    assert "is rebuilt" in caplog.text
     third = SceneCache(encode, "e", folder=tmp_path)
     third.tokens([Picture(7)])
     assert third.encoded == 0

@@ -45,7 +45,7 @@ def test_a_pack_goes_up_with_a_card_and_comes_back(wordsight, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("/me/my-latin")
     files = wordsight.repositories["me/my-latin"]
-    assert set(files) == {"README.md", "pack.json", "image.onnx"}
+    assert set(files) == {"README.md", "pack.json", "image.onnx", "memory.onnx", "visual.onnx"}
     card = files["README.md"].decode()
     assert card.startswith("---\nlicense: apache-2.0\nlibrary_name: wordsight\n")
     assert "wordsight models pull hf:me/my-latin" in card
