@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.synth.background import Color, luma, near, random_color
+from wordsight.synth.background import Color, limit, luma, near, random_color
 from wordsight.synth.casting import Cast, kept
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook
 from wordsight.synth.kinds import Texts
@@ -312,19 +312,13 @@ class _Path:
             color = random_color(rng)
             part = part * (1 - plate) + np.array(color, np.float32) * plate
         weights = letters + 1e-3
-        ground = _as_color((part * weights[..., None]).sum((0, 1)) / weights.sum())
+        ground = limit(tuple((part * weights[..., None]).sum((0, 1)) / weights.sum()))
         return part, _ink(rng, ground)
 
 
 def _within(polygon: Polygon, shape: Sequence[int]) -> bool:
     """Whether at least part of a word can be seen."""
     return bool((polygon.max(axis=0) > 0).all() and (polygon.min(axis=0) < shape[1::-1]).all())
-
-
-def _as_color(values: NDArray[np.float32]) -> Color:
-    """Three numbers as a colour."""
-    red, green, blue = (int(np.clip(v, 0, 255)) for v in values)
-    return red, green, blue
 
 
 def _ink(rng: random.Random, ground: Color) -> Color:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.data.scenes import SceneWord
-from wordsight.imaging.geometry import around
+from wordsight.imaging.geometry import around, word_height
 
 _GAP = 0.9  # of the height, to the next word of a line
 _OVERLAP = 0.4  # of the height, by which words may reach into each other
@@ -22,7 +22,7 @@ def lines_of(words: Sequence[SceneWord]) -> tuple[SceneWord, ...]:
     ends = np.array([_ends(word.polygon) for word in words])  # (N, 2, 2): middles of the left and the right side
     along = ends[:, 1] - ends[:, 0]
     right = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
-    height = np.array([_height(word.polygon) for word in words])
+    height = np.array([max(word_height(word.polygon), 1.0) for word in words])
     legible = np.array([word.legible for word in words])
     four = np.array([len(word.polygon) == 4 for word in words])
     gap = ends[None, :, 0] - ends[:, None, 1]  # (N, N, 2): from the end of the first to the start of the second
@@ -63,9 +63,3 @@ def _ends(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
     """The middles (2, 2) of a word's left and right side."""
     half = len(polygon) // 2
     return np.array([polygon[0] + polygon[-1], polygon[half - 1] + polygon[half]]) / 2
-
-
-def _height(polygon: NDArray[np.float64]) -> float:
-    half = len(polygon) // 2
-    sides = np.linalg.norm(polygon[0] - polygon[-1]), np.linalg.norm(polygon[half - 1] - polygon[half])
-    return max(float(sum(sides)) / 2, 1.0)

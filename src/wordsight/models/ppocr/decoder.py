@@ -1,6 +1,5 @@
 """A second reader of what PP-OCRv6's convolutions see: PARSeq's decoder over the columns of a word."""
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,6 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from wordsight.decoding.ctc import aligned
 from wordsight.decoding.joint import LONGEST, MOST_COLUMNS
+from wordsight.models.baselines.language import sinusoids
 from wordsight.models.config import DecoderConfig
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.parseq.permutations import draw_orders, query_masks
@@ -49,7 +49,7 @@ class WordDecoder(nn.Module):
         self.project = nn.Linear(channels, cfg.width)
         self.norm = nn.LayerNorm(cfg.width)
         self.decoder = Decoder(cfg, cfg.width, tokenizer.vocab_size, tokenizer.num_classes, LONGEST)
-        self.register_buffer("positions", _sinusoids(MOST_COLUMNS, cfg.width), persistent=False)
+        self.register_buffer("positions", sinusoids(MOST_COLUMNS, cfg.width), persistent=False)
 
     def memory(self, columns: Tensor) -> Tensor:
         """Columns (B, L, channels) to the decoder's keys and values (B, depth, 2, L, D)."""
@@ -104,10 +104,3 @@ class WordDecoder(nn.Module):
                 word = F.pad(target[left + 2 : right + 1], (1, 0), value=self.tokenizer.bos)
                 out.append((columns[step * start : step * end], F.pad(word, (0, 1), value=self.tokenizer.eos)))
         return out
-
-
-def _sinusoids(length: int, width: int) -> Tensor:
-    """Positions (length, width) as sines and cosines of falling frequency (arXiv 1706.03762, section 3.5)."""
-    rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
-    angles = torch.arange(length)[:, None] * rates
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
