@@ -26,11 +26,13 @@ _Floats = NDArray[np.float32]
 _SHARES = {
     "words": 0.26, "signs": 0.22, "lines": 0.12, "accented": 0.05, "accented_lines": 0.04, "long": 0.03,
     "numbers": 0.06, "prices": 0.05, "dates": 0.02, "times": 0.02, "units": 0.02, "serials": 0.02, "phones": 0.02,
-    "emails": 0.01, "urls": 0.02, "displays": 0.02, "stamps": 0.03,
+    "emails": 0.01, "urls": 0.02, "displays": 0.04, "stamps": 0.06,
 }  # fmt: skip
 _CAPITALS = (7.0, 80.0)  # pixels: heights of letters on photographs
 _PRINT = (8.0, 26.0)  # and on pages
-_BENT = 0.25  # of the texts
+_BENT = 0.35  # of the texts
+_PLATED = 0.4  # of them stand on a plate of their own
+_TOGETHER = 0.15  # of them bring others of their kind, below them or beside them: notices, stamps, tags of prices
 _CONTRAST = 55  # grey levels between letters and what they stand on, at least
 _MARGIN = 0.06  # of a word's height, around its ink
 
@@ -83,6 +85,9 @@ class Strewn:
             cv2.fillPoly(full, [np.round(polygon).astype(np.int32)], 1)
         texts: list[StrewnText] = []
         for _ in range(rng.randint(1, most)):
+            if rng.random() < _TOGETHER:
+                texts += self._together(rng, picture, full)
+                continue
             text = self._set(rng, *self._drawn(rng))
             if text is None:
                 continue
@@ -93,6 +98,31 @@ class Strewn:
                     texts += path.paint(rng, picture, full)
                     break
         return picture, texts
+
+    def _together(self, rng: random.Random, picture: NDArray[np.uint8], full: NDArray[np.uint8]) -> list[StrewnText]:
+        """Texts of one kind and size: lines below each other, or tags in a row, each on a plate of its own."""
+        height, width = full.shape
+        kind, row = self._kind(rng), rng.random() < 0.5
+        face, before, texts = None, full.copy(), []
+        capitals, turn = math.exp(rng.uniform(*map(math.log, (10.0, 36.0)))), rng.gauss(0, 0.06)
+        place = np.array([rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height])
+        apart = rng.uniform(1.1 if row else 1.5, 2.6)  # capitals, from text to text, or from baseline to baseline
+        for k in range(rng.randint(2, 5)):
+            text, manner = self._drawn(rng, kind)
+            if face is None and manner in ("any", "plain"):
+                face = self._cast.pick(rng, text, manner)
+            set_ = self._set(rng, text, manner, face)
+            if set_ is None:
+                continue
+            path = _Path(set_, capitals, turn, 0.0)
+            if row:  # its left end stands where the last one's right end was
+                half = path.linear @ np.array([path.width / 2 + apart * capitals / 2, 0.0])
+                path.middle, place = place + half, place + 2 * half
+            else:
+                path.middle = place + path.linear @ np.array([0.0, k * apart * capitals])
+            if path.free(before):
+                texts += path.paint(rng, picture, full, plated=1.0 if row else _PLATED)
+        return texts
 
     def page(self, rng: random.Random, height: int, width: int) -> tuple[NDArray[np.uint8], list[StrewnText]]:
         """A printed page or a receipt, or a part of it, seen slightly askew: a picture (H, W, 3) and its lines."""
@@ -138,9 +168,12 @@ class Strewn:
         keep = int(1.1 * room * (1 if rng.random() < 0.75 else rng.random()))
         return text[:keep].rsplit(" ", 1)[0]
 
-    def _drawn(self, rng: random.Random) -> tuple[str, str]:
+    def _kind(self, rng: random.Random) -> str:
+        return rng.choices(list(_SHARES), list(_SHARES.values()))[0]
+
+    def _drawn(self, rng: random.Random, kind: str | None = None) -> tuple[str, str]:
         """A text and the manner in which it is set."""
-        kind = rng.choices(list(_SHARES), list(_SHARES.values()))[0]
+        kind = kind or self._kind(rng)
         text = self._texts.draw(rng, kind)
         manner = {"displays": "segments", "stamps": "dots"}.get(kind) or rng.choices(("any", "plain"), (1, 2))[0]
         return text, manner
@@ -279,9 +312,17 @@ class _Path:
         return not (here & full).any()
 
     def paint(
-        self, rng: random.Random, picture: NDArray[np.uint8], full: NDArray[np.uint8], ink: Color | None = None
+        self,
+        rng: random.Random,
+        picture: NDArray[np.uint8],
+        full: NDArray[np.uint8],
+        ink: Color | None = None,
+        plated: float = _PLATED,
     ) -> list[StrewnText]:
-        """Paint the text onto a picture, mark its place as full, and give it if it is seen. `ink` None: any."""
+        """Paint the text onto a picture, mark its place as full, and give it if it is seen.
+
+        `ink` None: any, at times (`plated`) on a plate of its own.
+        """
         around = self._all(0.5 * self._capitals)
         x0, y0 = np.clip(np.floor(around.min(axis=0)).astype(int), 0, full.shape[::-1])
         x1, y1 = np.clip(np.ceil(around.max(axis=0)).astype(int) + 1, 0, full.shape[::-1])
@@ -293,7 +334,7 @@ class _Path:
         letters = cv2.remap(self._mask, x - 0.5, y - 0.5, cv2.INTER_LINEAR) / np.float32(255)
         part = picture[here].astype(np.float32)
         if ink is None:
-            part, ink = self._grounded(rng, part, letters, x, y)
+            part, ink = self._grounded(rng, part, letters, x, y, plated)
         part = _inked(rng, part, letters, ink, self._capitals)
         picture[here] = np.clip(part, 0, 255).astype(np.uint8)
         cv2.fillPoly(full, [np.round(around).astype(np.int32)], 1)
@@ -302,10 +343,10 @@ class _Path:
         return [StrewnText(self._all(_MARGIN * self._capitals), words)] if words else []
 
     def _grounded(
-        self, rng: random.Random, part: _Floats, letters: _Floats, x: _Floats, y: _Floats
+        self, rng: random.Random, part: _Floats, letters: _Floats, x: _Floats, y: _Floats, plated: float
     ) -> tuple[_Floats, Color]:
         """The ground, which may get a plate below the text, and a colour for the letters on it."""
-        if rng.random() < 0.4:
+        if rng.random() < plated:
             edge, (high, wide) = rng.uniform(0.15, 0.45) * self._capitals, self._mask.shape
             plate = ((x > -edge) & (x < wide + edge) & (y > -edge) & (y < high + edge)).astype(np.float32)[..., None]
             plate *= rng.choice((1.0, 1.0, rng.uniform(0.5, 0.9)))
