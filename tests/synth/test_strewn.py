@@ -42,8 +42,8 @@ def test_ink_is_in_the_polygons_and_nowhere_else_but_on_plates_and_in_shadows():
         inside += (changed & near.astype(bool)).sum()
         for _, polygon in words:
             here = area([polygon], changed.shape)
-            # Letters differ from what they stand on
-            assert picture[here].std(axis=0).max() > 8
+            # Letters differ from what they stand on, blurred ones too
+            assert picture[here].std(axis=0).max() > 4
     assert inked > 10_000
     assert inside / inked > 0.99
 
@@ -86,3 +86,15 @@ def test_pages_are_full_of_words(strewn):
         counts.append(len(words))
     assert min(counts) >= 3
     assert np.mean(counts) > 15
+
+
+def test_texts_that_stand_together_do_not_cover_each_other(monkeypatch):
+    monkeypatch.setattr("wordsight.synth.strewn._TOGETHER", 1.0)
+    together = Strewn(held_out=None)
+    rows = 0
+    for seed in range(12):
+        picture, texts = together.over(random.Random(seed), ground(), [])
+        areas = [area([polygon for _, polygon in text.words], picture.shape) for text in texts]
+        assert (np.sum(areas, axis=0) > 1).sum() <= 0.02 * sum(a.sum() for a in areas)
+        rows += len(texts)
+    assert rows > 24

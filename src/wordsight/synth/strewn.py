@@ -121,7 +121,7 @@ class Strewn:
             else:
                 path.middle = place + path.linear @ np.array([0.0, k * apart * capitals])
             if path.free(before):
-                texts += path.paint(rng, picture, full, plated=1.0 if row else _PLATED)
+                texts += path.paint(rng, picture, full, plated=float(row))
         return texts
 
     def page(self, rng: random.Random, height: int, width: int) -> tuple[NDArray[np.uint8], list[StrewnText]]:
