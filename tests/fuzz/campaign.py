@@ -8,10 +8,13 @@ not one printable line, a process that dies, an input that takes longer than ten
 """
 
 import argparse
+import atexit
+import contextlib
 import json
 import multiprocessing
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -24,7 +27,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
-sys.path += [str(HERE.parent / "runtime"), str(HERE.parent / "train"), str(HERE.parent / "imaging"), str(HERE)]
+sys.path += [str(HERE), *(str(HERE.parent / room) for room in ("runtime", "train", "imaging", "serve"))]
 
 LIMIT = 10.0  # seconds of processor time for an input
 PATIENCE = 120.0  # seconds without a sign of life, after which a process is given up
@@ -64,40 +67,12 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
                 other = int(rng.integers(size))
                 out[at : at + span] = out[other : other + span]
             case _:
-                extremes = (
-                    b"\xff\xff\xff\x7f",
-                    b"\0\0\0\0",
-                    b"\xff" * 8,
-                    b"9" * 12,
-                    b"-1",
-                    b"nan",
-                    b"1e999",
-                    b"\x1b[2J",
-                )
-                out[at : at + span] = extremes[rng.integers(len(extremes))]
+                out[at : at + span] = EXTREMES[rng.integers(len(EXTREMES))]
     return bytes(out)
 
 
 def changed(value: Any, rng: np.random.Generator) -> Any:
     """JSON with one value somewhere in it replaced, left out or wrapped."""
-    odd = (
-        None,
-        -1,
-        0,
-        1,
-        2**31,
-        2**63,
-        10**30,
-        1e308,
-        float("nan"),
-        float("inf"),
-        "",
-        "a",
-        "../x",
-        "\x1b[31m",
-        "é" * 300,
-    )
-    odd += ([], {}, [[]] * 50, True, "psm", "\ud800", -0.5, [1, 2, 3, 4], {"image": "x"})
     if isinstance(value, dict) and value and rng.random() < 0.9:
         key = list(value)[rng.integers(len(value))]
         out = dict(value)
@@ -121,21 +96,29 @@ def pictures(_: Path) -> Case:
     return lambda rng: load_image(mutated(files[rng.integers(len(files))], rng), max_pixels=4_000_000)
 
 
-def detector(_: Path) -> Case:
-    """Pictures of blocks, lines and noise in odd sizes, through detection and reading."""
+def photos(_: Path) -> Case:
+    """Pictures of texts, blocks, lines and noise in odd sizes, through detection and reading."""
+    from PIL import Image, ImageDraw, ImageFont
+
     from wordsight import Reader
 
     reader = Reader(threads=1)
 
     def case(rng: np.random.Generator) -> Any:
-        height, width = (int(rng.choice([1, 2, 3, 15, 40, 90, 200])) for _ in range(2))
+        height, width = (int(rng.choice([1, 2, 3, 15, 40, 90, 200, 300])) for _ in range(2))
         pixels = np.full((height, width, 3), rng.integers(256), np.uint8)
+        if rng.random() < 0.2:
+            pixels = rng.integers(0, 256, pixels.shape, np.uint8)
         for _ in range(rng.integers(12)):
             y, x = rng.integers(height), rng.integers(width)
             pixels[y : y + rng.integers(1, 30), x : x + rng.integers(1, 30)] = rng.integers(256, size=3)
-        if rng.random() < 0.3:
-            pixels = rng.integers(0, 256, pixels.shape, np.uint8)
-        photo = reader.read(pixels)
+        image = Image.fromarray(pixels)
+        for _ in range(rng.integers(4)):
+            text = bytes(rng.integers(32, 127, rng.integers(1, 30), np.uint8)).decode()
+            font = ImageFont.load_default(int(rng.integers(6, 60)))
+            place = int(rng.integers(-20, width)), int(rng.integers(-20, height))
+            ImageDraw.Draw(image).text(place, text, tuple(rng.integers(256, size=3).tolist()), font)
+        photo = reader.read(np.asarray(image))
         assert all(0 <= word.confidence <= 1 for word in photo.words)
         assert np.isfinite([point for word in photo.words for point in word.polygon]).all()
 
@@ -286,15 +269,65 @@ def recipes(folder: Path) -> Case:
     return case
 
 
+def requests(_: Path) -> Case:
+    """Requests to a service that runs, as bytes: it answers in its own words or hangs up, and goes on living."""
+    from running_service import crop, picture, start
+
+    from wordsight.errors import WordsightError
+
+    running = start("--max-pixels", "1000000", "--max-megabytes", "1", "--timeout", "20")
+    atexit.register(running.process.kill)
+    host, port = running.url.removeprefix("http://").split(":")
+    photo, word = picture("Hotel"), crop("Hotel")
+    form = b'--x\r\nContent-Disposition: form-data; name="%s"; filename="a.png"\r\n\r\n%s\r\n--x--\r\n'
+    multipart = "Content-Type: multipart/form-data; boundary=x\r\n"
+    seeds = [
+        *(("GET", path, "", b"") for path in ("/", "/docs", "/openapi.json", "/health/live", "/metrics", "/none")),
+        ("POST", "/v1/read?format=hocr&min_confidence=0.2", "", photo),
+        ("POST", "/v1/read?boxes=[[10,10,90,60]]&pattern=[A-Z]%2B&characters=false", "", photo),
+        ("POST", "/v1/read", multipart, form % (b"file", photo)),
+        ("POST", "/v1/crops?lexicon=hotel%0Ahostel", multipart, form % (b"files", word)),
+        ("POST", "/v1/batch", multipart, form % (b"files", word)),
+        ("POST", "/ocr?language=en", multipart, form % (b"file", word)),
+    ]
+
+    def case(rng: np.random.Generator) -> Any:
+        method, path, header, body = seeds[rng.integers(len(seeds))]
+        if rng.random() < 0.5:
+            body = mutated(body, rng)
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: x\r\n{header}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        start = mutated(head.encode(), rng) if rng.random() < 0.6 else head.encode()
+        answer = b""
+        with contextlib.suppress(ConnectionError), socket.create_connection((host, int(port)), timeout=60) as line:
+            line.sendall(start + body)
+            line.shutdown(socket.SHUT_WR)
+            while part := line.recv(1 << 16):
+                answer += part
+        assert running.process.poll() is None, "the service died"
+        if not answer:
+            raise WordsightError("hung up")
+        status = int(answer.split()[1])
+        assert status < 500 or status in (503, 504), answer[:2000]
+        assert b"Traceback" not in answer
+        if status >= 400:
+            content = answer.partition(b"\r\n\r\n")[2].decode()
+            raise WordsightError(json.loads(content)["error"] if content.startswith("{") else content or str(status))
+
+    return case
+
+
 KINDS: dict[str, tuple[Kind, float]] = {  # each with its share of the time
     "pictures": (pictures, 0.15),
-    "detector": (detector, 0.25),
+    "photos": (photos, 0.2),
     "boxes": (boxes, 0.1),
     "patterns": (patterns, 0.1),
     "packs": (packs, 0.15),
     "checkpoints": (checkpoints, 0.1),
     "shards": (shards, 0.075),
     "recipes": (recipes, 0.075),
+    "requests": (requests, 0.05),
 }
 
 
