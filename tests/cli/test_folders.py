@@ -14,7 +14,6 @@ VERBS = (
     ["export", "checkpoint", "-o"],
     ["finetune", "words", "--from", "checkpoint", "-o"],
     ["finetune", "words", "--from", "checkpoint", "-o", "out", "--pack"],
-    ["ablate", "peft", "-o"],
 )
 
 

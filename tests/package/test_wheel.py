@@ -90,7 +90,7 @@ import importlib, importlib.util, pkgutil
 import wordsight
 print(wordsight.__file__)
 assert importlib.util.find_spec("torch") is None
-extras = ("__pyinstaller", "bulk", "experiments", "explain", "models", "plugins", "serve", "synth", "train", "weights")
+extras = ("__pyinstaller", "bulk", "explain", "models", "plugins", "serve", "synth", "train", "weights")
 # walk_packages imports packages to look into them, those of extras too: pass over their errors.
 for module in pkgutil.walk_packages(wordsight.__path__, "wordsight.", onerror=lambda name: None):
     if module.name.split(".")[1] not in extras and module.name != "wordsight.imaging.pdf":

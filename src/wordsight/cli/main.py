@@ -22,7 +22,6 @@ for _verb in (
     "bench",
     "train",
     "finetune",
-    "pretrain",
     "synth",
     "data",
     "convert",
@@ -31,10 +30,8 @@ for _verb in (
     "explain",
     "models",
     "mcp",
-    "zeroshot",
-    "ablate",
-    "context",
     "serve",
+    "moved",
 ):
     import_module(f"wordsight.cli.{_verb}")
 
@@ -74,19 +71,24 @@ _EXTRAS = {
 
 
 def main() -> None:
-    """Entry point of the `wordsight` script. Exit status: 0 done, 1 failed, 2 usage, 128 + the number of a signal.
+    """Entry point of the `wordsight` script."""
+    run(app, "wordsight")
+
+
+def run(commands: typer.Typer, name: str) -> None:
+    """Runs a command line. Exit status: 0 done, 1 failed, 2 usage, 128 + the number of a signal.
 
     No error of the library or of what it calls shows a traceback, unless WORDSIGHT_TRACEBACK is set.
     """
     try:
         with _stoppable():
-            app()
+            commands()
     except Stopped as stopped:
         sys.exit(stopped.status)
     except Exception as error:
         if os.environ.get("WORDSIGHT_TRACEBACK"):
             raise
-        typer.echo(f"wordsight: {printable(_in_one_line(error))}", err=True)
+        typer.echo(f"{name}: {printable(_in_one_line(error))}", err=True)
         sys.exit(1)
 
 

@@ -1,6 +1,5 @@
 """An explanation as a picture: for each character what the decoders looked at, in the crop and in the caption."""
 
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -115,28 +114,6 @@ def _character(pen: ImageDraw.ImageDraw, char: Char, top: int, last: bool) -> No
 
 def _visible(text: str) -> str:
     return "space" if text == " " else text
-
-
-def draw_relevance(picture: _Crop, texts: Sequence[tuple[str, float]], maps: _Map) -> Image.Image:
-    """The picture that `wordsight zeroshot` writes: the input, and below each other what speaks for every text.
-
-    Args:
-        picture: uint8 RGB (h, w, 3), as CLIP saw it.
-        texts: each with its probability.
-        maps: (N, rows, columns) from `relevance`; the largest value of each has the full colour.
-    """
-    wide = 360
-    tile = wide, int(np.clip(wide * picture.shape[0] / picture.shape[1], 60, 480))
-    pitch = tile[1] + 40
-    out = Image.new("RGB", (2 * _EDGE + wide, 2 * _EDGE + tile[1] + pitch * len(texts)), _PAPER)
-    pen = ImageDraw.Draw(out)
-    out.paste(Image.fromarray(picture).resize(tile, Image.Resampling.LANCZOS), (_EDGE, _EDGE))
-    for i, (text, probability) in enumerate(texts):
-        top = _EDGE + tile[1] + 12 + i * pitch
-        pen.text((_EDGE, top), text, fill=_INK, font=_font(17))
-        pen.text((_EDGE + wide, top + 2), f"{100 * probability:.1f} %", fill=_GREY, font=_font(15), anchor="ra")
-        out.paste(heat(picture, maps[i], ORANGE, tile), (_EDGE, top + 26))
-    return out
 
 
 class _Cells:

@@ -1,0 +1,1 @@
+"""The commands of `wordsight-research`, one per file."""

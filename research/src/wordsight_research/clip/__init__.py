@@ -1,0 +1,1 @@
+"""The miniature CLIP, trained from pairs of one's own; and what a CLIP reads without having been trained to."""

@@ -1,0 +1,1 @@
+"""Rendered scenes and pages whose words depend, more or less, on what else is to be seen."""
