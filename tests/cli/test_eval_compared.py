@@ -75,7 +75,7 @@ def test_what_one_reading_mends_and_spoils():
     other = records([(label, label if i % 2 else "y") for i, label in enumerate(labels)])
     found = contrast(one, other, [""] * 40, Protocol.named("36"), ("a", "b"), "set")
     assert (len(found.mended), len(found.spoilt)) == (15, 0)
-    assert found.shown
+    assert found.result.shown
     assert found.result.difference == pytest.approx(found.accuracy - found.other_accuracy) == pytest.approx(15 / 40)
     assert found.result.mcnemar == pytest.approx(2 / 2**15)
     assert all(a.text == a.label != b.text for a, b in found.mended)

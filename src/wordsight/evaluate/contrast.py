@@ -31,11 +31,6 @@ class Contrast:
     mended: tuple[tuple[Record, Record], ...]
     spoilt: tuple[tuple[Record, Record], ...]
 
-    @property
-    def shown(self) -> bool:
-        """Whether the difference is more than luck: 0 lies outside its interval."""
-        return not self.result.low <= 0 <= self.result.high
-
 
 def contrast(
     one: Sequence[Record],

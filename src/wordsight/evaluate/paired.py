@@ -29,11 +29,11 @@ class Paired:
     Attributes:
         n: words.
         clusters: scenes that they come from.
-        seeds: pairs of trainings.
+        seeds: trainings of each; of the side that has fewer.
         difference: accuracy of a less that of b, means over seeds.
         low: lower end of the 95 % interval of the difference over scenes, by bootstrap.
         high: its upper end.
-        won: words that a alone reads right, summed over seeds.
+        won: words that a alone reads right, summed over these seeds.
         lost: words that b alone reads right, likewise.
         mcnemar: exact two-sided p of McNemar's test that `won` and `lost` are equally likely, of the first seed: it
             takes words as independent, as papers that print it do.
@@ -94,41 +94,73 @@ def standard_error(values: npt.NDArray[np.float64], clusters: Ids) -> float:
     return float(np.sqrt(count / (count - 1) * np.square(residuals).sum()) / len(values))
 
 
-def paired(a: Right, b: Right, clusters: Ids, *, draws: int = 4000, seed: int = 0) -> Paired:
-    """Compares a and b, which are paired by word and by seed (same starting weights, same data).
+def paired(
+    a: Right,
+    b: Right,
+    clusters: Ids | None = None,
+    *,
+    same_start: bool = True,
+    draws: int = 4000,
+    seed: int = 0,
+) -> Paired:
+    """Compares a and b, which are paired by word.
 
     The bootstrap draws scenes, on the mean over seeds; as Bonett and Price (2012) do for paired proportions, two words
     are added, a scene each, one that either side wins: without them a handful of changed words would seem certain.
     `smallest` adds two kinds of luck in quadrature: of the scenes (clustered standard error), and of the seeds
-    (Student's t over the differences of the pairs). Seeds also move single words, which counts in both, so it is rather
-    too large than too small.
+    (Student's t). Seeds also move single words, which counts in both, so it is rather too large than too small.
+
+    Args:
+        a: the reading in question.
+        b: what it is compared with.
+        clusters: (words,), which words are of one scene; None: each is of its own.
+        same_start: whether trainings are paired by seed, too (same starting weights, same data): the luck is then that
+            of the pairs' differences, otherwise that of each side (Welch's variance, pooled degrees of freedom), which
+            may have different numbers of seeds.
+        draws: of the bootstrap.
+        seed: of that.
 
     Raises:
-        ValueError: a and b are of other words or seeds, or there are no words.
+        ValueError: a and b are of other words or, where they are paired, other seeds; or there are no words.
     """
-    if a.shape != b.shape or a.shape[1:] != clusters.shape:
+    if clusters is None:
+        clusters = np.arange(a.shape[1])
+    if a.shape[1:] != b.shape[1:] or a.shape[1:] != clusters.shape or (same_start and len(a) != len(b)):
         raise ValueError(f"{a.shape} and {b.shape} seeds and words in {clusters.shape} scenes are not paired")
     if not a.size:
         raise ValueError("there are no words to compare")
-    each = a.mean(axis=1) - b.mean(axis=1)  # (seeds,)
     per_word = a.mean(axis=0) - b.mean(axis=0)
     values = np.append(per_word, [1.0, -1.0])
     above = int(clusters.max())
     scenes = np.append(clusters, [above + 1, above + 2])
     low, high = clustered(values, scenes, draws, seed)
     words = Z95 * standard_error(values, scenes)
-    pairs = len(each)
-    luck = t95(pairs - 1) * float(each.std(ddof=1)) / pairs**0.5 if pairs > 1 else 0.0
+    pairs = min(len(a), len(b))
+    won, lost = a[:pairs] & ~b[:pairs], b[:pairs] & ~a[:pairs]
     return Paired(
         n=a.shape[1],
         clusters=len(np.unique(clusters)),
         seeds=pairs,
-        difference=float(each.mean()),
+        difference=float(per_word.mean()),
         low=low,
         high=high,
-        won=int((a & ~b).sum()),
-        lost=int((b & ~a).sum()),
-        mcnemar=mcnemar(int((a[0] & ~b[0]).sum()), int((b[0] & ~a[0]).sum())),
-        smallest=float(np.hypot(words, luck)),
+        won=int(won.sum()),
+        lost=int(lost.sum()),
+        mcnemar=mcnemar(int(won[0].sum()), int(lost[0].sum())),
+        smallest=float(np.hypot(words, _luck_of_seeds(a.mean(axis=1), b.mean(axis=1), same_start))),
         covers_seeds=pairs > 1,
     )
+
+
+def _luck_of_seeds(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], same_start: bool) -> float:
+    """Half the 95 % interval of the difference between two means of accuracies, one for each seed; 0 of one seed."""
+    groups = [a - b] if same_start else [a, b]
+    freedom = sum(map(len, groups)) - len(groups)
+    variance = sum(float(x.var(ddof=1)) / len(x) for x in groups if len(x) > 1)
+    return t95(freedom) * variance**0.5 if freedom else 0.0
+
+
+def mean_and_spread(right: Right) -> tuple[float, float | None]:
+    """Accuracy over all seeds, and its standard deviation from seed to seed; None of one seed."""
+    accuracies = right.mean(axis=1)
+    return float(accuracies.mean()), float(accuracies.std(ddof=1)) if len(accuracies) > 1 else None

@@ -154,7 +154,7 @@ def contrast_rows(contrasts: Sequence[Contrast]) -> list[tuple[str, ...]]:
             str(c.result.clusters),
             percent(c.accuracy),
             percent(c.other_accuracy),
-            f"{100 * c.result.difference:+.2f}" + ("" if c.shown else ", not shown"),
+            f"{100 * c.result.difference:+.2f}" + ("" if c.result.shown else ", not shown"),
             f"{100 * c.result.low:+.2f} to {100 * c.result.high:+.2f}",
             f"{c.result.mcnemar:.2g}",
             str(c.result.won),
@@ -236,7 +236,7 @@ def _contrast(c: Contrast) -> dict[str, Any]:
         what: [{"data": a.dataset, "id": a.id, "label": a.label, "text": a.text, "other": b.text} for a, b in pairs]
         for what, pairs in (("mended", c.mended), ("spoilt", c.spoilt))
     }
-    facts = asdict(c.result) | {"accuracy": c.accuracy, "other_accuracy": c.other_accuracy, "shown": c.shown}
+    facts = asdict(c.result) | {"accuracy": c.accuracy, "other_accuracy": c.other_accuracy, "shown": c.result.shown}
     return {"data": c.dataset, "protocol": c.protocol, "one": c.one, "other": c.other} | _finite(facts) | words
 
 

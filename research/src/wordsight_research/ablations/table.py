@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import ConfigError, ModelError
+from wordsight.evaluate.paired import Paired, mean_and_spread, paired
 from wordsight.models.clip4str import Clip4StrConfig
 from wordsight_research.ablations import paper
 from wordsight_research.ablations.build import Scale, frozen_layers
 from wordsight_research.ablations.paper import Paper
 from wordsight_research.ablations.rows import TABLES, Row
-from wordsight_research.ablations.statistics import Comparison, compare, mean_and_spread
 from wordsight_research.ablations.training import PROTOCOL, Run, Settings, as_array, evaluation, run
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Result:
     status: str
     runs: tuple[Run, ...] = ()
     against: str | None = None
-    comparison: Comparison | None = None
+    comparison: Paired | None = None
 
     @property
     def done(self) -> bool:
@@ -195,7 +195,7 @@ def _results(rows: Sequence[Row], runs: dict[str, tuple[Run, ...]], scale: Scale
         against = above if row.against == "previous" else row.against
         comparison = None
         if against and against != row.name and runs.get(against):
-            comparison = compare(as_array(mine), as_array(runs[against]))
+            comparison = paired(as_array(mine), as_array(runs[against]), same_start=False)
         yield Result(row, "done", mine, against, comparison)
         above = row.name
 

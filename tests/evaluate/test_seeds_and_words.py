@@ -1,9 +1,16 @@
+"""Differences between rows of a table: trainings that share no start, any number of seeds."""
+
 import math
 
 import numpy as np
 import pytest
 
-from wordsight_research.ablations.statistics import compare, mean_and_spread
+from wordsight.evaluate.paired import Paired, mean_and_spread, paired
+
+
+def compare(a: np.ndarray, b: np.ndarray) -> Paired:
+    """Rows of a table, whose trainings have nothing in common; each word is of a scene of its own."""
+    return paired(a, b, same_start=False, draws=300)
 
 
 def row(*patterns: str) -> np.ndarray:
@@ -25,7 +32,7 @@ def test_one_seed_is_bonett_and_prices_interval():
     found = compare(a, b)
     assert found.difference == pytest.approx(0.03)
     p12, p21 = 61 / 1002, 31 / 1002
-    expected = 1.96 * math.sqrt((p12 + p21 - (p12 - p21) ** 2) / 1002)
+    expected = 1.96 * math.sqrt((p12 + p21 - (p12 - p21) ** 2) / 1001)
     assert found.smallest == pytest.approx(expected, rel=1e-6)
     assert found.shown
     assert not found.covers_seeds
@@ -68,8 +75,19 @@ def test_a_real_difference_is_found():
 
 
 def test_rows_over_other_words_are_refused():
-    with pytest.raises(ValueError, match="3 and 4 words"):
+    with pytest.raises(ValueError, match="are not paired"):
         compare(row("110"), row("1100"))
+
+
+def test_rows_may_have_different_numbers_of_seeds():
+    dice = np.random.default_rng(3)
+    a, b = dice.random((3, 500)) < 0.8, dice.random((1, 500)) < 0.5
+    found = compare(a, b)
+    assert found.difference == pytest.approx(a.mean() - b.mean())
+    assert (found.seeds, found.covers_seeds) == (1, False)
+    assert found.won - found.lost == a[0].sum() - b.sum()
+    with pytest.raises(ValueError, match="are not paired"):
+        paired(a, b)
 
 
 def test_mean_and_spread():
