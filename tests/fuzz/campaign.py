@@ -258,7 +258,7 @@ def shards(folder: Path) -> Case:
 def recipes(folder: Path) -> Case:
     from wordsight.train.run import arguments
 
-    good = (HERE.parents[1] / "recipes" / "tiny.yaml").read_bytes() + b"base: other.yaml\nx: &x [1, *x]\n"
+    good = (HERE.parents[1] / "recipes" / "latin.yaml").read_bytes() + b"base: other.yaml\nx: &x [1, *x]\n"
     (folder / "other.yaml").write_text("trainer: {max_steps: 1}")
     file = folder / "recipe.yaml"
 

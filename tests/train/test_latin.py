@@ -10,13 +10,14 @@ from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.text import Charset
 from wordsight.train.start import starting_model
+from wordsight.weights.starts import checkpoint_folder
 
-ROOT = Path(__file__).parents[2]
+RECIPE = Path(__file__).parents[2] / "recipes" / "clip4str" / "small.yaml"
 LATIN = Charset.preset("latin")
 
 
 def test_a_recipe_names_its_charset():
-    model = parsed(ROOT / "recipes" / "tiny.yaml", "--model.charset=latin").model.model
+    model = parsed(RECIPE, "--model.charset=latin").model.model
     assert model.cfg.charset == LATIN
     assert model.visual_decoder.head.out_features == model.ctc_head.out_features == len(LATIN) + 1 == 158
     assert model.cfg.text.vocab_size == len(LATIN) + 3
@@ -24,13 +25,14 @@ def test_a_recipe_names_its_charset():
 
 def test_a_recipe_still_lists_characters():
     flags = ("--model.charset.name=few", "--model.charset.characters=abcé")
-    assert parsed(ROOT / "recipes" / "tiny.yaml", *flags).model.model.cfg.charset == Charset("few", "abcé")
+    assert parsed(RECIPE, *flags).model.model.cfg.charset == Charset("few", "abcé")
 
 
-def test_the_default_model_goes_on_with_more_letters():
-    start = ROOT / "checkpoints" / "tiny"
+def test_a_shipped_model_goes_on_with_more_letters(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    start = checkpoint_folder("small")
     old, _ = checkpoint.load(start)
-    new = starting_model("clip4str-tiny", start, charset="latin")
+    new = starting_model("clip4str-small", start, charset="latin")
     assert new.cfg.charset == LATIN
     rows = len(old.cfg.charset) + 1
     ours = new.state_dict()

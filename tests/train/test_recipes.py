@@ -17,19 +17,21 @@ from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
 from wordsight.models.clip.hub_text import HubTextTower
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import Clip4Str, Clip4StrConfig, clip4str_preset
 from wordsight.models.config import DecoderConfig, HubTextConfig, TextTowerConfig
 from wordsight.models.freezing import trainable
 from wordsight.models.ppocr import LcNetConfig, Svtr, SvtrConfig
 from wordsight.models.presets import PRESETS
+from wordsight.runtime import find_model, load_pack
 from wordsight.text import Charset
 from wordsight.train import Recognition, WordsData, start
 from wordsight.train.run import RecipeCLI, arguments
+from wordsight.weights.starts import checkpoint_folder
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-OTHERS = ("base", "fsdp", "multilingual")
+OTHERS = ("base", "fsdp", "multilingual", "small")
 OFFICIAL = sorted(path for path in (RECIPES / "clip4str").glob("*.yaml") if path.stem not in OTHERS)
-SECOND_STAGE = sorted(path for path in (RECIPES / "clipter").glob("*.yaml") if path.stem not in ("base", "tiny"))
+SECOND_STAGE = sorted(path for path in (RECIPES / "clipter").glob("*.yaml") if path.stem not in ("base", "small"))
 
 
 class Parsed(RecipeCLI):
@@ -77,10 +79,8 @@ def test_all_recipes_are_tested():
     tested = test_recipe_of_an_official_size.pytestmark[0].args[1]
     assert sorted(case[0] for case in tested) == [path.stem for path in OFFICIAL]
     assert len(SECOND_STAGE) == 6
-    sizes = ["latin", "small", "tiny", "tiny-deep", "tiny-gpu", "tiny-pruned"]
-    ends = ["gpu-anneal", "real", "tiny-anneal", "tiny-deep-anneal", "tiny-pruned-anneal"]
-    others = ["detector"]  # in test_detection.py
-    assert sorted(path.stem for path in RECIPES.glob("*.yaml")) == sorted(sizes + ends + others)
+    others = ["detector", "latin"]  # in test_detection.py and below
+    assert sorted(path.stem for path in RECIPES.glob("*.yaml")) == others
 
 
 def test_recipe_of_the_default_model(tmp_path):
@@ -95,58 +95,15 @@ def test_recipe_of_the_default_model(tmp_path):
     assert (run.model.schedule, run.model.ema) == ("one-cycle", 0.999)
 
 
-def test_recipes_of_the_compact_model():
-    stable = parsed(RECIPES / "tiny.yaml")
-    anneal = parsed(RECIPES / "tiny.yaml", "--config", str(RECIPES / "tiny-anneal.yaml"))
-    assert (stable.model.decay, stable.datamodule.augmentation, stable.datamodule.total_batch) == (0, "compact", None)
-    assert anneal.model.decay > 0
-    assert anneal.model.lr == stable.model.lr
-    assert anneal.trainer.max_steps > stable.trainer.max_steps
-    assert stable.datamodule.pool == 1
-    assert stable.model.ema == anneal.model.ema > 0.99
-
-
-@pytest.mark.parametrize(("name", "made", "of"), [("tiny-deep", "small", "tiny"), ("tiny-pruned", "tiny", "small")])
-def test_recipes_of_the_shipped_models_each_made_of_the_other_and_taught_by_it(name, made, of, monkeypatch):
-    monkeypatch.chdir(RECIPES.parent)  # where the folders that they name are
-    stable = parsed(RECIPES / f"{name}.yaml", "--trainer.precision=32-true")
-    anneal = parsed(
-        RECIPES / f"{name}.yaml", "--config", str(RECIPES / f"{name}-anneal.yaml"), "--trainer.precision=32-true"
-    )
-    shipped, _ = checkpoint.load(Path("checkpoints", made))
-    assert stable.model.model.cfg == anneal.model.model.cfg == shipped.cfg
-    assert stable.model.teacher.folder == anneal.model.teacher.folder == Path("checkpoints", of)
-    assert stable.trainer.max_steps + anneal.model.decay == anneal.trainer.max_steps
-    assert stable.model.cross_from is None
-    assert stable.trainer.max_steps < anneal.model.cross_from < anneal.trainer.max_steps
-    assert anneal.datamodule.real_share > stable.datamodule.real_share
-    assert 0 < anneal.datamodule.recombined < stable.datamodule.recombined
-
-
-@pytest.mark.parametrize("name", ["tiny-gpu", "small"])
-def test_recipes_of_the_compact_models_for_a_gpu(name):
-    recipe, flags = RECIPES / f"{name}.yaml", ("--trainer.precision=32-true", "--trainer.accelerator=cpu")
-    stable = parsed(recipe, *flags)
-    anneal = parsed(recipe, "--config", str(RECIPES / "gpu-anneal.yaml"), *flags)
-    cfg = clip4str_preset("clip4str-small" if name == "small" else "clip4str-tiny")
-    assert stable.model.model.cfg == anneal.model.model.cfg == cfg
-    assert (stable.datamodule.batch_size, stable.datamodule.pool, stable.model.compiled) == (512, 1, True)
-    assert stable.trainer.max_steps + anneal.model.decay == anneal.trainer.max_steps
-    assert stable.trainer.max_steps < anneal.model.cross_from < anneal.trainer.max_steps
-    assert anneal.datamodule.real_share > stable.datamodule.real_share
-    assert stable.trainer.default_root_dir == anneal.trainer.default_root_dir
-    assert "Nobody has run it" in recipe.read_text()
-
-
-def test_recipe_of_the_last_part_on_real_words(tmp_path):
-    checkpoint.save(Clip4Str(tiny_config()), tmp_path / "start")
-    flags = ("--config", str(RECIPES / "real.yaml"), f"--model.start={tmp_path / 'start'}", "--trainer.accelerator=cpu")
-    for name in ("tiny", "small"):
-        run = parsed(RECIPES / f"{name}.yaml", *flags, "--trainer.precision=32-true")
-        assert run.model.model.cfg == tiny_config()  # that of what it begins with
-        assert (run.model.cross_from, run.model.compiled, run.trainer.max_steps) == (0, False, run.model.decay)
-        assert run.datamodule.real_share > 0.5
-        assert run.trainer.default_root_dir.endswith("runs/real")
+def test_recipe_of_a_compact_model():
+    run = parsed(RECIPES / "clip4str" / "small.yaml")
+    shipped = load_pack(find_model("small"))
+    charset = {"name": shipped.charset.name, "characters": shipped.charset.characters}
+    assert run.model.model.cfg == Clip4StrConfig.from_dict({**shipped.config, "charset": charset})
+    assert (run.datamodule.augmentation, run.datamodule.total_batch, run.datamodule.pool) == ("compact", None, 1)
+    assert 0 < run.model.decay < run.trainer.max_steps
+    assert run.trainer.max_steps - run.model.decay < run.model.cross_from < run.trainer.max_steps
+    assert run.model.ema > 0.99
 
 
 def test_no_weight_decay_where_the_released_training_has_none(tmp_path):
@@ -247,13 +204,14 @@ def test_recipe_of_a_second_stage(recipe, tmp_path):
     assert "Nobody has run this at full scale" in recipe.read_text()
 
 
-def test_the_second_stage_of_the_shipped_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.chdir(RECIPES.parent)  # where checkpoints/tiny is
-    run = parsed(RECIPES / "clipter" / "tiny.yaml", f"--data.real=[{tmp_path}]", "--trainer.accelerator=cpu")
-    shipped, _ = checkpoint.load(Path("checkpoints", "tiny"))
-    assert run.model.model.cfg == shipped.cfg
+def test_the_second_stage_of_a_shipped_model(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    start = checkpoint_folder("small")
+    flags = (f"--model.start={start}", f"--data.real=[{tmp_path}]", "--trainer.accelerator=cpu")
+    run = parsed(RECIPES / "clipter" / "small.yaml", *flags)
+    assert run.model.model.cfg == checkpoint.load(start)[0].cfg
     assert set(run.model.model.fusions) == {"early"}
-    assert run.model.stage_one == Path("checkpoints/tiny")
+    assert run.model.stage_one == start
     assert run.datamodule._rounds(1, 1) == 1
 
 

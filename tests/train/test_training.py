@@ -50,7 +50,7 @@ def small(monkeypatch):
 @pytest.fixture
 def train(small, words, tmp_path, request):
     """Runs `wordsight train` on the recipe of this repository, made small."""
-    recipe = request.config.rootpath / "recipes" / "tiny.yaml"
+    recipe = request.config.rootpath / "recipes" / "clip4str" / "small.yaml"
 
     def run(name, *flags):
         folder = tmp_path / name
@@ -62,6 +62,7 @@ def train(small, words, tmp_path, request):
             "--trainer.accelerator=cpu",
         ]
         arguments += [f"--trainer.default_root_dir={folder}", "--model.cross_from=0", "--model.ema=0"]
+        arguments += ["--model.decay=0", "--data.real_share=0.25"]
         result = CliRunner().invoke(app, [*arguments, *flags], catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return folder

@@ -152,7 +152,7 @@ def _keys(recipe: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{recipe}: not a recipe: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{recipe}: not a recipe: write keys like in recipes/tiny.yaml")
+        raise ConfigError(f"{recipe}: not a recipe: write keys like in recipes/latin.yaml")
     if size > _LARGEST:
         raise ConfigError(f"{recipe}: not a recipe: its anchors expand to {size} values")
     return content

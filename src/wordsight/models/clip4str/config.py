@@ -190,11 +190,14 @@ CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
         layers=3,
         text_layers=2,
     ),
-    "clip4str-small": _compact(
-        384,
-        stem=((64, 2, 2), (128, 2, 2), (128, 1, 1), (256, 2, 1), (256, 1, 1), (384, 2, 1), (384, 2, 1)),
-        layers=8,
-        text_layers=4,
+    "clip4str-small": _compact(  # the shape of the shipped model `small`
+        192,
+        stem=(
+            *((32, 2, 2), (32, 1, 1), (64, 2, 2), (64, 1, 1), (64, 1, 1)),
+            *((128, 2, 1), (128, 1, 1), (192, 2, 1), (192, 2, 1)),
+        ),
+        layers=6,
+        text_layers=2,
     ),
     "clip4str-ppocr": _ppocr(),
     "clip4str-b32": _released(clip_config("ViT-B-32")),
