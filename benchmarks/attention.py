@@ -101,7 +101,7 @@ def measure(model: str, words: int, seed: int, save: str | None = None) -> Measu
 def main() -> None:
     """Render, read, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", nargs="?", default="tiny", help="shipped model, pack or checkpoint folder")
+    parser.add_argument("model", nargs="?", default="small", help="shipped model, pack or checkpoint folder")
     parser.add_argument("--words", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", help="folder for the first ten crops, to look at")

@@ -86,7 +86,7 @@ def main() -> int:
     parser.add_argument("--shard-size", type=int, default=100)
     parser.add_argument("--engine", choices=["local", "ray"], default="local")
     parser.add_argument("--workers", type=int)
-    parser.add_argument("--model", default="tiny")
+    parser.add_argument("--model", default="latin")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     dice = random.Random(args.seed)

@@ -1,6 +1,6 @@
 """Accuracy and time per word of one of our packs beside RapidOCR's recognizer, on the same crops, in the same run.
 
-    python benchmarks/compare.py DATA [--model tiny] [--threads 2] [--limit N] [--repeats 3] [--json FILE]
+    python benchmarks/compare.py DATA [--model latin] [--threads 2] [--limit N] [--repeats 3] [--json FILE]
 
 The crops are decoded beforehand; what is timed is crops in, strings out, preprocessing included, on both sides. The two
 take turns on every 32 crops, now one and now the other first, so that whatever else the machine does hits both.
@@ -124,7 +124,7 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with labels.tsv, LMDB archive or scenes.jsonl")
-    parser.add_argument("--model", default="tiny", help="shipped model or pack folder")
+    parser.add_argument("--model", default="latin", help="shipped model or pack folder")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--limit", type=int, help="only the first crops")
     parser.add_argument("--repeats", type=int, default=3)

@@ -1,6 +1,6 @@
 """Kinds of texts that recognizers get wrong, in faces that training did not see: one of our packs beside RapidOCR.
 
-    python benchmarks/kinds.py [--model tiny] [--count 200] [--pictures 40] [--threads 2] [--kinds A,B] [--json FILE]
+    python benchmarks/kinds.py [--model latin] [--count 200] [--pictures 40] [--threads 2] [--kinds A,B] [--json FILE]
         [--sheets FOLDER]
 
 Crops are read by `Reader.read_crops` and by RapidOCR's recognizer alone, whole pictures by `Reader.read` and by its
@@ -134,7 +134,7 @@ def sheet(images: Sequence[Any], texts: Sequence[str], file: Path) -> None:
 def main() -> None:
     """Runs the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="tiny")
+    parser.add_argument("--model", default="latin")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--pictures", type=int, default=40)
     parser.add_argument("--threads", type=int, default=2)

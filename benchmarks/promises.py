@@ -253,7 +253,7 @@ def _in_a_photo(reader: Reader, crop: Crop) -> str:
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pack", nargs="?", default="tiny")
+    parser.add_argument("pack", nargs="?", default="latin")
     parser.add_argument("--count", type=int, default=200, help="crops of each set, of real ones at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--words", type=Path, nargs="*", default=(), help="training sets of crops")

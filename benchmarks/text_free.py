@@ -1,6 +1,6 @@
 """How often a model reads nothing where there is nothing: patches of labelled photographs that no word comes near to.
 
-    python benchmarks/text_free.py SCENES [--model tiny] [--per-scene 4] [--show 20]
+    python benchmarks/text_free.py SCENES [--model latin] [--per-scene 4] [--show 20]
 
 SCENES is a data set in which every word is marked, illegible ones included (of those here ICDAR 2015, not SVT). The
 patches are 64 to 200 px high and 1 to 4 times as wide, stretched like any crop.
@@ -20,7 +20,7 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenes", type=Path)
-    parser.add_argument("--model", default="tiny")
+    parser.add_argument("--model", default="latin")
     parser.add_argument("--per-scene", type=int, default=4)
     parser.add_argument("--show", type=int, default=20, help="how many of the strings that were read to print")
     options = parser.parse_args()

@@ -29,8 +29,8 @@ TAILORED = {
     "wordsight synth --count 2000 --out words": "wordsight synth --count 40 --out words",
     "wordsight synth --out my-words --count 400 --seed 5": "wordsight synth --out my-words --count 60 --seed 5",
     "wordsight synth --out fresh --count 300 --seed 6": "wordsight synth --out fresh --count 20 --seed 6",
-    "wordsight finetune my-words --from checkpoints/tiny -o tuned --pack tuned-pack": (
-        "wordsight finetune my-words --from checkpoints/tiny -o tuned --pack tuned-pack --steps 2"
+    "wordsight finetune my-words -o tuned --pack tuned-pack": (
+        "wordsight finetune my-words -o tuned --pack tuned-pack --steps 2"
     ),
     "wordsight train recipes/clip4str/small.yaml --data.real='[words]'": (
         "wordsight train recipes/clip4str/small.yaml --data.real='[words]'" + SHORT_TRAINING
@@ -193,7 +193,7 @@ def test_the_first_hour(clone: Path) -> None:
     assert "OPEN" in _run("python hour.py", clone).stdout
     assert (clone / "first-word.png").is_file()
     assert (clone / "street.html").is_file()
-    assert "tuned-pack less tiny" in " ".join(outputs[-2].split())
+    assert "tuned-pack less latin" in " ".join(outputs[-2].split())
     assert (clone / "report.html").is_file()
     assert outputs[-1]
 

@@ -68,8 +68,7 @@ class Reader(ReadsPages):
             `languages`; or a list. None: no dictionary. It has no effect together with one of the three options
             above, nor for models that decode by other means than CTC or permuted sequences.
         thorough: whether doubtful crops and given boxes are read from four more angles, and the readings combined, in
-            up to twice the time. Otherwise they are read once more, deskewed, if their text looks skewed. None: as
-            the model's pack says (`small`: yes).
+            up to twice the time. Otherwise they are read once more, deskewed, if their text looks skewed.
 
     Under `allow`, `pattern` or `lexicon`, a word that looks far more like something else is marked `outside` and its
     confidence lowered, so that such detected words are left out by default. The constraint applies to a whole crop,
@@ -107,7 +106,7 @@ class Reader(ReadsPages):
         pattern: str | None = None,
         lexicon: Iterable[str] | None = None,
         dictionary: str | Iterable[str] | None = "english",
-        thorough: bool | None = None,
+        thorough: bool = False,
     ) -> None:
         lexicon = None if lexicon is None else tuple(lexicon)
         dictionary = dictionary if isinstance(dictionary, str | None) else tuple(dictionary)
@@ -119,7 +118,6 @@ class Reader(ReadsPages):
         constraint = Constraint.of(allow, pattern, lexicon, pack.tokenizer)
         known = None if dictionary is None else Dictionary.of(dictionary)
         recognizer = OnnxRecognizer(pack, device, threads, mode=mode, constraint=constraint, dictionary=known)
-        thorough = pack.thorough if thorough is None else thorough
         self._keep(
             recognizer,
             on_demand(detector, device, threads, max_side),

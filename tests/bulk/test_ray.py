@@ -167,7 +167,7 @@ def makers(cluster: Cluster) -> list[int]:
 
 
 def test_local_ray_and_indexed_shards_give_equal_tables(tmp_path: Path, source: Path, cluster: Cluster) -> None:
-    process = start(tmp_path / "script.py", cluster, source, tmp_path / "ray", 0, "tiny")
+    process = start(tmp_path / "script.py", cluster, source, tmp_path / "ray", 0, "latin")
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert "total=295, done=295, failed=2, read=295" in out
@@ -186,7 +186,7 @@ def test_local_ray_and_indexed_shards_give_equal_tables(tmp_path: Path, source: 
 @pytest.mark.parametrize("victim", ["worker", "node", "driver"])
 def test_kills_lose_nothing(tmp_path: Path, source: Path, cluster: Cluster, victim: str) -> None:
     out = tmp_path / "ray"
-    process = start(tmp_path / "script.py", cluster, source, out, 0.05, "tiny")
+    process = start(tmp_path / "script.py", cluster, source, out, 0.05, "latin")
     wait_for(lambda: parts(out) >= 2 and len(makers(cluster)) == 2, process)
     assert parts(out) < SHARDS - 2
     if victim == "worker":
@@ -197,7 +197,7 @@ def test_kills_lose_nothing(tmp_path: Path, source: Path, cluster: Cluster, vict
     else:
         process.kill()
         process.wait()
-        process = start(tmp_path / "script.py", cluster, source, out, 0, "tiny")
+        process = start(tmp_path / "script.py", cluster, source, out, 0, "latin")
     _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     run(source, tmp_path / "local", PlainSpec(), workers=2, shard_size=SIZE)
@@ -208,7 +208,7 @@ def test_kills_lose_nothing(tmp_path: Path, source: Path, cluster: Cluster, vict
 
 def test_what_stops_a_worker_is_one_line(tmp_path: Path, source: Path, cluster: Cluster) -> None:
     out = tmp_path / "ray"
-    process = start(tmp_path / "script.py", cluster, source, out, 0.02, "tiny")
+    process = start(tmp_path / "script.py", cluster, source, out, 0.02, "latin")
     wait_for(lambda: parts(out) >= 1, process)
     shutil.rmtree(out)
     out.write_text("a file now")

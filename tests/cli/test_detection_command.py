@@ -61,7 +61,7 @@ def test_a_checkpoint_becomes_a_pack_that_finds(scenes: Path, tmp_path: Path) ->
     found = run("eval", tmp_path / "pack", scenes, "--detection", "--threads", 1)
     assert found.exit_code == 0, found.output
     assert "H-mean" in found.stdout
-    for option in ("--int8", "--thorough", "--visual-only"):
+    for option in ("--int8", "--int8-arithmetic", "--visual-only"):
         refused = run("export", tmp_path / "model", "-o", tmp_path / "other", option)
         assert isinstance(refused.exception, WordsightError)
         assert "holds a detector" in str(refused.exception)

@@ -40,28 +40,28 @@ def test_as_is_every_crop_goes_through_the_recognizer_once(tall_and_wide, monkey
         return real(self, images, scenes)
 
     monkeypatch.setattr(OnnxRecognizer, "read", read)
-    found = OurReader("tiny", 1, as_is=True).read(tall_and_wide)
+    found = OurReader("small", 1, as_is=True).read(tall_and_wide)
     assert seen == [(3, "full", None)]
-    plain = OnnxRecognizer(load_pack(find_model("tiny")), "cpu", 1, mode="full")
+    plain = OnnxRecognizer(load_pack(find_model("small")), "cpu", 1, mode="full")
     images = prepare(tall_and_wide, plain.preprocessing)
     assert found == [(reading.text, reading.confidence) for reading in real(plain, images)]
     seen.clear()
-    OurReader("tiny", 1).read(tall_and_wide)
+    OurReader("small", 1).read(tall_and_wide)
     assert sum(count for count, *_ in seen) > 3
 
 
 def test_tables_say_how_crops_were_read(words, tmp_path):  # noqa: F811
     for flags, expected in (([], "as users read"), (["--as-is"], "as is")):
-        report, output = evaluate(tmp_path, "tiny", words, *flags)
+        report, output = evaluate(tmp_path, "small", words, *flags)
         assert report["settings"]["reading"] == expected
         assert f"reading {expected}" in " ".join(output.split())
     field = tmp_path / "field"
     field.mkdir()
     (field / "SVT").symlink_to(words)
     for flags, expected in (([], "as is"), (["--no-as-is"], "as users read")):
-        report, _ = evaluate(tmp_path, "tiny", "--benchmarks", field, *flags)
+        report, _ = evaluate(tmp_path, "small", "--benchmarks", field, *flags)
         assert report["settings"]["reading"] == expected
-    error = evaluate(tmp_path, "tiny", words, "--as-is", "--mode", "parallel", code=1)
+    error = evaluate(tmp_path, "small", words, "--as-is", "--mode", "parallel", code=1)
     assert "greedy decoding" in str(error)
 
 
@@ -90,13 +90,13 @@ def test_what_one_reading_mends_and_spoils():
 def test_two_models_beside_each_other(data, tmp_path):  # noqa: F811
     page = tmp_path / "page.html"
     report, output = evaluate(
-        tmp_path, "tiny", data, "--against", "small", "--as-is", "--html", page, "--protocol", "36"
+        tmp_path, "small", data, "--against", "latin", "--as-is", "--html", page, "--protocol", "36"
     )
     (one,) = report["contrasts"]
-    assert (one["one"], one["other"], one["n"], one["clusters"]) == ("tiny", "small", 6, 3)
-    assert "tiny less small" in output
+    assert (one["one"], one["other"], one["n"], one["clusters"]) == ("small", "latin", 6, 3)
+    assert "small less latin" in output
     assert len(one["mended"]) == one["won"]
-    same, _ = evaluate(tmp_path, "tiny", data, "--against", "tiny", "--protocol", "36")
+    same, _ = evaluate(tmp_path, "small", data, "--against", "small", "--protocol", "36")
     (one,) = same["contrasts"]
     assert (one["difference"], one["won"], one["lost"], one["shown"]) == (0, 0, 0, False)
 
@@ -114,9 +114,9 @@ def test_own_scenes_anothers_and_none(trained, data, tmp_path):  # noqa: F811
     assert "ms a word" in output
     alone, _ = evaluate(tmp_path, trained, data, "--protocol", "36")
     assert [r["text"] for r in report["readings"]] == [r["text"] for r in alone["readings"]]
-    for flags in (["--against", "tiny"], ["--end-to-end"]):
+    for flags in (["--against", "small"], ["--end-to-end"]):
         assert isinstance(evaluate(tmp_path, trained, data, "--scene", "compare", *flags, code=1), ConfigError)
-    error = evaluate(tmp_path, "tiny", data, "--scene", "compare", code=1)
+    error = evaluate(tmp_path, "small", data, "--scene", "compare", code=1)
     assert "takes no scenes" in str(error)
 
 

@@ -40,7 +40,7 @@ def info(model):
 
 
 def test_info_of_a_shipped_model():
-    result, output = info("tiny")
+    result, output = info("small")
     assert result.exit_code == 0
     for said in ("pack of", "image.onnx", "charset", "IC15-2077", "licence Apache-2.0", "without their photo"):
         assert said in output

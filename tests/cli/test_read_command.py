@@ -86,7 +86,7 @@ def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[di
             "pattern": None,
             "lexicon": None,
             "dictionary": "english",
-            "thorough": None,
+            "thorough": False,
             "detector": "lines",
             "max_side": None,
         }

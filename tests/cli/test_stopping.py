@@ -166,7 +166,7 @@ def test_a_full_disk_is_one_line_that_names_the_file(rendered, words, start_fold
     assert not street.exists()
     scores = tmp_path / "scores.json"
     scores.write_text("old")
-    line = fails(["eval", "tiny", rendered, "--limit", 4, "--json", scores], 100)
+    line = fails(["eval", "small", rendered, "--limit", 4, "--json", scores], 100)
     assert line == f"wordsight: {scores}: File too large"
     assert scores.read_text() == "old"
     assert not list(tmp_path.glob(".*"))

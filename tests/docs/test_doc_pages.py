@@ -39,4 +39,4 @@ def test_two_models_compared(
         crop.save(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     exec(compile(_code("comparing.md"), "comparing.md", "exec"), {"__name__": "page"})
-    assert capsys.readouterr().out.splitlines() == ["latin 2 of 2", "tiny 2 of 2"]
+    assert capsys.readouterr().out.splitlines() == ["latin 2 of 2", "small 2 of 2"]

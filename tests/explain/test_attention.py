@@ -98,7 +98,7 @@ def test_a_model_without_cross_modal_branch_has_two_stages(model, tmp_path):
 
 def test_the_shipped_pack_looks_from_left_to_right():
     crop = word("STATION")
-    explanation = open_explainer("tiny")(crop)
+    explanation = open_explainer("small")(crop)
     assert explanation.result.text == "STATION"
     for maps in (explanation.visual, explanation.cross):
         columns = maps[:7].sum(1)
@@ -117,7 +117,7 @@ def test_the_shipped_pack_looks_where_characters_stand(monkeypatch):
     benchmark = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "attention", benchmark)  # where dataclasses look for themselves
     spec.loader.exec_module(benchmark)
-    found = benchmark.measure("tiny", words=200, seed=0)
+    found = benchmark.measure("small", words=200, seed=0)
     assert found.right > 170
     assert set(found.hits) == {(d, c) for d in ("visual", "cross-modal") for c in ("mean", "peak")}
     for both in found.hits.values():
@@ -162,7 +162,7 @@ def test_the_map_colours_where_it_is_high():
 
 
 def test_the_drawing_has_a_row_for_each_character_and_the_end():
-    heights = [draw_explanation(crop, open_explainer("tiny")(crop)).height for crop in (word("GO"), word("GOES"))]
+    heights = [draw_explanation(crop, open_explainer("small")(crop)).height for crop in (word("GO"), word("GOES"))]
     assert heights[0] < heights[1]
 
 

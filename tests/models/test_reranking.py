@@ -89,5 +89,5 @@ def test_eval_reranks(model, clip, tmp_path):
     assert result.exit_code == 0, result.output
     result = CliRunner().invoke(app, [*command, f"--rerank={tmp_path / 'model'}"])
     assert "holds no CLIP" in str(result.exception)
-    result = CliRunner().invoke(app, ["eval", "tiny", str(data), f"--rerank={tmp_path / 'clip'}"])
+    result = CliRunner().invoke(app, ["eval", "latin", str(data), f"--rerank={tmp_path / 'clip'}"])
     assert "does not work with packs" in str(result.exception)

@@ -26,7 +26,7 @@ def test_the_hook_names_models_word_lists_and_late_imports() -> None:
     pytest.importorskip("PyInstaller")
     hook = runpy.run_path(str(Path(get_hook_dirs()[0], "hook-wordsight.py")))
     inside = {f"{folder}/{Path(file).name}" for file, folder in hook["datas"]}
-    assert {"wordsight/packs/tiny/pack.json", "wordsight/text/english.txt.gz"} <= inside
+    assert {"wordsight/packs/small/pack.json", "wordsight/text/english.txt.gz"} <= inside
     assert {"wordsight/packs/latin/image.onnx", "wordsight/detectors/lines/map.onnx"} <= inside
     assert {f"wordsight.export.{name}" for name in FORMATS} <= set(hook["hiddenimports"])
     assert all(importlib.util.find_spec(name) for name in hook["hiddenimports"])

@@ -127,7 +127,7 @@ def test_words_that_are_not_sure_enough_are_kept_apart(boards: list[Board]) -> N
         ((), {"lang": "en"}, "has no language option"),
         ((), {"lang_list": ["en"]}, "has no language option"),
         ((), {"use_gpu": False}, 'device="cuda"'),
-        (("tiny", True), {}, 'device="cuda"'),
+        (("latin", True), {}, 'device="cuda"'),
         ((), {"use_angle_cls": True, "lang": "en"}, "rotated text is always read"),
         ((), {"det_model_dir": "x"}, "models are packs"),
     ],

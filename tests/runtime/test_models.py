@@ -1,4 +1,5 @@
 import shutil
+from contextlib import nullcontext
 
 import pytest
 from plain_pack import write_pack
@@ -7,6 +8,7 @@ from typer.testing import CliRunner
 from wordsight.cli.main import app
 from wordsight.errors import ModelError
 from wordsight.runtime import find_model, models, shipped_models
+from wordsight.weights.starts import checkpoint_folder
 
 
 @pytest.fixture
@@ -37,6 +39,17 @@ def test_what_is_no_pack(shipped, tmp_path):
     (tmp_path / "model.safetensors").touch()
     with pytest.raises(ModelError, match="is a checkpoint, not a pack: run `wordsight export"):
         find_model(tmp_path)
+
+
+@pytest.mark.parametrize("find", [find_model, checkpoint_folder])
+def test_models_of_before_have_one_line(find, tmp_path, monkeypatch):
+    with pytest.raises(ModelError, match=r"^tiny was replaced by latin: [^\n]*$"):
+        find("tiny")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "config.json").touch()
+    with pytest.raises(ModelError, match="not a model pack") if find is find_model else nullcontext():
+        find("tiny")  # a folder of that name
 
 
 def test_models_list(shipped):

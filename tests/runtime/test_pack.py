@@ -12,7 +12,6 @@ from plain_pack import CHARSET, PREPROCESSING, write_pack
 from wordsight import Reader
 from wordsight.errors import ModelError
 from wordsight.runtime import load_pack
-from wordsight.runtime.pack import write_manifest
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +50,10 @@ def test_a_good_pack_is_what_was_written(good):
     assert pack.bytes == sum(f.stat().st_size for f in good.iterdir())
 
 
-@pytest.mark.parametrize("thorough", [True, False])
-def test_a_pack_may_ask_for_thorough_readers(folder, thorough):
-    load = load_pack(change(folder, lambda manifest: manifest.update(thorough=thorough)))
-    assert load.thorough is thorough
-    write_manifest(load)
-    assert ("thorough" in json.loads((folder / "pack.json").read_text())) is thorough
-    assert load_pack(folder).thorough is thorough
-    assert Reader(folder)._strips.thorough is thorough
-    assert Reader(folder, thorough=not thorough)._strips.thorough is not thorough
-
-
-def test_thorough_is_yes_or_no(folder):
-    assert "its thorough is 'no'" in refusal(change(folder, lambda manifest: manifest.update(thorough="no")))
+def test_a_pack_of_before_that_asks_for_thorough_readers_is_read_like_others(folder):
+    change(folder, lambda manifest: manifest.update(thorough=True))
+    assert not Reader(folder)._strips.thorough
+    assert Reader(folder, thorough=True)._strips.thorough
 
 
 def test_wrong_hash(folder):

@@ -146,9 +146,9 @@ def test_quantize_restores_within_half_a_step():
 
 
 def test_pack_says_what_it_is(model, protos, tmp_path):
-    write_pack(protos, model, tmp_path, name="mine", temperature=1.5, about={"scores": {"ic15": 80.1}}, thorough=True)
+    write_pack(protos, model, tmp_path, name="mine", temperature=1.5, about={"scores": {"ic15": 80.1}})
     pack = load_pack(tmp_path)
-    assert (pack.name, pack.temperature, pack.max_length, pack.thorough) == ("mine", 1.5, MAX_LENGTH, True)
+    assert (pack.name, pack.temperature, pack.max_length) == ("mine", 1.5, MAX_LENGTH)
     assert pack.charset == model.cfg.charset
     assert pack.preprocessing == model.cfg.preprocessing
     assert pack.about == {"scores": {"ic15": 80.1}, "weights": "float16"}

@@ -66,8 +66,8 @@ def test_a_pack_goes_up_with_a_card_and_comes_back(wordsight, tmp_path):
     ("arguments", "token", "complaint"),
     [
         (["pull", "hf:me/none", "--to", "here"], TOKEN, "hf:me/none: the hub answers 404: there is no such repository"),
-        (["push", "tiny", "hf:me/tiny"], "hf_wrong", "the hub answers 401: log in with `hf auth login`"),
-        (["push", "tiny", "me/tiny"], TOKEN, "give hf:OWNER/NAME"),
+        (["push", "small", "hf:me/small"], "hf_wrong", "the hub answers 401: log in with `hf auth login`"),
+        (["push", "small", "me/small"], TOKEN, "give hf:OWNER/NAME"),
         (["pull", "hf:a/b/c", "--to", "here"], TOKEN, "is no name on the hub"),
     ],
 )
@@ -86,10 +86,14 @@ def test_what_is_no_model_stays_here(tmp_path):
 
 
 def test_a_card_of_ones_own_is_kept(tmp_path):
+    from wordsight.models import checkpoint
+    from wordsight.models.presets import preset
     from wordsight.weights.hub import card
 
-    text = card(ROOT / "checkpoints" / "tiny", "me/tiny", {"licence": "not stated", "odd | said": "a\nb" + "x" * 400})
+    recognizer, cfg = preset("vitstr-compact")
+    folder = checkpoint.save(recognizer(cfg), tmp_path / "mine")
+    text = card(folder, "me/mine", {"licence": "not stated", "odd | said": "a\nb" + "x" * 400})
     assert "license: other" in text
-    assert "wordsight export tiny --out tiny-pack" in text
+    assert "wordsight export mine --out mine-pack" in text
     assert "| odd \\| said | a b" in text
     assert "x..." in text

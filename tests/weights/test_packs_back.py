@@ -4,13 +4,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.errors import ModelError
-from wordsight.models import checkpoint
+from wordsight.imaging import prepare
 from wordsight.models.presets import preset
-from wordsight.runtime import find_model, load_pack
+from wordsight.models.reading import TorchRecognizer
+from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 from wordsight.text import Charset
 from wordsight.weights.choices import Options
 from wordsight.weights.convert import convert
@@ -18,8 +21,6 @@ from wordsight.weights.export import export_graphs, export_pack, write_pack
 from wordsight.weights.packs import model_from_pack
 
 sys.path.append(str(Path(__file__).parents[1] / "train"))  # toy_words
-
-ROOT = Path(__file__).parents[2]
 
 
 def assert_same(found, expected):
@@ -62,9 +63,24 @@ def test_weights_of_eight_bits_come_back_as_they_are_read(toy, graphs, tmp_path)
         torch.testing.assert_close(back[name], tensor, rtol=0, atol=float(tensor.abs().max()) / 127)
 
 
-@pytest.mark.parametrize("name", ["tiny", "small"])
-def test_shipped_packs_hold_the_checkpoints_of_this_repository(name):
-    assert_same(convert(name).model, checkpoint.load(ROOT / "checkpoints" / name)[0])
+def test_a_shipped_recognizer_with_both_branches_comes_back():
+    pack = load_pack(find_model("small"))
+    model = model_from_pack(pack)
+    crop = Image.new("RGB", (150, 40), "white")
+    ImageDraw.Draw(crop).text((10, 2), "STATION", "black", ImageFont.load_default(32))
+    images = prepare([np.asarray(crop)], pack.preprocessing)
+    (ours,) = TorchRecognizer(model, "full").read(images)
+    (theirs,) = OnnxRecognizer(pack, threads=1, mode="full").read(images)
+    assert ours.text == theirs.text == "STATION"
+    for here, there in zip(ours.chars, theirs.chars, strict=True):
+        assert there.probability == pytest.approx(here.probability ** (1 / pack.temperature), abs=0.02)
+
+
+@pytest.mark.slow
+def test_a_shipped_pack_goes_out_as_it_came(tmp_path):
+    """It is the only copy of its weights."""
+    model = model_from_pack(load_pack(find_model("small")))
+    assert_same(model_from_pack(export_pack(model, tmp_path / "small", name="small")), model)
 
 
 def test_a_shipped_recognizer_of_any_width_comes_back():
@@ -72,8 +88,6 @@ def test_a_shipped_recognizer_of_any_width_comes_back():
     model = model_from_pack(pack)
     assert model.cfg.preprocessing == pack.preprocessing
     images = torch.rand(1, 3, 48, 96, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    from wordsight.runtime import OnnxRecognizer
-
     with torch.no_grad():
         here = model.decode(model.encode(images)).softmax(-1).argmax(-1)[0].tolist()
     (reading,) = OnnxRecognizer(pack, threads=1).read(images.numpy())

@@ -96,7 +96,7 @@ def _read(pack: "Pack", samples: Sequence["Sample"], device: str, threads: int |
     from wordsight.text import Dictionary
 
     recognizer = OnnxRecognizer(pack, device, threads, mode="adaptive", dictionary=Dictionary.english())
-    reader = Reader.of(recognizer, thorough=pack.thorough)
+    reader = Reader.of(recognizer)
     words = []
     starts = range(0, len(samples), BATCH)
     for start in progress(starts, len(starts), f"temperature {pack.temperature:.3f}"):

@@ -185,7 +185,7 @@ def pseudo_label_(
     paths: list[Path] = typer.Argument(metavar="SCENES...", help="Folders with scenes.jsonl."),
     out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="Folder for the crops and labels.tsv."),
     model: list[str] = typer.Option(
-        ["small", "tiny"], help="Models that must agree; the first provides the label. May be repeated."
+        ["latin", "small"], help="Models that must agree; the first provides the label. May be repeated."
     ),
     least: float = typer.Option(0.6, min=0, max=1, help="Lowest confidence of the first model."),
     held_out: float = typer.Option(0.0, min=0, max=1, help="Share of the scenes to leave out, from the end."),

@@ -12,7 +12,9 @@ def explain(
     crop: Path = typer.Argument(help="Picture of one word."),
     out: Path = typer.Option(..., "--out", "-o", help="Picture to write; the file extension sets the format."),
     model: str = typer.Option(
-        "tiny", "--model", help="A shipped model or a pack's folder (needs onnx), or a checkpoint folder (needs torch)."
+        "small",
+        "--model",
+        help="small, another CLIP4STR or PARSeq pack's folder (needs onnx), or a checkpoint folder (needs torch).",
     ),
 ) -> None:
     """Draw how a word is read: where the decoders attend for each character, and the reading after each stage."""

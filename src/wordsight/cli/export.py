@@ -26,11 +26,6 @@ def export(
         False, "--visual-only", help="Leave out the cross-modal branch. Done anyway if it is not trained yet."
     ),
     temperature: float = typer.Option(1.0, min=0.01, help="Temperature that the logits are divided by."),
-    thorough: bool = typer.Option(
-        False,
-        "--thorough",
-        help="Readers of this pack are thorough by default: they read doubtful crops and given boxes from all angles.",
-    ),
     licence: str | None = typer.Option(
         None,
         help="Licence of the weights; Apache-2.0 unless given, or not stated if they or the scene encoder's came "
@@ -80,7 +75,7 @@ def export(
             raise ConfigError(f"{facts} is not a JSON object ({error}): give one with --about") from None
     stated = licence or ("not stated" if "converted" in about else "Apache-2.0")
     if model.architecture == "db":
-        if int8 or int8_arithmetic or thorough or visual_only or scene_encoder:
+        if int8 or int8_arithmetic or visual_only or scene_encoder:
             raise ConfigError(f"{checkpoint} holds a detector: it takes --name, --licence and --about alone")
         detector = export_detector(model, out, name=name or out.resolve().name, about={"licence": stated} | about)
         typer.echo(f"{out}: {detector.file.name}, {detector.file.stat().st_size / 1e6:.1f} MB, verified")
@@ -101,7 +96,6 @@ def export(
         temperature=temperature,
         about={"licence": stated} | about,
         scenes=scenes,
-        thorough=thorough,
     )
     graphs = [graph.file for graph in pack.graphs.values()] + ([pack.quick.file] if pack.quick else [])
     typer.echo(f"{out}: {', '.join(graphs)}, {pack.bytes / 1e6:.1f} MB, verified")

@@ -112,13 +112,11 @@ def read(
     ] = None,
     mode: DecodingMode = Mode.adaptive,
     thorough: Annotated[
-        bool | None,
+        bool,
         typer.Option(
-            "--thorough/--no-thorough",
-            help="Read doubtful crops and given boxes from four more angles, in up to twice the time. Default: set "
-            "by the model.",
+            "--thorough", help="Read doubtful crops and given boxes from four more angles, in up to twice the time."
         ),
-    ] = None,
+    ] = False,
     context: Annotated[
         bool | None,
         typer.Option(

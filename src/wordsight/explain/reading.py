@@ -10,7 +10,7 @@ import numpy.typing as npt
 from wordsight.decoding import Floats, Ids, Mode, PsmGraphs, PsmSpec, Reading, read_psm
 from wordsight.errors import ModelError
 from wordsight.imaging import Preprocessing, prepare
-from wordsight.runtime import DEFAULT, find_model, load_pack
+from wordsight.runtime import find_model, load_pack
 from wordsight.text import Captions, CharTokenizer, HubCaptions
 
 
@@ -130,7 +130,7 @@ def caption_names(ids: Ids, tokenizer: CharTokenizer, captions: Captions | None 
     return tuple("·" if j > end else names.get(int(i)) or pieces.get(int(i), str(i)) for j, i in enumerate(ids))
 
 
-def open_explainer(model: str | Path = DEFAULT) -> Explainer:
+def open_explainer(model: str | Path) -> Explainer:
     """An explainer of a shipped model, a pack's folder (needs the package onnx) or a checkpoint folder (needs torch).
 
     Raises:

@@ -7,6 +7,8 @@ from wordsight.runtime.pack import MANIFEST
 
 DEFAULT = "latin"
 """The pack that reads where none is asked for."""
+REPLACED = {"tiny": "tiny was replaced by latin: give latin, or leave the model out"}
+"""Models that shipped once, and what to do."""
 
 _SHIPPED = Path(__file__).parent.parent / "packs"
 
@@ -32,6 +34,8 @@ def find_model(name_or_path: str | Path = DEFAULT) -> Path:
         return folder
     if (folder / "model.safetensors").is_file():
         raise ModelError(f"{folder} is a checkpoint, not a pack: run `wordsight export {folder} --out DIR` first")
+    if str(name_or_path) in REPLACED and not folder.exists():
+        raise ModelError(REPLACED[str(name_or_path)])
     names = ", ".join(shipped) or "none"
     if folder.exists():
         raise ModelError(

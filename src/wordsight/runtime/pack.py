@@ -70,8 +70,6 @@ class Pack:
     """Whether only the square in the middle of a photograph does."""
     quick: Quick | None = None
     """What looks at images first, if not `image` itself."""
-    thorough: bool = False
-    """Whether crops and given boxes in doubt are read from all angles, unless a user says otherwise."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Sizes of the network, charset left out: for training to go on from it, no reader asks. Empty: not stated."""
 
@@ -145,7 +143,6 @@ def write_manifest(pack: Pack) -> Path:
             for name, graph in pack.graphs.items()
         },
         **({"quick": {"file": pack.quick.file, "margin": pack.quick.margin}} if pack.quick else {}),
-        **({"thorough": True} if pack.thorough else {}),
         "files": {name: sha256(pack.folder / name) for name in names},
         **({"config": dict(pack.config)} if pack.config else {}),
         "about": dict(pack.about),
@@ -200,12 +197,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
-    manifest = {"cross_steps": "own", "caption_context": None, "decoding": "psm", "thorough": False} | manifest
+    manifest = {"cross_steps": "own", "caption_context": None, "decoding": "psm"} | manifest
     known: dict[str, tuple[object, ...]] = {
         "decoding": DECODINGS,
         "tokenizer": ("characters", "clip", "hub"),
         "cross_steps": ("own", "visual"),
-        "thorough": (False, True),
     }
     for key, values in known.items():
         if manifest[key] not in values:
@@ -242,7 +238,6 @@ def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
         Preprocessing.from_dict(manifest["scene"]["preprocessing"]) if "scene" in manifest else None,
         "scene" in manifest and bool(manifest["scene"]["centre"]),
         quick,
-        manifest["thorough"],
         dict(manifest.get("config", {})),
     )
     if quick is not None and not (pack.decoding == "psm" and 0 <= quick.margin < float("inf")):

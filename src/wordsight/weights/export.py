@@ -47,7 +47,6 @@ def export_pack(
     temperature: float = 1.0,
     about: Mapping[str, Any] | None = None,
     scenes: SceneEncoder | None = None,
-    thorough: bool = False,
 ) -> Pack:
     """Write `model` as a pack into the folder `out`, and read it back, verified.
 
@@ -63,7 +62,6 @@ def export_pack(
         temperature: Divides the logits before the softmax.
         about: Training data, scores, licence and whatever else a user may want to know, in plain JSON types.
         scenes: The encoder of a model that takes scenes; None: the one that its configuration names.
-        thorough: Whether crops and given boxes in doubt are read from all angles unless a reader is told otherwise.
 
     Raises:
         ConfigError: `weights` is unknown, int8 is not for this model, or the scene encoder does not suit the model.
@@ -86,7 +84,6 @@ def export_pack(
         temperature=temperature,
         about=about,
         scenes=scenes,
-        thorough=thorough,
     )
 
 
@@ -119,7 +116,6 @@ def write_pack(
     temperature: float = 1.0,
     about: Mapping[str, Any] | None = None,
     scenes: SceneEncoder | None = None,
-    thorough: bool = False,
 ) -> Pack:
     """The second half of `export_pack`: what `export_graphs` made becomes a pack. The graphs are not changed."""
     cfg = model.cfg
@@ -146,7 +142,6 @@ def write_pack(
         scene=None if scenes is None else scenes.preprocessing,
         scene_centre=scenes is not None and scenes.centre_crop,
         quick=Quick("quick.onnx", MARGIN) if int8 else None,
-        thorough=thorough,
         config={key: value for key, value in cfg.to_dict().items() if key not in ("charset", "hub")},
     )
     with filling(out, last=MANIFEST) as folder:  # a half-written pack is never seen

@@ -8,6 +8,7 @@ from wordsight import __version__
 from wordsight.errors import ModelError
 from wordsight.files import cache_folder
 from wordsight.runtime import find_model, load_pack, shipped_models
+from wordsight.runtime.models import REPLACED
 from wordsight.runtime.pack import MANIFEST
 from wordsight.weights.convert import RAPIDOCR, convert
 
@@ -31,6 +32,8 @@ def checkpoint_folder(start: str | Path) -> Path:
             re.sub(r"[^\w.-]", "-", pack.name),
             hashlib.sha256(repr(sorted(pack.files.items())).encode()).hexdigest(),
         )
+    elif str(start) in REPLACED:
+        raise ModelError(REPLACED[str(start)])
     else:
         names = ", ".join((*shipped_models(), RAPIDOCR))
         raise ModelError(f"{start} is no checkpoint folder, pack or name of a model: pass one, or one of {names}")
