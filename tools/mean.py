@@ -1,12 +1,12 @@
 """Writes the mean of the weights of several recognizers as a checkpoint ("model soup", arXiv 2203.05482).
 
-    python tools/mean.py 0.35=checkpoints/small,blocks.2,blocks.5 0.65=runs/tiny/model --out mean
+    python tools/mean.py 0.5=runs/one/model 0.5=runs/other/model --out mean
     python tools/mean.py 0.25=runs/ppocr 0.75=runs/latin/model --out mean
 
-Each is SHARE=FOLDER and, for a CLIP4STR, after commas the parts of its image tower to leave out (`model.prune`): all
-must come to the same shape, and have begun with the same weights, or their mean reads nothing. Shares add up to 1. One
-may be the weights that the others began with (arXiv 2109.01903): of characters that it was only given a guess for, the
-others alone count. What is said about the last one is said about the mean. Weights are stored as float16.
+Each is SHARE=FOLDER. All must have the same shape, and have begun with the same weights, or their mean reads nothing.
+Shares add up to 1. One may be the weights that the others began with (arXiv 2109.01903): of characters that it was only
+given a guess for, the others alone count. What is said about the last one is said about the mean. Weights are stored as
+float16.
 """
 
 import argparse
@@ -19,7 +19,6 @@ import torch
 
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
-from wordsight.models.depth import pruned
 
 
 def mean(shares: Sequence[float], models: Sequence[Any], guessed: Sequence[str] = ()) -> Any:
@@ -37,7 +36,7 @@ def mean(shares: Sequence[float], models: Sequence[Any], guessed: Sequence[str] 
         raise ConfigError(f"the shares add up to {sum(shares):g}: make it 1")
     last = models[-1]
     if any(model.cfg != last.cfg for model in models):
-        raise ConfigError("the recognizers differ in shape: leave parts of the larger ones out")
+        raise ConfigError("the recognizers differ in shape: average those of one recipe")
     states = [model.state_dict() for model in models]
     weighted = {
         name: sum(share * state[name] for share, state in zip(shares, states, strict=True)) for name in states[0]
@@ -55,19 +54,18 @@ def mean(shares: Sequence[float], models: Sequence[Any], guessed: Sequence[str] 
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="+", metavar="SHARE=FOLDER[,PART...]")
+    parser.add_argument("parts", nargs="+", metavar="SHARE=FOLDER")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
 
     shares, models, guessed = [], [], []
     about: dict[str, Any] = {}
     for part in options.parts:
-        share, _, given = part.partition("=")
-        folder, *left_out = given.split(",")
+        share, _, folder = part.partition("=")
         model, about = checkpoint.load(folder)
         shares.append(float(share))
         guessed.append(about.get("guessed", ""))
-        models.append(pruned(model, left_out) if left_out else model)
+        models.append(model)
     checkpoint.save(mean(shares, models, guessed), options.out, torch.float16, **about)
 
 

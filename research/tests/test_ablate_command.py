@@ -169,21 +169,3 @@ def test_real_words_are_trained_on_and_their_last_tenth_is_read(ablate, tmp_path
     assert found["rows"][0]["status"] == "done"
     assert 4 <= found["n"] <= 4 + 6  # rendered words without a letter or digit do not count
     assert "words" in (tmp_path / "out" / "pretraining.md").read_text()
-
-
-def test_ways_to_train_run_end_to_end_and_the_teacher_is_kept(ablate, counted, tmp_path):
-    found = ablate("training", "--steps", "3", "--seeds", "2")
-    rows = {row["name"]: row for row in found["rows"]}
-    assert len(counted) == 2 * len(rows)
-    assert {row["status"] for row in rows.values()} == {"done"}
-    assert rows["teacher"]["seeds"][0]["steps"] == 6
-    assert rows["teacher"]["seeds"][0]["parameters"] > rows["taught"]["seeds"][0]["parameters"]
-    losses = {name: row["seeds"][0]["loss"] for name, row in rows.items()}
-    same = {"average of the weights"}  # it is read, not trained, otherwise
-    for name, loss in losses.items():
-        assert (loss == losses["plain"]) == (name in {"plain", *same}), name
-    models = list((tmp_path / "out" / "runs").glob("*-model"))
-    assert [checkpoint.load(folder)[0].cfg.image.layers for folder in models] == [4]
-    shutil.rmtree(models[0])
-    ablate("training", "--steps", "3", "--seeds", "2")
-    assert counted[2 * len(rows) :] == ["teacher"]

@@ -1,7 +1,6 @@
-"""What a recipe may switch on: averages, a teacher, short words first, a time limit, a fused optimiser."""
+"""What a recipe may switch on: averages, pseudo-labels, a time limit, a fused optimiser."""
 
 import csv
-import dataclasses
 import shutil
 import time
 
@@ -11,16 +10,10 @@ import torch
 from small_runs import assert_same, largest_change, tiny_config, weights
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from wordsight.data import Mixture, Sample
-from wordsight.errors import ConfigError, DataError
-from wordsight.imaging import Preprocessing
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clip4str.loss import Teacher
-from wordsight.text import Charset, CharTokenizer
-from wordsight.train import Recognition, letters
+from wordsight.train import Recognition
 from wordsight.train.averages import EVERY
-from wordsight.train.batches import Batches, Lengths
 from wordsight.train.callbacks import KeepCheckpoint
 from wordsight.train.start import starting_model
 
@@ -95,38 +88,6 @@ def test_time_is_logged(train_here):
     assert [bool(row["train/step_time"]) for row in rows[:2]] == [False, True]  # none has come before the first
 
 
-# Recombined words
-
-
-def test_recombined_words_take_their_share(train_here, monkeypatch):
-    monkeypatch.setattr(letters, "SURE", -np.inf)  # the model has learned nothing: letters are found anywhere
-    seen = []
-    step = Recognition.training_step
-
-    def watched(self, batch, batch_idx):
-        seen.extend(batch.samples)
-        return step(self, batch, batch_idx)
-
-    monkeypatch.setattr(Recognition, "training_step", watched)
-    flags = ("--data.real_share=0.5", "--data.recombined=0.5", "--trainer.max_steps=20")
-    folder = train_here("run", *flags, dropout=0.1)
-    share = np.mean([name.startswith("recombined/") for name in seen])
-    assert 0.1 < share < 0.4
-    assert np.mean([name.startswith("synth/") for name in seen]) > 0.3
-    assert checkpoint.load(folder / "model")[1]["data"]["recombined"] == 0.5
-    resumed = train_here("again", *flags, f"--ckpt_path={folder / 'last.ckpt'}", "--trainer.max_steps=25", dropout=0.1)
-    through = train_here("through", *flags, "--trainer.max_steps=25", dropout=0.1)
-    assert_same(weights(resumed), weights(through))  # the same words, from the same letters
-
-
-def test_recombined_words_need_letters_and_real_words(train_here):
-    with pytest.raises(DataError, match="no letters were found"):
-        train_here("run", "--data.recombined=0.5")
-    for share in ("1", "-0.1"):
-        with pytest.raises(ConfigError, match="recombined"):
-            train_here("run", f"--data.recombined={share}")
-
-
 # Pseudo-labels
 
 
@@ -156,83 +117,6 @@ def test_pseudo_labelled_words_are_trained_on_and_not_validated_on(train_here, w
     assert checkpoint.load(folder / "model")[1]["data"]["pseudo"] == ["pseudo", "none"]
 
 
-# A teacher
-
-
-@pytest.fixture
-def models():
-    """Two recognizers and a batch."""
-    torch.manual_seed(1)
-    student, teacher = Clip4Str(tiny_config()), Clip4Str(tiny_config()).eval().requires_grad_(False)
-    targets = torch.from_numpy(student.tokenizer.encode(["abc", "", "hello"]))
-    return student, teacher, torch.randn(3, 3, 32, 128), targets
-
-
-def loss(student, images, targets, **more):
-    return student.loss(images, targets, torch.Generator().manual_seed(0), **more)
-
-
-def test_who_teaches_himself_learns_nothing(models):
-    student, _, images, targets = models
-    alone = loss(student, images, targets)
-    taught = loss(student, images, targets, teacher=Teacher(student.eval(), 0.25, 3.0))
-    assert taught.parts["visual.taught"].abs() < 1e-5
-    assert taught.parts["cross.taught"].abs() < 1e-5
-    hard = alone.parts["visual"] + alone.parts["cross"]
-    torch.testing.assert_close(taught.total, 0.75 * hard + alone.parts["ctc"])
-
-
-def test_a_student_comes_to_say_what_the_teacher_says(models):
-    student, teacher, images, targets = models
-    optimizer = torch.optim.AdamW(student.parameters(), lr=3e-3)
-    found = []
-    for _ in range(60):
-        losses = loss(student, images, targets, teacher=Teacher(teacher, 1.0, 2.0))
-        optimizer.zero_grad()
-        losses.total.backward()
-        optimizer.step()
-        found.append(losses.parts["visual.taught"].item() + losses.parts["cross.taught"].item())
-    assert found[-1] < found[0] / 3
-    assert all(parameter.grad is None for parameter in teacher.parameters())
-    assert loss(student, images, targets).parts["visual"] > found[-1]  # the labels themselves were not learned
-
-
-def test_padding_is_not_taught(models):
-    student, teacher, images, targets = models
-    alone = loss(student, images[1:2], targets[1:2, :2], cross=False, teacher=Teacher(teacher, 1.0, 1.0))
-    padded = loss(student, images[1:2], targets[1:2], cross=False, teacher=Teacher(teacher, 1.0, 1.0))
-    torch.testing.assert_close(alone.parts["visual.taught"], padded.parts["visual.taught"])
-
-
-def test_a_run_with_a_teacher(train_here, tmp_path):
-    torch.manual_seed(5)
-    checkpoint.save(Clip4Str(tiny_config()), tmp_path / "teacher")
-    flags = (f"--model.teacher.folder={tmp_path / 'teacher'}", "--model.teacher.share=0.5")
-    taught = train_here("taught", *flags)
-    assert largest_change(weights(taught), weights(train_here("alone"))) > 1e-4
-    assert weights(taught).keys() == Clip4Str(tiny_config()).state_dict().keys()
-    assert not any("taught" in name for name in kept(taught)["state_dict"])
-    train_here("taught", *flags, "--trainer.max_steps=6", f"--ckpt_path={taught / 'last.ckpt'}")
-    with pytest.raises(ConfigError, match="share over 0"):
-        train_here("wrong", flags[0], "--model.teacher.share=0")
-
-
-def test_teachers_that_do_not_fit(train_here, tmp_path):
-    cfg = tiny_config()
-    others = {
-        "characters": dataclasses.replace(cfg, charset=Charset.preset("94")),
-        "input": dataclasses.replace(cfg, mean=(0.4, 0.5, 0.5)),
-        "longest word": dataclasses.replace(cfg, max_length=30),
-    }
-    for what, other in others.items():
-        checkpoint.save(Clip4Str(other), tmp_path / what)
-        with pytest.raises(ConfigError, match=f"has another {what}"):
-            train_here("run", f"--model.teacher.folder={tmp_path / what}")
-    checkpoint.save(Clip4Str(cfg), tmp_path / "visual", cross=False)
-    with pytest.raises(ConfigError, match="cross-modal branch was never trained"):
-        train_here("run", f"--model.teacher.folder={tmp_path / 'visual'}")
-
-
 def test_ctc_is_left_out_or_put_in(tmp_path):
     with_head = checkpoint.save(Clip4Str(tiny_config()), tmp_path / "with")
     without = starting_model("clip4str-tiny", with_head, ctc_weight=0.0)
@@ -241,56 +125,6 @@ def test_ctc_is_left_out_or_put_in(tmp_path):
     assert (again.cfg.ctc_weight, again.ctc_head.weight.shape) == (0.5, (96, 32))
     expected = checkpoint.load(with_head)[0].image_tower.state_dict()
     assert_same(again.image_tower.state_dict(), expected)
-
-
-# Short words first
-
-
-class Endless:
-    """Words of one to ten characters."""
-
-    def __len__(self):
-        return 2**62
-
-    def text(self, i):
-        return "a" * int(np.random.default_rng(i).integers(1, 11))
-
-    def __getitem__(self, i):
-        return Sample(str(i), np.zeros((8, 24, 3), np.uint8), self.text(i))
-
-
-def lengths(batches, step):
-    return [len(batches.tokenizer.decode(row[1:])) for row in batches[step].targets.tolist()]
-
-
-def test_short_words_come_first():
-    def build(first):
-        mixture = Mixture([Endless()], [1.0], 0, length=2**62)
-        tokenizer, size = CharTokenizer(Charset.preset("36")), Preprocessing(8, 24)
-        return Batches(mixture, frozenset(), tokenizer, size, 16, 1, lengths=Lengths(first, every=2))
-
-    batches = build(3)
-    longest = [max(lengths(batches, step)) for step in (0, 1, 2, 3, 8, 20)]
-    assert longest == [3, 3, 4, 4, 7, 10]
-    assert min(lengths(batches, 20)) < 4  # of all lengths by then
-    assert batches[0].samples == build(3)[0].samples
-    assert len({name for step in range(8) for name in batches[step].samples}) == 8 * 16
-    plain = build(0)
-    kept = [i for i, length in enumerate(lengths(plain, 0)) if length <= 3]
-    assert kept
-    assert {plain[0].samples[i] for i in kept} <= set(batches[0].samples)  # those that are short enough stay
-
-
-def test_a_limit_that_no_word_meets_is_none():
-    class Long(Endless):
-        def text(self, i):
-            return "abcdefgh"
-
-    mixture = Mixture([Long()], [1.0], 0, length=2**62)
-    batches = Batches(
-        mixture, frozenset(), CharTokenizer(Charset.preset("36")), Preprocessing(8, 24), 2, 1, lengths=Lengths(2)
-    )
-    assert lengths(batches, 0) == [8, 8]
 
 
 # The step
@@ -311,12 +145,14 @@ class Waits(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_a_step_waits_for_nothing_but_the_number_of_distinct_captions(models):
-    student, teacher, images, targets = models
-    taught = Teacher(teacher, 0.5, 2.0)
-    for more, expected in (({"cross": False}, []), ({}, ["unique_dim"]), ({"teacher": taught}, ["unique_dim"] * 2)):
+def test_a_step_waits_for_nothing_but_the_number_of_distinct_captions():
+    torch.manual_seed(1)
+    model = Clip4Str(tiny_config())
+    targets = torch.from_numpy(model.tokenizer.encode(["abc", "", "hello"]))
+    images = torch.randn(3, 3, 32, 128)
+    for more, expected in (({"cross": False}, []), ({}, ["unique_dim"])):
         with Waits() as waits:
-            loss(student, images, targets, **more).total.backward()
+            model.loss(images, targets, torch.Generator().manual_seed(0), **more).total.backward()
         assert waits.found == expected
 
 

@@ -114,28 +114,6 @@ class Batch:
         return replace(self, images=pictures, targets=targets, scenes=scenes, unfinished=())
 
 
-@dataclass(frozen=True)
-class Lengths:
-    """Short words first: labels of step s have at most `first` + s // `every` characters. `first` 0: there is no limit.
-
-    Attributes:
-        first: characters that the longest labels of the first steps have.
-        every: steps after which they may have one more.
-    """
-
-    first: int = 0
-    every: int = 100
-
-    def limit(self, step: int) -> int | None:
-        """Characters of the longest label that a step may have; None for any."""
-        return self.first + step // self.every if self.first else None
-
-
-_ELSEWHERE = 2**48
-"""Added to the index of a word that is too long yet: words that no run gets to by itself."""
-_ATTEMPTS = 64
-
-
 class Batches(Dataset[Batch]):
     """Batch number i of a mixture.
 
@@ -145,7 +123,7 @@ class Batches(Dataset[Batch]):
     each other.
 
     With `pool` above 1 labels of similar length share a step, since a decoder's cost is that of its longest label: each
-    run of `pool` steps is sorted by length, cut, and shuffled. `lengths` may limit them. Samples of the sources
+    run of `pool` steps is sorted by length, cut, and shuffled. Samples of the sources
     numbered in `augmented` are augmented. Without `finished`, rendered words are left to `Batch.to`: for GPUs, which
     finish many times as many of them as the processes that draft them.
 
@@ -164,7 +142,6 @@ class Batches(Dataset[Batch]):
         parts: int = 1,
         augmentation: Augmentation = augment,
         use: SceneUse = SceneUse(),  # noqa: B008 frozen
-        lengths: Lengths = Lengths(),
         finished: bool = True,
     ) -> None:
         self.mixture = mixture
@@ -176,7 +153,6 @@ class Batches(Dataset[Batch]):
         self.parts = parts
         self.augmentation = augmentation
         self.use = use
-        self.lengths = lengths
         self.finished = finished
         self._sorted: tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None  # the pool in use
 
@@ -249,22 +225,11 @@ class Batches(Dataset[Batch]):
         if self._sorted is None or self._sorted[0] != number:
             total = self.batch_size * self.parts
             indices = np.arange(number * self.pool * total, (number + 1) * self.pool * total)
-            if (limit := self.lengths.limit(number * self.pool)) is not None:
-                indices = np.array([self._short(int(i), limit) for i in indices])
             lengths = np.array([len(self.mixture.text(int(i))) for i in indices])
             order = np.argsort(lengths, kind="stable").reshape(self.pool, total)
             order = np.random.default_rng((self.mixture.seed, number)).permutation(order)
             self._sorted = number, indices[order], lengths[order]
         return self._sorted[1][place], self._sorted[2][place]
-
-    def _short(self, index: int, limit: int) -> int:
-        """`index`, or that of a word that replaces it because it has at most `limit` characters."""
-        found = index
-        for _ in range(_ATTEMPTS):
-            if len(self.mixture.text(found)) <= limit:
-                return found
-            found += _ELSEWHERE
-        return index  # the limit is below what nearly all words have
 
 
 def learned(

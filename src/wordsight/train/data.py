@@ -9,7 +9,6 @@ import lightning
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from wordsight.data import (
-    JoinedSource,
     Learnable,
     Mixture,
     Sample,
@@ -24,7 +23,6 @@ from wordsight.data import (
     scenes_below,
 )
 from wordsight.data.controls import Mode
-from wordsight.data.recombined import Recombined
 from wordsight.data.turned import Turned
 from wordsight.errors import ConfigError
 from wordsight.evaluate.wordset import WordSet
@@ -32,8 +30,7 @@ from wordsight.synth.knobs import Knobs
 from wordsight.synth.lines import RenderedLines
 from wordsight.synth.vocabulary import Vocabulary
 from wordsight.synth.words import RenderedWords
-from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch, Lengths
-from wordsight.train.letters import find_letters
+from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch
 from wordsight.train.module import Recognition
 from wordsight.train.scenes import SceneUse
 from wordsight.train.streams import KeepPosition, StreamBatches
@@ -54,8 +51,6 @@ class WordsData(lightning.LightningDataModule):
         stream: instead of `real`, shards of scenes (`wordsight data pack`): their folder or address, read from first to
             last; see `train.streams`. Training resumes only with the same number of devices and workers.
         real_share: share of real words in training, spread over the real sources by their size. 1: no rendered words.
-        recombined: share of these that are recombined from letters of real words (`data.recombined`), which the
-            recognizer that training begins with finds (`model.start`); it has a CTC head.
         words: word lists to render, see `wordsight synth`.
         backgrounds: folder of pictures without text to render over.
         fonts: folders of fonts; none: the system's.
@@ -68,7 +63,6 @@ class WordsData(lightning.LightningDataModule):
         epochs: how often each real word is seen on average: `trainer.max_steps` follows from it. None: that stands.
         pool: steps that are sorted by label length together: quicker decoders, but steps whose words are all short or
             all long. 1: words of all lengths in each.
-        lengths: limits the length of words in the first steps.
         workers: processes that render and read, for each device.
         validation: data sets to validate on.
         validation_share: without `validation`, the last part of every real source, which is then never trained on.
@@ -89,7 +83,6 @@ class WordsData(lightning.LightningDataModule):
         pseudo: Sequence[Path] = (),
         stream: str | None = None,
         real_share: float = 0.25,
-        recombined: float = 0.0,
         words: Sequence[Path] = (),
         backgrounds: Path | None = None,
         fonts: Sequence[Path] = (),
@@ -99,7 +92,6 @@ class WordsData(lightning.LightningDataModule):
         total_batch: int | None = None,
         epochs: float | None = None,
         pool: int = 32,
-        lengths: Lengths = Lengths(),  # noqa: B008 frozen
         workers: int = 1,
         validation: Sequence[Path] = (),
         validation_share: float = 0.1,
@@ -113,15 +105,11 @@ class WordsData(lightning.LightningDataModule):
         super().__init__()
         if not 0 < real_share <= 1:
             raise ConfigError(f"real_share is {real_share}: give a share above 0, up to 1")
-        if not 0 <= recombined < 1:
-            raise ConfigError("data.recombined is a share of the real words, from 0 to below 1: change it")
         if not 0 <= scene_dropout <= 1 or box_jitter < 0 or box_padding < 0:
             raise ConfigError("scene_dropout is a probability, box_jitter and box_padding are 0 or more: change them")
-        if lengths.first < 0 or lengths.every < 1:
-            raise ConfigError("data.lengths: first is 0 or more characters, every 1 or more steps: change them")
-        if stream and (real or pseudo or real_share < 1 or epochs or lengths.first):
+        if stream and (real or pseudo or real_share < 1 or epochs):
             raise ConfigError(
-                "a stream must be the only source: set data.real_share=1, without data.real, pseudo, epochs and lengths"
+                "a stream must be the only source: set data.real_share=1, without data.real, pseudo and epochs"
             )
         if not real and not stream and (real_share == 1 or epochs):
             raise ConfigError("this recipe needs real words: give them with --data.real='[FOLDER]'")
@@ -129,7 +117,6 @@ class WordsData(lightning.LightningDataModule):
         self.pseudo = pseudo
         self.stream = stream
         self.real_share = real_share
-        self.recombined = recombined
         self.words = words
         self.backgrounds = backgrounds
         self.fonts = fonts
@@ -139,7 +126,6 @@ class WordsData(lightning.LightningDataModule):
         self.total_batch = total_batch
         self.epochs = epochs
         self.pool = pool
-        self.lengths = lengths
         self.workers = workers
         self.validation = validation
         self.validation_share = validation_share
@@ -160,8 +146,6 @@ class WordsData(lightning.LightningDataModule):
         }
         if self.pseudo:
             about["pseudo"] = [path.name for path in self.pseudo]
-        if self.recombined:
-            about["recombined"] = self.recombined
         if self.stream:
             about["stream"] = self.stream.rstrip("/").split("/")[-1]
         if self.scene != "real":
@@ -195,13 +179,7 @@ class WordsData(lightning.LightningDataModule):
         self._validation = [turned(view) for view in held_out if len(view)]
         total = sum(map(len, training))
         sources: list[Source] = [SkipBroken(turned(source)) for source in training]
-        as_they_are = self.real_share * (1 - self.recombined)
-        weights = [as_they_are * len(source) / total for source in training]
-        if self.recombined:
-            letters = find_letters(module.model, JoinedSource(sources))
-            log.info("letters of %d of %d words were found", len(letters), total)
-            sources.append(Recombined(letters, self.seed))
-            weights.append(self.real_share * self.recombined)
+        weights = [self.real_share * len(source) / total for source in training]
         augmented = frozenset(range(len(sources)))
         if self.real_share < 1:
             given: dict[str, Any] = {
@@ -250,11 +228,10 @@ class WordsData(lightning.LightningDataModule):
             parts,
             augmentation,
             use,
-            self.lengths,
             finished=self._trainer.strategy.root_device.type != "cuda",
         )
         if self.epochs:
-            words_per_step = self.batch_size * self.batches.parts * as_they_are
+            words_per_step = self.batch_size * self.batches.parts * self.real_share
             self._trainer.fit_loop.epoch_loop.max_steps = round(self.epochs * total / words_per_step)
 
     def word_set(self) -> WordSet | None:

@@ -13,7 +13,6 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from wordsight.errors import ConfigError
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clip4str.loss import Teacher
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.clipter.encoders import absolute
 from wordsight.models.freezing import freeze
@@ -22,7 +21,6 @@ from wordsight.models.ppocr import Svtr
 from wordsight.models.reading import TorchRecognizer
 from wordsight.text import Charset
 from wordsight.train.batches import Batch
-from wordsight.train.distill import TeacherConfig, load_teacher
 from wordsight.train.scenes import ScenePart, SceneTokens
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
 from wordsight.train.sharding import shard, whole
@@ -38,9 +36,6 @@ class Recognition(lightning.LightningModule):
         start: checkpoint folder to take weights from instead of random ones (a new run, not a resumed one): a
             recognizer of the preset's kind, which then also decides all sizes, or, for CLIP4STR, converted CLIP towers
             of the preset's size.
-        image_layers: how many the image tower of `start`, a CLIP4STR, shall have; the new ones change nothing at first.
-        prune: parts of the image tower of `start`, a CLIP4STR, to leave out: blocks and convolutions that keep the
-            shape, by their numbers ("blocks.1", "stem.4").
         text: a text encoder of `transformers`, by its name on the hub or a folder, as the text tower instead of the
             preset's: for words that CLIP's does not know. Its own tokenizer makes the captions. For CLIP4STR alone.
         charset: characters to write instead of those of the preset or of `start`, which keeps what it has learned about
@@ -67,7 +62,6 @@ class Recognition(lightning.LightningModule):
         compile: compile towers and decoders by torch.compile: some minutes at the start for quicker steps on a GPU.
         ctc_weight: of an auxiliary CTC loss on the image tokens, whose head no pack has. None: as the preset or `start`
             has it (1 in the compact sizes, 0 in the paper's); 0: none.
-        teacher: a larger trained recognizer to learn from beside the labels. For CLIP4STR alone, like all above.
         ema: decay of an average of the weights over one step, such as 0.999, see `train.averages`. 0: there is none.
         num_permutations: orders per word of permuted sequence modelling; 1: left to right alone, which is then read
             without refinement. None: as the preset or `start` has it. For CLIP4STR and PARSeq.
@@ -85,15 +79,11 @@ class Recognition(lightning.LightningModule):
 
     scenes: SceneTokens | None = None
     """The frozen encoder, while a recognizer with CLIPTER trains."""
-    taught_by: Teacher | None = None
-    """In no checkpoint of the run."""
 
     def __init__(
         self,
         model: str = "clip4str-tiny",
         start: Path | None = None,
-        image_layers: int | None = None,
-        prune: list[str] | None = None,
         text: str | None = None,
         charset: Charset | str | None = None,
         clipter: ClipterConfig | None = None,
@@ -111,7 +101,6 @@ class Recognition(lightning.LightningModule):
         checkpointing: bool = False,
         compile: bool = False,
         ctc_weight: float | None = None,
-        teacher: TeacherConfig | None = None,
         ema: float = 0.0,
         num_permutations: int | None = None,
         orders: Literal["step", "part"] = "step",
@@ -126,8 +115,6 @@ class Recognition(lightning.LightningModule):
             text=text,
             charset=charset,
             ctc_weight=ctc_weight,
-            image_layers=image_layers,
-            prune=prune,
         )
         if isinstance(self.model, Clip4Str):
             cfg = self.model.cfg
@@ -140,8 +127,6 @@ class Recognition(lightning.LightningModule):
                 compile_parts(self.model)
         else:
             given = {
-                "image_layers": image_layers is not None,
-                "prune": bool(prune),
                 "text": text is not None,
                 "charset": charset is not None and not isinstance(self.model, Svtr),
                 "text_freeze_layers": text_freeze_layers is not None,
@@ -150,7 +135,6 @@ class Recognition(lightning.LightningModule):
                 "checkpointing": checkpointing,
                 "compile": compile,
                 "ctc_weight": ctc_weight is not None,
-                "teacher": teacher is not None,
                 "cross_from": cross_from != 0,
             }
             if any(given.values()):
@@ -172,7 +156,7 @@ class Recognition(lightning.LightningModule):
         self.lr, self.decoder_lr_scale, self.weight_decay = lr, decoder_lr_scale, weight_decay
         self.schedule, self.warmup, self.decay = schedule, warmup, decay
         self.cross_from = cross_from
-        self.compiled, self.teacher, self.ema = compile, teacher, ema
+        self.compiled, self.ema = compile, ema
         self.seed = seed
 
     def configure_model(self) -> None:
@@ -185,12 +169,7 @@ class Recognition(lightning.LightningModule):
             shard(self.model, self.trainer.strategy.root_device.type)
 
     def setup(self, stage: str) -> None:
-        """Load scene encoder and teacher, if they are asked for; what scenes are shown as is said by the data."""
-        if self.teacher is not None and self.taught_by is None:
-            cross = self.cross_from is not None and not 0 <= self.trainer.max_steps <= self.cross_from
-            self.taught_by = load_teacher(self.teacher, self.model, cross, self.trainer.strategy.root_device)
-            if self.compiled:
-                compile_parts(self.taught_by.model)
+        """Load the scene encoder, if there is one; what scenes are shown as is said by the data."""
         if self.model.clipter is not None and self.scenes is None:
             data: Any = getattr(self.trainer, "datamodule", None)
             self.scenes = SceneTokens(
@@ -222,7 +201,7 @@ class Recognition(lightning.LightningModule):
         orders = torch.Generator().manual_seed(
             self.seed * 1_000_003 + (batch.step if self.orders == "step" else batch.index)
         )
-        more = {"cross": self.cross, "teacher": self.taught_by} if isinstance(self.model, Clip4Str) else {}
+        more = {"cross": self.cross} if isinstance(self.model, Clip4Str) else {}
         losses = self.model.loss(
             batch.images, batch.targets, orders, context=context, characters=batch.characters, **more
         )

@@ -1,6 +1,5 @@
 """The model that a run begins with."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from wordsight.models.clip import Clip
 from wordsight.models.clip.hub_text import hub_text
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.clipter import insert
-from wordsight.models.depth import deepened, pruned
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.peft import merge_peft
 from wordsight.models.ppocr import Svtr
@@ -29,8 +27,6 @@ def starting_model(
     text: str | None = None,
     charset: Charset | str | None = None,
     ctc_weight: float | None = None,
-    image_layers: int | None = None,
-    prune: Sequence[str] | None = None,
 ) -> Any:
     """A recognizer with random weights, or with those of the checkpoint folder `start`.
 
@@ -45,14 +41,11 @@ def starting_model(
         charset: what a CLIP4STR, or an SVTR with `start`, is to write, instead of what the preset or `start` does:
             characters, or the name of a preset of them. What `start` has learned about a character is kept.
         ctc_weight: of a CLIP4STR's auxiliary CTC loss, instead of the one that the preset or `start` has.
-        image_layers: to which the image tower of `start`, a CLIP4STR, is deepened.
-        prune: parts of the image tower of `start`, a CLIP4STR, to leave out.
 
     Raises:
         ModelError: `start` is no checkpoint folder.
         ConfigError: there is no such preset or text encoder, or `start` holds towers of another size or a recognizer of
-            another kind; or there is no such charset; or what is to be deepened is no CLIP4STR, or as deep; or what is
-            to be pruned is none, or has no such parts.
+            another kind; or there is no such charset.
     """
     kind, cfg = preset(name)
     given = checkpoint.load(start)[0] if start else None
@@ -76,13 +69,6 @@ def starting_model(
         given, _ = with_head_of(given, charset)
     if kind is Clip4Str:
         merge_peft(given)
-        if image_layers is not None or prune:
-            if not isinstance(given, Clip4Str):
-                raise ConfigError("image_layers, prune: these need a trained CLIP4STR: name it with --model.start")
-            if prune:
-                given = pruned(given, prune)
-            if image_layers is not None:
-                given = deepened(given, image_layers)
         if charset is not None and isinstance(given, Clip4Str):
             given = with_charset(given, charset)
         elif charset is not None:

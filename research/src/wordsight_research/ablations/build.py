@@ -104,8 +104,6 @@ def build(row: Row, scale: Scale) -> Clip4Str:
         cfg = replace(cfg, image=small_patches(cfg.image, (8, 8) if scale.model == COMPACT else (4, 8)))
     if row.shape:
         cfg = shaped(cfg, row.shape)
-    if row.training and not row.training.ctc:
-        cfg = replace(cfg, ctc_weight=0.0)
     if row.permutations:
         cfg = replace(cfg, num_permutations=row.permutations)
     if row.freeze_text == "token":

@@ -17,7 +17,7 @@ from wordsight.models.clip4str import Clip4StrConfig
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook, font_index
 from wordsight.synth.setting import set_line
 from wordsight.synth.vocabulary import Vocabulary
-from wordsight.train.batches import Batch, Batches, FromBatch, Lengths
+from wordsight.train.batches import Batch, Batches, FromBatch
 
 LONGEST = 4
 FACES = 40
@@ -75,16 +75,14 @@ class PlainWords:
 
 
 class PlainData(lightning.LightningDataModule):
-    """Endless training batches of plain words; `pool` and `lengths` as in `Batches`."""
+    """Endless training batches of plain words; those of similar length share a step."""
 
-    def __init__(
-        self, cfg: Clip4StrConfig, batch_size: int, workers: int, seed: int, pool: int, lengths: Lengths
-    ) -> None:
+    def __init__(self, cfg: Clip4StrConfig, batch_size: int, workers: int, seed: int) -> None:
         super().__init__()
         self.workers = workers
         mixture = Mixture([PlainWords(seed=seed)], [1.0], seed, length=2**62)
         spec = cfg.preprocessing
-        self.batches = Batches(mixture, frozenset(), cfg.tokenizer, spec, batch_size, pool, lengths=lengths)
+        self.batches = Batches(mixture, frozenset(), cfg.tokenizer, spec, batch_size, pool=32)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches from the first on."""

@@ -1,7 +1,7 @@
 """The rows of the paper's tables: each is what differs from a plain training, and with which row it is compared.
 
 Spec sections 3.3 (freezing), 3.5 (few new weights), 3.6 (pre-training), 5.3 (components).
-The shapes of a compact image tower and the ways to train are questions of our own.
+The shapes of a compact image tower are a question of our own.
 """
 
 from dataclasses import dataclass, replace
@@ -11,29 +11,6 @@ from wordsight.models.peft import PeftConfig
 from wordsight_research.ablations.shapes import SHAPES, Shape
 
 Weights = Literal["random", "imagenet-1k", "imagenet-21k", "clip"]
-
-
-@dataclass(frozen=True)
-class Training:
-    """What differs from a row's plain training, which is that of the compact recipes.
-
-    Attributes:
-        ctc: with the auxiliary CTC loss.
-        ema: decay of an average of the weights over one step, which is what is read in the end. 0: none.
-        falling: the learning rate falls to nothing; else it stays after the first steps.
-        sorted: words of similar length share a step.
-        short_first: words are limited to two characters at first; the limit is gone after a third of the steps.
-        longer: how many times as many steps.
-        teacher: name of the row whose first training teaches this one.
-    """
-
-    ctc: bool = True
-    ema: float = 0.0
-    falling: bool = True
-    sorted: bool = True
-    short_first: bool = False
-    longer: int = 1
-    teacher: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +32,6 @@ class Row:
         peft: what trains in the towers' place.
         shape: of the image tower. Such rows train for as many operations as the steps asked for take with the
             preset's own tower.
-        training: what differs from a plain training; None for nothing.
     """
 
     name: str
@@ -70,7 +46,6 @@ class Row:
     freeze_image: int | None = None
     peft: PeftConfig | None = None
     shape: Shape | None = None
-    training: Training | None = None
 
 
 def _components() -> list[Row]:
@@ -126,32 +101,11 @@ def _shapes() -> list[Row]:
     return [Row(name, against=first, weights="random", shape=shape) for name, shape in SHAPES.items()]
 
 
-def _training() -> list[Row]:
-    """The visual branch alone, from nothing, one thing changed at a time."""
-    ways = {
-        "plain": Training(),
-        "no CTC loss": Training(ctc=False),
-        "average of the weights": Training(ema=0.99),
-        "rate that stays": Training(falling=False),
-        "rate that stays, average": Training(falling=False, ema=0.99),
-        "all lengths in a step": Training(sorted=False),
-        "short words first": Training(short_first=True),
-        "teacher": Training(longer=2),
-        "taught": Training(teacher="teacher"),
-        "all that pays": Training(falling=False, ema=0.99, sorted=False, teacher="teacher"),
-    }
-    return [
-        Row(name, against="plain", weights="random", large=name == "teacher", training=way)
-        for name, way in ways.items()
-    ]
-
-
 TABLES: dict[str, list[Row]] = {
     "components": _components(),
     "freezing": _freezing(),
     "pretraining": _pretraining(),
     "peft": _peft(),
     "shapes": _shapes(),
-    "training": _training(),
 }
 """Every table by name."""

@@ -126,8 +126,8 @@ def make_table(
         scale: model and weights.
         settings: of the trainings, at a small scale or the paper's.
         seeds: trainings per row.
-        out: folder; `out/runs` keeps a file for each training, and the model of one that teaches. What is there is not
-            run again. At the paper's scale `out/recipes` has the recipe of each, written before any is begun.
+        out: folder; `out/runs` keeps a file for each training. What is there is not run again. At the paper's scale
+            `out/recipes` has the recipe of each, written before any is begun.
         budget: seconds after which no training starts; at the paper's scale the running one stops, too, and resumes
             with the next call.
         say: told what is being run.
@@ -152,8 +152,6 @@ def make_table(
     weights = {folder: _weights(folder) for folder in {scale.folder(row) for row in ready} if folder}
     keys = {row.name: _key(row, scale, cfg, settings, weights) for row in ready}
     files = {(row, seed): out / "runs" / f"{key}-{seed}.json" for row, key in keys.items() for seed in range(seeds)}
-    teachers = {row.training.teacher for row in ready if row.training}
-    models = {name: out / "runs" / f"{key}-model" for name, key in keys.items() if name in teachers}
     recipes = {}
     if isinstance(settings, Paper):
         for row, seed in ((row, seed) for seed in range(seeds) for row in ready):
@@ -164,9 +162,7 @@ def make_table(
     for seed in range(seeds):
         for row in ready:
             file = files[row.name, seed]
-            teacher = models[row.training.teacher] if row.training and row.training.teacher else None
-            keep = models.get(row.name) if seed == 0 else None
-            if file.is_file() and (keep is None or keep.is_dir()):
+            if file.is_file():
                 continue
             if time.monotonic() > deadline:
                 say(f"{row.name}, seed {seed}: the budget is used up; run the command again to continue")
@@ -176,7 +172,7 @@ def make_table(
                 minutes = (deadline - time.monotonic()) / 60
                 one = paper.run(recipes[row.name, seed], row.cross, seed, words.test, minutes)
             else:
-                one = run(row, scale, settings, seed, samples, bar, teacher, keep)
+                one = run(row, scale, settings, seed, samples, bar)
             if one is None:
                 say(f"{row.name}, seed {seed}: the time is up; run the command again to continue")
             else:
@@ -227,7 +223,7 @@ def _key(row: Row, scale: Scale, cfg: Clip4StrConfig, settings: Settings | Paper
     token = row.freeze_text == "token"
     same = {"name": "", "against": "", "freeze_text": "token" if token else text, "freeze_image": image}
     large = scale.large if row.large else None
-    later = ("shape", "training")  # fields that older files know nothing of
+    later = ("shape",)  # fields that older files know nothing of
     kept = {name: value for name, value in asdict(row).items() if value or name not in later}
     model = cfg.to_dict()
     if not model["decoder"]["packed_init"]:  # likewise

@@ -4,7 +4,6 @@ import logging
 import time
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,20 +16,16 @@ from wordsight.data import Sample, Source, filter_labels, holdout, open_source
 from wordsight.data.turned import Turned
 from wordsight.evaluate import Protocol
 from wordsight.imaging import prepare
-from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.freezing import trainable
 from wordsight.models.reading import TorchRecognizer
 from wordsight.synth.words import RenderedWords
 from wordsight.train import Recognition, WordsData
-from wordsight.train.averages import Averages
-from wordsight.train.batches import Lengths
 from wordsight.train.callbacks import StopOnNaN
-from wordsight.train.distill import TeacherConfig
 from wordsight.train.start import refinements
 from wordsight_research.ablations.build import Scale, build
-from wordsight_research.ablations.plain import LONGEST, PlainData, PlainWords
-from wordsight_research.ablations.rows import Row, Training
+from wordsight_research.ablations.plain import PlainData, PlainWords
+from wordsight_research.ablations.rows import Row
 from wordsight_research.ablations.shapes import operations
 
 RATE_RATIO = 19.0
@@ -104,8 +99,6 @@ def run(
     seed: int,
     samples: Sequence[Sample],
     bar: bool = False,
-    teacher: Path | None = None,
-    keep: Path | None = None,
 ) -> Run:
     """Train and read `samples`.
 
@@ -116,23 +109,18 @@ def run(
         seed: of everything random.
         samples: words to read in the end.
         bar: whether the training shows its progress.
-        teacher: checkpoint folder of the recognizer that teaches.
-        keep: folder to write the recognizer to.
 
     Raises:
         WordsightError: the model or the data are not available, or the training diverged.
     """
-    way = row.training or Training()
-    steps = settings.steps * way.longer
+    steps = settings.steps
     torch.manual_seed(seed)
     ratio = RATE_RATIO if row.two_rates and scale.folder(row) else 1.0
     module = Recognition(
         lr=settings.lr / ratio,
         decoder_lr_scale=ratio,
         weight_decay=settings.weight_decay,
-        schedule="one-cycle" if way.falling else "stable",
-        warmup=round(0.075 * steps),  # as in one cycle
-        teacher=TeacherConfig(teacher) if teacher else None,
+        schedule="one-cycle",
         cross_from=0 if row.cross else None,
         seed=seed,
     )
@@ -145,29 +133,20 @@ def run(
     if row.shape:
         steps = round(steps * operations(Clip4Str(scale.config())) / operations(module.model))
         torch.manual_seed(seed)
-    averages = Averages(way.ema) if way.ema else None
     began = time.perf_counter()
-    data = _data(module.model.cfg, settings, seed, way, steps)
-    trainer = _fit(module, data, steps, bar, [averages] if averages else [])
+    data = _data(module.model.cfg, settings, seed)
+    trainer = _fit(module, data, steps, bar)
     seconds = time.perf_counter() - began
     loss = float(trainer.callback_metrics["train/loss"])
-    with averages.instead(module) if averages else nullcontext():
-        model = module.model.eval().to(trainer.strategy.root_device)  # where it trained; Lightning has taken it away
-        right = read(model, row.cross, samples)
-        if keep:
-            checkpoint.save(model, keep)
+    model = module.model.eval().to(trainer.strategy.root_device)  # where it trained; Lightning has taken it away
+    right = read(model, row.cross, samples)
     marks = "".join("1" if r else "0" for r in right)
     return Run(seed, marks, parameters, trainable(module.model), round(loss, 4), round(seconds, 1), steps)
 
 
-def _data(
-    cfg: Clip4StrConfig, settings: Settings, seed: int, way: Training, steps: int
-) -> lightning.LightningDataModule:
-    pool = 32 if way.sorted else 1
-    longest = LONGEST if settings.plain else cfg.max_length
-    lengths = Lengths(2, max(1, steps // 3 // (longest - 2))) if way.short_first else Lengths()
+def _data(cfg: Clip4StrConfig, settings: Settings, seed: int) -> lightning.LightningDataModule:
     if settings.plain:
-        return PlainData(cfg, settings.batch_size, settings.workers, seed, pool, lengths)
+        return PlainData(cfg, settings.batch_size, settings.workers, seed)
     return WordsData(
         real=settings.real,
         real_share=settings.real_share,
@@ -175,8 +154,6 @@ def _data(
         backgrounds=settings.backgrounds,
         fonts=settings.fonts,
         batch_size=settings.batch_size,
-        pool=pool,
-        lengths=lengths,
         workers=settings.workers,
         seed=seed,
     )
@@ -187,7 +164,6 @@ def _fit(
     data: lightning.LightningDataModule,
     steps: int,
     bar: bool,
-    more: Sequence[lightning.Callback],
 ) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     with warnings.catch_warnings():
@@ -204,7 +180,7 @@ def _fit(
             enable_model_summary=False,
             enable_progress_bar=bar,
             use_distributed_sampler=False,
-            callbacks=[StopOnNaN(), *more],
+            callbacks=[StopOnNaN()],
         )
         trainer.fit(module, data)
     return trainer

@@ -9,7 +9,7 @@ from wordsight_research.cli.app import app
 
 @app.command()
 def ablate(
-    name: str = typer.Argument(help="components, freezing, pretraining, peft, shapes or training."),
+    name: str = typer.Argument(help="components, freezing, pretraining, peft or shapes."),
     out: Path = typer.Option(
         Path("runs/ablate"), "--out", "-o", help="Output folder; trainings found there are reused."
     ),
@@ -49,7 +49,7 @@ def ablate(
     eval_words: int = typer.Option(1000, min=1, help="At most this many words of each source are read for the scores."),
     workers: int = typer.Option(1, min=0, help="Processes that render."),
 ) -> None:
-    """Reproduce a table of the paper, or compare tower shapes or ways to train, and say which differences hold up.
+    """Reproduce a table of the paper, or compare tower shapes, and say which differences hold up.
 
     Writes NAME.json, NAME.md and NAME.png. If interrupted, the same command resumes; more --seeds add to what is there.
     """

@@ -1,6 +1,5 @@
 """The training objective of CLIP4STR: both decoders, all permutations in one pass each."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,21 +15,6 @@ if TYPE_CHECKING:
     from wordsight.models.clip4str.model import Clip4Str
 
 
-@dataclass(frozen=True)
-class Teacher:
-    """A trained recognizer to distil from, besides learning the labels (arXiv 1503.02531).
-
-    Attributes:
-        model: frozen, in eval mode, of the same charset and input.
-        share: of the loss that comes from it; the rest comes from the labels.
-        temperature: by which both sides' logits are divided before they are compared.
-    """
-
-    model: "Clip4Str"
-    share: float
-    temperature: float
-
-
 def clip4str_losses(
     model: "Clip4Str",
     images: Tensor,
@@ -40,13 +24,10 @@ def clip4str_losses(
     cross: bool,
     context: SceneContext | None = None,
     characters: float | None = None,
-    teacher: Teacher | None = None,
 ) -> Losses:
     """See `Clip4Str.loss`."""
     orders = draw_orders(targets.shape[1] - 2, model.cfg.num_permutations, generator)
-    return losses_of_orders(
-        model, images, targets, orders, cross=cross, context=context, characters=characters, teacher=teacher
-    )
+    return losses_of_orders(model, images, targets, orders, cross=cross, context=context, characters=characters)
 
 
 def losses_of_orders(
@@ -58,7 +39,6 @@ def losses_of_orders(
     cross: bool,
     context: SceneContext | None = None,
     characters: float | None = None,
-    teacher: Teacher | None = None,
 ) -> Losses:
     """`clip4str_losses` under the orders (K, T + 1) that `draw_orders` gives."""
     pad, eos = model.tokenizer.pad, model.tokenizer.eos
@@ -72,13 +52,6 @@ def losses_of_orders(
     branches, memory = _branches(model, images, targets[:, :-1], orders, cross, context)
     parts = {name: _cross_entropy(logits, goals, pad, divisor) for name, logits in branches.items()}
     total = sum(parts.values(), torch.zeros((), device=images.device))
-    if teacher is not None:
-        with torch.no_grad():
-            taught, _ = _branches(teacher.model, images, targets[:, :-1], orders, cross, None)
-        for name, logits in branches.items():
-            parts[f"{name}.taught"] = _divergence(logits, taught[name], goals != pad, teacher.temperature) / divisor
-        soft = sum(parts[f"{name}.taught"] for name in branches)
-        total = (1 - teacher.share) * total + teacher.share * soft
     if model.ctc_head is not None:
         parts["ctc"] = ctc_loss(column_logits(model.ctc_head, memory, model.cfg.image.grid), targets, pad)
         total = total + model.cfg.ctc_weight * parts["ctc"]
@@ -145,13 +118,3 @@ def _content(decoder: Decoder, orders: Tensor, padding: Tensor) -> Tensor | None
 def _cross_entropy(logits: Tensor, goals: Tensor, pad: int, divisor: Tensor | float) -> Tensor:
     """Sum over all targets of all orders that are not padding, over `divisor`."""
     return F.cross_entropy(logits.flatten(0, -2).float(), goals.flatten(), ignore_index=pad, reduction="sum") / divisor
-
-
-def _divergence(logits: Tensor, taught: Tensor, counts: Tensor, temperature: float) -> Tensor:
-    """Sum of the Kullback-Leibler divergences from `taught` where `counts` (B, K, T), times the squared temperature.
-
-    The square keeps gradients as large as they are at temperature 1.
-    """
-    student, teacher = ((x.float() / temperature).log_softmax(-1) for x in (logits, taught))
-    each = F.kl_div(student, teacher, log_target=True, reduction="none").sum(-1)
-    return each.where(counts, 0.0).sum() * temperature**2

@@ -18,7 +18,7 @@ from wordsight.models.clip.hub_text import HubTextTower
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip.text import TextTower, end_of_text
 from wordsight.models.clip4str.config import Clip4StrConfig
-from wordsight.models.clip4str.loss import Teacher, clip4str_losses
+from wordsight.models.clip4str.loss import clip4str_losses
 from wordsight.models.clipter import fusion_groups
 from wordsight.models.clipter.context import BLOCK, Contextual, SceneContext
 from wordsight.models.losses import Losses
@@ -136,7 +136,6 @@ class Clip4Str(Contextual):
         cross: bool = True,
         context: SceneContext | None = None,
         characters: float | None = None,
-        teacher: Teacher | None = None,
     ) -> Losses:
         """Training objective of both branches under permuted sequence modelling (spec 1.5, 1.6).
 
@@ -149,11 +148,8 @@ class Clip4Str(Contextual):
             context: the scenes of the images.
             characters: where the batch is one of several parts of an optimiser step, how many characters their labels
                 have on average: the mean of the parts' losses is then the loss of the whole step.
-            teacher: whose distributions to learn as well; it takes no scenes.
         """
-        return clip4str_losses(
-            self, images, targets, generator, cross=cross, context=context, characters=characters, teacher=teacher
-        )
+        return clip4str_losses(self, images, targets, generator, cross=cross, context=context, characters=characters)
 
     def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, Any]]:
         """AdamW groups (spec 3.1): towers and decoders, each with and without weight decay; then those of fusions.
