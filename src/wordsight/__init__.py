@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     )
     from wordsight.imaging import Page, Pages, Source, load_image, open_pages
     from wordsight.reader import Reader
-    from wordsight.reading.parts import Recognizer, ToldRecognizer
-    from wordsight.reading.scenes import Scene
+    from wordsight.reading.parts import Recognizer, SceneConditioned
+    from wordsight.reading.scenes import EncodedScene
     from wordsight.results import Char, Line, Photo, Word
 
 __version__ = "0.2.0"
@@ -43,13 +43,13 @@ if os.environ["ORT_DISABLE_TELEMETRY"] != "0" and hasattr(sys.modules.get("onnxr
 # Where each name is: imported when it is first asked for.
 HOMES = {
     "Reader": "wordsight.reader",
-    "Scene": "wordsight.reading.scenes",
+    "EncodedScene": "wordsight.reading.scenes",
     "Photo": "wordsight.results",
     "Line": "wordsight.results",
     "Word": "wordsight.results",
     "Char": "wordsight.results",
     **dict.fromkeys(("Detector", "FoundBox", "TextDetector"), "wordsight.detect"),
-    **dict.fromkeys(("Recognizer", "ToldRecognizer"), "wordsight.reading.parts"),
+    **dict.fromkeys(("Recognizer", "SceneConditioned"), "wordsight.reading.parts"),
     **dict.fromkeys(("Page", "Pages", "Source", "load_image", "open_pages"), "wordsight.imaging"),
     **dict.fromkeys(
         ("BoxError", "ConfigError", "DataError", "DeviceError", "ImageError", "ModelError", "WordsightError"),
@@ -64,6 +64,7 @@ __all__ = [
     "DataError",
     "Detector",
     "DeviceError",
+    "EncodedScene",
     "FoundBox",
     "ImageError",
     "Line",
@@ -73,10 +74,9 @@ __all__ = [
     "Photo",
     "Reader",
     "Recognizer",
-    "Scene",
+    "SceneConditioned",
     "Source",
     "TextDetector",
-    "ToldRecognizer",
     "Word",
     "WordsightError",
     "__version__",

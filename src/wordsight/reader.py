@@ -20,15 +20,15 @@ from wordsight.imaging import MAX_PIXELS, Source, load_only, name_of, open_pages
 from wordsight.imaging.geometry import as_polygon as checked
 from wordsight.imaging.rectify import reduced
 from wordsight.parallel import Pool
+from wordsight.reading.context import SceneContexts
 from wordsight.reading.lines import one_word, words
 from wordsight.reading.looks import StripReader
 from wordsight.reading.pages import ReadsPages
 from wordsight.reading.parts import Recognizer
 from wordsight.reading.rows import in_lines
-from wordsight.reading.scenes import Scene
+from wordsight.reading.scenes import EncodedScene
 from wordsight.reading.shipped import shipped_line_reader
 from wordsight.reading.strips import Strip
-from wordsight.reading.told import SceneTeller
 from wordsight.results import Line, Photo, Word
 from wordsight.text import Constraint, Dictionary
 
@@ -83,7 +83,7 @@ class Reader(ReadsPages):
 
     _recognizer: Recognizer
     _detector: Callable[[], Detector]
-    _scenes: SceneTeller
+    _scenes: SceneContexts
     _strips: StripReader
     _max_pixels: int
     _min_confidence: float | None
@@ -185,7 +185,7 @@ class Reader(ReadsPages):
         vars(self).update(
             _recognizer=recognizer,
             _detector=cache(detector),  # made for the first photo: reading crops needs none
-            _scenes=SceneTeller(recognizer),
+            _scenes=SceneContexts(recognizer),
             _strips=StripReader(recognizer, line_reader, batch_size, whole=constrained, thorough=thorough),
             _max_pixels=max_pixels,
             _min_confidence=min_confidence,
@@ -213,9 +213,9 @@ class Reader(ReadsPages):
     @property
     def takes_scenes(self) -> bool:
         """Whether its model can be conditioned on the photo that a crop comes from (CLIPTER)."""
-        return self._scenes.known
+        return self._scenes.taken
 
-    def scene(self, source: Source, *, name: str | None = None) -> Scene:
+    def scene(self, source: Source, *, name: str | None = None) -> EncodedScene:
         """Encodes a photo once, as context for crops of it: pass the result to `read_crops` as often as you like.
 
         Raises:
@@ -231,7 +231,7 @@ class Reader(ReadsPages):
         boxes: Iterable[ArrayLike] | None = None,
         *,
         name: str | None = None,
-        context: bool | Scene | None = None,
+        context: bool | EncodedScene | None = None,
         page: int | None = None,
         dpi: float | None = None,
     ) -> Photo:
@@ -243,8 +243,8 @@ class Reader(ReadsPages):
                 text; with more than four points, the first half is the top edge. Each is read as one word, spaces
                 included, in a line of its own. None: text is detected.
             name: the photo's name in the result and in error messages; its path by default.
-            context: whether the model is conditioned on the whole photo. None: if it can be. A `Scene`: that one is
-                used instead.
+            context: whether the model is conditioned on the whole photo. None: if it can be. An `EncodedScene`: that
+                one is used instead.
             page: the page of a file with several, from 1. None: the first, and a problem says that there are others.
             dpi: pixels per inch at which a page of a PDF is rendered. None: 200.
 
@@ -284,7 +284,9 @@ class Reader(ReadsPages):
         except WordsightError as error:
             return error
 
-    def read_crops(self, crops: Iterable[Source], scene: Scene | Iterable[Scene | None] | None = None) -> list[Word]:
+    def read_crops(
+        self, crops: Iterable[Source], scene: EncodedScene | Iterable[EncodedScene | None] | None = None
+    ) -> list[Word]:
         """Reads pictures that show one word or line each. Returns one word per picture, empty if it has no text.
 
         A crop more than one and a half times as high as wide is also read rotated to either side and as stacked
@@ -310,19 +312,19 @@ class Reader(ReadsPages):
         return out
 
     def iter_crops(
-        self, crops: Iterable[Source], scene: Scene | Iterable[Scene | None] | None = None
+        self, crops: Iterable[Source], scene: EncodedScene | Iterable[EncodedScene | None] | None = None
     ) -> Iterator[Word | WordsightError]:
         """Reads crops in order, holding `batch_size` of them in memory. Arguments are those of `read_crops`.
 
         Yields the word of each crop (with the crop's outline as polygon) or, if it cannot be read, the error.
         """
         crops = iter(crops)
-        scenes = repeat(scene) if scene is None or isinstance(scene, Scene) else iter(scene)
+        scenes = repeat(scene) if scene is None or isinstance(scene, EncodedScene) else iter(scene)
         while chunk := list(islice(crops, self._batch_size)):
-            told = list(islice(scenes, len(chunk)))
-            if len(told) < len(chunk):
+            given = list(islice(scenes, len(chunk)))
+            if len(given) < len(chunk):
                 raise ConfigError("there are fewer scenes than crops: give one for each, or None")
-            loaded = [self._crop(source, one) for source, one in zip(chunk, told, strict=True)]
+            loaded = [self._crop(source, one) for source, one in zip(chunk, given, strict=True)]
             strips = [strip for strip in loaded if isinstance(strip, Strip)]
             try:
                 attempts = iter(self._strips.read(strips, angles=True))
@@ -332,7 +334,7 @@ class Reader(ReadsPages):
             for item in loaded:
                 yield one_word(next(attempts)) if isinstance(item, Strip) else item
 
-    def _crop(self, source: Source, scene: Scene | None) -> Strip | WordsightError:
+    def _crop(self, source: Source, scene: EncodedScene | None) -> Strip | WordsightError:
         if scene is not None:
             self._scenes.check(scene)
             scene = scene.somewhere()
@@ -345,37 +347,36 @@ class Reader(ReadsPages):
         return Strip(reduced(image), outline, scene)
 
     def _detected(
-        self, source: Source, name: str, context: bool | Scene, rejected: list[Word]
+        self, source: Source, name: str, context: bool | EncodedScene, rejected: list[Word]
     ) -> tuple[tuple[int, int], list[Line]]:
         image, size, polygons = look(self._detector(), source, name, self._max_pixels, whole=context is not False)
-        scale = size[0] / image.shape[0]
         strips = []
         for polygon in polygons:
             try:
-                strips.append(Strip(rectify(image, polygon), polygon * scale))
+                strips.append(Strip(rectify(image, polygon), polygon * (size[0] / image.shape[0])))
             except BoxError as error:
                 log.debug("left out a box of the detector: %s", error)
-        attempts = self._strips.read(self._scenes.told(strips, image, context), turn=True)
+        attempts = self._strips.read(self._scenes.added(strips, image, context), turn=True)
         sure = ((each.strip.polygon, self._sure(words(each), DETECTED_CONFIDENCE, rejected)) for each in attempts)
         return size, in_lines([(polygon, found) for polygon, found in sure if found])  # which way up is known only now
 
     def _given(
-        self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike], context: bool | Scene, rejected: list[Word]
+        self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike], context: bool | EncodedScene, rejected: list[Word]
     ) -> tuple[list[Line], list[str]]:
         lines: list[Line] = []
         problems: list[str] = []
         numbered = enumerate(boxes, 1)
         while chunk := list(islice(numbered, self._batch_size)):  # a strip may be as large as the photo
-            strips: list[Strip] = []
+            strips = []
             for number, box in chunk:
                 try:
                     polygon = checked(box)
                     strips.append(Strip(rectify(image, polygon), polygon))
                 except BoxError as error:
                     problems.append(f"box {number}: {error}")
-            told = self._scenes.told(strips, image, context)
-            context = told[0].scene or False if told else context  # encoded once
-            attempts = self._strips.read(told, turn=True, angles=True)
+            strips = self._scenes.added(strips, image, context)
+            context = strips[0].scene or False if strips else context  # encoded once
+            attempts = self._strips.read(strips, turn=True, angles=True)
             found = [self._sure([one_word(attempt)], 0.0, rejected) for attempt in attempts]
             lines += [Line(each, each[0].polygon) for each in found if each]
         return lines, problems

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from wordsight.decoding import Mode
-    from wordsight.reading.scenes import Scene
+    from wordsight.reading.scenes import EncodedScene
 
     Crop = npt.NDArray[np.uint8]
     Corners = npt.NDArray[np.float64]
@@ -176,20 +176,20 @@ class OurReader:
             words = "english" if dictionary and not as_is else None
             self.reader = Reader(folder, threads=threads, batch_size=_TOGETHER, mode=mode, dictionary=words)
         self.settings: Settings = {"threads": threads, "provider": self.reader.provider, "mode": mode}
-        self._known: OrderedDict[str, Scene] = OrderedDict()
+        self._known: OrderedDict[str, EncodedScene] = OrderedDict()
 
     def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
         """Text and confidence of each crop, all in one batch."""
         return self.read_scenes(crops, [None] * len(crops))
 
-    def read_scenes(self, crops: Sequence["Crop"], scenes: Sequence["Scene | None"]) -> list[tuple[str, float]]:
+    def read_scenes(self, crops: Sequence["Crop"], scenes: Sequence["EncodedScene | None"]) -> list[tuple[str, float]]:
         """The same, each crop with a scene that is already encoded, or none."""
         from wordsight.imaging import batches
         from wordsight.reading.scenes import of_crops
 
         if self._recognizer is None:
-            told = scenes if any(scene is not None for scene in scenes) else None
-            return [(word.text, word.confidence) for word in self.reader.read_crops(crops, told)]
+            given = scenes if any(scene is not None for scene in scenes) else None
+            return [(word.text, word.confidence) for word in self.reader.read_crops(crops, given)]
         out = [("", 0.0)] * len(crops)
         for numbers, images in batches(crops, self._recognizer.preprocessing, _TOGETHER):
             known = of_crops([scenes[i] for i in numbers])
@@ -204,7 +204,7 @@ class OurReader:
         read = self.read_scenes(crops, scenes)
         return [(*one, scene is not None) for one, scene in zip(read, scenes, strict=True)]
 
-    def _scene(self, view: View, box: tuple[float, float, float, float]) -> "Scene | None":
+    def _scene(self, view: View, box: tuple[float, float, float, float]) -> "EncodedScene | None":
         """Encoded once, as long as it is among the last ones."""
         from dataclasses import replace
 

@@ -9,7 +9,7 @@ from wordsight.decoding import Reading
 from wordsight.imaging import batches
 from wordsight.reading.angles import Angles, all_angles, as_it_lies, as_seen, stretched
 from wordsight.reading.lines import Attempt, read_by_words, read_strips
-from wordsight.reading.parts import Recognizer, ToldRecognizer
+from wordsight.reading.parts import Recognizer, SceneConditioned
 from wordsight.reading.scenes import of_crops
 from wordsight.reading.strips import Look, Strip
 from wordsight.reading.windows import joined, windows
@@ -88,8 +88,8 @@ def _in_batches(recognizer: Recognizer, looks: Sequence[Look], batch_size: int) 
     out = [Reading("", 0.0)] * len(looks)
     for numbers, images in batches([look.pixels for look in looks], spec, batch_size):
         scenes = of_crops([looks[i].scene for i in numbers])
-        told = cast(ToldRecognizer, recognizer)
-        readings = recognizer.read(images) if scenes is None else told.read(images, scenes)
+        conditioned = cast(SceneConditioned, recognizer)
+        readings = recognizer.read(images) if scenes is None else conditioned.read(images, scenes)
         for i, reading in zip(numbers, readings, strict=True):
             covered = spec.columns(*looks[i].pixels.shape[:2])
             out[i] = reading.widened(images.shape[3] / covered)

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from wordsight.errors import ImageError
 from wordsight.imaging import Pages, Source, name_of, open_pages
-from wordsight.reading.scenes import Scene
-from wordsight.reading.told import SceneTeller
+from wordsight.reading.context import SceneContexts
+from wordsight.reading.scenes import EncodedScene
 from wordsight.results import Line, Photo, Word
 
 
@@ -17,7 +17,7 @@ class ReadsPages(ABC):
     """The part of a reader that opens a source and makes photos of its pages."""
 
     _max_pixels: int
-    _scenes: SceneTeller
+    _scenes: SceneContexts
 
     def read_pages(
         self,
@@ -25,7 +25,7 @@ class ReadsPages(ABC):
         pages: str | Iterable[int] | None = None,
         *,
         name: str | None = None,
-        context: bool | Scene | None = None,
+        context: bool | EncodedScene | None = None,
         dpi: float | None = None,
     ) -> Iterator[Photo]:
         """Reads the pages of a TIFF or PDF, or the frames of an animation, as photos, holding one in memory.
@@ -63,9 +63,9 @@ class ReadsPages(ABC):
         number: int,
         name: str,
         boxes: Iterable[ArrayLike] | None,
-        context: bool | Scene | None,
+        context: bool | EncodedScene | None,
     ) -> Photo:
-        context = self._scenes.known if context is None else context
+        context = self._scenes.taken if context is None else context
         self._scenes.check(context)
         rejected: list[Word] = []
         problems: list[str] = []
@@ -84,12 +84,12 @@ class ReadsPages(ABC):
 
     @abstractmethod
     def _detected(
-        self, source: Source, name: str, context: bool | Scene, rejected: list[Word]
+        self, source: Source, name: str, context: bool | EncodedScene, rejected: list[Word]
     ) -> tuple[tuple[int, int], list[Line]]:
         """Height and width, and lines that are found; words that are not sure enough join `rejected`."""
 
     @abstractmethod
     def _given(
-        self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike], context: bool | Scene, rejected: list[Word]
+        self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike], context: bool | EncodedScene, rejected: list[Word]
     ) -> tuple[list[Line], list[str]]:
         """Lines of given boxes, and their problems."""

@@ -26,8 +26,8 @@ class Recognizer(Protocol):
         """Reads prepared crops (B, 3, H, W)."""
 
 
-class ToldRecognizer(Recognizer, Protocol):
-    """A recognizer that also takes scenes."""
+class SceneConditioned(Recognizer, Protocol):
+    """A recognizer that is conditioned on scenes."""
 
     @property
     def scene_encoder(self) -> str | None:

@@ -11,7 +11,7 @@ from wordsight.imaging.geometry import WHOLE, Box, box_in
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class EncodedScene:
     """A photograph as encoded by a recognizer's scene encoder. Immutable; any number of threads may share it.
 
     Attributes:
@@ -26,16 +26,16 @@ class Scene:
     encoder: str
     box: Box | None = None
 
-    def at(self, polygon: NDArray[np.float64]) -> "Scene":
+    def at(self, polygon: NDArray[np.float64]) -> "EncodedScene":
         """The scene of a crop that was cut along a polygon (N, 2), in pixels of the upright photograph."""
         return replace(self, box=box_in(polygon, *self.size))
 
-    def somewhere(self) -> "Scene":
+    def somewhere(self) -> "EncodedScene":
         """The scene of a crop whose position is not known: it is taken to cover the whole photograph."""
         return self if self.box else replace(self, box=WHOLE)
 
 
-def of_crops(scenes: Sequence[Scene | None]) -> Scenes | None:
+def of_crops(scenes: Sequence[EncodedScene | None]) -> Scenes | None:
     """The context of a batch of crops, each scene once; None if no crop has one."""
     distinct = {id(scene.tokens): scene for scene in scenes if scene is not None}
     if not distinct:

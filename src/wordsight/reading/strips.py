@@ -11,7 +11,7 @@ from wordsight.decoding.readings import Span
 from wordsight.imaging import rectify
 from wordsight.imaging.geometry import TALL
 from wordsight.imaging.rectify import part_of
-from wordsight.reading.scenes import Scene
+from wordsight.reading.scenes import EncodedScene
 from wordsight.reading.stacks import side_by_side
 
 
@@ -28,7 +28,7 @@ class Strip:
 
     pixels: NDArray[np.uint8]
     polygon: NDArray[np.float64]
-    scene: Scene | None = None
+    scene: EncodedScene | None = None
     stacked: bool = False
 
     @property
@@ -104,7 +104,7 @@ class Look:
     """What the recognizer gets: pixels, uint8 RGB (h, w, 3), and the scene with the place of these pixels in it."""
 
     pixels: NDArray[np.uint8]
-    scene: Scene | None = None
+    scene: EncodedScene | None = None
 
     def part(self, span: Span) -> "Look":
         """A part of it, in pixels."""

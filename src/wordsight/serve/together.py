@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wordsight.decoding import Reading
     from wordsight.decoding.context import Scenes
     from wordsight.imaging import Preprocessing
-    from wordsight.reading.parts import Recognizer, ToldRecognizer
+    from wordsight.reading.parts import Recognizer, SceneConditioned
     from wordsight.serve.metrics import Metrics
 
 Item = TypeVar("Item")
@@ -194,13 +194,13 @@ class Shared:
 
     def encode_scenes(self, photos: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """By the recognizer."""
-        return cast("ToldRecognizer", self._now()).encode_scenes(photos)
+        return cast("SceneConditioned", self._now()).encode_scenes(photos)
 
     def read(self, images: NDArray[np.float32], scenes: Scenes | None = None) -> list[Reading]:
         """Reads prepared crops (B, 3, H, W); crops with scenes on their own."""
         self._before()
         if scenes is not None:
-            return cast("ToldRecognizer", self._now()).read(images, scenes)
+            return cast("SceneConditioned", self._now()).read(images, scenes)
         if self._together is None:
             return self._read(images)
         return self._together.do(list(images), images.shape[1:])
