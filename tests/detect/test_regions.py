@@ -40,13 +40,27 @@ def test_arcs_get_polygons_that_follow_them(degrees, thickness, middle):
     assert 0.6 < score <= 0.9001
     length = np.radians(degrees) * 130
     grown = 1.5 * length * thickness / (2 * (length + thickness))
-    wanted = arc(130, degrees + np.degrees(2 * grown / 130), thickness + 2 * grown, middle) > 0
+    beyond = grown + 0.3 * thickness
+    wanted = arc(130, degrees + np.degrees(2 * beyond / 130), thickness + 2 * grown, middle) > 0
     got = drawn(polygon, probability.shape)
     assert (wanted & got).sum() / (wanted | got).sum() > 0.8  # the mask is one pixel wider, as PP-OCR has it
     top, bottom = polygon[: len(polygon) // 2], polygon[len(polygon) // 2 :]
     assert top[0, 0] < top[-1, 0]  # from left to right
     outwards = np.linalg.norm(top - 200, axis=1).mean() > np.linalg.norm(bottom - 200, axis=1).mean()
     assert outwards == (middle < 0)  # the top of an arch is outside, that of a smile inside
+
+
+@pytest.mark.parametrize("squeezed", [0.5, 0.8])
+def test_half_an_ellipse_is_followed_too(squeezed):
+    import cv2
+
+    shape = cv2.warpAffine(arc(150, 180, 16), np.array([[1.0, 0, 0], [0, squeezed, 0]]), (400, 400))
+    ((polygon, _),) = found(shape, unclip=1.0)
+    spine = (polygon[: len(polygon) // 2] + polygon[: len(polygon) // 2 - 1 : -1]) / 2 - (200, 200 * squeezed)
+    radius = np.hypot(spine[:, 0], spine[:, 1] / squeezed)
+    assert np.abs(radius[1:-1] - 150).max() < 12
+    assert spine[0, 0] < -135
+    assert spine[-1, 0] > 135
 
 
 def test_a_bent_polygon_can_be_straightened():

@@ -15,9 +15,11 @@ _THICK = 8  # pixels; thicker regions are reduced to this first: what matters is
 _MARGIN = 2  # pixels around a region in its mask
 _MIN_LENGTH = 3.0  # in thicknesses; shorter regions have no course
 _MIN_SAGITTA = 0.35  # in thicknesses: how far from its chord the spine of what counts as bent goes
-_PER_PIECE = 1.5  # thicknesses
-_MOST_POINTS = 16  # of a side
+_MOST_POINTS = 12  # of a side, without those beyond its ends
 _LEAST_PIXELS, _LEAST_STEPS = 32, 12
+_BEYOND = 0.3  # thicknesses more at the ends, where cores are round; 48 of 60 rendered texts are read, 42 without
+_ROUND = 0.8  # thicknesses that pixels are away from a circle at most
+_ROUNDS, _PER_PIECE = 4, 12  # of fitting a curve, and its places between two points of a spine
 
 
 def bent_polygon(contour: NDArray[Any], unclip: float) -> Points | None:
@@ -52,42 +54,76 @@ def bent_polygon(contour: NDArray[Any], unclip: float) -> Points | None:
     if spine[-1, 0] < spine[0, 0]:
         spine, tangents = spine[::-1], -tangents[::-1]
     growth = unclip * length * thickness / (2 * (length + thickness))
-    sides = _sides(spine, tangents, thickness / 2 + growth, growth)
+    sides = _sides(spine, tangents, thickness / 2 + growth, growth + _BEYOND * thickness)
     shrunk = np.array(mask.shape[::-1]) / (size + 2 * _MARGIN)
     return np.asarray((sides + 0.5) / shrunk - 0.5 - _MARGIN + corner, np.float64)
 
 
 def _spine(mask: NDArray[np.uint8]) -> tuple[Points, Points, float] | None:
     """Points in the middle of a region from end to end, the directions there, and its mean thickness."""
-    pixels = np.argwhere(mask)
-    if len(pixels) < _LEAST_PIXELS:
+    rows, columns = np.nonzero(mask)
+    if len(rows) < _LEAST_PIXELS:
         return None
-    steps = _steps_from(mask, tuple(pixels[0]))
+    steps = _steps_from(mask, (rows[0], columns[0]))
     steps = _steps_from(mask, tuple(np.argwhere(steps == steps.max())[0]))
-    pixels = np.argwhere(steps >= 0)
-    far = int(steps.max())
-    if far < _LEAST_STEPS:
+    rows, columns = np.nonzero(steps >= 0)
+    pixels = np.stack([columns, rows], axis=1).astype(np.float64)
+    way = steps[rows, columns].astype(np.float64)
+    if way.max() < _LEAST_STEPS:
         return None
-    course = steps[pixels[:, 0], pixels[:, 1]] / far
-    thickness = len(pixels) / (far + 1)
-    # Near the ends, which are corners, pixels equally far from them do not lie across the region
-    end = min(thickness / far, 1 / 3)
-    inner = (course >= end) & (course <= 1 - end)
-    # Both coordinates as polynomials of the way, fitted to all pixels
-    degree = 5 if far > 6 * thickness else 3  # half circles and waves within a percent
+    for course in (_arc, _curve):
+        spine, tangents, away = course(pixels, way)
+        thickness = len(pixels) / max(_length(spine), 1.0)
+        if away <= (_ROUND if course is _arc else 1.5) * thickness:
+            return spine, tangents, thickness
+    return None  # a ring or a fork: no strip
+
+
+def _arc(pixels: Points, way: Points) -> tuple[Points, Points, float]:
+    """Points and directions along the circle through pixels (N, 2), and how far one is from it at most.
+
+    Args:
+        pixels: of a strip.
+        way: (N,) how far along it they are, roughly.
+    """
+    design = np.c_[pixels, np.ones(len(pixels))]
+    a, b, c = np.linalg.lstsq(design, (pixels**2).sum(axis=1), rcond=None)[0]  # Kasa's fit: too small for short arcs
+    centre = np.array([a, b]) / 2
+    radius = float(np.sqrt(max(c + centre @ centre, 1e-9)))
+    for _ in range(_ROUNDS):  # least squares of the distances, by Gauss and Newton
+        spokes = pixels - centre
+        length = np.maximum(np.linalg.norm(spokes, axis=1, keepdims=True), 1e-9)
+        step = np.linalg.lstsq(np.c_[spokes / length, np.ones(len(pixels))], length[:, 0] - radius, rcond=None)[0]
+        centre, radius = centre + step[:2], radius + float(step[2])
+    spokes = pixels - centre
+    middle = spokes[np.argsort(way)[len(way) // 2]]
+    angle = np.arctan2(middle[0] * spokes[:, 1] - middle[1] * spokes[:, 0], spokes @ middle)
+    begins = angle[way < np.median(way)].mean() < angle[way > np.median(way)].mean()
+    ends = (angle.min(), angle.max()) if begins else (angle.max(), angle.min())
+    at = np.linspace(*ends, _MOST_POINTS) + np.arctan2(middle[1], middle[0])
+    outwards = np.stack([np.cos(at), np.sin(at)], axis=1)
+    tangents = np.stack([-outwards[:, 1], outwards[:, 0]], axis=1) * (1 if begins else -1)
+    away = float(np.abs(np.linalg.norm(spokes, axis=1) - radius).max())
+    return centre + radius * outwards, tangents, away
+
+
+def _curve(pixels: Points, way: Points) -> tuple[Points, Points, float]:
+    """As `_arc`, along a principal curve (Hastie and Stuetzle, 1989), such as a wave or half an ellipse.
+
+    Polynomials of the way are fitted to the pixels, then each pixel belongs to the nearest place of them, and so on.
+    """
     fit = np.polynomial.Polynomial.fit
-    x, y = (fit(course[inner], pixels[inner, axis], degree, domain=[0, 1]) for axis in (1, 0))
-    away = np.hypot(pixels[inner, 1] - x(course[inner]), pixels[inner, 0] - y(course[inner]))
-    if away.max() > 1.5 * thickness:  # a ring or a fork: no strip
-        return None
-    at = np.linspace(end, 1 - end, int(np.clip(round(far / (_PER_PIECE * thickness)), 3, _MOST_POINTS - 2)))
-    spine = np.stack([x(at), y(at)], axis=1)
-    tangents = np.stack([x.deriv()(at), y.deriv()(at)], axis=1)
-    tangents /= np.maximum(np.linalg.norm(tangents, axis=1, keepdims=True), 1e-9)
-    thickness = float(inner.sum()) / max(_length(spine), 1.0)
-    rest = (len(pixels) / thickness - _length(spine)) / 2
-    first, last = _beyond(spine, tangents, -rest), _beyond(spine[::-1], tangents[::-1], rest)
-    return np.vstack([first[0], spine, last[0]]), np.vstack([first[1], tangents, last[1]]), thickness
+    for _ in range(_ROUNDS):
+        x, y = (fit(way, pixels[:, axis], 3) for axis in (0, 1))
+        at = np.linspace(way.min(), way.max(), _MOST_POINTS * _PER_PIECE)
+        curve = np.stack([x(at), y(at)], axis=1)
+        tangents = np.stack([x.deriv()(at), y.deriv()(at)], axis=1)
+        tangents /= np.maximum(np.linalg.norm(tangents, axis=1, keepdims=True), 1e-9)
+        distance = np.linalg.norm(pixels[:, None] - curve, axis=2)
+        nearest = distance.argmin(axis=1)
+        along = np.r_[0.0, np.linalg.norm(np.diff(curve, axis=0), axis=1).cumsum()]
+        way = along[nearest] + ((pixels - curve[nearest]) * tangents[nearest]).sum(axis=1)
+    return curve[::_PER_PIECE], tangents[::_PER_PIECE], float(distance.min(axis=1).max())
 
 
 def _length(spine: Points) -> float:

@@ -99,7 +99,11 @@ def read_strips(
     """
     ways = [_ways(strip) if strip.is_tall else [strip] for strip in strips]
     best = [_best(attempts) for attempts in _attempts(ways, read)]
-    doubtful = [i for i, attempt in enumerate(best) if not strips[i].is_tall and attempt.mean < _DOUBTFUL]
+    doubtful = [
+        i
+        for i, attempt in enumerate(best)
+        if not strips[i].is_tall and (attempt.mean < _DOUBTFUL or (turn and strips[i].is_bent))
+    ]
     tilted = [angles(best[i].strip) if best[i].length else [] for i in doubtful]
     turned = [[best[i].strip.turned(2)] if turn else [] for i in doubtful]
     again = _attempts([a + b for a, b in zip(tilted, turned, strict=True)], read)

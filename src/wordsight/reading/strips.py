@@ -35,7 +35,12 @@ class Strip:
     def is_tall(self) -> bool:
         """Whether the text may run up or down. Curved text does not: its polygon says where it begins."""
         height, width = self.pixels.shape[:2]
-        return height > TALL * width and len(self.polygon) == 4
+        return height > TALL * width and not self.is_bent
+
+    @property
+    def is_bent(self) -> bool:
+        """Whether its outline in the photo has more than four corners. Half round, text is as often upside down."""
+        return len(self.polygon) > 4
 
     @property
     def may_be_a_line(self) -> bool:
