@@ -291,7 +291,7 @@ class Reader(ReadsPages):
 
         A crop more than one and a half times as high as wide is also read rotated to either side and as stacked
         letters; any other doubtful crop whose text looks skewed is also read deskewed; the most confident reading
-        counts. A crop more than six times as wide as high is read in parts. Upside-down crops are not tried (boxes in
+        counts. A crop more than forty times as wide as high is read in parts. Upside-down crops are not tried (boxes in
         photos are): of 452 training crops that gained 1 and lost 3.
 
         Args:

@@ -35,9 +35,6 @@ PRESETS: dict[str, str] = {
 of all European languages and Vietnamese, and the signs of price tags and typography."""
 
 
-_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
-
-
 def _acts(c: str) -> bool:
     """Whether a character does something instead of standing there: ends lines, moves cursors, turns text round."""
     return (
