@@ -90,7 +90,9 @@ def _row(result: Result, sets: Mapping[str, int]) -> dict[str, Any]:
     if sets:
         out["sets"] = by_set(result, sets)
     if result.comparison:
-        out |= {"against": result.against, **asdict(result.comparison), "shown": result.comparison.shown}
+        found = asdict(result.comparison)
+        said = ("difference", "low", "high", "smallest", "covers_seeds")
+        out |= {"against": result.against, **{key: found[key] for key in said}, "shown": result.comparison.shown}
     return out
 
 

@@ -132,7 +132,7 @@ class Laboratory:
         self._charsets: dict[str, Charset] = {}
         self._found: dict[Any, Words] = {}
         self._words: dict[Any, list[tuple[Words, Words]]] = {}
-        self._caches: dict[Any, tuple[SceneEncoder, SceneCache]] = {}
+        self._caches: dict[Any, SceneCache] = {}
         self._told: dict[Any, tuple[Words, Told]] = {}
         self._training: dict[Any, Words] = {}
         self._loose: dict[bool, tuple[list[Pixels], list[str]]] = {}
@@ -227,7 +227,7 @@ class Laboratory:
         name = "random" if arm.encoder == "random" else self.encoder_name(arm)
         return replace(fusion_of(arm), encoder=name, scene_dim=self.scene_encoder(arm).width)
 
-    def _cache(self, arm: Arm) -> tuple[SceneEncoder, SceneCache]:
+    def _cache(self, arm: Arm) -> SceneCache:
         cfg = fusion_of(arm)
         name = (arm.encoder, cfg.kernel, cfg.keep_cls)
         if name not in self._caches:
@@ -235,27 +235,25 @@ class Laboratory:
             encoder = SceneEncoder(given, cfg.kernel, cfg.keep_cls)
             if arm.encoder == "random":
                 encoder = untrained(encoder)
-            folder = self.out / "tokens"
-            cache = SceneCache(lambda pixels: encoder.encode([pixels])[0], encoder.identity, folder=folder)
-            self._caches[name] = encoder, cache
+            self._caches[name] = SceneCache(encoder, folder=self.out / "tokens")
         return self._caches[name]
 
     def scene_encoder(self, arm: Arm) -> SceneEncoder:
         """The same with its pooling."""
-        return self._cache(arm)[0]
+        return self._cache(arm).encoder
 
     def told(self, arm: Arm, words: Words, view: View, seed: int) -> Told | None:
         """The context that an arm gets for words under a view; None if none."""
         if arm.clipter is None:
             return None
-        encoder, cache = self._cache(arm)
+        cache = self._cache(arm)
         pairing = seed if view.of != "own" or view.mode == "constant" else 0
-        name = (id(words), view, pairing, encoder.identity)
+        name = (id(words), view, pairing, cache.encoder.identity)
         if name not in self._told:
             if len(self._told) > 40:  # tokens of a view of one set: megabytes
                 self._told.clear()
             # The words are kept beside it: another object must not come by their id
-            self._told[name] = words, told(words, view, cache, encoder.width, pairing)
+            self._told[name] = words, told(words, view, cache, cache.encoder.width, pairing)
         return self._told[name][1]
 
     def stage_one(self, arm: Arm, fold: int) -> Path:

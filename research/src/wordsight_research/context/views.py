@@ -16,7 +16,7 @@ from wordsight.data.scenes import Scene
 from wordsight.errors import ConfigError
 from wordsight.models.clipter import SceneContext
 from wordsight.models.clipter.cache import SceneCache
-from wordsight.train.scenes import ScenePart
+from wordsight.train.scenes import SceneBatch
 from wordsight_research.context.data import Words, place
 
 
@@ -110,6 +110,6 @@ def told(words: Words, view: View, cache: SceneCache, width: int, seed: int = 0)
     """
     views = scene_views(words, view, seed)
     boxes = [tuple(map(float, box)) for box in words.boxes]
-    part = ScenePart.of([(v, box) if v else None for v, box in zip(views, boxes, strict=True)])  # type: ignore[misc]
+    part = SceneBatch.of([(v, box) if v else None for v, box in zip(views, boxes, strict=True)])  # type: ignore[misc]
     tokens = cache.tokens(part.views) if part.views else torch.zeros(1, 1, width, dtype=torch.float16)
     return Told(tokens, part.index, part.present, torch.from_numpy(words.boxes))
