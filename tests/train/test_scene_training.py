@@ -19,13 +19,15 @@ from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
 from wordsight.models import checkpoint
 from wordsight.models.clipter import ClipterConfig
+from wordsight.models.clipter.cache import SceneCache
 from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.clipter.untrained import untrained
 from wordsight.models.presets import PRESETS
 from wordsight.text import Charset, CharTokenizer
 from wordsight.train import Recognition
 from wordsight.train.batches import Batches
 from wordsight.train.gates import GateWatch
-from wordsight.train.scenes import ScenePart, SceneTokens, SceneUse
+from wordsight.train.scenes import SceneBatch, SceneUse
 
 CLIPTER = {"encoder": "random", "scene_dim": 128, "kernel": 2}
 
@@ -226,34 +228,34 @@ def test_a_run_under_a_control(train, tmp_path, mode):
     assert about["scenes"]["available"] == ("0/1" if mode == "none" else "1/1")
 
 
-def tokens(**more):
-    return SceneTokens(ClipterConfig(**CLIPTER), **more)
+def cached(folder=None):
+    return SceneCache(SceneEncoder.of(ClipterConfig(**CLIPTER)), folder=folder)
 
 
 def test_tokens_are_the_encoders_however_they_come(source, tmp_path):
     part = batches(source)[0].scenes
-    told = tokens(folder=tmp_path / "t")
-    first = told.context(part)
-    expected = told.encoder.encode([view.load() for view in part.views])
+    scenes = cached(tmp_path / "t")
+    first = part.encoded(scenes)
+    expected = scenes.encoder.encode([view.load() for view in part.views])
     torch.testing.assert_close(first.tokens, expected, atol=2e-3, rtol=2e-3)  # float16
     assert first.tokens.dtype == torch.float32
-    for other in (told, tokens(folder=tmp_path / "t"), tokens()):
-        assert torch.equal(other.context(part).tokens, first.tokens)
+    for other in (scenes, cached(tmp_path / "t"), cached()):
+        assert torch.equal(part.encoded(other).tokens, first.tokens)
     assert torch.equal(first.index, part.index)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(tokens().context(part).tokens, first.tokens)
-    random = tokens(mode="random-encoder", seed=1)
-    assert random.encoder.identity != told.encoder.identity
-    assert random.context(part).tokens.shape == first.tokens.shape
-    assert not torch.equal(random.context(part).tokens, first.tokens)
+        assert torch.equal(part.encoded(cached()).tokens, first.tokens)
+    random = SceneCache(untrained(scenes.encoder, seed=1))
+    assert random.encoder.identity != scenes.encoder.identity
+    assert part.encoded(random).tokens.shape == first.tokens.shape
+    assert not torch.equal(part.encoded(random).tokens, first.tokens)
 
 
 def test_a_scene_that_cannot_be_read_is_the_null_scene(source, caplog):
     part = batches(source)[0].scenes
     gone = part.views[1]
-    whole = tokens().context(part)
+    whole = part.encoded(cached())
     gone.scene.image.write_bytes(b"no picture")
-    context = tokens().context(part)
+    context = part.encoded(cached())
     lost = part.index == 1
     assert context.present.tolist() == [0.0 if row else 1.0 for row in lost]
     assert len(context.tokens) == len(part.views) - 1
@@ -261,7 +263,7 @@ def test_a_scene_that_cannot_be_read_is_the_null_scene(source, caplog):
         if not lost[row]:
             assert torch.equal(context.tokens[context.index[row]], whole.tokens[whole.index[row]])
     assert "no scene: " in caplog.text
-    nothing = tokens().context(ScenePart.of([None, None]))
+    nothing = SceneBatch.of([None, None]).encoded(cached())
     assert nothing.tokens.shape == (1, 1, 128)
     assert nothing.present.tolist() == [0.0, 0.0]
 

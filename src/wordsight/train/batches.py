@@ -17,7 +17,7 @@ from wordsight.synth.finish import images
 from wordsight.synth.lines import RenderedLines
 from wordsight.synth.words import CHUNK, RenderedWords
 from wordsight.text import CharTokenizer
-from wordsight.train.scenes import ScenePart, SceneUse
+from wordsight.train.scenes import SceneBatch, SceneUse
 
 Augmentation = Callable[[npt.NDArray[np.uint8], np.random.Generator], npt.NDArray[np.uint8]]
 
@@ -90,7 +90,7 @@ class Batch:
     characters: float | None
     samples: tuple[str, ...]
     skipped: int = 0
-    scenes: ScenePart | None = None
+    scenes: SceneBatch | None = None
     position: Position | None = None
     unfinished: tuple[Unfinished, ...] = ()
 
@@ -204,7 +204,7 @@ class Batches(Dataset[Batch]):
             float(lengths.sum()) / self.parts,
             tuple(samples),
             skipped,
-            ScenePart.of(shown) if self.use.told else None,
+            SceneBatch.of(shown) if self.use.told else None,
             unfinished=() if self.finished else unfinished,
         )
 

@@ -14,14 +14,17 @@ from torch.optim.lr_scheduler import LambdaLR
 from wordsight.errors import ConfigError
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
+from wordsight.models.clipter.cache import SceneCache
 from wordsight.models.clipter.encoders import absolute
+from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.clipter.untrained import untrained
 from wordsight.models.freezing import freeze
 from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.ppocr import Svtr
 from wordsight.models.reading import TorchRecognizer
 from wordsight.text import Charset
 from wordsight.train.batches import Batch
-from wordsight.train.scenes import ScenePart, SceneTokens
+from wordsight.train.scenes import SceneBatch
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
 from wordsight.train.sharding import shard, whole
 from wordsight.train.start import refinements, set_permutations, starting_model
@@ -77,7 +80,7 @@ class Recognition(lightning.LightningModule):
         ModelError: `start` is no checkpoint folder.
     """
 
-    scenes: SceneTokens | None = None
+    scenes: SceneCache | None = None
     """The frozen encoder, while a recognizer with CLIPTER trains."""
 
     def __init__(
@@ -172,22 +175,19 @@ class Recognition(lightning.LightningModule):
         """Load the scene encoder, if there is one; what scenes are shown as is said by the data."""
         if self.model.clipter is not None and self.scenes is None:
             data: Any = getattr(self.trainer, "datamodule", None)
-            self.scenes = SceneTokens(
-                self.model.clipter,
-                mode=getattr(data, "scene", "real"),
-                seed=getattr(data, "scene_seed", 0),
-                folder=self.scene_cache,
-                memory=self.scene_memory << 20,
-            )
+            encoder = SceneEncoder.of(self.model.clipter)
+            if getattr(data, "scene", "real") == "random-encoder":
+                encoder = untrained(encoder, data.scene_seed)
+            self.scenes = SceneCache(encoder, folder=self.scene_cache, memory=self.scene_memory << 20)
 
     @property
     def cross(self) -> bool:
         """Whether the cross-modal branch trains yet, in recognizers that have one."""
         return self.cross_from is not None and self.global_step >= self.cross_from
 
-    def context(self, part: ScenePart | None) -> SceneContext | None:
+    def context(self, part: SceneBatch | None) -> SceneContext | None:
         """The scenes of a batch as the recognizer takes them; None if it takes none."""
-        return None if part is None or self.scenes is None else self.scenes.context(part)
+        return None if part is None or self.scenes is None else part.encoded(self.scenes)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """One part of a step. Dropout is a function of (seed, part), permutations of (seed, step) or (seed, part).

@@ -7,21 +7,16 @@ nothing but a look-up.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from wordsight.data import SceneView
-from wordsight.data.controls import Mode
-from wordsight.data.links import Pixels
 from wordsight.errors import DataError
 from wordsight.imaging.geometry import WHOLE, Box
-from wordsight.models.clipter import ClipterConfig, SceneContext
+from wordsight.models.clipter import SceneContext
 from wordsight.models.clipter.cache import SceneCache
-from wordsight.models.clipter.scene import SceneEncoder
-from wordsight.models.clipter.untrained import untrained
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +39,7 @@ class SceneUse:
 
 
 @dataclass(frozen=True)
-class ScenePart:
+class SceneBatch:
     """The scenes of a batch of B crops, each once.
 
     Attributes:
@@ -60,7 +55,7 @@ class ScenePart:
     boxes: Tensor
 
     @classmethod
-    def of(cls, shown: Sequence[tuple[SceneView, Box] | None]) -> "ScenePart":
+    def of(cls, shown: Sequence[tuple[SceneView, Box] | None]) -> "SceneBatch":
         """Those of crops, None for the null scene.
 
         Raises:
@@ -86,80 +81,33 @@ class ScenePart:
         """How many of the crops have a scene."""
         return int(self.present.sum())
 
-    def pin_memory(self) -> "ScenePart":
+    def pin_memory(self) -> "SceneBatch":
         """For quick copies to a GPU."""
-        index, present, boxes = (x.pin_memory() for x in (self.index, self.present, self.boxes))
-        return replace(self, index=index, present=present, boxes=boxes)
+        return SceneBatch(self.views, self.index.pin_memory(), self.present.pin_memory(), self.boxes.pin_memory())
 
-    def to(self, device: torch.device, non_blocking: bool = True) -> "ScenePart":
+    def to(self, device: torch.device, non_blocking: bool = True) -> "SceneBatch":
         """On another device."""
-        index, present, boxes = (
-            x.to(device, non_blocking=non_blocking) for x in (self.index, self.present, self.boxes)
-        )
-        return replace(self, index=index, present=present, boxes=boxes)
+        arrays = (x.to(device, non_blocking=non_blocking) for x in (self.index, self.present, self.boxes))
+        return SceneBatch(self.views, *arrays)
 
-
-class SceneTokens:
-    """A frozen scene encoder with its cache. No module, so that no optimiser and no checkpoint ever sees it.
-
-    Args:
-        cfg: which encoder, and how its tokens are pooled.
-        mode: the control under which scenes are shown; "random-encoder" needs an untrained encoder.
-        seed: of that encoder.
-        folder: where tokens are kept from run to run, None: nowhere.
-        memory: bytes of tokens to keep in memory.
-
-    Raises:
-        ConfigError: the encoder does not go with the configuration or the control.
-        ModelError: it cannot be loaded.
-    """
-
-    def __init__(
-        self,
-        cfg: ClipterConfig,
-        *,
-        mode: Mode = "real",
-        seed: int = 0,
-        folder: Path | None = None,
-        memory: int = 1 << 30,
-    ) -> None:
-        encoder = SceneEncoder.of(cfg)
-        self.encoder = untrained(encoder, seed) if mode == "random-encoder" else encoder
-        self.cache = SceneCache(self._encode, self.encoder.identity, memory=memory, folder=folder)
-
-    def context(self, part: ScenePart) -> SceneContext:
-        """What a recognizer is told: the scenes' tokens, on the device of `part`.
+    def encoded(self, cache: SceneCache) -> SceneContext:
+        """What the recognizer is conditioned on, its tokens float32 and on the device of this.
 
         A scene that cannot be read is the null scene for its words.
         """
-        device = part.index.device
-        self.encoder.to(device)
-        tokens, broken = [], []
+        device = self.index.device
+        cache.encoder.to(device)
+        tokens: list[Tensor] = []
+        row = torch.zeros(max(1, len(self.views)), dtype=torch.int64)  # of `tokens`, by the number of the scene
+        readable = torch.zeros(len(row))
         with torch.autocast(device.type, enabled=False):  # tokens are the same in all precisions
-            for number, view in enumerate(part.views):
+            for number, view in enumerate(self.views):
                 try:
-                    tokens.append(self.cache.tokens([view]))
+                    tokens.append(cache.tokens([view]))
                 except DataError as error:
                     _log.warning("no scene: %s", error)
-                    broken.append(number)
-            there = torch.cat(tokens) if tokens else torch.zeros(1, 1, self.encoder.width)
-        if broken:
-            part = _without(part, broken)
-        there = there.to(device, non_blocking=True).float()
-        return SceneContext(there, part.index, part.present, part.boxes)
-
-    def _encode(self, pixels: Pixels) -> Tensor:
-        return self.encoder.encode([pixels])[0]
-
-
-def _without(part: ScenePart, broken: list[int]) -> ScenePart:
-    gone = torch.zeros(len(part.views), dtype=torch.bool, device=part.index.device)
-    gone[broken] = True
-    numbers = (~gone).cumsum(0) - 1  # of the others when they stand alone
-    lost = gone[part.index] & (part.present > 0)
-    return ScenePart(
-        tuple(view for number, view in enumerate(part.views) if number not in broken),
-        torch.where(lost, 0, numbers[part.index].clamp(min=0)),
-        part.present.masked_fill(lost, 0.0),
-        part.boxes,
-    )
+                    continue
+                row[number], readable[number] = len(tokens) - 1, 1.0
+            found = torch.cat(tokens) if tokens else torch.zeros(1, 1, cache.encoder.width)
+        found, row, readable = (x.to(device, non_blocking=True) for x in (found, row, readable))
+        return SceneContext(found.float(), row[self.index], self.present * readable[self.index], self.boxes)

@@ -26,7 +26,7 @@ from wordsight.errors import ConfigError, DataError
 from wordsight.imaging import prepare
 from wordsight.imaging.geometry import Box
 from wordsight.train.batches import Augmentation, Batch, Position, learned, padded_targets
-from wordsight.train.scenes import ScenePart, SceneUse
+from wordsight.train.scenes import SceneBatch, SceneUse
 
 POOL = 32
 """Scenes whose words are shuffled together: a batch should not be one shop's signs. Their crops are in memory."""
@@ -137,7 +137,7 @@ class StreamBatches(IterableDataset[Batch]):
             None,
             tuple(word.name for word in words),
             skipped,
-            ScenePart.of([word.shown for word in words]) if self.use.told else None,
+            SceneBatch.of([word.shown for word in words]) if self.use.told else None,
             position,
         )
 

@@ -14,7 +14,7 @@ from wordsight.imaging import batches
 from wordsight.models.clipter import SceneContext
 from wordsight.models.reading import TorchRecognizer
 from wordsight.text import Charset
-from wordsight.train.scenes import ScenePart
+from wordsight.train.scenes import SceneBatch
 
 _36 = Charset.preset("36")
 
@@ -37,14 +37,14 @@ class Words:
 
     crops: list[npt.NDArray[np.uint8]]
     labels: list[str]
-    scenes: ScenePart
+    scenes: SceneBatch
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> "Words":
         """Those of samples."""
         links = [sample.link for sample in samples]
         shown = [(link.view, link.box) if link and link.view else None for link in links]
-        return cls([sample.image for sample in samples], [sample.text for sample in samples], ScenePart.of(shown))
+        return cls([sample.image for sample in samples], [sample.text for sample in samples], SceneBatch.of(shown))
 
     def to(self, device: torch.device, non_blocking: bool = True) -> "Words":
         """Scenes on another device."""

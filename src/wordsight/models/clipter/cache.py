@@ -4,7 +4,7 @@ import hashlib
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from wordsight.models.clipter.scene import SceneEncoder
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +46,7 @@ class SceneCache:
     way, and every scene is encoded by itself, since in a batch of another size sums have another order.
 
     Args:
-        encode: a picture to its tokens (M, D_s), pooling included; without gradient.
-        identity: names all that `encode` depends on: encoder and weights, resolution, kernel, whether [CLS] is kept.
+        encoder: makes the tokens.
         memory: bytes to keep in memory; those that were not used for longest go first.
         folder: where tokens are kept from run to run; processes may share it. A damaged file is computed again.
         disk: bytes to keep there; files that were not used for longest go first.
@@ -53,15 +54,13 @@ class SceneCache:
 
     def __init__(
         self,
-        encode: Callable[[Pixels], Tensor],
-        identity: str,
+        encoder: SceneEncoder,
         *,
         memory: int = 1 << 30,
         folder: Path | None = None,
         disk: int = 16 << 30,
     ) -> None:
-        self.encode = encode
-        self.identity = identity
+        self.encoder = encoder
         self.memory = memory
         self.folder = folder
         self.disk = disk
@@ -83,7 +82,7 @@ class SceneCache:
 
     def name(self, scene: Shown) -> str:
         """Under which tokens are kept: hexadecimal digits of a hash of what they depend on."""
-        return hashlib.blake2b(f"{self.identity}\n{scene.key}".encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(f"{self.encoder.identity}\n{scene.key}".encode(), digest_size=16).hexdigest()
 
     def _one(self, scene: Shown) -> Tokens:
         name = self.name(scene)
@@ -100,7 +99,7 @@ class SceneCache:
 
     def _compute(self, scene: Shown) -> Tokens:
         self.encoded += 1
-        found = self.encode(scene.load()).detach().float().clamp(-_LARGEST, _LARGEST)
+        found = self.encoder.encode([scene.load()])[0].detach().float().clamp(-_LARGEST, _LARGEST)
         out: Tokens = found.cpu().numpy().astype(np.float16)
         return out
 
