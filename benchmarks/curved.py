@@ -2,7 +2,7 @@
 
     python benchmarks/curved.py PHOTOS [--count 80] [--model latin] [--detector ppocr] [--rapidocr] [--sheet FILE]
 
-PHOTOS is a folder of pictures without text (`wordsight synth-backgrounds` cuts such), on which texts are set in faces
+PHOTOS is a folder of pictures without text (`wordsight synth backgrounds` cuts such), on which texts are set in faces
 that training did not see, letters 20 pixels high or more. Right is a text of which all words are read and nothing else,
 case and signs aside.
 """

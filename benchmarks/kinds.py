@@ -78,7 +78,7 @@ def shares(wanted: Sequence[str], got: Sequence[str]) -> dict[str, float]:
 
 def crops(kind: str, looks: Sequence[str], count: int) -> tuple[list[np.ndarray[Any, Any]], list[str]]:
     """Pictures and texts of a row: no two texts alike."""
-    shown = {name: replace(LOOKS[name], knobs=replace(LOOKS[name].knobs, **_READABLE)) for name in looks}
+    shown = {name: replace(LOOKS[name], config=replace(LOOKS[name].config, **_READABLE)) for name in looks}
     source = RenderedLines(seed=SEED, shares={kind: 1.0}, looks=shown, held_out=True)
     found: dict[str, np.ndarray[Any, Any]] = {}
     start = 0

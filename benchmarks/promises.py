@@ -26,9 +26,9 @@ from wordsight.errors import BoxError
 from wordsight.imaging import rectify
 from wordsight.reader import Reader
 from wordsight.synth.background import Backgrounds
+from wordsight.synth.export import free_boxes
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook, font_index
 from wordsight.synth.lexicon import NAMES, SIGN_WORDS
-from wordsight.synth.patches import free_boxes
 from wordsight.synth.setting import set_line, stamp
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from wordsight.data import open_source
 from wordsight.imaging import Preprocessing, prepare
-from wordsight.synth.knobs import Knobs
+from wordsight.synth.config import RenderConfig
 from wordsight.synth.words import RenderedWords
 
 Pixels = NDArray[np.uint8]
@@ -164,15 +164,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("real", type=Path, nargs="+")
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help="knobs of rendering")
+    parser.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", help="settings of rendering")
     parser.add_argument("--seed", type=int, default=1000, help="of rendering")
     parser.add_argument("--words", type=Path, action="append", default=[])
     parser.add_argument("--backgrounds", type=Path)
     parser.add_argument("--pixels", type=int, default=0, metavar="EPOCHS", help="train the network so many epochs")
     options = parser.parse_args()
 
-    knobs = Knobs().with_settings(options.set)
-    source = RenderedWords(seed=options.seed, words=options.words, backgrounds=options.backgrounds, knobs=knobs)
+    config = RenderConfig().with_settings(options.set)
+    source = RenderedWords(seed=options.seed, words=options.words, backgrounds=options.backgrounds, config=config)
     true, late = real_crops(options.real, options.count)
     false = rendered_crops(source, len(true))
     crops = true + false

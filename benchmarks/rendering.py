@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from wordsight.synth.finish import images
+from wordsight.synth.rasterize import images
 from wordsight.synth.words import CHUNK, RenderedWords
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wordsight.cli.recognizers import OurReader
 from wordsight.data import read_scenes
-from wordsight.synth.patches import free_boxes
+from wordsight.synth.export import free_boxes
 
 
 def main() -> None:

@@ -14,6 +14,8 @@ def reference() -> str:
 
 
 def _section(name: str, command: Any) -> Iterator[str]:
+    if command.hidden:  # an old name
+        return
     if hasattr(command, "commands"):
         for part, below in command.commands.items():
             yield from _section(f"{name} {part}", below)

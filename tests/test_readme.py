@@ -18,7 +18,7 @@ README, FIRST_HOUR, TRAINING = "README.md", "docs/first-hour.md", "docs/training
 PROGRAMS = Path(sys.executable).parent
 
 SHORT_TRAINING = (
-    " --trainer.max_steps=2 --model.decay=0 --trainer.val_check_interval=2 --data.batch_size=4 --data.pool=1"
+    " --trainer.max_steps=2 --model.optimiser.decay=0 --trainer.val_check_interval=2 --data.batch_size=4 --data.pool=1"
     " --data.workers=0 --trainer.accelerator=cpu"
 )
 TAILORED = {
@@ -26,9 +26,11 @@ TAILORED = {
     "make test": "make --dry-run test",
     "pip install .": "pip install --quiet --dry-run --no-index --no-deps --no-build-isolation .",
     "pip install '.[train]'": "pip install --quiet --dry-run --no-index --no-deps --no-build-isolation .",
-    "wordsight synth --count 2000 --out words": "wordsight synth --count 40 --out words",
-    "wordsight synth --out my-words --count 400 --seed 5": "wordsight synth --out my-words --count 60 --seed 5",
-    "wordsight synth --out fresh --count 300 --seed 6": "wordsight synth --out fresh --count 20 --seed 6",
+    "wordsight synth words --count 2000 --out words": "wordsight synth words --count 40 --out words",
+    "wordsight synth words --out my-words --count 400 --seed 5": (
+        "wordsight synth words --out my-words --count 60 --seed 5"
+    ),
+    "wordsight synth words --out fresh --count 300 --seed 6": "wordsight synth words --out fresh --count 20 --seed 6",
     "wordsight finetune my-words -o tuned --pack tuned-pack": (
         "wordsight finetune my-words -o tuned --pack tuned-pack --steps 2"
     ),
@@ -177,7 +179,7 @@ def test_what_comes_out(clone: Path) -> None:
 
 
 def test_train_your_own(clone: Path) -> None:
-    outputs = _run_all(_block("wordsight synth --count", TRAINING), clone)
+    outputs = _run_all(_block("wordsight synth words --count", TRAINING), clone)
     assert "40 samples" in outputs[1]
     assert (clone / "my-pack" / "pack.json").is_file()
     assert (clone / "report.html").is_file()

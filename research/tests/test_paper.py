@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+from functools import reduce
+from operator import getitem
 
 import pytest
 import torch
@@ -30,7 +32,7 @@ def recipes(table, tmp_path, **changes):
 
 
 def of(made, *keys):
-    return {name: tuple(one[part][key] for part, key in keys) for name, one in made.items()}
+    return {name: tuple(reduce(getitem, path, one) for path in keys) for name, one in made.items()}
 
 
 def test_components_train_as_in_the_paper(tmp_path):
@@ -39,7 +41,7 @@ def test_components_train_as_in_the_paper(tmp_path):
         recipe(TABLES["components"][-1], scale, Paper((tmp_path,), tmp_path, devices=7), 0, 1, tmp_path)
     paper = Paper((tmp_path,), tmp_path, devices=4, batch_size=64)
     large = recipe(TABLES["components"][-1], scale, paper, 0, 3_300_000, tmp_path)
-    assert (large["model"]["model"], large["model"]["lr"], large["data"]["total_batch"]) == (
+    assert (large["model"]["model"], large["model"]["optimiser"]["lr"], large["data"]["total_batch"]) == (
         "clip4str-l14",
         1.575e-4,
         960,
@@ -48,7 +50,12 @@ def test_components_train_as_in_the_paper(tmp_path):
     assert large["model"]["start"] == str(tmp_path / "l")
     assert large["data"]["batch_size"] == 60  # a part of 960 crops
     made = {row.name: recipe(row, scale, paper, 0, 3_300_000, tmp_path) for row in TABLES["components"][:-1]}
-    rates = of(made, ("model", "lr"), ("model", "decoder_lr_scale"), ("model", "weight_decay"))
+    rates = of(
+        made,
+        ("model", "optimiser", "lr"),
+        ("model", "optimiser", "decoder_lr_scale"),
+        ("model", "optimiser", "weight_decay"),
+    )
     assert rates["baseline"] == rates["+ PSM"] == (pytest.approx(1.98e-3, rel=1e-3), 1.0, 0.0)
     assert rates["+ CLIP encoder"] == (1.68e-4, 1.0, 0.0)
     assert rates["+ recipe"] == rates["+ cross-modal branch"] == (1.68e-4, 19.0, 0.2)
@@ -56,25 +63,25 @@ def test_components_train_as_in_the_paper(tmp_path):
     assert steps["baseline"] == (round(20 * 3_300_000 / 1024), 1024)
     assert steps["+ recipe"] == (round(16 * 3_300_000 / 1024), 1024)
     assert made["baseline"]["model"]["model"] == "parseq-small"
-    assert made["baseline"]["model"]["num_permutations"] == 1
-    assert "num_permutations" not in made["+ PSM"]["model"]
-    crosses = {name: one["model"].get("cross_from", "none at all") for name, one in made.items()}
+    assert made["baseline"]["model"]["objective"]["num_permutations"] == 1
+    assert "num_permutations" not in made["+ PSM"]["model"]["objective"]
+    crosses = {name: one["model"]["objective"].get("cross_from", "none at all") for name, one in made.items()}
     assert crosses["baseline"] == "none at all"  # a PARSeq
     assert (crosses["+ recipe"], crosses["+ cross-modal branch"]) == (None, 0)
     for one in made.values():
         data, trainer = one["data"], one["trainer"]
         assert (data["augmentation"], data["pool"], data["real_share"]) == ("randaugment", 1, 1.0)
-        assert (one["model"]["orders"], trainer["devices"], trainer["strategy"]) == ("part", 4, "ddp")
+        assert (one["model"]["objective"]["orders"], trainer["devices"], trainer["strategy"]) == ("part", 4, "ddp")
         assert trainer["gradient_clip_val"] == 20.0
 
 
 def test_adapters_learn_at_the_authors_rates(tmp_path):
     made = recipes("peft", tmp_path)
-    rates = of(made, ("model", "lr"), ("model", "decoder_lr_scale"))
+    rates = of(made, ("model", "optimiser", "lr"), ("model", "optimiser", "decoder_lr_scale"))
     assert rates["LST r=4"] == rates["LST r=2"] == (pytest.approx(2.26e-3, rel=2e-3), 19.0)
     assert rates["CLIP-Adapter"] == (pytest.approx(3.19e-3, rel=1e-3), 1.0)  # all new weights as the decoders
     assert rates["full"] == (1.68e-4, 19.0)
-    assert made["LST r=2"]["model"]["peft"]["reduction"] == 2
+    assert made["LST r=2"]["model"]["freezing"]["peft"]["reduction"] == 2
 
 
 def test_rows_of_freezing_train_as_many_weights_as_the_paper_prints(tmp_path):
@@ -84,7 +91,7 @@ def test_rows_of_freezing_train_as_many_weights_as_the_paper_prints(tmp_path):
     with torch.device("meta"):
         for name, one in recipes("freezing", tmp_path).items():
             cfg = clip4str_preset("clip4str-b16")
-            text, image = one["model"]["text_freeze_layers"], one["model"]["image_freeze_layers"]
+            text, image = one["model"]["freezing"]["text_layers"], one["model"]["freezing"]["image_layers"]
             if text == "token":
                 cfg = dataclasses.replace(cfg, text=dataclasses.replace(cfg.text, embedding_only=True))
             model = Clip4Str(cfg)
@@ -118,7 +125,7 @@ def test_recipes_are_recipes(tmp_path):
         with torch.device("meta"):
             run = Parsed(Recognition, WordsData, args=arguments(tmp_path / "recipe.yaml", flags))
         assert isinstance(run.model.model, kind)
-        assert (run.model.orders, run.model.seed, run.datamodule.total_batch) == ("part", 3, 1024)
+        assert (run.model.objective.orders, run.model.seed, run.datamodule.total_batch) == ("part", 3, 1024)
         assert (getattr(run.model.model, "peft", None) is None) == (name != "LST r=4")
 
 

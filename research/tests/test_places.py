@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
 from wordsight.data.controls import control
-from wordsight.data.scenes import Scene, ScenesSource, read_scenes
+from wordsight.data.scene_words import ScenesSource, cut_word
+from wordsight.data.scenes import Scene, read_scenes
 from wordsight.errors import ConfigError, DataError
 from wordsight_research.cli.main import app
 from wordsight_research.places.export import write_places
@@ -149,7 +150,7 @@ def test_empty_boards_do_not_tell_the_place(few_fonts: Path) -> None:
         pixels = scene.load()
         assert len({word.text.lower() for word in scene.words}) == 1
         for k in range(len(scene.words)):
-            crop = Image.fromarray(scene.sample(k, pixels).image).resize((8, 4), Image.Resampling.BOX)
+            crop = Image.fromarray(cut_word(scene, k, pixels).image).resize((8, 4), Image.Resampling.BOX)
             crops.append((np.asarray(crop, dtype=np.float64).ravel() / 255 - 0.5, source.place(i)))
     x, y = np.stack([c for c, _ in crops]), [place for _, place in crops]
     half = len(x) // 2

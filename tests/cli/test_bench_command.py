@@ -53,4 +53,4 @@ def _zeros(onnx, name, shape):
 
 def test_a_model_that_has_to_be_got_first_is_said_so():
     result = CliRunner().invoke(app, ["bench", "parseq"])
-    assert "wordsight models pull parseq --to weights" in str(result.exception)
+    assert "wordsight models pull parseq --out weights" in str(result.exception)

@@ -1,4 +1,4 @@
-"""`wordsight calibrate` with a pack that reads nonsense, and is right as often as the test wants."""
+"""`wordsight models calibrate` with a pack that reads nonsense, and is right as often as the test wants."""
 
 import json
 import shutil
@@ -46,7 +46,7 @@ def words(pack: Path, tmp_path: Path) -> Path:
 
 def test_a_pack_that_is_too_sure_gets_a_temperature_and_keeps_its_graphs(pack: Path, words: Path) -> None:
     hashes = load_pack(pack).files
-    result = run("calibrate", pack, words, "--share", 1, "--threads", 1)
+    result = run("models", "calibrate", pack, words, "--share", 1, "--threads", 1)
     assert result.exit_code == 0, result.output
     found = load_pack(pack)
     assert found.files == hashes
@@ -59,7 +59,7 @@ def test_a_pack_that_is_too_sure_gets_a_temperature_and_keeps_its_graphs(pack: P
     assert f"{WORDS} words, measurably better" in result.output
 
     written = (pack / "pack.json").read_bytes()
-    assert run("calibrate", pack, words, "--share", 1, "--threads", 1).exit_code == 0
+    assert run("models", "calibrate", pack, words, "--share", 1, "--threads", 1).exit_code == 0
     assert (pack / "pack.json").read_bytes() == written  # a second time changes nothing
 
     scored = run("eval", pack, words, "--threads", 1)
@@ -76,7 +76,7 @@ def test_a_pack_that_promises_what_it_keeps_is_left_at_one(pack: Path, words: Pa
     dice = np.random.default_rng(2)
     labels = [word.text if dice.random() < word.confidence else "something else" for word in found]
     (words / "labels.tsv").write_text("".join(f"{f}\t{t}\n" for f, t in zip(files, labels, strict=True)))
-    result = run("calibrate", pack, words, "--share", 1, "--threads", 1)
+    result = run("models", "calibrate", pack, words, "--share", 1, "--threads", 1)
     assert "not measurably better: 1 stays" in result.output
     assert load_pack(pack).temperature == 1
     facts = load_pack(pack).about["calibration"]
@@ -96,7 +96,7 @@ def test_a_folder_goes_before_a_shipped_model_of_its_name(
 
 def test_the_last_part_alone_is_read_and_nothing_written(pack: Path, words: Path) -> None:
     before = (pack / "pack.json").read_bytes()
-    result = run("calibrate", pack, words, "--threads", 1, "--dry-run")
+    result = run("models", "calibrate", pack, words, "--threads", 1, "--dry-run")
     assert f"{WORDS // 10} words" in result.output
     assert "nothing written" in result.output
     assert (pack / "pack.json").read_bytes() == before
@@ -105,7 +105,7 @@ def test_the_last_part_alone_is_read_and_nothing_written(pack: Path, words: Path
 def test_nothing_to_read_is_said(pack: Path, words: Path) -> None:
     lines = (words / "labels.tsv").read_text().splitlines()
     (words / "labels.tsv").write_text("".join(f"{line.split(chr(9))[0]}\t→\n" for line in lines))
-    result = run("calibrate", pack, words)
+    result = run("models", "calibrate", pack, words)
     assert result.exit_code == 1
     assert "no words to calibrate on" in str(result.exception)
 

@@ -1,4 +1,4 @@
-"""`wordsight convert`, and the way from foreign weights to a reading."""
+"""`wordsight models convert`, and the way from foreign weights to a reading."""
 
 import os
 import pickle
@@ -39,7 +39,7 @@ def released(make, tmp_path):
 
 def test_says_what_was_found_assumed_and_unused(released, tmp_path, monkeypatch, capfd):
     status, output, errors = run(
-        monkeypatch, capfd, "convert", released, "-o", tmp_path / "mine", "--mean", "0.5,0.5,0.5"
+        monkeypatch, capfd, "models", "convert", released, "-o", tmp_path / "mine", "--mean", "0.5,0.5,0.5"
     )
     assert (status, errors) == (0, "")
     lines = output.splitlines()
@@ -49,17 +49,17 @@ def test_says_what_was_found_assumed_and_unused(released, tmp_path, monkeypatch,
     assert "  found: mean 0.5,0.5,0.5 (given)" in lines
     assert "  assumed: image heads 2 (64 channels each; --heads)" in lines
     assert "  unused: clip_model.logit_scale" in lines
-    assert lines[-1].endswith(f"next: wordsight export {tmp_path / 'mine'} -o PACK")
+    assert lines[-1].endswith(f"next: wordsight models export {tmp_path / 'mine'} -o PACK")
     assert sorted(f.name for f in (tmp_path / "mine").iterdir()) == ["config.json", "model.safetensors"]
 
 
 def test_parts_that_are_new_are_said(make, tmp_path, monkeypatch, capfd):
     torch.save({"model": theirs.timm_vit(64, 1, (8, 8), 16, make)}, tmp_path / "deit.pth")
-    status, output, _ = run(monkeypatch, capfd, "convert", tmp_path / "deit.pth", "-o", tmp_path / "vit")
+    status, output, _ = run(monkeypatch, capfd, "models", "convert", tmp_path / "deit.pth", "-o", tmp_path / "vit")
     assert status == 0
     assert "  new, to be trained: projection, visual_decoder" in output
     assert "next: train from it" in output
-    status, _, errors = run(monkeypatch, capfd, "export", tmp_path / "vit", "-o", tmp_path / "pack")
+    status, _, errors = run(monkeypatch, capfd, "models", "export", tmp_path / "vit", "-o", tmp_path / "pack")
     assert status == 1
     assert "its projection and visual_decoder being random: train a recognizer from it first" in errors
     assert not (tmp_path / "pack").exists()
@@ -105,7 +105,7 @@ def test_one_line_and_nothing_written(released, tmp_path, monkeypatch, capfd, co
             file.write_bytes(content)
         case _ if callable(content):
             file.write_bytes(content(trace))
-    status, output, errors = run(monkeypatch, capfd, "convert", file, "-o", tmp_path / "mine", *options)
+    status, output, errors = run(monkeypatch, capfd, "models", "convert", file, "-o", tmp_path / "mine", *options)
     assert (status, output) == (1, "")
     assert message in errors
     assert errors.count("\n") == 1
@@ -115,8 +115,8 @@ def test_one_line_and_nothing_written(released, tmp_path, monkeypatch, capfd, co
 
 def test_towers_alone_are_no_pack(make, tmp_path, monkeypatch, capfd):
     torch.save(theirs.openai_clip(theirs.SMALL, make), tmp_path / "clip.pt")
-    assert run(monkeypatch, capfd, "convert", tmp_path / "clip.pt", "-o", tmp_path / "clip")[0] == 0
-    status, _, errors = run(monkeypatch, capfd, "export", tmp_path / "clip", "-o", tmp_path / "pack")
+    assert run(monkeypatch, capfd, "models", "convert", tmp_path / "clip.pt", "-o", tmp_path / "clip")[0] == 0
+    status, _, errors = run(monkeypatch, capfd, "models", "export", tmp_path / "clip", "-o", tmp_path / "pack")
     assert status == 1
     assert "CLIP's towers, which cannot read yet" in errors
 
@@ -139,7 +139,7 @@ def test_from_foreign_weights_to_a_reading(make, released, tmp_path, kind):
         torch.save(state, released)
     mine, pack = tmp_path / "mine", tmp_path / "pack"
     runner = CliRunner()
-    for arguments in (["convert", released, "-o", mine], ["export", mine, "-o", pack, "--float32"]):
+    for arguments in (["models", "convert", released, "-o", mine], ["models", "export", mine, "-o", pack, "--float32"]):
         result = runner.invoke(main.app, list(map(str, arguments)))
         assert result.exit_code == 0, result.output
     crops = [np.random.default_rng(i).integers(0, 256, (20, 60, 3), dtype=np.uint8) for i in range(4)]

@@ -1,4 +1,4 @@
-"""`wordsight export` of a detector, and `wordsight eval --detection`, on scenes that are drawn here."""
+"""`wordsight models export` of a detector, and `wordsight eval --detection`, on scenes that are drawn here."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_a_checkpoint_becomes_a_pack_that_finds(scenes: Path, tmp_path: Path) ->
     blocks = tuple(stage(8, 8, (2, 2) if i else (1, 1), "0") for i in range(4))
     model = Db(DbConfig(convolutions=LcNetConfig(stem=(3, 8, 8), stages=blocks), width=16, kernel=3))
     checkpoint.save(model, tmp_path / "model", unclip=1.5)
-    result = run("export", tmp_path / "model", "-o", tmp_path / "pack")
+    result = run("models", "export", tmp_path / "model", "-o", tmp_path / "pack")
     assert result.exit_code == 0, result.output
     assert "map.onnx" in result.stdout
     manifest = json.loads((tmp_path / "pack" / "detector.json").read_text())
@@ -62,7 +62,7 @@ def test_a_checkpoint_becomes_a_pack_that_finds(scenes: Path, tmp_path: Path) ->
     assert found.exit_code == 0, found.output
     assert "H-mean" in found.stdout
     for option in ("--int8", "--int8-arithmetic", "--visual-only"):
-        refused = run("export", tmp_path / "model", "-o", tmp_path / "other", option)
+        refused = run("models", "export", tmp_path / "model", "-o", tmp_path / "other", option)
         assert isinstance(refused.exception, WordsightError)
         assert "holds a detector" in str(refused.exception)
 

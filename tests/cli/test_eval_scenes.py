@@ -109,7 +109,7 @@ def test_what_is_shown_is_what_is_told(model: str, data: Path, tmp_path: Path, r
 
 def test_an_encoder_that_has_learnt_nothing(trained: Path, pack: Path, data: Path, tmp_path: Path) -> None:
     real, other, same = (
-        evaluated(tmp_path, trained, data, "--scene", control, "--scene-seed", seed, "--chars", "36")
+        evaluated(tmp_path, trained, data, "--scene", control, "--seed", seed, "--chars", "36")
         for control, seed in (("real", 5), ("random-encoder", 5), ("random-encoder", 0))
     )
     assert said(other) != said(real)

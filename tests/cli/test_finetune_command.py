@@ -90,7 +90,7 @@ def test_from_crops_to_a_pack(start: Path, words: Path, fonts: Path, tmp_path: P
         (["--tower", "all"], ConfigError, "choose auto, frozen, lora or full"),
         (["--valid-share", "1.5"], ConfigError, "between 0 and 1"),
         (["--from", "no-such-folder"], ModelError, "no checkpoint folder, pack or name of a model"),
-        (["--from", "parseq"], ModelError, "`wordsight models pull parseq --to weights`"),
+        (["--from", "parseq"], ModelError, "`wordsight models pull parseq --out weights`"),
         (["--from", "cjk", "--tower", "lora"], ConfigError, "choose frozen or full"),
         (["--general", "no-such-folder"], WordsightError, "does not exist"),
     ],

@@ -10,8 +10,8 @@ from wordsight.cli.main import app
 from wordsight.errors import ConfigError
 
 VERBS = (
-    ["convert", "weights.pt", "-o"],
-    ["export", "checkpoint", "-o"],
+    ["models", "convert", "weights.pt", "-o"],
+    ["models", "export", "checkpoint", "-o"],
     ["finetune", "words", "--from", "checkpoint", "-o"],
     ["finetune", "words", "--from", "checkpoint", "-o", "out", "--pack"],
 )

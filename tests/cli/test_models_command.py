@@ -102,7 +102,7 @@ def offered(server, monkeypatch):  # noqa: F811
 
 
 def pull(name, to):
-    return CliRunner().invoke(app, ["models", "pull", name, "--to", str(to)])
+    return CliRunner().invoke(app, ["models", "pull", name, "--out", str(to)])
 
 
 def test_pull(offered, tmp_path):
@@ -114,7 +114,7 @@ def test_pull(offered, tmp_path):
     lines = result.output.splitlines()
     assert lines[0] == f"{folder / 'model.bin'}: 2.5 MB, SHA-256 verified"
     assert lines[1] == f"{folder / 'config.json'}: 2.5 MB, no SHA-256 is published for it"
-    assert lines[2] == f"Two files; licence: MIT; next: wordsight convert {folder} -o DIR"
+    assert lines[2] == f"Two files; licence: MIT; next: wordsight models convert {folder} -o DIR"
     asked = len(offered.asked())
     assert pull("both", tmp_path / "weights").exit_code == 0
     assert len(offered.asked()) == asked  # nothing is loaded twice

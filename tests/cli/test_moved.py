@@ -24,5 +24,29 @@ def test_an_old_name_says_the_new_one(old: list[str], new: str) -> None:
     assert line.startswith(f"wordsight: {old[0]} is now wordsight-research {new}: ")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (["convert", "weights.pt", "-o", "mine"], "models convert"),
+        (["export", "--help"], "models export"),
+        (["calibrate", "pack", "words"], "models calibrate"),
+        (["synth", "--out", "words"], "synth words"),
+        (["synth-scene", "--out", "street.png"], "synth scenes"),
+        (["synth-backgrounds", "scenes", "--out", "patches"], "synth backgrounds"),
+    ],
+)
+def test_commands_of_before_say_in_which_group_they_are_now(old: list[str], new: str) -> None:
+    result = CliRunner().invoke(app, old)
+    assert result.exit_code == 2
+    assert result.stderr == f"wordsight: {old[0]} is now wordsight {new}\n"
+    group, name = new.split()
+    helped = CliRunner().invoke(app, [group, name, "--help"])  # it is there
+    assert helped.exit_code == 0
+    assert f"wordsight {new}" in helped.stdout.replace("root", "wordsight")
+
+
 def test_old_names_are_not_offered() -> None:
-    assert "ablate" not in CliRunner().invoke(app, ["--help"]).stdout
+    lines = CliRunner().invoke(app, ["--help"]).stdout.splitlines()
+    offered = {words[1] for line in lines if len(words := line.split()) > 1}
+    assert {"read", "models", "synth"} <= offered
+    assert not offered & {"ablate", "convert", "export", "calibrate", "synth-scene"}

@@ -101,7 +101,7 @@ def test_nor_does_a_stopped_finetuning(words, start_folder, tmp_path):
 def rendered(tmp_path):
     """A set that a command of the same kind wrote before."""
     out = tmp_path / "set"
-    made = CliRunner().invoke(app, ["synth", "--count", "60", "--out", str(out), "--seed", "1"])
+    made = CliRunner().invoke(app, ["synth", "words", "--count", "60", "--out", str(out), "--seed", "1"])
     assert made.exit_code == 0, made.output
     return out
 
@@ -109,7 +109,7 @@ def rendered(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_rendering_leaves_the_earlier_set_and_no_process(rendered, number):
     before = content(rendered)
-    process = start("synth", "--count", 100000, "--out", rendered, "--seed", 2, "--workers", 2)
+    process = start("synth", "words", "--count", 100000, "--out", rendered, "--seed", 2, "--workers", 2)
     until(lambda: len(list(rendered.rglob("*.jpg"))) > 80, process)
     process.send_signal(number)
     assert process.wait(60) == (-9 if number == signal.SIGKILL else 143)
@@ -156,14 +156,14 @@ def fails(arguments, size):
 
 def test_a_full_disk_is_one_line_that_names_the_file(rendered, words, start_folder, tmp_path):
     before = content(rendered)
-    line = fails(["synth", "--count", 100, "--out", rendered, "--seed", 2], 1000)
+    line = fails(["synth", "words", "--count", 100, "--out", rendered, "--seed", 2], 1000)
     assert line.startswith(f"wordsight: {rendered}")
     assert "File too large" in line
     assert content(rendered) == before
-    street = tmp_path / "street.png"
-    line = fails(["synth-scene", "--out", street], 1000)
-    assert line == f"wordsight: {street}: cannot be written (File too large); choose another --out"
-    assert not street.exists()
+    street = tmp_path / "street"
+    line = fails(["synth", "scenes", "--out", street], 1000)
+    assert line == f"wordsight: {street}/0.png: cannot be written (File too large); choose another --out"
+    assert not list(street.iterdir())
     scores = tmp_path / "scores.json"
     scores.write_text("old")
     line = fails(["eval", "small", rendered, "--limit", 4, "--json", scores], 100)
@@ -179,10 +179,10 @@ def test_so_it_is_where_weights_are_written(words, start_folder, tmp_path):
     assert str(run) in line
     assert "too large" in line
     assert not (run / "last.ckpt").exists()
-    made = CliRunner().invoke(app, ["export", str(start_folder), "-o", str(pack)])
+    made = CliRunner().invoke(app, ["models", "export", str(start_folder), "-o", str(pack)])
     assert made.exit_code == 0, made.output
     before = content(pack)
-    line = fails(["export", start_folder, "-o", pack, "--float32"], 50_000)
+    line = fails(["models", "export", start_folder, "-o", pack, "--float32"], 50_000)
     assert line.startswith(f"wordsight: {pack}")
     assert content(pack) == before
     assert json.loads((pack / "pack.json").read_text())["about"]["weights"] == "float16"

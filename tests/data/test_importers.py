@@ -13,9 +13,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
-from wordsight.data import Scene, ScenesSource, open_source, read_scenes
+from wordsight.data import Scene, ScenesSource, importers, open_source, read_scenes
 from wordsight.data.importers import DATA_SETS, import_scenes
 from wordsight.data.importers.unpacked import Unpacked, script_of
+from wordsight.data.scene_words import cut_word
 from wordsight.errors import ConfigError, DataError
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -225,7 +226,7 @@ def test_polygons_turn_with_pictures_that_are_stored_on_their_side(unpack: Unpac
     path = root / "ch4_test_images" / "img_2.jpg"
     spot(path, np.array([[5, 5], [40, 5], [40, 20], [5, 20]]), orientation)
     scene = next(scene for scene in imported("ic15", root)[0] if scene.image == path)
-    crop = scene.sample(0, scene.load()).image
+    crop = cut_word(scene, 0, scene.load()).image
     assert crop.shape == (15, 35, 3)
     assert np.abs(crop[4, 4].astype(int) - (255, 0, 0)).max() < 60
     assert np.abs(crop[4, -5].astype(int) - (0, 255, 0)).max() < 60
@@ -245,7 +246,7 @@ def test_open_images_are_matched_by_size_and_rotation(unpack: Unpack) -> None:
     assert scenes["b2"].words[0].polygon.tolist() == [[20, 90], [20, 40], [30, 40], [30, 90]]
     assert scenes["a1"].words[0].polygon.tolist() == [[5, 5], [30, 5], [30, 15], [5, 15]]
     assert scenes["c3"].words[0].polygon.tolist() == [[80, 10], [80, 50], [70, 50], [70, 10]]
-    crop = scenes["c3"].sample(0, scenes["c3"].load()).image
+    crop = cut_word(scenes["c3"], 0, scenes["c3"].load()).image
     assert crop.shape == (10, 40, 3)
     assert np.abs(crop[4, 4].astype(int) - (255, 0, 0)).max() < 60
 
@@ -422,3 +423,39 @@ def test_icdar_2013_in_both_forms(real_data: Path, tmp_path: Path) -> None:
     assert texts(scenes[0])[:4] == ["Footpath", "To", "Colchester", "and"]
     assert scenes[0].words[0].polygon.tolist() == [[158, 128], [411, 128], [411, 181], [158, 181]]
     assert texts(scenes[-1])[:3] == ["Tiredness", "kills", "A"]
+
+
+TOY = '''
+"""Toy: a line of x, y, width, height and text for each word, in a file beside the picture."""
+
+from wordsight.data.importers.unpacked import DataSet, box, lines
+
+
+def read(files):
+    for path in files.once(files.find(r".+\\.toy")):
+        words = []
+        for where, line in lines(path):
+            x, y, width, height, text = line.split(" ", 4)
+            words.append(files.word(where, box(*map(int, (x, y, width, height))), text))
+        yield from files.scene(path.stem, words, split=files.split(path))
+
+
+DATA_SETS = {"toy": DataSet("Toy", "public domain", "nowhere", True, read)}
+'''
+
+
+def test_an_importer_is_one_file_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "toy.py").write_text(TOY)
+    monkeypatch.setattr(importers, "__path__", [*importers.__path__, str(tmp_path / "code")])
+    monkeypatch.setattr(importers, "DATA_SETS", importers.collect((*importers.MODULES, "toy")))  # the line
+    source = tmp_path / "source" / "train"
+    source.mkdir(parents=True)
+    Image.new("RGB", (200, 100), "grey").save(source / "shop.png")
+    (source / "shop.toy").write_text("10 20 80 30 Fresh bread\n")
+    result = CliRunner().invoke(app, ["data", "import", "toy", str(tmp_path / "source"), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    (scene,) = read_scenes(tmp_path / "out" / "train")
+    (word,) = scene.words
+    assert (word.text, word.polygon.tolist()) == ("Fresh bread", [[10, 20], [90, 20], [90, 50], [10, 50]])
+    assert "public domain" in CliRunner().invoke(app, ["data", "import", "--list"]).stdout

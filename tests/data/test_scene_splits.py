@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from wordsight.cli.main import app
 from wordsight.data import ScenesSource, View, read_scenes
-from wordsight.data.splits import fold
-from wordsight.data.twins import SceneGallery
+from wordsight.data.mixing import fold
+from wordsight.data.near_duplicates import SceneGallery
 from wordsight.errors import ConfigError
 
 CORNERS = [[5, 5], [45, 5], [45, 25], [5, 25]]
@@ -98,4 +98,4 @@ def test_no_training_scene_is_a_test_scene(real_data: Path) -> None:
     for name, count in (("svt", 100), ("ic03", 217)):
         training = read_scenes(real_data / "scenes/train" / name)
         assert len(training) == count
-        assert [test.twin(scene) for scene in training] == [""] * count
+        assert [test.duplicate_of(scene) for scene in training] == [""] * count

@@ -94,7 +94,7 @@ def test_our_row_stands_above_published_ones() -> None:
 
 
 def test_published_cells_give_the_published_averages() -> None:
-    """Averages that the publications print, so that a slip in a cell would show."""
+    """Ema that the publications print, so that a slip in a cell would show."""
 
     def rows(suite: str, group: int) -> dict[str, tuple[float | None, float | None]]:
         models = compare("ours", SUITES[suite], [])[group].models[1:]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from wordsight import Line, Photo, Word
+from wordsight import Line, Photo, Word, export
 from wordsight.errors import ConfigError, ImageError
 from wordsight.export import FORMATS, find_format
 
@@ -154,3 +154,15 @@ def test_a_format_is_a_module_and_a_line(monkeypatch: pytest.MonkeyPatch, photo:
     monkeypatch.setitem(FORMATS, "shout", ".shout")
     photo.save(tmp_path / "x.shout")
     assert (tmp_path / "x.shout").read_text() == "COFFEE <SHOP>\nA&B"
+
+
+def test_a_format_is_one_file_and_one_line(photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "from wordsight.export.format import Format\nFORMAT = Format(lambda photo, n, image=None: photo.text.upper())\n"
+    )
+    (tmp_path / "toy.py").write_text(code)
+    monkeypatch.setattr(export, "__path__", [*export.__path__, str(tmp_path)])
+    monkeypatch.setitem(FORMATS, "toy", ".toy")  # the line
+    assert photo.to_format("toy") == "COFFEE <SHOP>\nA&B"
+    photo.save(tmp_path / "wall.toy")
+    assert (tmp_path / "wall.toy").read_text() == "COFFEE <SHOP>\nA&B"

@@ -1,4 +1,4 @@
-"""`wordsight export --adapter`: a base and what was trained on it as one pack."""
+"""`wordsight models export --adapter`: a base and what was trained on it as one pack."""
 
 import copy
 
@@ -33,7 +33,7 @@ def test_the_pack_reads_as_the_adapted_model_does(tmp_path, kind):
                 parameter += 0.3 * torch.randn(parameter.shape)
     save_adapter(model, tmp_path / "adapter")
     options = ["-o", str(tmp_path / "pack"), "--adapter", str(tmp_path / "adapter"), "--float32"]
-    result = CliRunner().invoke(app, ["export", str(tmp_path / "base"), *options])
+    result = CliRunner().invoke(app, ["models", "export", str(tmp_path / "base"), *options])
     assert result.exit_code == 0, (result.output, result.exception)
     images = np.random.default_rng(0).normal(size=(16, 3, 16, 32), scale=2).astype(np.float32)
     found = [r.text for r in OnnxRecognizer(load_pack(tmp_path / "pack"), mode="full").read(images)]

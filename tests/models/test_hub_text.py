@@ -21,6 +21,7 @@ from wordsight.models.reading import TorchRecognizer
 from wordsight.runtime import OnnxRecognizer
 from wordsight.text import Charset
 from wordsight.train import Recognition
+from wordsight.train.config import ArchitectureConfig, FreezingConfig
 from wordsight.weights.export import export_pack
 
 pytest.importorskip("transformers")
@@ -258,7 +259,9 @@ def test_configurations_that_do_not_fit(xlm_r):
 def test_a_run_starts_with_its_weights(xlm_r, tmp_path, monkeypatch):
     monkeypatch.setitem(PRESETS, "clip4str-tiny", (Clip4Str, small_config()))
     charset = Charset("two scripts", CHARSET.characters)
-    module = Recognition(text=str(xlm_r), charset=charset, text_freeze_layers=99)
+    module = Recognition(
+        architecture=ArchitectureConfig(text=str(xlm_r), charset=charset), freezing=FreezingConfig(text_layers=99)
+    )
     model = module.model
     assert (model.cfg.captions, model.cfg.caption_context, model.cfg.charset) == ("hub", 11, charset)
     _, weights = hub_text(str(xlm_r), CONTEXT)
@@ -266,11 +269,15 @@ def test_a_run_starts_with_its_weights(xlm_r, tmp_path, monkeypatch):
     start = checkpoint.save(model, tmp_path / "start")
     again = Recognition(start=start).model
     assert torch.equal(again.text_tower.bridge.weight, model.text_tower.bridge.weight)
-    wider = Recognition(start=start, charset=Charset("and a symbol", CHARSET.characters + "€")).model
+    wider = Recognition(
+        start=start, architecture=ArchitectureConfig(Charset("and a symbol", CHARSET.characters + "€"))
+    ).model
     assert wider.cfg.charset.characters.endswith("€")
     assert torch.equal(wider.text_tower.bridge.weight, model.text_tower.bridge.weight)
-    for options in ({"text": str(xlm_r)}, {"start": start}):
+    for options in ({"architecture": ArchitectureConfig(text=str(xlm_r))}, {"start": start}):
         with pytest.raises(ConfigError, match=r"only CLIP's"):
-            Recognition(text_freeze_layers="token", **options)
-    with pytest.raises(ConfigError, match=r"model\.text, model\.charset: for CLIP4STR alone"):
-        Recognition(model="parseq-compact", text=str(xlm_r), charset=charset)
+            Recognition(freezing=FreezingConfig("token"), **options)
+    with pytest.raises(
+        ConfigError, match=r"model\.architecture\.charset, model\.architecture\.text: for CLIP4STR alone"
+    ):
+        Recognition(model="parseq-compact", architecture=ArchitectureConfig(text=str(xlm_r), charset=charset))

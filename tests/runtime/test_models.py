@@ -37,7 +37,7 @@ def test_what_is_no_pack(shipped, tmp_path):
     with pytest.raises(ModelError, match=r"is not a model pack \(it has no pack.json\)"):
         find_model(tmp_path)
     (tmp_path / "model.safetensors").touch()
-    with pytest.raises(ModelError, match="is a checkpoint, not a pack: run `wordsight export"):
+    with pytest.raises(ModelError, match="is a checkpoint, not a pack: run `wordsight models export"):
         find_model(tmp_path)
 
 

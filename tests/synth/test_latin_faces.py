@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wordsight.synth.casting import Cast, kept
 from wordsight.synth.fonts import Face, ink, open_font
-from wordsight.synth.latin import LETTERS, held_out, latin_index
+from wordsight.synth.latin import LETTERS, Cast, held_out, kept, latin_index
 
 
 @pytest.fixture(scope="module")

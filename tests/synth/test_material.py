@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from wordsight.synth.draft import Draft, Look, collate
-from wordsight.synth.finish import finish
 from wordsight.synth.material import DOTS, SEGMENTED, displayed, pale, pressed, set_dots, set_segments
+from wordsight.synth.rasterize import rasterize
 
 
 def _parts(mask: np.ndarray) -> int:
@@ -69,7 +69,7 @@ def _draft(ground: int) -> Draft:
 def test_letters_stay_visible(material: Callable[[random.Random, Draft], Draft], ground: int) -> None:
     for seed in range(20):
         draft = material(random.Random(seed), _draft(ground))
-        picture = finish(collate([draft], (32, 64)))[0].mean(0).numpy()
+        picture = rasterize(collate([draft], (32, 64)))[0].mean(0).numpy()
         flat = picture[:, 50:].mean()  # beside the letters
         assert abs(picture[:, 8:22] - flat).max() > 10
         if material is pale:
@@ -81,7 +81,7 @@ def test_displays_are_told_from_their_ground() -> None:
         dark = np.zeros((32, 64), np.uint8)
         dark[8:24, 50:60] = 255
         draft = displayed(random.Random(seed), _draft(128), dark)
-        picture = finish(collate([draft], (32, 64)))[0].mean(0).numpy()
+        picture = rasterize(collate([draft], (32, 64)))[0].mean(0).numpy()
         lit, ghost, ground = picture[10:22, 12:18].mean(), picture[10:22, 52:58].mean(), picture[2:6].mean()
         assert abs(lit - ground) > 3 * abs(ghost - ground)
         assert abs(lit - ground) > 40

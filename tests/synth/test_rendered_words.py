@@ -11,7 +11,7 @@ import pytest
 
 from wordsight.data.sample import Sample
 from wordsight.errors import DataError
-from wordsight.synth.knobs import Knobs
+from wordsight.synth.config import RenderConfig
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
 
@@ -73,7 +73,7 @@ def test_labels_can_be_written_by_the_models(source: RenderedWords) -> None:
 def test_the_mix_is_like_that_of_real_crops(source: RenderedWords) -> None:
     texts = [source.text(i) for i in range(20000)]
     words = [text for text in texts if text]
-    assert 1 - len(words) / len(texts) == pytest.approx(Knobs().empty, abs=0.01)
+    assert 1 - len(words) / len(texts) == pytest.approx(RenderConfig().empty, abs=0.01)
     assert 0.05 < np.mean([" " in text for text in words]) < 0.15
     assert 0.25 < np.mean([text.isupper() and text.isalpha() for text in words]) < 0.6
     assert 0.1 < np.mean([text.istitle() and text.isalpha() for text in words]) < 0.4

@@ -1,10 +1,8 @@
 """The rendered street: repeatable, its words inside the picture and where they are said to be."""
 
-import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
@@ -33,12 +31,12 @@ def test_words_are_where_they_are_said_to_be(few_fonts: Path) -> None:
 
 
 def test_the_command_writes_a_picture_and_its_boxes(tmp_path: Path, few_fonts: Path) -> None:
-    out = tmp_path / "street.png"
-    result = CliRunner().invoke(app, ["synth-scene", "--out", str(out), "--seed", "3", "--fonts", str(few_fonts)])
+    arguments = ["synth", "scenes", "--count", "2", "--out", str(tmp_path), "--seed", "3", "--fonts", str(few_fonts)]
+    result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    (tmp_path / "scenes.jsonl").write_text(result.stdout)
-    (scene,) = read_scenes(tmp_path)
-    assert [word.text for word in scene.words] == [word.text for word in render_scene(3, [few_fonts]).words]
-    with Image.open(out) as picture:
-        assert picture.size == (1280, 800)
-    assert json.loads(result.stdout)["image"] == "street.png"
+    scenes = read_scenes(tmp_path)
+    rendered = [render_scene(seed, [few_fonts]) for seed in (3, 4)]
+    assert [[word.text for word in scene.words] for scene in scenes] == [[w.text for w in r.words] for r in rendered]
+    for scene, expected in zip(scenes, rendered, strict=True):
+        np.testing.assert_array_equal(scene.load(), expected.image)
+    assert f"2 scene(s), {sum(len(r.words) for r in rendered)} words" in result.stdout

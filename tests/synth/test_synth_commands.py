@@ -1,4 +1,4 @@
-"""`wordsight synth` and `synth-backgrounds` write what they say."""
+"""`wordsight synth words` and `synth-backgrounds` write what they say."""
 
 import json
 from itertools import islice
@@ -13,13 +13,13 @@ from wordsight.cli.main import app
 from wordsight.data.folder import FolderSource
 from wordsight.data.scenes import read_scenes
 from wordsight.errors import ConfigError
-from wordsight.synth.patches import cut_backgrounds
+from wordsight.synth.export import cut_backgrounds
 from wordsight.synth.words import RenderedWords
 
 
 def test_synth_writes_a_labelled_folder(tmp_path: Path, few_fonts: Path) -> None:
     out = tmp_path / "words"
-    arguments = ["synth", "--count", "120", "--out", str(out), "--seed", "5", "--fonts", str(few_fonts)]
+    arguments = ["synth", "words", "--count", "120", "--out", str(out), "--seed", "5", "--fonts", str(few_fonts)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "120 crops" in result.output
@@ -32,7 +32,7 @@ def test_synth_writes_a_labelled_folder(tmp_path: Path, few_fonts: Path) -> None
 
 
 def test_knobs_are_set_or_refused(tmp_path: Path, few_fonts: Path) -> None:
-    arguments = ["synth", "--count", "20", "--out", str(tmp_path / "a"), "--fonts", str(few_fonts)]
+    arguments = ["synth", "words", "--count", "20", "--out", str(tmp_path / "a"), "--fonts", str(few_fonts)]
     assert CliRunner().invoke(app, [*arguments, "--set", "plates=0.6", "--set", "empty=0"]).exit_code == 0
     texts = [FolderSource(tmp_path / "a").text(i) for i in range(20)]
     assert sum(any(c.isdigit() for c in text) for text in texts) > 6
@@ -43,7 +43,18 @@ def test_knobs_are_set_or_refused(tmp_path: Path, few_fonts: Path) -> None:
 def test_pictures_do_not_depend_on_the_number_of_workers(tmp_path: Path, few_fonts: Path) -> None:
     for workers in ("1", "2"):
         out = tmp_path / workers
-        arguments = ["synth", "--count", "60", "--out", str(out), "--workers", workers, "--fonts", str(few_fonts)]
+        arguments = [
+            "synth",
+            "words",
+            "--count",
+            "60",
+            "--out",
+            str(out),
+            "--workers",
+            workers,
+            "--fonts",
+            str(few_fonts),
+        ]
         result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, result.output
     for file in sorted((tmp_path / "1").rglob("*.*")):
@@ -60,7 +71,7 @@ def test_backgrounds_show_no_marked_word(tmp_path: Path) -> None:
     Image.fromarray(image).save(tmp_path / "scene.png")
     (tmp_path / "scenes.jsonl").write_text(json.dumps({"image": "scene.png", "words": words}) + "\n")
     out = tmp_path / "out"
-    result = CliRunner().invoke(app, ["synth-backgrounds", str(tmp_path), "--out", str(out), "--per-scene", "20"])
+    result = CliRunner().invoke(app, ["synth", "backgrounds", str(tmp_path), "--out", str(out), "--per-scene", "20"])
     assert result.exit_code == 0, result.output
     patches = sorted(out.glob("*.jpg"))
     assert len(patches) == int(result.output.split(": ")[-1].split()[0]) > 5

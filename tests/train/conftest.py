@@ -34,7 +34,7 @@ def arguments(words, tmp_path):
     """The arguments of `wordsight` for a run on real words only that starts from the same weights as all others."""
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(f"""
-model: {{start: {tmp_path / "start"}, lr: 1.0e-3, warmup: 2}}
+model: {{start: {tmp_path / "start"}, optimiser: {{lr: 1.0e-3, warmup: 2}}}}
 data: {{real: [{words}], real_share: 1.0, augmentation: randaugment, batch_size: 4, pool: 2, workers: 0}}
 trainer: {{accelerator: cpu, max_epochs: -1, max_steps: 4, val_check_interval: 2, check_val_every_n_epoch: null,
     num_sanity_val_steps: 0, enable_progress_bar: false, log_every_n_steps: 1}}

@@ -11,6 +11,7 @@ from wordsight.models.reading import TorchRecognizer
 from wordsight.synth.lines import RenderedLines
 from wordsight.text import Charset
 from wordsight.train.batches import Batches
+from wordsight.train.config import ArchitectureConfig
 from wordsight.train.start import starting_model
 from wordsight.train.validation import read
 
@@ -95,7 +96,7 @@ def test_a_run_may_begin_with_another_charset(tmp_path):
     torch.manual_seed(0)
     model = Svtr(CONFIG)
     folder = checkpoint.save(model, tmp_path / "start")
-    begun = starting_model("svtr", folder, charset="36")
+    begun = starting_model("svtr", folder, ArchitectureConfig("36"))
     assert begun.cfg.charset.name == "36"
     row = CONFIG.charset.characters.index("z") + 1
     torch.testing.assert_close(begun.head.weight[36], model.head.weight[row])

@@ -23,7 +23,7 @@ def test_two_processes_train_as_one_with_the_double_batch(train_here, train_apar
 @pytest.mark.slow
 def test_two_processes_train_the_cross_modal_branch_later(train_here, train_apart, tmp_path):
     """Until then its weights get no gradient, which processes that share gradients must not wait for."""
-    later = ["--model.cross_from=2"]
+    later = ["--model.objective.cross_from=2"]
     one = weights(train_here("one", "--data.batch_size=8", *later))
     two = train_apart("two", "--data.batch_size=4", "--trainer.devices=2", "--trainer.strategy=ddp", *later)
     assert_same(weights(two), one, ROUNDING)
@@ -55,7 +55,7 @@ def test_two_processes_with_half_the_weights_each_train_the_cross_modal_branch_l
     train_here, train_apart, request, tmp_path
 ):
     """Weights without gradients are gathered and spread like the others, and the copy of a decoder is one of parts."""
-    later = "--model.cross_from=2"
+    later = "--model.objective.cross_from=2"
     one = weights(train_here("one", "--data.batch_size=8", later))
     recipe = request.config.rootpath / "recipes" / "clip4str" / "fsdp.yaml"
     two = train_apart("two", "--data.batch_size=4", "--trainer.devices=2", "--config", str(recipe), later)

@@ -9,6 +9,7 @@ from test_recipes import parsed
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.text import Charset
+from wordsight.train.config import ArchitectureConfig
 from wordsight.train.start import starting_model
 from wordsight.weights.starts import checkpoint_folder
 
@@ -17,14 +18,14 @@ LATIN = Charset.preset("latin")
 
 
 def test_a_recipe_names_its_charset():
-    model = parsed(RECIPE, "--model.charset=latin").model.model
+    model = parsed(RECIPE, "--model.architecture.charset=latin").model.model
     assert model.cfg.charset == LATIN
     assert model.visual_decoder.head.out_features == model.ctc_head.out_features == len(LATIN) + 1 == 158
     assert model.cfg.text.vocab_size == len(LATIN) + 3
 
 
 def test_a_recipe_still_lists_characters():
-    flags = ("--model.charset.name=few", "--model.charset.characters=abcé")
+    flags = ("--model.architecture.charset.name=few", "--model.architecture.charset.characters=abcé")
     assert parsed(RECIPE, *flags).model.model.cfg.charset == Charset("few", "abcé")
 
 
@@ -32,7 +33,7 @@ def test_a_shipped_model_goes_on_with_more_letters(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     start = checkpoint_folder("small")
     old, _ = checkpoint.load(start)
-    new = starting_model("clip4str-small", start, charset="latin")
+    new = starting_model("clip4str-small", start, ArchitectureConfig("latin"))
     assert new.cfg.charset == LATIN
     rows = len(old.cfg.charset) + 1
     ours = new.state_dict()
@@ -45,4 +46,4 @@ def test_a_shipped_model_goes_on_with_more_letters(tmp_path, monkeypatch):
 
 def test_an_unknown_charset_is_refused():
     with pytest.raises(ConfigError, match="no charset is called 'latin-9': choose one of 36"):
-        starting_model("clip4str-tiny", None, charset="latin-9")
+        starting_model("clip4str-tiny", None, ArchitectureConfig("latin-9"))

@@ -60,9 +60,9 @@ def parsed(recipe, *flags):
         ("h14-rbu", 893, 4, 1024, 1.68e-4),
     ],
 )
-def test_recipe_of_an_official_size(name, millions, epochs, total, lr, tmp_path):
+def test_recipe_of_an_official_size(name, millions, epochs, total, lr, words):
     recipe = RECIPES / "clip4str" / f"{name}.yaml"
-    run = parsed(recipe, "--model.start=null", f"--data.real=[{tmp_path}]", "--trainer.accelerator=cpu")
+    run = parsed(recipe, "--model.start=null", f"--data.real=[{words}]", "--trainer.accelerator=cpu")
     assert trainable(run.model) / 1e6 == pytest.approx(millions, abs=0.06 if millions < 800 else 1)
     data, trainer = run.datamodule, run.trainer
     assert (data.epochs, data.total_batch, data.real_share, data.augmentation) == (epochs, total, 1.0, "randaugment")
@@ -70,8 +70,10 @@ def test_recipe_of_an_official_size(name, millions, epochs, total, lr, tmp_path)
         assert data._rounds(devices, 1) * devices * data.batch_size == total
     assert (trainer.gradient_clip_val, trainer.precision, trainer.max_epochs) == (20.0, "bf16-mixed", -1)
     assert trainer.default_root_dir.endswith(f"runs/clip4str-{name}")
-    assert run.model.schedule == "one-cycle"
-    groups = run.model.model.param_groups(run.model.lr, run.model.decoder_lr_scale, run.model.weight_decay)
+    assert run.model.optimiser.schedule == "one-cycle"
+    groups = run.model.model.param_groups(
+        run.model.optimiser.lr, run.model.optimiser.decoder_lr_scale, run.model.optimiser.weight_decay
+    )
     assert sorted((g["lr"], g["weight_decay"]) for g in groups) == [(lr, 0), (lr, 0.2), (19 * lr, 0), (19 * lr, 0.2)]
 
 
@@ -83,16 +85,16 @@ def test_all_recipes_are_tested():
     assert sorted(path.stem for path in RECIPES.glob("*.yaml")) == others
 
 
-def test_recipe_of_the_default_model(tmp_path):
+def test_recipe_of_the_default_model(words, tmp_path):
     model = Svtr(SvtrConfig(charset=Charset.preset("latin-extended"), convolutions=LcNetConfig(stem=(3, 48, 96))))
     start = checkpoint.save(model, tmp_path / "start")
     run = parsed(
-        RECIPES / "latin.yaml", f"--model.start={start}", f"--data.real=[{tmp_path}]", "--trainer.precision=32-true"
+        RECIPES / "latin.yaml", f"--model.start={start}", f"--data.real=[{words}]", "--trainer.precision=32-true"
     )
     assert isinstance(run.model.model, Svtr)
     assert run.model.model.cfg.charset == Charset.preset("latin-extended")
     assert run.model.model.cfg.preprocessing.width is None
-    assert (run.model.schedule, run.model.ema) == ("one-cycle", 0.999)
+    assert (run.model.optimiser.schedule, run.model.optimiser.ema) == ("one-cycle", 0.999)
 
 
 def test_recipe_of_a_compact_model():
@@ -101,13 +103,13 @@ def test_recipe_of_a_compact_model():
     charset = {"name": shipped.charset.name, "characters": shipped.charset.characters}
     assert run.model.model.cfg == Clip4StrConfig.from_dict({**shipped.config, "charset": charset})
     assert (run.datamodule.augmentation, run.datamodule.total_batch, run.datamodule.pool) == ("compact", None, 1)
-    assert 0 < run.model.decay < run.trainer.max_steps
-    assert run.trainer.max_steps - run.model.decay < run.model.cross_from < run.trainer.max_steps
-    assert run.model.ema > 0.99
+    assert 0 < run.model.optimiser.decay < run.trainer.max_steps
+    assert run.trainer.max_steps - run.model.optimiser.decay < run.model.objective.cross_from < run.trainer.max_steps
+    assert run.model.optimiser.ema > 0.99
 
 
-def test_no_weight_decay_where_the_released_training_has_none(tmp_path):
-    run = parsed(RECIPES / "clip4str" / "b16-real.yaml", "--model.start=null", f"--data.real=[{tmp_path}]")
+def test_no_weight_decay_where_the_released_training_has_none(words):
+    run = parsed(RECIPES / "clip4str" / "b16-real.yaml", "--model.start=null", f"--data.real=[{words}]")
     names = {id(parameter): name for name, parameter in run.model.model.named_parameters()}
     groups = run.model.model.param_groups(1.0, 19.0, 0.2)
     plain = {names[id(p)] for group in groups if not group["weight_decay"] for p in group["params"]}
@@ -118,7 +120,7 @@ def test_no_weight_decay_where_the_released_training_has_none(tmp_path):
     assert "cross_decoder.head.weight" in decayed
 
 
-def test_recipe_with_a_text_encoder_of_the_hub(tmp_path, monkeypatch):
+def test_recipe_with_a_text_encoder_of_the_hub(words, monkeypatch):
     """In the size of the one that it names, and without fetching it."""
     hub = pytest.importorskip("transformers")
     asked = []
@@ -131,7 +133,7 @@ def test_recipe_with_a_text_encoder_of_the_hub(tmp_path, monkeypatch):
 
     monkeypatch.setattr(start, "hub_text", described)
     recipe = RECIPES / "clip4str" / "multilingual.yaml"
-    run = parsed(recipe, "--model.start=null", f"--data.real=[{tmp_path}]", "--trainer.accelerator=cpu")
+    run = parsed(recipe, "--model.start=null", f"--data.real=[{words}]", "--trainer.accelerator=cpu")
     assert asked == [("FacebookAI/xlm-roberta-base", 28)]
     model = run.model.model
     assert (model.cfg.captions, model.cfg.charset.name) == ("hub", "latin+cyrillic")
@@ -186,8 +188,8 @@ def test_a_recipe_runs_when_it_is_made_small(tree, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("recipe", SECOND_STAGE, ids=lambda path: path.stem)
-def test_recipe_of_a_second_stage(recipe, tmp_path):
-    flags = ["--model.start=null", f"--data.real=[{tmp_path}]", "--trainer.accelerator=cpu"]
+def test_recipe_of_a_second_stage(recipe, words):
+    flags = ["--model.start=null", f"--data.real=[{words}]", "--trainer.accelerator=cpu"]
     early = parsed(recipe, *flags)
     late = parsed(recipe, *flags, "--model.clipter.place=late", "--model.clipter.kernel=4")
     alone = parsed(recipe, *flags, "--model.clipter=null")
@@ -196,9 +198,9 @@ def test_recipe_of_a_second_stage(recipe, tmp_path):
     assert alone.model.model.clipter is None
     assert trainable(alone.model.model) < trainable(early.model.model) < 1.2 * trainable(alone.model.model)
     assert {name.split("_")[0] for name in late.model.model.fusions} == {"late"}
-    (gate,) = [g for g in early.model.model.param_groups(early.model.lr, 1.0, 0.1) if g.get("gate")]
-    assert (gate["weight_decay"], gate["lr"]) == (0.0, early.model.lr * 10)
-    assert 0 < early.datamodule.scene_dropout < 0.5
+    (gate,) = [g for g in early.model.model.param_groups(early.model.optimiser.lr, 1.0, 0.1) if g.get("gate")]
+    assert (gate["weight_decay"], gate["lr"]) == (0.0, early.model.optimiser.lr * 10)
+    assert 0 < early.datamodule.scene.dropout < 0.5
     assert early.datamodule._rounds(1, 1) * early.datamodule.batch_size == early.datamodule.total_batch
     assert early.trainer.default_root_dir.endswith(f"runs/clipter-{recipe.stem}")
     assert "Nobody has run this at full scale" in recipe.read_text()

@@ -12,6 +12,7 @@ from wordsight.models.freezing import trainable
 from wordsight.models.presets import preset
 from wordsight.train import Recognition, WordsData
 from wordsight.train.batches import Batch
+from wordsight.train.config import ObjectiveConfig
 from wordsight.train.run import RecipeCLI, arguments
 
 ABLATIONS = Path(__file__).parents[2] / "recipes" / "clip4str" / "ablations"
@@ -63,7 +64,7 @@ def test_parts_of_a_step_draw_their_orders_together_or_apart(monkeypatch, orders
         return drawn[-1]
 
     monkeypatch.setattr(loss, "draw_orders", draw)
-    module = Recognition(orders=orders, cross_from=None)
+    module = Recognition(objective=ObjectiveConfig(orders=orders, cross_from=None))
     module.model = Clip4Str(tiny_config())
     monkeypatch.setattr(Recognition, "log", lambda *_, **__: None)
     monkeypatch.setattr(Recognition, "log_dict", lambda *_, **__: None)
@@ -85,12 +86,14 @@ def test_left_to_right_alone_is_read_without_refinement(train_here, monkeypatch)
         return real(*arguments, **options)
 
     monkeypatch.setattr(module, "TorchRecognizer", recognizer)
-    train_here("run", "--model.num_permutations=1", "--trainer.max_steps=2", "--trainer.val_check_interval=2")
-    train_here("more", "--model.num_permutations=4", "--trainer.max_steps=2", "--trainer.val_check_interval=2")
+    train_here("run", "--model.objective.num_permutations=1", "--trainer.max_steps=2", "--trainer.val_check_interval=2")
+    train_here(
+        "more", "--model.objective.num_permutations=4", "--trainer.max_steps=2", "--trainer.val_check_interval=2"
+    )
     assert asked == [0, None]
     for name, count in (("clip4str-tiny", 0), ("crnn", 2)):
         with pytest.raises(ConfigError, match="num_permutations"):
-            Recognition(name, num_permutations=count)
+            Recognition(name, objective=ObjectiveConfig(num_permutations=count))
 
 
 class Parsed(RecipeCLI):
@@ -110,17 +113,21 @@ class Parsed(RecipeCLI):
         ("parseq-s", (1.485e-3, 1.485e-3), 0.0, 768, 23.8),
     ],
 )
-def test_recipes_of_the_papers_other_tables(name, rates, decay, total, millions, tmp_path):
-    flags = ["--model.start=null", f"--data.real=[{tmp_path}]", "--trainer.accelerator=cpu"]
+def test_recipes_of_the_papers_other_tables(name, rates, decay, total, millions, words):
+    flags = ["--model.start=null", f"--data.real=[{words}]", "--trainer.accelerator=cpu"]
     with torch.device("meta"):
         run = Parsed(Recognition, WordsData, args=arguments(ABLATIONS / f"{name}.yaml", flags))
     model, module = run.model.model, run.model
-    unused = ("text_tower.", "cross_decoder.") if module.cross_from is None else ("-",)
+    unused = ("text_tower.", "cross_decoder.") if module.objective.cross_from is None else ("-",)
     count = sum(p.numel() for n, p in model.named_parameters() if p.requires_grad and not n.startswith(unused))
     assert count / 1e6 == pytest.approx(millions, rel=0.01)
     assert count <= trainable(model)
-    assert (module.lr, module.lr * module.decoder_lr_scale) == pytest.approx(rates)
-    assert (module.weight_decay, module.orders, module.schedule) == (decay, "part", "one-cycle")
+    assert (module.optimiser.lr, module.optimiser.lr * module.optimiser.decoder_lr_scale) == pytest.approx(rates)
+    assert (module.optimiser.weight_decay, module.objective.orders, module.optimiser.schedule) == (
+        decay,
+        "part",
+        "one-cycle",
+    )
     assert (run.datamodule.total_batch, run.datamodule.augmentation) == (total, "randaugment")
 
 

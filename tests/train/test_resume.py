@@ -14,7 +14,7 @@ from wordsight.train import Recognition
 from wordsight.train.checkpoints import AtomicCheckpoints
 
 # What differs between runs if anything does: workers, dropout, augmentation, a schedule that counts steps.
-FLAGS = ("--data.workers=2", "--model.warmup=30")
+FLAGS = ("--data.workers=2", "--model.optimiser.warmup=30")
 
 
 def kill(process):
@@ -72,7 +72,7 @@ def test_a_run_killed_again_and_again_gets_there(start_apart, train_here, tmp_pa
         *FLAGS,
         "--data.batch_size=2",
         "--data.total_batch=4",
-        "--model.schedule=one-cycle",
+        "--model.optimiser.schedule=one-cycle",
         "--trainer.max_steps=60",
     )
     dice = random.Random(0)

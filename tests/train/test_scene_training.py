@@ -26,6 +26,7 @@ from wordsight.models.presets import PRESETS
 from wordsight.text import Charset, CharTokenizer
 from wordsight.train import Recognition
 from wordsight.train.batches import Batches
+from wordsight.train.config import OptimiserConfig
 from wordsight.train.gates import GateWatch
 from wordsight.train.scenes import SceneBatch, SceneUse
 
@@ -46,7 +47,7 @@ def train(tmp_path, monkeypatch):
         trainer = {"accelerator": "cpu", "max_epochs": -1, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
         trainer |= {"max_steps": 4, "val_check_interval": 2, "enable_progress_bar": False, "log_every_n_steps": 1}
         trainer |= {"default_root_dir": str(tmp_path / name), "enable_model_summary": False}
-        given = {"model": model, "start": str(tmp_path / f"start-{model}"), "lr": 3e-3, "warmup": 2}
+        given = {"model": model, "start": str(tmp_path / f"start-{model}"), "optimiser": {"lr": 3e-3, "warmup": 2}}
         settings = {"real": [str(path) for path in data], "real_share": 1.0, "batch_size": 8, "pool": 1, "workers": 0}
         given |= {"clipter": CLIPTER | clipter}
         recipe.write_text(json.dumps({"model": given, "data": settings, "trainer": trainer}))
@@ -94,21 +95,26 @@ def test_what_only_the_scene_tells_is_learnt(train, tmp_path):
 def test_a_resumed_run_with_scenes_ends_as_one_that_was_never_interrupted(train, tmp_path):
     """With what is random about scenes, cold and warm caches, and processes that read."""
     data = [write_scenes(tmp_path / "s", 12, words=2)]
-    flags = ["--data.scene_dropout=0.3", "--data.box_jitter=0.1", "--data.box_padding=0.2", "--data.workers=1"]
+    flags = [
+        "--data.scene.mode.dropout=0.3",
+        "--data.scene.mode.box_jitter=0.1",
+        "--data.scene.mode.box_padding=0.2",
+        "--data.workers=1",
+    ]
     through = train("through", data, *flags, dropout=0.1, box=True)
-    cached = [*flags, f"--model.scene_cache={tmp_path / 'tokens'}", "--model.scene_memory=0"]
+    cached = [*flags, f"--model.scene_cache={tmp_path / 'tokens'}"]
     train("halves", data, *cached, "--trainer.max_steps=2", dropout=0.1, box=True)
     halves = train("halves", data, *cached, f"--ckpt_path={tmp_path / 'halves' / 'last.ckpt'}", dropout=0.1, box=True)
     assert_same(weights(halves), weights(through))
     assert weights(through)["fusions.early.gate.alpha"].item() != 0.0
-    other = train("other", data, *flags, "--data.scene_dropout=0.6", dropout=0.1, box=True)
+    other = train("other", data, *flags, "--data.scene.mode.dropout=0.6", dropout=0.1, box=True)
     assert not torch.equal(weights(other)["fusions.early.gate.alpha"], weights(through)["fusions.early.gate.alpha"])
 
 
 def test_a_step_with_scenes_is_the_same_in_parts(train, tmp_path):
     data = [write_scenes(tmp_path / "s", 12, words=2)]
-    whole = train("whole", data, "--data.scene_dropout=0.3")
-    parts = train("parts", data, "--data.scene_dropout=0.3", "--data.batch_size=2", "--data.total_batch=8")
+    whole = train("whole", data, "--data.scene.mode.dropout=0.3")
+    parts = train("parts", data, "--data.scene.mode.dropout=0.3", "--data.batch_size=2", "--data.total_batch=8")
     assert_same(weights(parts), weights(whole), 5e-6)
 
 
@@ -138,7 +144,7 @@ def test_archives_without_scenes_are_mixed_in(train, words, tmp_path):
 def test_a_run_goes_on_from_a_recognizer_that_hears_of_scenes(train, tmp_path):
     data = [write_scenes(tmp_path / "s", 12)]
     first = train("first", data)
-    second = train("second", data, f"--model.start={first / 'model'}", "--model.clipter=null", "--model.lr=0")
+    second = train("second", data, f"--model.start={first / 'model'}", "--model.clipter=null", "--model.optimiser.lr=0")
     assert_same(weights(second), weights(first))
     about = checkpoint.load(second / "model")[1]
     assert about["scenes"]["accuracy"].keys() == {"with", "without"}
@@ -148,12 +154,14 @@ def test_a_run_goes_on_from_a_recognizer_that_hears_of_scenes(train, tmp_path):
 
 def test_options_of_one_recognizer_are_refused_by_another(train, tmp_path):
     data = [write_scenes(tmp_path / "s", 4)]
-    with pytest.raises(ConfigError, match=r"model\.compile, model\.cross_from: for CLIP4STR alone, and crnn-test is a"):
-        train("run", data, "--model.compile=true", "--model.cross_from=3", model="crnn-test")
+    with pytest.raises(
+        ConfigError, match=r"model\.objective\.cross_from, model\.compile: for CLIP4STR alone, and crnn-test is a"
+    ):
+        train("run", data, "--model.compile=true", "--model.objective.cross_from=3", model="crnn-test")
     with pytest.raises(ConfigError, match="holds a crnn, parseq-test is a parseq: choose a preset"):
         train("run", data, f"--model.start={tmp_path / 'start-crnn-test'}")
-    with pytest.raises(ConfigError, match="scene_dropout is a probability"):
-        train("run", data, "--data.scene_dropout=1.5")
+    with pytest.raises(ConfigError, match=r"scene\.dropout is a probability"):
+        train("run", data, "--data.scene.mode.dropout=1.5")
 
 
 def batches(source, *, parts=1, batch_size=8, **use):
@@ -222,7 +230,7 @@ def test_a_control_changes_only_the_scenes_of_a_batch(source):
 @pytest.mark.parametrize("mode", ["shuffle", "gray", "none", "random-encoder"])
 def test_a_run_under_a_control(train, tmp_path, mode):
     data = [write_scenes(tmp_path / "s", 12)]
-    folder = train("run", data, f"--data.scene={mode}", "--trainer.max_steps=2")
+    folder = train("run", data, f"--data.scene.mode.mode={mode}", "--trainer.max_steps=2")
     _, about = checkpoint.load(folder / "model")
     assert about["data"]["scene"] == mode
     assert about["scenes"]["available"] == ("0/1" if mode == "none" else "1/1")
@@ -304,7 +312,9 @@ def test_the_gate_learns_apart(monkeypatch):
     for preset, made in small_presets().items():
         monkeypatch.setitem(PRESETS, preset, made)
     for name in small_presets():
-        module = Recognition(name, clipter=ClipterConfig(**CLIPTER, gate_lr_scale=7.0), lr=0.01, decoder_lr_scale=2.0)
+        module = Recognition(
+            name, clipter=ClipterConfig(**CLIPTER, gate_lr_scale=7.0), optimiser=OptimiserConfig(0.01, 2.0)
+        )
         (group,) = [g for g in module.model.param_groups(0.01, 2.0, 0.1) if g.get("gate")]
         assert (group["weight_decay"], group["lr"]) == (0.0, pytest.approx(0.14))
         assert [parameter.shape for parameter in group["params"]] == [(1,)]
@@ -324,7 +334,7 @@ def test_two_processes_train_with_scenes_as_one(train_apart, tmp_path):
     torch.manual_seed(0)
     start = checkpoint.save(kind(cfg), tmp_path / "begin")
     flags = ["--model.model=parseq-compact", f"--model.start={start}", f"--data.real=[{data}]"]
-    flags += [f"--model.clipter={json.dumps(CLIPTER)}", "--data.scene_dropout=0.6", "--data.augmentation=compact"]
+    flags += [f"--model.clipter={json.dumps(CLIPTER)}", "--data.scene.mode.dropout=0.6", "--data.augmentation=compact"]
     one = train_apart("one", *flags, "--data.batch_size=4")
     two = train_apart("two", *flags, "--data.batch_size=2", "--trainer.devices=2", "--trainer.strategy=ddp")
     assert_same(weights(two), weights(one), 5e-6)

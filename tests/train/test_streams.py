@@ -118,9 +118,14 @@ def train(shards, tmp_path, monkeypatch):
         torch.manual_seed(0)
         checkpoint.save(kind(cfg), tmp_path / "start")
         clipter = {"encoder": "random", "scene_dim": 128, "kernel": 2}
-        model = {"model": "parseq-test", "start": str(tmp_path / "start"), "lr": 3e-3, "warmup": 2, "clipter": clipter}
+        model = {
+            "model": "parseq-test",
+            "start": str(tmp_path / "start"),
+            "optimiser": {"lr": 3e-3, "warmup": 2},
+            "clipter": clipter,
+        }
         data = {"stream": str(shards), "real_share": 1.0, "batch_size": 4, "total_batch": 8, "workers": 2}
-        data |= {"scene_dropout": 0.3, "box_padding": 0.2, "validation": [str(tmp_path / "scenes")]}
+        data |= {"scene": {"dropout": 0.3, "box_padding": 0.2}, "validation": [str(tmp_path / "scenes")]}
         trainer = {"accelerator": "cpu", "max_epochs": -1, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0}
         trainer |= {"max_steps": 7, "val_check_interval": 3, "enable_progress_bar": False, "log_every_n_steps": 1}
         trainer |= {"default_root_dir": str(tmp_path / name), "enable_model_summary": False}

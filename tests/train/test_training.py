@@ -17,6 +17,7 @@ from wordsight.models.config import DecoderConfig, TextTowerConfig
 from wordsight.models.parseq.model import Parseq, ParseqConfig
 from wordsight.models.presets import PRESETS
 from wordsight.train import Recognition
+from wordsight.train.config import FreezingConfig, ObjectiveConfig
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
 from wordsight.train.start import starting_model
 
@@ -55,14 +56,23 @@ def train(small, words, tmp_path, request):
     def run(name, *flags):
         folder = tmp_path / name
         arguments = ["train", str(recipe), "--model.model=clip4str-test", f"--data.real=[{words}]"]
-        arguments += ["--data.batch_size=4", "--data.pool=2", "--trainer.val_check_interval=2", "--model.warmup=2"]
+        arguments += [
+            "--data.batch_size=4",
+            "--data.pool=2",
+            "--trainer.val_check_interval=2",
+            "--model.optimiser.warmup=2",
+        ]
         arguments += [
             "--trainer.enable_progress_bar=false",
             "--trainer.log_every_n_steps=1",
             "--trainer.accelerator=cpu",
         ]
-        arguments += [f"--trainer.default_root_dir={folder}", "--model.cross_from=0", "--model.ema=0"]
-        arguments += ["--model.decay=0", "--data.real_share=0.25"]
+        arguments += [
+            f"--trainer.default_root_dir={folder}",
+            "--model.objective.cross_from=0",
+            "--model.optimiser.ema=0",
+        ]
+        arguments += ["--model.optimiser.decay=0", "--data.real_share=0.25"]
         result = CliRunner().invoke(app, [*arguments, *flags], catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return folder
@@ -71,10 +81,13 @@ def train(small, words, tmp_path, request):
 
 
 def test_a_resumed_run_ends_as_one_that_was_never_interrupted(train):
-    through = train("through", "--trainer.max_steps=6", "--model.cross_from=3")
-    train("halves", "--trainer.max_steps=4", "--model.cross_from=3")
+    through = train("through", "--trainer.max_steps=6", "--model.objective.cross_from=3")
+    train("halves", "--trainer.max_steps=4", "--model.objective.cross_from=3")
     halves = train(
-        "halves", "--trainer.max_steps=6", "--model.cross_from=3", f"--ckpt_path={through.parent}/halves/last.ckpt"
+        "halves",
+        "--trainer.max_steps=6",
+        "--model.objective.cross_from=3",
+        f"--ckpt_path={through.parent}/halves/last.ckpt",
     )
     expected, found = weights(through), weights(halves)
     assert expected.keys() == found.keys()
@@ -83,9 +96,9 @@ def test_a_resumed_run_ends_as_one_that_was_never_interrupted(train):
 
 
 def test_a_resumed_run_obeys_its_own_flags(train):
-    folder = train("run", "--trainer.max_steps=2", "--model.cross_from=99")
+    folder = train("run", "--trainer.max_steps=2", "--model.objective.cross_from=99")
     assert checkpoint.load(folder / "model")[1]["cross"] is False
-    train("run", "--trainer.max_steps=4", "--model.cross_from=3", f"--ckpt_path={folder / 'last.ckpt'}")
+    train("run", "--trainer.max_steps=4", "--model.objective.cross_from=3", f"--ckpt_path={folder / 'last.ckpt'}")
     about = checkpoint.load(folder / "model")[1]
     assert (about["steps"], about["cross"]) == (4, True)
     assert sorted(path.name for path in folder.glob("*.ckpt")) == ["last.ckpt"]
@@ -94,14 +107,14 @@ def test_a_resumed_run_obeys_its_own_flags(train):
 def test_a_resumed_run_has_its_own_learning_rate(train):
     folder = train("run", "--trainer.max_steps=2")
     before = weights(folder)
-    train("run", "--trainer.max_steps=4", "--model.lr=0", f"--ckpt_path={folder / 'last.ckpt'}")
+    train("run", "--trainer.max_steps=4", "--model.optimiser.lr=0", f"--ckpt_path={folder / 'last.ckpt'}")
     after = weights(folder)
     assert checkpoint.load(folder / "model")[1]["steps"] == 4
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
 def test_a_run_leaves_a_model_logs_and_its_configuration(train):
-    folder = train("run", "--trainer.max_steps=4", "--model.decay=2")
+    folder = train("run", "--trainer.max_steps=4", "--model.optimiser.decay=2")
     model, about = checkpoint.load(folder / "model")
     assert model.cfg.embed_dim == 32
     assert about["steps"] == 4
@@ -118,18 +131,18 @@ def test_a_run_leaves_a_model_logs_and_its_configuration(train):
 
 
 def test_cross_branch_begins_as_a_copy_of_the_visual_one(train):
-    before = train("before", "--trainer.max_steps=3", "--model.cross_from=3")
+    before = train("before", "--trainer.max_steps=3", "--model.objective.cross_from=3")
     state = weights(before)
     assert not torch.equal(state["cross_decoder.head.weight"], state["visual_decoder.head.weight"])
     assert json.loads((before / "model" / "config.json").read_text())["about"]["cross"] is True
 
-    module = Recognition("clip4str-test", cross_from=1)
+    module = Recognition("clip4str-test", objective=ObjectiveConfig(cross_from=1))
     assert module.cross is False  # step 0
 
 
 def test_a_new_run_can_start_from_trained_weights(train):
     first = train("first", "--trainer.max_steps=2")
-    second = train("second", "--trainer.max_steps=1", f"--model.start={first / 'model'}", "--model.lr=0")
+    second = train("second", "--trainer.max_steps=1", f"--model.start={first / 'model'}", "--model.optimiser.lr=0")
     for (name, a), b in zip(weights(first).items(), weights(second).values(), strict=True):
         if "running" not in name and "num_batches" not in name:
             assert torch.equal(a, b), name
@@ -137,7 +150,7 @@ def test_a_new_run_can_start_from_trained_weights(train):
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_its_samples(train, tmp_path):
     with pytest.raises(ConfigError, match="lower the learning rate") as caught:
-        train("diverged", "--trainer.max_steps=30", "--model.lr=1e30", "--trainer.gradient_clip_val=null")
+        train("diverged", "--trainer.max_steps=30", "--model.optimiser.lr=1e30", "--trainer.gradient_clip_val=null")
     (file,) = (tmp_path / "diverged").glob("bad-batch-*.json")
     assert str(file) in str(caught.value)
     found = json.loads(file.read_text())
@@ -164,7 +177,7 @@ def test_spoilt_weights_are_never_written(train_here, tmp_path, monkeypatch):
 
 def test_epochs_and_the_size_of_a_step_decide_how_many_there_are(train_here):
     flags = ["--data.total_batch=12", "--data.batch_size=4", "--data.epochs=2", "--trainer.max_steps=-1"]
-    folder = train_here("run", *flags, "--model.schedule=one-cycle")
+    folder = train_here("run", *flags, "--model.optimiser.schedule=one-cycle")
     assert checkpoint.load(folder / "model")[1]["steps"] == 6  # twice 36 words, the other four of 40 being held out
     (metrics,) = folder.rglob("metrics.csv")
     rows = list(csv.DictReader(metrics.open()))
@@ -178,7 +191,7 @@ def test_epochs_and_the_size_of_a_step_decide_how_many_there_are(train_here):
         (["--data.total_batch=10"], "no multiple of batch_size 4 x 1 devices"),
         (["--data.total_batch=2"], "no multiple of batch_size 4 x 1 devices"),
         (["--data.total_batch=8", "--trainer.accumulate_grad_batches=2"], "leave the latter out"),
-        (["--model.schedule=one-cycle", "--trainer.max_steps=-1"], "needs a length"),
+        (["--model.optimiser.schedule=one-cycle", "--trainer.max_steps=-1"], "needs a length"),
         (["--data.real=[]"], "needs real words"),
         (["--data.real_share=1.5"], "real_share is 1.5"),
     ],
@@ -241,7 +254,7 @@ def test_a_run_can_start_from_another_vision_transformer(on_clip, tmp_path):
 
 
 def test_frozen_layers_are_named_by_the_recipe(on_clip, tmp_path):
-    module = Recognition("clip4str-test", text_freeze_layers="token", image_freeze_layers=0)
+    module = Recognition("clip4str-test", freezing=FreezingConfig("token", image_layers=0))
     assert module.model.cfg.text.embedding_only
     assert [n for n, p in module.model.text_tower.named_parameters() if p.requires_grad] == []
     assert not module.model.image_tower.class_embedding.requires_grad
@@ -250,7 +263,9 @@ def test_frozen_layers_are_named_by_the_recipe(on_clip, tmp_path):
 
 
 def test_weights_that_are_frozen_do_not_change(train_here, tmp_path):
-    folder = train_here("run", "--model.text_freeze_layers=0", "--model.image_freeze_layers=9", "--model.lr=1e-2")
+    folder = train_here(
+        "run", "--model.freezing.text_layers=0", "--model.freezing.image_layers=9", "--model.optimiser.lr=1e-2"
+    )
     before, after = checkpoint.load(tmp_path / "start")[0].state_dict(), weights(folder)
     same = {name for name, tensor in before.items() if torch.equal(tensor, after[name])}
     frozen = {name for name in before if name.startswith("image_tower.")}

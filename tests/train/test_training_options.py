@@ -13,11 +13,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.train import Recognition
-from wordsight.train.averages import EVERY
 from wordsight.train.callbacks import KeepCheckpoint
+from wordsight.train.ema import EVERY
 from wordsight.train.start import starting_model
 
-EMA = ("--model.ema=0.9", "--trainer.val_check_interval=5", "--model.cross_from=13")
+EMA = ("--model.optimiser.ema=0.9", "--trainer.val_check_interval=5", "--model.objective.cross_from=13")
 
 
 def kept(folder):
@@ -33,7 +33,9 @@ def test_averages_are_what_is_kept_and_validated(train_here, monkeypatch):
         seen.append({name: tensor.clone() for name, tensor in self.model.state_dict().items()})
 
     monkeypatch.setattr(Recognition, "optimizer_step", watched)
-    folder = train_here("run", *EMA, "--model.cross_from=0", "--trainer.max_steps=5", "--trainer.val_check_interval=3")
+    folder = train_here(
+        "run", *EMA, "--model.objective.cross_from=0", "--trainer.max_steps=5", "--trainer.val_check_interval=3"
+    )
     for name, tensor in seen[0].items():  # the first update is a copy
         expected[name] = tensor
         for n, later in enumerate(seen[1:], start=1):
@@ -53,7 +55,7 @@ def test_a_resumed_run_has_the_averages_that_it_would_have_had(train_here):
     assert torch.load(last, weights_only=True)["global_step"] == 12
     halves = train_here("halves", *EMA, "--trainer.max_steps=25", f"--ckpt_path={last}", dropout=0.1)
     assert_same(weights(halves), weights(through))
-    plain = train_here("plain", *EMA, "--model.ema=0", "--trainer.max_steps=25", dropout=0.1)
+    plain = train_here("plain", *EMA, "--model.optimiser.ema=0", "--trainer.max_steps=25", dropout=0.1)
     assert largest_change(weights(plain), weights(through)) > 1e-4
     ours, theirs = kept(through)["current_model_state"], kept(plain)["state_dict"]
     assert_same(ours, theirs)  # averages change nothing about the run itself
@@ -157,12 +159,12 @@ def test_a_step_waits_for_nothing_but_the_number_of_distinct_captions():
 
 
 def test_a_fused_optimiser_in_half_precision_clips_and_goes_on(train_here, monkeypatch):
-    fused = train_here("fused", "--trainer.gradient_clip_val=0.1", "--model.lr=1e-4")
+    fused = train_here("fused", "--trainer.gradient_clip_val=0.1", "--model.optimiser.lr=1e-4")
     assert all(group["fused"] for group in kept(fused)["optimizer_states"][0]["param_groups"])
     half = ("--trainer.gradient_clip_val=0.1", "--trainer.precision=bf16-mixed")
     folder = train_here("half", *half)
     monkeypatch.setattr(Recognition, "fused", False)
-    plain = train_here("plain", "--trainer.gradient_clip_val=0.1", "--model.lr=1e-4")
+    plain = train_here("plain", "--trainer.gradient_clip_val=0.1", "--model.optimiser.lr=1e-4")
     assert_same(weights(fused), weights(plain), atol=1e-5)
     train_here("half", *half, "--trainer.max_steps=6", f"--ckpt_path={folder / 'last.ckpt'}")
     assert not any(group["fused"] for group in kept(folder)["optimizer_states"][0]["param_groups"])
@@ -174,7 +176,7 @@ def test_compiled_parts_train_the_same(train_here, monkeypatch, backend):
     """Traced alone, and the whole way through a compiler."""
     compile_ = torch.nn.Module.compile
     monkeypatch.setattr(torch.nn.Module, "compile", lambda *args, **more: compile_(*args, backend=backend, **more))
-    flags = ("--model.ema=0.9", "--model.cross_from=2")
+    flags = ("--model.optimiser.ema=0.9", "--model.objective.cross_from=2")
     plain = train_here("plain", *flags)
     compiled = train_here("compiled", *flags, "--model.compile=true")
     assert_same(weights(compiled), weights(plain), atol=1e-4)

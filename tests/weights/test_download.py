@@ -180,7 +180,7 @@ def test_a_file_that_changes_all_the_time_is_given_up(server, tmp_path):
 
 def test_nowhere_to_write(server, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ModelError, match=r"cannot be written .*check --to"):
+    with pytest.raises(ModelError, match=r"cannot be written .*check --out"):
         fetch(server, "plain", tmp_path / "file" / "x.pt")
 
 

@@ -167,7 +167,9 @@ def test_nothing_of_this_machine_is_in_a_pack(packs):
 def test_export_command(model, images, tmp_path, capfd):
     """A checkpoint whose cross-modal branch is not trained yet becomes a pack without it; the exporter keeps quiet."""
     checkpoint.save(model, tmp_path / "run", cross=False, steps=7)
-    result = CliRunner().invoke(app, ["export", str(tmp_path / "run"), "--out", str(tmp_path / "mine"), "--float32"])
+    result = CliRunner().invoke(
+        app, ["models", "export", str(tmp_path / "run"), "--out", str(tmp_path / "mine"), "--float32"]
+    )
     assert result.exit_code == 0, result.output
     assert capfd.readouterr() == ("", "")
     assert result.output.startswith(f"{tmp_path / 'mine'}: image.onnx, visual.onnx, ")
@@ -181,7 +183,7 @@ def test_export_command(model, images, tmp_path, capfd):
 
 
 def test_export_command_without_checkpoint(tmp_path):
-    result = CliRunner().invoke(app, ["export", str(tmp_path), "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(app, ["models", "export", str(tmp_path), "--out", str(tmp_path / "out")])
     assert isinstance(result.exception, ModelError)
     assert "not a checkpoint folder" in str(result.exception)
 
@@ -195,7 +197,7 @@ def test_export_command_adds_facts(model, tmp_path):
     checkpoint.save(model, tmp_path / "run", steps=3)
     facts = tmp_path / "about.json"
     facts.write_text('{"scores": {"words": 12.5}}')
-    arguments = ["export", str(tmp_path / "run"), "--out", str(tmp_path / "mine"), "--about", str(facts)]
+    arguments = ["models", "export", str(tmp_path / "run"), "--out", str(tmp_path / "mine"), "--about", str(facts)]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     about = load_pack(tmp_path / "mine").about
     assert (about["scores"], about["steps"], about["licence"]) == ({"words": 12.5}, 3, "Apache-2.0")

@@ -144,7 +144,7 @@ def test_the_encoder_of_a_checkpoint_is_found_and_checked() -> None:
 def test_export_command_with_a_scene_encoder(tmp_path) -> None:
     model = build("vitstr-compact", place="late", kernel=2)
     checkpoint.save(model, tmp_path / "run", steps=3)
-    arguments = ["export", str(tmp_path / "run"), "-o", str(tmp_path / "pack"), "--scene-encoder", "random:7"]
+    arguments = ["models", "export", str(tmp_path / "run"), "-o", str(tmp_path / "pack"), "--scene-encoder", "random:7"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "image.onnx, scene.onnx" in result.output
@@ -163,7 +163,7 @@ def test_a_foreign_scene_encoder_makes_no_pack_of_ours(tmp_path) -> None:
     checkpoint.save(Clip(cfg), tmp_path / "their-clip", converted={"from": "CLIP by OpenAI", "assumed": [], "new": []})
     model = build("vitstr-compact", place="late", kernel=2)
     checkpoint.save(model, tmp_path / "run")
-    arguments = ["export", str(tmp_path / "run"), "--scene-encoder", str(tmp_path / "their-clip"), "-o"]
+    arguments = ["models", "export", str(tmp_path / "run"), "--scene-encoder", str(tmp_path / "their-clip"), "-o"]
     for more, licence in (([], "not stated"), (["--licence", "MIT"], "MIT")):
         result = CliRunner().invoke(app, [*arguments, str(tmp_path / licence), *more])
         assert result.exit_code == 0, result.output

@@ -52,12 +52,12 @@ def test_a_pack_goes_up_with_a_card_and_comes_back(wordsight, tmp_path):
     assert "wordsight read photo.jpg --model my-latin" in card
     assert str(ROOT) not in card
 
-    done = wordsight("pull", "hf:me/my-latin", "--to", "here")
+    done = wordsight("pull", "hf:me/my-latin", "--out", "here")
     assert done.returncode == 0, done.stderr
     assert load_pack(tmp_path / "here" / "my-latin").files == load_pack(find_model("latin")).files
 
     files["image.onnx"] = b"another"
-    done = wordsight("pull", "hf:me/my-latin", "--to", "again")
+    done = wordsight("pull", "hf:me/my-latin", "--out", "again")
     assert done.returncode == 1
     assert "is damaged or was changed" in done.stderr
 
@@ -65,10 +65,14 @@ def test_a_pack_goes_up_with_a_card_and_comes_back(wordsight, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "token", "complaint"),
     [
-        (["pull", "hf:me/none", "--to", "here"], TOKEN, "hf:me/none: the hub answers 404: there is no such repository"),
+        (
+            ["pull", "hf:me/none", "--out", "here"],
+            TOKEN,
+            "hf:me/none: the hub answers 404: there is no such repository",
+        ),
         (["push", "small", "hf:me/small"], "hf_wrong", "the hub answers 401: log in with `hf auth login`"),
         (["push", "small", "me/small"], TOKEN, "give hf:OWNER/NAME"),
-        (["pull", "hf:a/b/c", "--to", "here"], TOKEN, "is no name on the hub"),
+        (["pull", "hf:a/b/c", "--out", "here"], TOKEN, "is no name on the hub"),
     ],
 )
 def test_mistakes_are_one_line(wordsight, arguments, token, complaint):
@@ -94,6 +98,6 @@ def test_a_card_of_ones_own_is_kept(tmp_path):
     folder = checkpoint.save(recognizer(cfg), tmp_path / "mine")
     text = card(folder, "me/mine", {"licence": "not stated", "odd | said": "a\nb" + "x" * 400})
     assert "license: other" in text
-    assert "wordsight export mine --out mine-pack" in text
+    assert "wordsight models export mine --out mine-pack" in text
     assert "| odd \\| said | a b" in text
     assert "x..." in text

@@ -164,7 +164,7 @@ def test_integers_are_for_the_cpu_alone(pack, monkeypatch):
 def test_export_names_all_graphs_and_the_pack_reads(model, tmp_path):
     checkpoint.save(model, tmp_path / "checkpoint")
     out = ["-o", str(tmp_path / "pack")]
-    result = CliRunner().invoke(app, ["export", str(tmp_path / "checkpoint"), *out, "--int8-arithmetic"])
+    result = CliRunner().invoke(app, ["models", "export", str(tmp_path / "checkpoint"), *out, "--int8-arithmetic"])
     assert result.exit_code == 0, result.output
     assert "cross.onnx, quick.onnx" in result.output
     Image.new("RGB", (60, 20), "grey").save(tmp_path / "crop.png")

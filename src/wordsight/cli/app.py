@@ -1,4 +1,4 @@
-"""The Typer application that the verbs join."""
+"""The Typer application that the commands join."""
 
 import typer
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.options import DEFAULT_MODEL, Mode
+from wordsight.cli.options import DEFAULT_MODEL, DecodingMode, JsonFile, Mode, ModelArgument, Threads
 
 if TYPE_CHECKING:
     from wordsight.cli.stopwatch import Times
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 @app.command()
 def bench(
-    model: str = typer.Argument(DEFAULT_MODEL, help="A shipped model, or the folder of a pack."),
-    photos: list[Path] = typer.Argument(
-        None, metavar="[PHOTO]...", help="Pictures to read; by default one of a few words."
-    ),
-    rounds: int = typer.Option(20, min=1, help="How often each photo is read."),
-    threads: int | None = typer.Option(None, min=1, help="Threads of the engine; default: as many as processors."),
-    mode: Mode = typer.Option(Mode.adaptive, help="How a pack decodes, as in `wordsight read`."),
-    json_file: Path | None = typer.Option(None, "--json", help="Write all times here, in seconds."),
+    model: ModelArgument = DEFAULT_MODEL,
+    photos: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PHOTO]...", help="Pictures to read; by default one of a few words."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Read each photo this often.")] = 20,
+    threads: Threads = None,
+    mode: DecodingMode = Mode.adaptive,
+    json_file: JsonFile = None,
 ) -> None:
     """Measure how long reading takes here: by stage, per photo and per word, median and 95th percentile; memory, FLOPs.
 

@@ -48,17 +48,17 @@ def bulk(
     source: Annotated[
         str,
         typer.Argument(
-            help="Folder, glob, WebDataset tars, or a text or Parquet file that lists paths; or a URL of any of these."
+            help="Read this folder, glob, WebDataset tars, or text or Parquet file that lists paths, or the URL of one."
         ),
     ],
-    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where to write the parts: a path or a URL.")],
+    out: Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Write the parts here: a path or a URL.")],
     engine: Annotated[
         Engine, typer.Option(help="Run on processes of this machine or on a Ray cluster.")
     ] = Engine.local,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Reading processes, one thread each. Default: one per processor.")
+        int | None, typer.Option(min=1, help="Read in this many processes of one thread. Default: one per processor.")
     ] = None,
-    shard_size: Annotated[int, typer.Option(min=1, help="Pictures per part.")] = 1000,
+    shard_size: Annotated[int, typer.Option(min=1, help="Write this many pictures into a part.")] = 1000,
     shard: Annotated[
         str,
         typer.Option(

@@ -1,4 +1,4 @@
-"""`wordsight calibrate`: confidences that mean what they say."""
+"""`wordsight models calibrate`: confidences that mean what they say."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from wordsight.cli.app import app
-from wordsight.cli.options import Device
+from wordsight.cli.models import models
+from wordsight.cli.options import Device, DeviceName, ModelArgument, Threads
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -22,19 +22,19 @@ PROTOCOL = "94"
 BATCH = 32
 
 
-@app.command()
+@models.command()
 def calibrate(
-    model: str = typer.Argument(metavar="PACK", help="Folder of a pack, or a shipped model."),
+    model: ModelArgument,
     data: list[Path] = typer.Argument(help="Its training data: folders with labels.tsv, LMDB or scenes.jsonl."),
     share: float = typer.Option(
         0.1,
         min=0,
         max=1,
-        help="The share at the end of each that training held out (data.validation_share). 1: all of it.",
+        help="Read the share at the end of each that training held out (data.validation_share); 1 is all of it.",
     ),
-    device: Device = typer.Option(Device.auto, help="Where to run."),
-    threads: int | None = typer.Option(None, min=1, help="Threads of the engine. Default: one per processor."),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Report only; leave the pack as it is."),
+    device: DeviceName = Device.auto,
+    threads: Threads = None,
+    dry_run: bool = typer.Option(False, "--dry-run", help="Report only, and leave the pack as it is."),
 ) -> None:
     """Fit a pack's temperature on words it was not trained on, and write it to pack.json.
 

@@ -1,4 +1,4 @@
-"""`wordsight convert`."""
+"""`wordsight models convert`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wordsight.cli.app import app
+from wordsight.cli.models import models
+from wordsight.cli.options import Out
 
 if TYPE_CHECKING:
     from wordsight.text import Charset
@@ -21,23 +22,20 @@ class Activation(StrEnum):
     gelu = "gelu"
 
 
-@app.command()
+@models.command()
 def convert(
     foreign: Annotated[Path, typer.Argument(help="Checkpoint file (.pt, .ckpt, .bin, .safetensors ...) or folder.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write the checkpoint to.")],
-    heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of the image tower.")] = None,
-    text_heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of the text tower.")] = None,
-    decoder_heads: Annotated[int | None, typer.Option(min=1, help="Attention heads of the decoders.")] = None,
-    activation: Annotated[Activation | None, typer.Option(help="Activation function of the towers.")] = None,
-    mean: Annotated[
-        str | None, typer.Option(metavar="R,G,B", help="Mean that is subtracted from inputs in 0..1.")
-    ] = None,
-    std: Annotated[
-        str | None, typer.Option(metavar="R,G,B", help="Standard deviation that inputs are divided by.")
-    ] = None,
-    size: Annotated[str | None, typer.Option(metavar="HxW", help="Input size in pixels.")] = None,
+    out: Out,
+    heads: Annotated[int | None, typer.Option(min=1, help="Give the image tower this many heads.")] = None,
+    text_heads: Annotated[int | None, typer.Option(min=1, help="Give the text tower this many heads.")] = None,
+    decoder_heads: Annotated[int | None, typer.Option(min=1, help="Give the decoders this many heads.")] = None,
+    activation: Annotated[Activation | None, typer.Option(help="Give the towers this activation function.")] = None,
+    mean: Annotated[str | None, typer.Option(metavar="R,G,B", help="Subtract this mean from inputs in 0..1.")] = None,
+    std: Annotated[str | None, typer.Option(metavar="R,G,B", help="Divide inputs by this standard deviation.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="HxW", help="Take inputs of this size in pixels.")] = None,
     charset: Annotated[
-        str | None, typer.Option(help="Name of a charset (36, 62, 94 ...), or the characters in the order of the head.")
+        str | None,
+        typer.Option(help="Write this charset (36, 62 ...), or these characters in the order of the head."),
     ] = None,
     allow_unused: Annotated[bool, typer.Option(help="Ignore tensors that have no place in the model.")] = False,
 ) -> None:
@@ -76,7 +74,7 @@ def _report(converted: "Converted", foreign: Path, out: Path) -> None:
     size = (out / "model.safetensors").stat().st_size
     architecture = converted.model.architecture
     trained = architecture != "clip" and not converted.new
-    then = f"wordsight export {out} -o PACK" if trained else "train from it, see docs/weights.md"
+    then = f"wordsight models export {out} -o PACK" if trained else "train from it, see docs/weights.md"
     typer.echo(f"{out}: {architecture}, {size / 1e6:.1f} MB; next: {then}")
 
 

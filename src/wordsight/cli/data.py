@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from wordsight.cli.app import app
+from wordsight.cli.options import Seed
 from wordsight.cli.progress import progress
 from wordsight.errors import printable
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from wordsight.data import OpenedSource, Source
     from wordsight.data.check import Findings, Kind
-    from wordsight.data.twins import Gallery, SceneGallery
+    from wordsight.data.near_duplicates import Gallery, SceneGallery
     from wordsight.reader import Reader
 
 data_app = typer.Typer(help="Check, import, label and pack data sets.", no_args_is_help=True)
@@ -37,15 +38,13 @@ def check(
     paths: list[Path] = typer.Argument(
         metavar="DATA...", help="Folders with labels.tsv, LMDB archives or scenes.jsonl, or trees of them."
     ),
-    charset: str = typer.Option("94+space", help="36, 62, 94, 94+space or latin."),
-    max_length: int = typer.Option(40, min=1, help="Longest label the model can learn, in characters."),
-    test: list[Path] = typer.Option(
-        [], help="A test set that must not overlap with DATA: list the samples in both. May be repeated."
-    ),
+    charset: str = typer.Option("94+space", help="Check against these characters: 36, 62, 94, 94+space or latin."),
+    max_length: int = typer.Option(40, min=1, help="Take labels of more characters than this as too long."),
+    test: list[Path] = typer.Option([], help="List the samples that are in this test set, too. May be repeated."),
     similar: bool = typer.Option(
         False, "--similar", help="With --test: also list crops and whole scenes that look the same."
     ),
-    images: bool = typer.Option(True, help="Decode every image; otherwise only labels are checked."),
+    images: bool = typer.Option(True, help="Decode every image, and not only check the labels."),
 ) -> None:
     """Find samples that cannot be trained on: bad labels (outside the charset, too long, empty), images, test samples.
 
@@ -77,7 +76,7 @@ def check(
         checked.append((name, found))
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(_table(checked, charset, compared=gallery is not None))
-    if any(found.unreadable.count or found.twins.count or found.scene_twins.count for _, found in checked):
+    if any(found.unreadable.count or found.duplicates.count or found.scene_duplicates.count for _, found in checked):
         raise typer.Exit(1)
 
 
@@ -85,8 +84,8 @@ def check(
 def import_(
     name: str = typer.Argument("", metavar="NAME", help="Which data set; --list shows them."),
     source: Path = typer.Argument(Path(), metavar="SRC", help="The folder it was unpacked to."),
-    out: Path | None = typer.Option(None, "--out", "-o", metavar="DST", help="Folder for SPLIT/scenes.jsonl."),
-    images: Path | None = typer.Option(None, help="Folder of its pictures, if not in SRC."),
+    out: Path | None = typer.Option(None, "--out", "-o", metavar="DIR", help="Write SPLIT/scenes.jsonl below it."),
+    images: Path | None = typer.Option(None, help="Look for its pictures in this folder, not in SRC."),
     listed: bool = typer.Option(False, "--list", help="List the data sets, their licences and where they are."),
 ) -> None:
     """Convert a data set, as its organisers distribute it, to scenes.jsonl; pictures stay where they are.
@@ -121,15 +120,15 @@ def import_(
 @data_app.command()
 def pack(
     paths: list[Path] = typer.Argument(metavar="DATA...", help="Folders with scenes.jsonl; with --lmdb any data sets."),
-    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="A new folder for the shards or the archive."),
+    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="Write the shards or archive to this new folder."),
     lmdb: bool = typer.Option(
         False, "--lmdb", help="Write word crops as an LMDB archive, in the layout of PARSeq and the field."
     ),
     images: list[Path] = typer.Option(
-        [], help="Folder that pictures may also be in, besides that of their scenes.jsonl; may be repeated."
+        [], help="Let pictures also be in this folder, besides that of their scenes.jsonl; may be repeated."
     ),
-    shard_mb: int = typer.Option(128, min=1, help="Largest size of a shard, in MB; readers hold one in memory."),
-    seed: int = typer.Option(0, help="Seed for the order of the scenes."),
+    shard_mb: int = typer.Option(128, min=1, help="Write shards of up to this many MB; readers hold one in memory."),
+    seed: Seed = 0,
 ) -> None:
     """Pack scenes into WebDataset shards (tar files), to be read from disk or streamed over HTTP; or words into LMDB.
 
@@ -158,8 +157,7 @@ def pack(
 
 def _pack_words(paths: Sequence[Path], out: Path) -> None:
     from wordsight.data import open_source
-    from wordsight.data.crops import encoded
-    from wordsight.data.lmdb import write_lmdb
+    from wordsight.data.lmdb import encoded, write_lmdb
     from wordsight.errors import DataError
 
     sources = [open_source(path) for path in paths]
@@ -183,12 +181,15 @@ def _pack_words(paths: Sequence[Path], out: Path) -> None:
 @data_app.command("pseudo-label")
 def pseudo_label_(
     paths: list[Path] = typer.Argument(metavar="SCENES...", help="Folders with scenes.jsonl."),
-    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="Folder for the crops and labels.tsv."),
+    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="Write the crops and labels.tsv to this folder."),
     model: list[str] = typer.Option(
-        ["latin", "small"], help="Models that must agree; the first provides the label. May be repeated."
+        ["latin", "small"],
+        "--model",
+        "-m",
+        help="Let these models agree; the first gives the label. May be repeated.",
     ),
-    least: float = typer.Option(0.6, min=0, max=1, help="Lowest confidence of the first model."),
-    held_out: float = typer.Option(0.0, min=0, max=1, help="Share of the scenes to leave out, from the end."),
+    least: float = typer.Option(0.6, min=0, max=1, help="Drop words below this confidence of the first model."),
+    held_out: float = typer.Option(0.0, min=0, max=1, help="Leave out this share of the scenes, from the end."),
 ) -> None:
     """Cut out words that are marked illegible in scenes, and label those that several models agree on."""
     from wordsight.data import read_scenes
@@ -236,7 +237,7 @@ def _parts(name: str, source: "OpenedSource") -> Iterator[tuple[str, "OpenedSour
 
 def _gallery(paths: Sequence[Path], similar: bool) -> "Gallery":
     from wordsight.data import open_source
-    from wordsight.data.twins import Gallery
+    from wordsight.data.near_duplicates import Gallery
     from wordsight.errors import DataError
 
     gallery = Gallery(similar=similar)
@@ -252,7 +253,7 @@ def _gallery(paths: Sequence[Path], similar: bool) -> "Gallery":
 
 def _scene_gallery(paths: Sequence[Path]) -> "SceneGallery":
     from wordsight.data import ScenesSource, open_source
-    from wordsight.data.twins import SceneGallery
+    from wordsight.data.near_duplicates import SceneGallery
     from wordsight.errors import DataError
 
     gallery = SceneGallery()
@@ -276,8 +277,8 @@ def _print_findings(name: str, found: "Findings", charset: str) -> None:
         more = f", and {len(found.unknown) - 100} more" if len(found.unknown) > 100 else ""
         typer.echo(f"  characters not in {charset}: {listed}{more}")
     _print_kind("unreadable", found.unreadable)
-    _print_kind("also in a test set", found.twins)
-    _print_kind("scene also in a test set", found.scene_twins)
+    _print_kind("also in a test set", found.duplicates)
+    _print_kind("scene also in a test set", found.scene_duplicates)
 
 
 def _print_kind(what: str, kind: "Kind") -> None:
@@ -302,7 +303,7 @@ def _table(checked: Sequence[tuple[str, "Findings"]], charset: str, *, compared:
             found.count("too long"),
             found.count("unknown characters"),
             found.unreadable.count,
-            *([found.twins.count] if compared else []),
+            *([found.duplicates.count] if compared else []),
         )
         for _, found in checked
     ]

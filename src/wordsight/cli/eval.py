@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.options import Mode
+from wordsight.cli.options import BatchSize, DecodingMode, JsonFile, Mode, Seed, Threads
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def evaluate(
         [],
         "--protocol",
         "--chars",
-        help="How to count: 36, 62 or 94 characters (default: all three), parseq-36, parseq-62, parseq-94, waics, "
+        help="Count by this: 36, 62 or 94 characters (default: all three), parseq-36, parseq-62, parseq-94, waics, "
         "exact, latin. May be repeated. With --benchmarks, which table: parseq (default), parseq-full, union14m or "
         "openocr.",
     ),
     benchmarks: Path | None = typer.Option(
-        None, metavar="ROOT", help="Instead of DATA: the field's test sets, found by name in the folders below."
+        None, metavar="ROOT", help="Instead of DATA, read the field's test sets, found by name in the folders below."
     ),
     end_to_end: bool = typer.Option(
         False, "--end-to-end", help="Find the words in whole scenes, instead of reading given crops."
@@ -49,11 +49,11 @@ def evaluate(
     detection: bool = typer.Option(
         False, "--detection", help="MODEL is a detector (ppocr, or a pack): score the boxes that it finds in scenes."
     ),
-    max_side: int | None = typer.Option(None, min=32, help="With --detection: long side that pictures are reduced to."),
-    limit: int | None = typer.Option(None, min=1, help="Only the first samples (or scenes) of each data set."),
-    threads: int | None = typer.Option(None, min=1, help="Threads of the engine; default: as many as processors."),
-    batch_size: int = typer.Option(32, min=1, help="Crops that are read at once."),
-    mode: Mode = typer.Option(Mode.adaptive, help="How a pack decodes, as in `wordsight read`."),
+    max_side: int | None = typer.Option(None, min=32, help="With --detection: reduce pictures to this long side."),
+    limit: int | None = typer.Option(None, min=1, help="Read only this many samples (or scenes) of each data set."),
+    threads: Threads = None,
+    batch_size: BatchSize = 32,
+    mode: DecodingMode = Mode.adaptive,
     no_dictionary: bool = typer.Option(
         False, "--no-dictionary", help="Packs read doubtful letters as they look, as checkpoints always do."
     ),
@@ -65,24 +65,24 @@ def evaluate(
     ),
     rotation: float = typer.Option(0.0, metavar="DEGREES", help="Turn each crop anticlockwise before it is read."),
     against: str | None = typer.Option(
-        None, metavar="OTHER", help="Another model that reads the same crops: is the difference more than luck?"
+        None, metavar="OTHER", help="Let this model read the same crops, too: is the difference more than luck?"
     ),
     scene: str | None = typer.Option(
         None,
         metavar="CONTROL",
-        help="What a model with CLIPTER is shown as the scene: real (default), shuffle, gray, blur, mask-word, "
+        help="Show a model with CLIPTER this as the scene: real (default), shuffle, gray, blur, mask-word, "
         "mask-text, constant, random-encoder or none; or compare: own, another's and none beside each other.",
     ),
-    scene_seed: int = typer.Option(0, help="Decides which scenes are exchanged, and what is random about others."),
+    seed: Seed = 0,
     scene_encoder: str | None = typer.Option(
-        None, metavar="NAME", help="Where the scene encoder of a checkpoint is, if not where it was trained."
+        None, metavar="NAME", help="Take the scene encoder of a checkpoint from here, not from where it was trained."
     ),
     rerank: Path | None = typer.Option(
         None, metavar="CLIP", help="Let this CLIP (a checkpoint folder) choose among sampled readings of a checkpoint."
     ),
-    json_file: Path | None = typer.Option(None, "--json", help="Write scores and raw readings here."),
-    csv_file: Path | None = typer.Option(None, "--csv", help="Write the tables here."),
-    html_file: Path | None = typer.Option(None, "--html", help="Write a page with the worst samples here."),
+    json_file: JsonFile = None,
+    csv_file: Path | None = typer.Option(None, "--csv", help="Write the tables to this file, too."),
+    html_file: Path | None = typer.Option(None, "--html", help="Write a page with the worst samples to this file."),
 ) -> None:
     """Score a model's readings; each number is given with its protocol and its number of samples."""
     import json
@@ -125,7 +125,7 @@ def evaluate(
         raise ConfigError("--scene compare compares readings of one model: leave --against out")
     suite = find_suite(protocols[0] if protocols else "parseq") if benchmarks else None
     comparing = scene == "compare"
-    encoders = encoder_options(None if comparing else scene, scene_seed, scene_encoder)
+    encoders = encoder_options(None if comparing else scene, seed, scene_encoder)
     if rerank:
         if end_to_end or model in ("rapidocr", "tesseract"):
             raise ConfigError("--rerank is for a checkpoint that reads crops: leave --end-to-end out")
@@ -137,20 +137,20 @@ def evaluate(
     more: dict[str, list[Exhibit]] = {}
     if end_to_end:
         reader = open_scene_reader(model, threads, mode.value, dictionary=not no_dictionary, **encoders)
-        report = _scenes(reader, sources, limit, control_for(reader, scene), scene_seed)
+        report = _scenes(reader, sources, limit, control_for(reader, scene), seed)
     else:
         options = {"dictionary": not no_dictionary, "as_is": as_is}
         crop_reader = open_crop_reader(model, threads, mode.value, **options, **encoders)
         crop_reader.settings["reading"] = "as is" if as_is else "as users read"
         if control := control_for(crop_reader, "real" if comparing else scene):
-            show(sources.values(), control, scene_seed)
-            crop_reader.settings |= _shown(control, scene_seed)
+            show(sources.values(), control, seed)
+            crop_reader.settings |= _shown(control, seed)
         report, reading = words(crop_reader, sources, rules, limit, batch_size)
         others = []
         if against:
             other = open_crop_reader(against, threads, mode.value, **options)
             if told := control_for(other, None):
-                show(sources.values(), told, scene_seed)
+                show(sources.values(), told, seed)
             others.append(replace(words(other, sources, rules, limit, batch_size)[1], name=other.name))
             if other.name == reading.name:
                 reading, others = replace(reading, name=model), [replace(others[0], name=against)]
@@ -158,7 +158,7 @@ def evaluate(
             reading = replace(reading, name="own scene")
             controls: tuple[tuple[Control, str], ...] = (("shuffle", "another's scene"), ("none", "no scene"))
             for instead, title in controls:
-                show(sources.values(), instead, scene_seed)
+                show(sources.values(), instead, seed)
                 others.append(replace(words(crop_reader, sources, rules, limit, batch_size)[1], name=title))
             open_gates = gates(model)
             said = [*gate_remarks(open_gates), *costs(crop_reader, sources)]

@@ -10,11 +10,14 @@ from wordsight.cli.app import app
 @app.command()
 def explain(
     crop: Path = typer.Argument(help="Picture of one word."),
-    out: Path = typer.Option(..., "--out", "-o", help="Picture to write; the file extension sets the format."),
+    out: Path = typer.Option(
+        ..., "--out", "-o", metavar="FILE", help="Write this picture; its extension sets the format."
+    ),
     model: str = typer.Option(
         "small",
         "--model",
-        help="small, another CLIP4STR or PARSeq pack's folder (needs onnx), or a checkpoint folder (needs torch).",
+        "-m",
+        help="Explain small, another CLIP4STR or PARSeq pack (needs onnx), or this checkpoint folder (needs torch).",
     ),
 ) -> None:
     """Draw how a word is read: where the decoders attend for each character, and the reading after each stage."""

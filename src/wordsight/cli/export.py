@@ -1,20 +1,20 @@
-"""`wordsight export`."""
+"""`wordsight models export`."""
 
 from pathlib import Path
 
 import typer
 
-from wordsight.cli.app import app
+from wordsight.cli.models import models
 
 
-@app.command()
+@models.command()
 def export(
     checkpoint: Path = typer.Argument(help="Folder with model.safetensors and config.json."),
-    out: Path = typer.Option(..., "-o", "--out", help="Folder to write the pack to."),
+    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="Write the pack to this folder."),
     adapter: Path | None = typer.Option(
-        None, help="Folder of adapters trained on this checkpoint, to include in the pack. LoRA is merged."
+        None, help="Include the adapters in this folder, trained on this checkpoint. LoRA is merged."
     ),
-    name: str | None = typer.Option(None, help="Name of the pack. Default: the folder's."),
+    name: str | None = typer.Option(None, help="Call the pack this. Default: as its folder."),
     int8: bool = typer.Option(False, "--int8", help="Store weights as int8: a quarter of the size, but no faster."),
     int8_arithmetic: bool = typer.Option(
         False,
@@ -25,19 +25,19 @@ def export(
     visual_only: bool = typer.Option(
         False, "--visual-only", help="Leave out the cross-modal branch. Done anyway if it is not trained yet."
     ),
-    temperature: float = typer.Option(1.0, min=0.01, help="Temperature that the logits are divided by."),
+    temperature: float = typer.Option(1.0, min=0.01, help="Divide the logits by this temperature."),
     licence: str | None = typer.Option(
         None,
-        help="Licence of the weights; Apache-2.0 unless given, or not stated if they or the scene encoder's came "
-        "from others.",
+        help="State this licence of the weights. Default: Apache-2.0, or not stated if they or the scene encoder's "
+        "came from others.",
     ),
     facts: Path | None = typer.Option(
-        None, "--about", help="JSON object with more about the pack: data, cost, scores."
+        None, "--about", help="Say more about the pack, from a JSON object: data, cost, scores."
     ),
     scene_encoder: str | None = typer.Option(
         None,
         metavar="NAME",
-        help="Scene encoder of a model with CLIPTER: a folder, a name on the hub, ... Default: as trained.",
+        help="Give a model with CLIPTER this scene encoder: a folder, a name on the hub, ... Default: as trained.",
     ),
     allow_download: bool = typer.Option(
         False, "--allow-download", help="Download the scene encoder that the checkpoint names from the hub."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.options import DEFAULT_MODEL
+from wordsight.cli.options import DEFAULT_MODEL, Seed
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -21,27 +21,29 @@ WORST = 30  # pictures on the page
 def finetune(
     words: Path = typer.Argument(help="Your crops: a folder with labels.tsv (file name TAB text), LMDB, scenes.jsonl."),
     start: str = typer.Option(
-        DEFAULT_MODEL, "--from", metavar="MODEL", help="What to start from: a shipped model, or a checkpoint folder."
+        DEFAULT_MODEL, "--from", metavar="MODEL", help="Start from this shipped model or checkpoint folder."
     ),
-    out: Path = typer.Option(..., "--out", "-o", help="Folder to write the new checkpoint and the report to."),
+    out: Path = typer.Option(
+        ..., "--out", "-o", metavar="DIR", help="Write the new checkpoint and the report to this folder."
+    ),
     pack: Path | None = typer.Option(None, help="Write a pack for `wordsight read --model` here, too."),
     tower: str = typer.Option(
-        "auto", help="What trains of the towers: frozen (nothing), lora, full; auto: by the number of words."
+        "auto", help="Train this much of the towers: frozen (nothing), lora, full; auto: by the number of words."
     ),
-    steps: int = typer.Option(200, min=1, help="Training steps. More words, more steps."),
-    batch_size: int = typer.Option(32, min=2, help="Crops of each step."),
+    steps: int = typer.Option(200, min=1, help="Train for this many steps. More words need more."),
+    batch_size: int = typer.Option(32, min=2, help="Train on this many crops in each step."),
     lr: float | None = typer.Option(
-        None, min=0.0, help="Peak learning rate; by default 0.0005 for a CLIP4STR, 0.0002 for an SVTR such as latin."
+        None, min=0.0, help="Train at this peak rate. Default: 0.0005 for a CLIP4STR, 0.0002 for an SVTR such as latin."
     ),
-    replay: float = typer.Option(0.5, help="Share of rendered words in training, so that nothing is forgotten."),
-    blend: float = typer.Option(0.6, help="Share of the trained weights in the result: 1 learns and forgets most."),
-    valid_share: float = typer.Option(0.2, help="Share of your words that is only read, before and after: the last."),
-    general: Path | None = typer.Option(
-        None, help="Data set on which forgetting is measured; rendered words unless given."
+    replay: float = typer.Option(0.5, help="Render this share of the training words, so that nothing is forgotten."),
+    blend: float = typer.Option(0.6, help="Keep this share of what was trained: 1 learns and forgets most."),
+    valid_share: float = typer.Option(0.2, help="Only read this share of your words, the last, before and after."),
+    general: Path | None = typer.Option(None, help="Measure forgetting on this data set. Default: on rendered words."),
+    fonts: list[Path] | None = typer.Option(
+        None, help="Render with the fonts in this folder; may be repeated. Default: the system's."
     ),
-    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; repeat for several. Default: the system's."),
-    workers: int = typer.Option(0, min=0, help="Further processes that prepare crops."),
-    seed: int = typer.Option(0, help="Another seed, another order and other rendered words."),
+    workers: int = typer.Option(0, min=0, help="Prepare crops in this many further processes."),
+    seed: Seed = 0,
 ) -> None:
     """Teach a recognizer your words, and characters that it did not know, from a few hundred crops.
 

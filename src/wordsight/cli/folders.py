@@ -1,4 +1,4 @@
-"""Folders that a verb is going to fill."""
+"""Folders that a command is going to fill."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`wordsight`: gathers the verbs and turns the library's errors into one line and an exit status."""
+"""`wordsight`: gathers the commands and turns the library's errors into one line and an exit status."""
 
 import os
 import re
@@ -15,25 +15,11 @@ from wordsight import __version__
 from wordsight.cli.app import app
 from wordsight.errors import WordsightError, printable
 
-for _verb in (
-    "read",
-    "bulk",
-    "eval",
-    "bench",
-    "train",
-    "finetune",
-    "synth",
-    "data",
-    "convert",
-    "export",
-    "calibrate",
-    "explain",
-    "models",
-    "mcp",
-    "serve",
-    "moved",
-):
-    import_module(f"wordsight.cli.{_verb}")
+for _command in (
+    "read", "eval", "train", "finetune", "models", "convert", "export", "calibrate", "merge", "data", "synth",
+    "explain", "bench", "bulk", "serve", "mcp", "moved",
+):  # fmt: skip
+    import_module(f"wordsight.cli.{_command}")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,14 +1,13 @@
 """`wordsight mcp`."""
 
-import typer
-
 from wordsight.cli.app import app
+from wordsight.cli.options import DEFAULT_MODEL, ModelName, Threads
 
 
 @app.command()
 def mcp(
-    model: str = typer.Option("latin", help="A shipped model, or the folder of a pack."),
-    threads: int | None = typer.Option(None, min=1, help="CPU threads. Default: all."),
+    model: ModelName = DEFAULT_MODEL,
+    threads: Threads = None,
 ) -> None:
     """Serve `read_image` to assistants over standard input and output (Model Context Protocol).
 

@@ -9,7 +9,7 @@ import typer
 
 from wordsight.cli.app import app
 
-models = typer.Typer(help="Models that come with wordsight, and published weights.", no_args_is_help=True)
+models = typer.Typer(help="List, fetch, convert, export, calibrate and publish models.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
 
@@ -24,7 +24,7 @@ def list_models() -> None:
         _table(("model", "size", "characters", "word accuracy, %", "licence"), _shipped_rows(shipped))
     else:
         typer.echo("no models come with this installation; read with --model FOLDER")
-    typer.echo("\nPublished by others, for `wordsight models pull NAME --to DIR`:")
+    typer.echo("\nPublished by others, for `wordsight models pull NAME --out DIR`:")
     _table(
         ("weights", "size", "what", "licence"),
         ((name, f"{each.megabytes} MB", each.what, each.licence) for name, each in PUBLISHED.items()),
@@ -47,7 +47,7 @@ def pull(
     name: str = typer.Argument(
         help="A name that `wordsight models list` shows, or hf:OWNER/NAME on the Hugging Face hub."
     ),
-    to: Path = typer.Option(..., "--to", metavar="DIR", help="Folder in which to create a folder of that name."),
+    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="Create a folder of that name in this folder."),
 ) -> None:
     """Download published weights, or a model of ours from the Hugging Face hub.
 
@@ -61,7 +61,7 @@ def pull(
     if name.startswith("hf:"):
         from wordsight.weights import hub
 
-        folder = hub.pull(name.removeprefix(hub.PREFIX), to)
+        folder = hub.pull(name.removeprefix(hub.PREFIX), out)
         typer.echo(f"{folder}: verified; more on it: wordsight models info {folder}")
         return
     if name not in PUBLISHED:
@@ -69,7 +69,7 @@ def pull(
     weights = PUBLISHED[name]
     if not weights.files:
         raise ModelError(f"the address of {name}'s file is not known: download it by hand from {weights.page}")
-    folder = to / name
+    folder = out / name
     for file in weights.files:
         limit = (2 * weights.megabytes + 10) * 1_000_000
         download = Download(file.url, folder / file.name, file.sha256, limit=limit)
@@ -78,14 +78,14 @@ def pull(
         size = download.to.stat().st_size / 1e6
         verified = "SHA-256 verified" if download.verified else "no SHA-256 is published for it"
         typer.echo(f"{download.to}: {size:.1f} MB, {verified}")
-    typer.echo(f"{weights.what}; licence: {weights.licence}; next: wordsight convert {folder} -o DIR")
+    typer.echo(f"{weights.what}; licence: {weights.licence}; next: wordsight models convert {folder} -o DIR")
 
 
 @models.command()
 def push(
     model: str = typer.Argument(help="A shipped model, or the folder of a pack or checkpoint."),
     repository: str = typer.Argument(metavar="hf:OWNER/NAME", help="Of the Hugging Face hub; made if it is not there."),
-    private: bool = typer.Option(False, "--private", help="A new repository is not shown to others."),
+    private: bool = typer.Option(False, "--private", help="Show a new repository to nobody else."),
 ) -> None:
     """Upload a model with a model card to the Hugging Face hub.
 

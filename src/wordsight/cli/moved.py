@@ -1,26 +1,29 @@
-"""Commands that have moved to the laboratory: each says its new name."""
+"""Commands that have another name now: each says it and ends, as invalid usage."""
 
 import typer
 
 from wordsight.cli.app import app
 from wordsight.cli.options import refuse
 
+_LABORATORY = "wordsight-research {}: install it with pip install ./research, in wordsight's source"
 _NEW = {
-    "ablate": "ablate",
-    "context": "context",
-    "pretrain": "pretrain",
-    "zeroshot": "zeroshot",
-    "synth-scenes": "scenes",
-    "synth-pages": "pages",
+    "convert": "wordsight models convert",
+    "export": "wordsight models export",
+    "calibrate": "wordsight models calibrate",
+    "synth-scene": "wordsight synth scenes",
+    "synth-backgrounds": "wordsight synth backgrounds",
+    "ablate": _LABORATORY.format("ablate"),
+    "context": _LABORATORY.format("context"),
+    "pretrain": _LABORATORY.format("pretrain"),
+    "zeroshot": _LABORATORY.format("zeroshot"),
+    "synth-scenes": _LABORATORY.format("scenes"),
+    "synth-pages": _LABORATORY.format("pages"),
 }
 _TAKES_ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
 def _say_new_name(context: typer.Context) -> None:
-    old = str(context.info_name)
-    refuse(
-        f"{old} is now wordsight-research {_NEW[old]}: install it with pip install ./research, in wordsight's source"
-    )
+    refuse(f"{context.info_name} is now {_NEW[str(context.info_name)]}")
 
 
 for _old in _NEW:

@@ -1,4 +1,4 @@
-"""Models by name, in verbs that take one."""
+"""Models by name, in commands that take one."""
 
 from pathlib import Path
 

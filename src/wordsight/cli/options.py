@@ -1,4 +1,4 @@
-"""Choices that several verbs offer."""
+"""Options that several commands offer, so that the same flag means the same everywhere."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -28,10 +28,20 @@ class Mode(StrEnum):
     parallel = "parallel"
 
 
-# How a reader reads: the same words and meanings in every verb that makes one.
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write to this folder.")]
+Seed = Annotated[int, typer.Option(help="Decides all that is random.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Use this many CPU threads. Default: all.")]
+DeviceName = Annotated[Device, typer.Option("--device", help="Run the networks on this device.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Read this many crops at once.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers to this file, too.")]
+
+# How a reader reads: the same words and meanings in every command that makes one.
 DEFAULT_MODEL = "latin"
 """That of `Reader`."""
-ModelName = Annotated[str, typer.Option("--model", help="A shipped model, or the folder of a pack.")]
+ModelName = Annotated[
+    str, typer.Option("--model", "-m", help="Read with this shipped model, or the pack in this folder.")
+]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model, or the folder of a pack.")]
 MinConfidence = Annotated[
     float | None,
     typer.Option(
@@ -41,7 +51,7 @@ MinConfidence = Annotated[
 DecodingMode = Annotated[
     Mode,
     typer.Option(
-        help="Where the cross-modal branch spell-checks: adaptive (doubtful words), full (everywhere, as in the "
+        help="Let the cross-modal branch spell-check: adaptive (doubtful words), full (everywhere, as in the "
         "paper), visual (nowhere) or parallel (one pass, then refined)."
     ),
 ]
@@ -54,7 +64,7 @@ DictionaryFile = Annotated[
     str | None,
     typer.Option(
         metavar="FILE|LANGUAGES",
-        help="Words to prefer, instead of English ones: a file with one per line, or languages "
+        help="Prefer these words to English ones: a file with one per line, or languages "
         "(de, or de,fr; needs the extra 'languages').",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Writing pictures that a verb has drawn."""
+"""Writing pictures that a command has drawn."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -20,8 +20,10 @@ from wordsight.cli.inputs import Input, expand, with_pages
 from wordsight.cli.options import (
     DEFAULT_MODEL,
     Allow,
+    BatchSize,
     DecodingMode,
     Device,
+    DeviceName,
     DictionaryFile,
     Lexicon,
     MaxPixels,
@@ -30,6 +32,7 @@ from wordsight.cli.options import (
     ModelName,
     NoDictionary,
     Pattern,
+    Threads,
     chosen_dictionary,
     refuse,
     say,
@@ -57,23 +60,26 @@ def _known_format(name: str) -> str:
 @app.command()
 def read(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Files, folders, globs, or - for standard input.")
+        list[str], typer.Argument(metavar="PATH...", help="Read these files, folders and globs; - is standard input.")
     ],
     crops: Annotated[
-        bool, typer.Option("--crops", help="Every picture shows one word or line: skip detection.")
+        bool, typer.Option("--crops", help="Take every picture as one word or line, and detect nothing.")
     ] = False,
     boxes: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Read these boxes (JSON, CSV or ICDAR text) instead of detecting text."),
     ] = None,
     output_format: Annotated[
-        str, typer.Option("--format", metavar=f"[{'|'.join(FORMATS)}]", callback=_known_format, help="Output format.")
+        str,
+        typer.Option(
+            "--format", metavar=f"[{'|'.join(FORMATS)}]", callback=_known_format, help="Write in this format."
+        ),
     ] = "text",
     no_chars: Annotated[
         bool, typer.Option("--no-chars", help="Leave the characters of words out of JSON: a tenth of the size.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write to this file instead of standard output.")
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write to this file, not to standard output.")
     ] = None,
     draw: Annotated[
         Path | None,
@@ -86,21 +92,23 @@ def read(
     ] = False,
     pages: Annotated[
         str | None,
-        typer.Option(metavar="PAGES", help="Pages of files that have several: 3, 2-5, 7- or 1,4-6. Default: all."),
+        typer.Option(
+            metavar="PAGES", help="Read these pages of files that have several: 3, 2-5, 7- or 1,4-6. Default: all."
+        ),
     ] = None,
     dpi: Annotated[
-        int, typer.Option(min=1, max=2400, help="Resolution at which PDF pages are rendered, in pixels per inch.")
+        int, typer.Option(min=1, max=2400, help="Render PDF pages at this resolution, in pixels per inch.")
     ] = 200,
     model: ModelName = DEFAULT_MODEL,
     min_confidence: MinConfidence = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Crops per batch.")] = 32,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: all.")] = None,
+    batch_size: BatchSize = 32,
+    threads: Threads = None,
     workers: Annotated[
-        int, typer.Option(min=1, help="Reading processes, each with one thread unless --threads is given.")
+        int, typer.Option(min=1, help="Read in this many processes, each with one thread unless --threads is given.")
     ] = 1,
-    device: Annotated[Device, typer.Option(help="Device for recognizer and detector.")] = Device.auto,
+    device: DeviceName = Device.auto,
     detector: Annotated[
-        str, typer.Option(help="Text detector: lines, ppocr, or the folder of a detector's pack.")
+        str, typer.Option(help="Find text with this detector: lines, ppocr, or the folder of a pack.")
     ] = "lines",
     max_side: Annotated[
         int | None,

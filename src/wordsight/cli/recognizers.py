@@ -155,7 +155,7 @@ class OurReader:
         """What reads crops as they are; None: the reader does."""
         threads = threads or processors()
         self.calibration: Mapping[str, Any] = {}
-        """What the pack says of `wordsight calibrate`; empty where it was never run."""
+        """What the pack says of `wordsight models calibrate`; empty where it was never run."""
         if (Path(model) / "model.safetensors").is_file():
             from wordsight.weights.encoders import open_checkpoint
 

@@ -7,22 +7,24 @@ from typing import Annotated
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.options import DEFAULT_MODEL, Device
+from wordsight.cli.options import DEFAULT_MODEL, Device, DeviceName, MaxPixels, ModelName, Threads
 
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
-    model: Annotated[str, typer.Option(help="A shipped model, or the folder of a pack.")] = DEFAULT_MODEL,
-    device: Annotated[Device, typer.Option(help="Device for the recognizer.")] = Device.auto,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: all.")] = None,
-    queue: Annotated[int, typer.Option(min=0, help="Requests that may wait; further ones are refused.")] = 64,
+    host: Annotated[str, typer.Option(help="Listen on this address; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Listen on this port; 0 takes a free one.")] = 8000,
+    model: ModelName = DEFAULT_MODEL,
+    device: DeviceName = Device.auto,
+    threads: Threads = None,
+    queue: Annotated[int, typer.Option(min=0, help="Let this many requests wait, and refuse further ones.")] = 64,
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="Time limit in seconds for answering a request, and for its upload.")
+        float, typer.Option(min=0.1, help="Answer a request, and take its upload, within this many seconds.")
     ] = 30.0,
-    max_megabytes: Annotated[float, typer.Option(min=0.001, help="Refuse pictures larger than this.")] = 25.0,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse pictures larger than this.")] = 50_000_000,
+    max_megabytes: Annotated[
+        float, typer.Option(min=0.001, help="Refuse pictures of more megabytes than this.")
+    ] = 25.0,
+    max_pixels: MaxPixels = 50_000_000,
 ) -> None:
     """Serve reading over HTTP, with a web page and API documentation at /docs.
 

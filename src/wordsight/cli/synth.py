@@ -1,87 +1,130 @@
-"""`wordsight synth` and its kin: rendering words and scenes, and what words are rendered on."""
+"""`wordsight synth`: rendering words, lines and scenes, and cutting out what words are rendered on."""
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from wordsight.cli.app import app
+from wordsight.cli.options import Out, Seed, refuse
 from wordsight.cli.progress import progress
 
-
-@app.command()
-def synth(
-    out: Path = typer.Option(..., help="Folder to write the images, labels.tsv and contact-sheet.png to."),
-    count: int = typer.Option(1000, min=1, help="How many crops."),
-    seed: int = typer.Option(0, help="Seed; another seed gives other words."),
-    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; may be repeated. Default: the system's."),
-    words: list[Path] | None = typer.Option(
-        None, help="Word list, one word per line, or word TAB count; may be repeated."
-    ),
-    backgrounds: Path | None = typer.Option(None, help="Folder of pictures to cut backgrounds from."),
-    settings: list[str] | None = typer.Option(
-        None, "--set", metavar="KNOB=VALUE", help="A rendering knob, such as glare=0.2; may be repeated."
-    ),
-    workers: int = typer.Option(1, min=1, help="Processes; the pictures do not depend on this."),
-) -> None:
-    """Render labelled word crops for training."""
-    from wordsight.synth.export import write_words
-    from wordsight.synth.fonts import font_index
-    from wordsight.synth.knobs import Knobs
+if TYPE_CHECKING:
+    from wordsight.synth.lines import RenderedLines
     from wordsight.synth.words import RenderedWords
 
-    knobs = Knobs().with_settings(settings or ())
 
-    font_index(fonts or None, lambda files: progress(files, len(files), "looking at fonts"))
-    source = RenderedWords(seed=seed, fonts=fonts or None, words=words or (), backgrounds=backgrounds, knobs=knobs)
-    began = time.perf_counter()
-    done = 0
-    for done in progress(write_words(source, out, count, workers), -(-count // 50), "rendering"):  # noqa: B007
-        pass
-    seconds = time.perf_counter() - began
-    typer.echo(f"{out}: {done} crops in {source.faces} faces, {done / seconds:.0f} words/s with {workers} worker(s)")
+class _Group(TyperGroup):
+    """Tells those who call it as it was called before it had commands."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0].startswith("-") and args[0] not in ctx.help_option_names:
+            refuse("synth is now wordsight synth words")
+        return super().parse_args(ctx, args)
 
 
-@app.command("synth-backgrounds")
-def synth_backgrounds(
-    scenes: list[Path] = typer.Argument(
-        help="Folders with a scenes.jsonl in which every word is marked, or such files."
-    ),
-    out: Path = typer.Option(..., help="Folder to write the patches to."),
-    per_scene: int = typer.Option(4, min=1, help="Patches per photograph."),
-    seed: int = typer.Option(0, help="Seed; another seed gives other patches."),
+synth = typer.Typer(help="Render words, lines and scenes for training.", no_args_is_help=True, cls=_Group)
+app.add_typer(synth, name="synth")
+
+Fonts = Annotated[
+    list[Path] | None,
+    typer.Option(help="Set words in the fonts below this folder instead of the system's; may be repeated."),
+]
+Words = Annotated[
+    list[Path] | None,
+    typer.Option(help="Take words from this list, one per line, or word TAB count; may be repeated."),
+]
+Backgrounds = Annotated[Path | None, typer.Option(help="Cut backgrounds from the pictures in this folder.")]
+Workers = Annotated[int, typer.Option(min=1, help="Render in this many processes; the pictures are the same.")]
+
+
+@synth.command()
+def words(
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="Render this many crops.")] = 1000,
+    seed: Seed = 0,
+    fonts: Fonts = None,
+    words: Words = None,
+    backgrounds: Backgrounds = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting, as in glare=0.2; may be repeated."),
+    ] = None,
+    workers: Workers = 1,
 ) -> None:
-    """Cut patches without text out of labelled photographs, as backgrounds for `synth`."""
+    """Render labelled word crops: images, labels.tsv and contact-sheet.png."""
+    from wordsight.synth.config import RenderConfig
+    from wordsight.synth.words import RenderedWords
+
+    config = RenderConfig().with_settings(settings or ())
+    _look_at_fonts(fonts)
+    source = RenderedWords(seed=seed, fonts=fonts or None, words=words or (), backgrounds=backgrounds, config=config)
+    _write(source, out, count, workers)
+
+
+@synth.command()
+def lines(
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="Render this many crops.")] = 1000,
+    seed: Seed = 0,
+    fonts: Fonts = None,
+    words: Words = None,
+    backgrounds: Backgrounds = None,
+    workers: Workers = 1,
+) -> None:
+    """Render labelled crops of lines and words at their own shape, as the default model is trained on them."""
+    from wordsight.synth.lines import RenderedLines
+
+    _look_at_fonts(fonts)
+    source = RenderedLines(seed=seed, fonts=fonts or None, words=words or (), backgrounds=backgrounds)
+    _write(source, out, count, workers)
+
+
+@synth.command()
+def scenes(
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="Render this many scenes.")] = 1,
+    seed: Seed = 0,
+    fonts: Fonts = None,
+) -> None:
+    """Render streets with signs: images, and scenes.jsonl with their words and boxes."""
+    from wordsight.synth.export import write_scenes
+
+    words = sum(progress(write_scenes(out, count, seed, fonts or None), count, "rendering"))
+    typer.echo(f"{out}: {count} scene(s), {words} words")
+
+
+@synth.command()
+def backgrounds(
+    scenes: Annotated[
+        list[Path], typer.Argument(help="Folders with a scenes.jsonl in which every word is marked, or such files.")
+    ],
+    out: Out,
+    per_scene: Annotated[int, typer.Option(min=1, help="Cut this many patches from each photograph.")] = 4,
+    seed: Seed = 0,
+) -> None:
+    """Cut patches without text out of labelled photographs, to render words on."""
     from wordsight.data.scenes import read_scenes
-    from wordsight.synth.patches import cut_backgrounds
+    from wordsight.synth.export import cut_backgrounds
 
     every = [scene for path in scenes for scene in read_scenes(path)]
     written = sum(cut_backgrounds(progress(every, len(every), "cutting"), out, per_scene, seed))
     typer.echo(f"{out}: {written} patches from {len(every)} photographs")
 
 
-@app.command("synth-scene")
-def synth_scene(
-    out: Path = typer.Option(..., help="Picture to write; the file extension sets the format."),
-    seed: int = typer.Option(0, help="Seed; another seed gives another street."),
-    fonts: list[Path] | None = typer.Option(None, help="Folder of fonts; may be repeated. Default: the system's."),
-) -> None:
-    """Render a street with signs, and print its words and boxes as a line of scenes.jsonl."""
-    import json
+def _look_at_fonts(folders: list[Path] | None) -> None:
+    from wordsight.synth.fonts import font_index
 
-    from PIL import Image
+    font_index(folders or None, lambda files: progress(files, len(files), "looking at fonts"))
 
-    from wordsight.errors import DataError
-    from wordsight.files import replacing
-    from wordsight.synth.scene import render_scene
 
-    scene = render_scene(seed, fonts or None)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(out) as new:
-            Image.fromarray(scene.image).save(new, optimize=True)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"{out}: cannot be written ({reason}); choose another --out") from error
-    words = [{"polygon": word.polygon, "text": word.text, "legible": True} for word in scene.words]
-    typer.echo(json.dumps({"image": out.name, "words": words}))
+def _write(source: "RenderedWords | RenderedLines", out: Path, count: int, workers: int) -> None:
+    from wordsight.synth.export import write_words
+
+    began, done = time.perf_counter(), 0
+    for done in progress(write_words(source, out, count, workers), -(-count // 50), "rendering"):  # noqa: B007
+        pass
+    speed = done / (time.perf_counter() - began)
+    typer.echo(f"{out}: {done} crops in {source.faces} faces, {speed:.0f} words/s with {workers} worker(s)")

@@ -10,7 +10,7 @@ from wordsight.cli.app import app
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train(
     context: typer.Context,
-    recipe: Path = typer.Argument(help="YAML file, for example recipes/latin.yaml."),
+    recipe: Path = typer.Argument(help="A YAML file, for example recipes/latin.yaml."),
     start: str | None = typer.Option(
         None, "--from", metavar="MODEL", help="Begin with the weights of a shipped model, pack or checkpoint folder."
     ),

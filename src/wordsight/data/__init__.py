@@ -2,7 +2,6 @@
 
 from wordsight.data.augment import augment
 from wordsight.data.folder import FolderSource
-from wordsight.data.joined import JoinedSource
 from wordsight.data.links import SceneLink, SceneView
 from wordsight.data.lmdb import LmdbSource
 from wordsight.data.mixing import (
@@ -16,8 +15,9 @@ from wordsight.data.mixing import (
     subset,
 )
 from wordsight.data.randaugment import rand_augment
-from wordsight.data.sample import Sample, Source
-from wordsight.data.scenes import Scene, ScenesSource, SceneWord, read_scenes
+from wordsight.data.sample import JoinedSource, Sample, Source
+from wordsight.data.scene_words import ScenesSource
+from wordsight.data.scenes import Scene, SceneWord, read_scenes
 from wordsight.data.sources import OpenedSource, find_sources, open_source
 
 __all__ = [

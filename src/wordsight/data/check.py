@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from wordsight.data.labels import lost_characters, rejection
+from wordsight.data.near_duplicates import Gallery, SceneGallery
 from wordsight.data.sample import Source
 from wordsight.data.scenes import Scene
-from wordsight.data.twins import Gallery, SceneGallery
 from wordsight.errors import DataError
 from wordsight.text import Charset
 
@@ -38,8 +38,8 @@ class Findings:
         unknown: characters that the charset cannot express -> how many labels have them. Charsets that follow the
             rules of the field delete them; others cannot use those labels.
         unreadable: samples whose label or image is missing or cannot be decoded or cut.
-        twins: samples that are also in the test sets.
-        scene_twins: scenes that are also in the test sets.
+        duplicates: samples that are also in the test sets.
+        scene_duplicates: scenes that are also in the test sets.
         unusable: samples that cannot be trained on, because of their label or because they are unreadable.
     """
 
@@ -47,8 +47,8 @@ class Findings:
     problems: dict[str, Kind] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     unreadable: Kind = field(default_factory=Kind)
-    twins: Kind = field(default_factory=Kind)
-    scene_twins: Kind = field(default_factory=Kind)
+    duplicates: Kind = field(default_factory=Kind)
+    scene_duplicates: Kind = field(default_factory=Kind)
     unusable: int = 0
 
     def count(self, problem: str) -> int:
@@ -80,8 +80,8 @@ def check_source(
         if reason := rejection(given, charset, max_length):
             found.problems.setdefault(reason, Kind()).add(repr(given))
             found.unusable += 1
-        if sample is not None and test is not None and (twin := test.twin(sample)):
-            found.twins.add(f"{sample.id} {given!r} is {twin}")
+        if sample is not None and test is not None and (other := test.duplicate_of(sample)):
+            found.duplicates.add(f"{sample.id} {given!r} is {other}")
     return found
 
 
@@ -89,8 +89,8 @@ def check_scenes(scenes: Iterable[Scene], test: SceneGallery, found: Findings) -
     """Adds the scenes that are in `test` to `found`; those that cannot be read have been counted with their words."""
     for scene in scenes:
         try:
-            twin = test.twin(scene)
+            other = test.duplicate_of(scene)
         except DataError:
             continue
-        if twin:
-            found.scene_twins.add(f"{scene.image} is {twin}")
+        if other:
+            found.scene_duplicates.add(f"{scene.image} is {other}")

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from wordsight.data.sample import Sample
+from wordsight.data.scenes import read_text
 from wordsight.errors import DataError, ImageError
-from wordsight.files import read_regular
 from wordsight.imaging import load_image
 
 
@@ -13,20 +13,6 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key that puts word_2 before word_10, and digits before letters."""
     parts = re.findall(r"(\d+)|(\D+)", name)
     return tuple((0, int(digits), "") if digits else (1, 0, other) for digits, other in parts)
-
-
-def read_text(path: Path) -> str:
-    """A text file as UTF-8, with or without a byte order mark.
-
-    Raises:
-        DataError: it cannot be opened or is not UTF-8.
-    """
-    try:
-        return read_regular(path).decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}): check the path") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} is not UTF-8: convert the file to UTF-8") from error
 
 
 class FolderSource:

@@ -12,10 +12,9 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.data.joined import JoinedSource
 from wordsight.data.labels import rejection
 from wordsight.data.lmdb import LmdbSource
-from wordsight.data.sample import Source
+from wordsight.data.sample import JoinedSource, Source
 from wordsight.errors import DataError
 from wordsight.files import cache_folder
 from wordsight.text import Charset

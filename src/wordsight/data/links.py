@@ -1,18 +1,16 @@
 """What a crop knows of the photograph that it was cut from: what a scene encoder is shown, and how to cut it again."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from wordsight.data.controls import Mode, control, scene_key
+from wordsight.data.scenes import Scene
 from wordsight.errors import BoxError
 from wordsight.imaging import rectify
 from wordsight.imaging.geometry import Box, box_in, word_height
-
-if TYPE_CHECKING:
-    from wordsight.data.scenes import Scene
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 Polygon: TypeAlias = npt.NDArray[np.float64]
@@ -29,7 +27,7 @@ class SceneView:
         seed: of that.
     """
 
-    scene: "Scene"
+    scene: Scene
     word: int
     mode: Mode = "real"
     seed: int = 0
@@ -62,7 +60,7 @@ class Pictures:
     def __getstate__(self) -> dict[str, None]:
         return {"_last": None}
 
-    def load(self, scene: "Scene") -> Pixels:
+    def load(self, scene: Scene) -> Pixels:
         """See `Scene.load`."""
         last = self._last  # one local reference, so that threads that share the object at worst decode twice
         if last is None or last[0] is not scene:
@@ -82,7 +80,7 @@ class SceneLink:
         pictures: whose last photograph is most likely this one.
     """
 
-    scene: "Scene"
+    scene: Scene
     polygon: Polygon
     box: Box
     view: SceneView | None

@@ -1,11 +1,15 @@
 """Word archives in the layout of the field: LMDB with `image-%09d`, `label-%09d` (from 1) and `num-samples`."""
 
+import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from wordsight.data.sample import Sample
+from PIL import Image
+
+from wordsight.data.folder import FolderSource
+from wordsight.data.sample import Sample, Source
 from wordsight.errors import DataError, ImageError
 from wordsight.files import filling
 from wordsight.imaging import load_image
@@ -179,3 +183,17 @@ def _lmdb_error() -> type[Exception]:
 
     errors: type[Exception] = lmdb.Error
     return errors
+
+
+def encoded(source: Source, i: int) -> tuple[bytes, str]:
+    """Sample i as an encoded picture and its label: a folder's file as it is, of anything else a PNG.
+
+    Raises:
+        DataError: its image is missing or cannot be decoded.
+    """
+    sample = source[i]
+    if isinstance(source, FolderSource):
+        return (source.folder / source.names[i]).read_bytes(), sample.text
+    png = io.BytesIO()
+    Image.fromarray(sample.image).save(png, "PNG")
+    return png.getvalue(), sample.text

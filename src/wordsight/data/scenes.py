@@ -1,4 +1,4 @@
-"""Whole photographs with word polygons (`scenes.jsonl`), and the word crops cut from them when they are read.
+"""Whole photographs with word polygons, and the files that list them (`scenes.jsonl`).
 
 One JSON object a line:
 {"image": "images/x.jpg", "words": [{"polygon": [[x, y], ...], "text": "...", "legible": true}]}
@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.data.controls import CONTROLS, Mode, shuffled
-from wordsight.data.folder import read_text
-from wordsight.data.links import Pictures, SceneLink, SceneView, box_of
-from wordsight.data.sample import Sample
-from wordsight.errors import BoxError, ConfigError, DataError, ImageError
+from wordsight.errors import DataError, ImageError
 from wordsight.files import read_regular
-from wordsight.imaging import load_image, rectify
-from wordsight.imaging.geometry import word_height
+from wordsight.imaging import load_image
 
 FAR = 1e6
 """Pixels. A corner that lies farther out is a mistake: JPEG pictures end at 65,535."""
@@ -108,36 +103,6 @@ class Scene:
             return load_image(self.read(), name=f"{self.image}: {self.id}")
         except ImageError as error:
             raise DataError(str(error)) from error
-
-    def sample(
-        self,
-        number: int,
-        pixels: npt.NDArray[np.uint8],
-        polygon: npt.NDArray[np.float64] | None = None,
-        *,
-        dataset: str = "",
-        split: str = "",
-    ) -> Sample:
-        """Word `number` cut out of the photograph `pixels`, along `polygon` where that differs from the label's.
-
-        Raises:
-            DataError: the polygon encloses nothing.
-        """
-        word = self.words[number]
-        name = self.id or self.image.name
-        try:
-            crop = rectify(pixels, word.polygon if polygon is None else polygon)
-        except BoxError as error:
-            raise DataError(f"{self.image}: word {number} of {name}: {error}") from error
-        return Sample(
-            word.id or f"{name}#{number}",
-            crop,
-            word.text,
-            legible=word.legible,
-            script=word.script,
-            dataset=dataset or self.dataset,
-            split=split or self.split,
-        )
 
     def as_json(self, folder: Path) -> dict[str, Any]:
         """The object for a line of a `scenes.jsonl` in `folder`, for `read_scenes`; empty fields are left out."""
@@ -232,6 +197,20 @@ def _place(offset: Any) -> tuple[int, int]:
     return start, length
 
 
+def read_text(path: Path) -> str:
+    """A text file as UTF-8, with or without a byte order mark.
+
+    Raises:
+        DataError: it cannot be opened or is not UTF-8.
+    """
+    try:
+        return read_regular(path).decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}): check the path") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: byte {error.start} is not UTF-8: convert the file to UTF-8") from error
+
+
 def read_scenes(path: str | Path) -> list[Scene]:
     """The scenes of `path`, a folder with `scenes.jsonl` or that file; no image is opened.
 
@@ -249,93 +228,3 @@ def read_scenes(path: str | Path) -> list[Scene]:
         except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
             raise DataError(f"{file}: line {number} is not a scene ({type(error).__name__}: {error})") from error
     return scenes
-
-
-class ScenesSource:
-    """The legible words of a `scenes.jsonl`, scene by scene, each cut out of its photograph when it is read.
-
-    A photograph is decoded once for consecutive words of it, and each sample is linked to it (see `show`). With
-    `jitter` above 0 every corner moves by a normal shift of `jitter` times the word's height, a function of (seed, i):
-    detectors do not draw boxes like annotators.
-
-    Raises:
-        DataError: as `read_scenes`.
-    """
-
-    def __init__(
-        self, path: str | Path, *, jitter: float = 0.0, seed: int = 0, dataset: str = "", split: str = ""
-    ) -> None:
-        path = Path(path)
-        self.scenes = read_scenes(path)
-        named = {scene.dataset for scene in self.scenes}
-        folder = (path if path.is_dir() else path.parent).resolve().name
-        self.dataset = dataset or (named.pop() if len(named) == 1 else "") or folder
-        self.split = split
-        self.words = [
-            (s, w) for s, scene in enumerate(self.scenes) for w, word in enumerate(scene.words) if word.legible
-        ]
-        self._jitter = jitter
-        self._seed = seed
-        self._pictures = Pictures()
-        self.show("real")
-
-    def show(self, mode: Mode, seed: int = 0) -> None:
-        """From now on, links samples to what a control shows instead of their scenes; crops stay as they are.
-
-        Raises:
-            ConfigError: there is no such control, or only one scene to shuffle.
-        """
-        if mode not in CONTROLS:
-            raise ConfigError(f"no control {mode!r}; there are {', '.join(CONTROLS)}")
-        self._shown = mode, seed
-        self._partners: list[int] | None = None
-        if mode == "shuffle":
-            other = shuffled(map(str, range(len(self.scenes))), seed)
-            self._partners = [int(other[str(s)]) for s in range(len(self.scenes))]
-
-    def _view(self, s: int, w: int) -> SceneView | None:
-        mode, seed = self._shown
-        if mode == "none":
-            return None
-        if self._partners is not None:
-            return SceneView(self.scenes[self._partners[s]], 0)  # shown as it is: it has no word of ours
-        return SceneView(self.scenes[s], w, mode, seed)
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-    @property
-    def illegible(self) -> int:
-        """Number of words that are left out because nobody can read them."""
-        return sum(not word.legible for scene in self.scenes for word in scene.words)
-
-    def _word(self, i: int) -> SceneWord:
-        s, w = self.words[i]
-        return self.scenes[s].words[w]
-
-    def text(self, i: int) -> str:
-        """Label of word i."""
-        return self._word(i).text
-
-    def polygon(self, i: int) -> npt.NDArray[np.float64]:
-        """Polygon of word i as it is cut, jitter included: float64 (N, 2), pixels of its scene."""
-        polygon = self._word(i).polygon
-        if self._jitter <= 0:
-            return polygon
-        scale = self._jitter * word_height(polygon)
-        return polygon + np.random.default_rng((self._seed, i)).normal(0.0, scale, polygon.shape)
-
-    def __getitem__(self, i: int) -> Sample:
-        """Word i.
-
-        Raises:
-            DataError: its photograph cannot be decoded, or its polygon encloses nothing.
-        """
-        s, w = self.words[i]
-        scene = self.scenes[s]
-        pixels, polygon = self._pictures.load(scene), self.polygon(i)
-        sample = scene.sample(
-            w, pixels, polygon, dataset=scene.dataset or self.dataset, split=self.split or scene.split
-        )
-        link = SceneLink(scene, polygon, box_of(polygon, pixels), self._view(s, w), self._pictures)
-        return replace(sample, link=link)

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from wordsight.data.folder import FolderSource
-from wordsight.data.joined import JoinedSource
 from wordsight.data.lmdb import LmdbSource
-from wordsight.data.scenes import ScenesSource
+from wordsight.data.sample import JoinedSource
+from wordsight.data.scene_words import ScenesSource
 from wordsight.errors import DataError
 
 # The file that marks each kind of source.

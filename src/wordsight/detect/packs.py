@@ -1,4 +1,4 @@
-"""Detectors on disk: the shipped one, PP-OCR's in the `rapidocr` wheel, and packs that `wordsight export` writes."""
+"""Detectors on disk: the shipped one, PP-OCR's in the `rapidocr` wheel, and packs that `models export` writes."""
 
 import hashlib
 import importlib.util
@@ -64,7 +64,9 @@ def find_detector(name_or_path: str | Path = DEFAULT) -> DetectorPack:
     if (folder / MANIFEST).is_file():
         return _read(folder)
     if (folder / "model.safetensors").is_file():
-        raise ModelError(f"{folder} is a checkpoint, not a pack: run `wordsight export {folder} --out DIR` first")
+        raise ModelError(
+            f"{folder} is a checkpoint, not a pack: run `wordsight models export {folder} --out DIR` first"
+        )
     raise ModelError(
         f"{str(name_or_path)!r} is not a detector: give {DEFAULT}, {PPOCR}, or the folder of a pack with {MANIFEST}"
     )

@@ -207,7 +207,7 @@ def published() -> tuple[Published, ...]:
 def compare(model: str, suite: Suite, scores: Sequence[Score]) -> list[Comparison]:
     """The scores of `model` above what others published on the same sets, group by group.
 
-    Averages are over complete groups only: weighted by the samples (of published models: by the published counts), and
+    Ema are over complete groups only: weighted by the samples (of published models: by the published counts), and
     the mean of the sets. Where a publication gives a group's mean alone, that is taken.
     """
     counted = {score.dataset: score for score in scores if score.n}

@@ -75,7 +75,7 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
-        raise ModelError(f"{folder} is not a checkpoint folder, as training and `wordsight convert` write them")
+        raise ModelError(f"{folder} is not a checkpoint folder, as training and `wordsight models convert` write them")
     try:
         config = json.loads(read_regular(folder / "config.json", 64 << 20))
         if config["format"] != FORMAT:

@@ -185,7 +185,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(read_regular(folder / MANIFEST, _LARGEST_MANIFEST))
     except OSError:
-        raise _refuse(folder, f"it has no readable {MANIFEST}", "pass a folder that `wordsight export` wrote") from None
+        raise _refuse(
+            folder, f"it has no readable {MANIFEST}", "pass a folder that `wordsight models export` wrote"
+        ) from None
     except (ValueError, RecursionError):
         raise _refuse(folder, f"{MANIFEST} is not JSON") from None
     found = manifest.get("format") if isinstance(manifest, dict) else None

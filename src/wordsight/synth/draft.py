@@ -1,6 +1,6 @@
 """A word before it is photographed: masks, a surface, and the numbers that say what is to happen to them.
 
-Everything about a sample that is random is drawn here, on the CPU; `finish` makes the picture, without any further
+Everything about a sample that is random is drawn here, on the CPU; `rasterize` makes the picture, without any further
 randomness, for many drafts at once and on any device.
 """
 

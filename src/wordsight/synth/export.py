@@ -1,23 +1,51 @@
-"""Writing rendered words to a folder that every reader of `labels.tsv` understands."""
+"""Writing rendered words and scenes to folders of data sets, and cutting the backgrounds to render on out of others."""
 
-from collections.abc import Iterator
+import json
+import os
+import random
+import signal
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Thread
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from wordsight.data.scenes import Scene
 from wordsight.errors import DataError
 from wordsight.files import filling
-from wordsight.synth import workers as processes
+from wordsight.synth.lines import RenderedLines
+from wordsight.synth.scene import render_scene
 from wordsight.synth.words import RenderedWords
 
 _CHUNK = 50
 SHEET_CROPS = 400
 """How many crops the contact sheet shows."""
 
+# Of patches without text, pixels.
+_HEIGHTS = (64, 200)
+_ASPECTS = (1.0, 4.0)
+_CLEARANCE = 6  # boxes of annotators are tight and sometimes a little off
+_TRIES = 12
 
-def write_words(source: RenderedWords, out: str | Path, count: int, workers: int = 1) -> Iterator[int]:
+
+@contextmanager
+def _writing(out: str | Path, last: str | None = None) -> Iterator[Path]:
+    """A folder that takes the place of `out` once all is there; what cannot be written is a `DataError`."""
+    try:
+        with filling(out, last=last) as folder:
+            yield folder
+    except OSError as error:
+        file = error.filename or out
+        raise DataError(f"{file}: cannot be written ({error.strerror or error}); choose another --out") from error
+
+
+def write_words(source: RenderedWords | RenderedLines, out: str | Path, count: int, workers: int = 1) -> Iterator[int]:
     """Writes samples 0 to `count` - 1 as JPEG (quality 95) with `labels.tsv` and `contact-sheet.png`.
 
     The pictures are the same for every number of `workers` (processes). Yields how many are done, after every few. What
@@ -26,22 +54,20 @@ def write_words(source: RenderedWords, out: str | Path, count: int, workers: int
     Raises:
         DataError: the folder cannot be written.
     """
-    try:
-        with filling(out, last="labels.tsv") as folder:
-            (folder / "images").mkdir()
-            labels = []
-            for chunk in _written(source, folder, count, workers):
-                labels += chunk
-                yield len(labels)
-            lines = "".join(f"{name}\t{text}\n" for name, text in labels)
-            (folder / "labels.tsv").write_text(lines, encoding="utf-8", newline="\n")
-            contact_sheet(folder, labels[:SHEET_CROPS]).save(folder / "contact-sheet.png")
-    except OSError as error:
-        file = error.filename or out
-        raise DataError(f"{file}: cannot be written ({error.strerror or error}); choose another --out") from error
+    with _writing(out, last="labels.tsv") as folder:
+        (folder / "images").mkdir()
+        labels = []
+        for chunk in _written(source, folder, count, workers):
+            labels += chunk
+            yield len(labels)
+        lines = "".join(f"{name}\t{text}\n" for name, text in labels)
+        (folder / "labels.tsv").write_text(lines, encoding="utf-8", newline="\n")
+        contact_sheet(folder, labels[:SHEET_CROPS]).save(folder / "contact-sheet.png")
 
 
-def _written(source: RenderedWords, folder: Path, count: int, workers: int) -> Iterator[list[tuple[str, str]]]:
+def _written(
+    source: RenderedWords | RenderedLines, folder: Path, count: int, workers: int
+) -> Iterator[list[tuple[str, str]]]:
     starts = range(0, count, _CHUNK)
     if workers <= 1:
         for start in starts:
@@ -52,11 +78,11 @@ def _written(source: RenderedWords, folder: Path, count: int, workers: int) -> I
         yield from pool.map(_work, starts, [min(start + _CHUNK, count) for start in starts])
 
 
-_given: list[tuple[RenderedWords, Path]] = []  # what a worker process was started with
+_given: list[tuple[RenderedWords | RenderedLines, Path]] = []  # what a worker process was started with
 
 
-def _start(source: RenderedWords, folder: Path) -> None:
-    processes.start()
+def _start(source: RenderedWords | RenderedLines, folder: Path) -> None:
+    follow_parent()
     _given.append((source, folder))
 
 
@@ -64,7 +90,23 @@ def _work(start: int, end: int) -> list[tuple[str, str]]:
     return _write_chunk(*_given[-1], start, end)
 
 
-def _write_chunk(source: RenderedWords, folder: Path, start: int, end: int) -> list[tuple[str, str]]:
+def follow_parent() -> None:
+    """What every worker process does first: end with its parent, however that ends, and leave Ctrl-C to it.
+
+    A pool's processes otherwise wait for work for ever where their parent was killed, in some 300 MB each.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _write_chunk(source: RenderedWords | RenderedLines, folder: Path, start: int, end: int) -> list[tuple[str, str]]:
     labels = []
     for i, sample in enumerate(source.many(range(start, end)), start):
         name = f"images/{i:07d}.jpg"
@@ -86,3 +128,64 @@ def contact_sheet(folder: Path, labels: list[tuple[str, str]]) -> Image.Image:
             sheet.paste(crop.resize(size, Image.Resampling.BICUBIC), (x, y))
         draw.text((x, y + high - 16), text[:21] or "(no text)", fill="black" if text else "grey")
     return sheet
+
+
+def write_scenes(
+    out: str | Path, count: int, seed: int = 0, fonts: Sequence[str | Path] | None = None
+) -> Iterator[int]:
+    """Writes streets as PNG with `scenes.jsonl`: scene i is that of seed + i. Yields the number of words of each.
+
+    Raises:
+        DataError: the folder cannot be written, or `fonts` has no usable font.
+    """
+    with _writing(out, last="scenes.jsonl") as folder:
+        lines = []
+        for i in range(count):
+            scene = render_scene(seed + i, fonts)
+            Image.fromarray(scene.image).save(folder / f"{i}.png", optimize=True)
+            words = [{"polygon": word.polygon, "text": word.text, "legible": True} for word in scene.words]
+            lines.append(json.dumps({"image": f"{i}.png", "words": words}) + "\n")
+            yield len(words)
+        (folder / "scenes.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def cut_backgrounds(scenes: Iterable[Scene], out: str | Path, per_scene: int = 4, seed: int = 0) -> Iterator[int]:
+    """Cuts patches that come near no polygon, illegible words included, out of photographs, and writes them as JPEG.
+
+    A patch is 64 to 200 px high (smaller where the photograph is) and 1 to 4 times as wide. Scenes that label only
+    some of their words give patches with text; leave those data sets out. Crowded photographs give fewer than
+    `per_scene`. Yields the number of patches of each photograph.
+
+    Raises:
+        DataError: a picture is missing or damaged, or `out` cannot be written.
+    """
+    with _writing(out) as folder:
+        for number, scene in enumerate(scenes):
+            image = scene.load()
+            boxes = free_boxes(random.Random(f"{seed}/{number}"), scene, image.shape[1], image.shape[0], per_scene)
+            for box in boxes:
+                picture = Image.fromarray(image).crop(box)
+                picture.save(folder / f"{number:05d}-{box[0]}-{box[1]}.jpg", quality=90)
+            yield len(boxes)
+
+
+def free_boxes(
+    rng: random.Random, scene: Scene, width: int, height: int, wanted: int
+) -> list[tuple[int, int, int, int]]:
+    """Up to `wanted` random boxes (x0, y0, x1, y1) of a photograph of width x height that no word comes near to."""
+    words = np.array([_bounds(word.polygon) for word in scene.words]).reshape(-1, 4)
+    found: list[tuple[int, int, int, int]] = []
+    for _ in range(wanted * _TRIES):
+        high = min(rng.randint(*_HEIGHTS), height)
+        wide = min(round(high * rng.uniform(*_ASPECTS)), width)
+        x, y = rng.randint(0, width - wide), rng.randint(0, height - high)
+        near = (words[:, 0] < x + wide) & (words[:, 2] > x) & (words[:, 1] < y + high) & (words[:, 3] > y)
+        if not near.any():
+            found.append((x, y, x + wide, y + high))
+            if len(found) == wanted:
+                break
+    return found
+
+
+def _bounds(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([polygon.min(0) - _CLEARANCE, polygon.max(0) + _CLEARANCE])

@@ -8,8 +8,8 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from wordsight.synth.config import RenderConfig
 from wordsight.synth.fonts import CAP_HEIGHT
-from wordsight.synth.knobs import Knobs
 
 Box = tuple[int, int, int, int]
 Point = tuple[float, float]
@@ -80,7 +80,7 @@ def random_view(
     rng: random.Random,
     box: Box,
     letters: float,
-    knobs: Knobs,
+    config: RenderConfig,
     canvas: tuple[int, int],
     curls: bool,
     natural: bool = False,
@@ -96,20 +96,20 @@ def random_view(
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
     middle, half = ((x0 + x1) / 2, (y0 + y1) / 2), max(1.0, width / 2)
-    bend, ring = _curl(rng, width, height, knobs) if curls else (0.0, 0.0)
+    bend, ring = _curl(rng, width, height, config) if curls else (0.0, 0.0)
     spots = [x0 + width * k / 8 for k in range(9)] if bend or ring else [x0, x1]
     outline = [_curled((x, y), bend, ring, middle, half) for x in spots for y in (y0, y1)]
 
-    forward = _camera(rng, box, knobs)
+    forward = _camera(rng, box, config)
     seen = project(forward, outline)
     low_x, high_x = min(x for x, _ in seen), max(x for x, _ in seen)
     low_y, high_y = min(y for _, y in seen), max(y for _, y in seen)
     scale = min(1.2, letters / height)  # never much above the size at which the letters were drawn
     scale = min(scale, max(max(_WIDEST, canvas[1]) / (high_x - low_x), 12 / height))
     margin = min(height, 2 * CAP_HEIGHT) * scale  # of a stack: those of its letters
-    left, right = (_margin(rng, knobs, 0.34) * margin for _ in range(2))
-    above, below = (_margin(rng, knobs, 0.26) * margin for _ in range(2))
-    if knobs.roomy and rng.random() < knobs.roomy:
+    left, right = (_margin(rng, config, 0.34) * margin for _ in range(2))
+    above, below = (_margin(rng, config, 0.26) * margin for _ in range(2))
+    if config.roomy and rng.random() < config.roomy:
         room = rng.uniform(0.3, 1.0) * margin
         left, right, above, below = (side + room * rng.uniform(0.7, 1.2) for side in (left, right, above, below))
     if natural:
@@ -133,13 +133,13 @@ def random_view(
     return View((wide, high), (columns, rows), inverse, bend, ring, middle, half, shrink)
 
 
-def _curl(rng: random.Random, width: int, height: int, knobs: Knobs) -> tuple[float, float]:
+def _curl(rng: random.Random, width: int, height: int, config: RenderConfig) -> tuple[float, float]:
     """How far a word is bent, and the radius of the ring that it is set on: at most one of them is not 0."""
     form = rng.random()
-    if width < 1.5 * height or form > knobs.curved + knobs.circular:
+    if width < 1.5 * height or form > config.curved + config.circular:
         return 0.0, 0.0
     sign = rng.choice((1, 1, -1))
-    if form < knobs.curved:
+    if form < config.curved:
         return sign * height * rng.uniform(0.2, 0.9) * min(1.0, width / height / 3), 0.0
     return 0.0, sign * max(width / 2 / rng.uniform(0.5, 1.3), 1.2 * height)
 
@@ -154,47 +154,47 @@ def _curled(point: Point, bend: float, ring: float, middle: Point, half: float) 
     return middle[0] + radius * math.sin(angle), middle[1] + ring - sign * radius * math.cos(angle)
 
 
-def _margin(rng: random.Random, knobs: Knobs, usual: float) -> float:
+def _margin(rng: random.Random, config: RenderConfig, usual: float) -> float:
     """One side's margin in heights of the text: mostly up to `usual`, at times cutting the ink or loose."""
     form = rng.random()
-    if form < knobs.tight:
+    if form < config.tight:
         return rng.uniform(-0.07, 0.0)
-    if form > 1 - knobs.loose:
+    if form > 1 - config.loose:
         return rng.uniform(0.14, 0.40)
     return rng.uniform(0.0, usual)
 
 
-def _turn(rng: random.Random, knobs: Knobs) -> float:
+def _turn(rng: random.Random, config: RenderConfig) -> float:
     """By how many degrees a word is turned."""
     form = rng.random()
-    if (form := form - knobs.tilted) < 0:
+    if (form := form - config.tilted) < 0:
         return rng.gauss(0, 6.0)
-    if (form := form - knobs.steep) < 0:
+    if (form := form - config.steep) < 0:
         return rng.uniform(-45, 45) if rng.random() < 0.5 else rng.uniform(-25, 25)
-    if (form := form - knobs.sideways) < 0:  # names down the side of a building
+    if (form := form - config.sideways) < 0:  # names down the side of a building
         return rng.choice((-90, 90)) + rng.gauss(0, 5)
-    if form < knobs.upside_down:
+    if form < config.upside_down:
         return 180 + rng.gauss(0, 6)
     return rng.gauss(0, 1.0)
 
 
-def _camera(rng: random.Random, box: Box, knobs: Knobs) -> Matrix:
+def _camera(rng: random.Random, box: Box, config: RenderConfig) -> Matrix:
     """Plane to picture: stretch, shear, turn, perspective, the word's middle at the origin."""
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
-    degrees = _turn(rng, knobs)
+    degrees = _turn(rng, config)
     if width > 4 * height:  # turned far, a long line fills a crop in which nothing is left of it
         upright = 180 * round(degrees / 180)
         degrees = upright + (degrees - upright) * min(1.0, max(0.25, 4 * height / width)) ** 1.5
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     stretch = math.exp(rng.gauss(-0.16, 0.20))
-    shear = rng.gauss(0, 0.12) if rng.random() < knobs.sheared else 0.0
+    shear = rng.gauss(0, 0.12) if rng.random() < config.sheared else 0.0
     # Lines that climb while the letters stand upright.
-    lean = rng.gauss(0, 0.06) if rng.random() < knobs.climbing else 0.0
+    lean = rng.gauss(0, 0.06) if rng.random() < config.climbing else 0.0
     matrix: Matrix = (stretch, shear, 0.0, lean * stretch, 1.0, 0.0, 0.0, 0.0, 1.0)
     matrix = multiply(matrix, (1.0, 0.0, -(x0 + x1) / 2, 0.0, 1.0, -(y0 + y1) / 2, 0.0, 0.0, 1.0))
     matrix = multiply((cos, -sin, 0.0, sin, cos, 0.0, 0.0, 0.0, 1.0), matrix)
-    if rng.random() < knobs.perspective:
+    if rng.random() < config.perspective:
         # The far end of the word is up to about 2 times smaller than the near one.
         reach = 0.5 * (width + height) * max(1.0, stretch)
         matrix = multiply(

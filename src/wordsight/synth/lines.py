@@ -14,20 +14,19 @@ import torch
 from wordsight.data.sample import Sample
 from wordsight.errors import ConfigError, DataError
 from wordsight.synth.background import Backgrounds
-from wordsight.synth.casting import Cast, kept
+from wordsight.synth.config import RenderConfig
 from wordsight.synth.draft import Draft, collate, plane
-from wordsight.synth.finish import finish
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook
 from wordsight.synth.kinds import KINDS, Texts
-from wordsight.synth.knobs import Knobs
-from wordsight.synth.latin import LATIN, latin_index
+from wordsight.synth.latin import LATIN, Cast, kept, latin_index
 from wordsight.synth.material import displayed, pale, pressed, set_dots, set_segments
+from wordsight.synth.rasterize import rasterize
+from wordsight.synth.sampling import blank, painted, plane_of
 from wordsight.synth.setting import Line, set_line
-from wordsight.synth.sketch import blank, painted, plane_of
 from wordsight.synth.tongues import Tongues
 from wordsight.synth.vocabulary import Vocabulary
 
-_PLAIN = Knobs(
+_PLAIN = RenderConfig(
     spaced=0.25, dancing=0.02, heavy=0.2, neighbours=0.2, stacks=0.0, tilted=0.3, steep=0.02, sideways=0.0,
     upside_down=0.0, sheared=0.15, climbing=0.1, perspective=0.15, curved=0.03, circular=0.0, roomy=0.2, outlined=0.03,
     hollow=0.0, shadow=0.05, extruded=0.01, gradient=0.04, textured=0.02, translucent=0.03, faint=0.15, photo=0.2,
@@ -49,18 +48,18 @@ class Look:
     """How a text is set and photographed.
 
     Attributes:
-        knobs: see `Knobs`.
+        config: see `RenderConfig`.
         faces: "any", "plain" or "mono" of the fonts; "dots" and "segments" are drawn.
         material: what is done to the finished draft.
     """
 
-    knobs: Knobs
+    config: RenderConfig
     faces: str = "plain"
     material: Callable[[random.Random, Draft], Draft] | None = None
 
 
 LOOKS: Mapping[str, Look] = {
-    "street": Look(Knobs(roomy=0.05), "any"),
+    "street": Look(RenderConfig(roomy=0.05), "any"),
     "plain": Look(_PLAIN),
     "clean": Look(_CLEAN),
     "mono": Look(replace(_CLEAN, photo=0.1, flat=0.7, defocus=0.3, noisy=0.2, tilted=0.2), "mono"),
@@ -144,6 +143,11 @@ class RenderedLines:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def faces(self) -> int:
+        """How many faces (font files and weights) the texts are set in."""
+        return len(self._faces)
+
     def kind(self, i: int, /) -> str:
         """Which kind of text sample i is."""
         return self._chosen(i)[0]
@@ -168,7 +172,7 @@ class RenderedLines:
             step = max(1, _PIXELS // (canvas[0] * canvas[1]))
             for start in range(0, len(places), step):
                 some = places[start : start + step]
-                pixels = finish(collate([drafts[place] for place in some], canvas, least))
+                pixels = rasterize(collate([drafts[place] for place in some], canvas, least))
                 for place, picture in zip(some, pixels.to(torch.uint8).permute(0, 2, 3, 1).numpy(), strict=True):
                     look = drafts[place].look
                     images[place] = np.ascontiguousarray(picture[: int(look.rows), : int(look.columns)])
@@ -200,23 +204,23 @@ class RenderedLines:
         rng, look = self._generator(i, "image"), self._looks[name]
         book, cast = self._opened()
         if not text:
-            return blank(rng, book, self._backgrounds, look.knobs, self.size, natural=True)
+            return blank(rng, book, self._backgrounds, look.config, self.size, natural=True)
         dark = None
         if look.faces == "segments" and (shown := set_segments(rng, text)):
             line: Line | None = Line(shown.lit, shown.lit.shape[0])
             dark = Line(shown.dark, shown.dark.shape[0])
         else:
             line = set_dots(rng, text) if look.faces == "dots" else None
-        knobs, face = look.knobs, 0
+        config, face = look.config, 0
         if line is None:
             manner = look.faces if look.faces not in _DRAWN else "plain"
             picked = cast.pick(rng, text, manner)
             face = cast.pick(rng, text, "any") or 0 if picked is None else picked
-            line = _line(rng, text, book, face, knobs, kind == "receipts")
+            line = _line(rng, text, book, face, config, kind == "receipts")
         if line is None:
-            return blank(rng, book, self._backgrounds, knobs, self.size, natural=True)
-        mask, box = plane_of(rng, book, face, line, knobs.neighbours)
-        draft = painted(rng, mask, box, len(text), self._backgrounds, knobs, self.size, natural=True)
+            return blank(rng, book, self._backgrounds, config, self.size, natural=True)
+        mask, box = plane_of(rng, book, face, line, config.neighbours)
+        draft = painted(rng, mask, box, len(text), self._backgrounds, config, self.size, natural=True)
         if dark is not None:
             return displayed(rng, draft, plane_of(rng, book, face, dark, 0.0)[0])
         return look.material(rng, draft) if look.material else draft
@@ -255,10 +259,10 @@ def _coarse(length: int) -> int:
 _ROW = re.compile(r"(.+?) (\S*\d+[.,]\d\d\b.*)")
 
 
-def _line(rng: random.Random, text: str, book: FontBook, face: int, knobs: Knobs, row: bool) -> Line | None:
+def _line(rng: random.Random, text: str, book: FontBook, face: int, config: RenderConfig, row: bool) -> Line | None:
     """Sets a text; of a `row` the amount stands apart."""
     spacing, gap = 0.0, 0.0
-    if rng.random() < knobs.spaced:
+    if rng.random() < config.spaced:
         spacing = CAP_HEIGHT * (
             rng.uniform(-0.06, 0.12) if rng.random() < 0.75 or len(text) > 30 else rng.uniform(0.1, 0.6)
         )
@@ -266,5 +270,5 @@ def _line(rng: random.Random, text: str, book: FontBook, face: int, knobs: Knobs
         gap = max(0.0, spacing) * rng.uniform(0.6, 1.2) + CAP_HEIGHT * rng.uniform(-0.06, 0.25)
     if row and (parts := _ROW.fullmatch(text)):
         text = (" " * rng.randint(1, max(1, min(14, 40 - len(text))))).join(parts.groups())
-    jitter = rng.uniform(0.5, 1.5) if rng.random() < knobs.dancing else 0.0
+    jitter = rng.uniform(0.5, 1.5) if rng.random() < config.dancing else 0.0
     return set_line(book, face, text, spacing, jitter, rng, gap)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wordsight.synth.background import noise_bank
 
-_REACH = 3  # pixels; blurs have a deviation of up to 1.6 px (`Knobs.blur_limit` times 32)
+_REACH = 3  # pixels; blurs have a deviation of up to 1.6 px (`RenderConfig.blur_limit` times 32)
 _STEPS = 7  # of a motion
 
 # ITU-T T.81, tables K.1 and K.2, and the colour space of JFIF.

@@ -15,9 +15,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from wordsight.errors import DataError
-from wordsight.synth.invented import accented, brand
-from wordsight.synth.knobs import TEXTS, Knobs
-from wordsight.synth.lexicon import NAMES, SIGN_WORDS
+from wordsight.synth.config import TEXTS, RenderConfig
+from wordsight.synth.lexicon import NAMES, SIGN_WORDS, accented, brand
 from wordsight.text.charset import PRESETS
 
 MAX_LENGTH = 40
@@ -95,11 +94,11 @@ def load_words(path: str | Path) -> WordList:
 class Vocabulary:
     """Draws texts. The built-in list of sign words gives a sixth of the words, all of `paths` the rest alike."""
 
-    def __init__(self, paths: Sequence[str | Path] = (), knobs: Knobs = Knobs()) -> None:  # noqa: B008 frozen
+    def __init__(self, paths: Sequence[str | Path] = (), config: RenderConfig = RenderConfig()) -> None:  # noqa: B008 frozen
         signs = tuple(dict.fromkeys(SIGN_WORDS))
         self._signs = WordList(signs, tuple(accumulate(1.0 for _ in signs)))
         self._lists = tuple(load_words(path) for path in paths)
-        self._knobs = knobs
+        self._config = config
         self._kinds: dict[str, Callable[[random.Random], str]] = {
             "phrases": self._phrase,
             "names": _name,
@@ -115,7 +114,7 @@ class Vocabulary:
             "letters": _random_letters,
             "signs": _random_signs,
         }
-        self._bounds = tuple(accumulate(getattr(knobs, name) for name in TEXTS))
+        self._bounds = tuple(accumulate(getattr(config, name) for name in TEXTS))
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -124,7 +123,7 @@ class Vocabulary:
 
     def _entry(self, rng: random.Random) -> str:
         word = self._listed(rng)
-        return min(word, self._listed(rng), key=len) if rng.random() < self._knobs.short else word
+        return min(word, self._listed(rng), key=len) if rng.random() < self._config.short else word
 
     def _listed(self, rng: random.Random) -> str:
         if not self._lists or rng.random() < 1 / 6:
@@ -134,14 +133,14 @@ class Vocabulary:
     def draw(self, rng: random.Random) -> str:
         """A text of at most 40 characters, single spaces inside, at times empty.
 
-        Of "94+space", or of "latin" where `Knobs.latin` is above 0.
+        Of "94+space", or of "latin" where `RenderConfig.latin` is above 0.
         """
         for _ in range(8):
             kind = bisect(self._bounds, rng.random())
             if kind == TEXTS.index("empty"):
                 return ""
             text = " ".join((self._kinds[TEXTS[kind]](rng) if kind < len(TEXTS) else self._single(rng)).split())
-            if self._knobs.latin and rng.random() < self._knobs.latin:
+            if self._config.latin and rng.random() < self._config.latin:
                 text = accented(rng, text)
             if 0 < len(text) <= MAX_LENGTH:
                 return text
@@ -149,7 +148,7 @@ class Vocabulary:
 
     def _single(self, rng: random.Random) -> str:
         word = self.word(rng)
-        return _punctuate(rng, word) if rng.random() < self._knobs.punctuated else word
+        return _punctuate(rng, word) if rng.random() < self._config.punctuated else word
 
     def word(self, rng: random.Random) -> str:
         """A single word of the lists, in some case."""

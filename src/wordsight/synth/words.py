@@ -12,12 +12,12 @@ from PIL import Image
 
 from wordsight.data.sample import Sample
 from wordsight.synth.background import Backgrounds
+from wordsight.synth.config import RenderConfig
 from wordsight.synth.draft import LOOK, Drafts, collate
-from wordsight.synth.finish import finish
 from wordsight.synth.fonts import FontBook, font_index
-from wordsight.synth.knobs import Knobs
 from wordsight.synth.latin import latin_index
-from wordsight.synth.sketch import sketch
+from wordsight.synth.rasterize import rasterize
+from wordsight.synth.sampling import sample_parameters
 from wordsight.synth.vocabulary import Vocabulary
 
 CHUNK = 64
@@ -25,7 +25,7 @@ CHUNK = 64
 
 
 class RenderedWords:
-    """A source of rendered word crops; sample i is a function of (seed, i), the fonts, word lists, pictures and knobs.
+    """A source of rendered word crops; sample i is a function of (seed, i), the fonts, word lists, pictures and config.
 
     Crops are at most as large as `size`, or stretched from that: more than a model of that input looks at costs time
     and shows nothing.
@@ -36,7 +36,7 @@ class RenderedWords:
         fonts: folders of fonts, searched recursively; None: the system's.
         words: word lists (see `vocabulary.load_words`).
         backgrounds: a folder of pictures to cut backgrounds from; None: procedural ones only.
-        knobs: how often and how strongly what happens.
+        config: how often and how strongly what happens.
         size: (height, width) of the input of the model that these are for, pixels.
 
     Fonts are opened lazily, so that instances are small to pickle for worker processes.
@@ -52,7 +52,7 @@ class RenderedWords:
         fonts: str | Path | Sequence[str | Path] | None = None,
         words: Sequence[str | Path] = (),
         backgrounds: str | Path | None = None,
-        knobs: Knobs = Knobs(),  # noqa: B008 frozen
+        config: RenderConfig = RenderConfig(),  # noqa: B008 frozen
         size: tuple[int, int] = (32, 128),
     ) -> None:
         folders = [fonts] if isinstance(fonts, str | Path) else fonts
@@ -60,10 +60,10 @@ class RenderedWords:
         self._canvas = (16 * math.ceil(size[0] / 16), 16 * math.ceil(size[1] / 16))
         self._count = count
         self._seed = seed
-        self._knobs = knobs
-        self._faces = latin_index(folders) if knobs.latin else font_index(folders)
-        self._drawn = {" "}.union(*(face.characters for face in self._faces)) if knobs.latin else frozenset()
-        self._vocabulary = Vocabulary(words, knobs)
+        self._config = config
+        self._faces = latin_index(folders) if config.latin else font_index(folders)
+        self._drawn = {" "}.union(*(face.characters for face in self._faces)) if config.latin else frozenset()
+        self._vocabulary = Vocabulary(words, config)
         self._backgrounds = Backgrounds(backgrounds)
         self._book: FontBook | None = None
 
@@ -99,7 +99,7 @@ class RenderedWords:
         for start in range(0, len(numbers), CHUNK):
             part = numbers[start : start + CHUNK]
             drafts = self.drafts(part)
-            pixels = finish(drafts).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+            pixels = rasterize(drafts).to(torch.uint8).permute(0, 2, 3, 1).numpy()
             for i, picture, look in zip(part, pixels, drafts.looks.numpy(), strict=True):
                 rows, columns, high, wide = (int(look[LOOK[name]]) for name in ("rows", "columns", "high", "wide"))
                 image = np.ascontiguousarray(picture[:rows, :columns])
@@ -109,7 +109,7 @@ class RenderedWords:
         return samples
 
     def drafts(self, numbers: Sequence[int]) -> Drafts:
-        """Samples of these numbers before they are photographed: `finish.images` does the rest, on any device."""
+        """Samples of these numbers before they are photographed: `rasterize.images` does the rest, on any device."""
         if self._book is None:
             self._book = FontBook(self._faces)
         drafts = []
@@ -117,7 +117,9 @@ class RenderedWords:
             if not 0 <= i < self._count:
                 raise IndexError(i)
             rng = self._generator(i, "image")
-            drafts.append(sketch(rng, self.text(i), self._book, self._backgrounds, self._knobs, self._canvas))
+            drafts.append(
+                sample_parameters(rng, self.text(i), self._book, self._backgrounds, self._config, self._canvas)
+            )
         return collate(drafts, self._canvas)
 
     def _generator(self, i: int, part: str) -> random.Random:

@@ -13,8 +13,8 @@ from wordsight.data import Learnable, Mixture, Sample, SceneView, Source, augmen
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.geometry import Box
 from wordsight.synth.draft import Drafts
-from wordsight.synth.finish import images
 from wordsight.synth.lines import RenderedLines
+from wordsight.synth.rasterize import images
 from wordsight.synth.words import CHUNK, RenderedWords
 from wordsight.text import CharTokenizer
 from wordsight.train.scenes import SceneBatch, SceneUse

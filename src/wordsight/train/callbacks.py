@@ -15,9 +15,9 @@ from torch import Tensor
 from wordsight.errors import ConfigError
 from wordsight.evaluate.wordset import WordSet
 from wordsight.models import checkpoint
-from wordsight.train.averages import Averages
 from wordsight.train.batches import Batch
 from wordsight.train.data import WordsData
+from wordsight.train.ema import Ema
 from wordsight.train.gates import scene_facts
 from wordsight.train.module import Recognition
 from wordsight.train.sharding import whole
@@ -30,7 +30,7 @@ class KeepModel(Callback):
     its weights.
     """
 
-    def __init__(self, averages: Averages | None = None) -> None:
+    def __init__(self, averages: Ema | None = None) -> None:
         self.averages = averages
         self._words: WordSet | None = None
         self._best = 0.0
@@ -74,7 +74,7 @@ class KeepModel(Callback):
                 model,
                 folder,
                 steps=trainer.global_step,
-                ema=module.ema,
+                ema=module.optimiser.ema,
                 cross=module.cross,
                 data=data.describe() | ({"before": module.trained_before} if module.trained_before else {}),
                 **scene_facts(module, trainer.callback_metrics),

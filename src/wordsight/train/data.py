@@ -22,15 +22,14 @@ from wordsight.data import (
     rand_augment,
     scenes_below,
 )
-from wordsight.data.controls import Mode
 from wordsight.data.turned import Turned
 from wordsight.errors import ConfigError
 from wordsight.evaluate.wordset import WordSet
-from wordsight.synth.knobs import Knobs
 from wordsight.synth.lines import RenderedLines
 from wordsight.synth.vocabulary import Vocabulary
 from wordsight.synth.words import RenderedWords
 from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch
+from wordsight.train.config import RenderingConfig, SceneConfig
 from wordsight.train.module import Recognition
 from wordsight.train.scenes import SceneUse
 from wordsight.train.streams import KeepPosition, StreamBatches
@@ -51,29 +50,21 @@ class WordsData(lightning.LightningDataModule):
         stream: instead of `real`, shards of scenes (`wordsight data pack`): their folder or address, read from first to
             last; see `train.streams`. Training resumes only with the same number of devices and workers.
         real_share: share of real words in training, spread over the real sources by their size. 1: no rendered words.
-        words: word lists to render, see `wordsight synth`.
-        backgrounds: folder of pictures without text to render over.
-        fonts: folders of fonts; none: the system's.
-        rendering: what happens to rendered words how often, see docs/rendering.md.
+        rendering: what rendered words are made of.
         augmentation: what real words go through. "compact" is made for inputs of about 32 rows, and turns tall crops
             (`data.turned`); "randaugment" is what PARSeq and CLIP4STR train with.
         batch_size: crops that a device sees at once.
         total_batch: crops per optimiser step over all devices: `trainer.accumulate_grad_batches` follows from it. None:
             batch_size times devices times trainer.accumulate_grad_batches.
-        epochs: how often each real word is seen on average: `trainer.max_steps` follows from it. None: that stands.
+        epochs: how often each real word is seen on average, with `total_batch`: `trainer.max_steps` follows from it.
+            None: that stands.
         pool: steps that are sorted by label length together: quicker decoders, but steps whose words are all short or
             all long. 1: words of all lengths in each.
         workers: processes that render and read, for each device.
         validation: data sets to validate on.
         validation_share: without `validation`, the last part of every real source, which is then never trained on.
             Neighbours in these data sets come from the same scene, so this cuts by scene.
-        scene: what a recognizer that takes scenes is given, in training and validation: the words' own scenes or one
-            of the controls. Words of archives have none.
-        scene_seed: decides which scenes are exchanged, and weights and pictures of controls that are random.
-        scene_dropout: probability that a word is trained without its scene, so that it can be read without.
-        box_jitter: standard deviation of the shift of the corners of training boxes, in heights of the word; for words
-            in scenes, like `box_padding`.
-        box_padding: each side of a training box moves outwards by up to this many heights of the word.
+        scene: what a recognizer that takes scenes is given.
         seed: decides rendering, augmentation and order.
     """
 
@@ -83,10 +74,7 @@ class WordsData(lightning.LightningDataModule):
         pseudo: Sequence[Path] = (),
         stream: str | None = None,
         real_share: float = 0.25,
-        words: Sequence[Path] = (),
-        backgrounds: Path | None = None,
-        fonts: Sequence[Path] = (),
-        rendering: Knobs = Knobs(),  # noqa: B008 frozen
+        rendering: RenderingConfig = RenderingConfig(),  # noqa: B008 frozen, like `scene`
         augmentation: Literal["compact", "randaugment"] = "compact",
         batch_size: int = 128,
         total_batch: int | None = None,
@@ -95,132 +83,119 @@ class WordsData(lightning.LightningDataModule):
         workers: int = 1,
         validation: Sequence[Path] = (),
         validation_share: float = 0.1,
-        scene: Mode = "real",
-        scene_seed: int = 0,
-        scene_dropout: float = 0.0,
-        box_jitter: float = 0.0,
-        box_padding: float = 0.0,
+        scene: SceneConfig = SceneConfig(),  # noqa: B008
         seed: int = 0,
     ) -> None:
         super().__init__()
         if not 0 < real_share <= 1:
             raise ConfigError(f"real_share is {real_share}: give a share above 0, up to 1")
-        if not 0 <= scene_dropout <= 1 or box_jitter < 0 or box_padding < 0:
-            raise ConfigError("scene_dropout is a probability, box_jitter and box_padding are 0 or more: change them")
         if stream and (real or pseudo or real_share < 1 or epochs):
             raise ConfigError(
                 "a stream must be the only source: set data.real_share=1, without data.real, pseudo and epochs"
             )
         if not real and not stream and (real_share == 1 or epochs):
             raise ConfigError("this recipe needs real words: give them with --data.real='[FOLDER]'")
-        self.real = real
-        self.pseudo = pseudo
-        self.stream = stream
+        if epochs and not total_batch:
+            raise ConfigError("data.epochs are counted in steps of a known size: give data.total_batch, too")
+        self.real, self.pseudo, self.stream = real, pseudo, stream
         self.real_share = real_share
-        self.words = words
-        self.backgrounds = backgrounds
-        self.fonts = fonts
-        self.rendering = rendering
-        self.augmentation = augmentation
-        self.batch_size = batch_size
-        self.total_batch = total_batch
-        self.epochs = epochs
-        self.pool = pool
-        self.workers = workers
-        self.validation = validation
-        self.validation_share = validation_share
+        self.rendering, self.augmentation = rendering, augmentation
+        self.batch_size, self.total_batch, self.epochs = batch_size, total_batch, epochs
+        self.pool, self.workers = pool, workers
+        self.validation, self.validation_share = validation, validation_share
         self.scene = scene
-        self.scene_seed = scene_seed
-        self.scene_dropout = scene_dropout
-        self.box_jitter = box_jitter
-        self.box_padding = box_padding
         self.seed = seed
+        self._opened: tuple[list[View], list[View]] | None = None
 
     def describe(self) -> dict[str, Any]:
         """What a model card should say about the data."""
         about = {
             "real": [path.name for path in self.real],
             "real_share": self.real_share if self.real else 0.0,
-            "word_lists": [path.name for path in self.words],
+            "word_lists": [path.name for path in self.rendering.words],
             "batch_size": self.batch_size,
         }
         if self.pseudo:
             about["pseudo"] = [path.name for path in self.pseudo]
         if self.stream:
             about["stream"] = self.stream.rstrip("/").split("/")[-1]
-        if self.scene != "real":
-            about["scene"] = self.scene
+        if self.scene.mode != "real":
+            about["scene"] = self.scene.mode
         return about
 
+    def steps(self, cfg: Any) -> int | None:
+        """How many optimiser steps the epochs are, of words that a recognizer of this configuration can learn.
+
+        None if `epochs` does not say.
+        """
+        if not self.epochs or not self.total_batch:
+            return None
+        total = sum(map(len, self._open(cfg)[0]))
+        return max(1, round(self.epochs * total / (self.total_batch * self.real_share)))
+
+    def _open(self, cfg: Any) -> tuple[list[View], list[View]]:
+        """The real words to train on, by source, and those set aside for validation; opened once."""
+        if self._opened is None:
+            share = 0.0 if self.validation else self.validation_share
+            halves = [holdout(source, share) for source in self._usable(self.real, cfg)]
+            training = [*(train for train, _ in halves), *filter(len, self._usable(self.pseudo, cfg))]
+            held_out = self._usable(self.validation, cfg) if self.validation else [part for _, part in halves]
+            self._opened = training, [view for view in held_out if len(view)]
+        return self._opened
+
+    def _usable(self, paths: Sequence[Path], cfg: Any) -> list[View]:
+        views = []
+        for path in paths:
+            source = open_source(path)
+            for scenes in scenes_below(source):
+                scenes.show(self.scene.mode, self.scene.seed)
+            view, dropped = filter_labels(source, cfg.charset, cfg.max_length)
+            log.info("%s: %d words, left out: %s", path, len(view), dropped)
+            views.append(view)
+        return views
+
     def setup(self, stage: str) -> None:
-        """Open the sources, set a validation part aside, work out the size and number of steps."""
-        module = self._trainer.lightning_module
+        """Open the sources, set a validation part aside, work out how many batches a step has."""
+        trainer = self._trainer
+        module = trainer.lightning_module
         if not isinstance(module, Recognition):
             raise ConfigError("this data module needs the recognizer: train a wordsight.train.Recognition")
-        cfg = module.model.cfg
-
-        def usable(paths: Sequence[Path]) -> list[View]:
-            views = []
-            for path in paths:
-                source = open_source(path)
-                for scenes in scenes_below(source):
-                    scenes.show(self.scene, self.scene_seed)
-                view, dropped = filter_labels(source, cfg.charset, cfg.max_length)
-                log.info("%s: %d words, left out: %s", path, len(view), dropped)
-                views.append(view)
-            return views
-
-        share = 0.0 if self.validation else self.validation_share
-        halves = [holdout(source, share) for source in usable(self.real)]
-        training = [*(train for train, _ in halves), *filter(len, usable(self.pseudo))]
-        self._labelled = training
-        held_out = usable(self.validation) if self.validation else [part for _, part in halves]
-        turned = Turned if self.augmentation == "compact" else lambda source: source
-        self._validation = [turned(view) for view in held_out if len(view)]
-        total = sum(map(len, training))
-        sources: list[Source] = [SkipBroken(turned(source)) for source in training]
-        weights = [self.real_share * len(source) / total for source in training]
-        augmented = frozenset(range(len(sources)))
-        if self.real_share < 1:
-            given: dict[str, Any] = {
-                "seed": self.seed,
-                "fonts": list(self.fonts) or None,
-                "words": list(self.words),
-                "backgrounds": self.backgrounds,
-            }
-            rendered: Source
-            if cfg.preprocessing.width is None:
-                rendered = RenderedLines(**given, characters=cfg.charset.characters)
-            else:
-                rendered = RenderedWords(**given, knobs=self.rendering, size=cfg.preprocessing.size)
-            sources.append(Learnable(rendered, cfg.charset, cfg.max_length))
-            weights.append(1 - self.real_share if training else 1.0)
-        devices = self._trainer.world_size
-        rounds = self._rounds(devices, self._trainer.accumulate_grad_batches)
-        self._trainer.accumulate_grad_batches = rounds
-        if isinstance(self._trainer.val_check_interval, int):  # Lightning counts batches there, recipes count steps
-            self._trainer.val_check_interval *= rounds
-        parts, augmentation = devices * rounds, _AUGMENTATIONS[self.augmentation]
-        use = SceneUse(module.model.clipter is not None, self.scene_dropout, self.box_jitter, self.box_padding)
+        model, cfg = module.model, module.model.cfg
+        rounds = self._rounds(trainer.world_size, trainer.accumulate_grad_batches)
+        trainer.accumulate_grad_batches = rounds
+        if isinstance(trainer.val_check_interval, int):  # Lightning counts batches there, recipes count steps
+            trainer.val_check_interval *= rounds
+        parts, augmentation = trainer.world_size * rounds, _AUGMENTATIONS[self.augmentation]
+        use = SceneUse(model.clipter is not None, self.scene.dropout, self.scene.box_jitter, self.scene.box_padding)
+        upright = Turned if self.augmentation == "compact" else lambda source: source
+        training, held_out = self._open(cfg)
+        self._validation = [upright(view) for view in held_out]
         self.batches: Batches | StreamBatches
         if self.stream:
             self.batches = StreamBatches(
                 self.stream,
                 cfg,
                 self.batch_size,
-                rank=self._trainer.global_rank,
-                ranks=devices,
+                rank=trainer.global_rank,
+                ranks=trainer.world_size,
                 parts=parts,
                 workers=self.workers,
                 seed=self.seed,
                 augmentation=augmentation,
                 use=use,
-                mode=self.scene,
+                mode=self.scene.mode,
             )
             return
+        real: list[Source] = [SkipBroken(upright(source)) for source in training]
+        total = sum(map(len, training))
+        weights = [self.real_share * len(source) / total for source in training]
+        sources = list(real)
+        if self.real_share < 1:
+            sources.append(Learnable(self._rendered(cfg), cfg.charset, cfg.max_length))
+            weights.append(1 - self.real_share if training else 1.0)
         self.batches = Batches(
             Mixture(sources, weights, self.seed, length=2**62),
-            augmented,
+            frozenset(range(len(real))),
             cfg.tokenizer,
             cfg.preprocessing,
             self.batch_size,
@@ -228,18 +203,30 @@ class WordsData(lightning.LightningDataModule):
             parts,
             augmentation,
             use,
-            finished=self._trainer.strategy.root_device.type != "cuda",
+            finished=trainer.strategy.root_device.type != "cuda",
         )
-        if self.epochs:
-            words_per_step = self.batch_size * self.batches.parts * self.real_share
-            self._trainer.fit_loop.epoch_loop.max_steps = round(self.epochs * total / words_per_step)
+
+    def _rendered(self, cfg: Any) -> Source:
+        """Rendered words; lines for a recognizer that takes any width."""
+        given = self.rendering
+        kinds: dict[str, Any] = {
+            "seed": self.seed,
+            "fonts": list(given.fonts) or None,
+            "words": list(given.words),
+            "backgrounds": given.backgrounds,
+        }
+        if cfg.preprocessing.width is None:
+            return RenderedLines(**kinds, characters=cfg.charset.characters)
+        return RenderedWords(**kinds, config=given.config, size=cfg.preprocessing.size)
 
     def word_set(self) -> WordSet | None:
         """All words that are trained on, those of the lists that are rendered included; None of a stream."""
         if self.stream:
             return None
-        labels = (view.text(i) for view in self._labelled for i in range(len(view)))
-        listed = Vocabulary(tuple(self.words)).words if self.real_share < 1 else ()
+        if self._opened is None:
+            raise ConfigError("these words are not open yet: pass this data module to Trainer.fit")
+        labels = (view.text(i) for view in self._opened[0] for i in range(len(view)))
+        listed = Vocabulary(tuple(self.rendering.words)).words if self.real_share < 1 else ()
         return WordSet.of((*listed, *labels))
 
     def _rounds(self, devices: int, given: int) -> int:

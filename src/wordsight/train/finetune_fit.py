@@ -20,6 +20,7 @@ from wordsight.models.ppocr import Svtr
 from wordsight.synth.lines import RenderedLines
 from wordsight.synth.replay import ReplayWords
 from wordsight.train.batches import Batch, Batches, FromBatch
+from wordsight.train.config import FreezingConfig, ObjectiveConfig, OptimiserConfig
 from wordsight.train.finetune_plan import LR, Plan, Watch
 from wordsight.train.module import Recognition
 from wordsight.train.quiet import quietly
@@ -96,12 +97,14 @@ def _module(plan: Plan, scratch: Path) -> Recognition:
     module = Recognition(
         model="svtr" if svtr else "clip4str-tiny",  # of its kind: the start has the sizes
         start=checkpoint.save(plan.model, scratch),
-        peft=None if svtr else kinds.get(plan.tower),
-        lr=LR[plan.model.architecture] if settings.lr is None else settings.lr,
-        weight_decay=0.01,
-        warmup=settings.steps // 10,
-        decay=settings.steps // 2,
-        cross_from=0 if svtr or plan.cross else None,
+        objective=ObjectiveConfig(cross_from=0 if svtr or plan.cross else None),
+        optimiser=OptimiserConfig(
+            lr=LR[plan.model.architecture] if settings.lr is None else settings.lr,
+            weight_decay=0.01,
+            warmup=settings.steps // 10,
+            decay=settings.steps // 2,
+        ),
+        freezing=FreezingConfig(peft=None if svtr else kinds.get(plan.tower)),
         seed=settings.seed,
     )
     if isinstance(plan.model, Svtr):

@@ -11,12 +11,12 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from wordsight.errors import ConfigError
 from wordsight.files import read_regular
-from wordsight.train.averages import Averages
 from wordsight.train.callbacks import KeepCheckpoint, KeepModel, StepTime, StopOnNaN
 from wordsight.train.checkpoints import AtomicCheckpoints
 from wordsight.train.data import WordsData
 from wordsight.train.detection import Detection, KeepDetector
 from wordsight.train.detection_data import ScenesData
+from wordsight.train.ema import Ema
 from wordsight.train.gates import GateWatch, StageOne, scene_facts, summary
 from wordsight.train.module import Recognition
 from wordsight.train.quiet import quietly
@@ -53,8 +53,11 @@ class RecipeCLI(LightningCLI):
         callbacks = [StopOnNaN(), StepTime(), *self.own_callbacks(), Records(), keep, *(config["callbacks"] or [])]
         if config["enable_progress_bar"] is not False:  # each refresh waits for the GPU
             callbacks.append(TQDMProgressBar(refresh_rate=config["log_every_n_steps"] or 50))
-        if config["strategy"] == "ddp" and getattr(self.model, "cross_from", 0) != 0:
-            kwargs["strategy"] = "ddp_find_unused_parameters_true"  # until then a branch has no gradients to share
+        if isinstance(self.model, Recognition) and isinstance(self.datamodule, WordsData):
+            if config["strategy"] == "ddp" and self.model.objective.cross_from != 0:
+                kwargs["strategy"] = "ddp_find_unused_parameters_true"  # until then a branch has no gradients to share
+            if (steps := self.datamodule.steps(self.model.model.cfg)) is not None:
+                kwargs["max_steps"] = steps
         return super().instantiate_trainer(
             callbacks=callbacks,
             logger=[CSVLogger(folder, "csv"), *_loggers(config["logger"], folder)],
@@ -66,8 +69,8 @@ class RecipeCLI(LightningCLI):
         )
 
     def own_callbacks(self) -> list[Any]:
-        """What a recognizer's run has besides. Averages are made up to date before a checkpoint is written."""
-        averages = Averages(self.model.ema) if self.model.ema else None
+        """What a recognizer's run has besides. Ema are made up to date before a checkpoint is written."""
+        averages = Ema(self.model.optimiser.ema) if self.model.optimiser.ema else None
         return [GateWatch(), StageOne(), *([averages] if averages else []), KeepModel(averages), KeepPosition()]
 
 

@@ -18,14 +18,15 @@ from wordsight.models.ppocr import Svtr
 from wordsight.models.ppocr.charset import with_head_of
 from wordsight.models.presets import preset
 from wordsight.text import Charset
+from wordsight.train.config import ArchitectureConfig
 
 
 def starting_model(
     name: str,
     start: Path | None,
+    architecture: ArchitectureConfig = ArchitectureConfig(),  # noqa: B008 frozen
+    *,
     token_only: bool = False,
-    text: str | None = None,
-    charset: Charset | str | None = None,
     ctc_weight: float | None = None,
 ) -> Any:
     """A recognizer with random weights, or with those of the checkpoint folder `start`.
@@ -35,11 +36,10 @@ def starting_model(
         start: a recognizer. For a CLIP4STR also CLIP towers of the preset's size (what their shapes do not show, heads
             and activation, is as their configuration says; another input size or patch becomes the preset's); or a
             PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random. For
-            presets on PP-OCRv6's convolutions an SVTR (`wordsight convert rapidocr`), whose convolutions are taken.
+            presets on PP-OCRv6's convolutions an SVTR (`wordsight models convert rapidocr`), whose convolutions are
+            taken.
+        architecture: what is changed of it.
         token_only: whether the text tower of a CLIP4STR consists only of CLIP's token embeddings.
-        text: text encoder of `transformers` that is the text tower of a CLIP4STR instead, see `hub_text`.
-        charset: what a CLIP4STR, or an SVTR with `start`, is to write, instead of what the preset or `start` does:
-            characters, or the name of a preset of them. What `start` has learned about a character is kept.
         ctc_weight: of a CLIP4STR's auxiliary CTC loss, instead of the one that the preset or `start` has.
 
     Raises:
@@ -59,6 +59,7 @@ def starting_model(
             f"{start} holds a {given.architecture}, {name} is a {kind.architecture}: choose a preset of that kind with "
             "--model.model"
         )
+    charset = architecture.charset
     if isinstance(charset, str):
         charset = Charset.preset(charset)
     if isinstance(given, Svtr) and kind is not Svtr:
@@ -73,7 +74,7 @@ def starting_model(
             given = with_charset(given, charset)
         elif charset is not None:
             cfg = config_with_charset(cfg, charset)
-        return _clip4str(cfg, given, name, start, token_only, text, ctc_weight)
+        return _clip4str(cfg, given, name, start, token_only, architecture.text, ctc_weight)
     return kind(cfg) if given is None else given.train()
 
 
@@ -93,7 +94,9 @@ def set_permutations(model: Any, count: int) -> None:
         ConfigError: it is neither, or the number is below 1.
     """
     if count < 1 or not isinstance(model, Clip4Str | Parseq):
-        raise ConfigError("model.num_permutations: 1 or more, for CLIP4STR and PARSeq: leave it out or change it")
+        raise ConfigError(
+            "model.objective.num_permutations: 1 or more, for CLIP4STR and PARSeq: leave it out or change it"
+        )
     model.cfg = replace(model.cfg, num_permutations=count)
 
 
@@ -124,7 +127,7 @@ def _clip4str(
     if ctc_weight is not None:
         cfg = replace(cfg, ctc_weight=ctc_weight)
     if token_only and (text or cfg.hub):
-        raise ConfigError("only CLIP's token embeddings can be used alone: give text_freeze_layers as a number")
+        raise ConfigError("only CLIP's token embeddings can be used alone: give freezing.text_layers as a number")
     if token_only:
         cfg = replace(cfg, text=replace(cfg.text, embedding_only=True))
     weights = None

@@ -21,6 +21,7 @@ from wordsight.data import Scene, SceneView
 from wordsight.data.controls import Mode, shuffled
 from wordsight.data.labels import rejection, trained_label
 from wordsight.data.links import Pictures, SceneLink, box_of
+from wordsight.data.scene_words import cut_word
 from wordsight.data.shards import ShardStream
 from wordsight.errors import ConfigError, DataError
 from wordsight.imaging import prepare
@@ -171,7 +172,7 @@ class StreamBatches(IterableDataset[Batch]):
                 if not word.legible or rejection(word.text, self.cfg.charset, self.cfg.max_length):
                     continue
                 try:
-                    sample = scene.sample(w, pixels)
+                    sample = cut_word(scene, w, pixels)
                 except DataError:  # its polygon encloses nothing
                     continue
                 link = SceneLink(scene, word.polygon, box_of(word.polygon, pixels), None, pictures)

@@ -50,8 +50,11 @@ class Weights:
     def how(self, name: str) -> str:
         """How to get those called `name` and to make a checkpoint of them."""
         if not self.files:
-            return f"get it by hand from {self.page}, then `wordsight convert FILE -o {name}-model`"
-        return f"`wordsight models pull {name} --to weights`, then `wordsight convert weights/{name} -o {name}-model`"
+            return f"get it by hand from {self.page}, then `wordsight models convert FILE -o {name}-model`"
+        return (
+            f"`wordsight models pull {name} --out weights`, then `wordsight models convert weights/{name} "
+            f"-o {name}-model`"
+        )
 
 
 def _hugging_face(repository: str, *names: str) -> tuple[File, ...]:

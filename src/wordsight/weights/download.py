@@ -70,7 +70,7 @@ class Download:
             elif self.sha256:
                 self._check(self.to, "the file there")
         except OSError as error:
-            raise ModelError(f"{self.to} cannot be written ({error.strerror or error}): check --to") from None
+            raise ModelError(f"{self.to} cannot be written ({error.strerror or error}): check --out") from None
 
     def _megabytes(self) -> Iterator[None]:
         """Download into the part file, with as many attempts as it takes while each brings something."""

@@ -99,7 +99,7 @@ def open_checkpoint(
         return TorchRecognizer(model, mode, cross=cross, scenes=scenes)
     clip, _ = checkpoint.load(rerank)
     if clip.architecture != "clip":
-        raise ModelError(f"{rerank} holds no CLIP: give a folder that `wordsight convert` wrote")
+        raise ModelError(f"{rerank} holds no CLIP: give a folder that `wordsight models convert` wrote")
     return RerankingRecognizer(model, clip, mode, cross=cross, scenes=scenes)
 
 

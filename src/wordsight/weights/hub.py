@@ -67,7 +67,7 @@ def card(folder: Path, repository: str, facts: dict[str, str]) -> str:
     name = repository.rpartition("/")[2]
     rows = "\n".join(f"| {_cell(what)} | {_cell(said)} |" for what, said in facts.items() if what != "folder")
     kind = "model pack" if pack else "checkpoint"
-    use = f"wordsight read photo.jpg --model {name}" if pack else f"wordsight export {name} --out {name}-pack"
+    use = f"wordsight read photo.jpg --model {name}" if pack else f"wordsight models export {name} --out {name}-pack"
     return f"""---
 license: {known}
 library_name: wordsight
@@ -81,7 +81,7 @@ A {kind} of wordsight, which reads the words in photographs.
 
 ```sh
 pip install 'wordsight[hub]'
-wordsight models pull {PREFIX}{repository} --to .
+wordsight models pull {PREFIX}{repository} --out .
 {use}
 ```
 

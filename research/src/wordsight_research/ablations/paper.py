@@ -33,6 +33,7 @@ from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4StrConfig, clip4str_preset
 from wordsight.models.peft import PeftConfig
 from wordsight.train import Recognition
+from wordsight.train.config import FreezingConfig, ObjectiveConfig
 from wordsight_research.ablations.build import Scale, frozen_layers
 from wordsight_research.ablations.rows import Row
 from wordsight_research.ablations.training import RATE_RATIO, Run, read
@@ -136,22 +137,21 @@ def recipe(row: Row, scale: Scale, paper: Paper, seed: int, training: int, folde
     model: dict[str, Any] = {
         "model": name,
         "start": str(start) if start else None,
-        **_rates(row, total),
-        "weight_decay": 0.0 if by_parseq else 0.2,
-        "schedule": "one-cycle",
-        "orders": "part",
+        "optimiser": _rates(row, total) | {"weight_decay": 0.0 if by_parseq else 0.2, "schedule": "one-cycle"},
+        "objective": {"orders": "part"},
         "seed": seed,
     }
     if row.permutations:
-        model["num_permutations"] = row.permutations
+        model["objective"]["num_permutations"] = row.permutations
     if not row.small_patches:
         cfg = clip4str_preset(name)
-        layers = {"text": frozen_layers(row.freeze_text, cfg.text.layers)}
-        layers["image"] = frozen_layers(row.freeze_image, cfg.image.layers)
-        model["text_freeze_layers"] = "token" if row.freeze_text == "token" else layers["text"]
-        model["image_freeze_layers"] = layers["image"]
-        model["cross_from"] = 0 if row.cross else None
-        model["peft"] = asdict(row.peft) | {"blocks": [], "towers": list(row.peft.towers)} if row.peft else None
+        text_layers = frozen_layers(row.freeze_text, cfg.text.layers)
+        model["objective"]["cross_from"] = 0 if row.cross else None
+        model["freezing"] = {
+            "text_layers": "token" if row.freeze_text == "token" else text_layers,
+            "image_layers": frozen_layers(row.freeze_image, cfg.image.layers),
+            "peft": asdict(row.peft) | {"blocks": [], "towers": list(row.peft.towers)} if row.peft else None,
+        }
     passes = 10 if row.large else 20 if row.small_patches else 16
     steps = paper.steps or max(1, round(passes * training / total))
     gpu = torch.cuda.is_available()
@@ -252,11 +252,12 @@ def _steps(folder: Path) -> int:
 
 def _parameters(options: Mapping[str, Any]) -> tuple[int, int]:
     """Of the parts that are used, and those of them that train."""
-    given = dict(options) | {"start": options["start"] and Path(options["start"])}
-    if given.get("peft"):
-        given["peft"] = PeftConfig.from_dict(given["peft"])
-    model = Recognition(**given).model
-    unused = ("text_tower.", "cross_decoder.") if given.get("cross_from", 0) is None else ("-",)
+    objective, freezing = ObjectiveConfig(**options["objective"]), dict(options.get("freezing", {}))
+    if freezing.get("peft"):
+        freezing["peft"] = PeftConfig.from_dict(freezing["peft"])
+    start = options["start"] and Path(options["start"])
+    model = Recognition(options["model"], start, objective=objective, freezing=FreezingConfig(**freezing)).model
+    unused = ("text_tower.", "cross_decoder.") if objective.cross_from is None else ("-",)
     used = [parameter for name, parameter in model.named_parameters() if not name.startswith(unused)]
     return sum(p.numel() for p in used), sum(p.numel() for p in used if p.requires_grad)
 

@@ -65,7 +65,7 @@ def _components() -> list[Row]:
 
 
 def _freezing() -> list[Row]:
-    """A row's 0 leaves its tower free; as released it would freeze the embeddings (`model.text_freeze_layers: 0`).
+    """A row's 0 leaves its tower free; as released it would freeze the embeddings (`model.freezing.text_layers: 0`).
 
     So the paper's numbers of trained parameters come out: 149.6 M in both towers of B/16, 105.4 M with text 6, ...
     """

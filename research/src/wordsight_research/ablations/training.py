@@ -22,6 +22,7 @@ from wordsight.models.reading import TorchRecognizer
 from wordsight.synth.words import RenderedWords
 from wordsight.train import Recognition, WordsData
 from wordsight.train.callbacks import StopOnNaN
+from wordsight.train.config import ObjectiveConfig, OptimiserConfig, RenderingConfig
 from wordsight.train.start import refinements
 from wordsight_research.ablations.build import Scale, build
 from wordsight_research.ablations.plain import PlainData, PlainWords
@@ -117,11 +118,13 @@ def run(
     torch.manual_seed(seed)
     ratio = RATE_RATIO if row.two_rates and scale.folder(row) else 1.0
     module = Recognition(
-        lr=settings.lr / ratio,
-        decoder_lr_scale=ratio,
-        weight_decay=settings.weight_decay,
-        schedule="one-cycle",
-        cross_from=0 if row.cross else None,
+        objective=ObjectiveConfig(cross_from=0 if row.cross else None),
+        optimiser=OptimiserConfig(
+            lr=settings.lr / ratio,
+            decoder_lr_scale=ratio,
+            weight_decay=settings.weight_decay,
+            schedule="one-cycle",
+        ),
         seed=seed,
     )
     module.model = build(row, scale).train()
@@ -150,9 +153,7 @@ def _data(cfg: Clip4StrConfig, settings: Settings, seed: int) -> lightning.Light
     return WordsData(
         real=settings.real,
         real_share=settings.real_share,
-        words=settings.words,
-        backgrounds=settings.backgrounds,
-        fonts=settings.fonts,
+        rendering=RenderingConfig(settings.words, settings.backgrounds, settings.fonts),
         batch_size=settings.batch_size,
         workers=settings.workers,
         seed=seed,

@@ -118,7 +118,7 @@ def words(
     The last tenth of every folder is held out. It is not OpenAI's CLIP.
     """
     from wordsight.models.clip4str import clip4str_preset
-    from wordsight.synth.knobs import Knobs
+    from wordsight.synth.config import RenderConfig
     from wordsight.synth.words import RenderedWords
     from wordsight_research.ablations.build import COMPACT, compact
     from wordsight_research.ablations.plain import PlainWords
@@ -131,8 +131,8 @@ def words(
     def source(number: int) -> PlainWords | RenderedWords:
         if plain:
             return PlainWords(seed=number)
-        knobs = Knobs(empty=0)  # nothing can be paired with no text
-        return RenderedWords(seed=number, fonts=fonts or None, words=words, backgrounds=backgrounds, knobs=knobs)
+        config = RenderConfig(empty=0)  # nothing can be paired with no text
+        return RenderedWords(seed=number, fonts=fonts or None, words=words, backgrounds=backgrounds, config=config)
 
     # Seeds that trainings and tables, which count from 0, do not come to
     first = 2**20 + 2 * seed

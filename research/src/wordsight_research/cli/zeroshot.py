@@ -11,7 +11,9 @@ from wordsight_research.cli.app import app
 def zeroshot(
     image: Path = typer.Argument(help="Picture."),
     texts: list[str] = typer.Option(..., "--texts", "-t", help="Text to compare it with; may be repeated."),
-    clip: Path = typer.Option(..., "--clip", help="Checkpoint folder with CLIP's towers (wordsight convert makes it)."),
+    clip: Path = typer.Option(
+        ..., "--clip", help="Checkpoint folder with CLIP's towers (wordsight models convert makes it)."
+    ),
     occlude: list[str] = typer.Option(
         [], "--occlude", help="Cover the rectangle x,y,w,h (pixels) first; may be repeated."
     ),

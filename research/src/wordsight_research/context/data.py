@@ -12,8 +12,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from wordsight.data import Sample
-from wordsight.data.scenes import Scene, ScenesSource
-from wordsight.data.splits import scene_order
+from wordsight.data.mixing import scene_order
+from wordsight.data.scene_words import ScenesSource
+from wordsight.data.scenes import Scene
 from wordsight.errors import ConfigError, DataError
 from wordsight_research.places.export import write_places
 from wordsight_research.places.pages import RenderedPages

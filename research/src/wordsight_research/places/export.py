@@ -13,7 +13,7 @@ from PIL import Image
 from wordsight.data.scenes import Scene, write_scenes
 from wordsight.errors import DataError
 from wordsight.files import filling, replacing
-from wordsight.synth.workers import start
+from wordsight.synth.export import follow_parent
 
 _CHUNK = 20
 _COLUMNS, _WIDE = 4, 300  # of a sheet: scenes in a row, and pixels for each
@@ -64,7 +64,7 @@ def write_places(source: Rendered, out: str | Path, workers: int = 1) -> Iterato
                     scenes += work(chunk)
                     yield len(scenes)
             else:  # spawn: forked processes inherit the locks of threads that do not exist in them
-                with ProcessPoolExecutor(workers, get_context("spawn"), start) as pool:
+                with ProcessPoolExecutor(workers, get_context("spawn"), follow_parent) as pool:
                     for done in pool.map(work, chunks):
                         scenes += done
                         yield len(scenes)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from wordsight.data.importers.unpacked import Unpacked, read_json
+from wordsight.data.importers.unpacked import DataSet, Unpacked, read_json
 from wordsight.data.scenes import Scene
 
 _SCRIPTS = {"Latin": "Latn", "Chinese": "Hani"}
@@ -44,3 +44,10 @@ def read_rects(files: Unpacked) -> Iterator[Scene]:
             where = f"{path.name}: line {number}"
             words.append(files.word(where, item["points"], item["transcription"], legible=not item["ignore"]))
         yield from files.scene(path.stem, words, split="train")
+
+
+DATA_SETS = {
+    "art": DataSet("ArT", "non-commercial", "rrc.cvc.uab.es/?ch=14", False, read_art),
+    "lsvt": DataSet("LSVT", "non-commercial", "rrc.cvc.uab.es/?ch=16", False, read_lsvt),
+    "rects": DataSet("ReCTS", "not known", "rrc.cvc.uab.es/?ch=12", False, read_rects),
+}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from wordsight.data.importers.unpacked import Unpacked, box, read_json, rotations, unescape
+from wordsight.data.importers.unpacked import DataSet, Unpacked, box, read_json, rotations, unescape
 from wordsight.data.scenes import Scene
 
 _SPLITS = {"val": "validation"}
@@ -82,3 +82,22 @@ def _corners(outline: Any, rectangle: Any) -> list[Any]:
     if isinstance(outline, list) and len(outline) >= 8:
         return outline
     return box(*rectangle) if isinstance(rectangle, list) and len(rectangle) == 4 else []
+
+
+DATA_SETS = {
+    "cocotext": DataSet(
+        "COCO-Text",
+        "annotations CC BY 4.0; pictures: Flickr's terms",
+        "vision.cornell.edu/se3/coco-text-2",
+        False,
+        read_cocotext,
+    ),
+    "textocr": DataSet("TextOCR", "CC BY 4.0", "textvqa.org/textocr", False, read_textocr),
+    "intelocr": DataSet(
+        "IntelOCR (text of Open Images V5)",
+        "Apache-2.0 as listed by Union14M; pictures CC BY",
+        "github.com/openvinotoolkit/training_extensions",
+        False,
+        read_intelocr,
+    ),
+}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from wordsight.data.importers.tagset import parse
-from wordsight.data.importers.unpacked import Unpacked, lines
+from wordsight.data.importers.unpacked import DataSet, Unpacked, lines
 from wordsight.data.scenes import Scene
 
 
@@ -24,3 +24,10 @@ def read(files: Unpacked) -> Iterator[Scene]:
             else:
                 files.skip("line is not understood", where)
         yield from files.scene(path.stem.removeprefix("000"), words, split="test")
+
+
+DATA_SETS = {
+    "ctw1500": DataSet(
+        "SCUT-CTW1500", "non-commercial research", "github.com/Yuliang-Liu/Curve-Text-Detector", False, read
+    ),
+}

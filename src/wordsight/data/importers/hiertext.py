@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from wordsight.data.importers.unpacked import Unpacked, read_json
+from wordsight.data.importers.unpacked import DataSet, Unpacked, read_json
 from wordsight.data.scenes import Scene
 
 
@@ -20,3 +20,8 @@ def read(files: Unpacked) -> Iterator[Scene]:
                         words.append(files.word(where, corners, word.get("text"), legible=bool(word.get("legible"))))
             size = (int(image["image_width"]), int(image["image_height"]))
             yield from files.scene(name, words, split=split, size=size)
+
+
+DATA_SETS = {
+    "hiertext": DataSet("HierText", "CC BY-SA 4.0", "github.com/google-research-datasets/hiertext", False, read),
+}

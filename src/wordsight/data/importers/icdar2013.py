@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from wordsight.data.importers.unpacked import Unpacked, box, lines
+from wordsight.data.importers.unpacked import DataSet, Unpacked, box, lines
 from wordsight.data.scenes import Scene
 
 _LINE = re.compile(r'\s*(-?\d+)[,\s]+(-?\d+)[,\s]+(-?\d+)[,\s]+(-?\d+)[,\s]+"(.*)"\s*')
@@ -21,3 +21,8 @@ def read(files: Unpacked) -> Iterator[Scene]:
             text = re.sub(r'\\(["\\])', r"\1", found[5])
             words.append(files.word(where, box(x1, y1, x2 - x1, y2 - y1), text))
         yield from files.scene(path.stem.removeprefix("gt_"), words, split=files.split(path))
+
+
+DATA_SETS = {
+    "ic13": DataSet("ICDAR 2013", "none stated", "rrc.cvc.uab.es/?ch=2", True, read),
+}

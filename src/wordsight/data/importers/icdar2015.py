@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from wordsight.data.importers.unpacked import Unpacked, lines
+from wordsight.data.importers.unpacked import DataSet, Unpacked, lines
 from wordsight.data.scenes import Scene
 
 
@@ -24,3 +24,8 @@ def read(files: Unpacked) -> Iterator[Scene]:
             count[split] += legible
             words.append(files.word(where, corners, text, id=f"word_{count[split]}" if legible else ""))
         yield from files.scene(path.stem.removeprefix("gt_"), words, split=split)
+
+
+DATA_SETS = {
+    "ic15": DataSet("ICDAR 2015", "CC BY 4.0", "rrc.cvc.uab.es/?ch=4", True, read),
+}

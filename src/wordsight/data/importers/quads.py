@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from wordsight.data.importers.unpacked import Unpacked, lines
+from wordsight.data.importers.unpacked import DataSet, Unpacked, lines
 from wordsight.data.scenes import Scene
 
 # Of MLT 2019; Symbols, Mixed and None tell no script.
@@ -36,3 +36,13 @@ def read_mlt19(files: Unpacked) -> Iterator[Scene]:
             *corners, language, text = [*line.split(",", 9), "", ""][:10]
             words.append(files.word(where, corners, text, script=_SCRIPTS.get(language.strip())))
         yield from files.scene(path.stem, words, split="train")
+
+
+DATA_SETS = {
+    "rctw17": DataSet(
+        "RCTW-17", "stated by its authors in e-mails only", "rrc.cvc.uab.es and rctw.vlrlab.net", False, read_rctw17
+    ),
+    "mlt19": DataSet(
+        "MLT 2019", "sources disagree: CC BY 4.0 or CC BY-NC 4.0", "rrc.cvc.uab.es/?ch=15", False, read_mlt19
+    ),
+}

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
-from wordsight.data.importers.unpacked import Unpacked, box
+from wordsight.data.importers.unpacked import DataSet, Unpacked, box
 from wordsight.data.scenes import Scene
 from wordsight.errors import DataError
 
@@ -60,3 +60,9 @@ def parse(path: Path) -> ET.Element:
         return ET.parse(path).getroot()  # noqa: S314 the user's own file; expat limits entity expansion
     except (OSError, ET.ParseError, ValueError, LookupError) as error:
         raise DataError(f"{path}: is not XML ({error}): download it again") from error
+
+
+DATA_SETS = {
+    "ic03": DataSet("ICDAR 2003", "none stated", "www.iapr-tc11.org (ICDAR 2003 Robust Reading)", True, read_icdar2003),
+    "svt": DataSet("Street View Text", "none stated", "vision.ucsd.edu/~kai/svt", True, read_svt),
+}

@@ -7,7 +7,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from wordsight.data.importers.unpacked import Unpacked, decode
+from wordsight.data.importers.unpacked import DataSet, Unpacked, decode
 from wordsight.data.scenes import Scene
 from wordsight.errors import DataError
 
@@ -53,3 +53,14 @@ def _text(literal: str) -> str:
     except (ValueError, SyntaxError):  # a quote that is not escaped
         return re.sub(r"""^u?['"]|['"]$""", "", literal.strip())
     return str(value)
+
+
+DATA_SETS = {
+    "totaltext": DataSet(
+        "Total-Text",
+        "non-commercial academic use only, no redistribution (terms of 1 October 2026)",
+        "github.com/cs-chan/Total-Text-Dataset",
+        False,
+        read,
+    ),
+}

@@ -5,7 +5,7 @@ Written from descriptions; nobody here has seen the organisers' files.
 
 from collections.abc import Iterator
 
-from wordsight.data.importers.unpacked import Unpacked, lines
+from wordsight.data.importers.unpacked import DataSet, Unpacked, lines
 from wordsight.data.scenes import Scene
 
 
@@ -20,3 +20,10 @@ def read(files: Unpacked) -> Iterator[Scene]:
             else:
                 files.skip("line is not understood", where)
         yield from files.scene(path.stem.removeprefix("truth_"), words, split=files.split(path))
+
+
+DATA_SETS = {
+    "ubertext": DataSet(
+        "Uber-Text", "CC BY-SA 4.0", "s3-us-west-2.amazonaws.com/uber-common-public/ubertext", False, read
+    ),
+}

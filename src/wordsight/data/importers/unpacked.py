@@ -9,8 +9,8 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,25 @@ _SCRIPTS = {
     "BENGALI": "Beng", "DEVANAGARI": "Deva", "CYRILLIC": "Cyrl", "GREEK": "Grek", "HEBREW": "Hebr", "THAI": "Thai",
 }  # fmt: skip
 _ORIENTATION = 0x0112  # the EXIF tag
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set that can be imported.
+
+    Attributes:
+        title: its name in papers.
+        licence: as its organisers or those who asked them state it; the user's to check.
+        address: where it can be downloaded.
+        seen: whether the importer has been run on files of the organisers.
+        read: yields its scenes.
+    """
+
+    title: str
+    licence: str
+    address: str
+    seen: bool
+    read: Callable[["Unpacked"], Iterator[Scene]]
 
 
 class Unpacked:

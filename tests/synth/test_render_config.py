@@ -1,4 +1,4 @@
-"""The knobs do what their names say, and refuse what cannot be."""
+"""The settings do what their names say, and refuse what cannot be."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -8,30 +8,30 @@ import pytest
 
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing, prepare
-from wordsight.synth.knobs import TEXTS, Knobs
+from wordsight.synth.config import TEXTS, RenderConfig
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
 
 # Everything off but words, level and clear.
-PLAIN = Knobs(**{field.name: 0.0 for field in fields(Knobs) if field.name != "photo_nearest"})
-KNOBS = [field.name for field in fields(Knobs) if field.type is float or field.type == "float"]
+PLAIN = RenderConfig(**{field.name: 0.0 for field in fields(RenderConfig) if field.name != "photo_nearest"})
+SETTINGS = [field.name for field in fields(RenderConfig) if field.type is float or field.type == "float"]
 
 
 @pytest.mark.parametrize("values", [{"photo": -0.1}, {"shade": 1.5}, {"steep": 0.6, "tilted": 0.6}, {"empty": 1.0}])
 def test_impossible_values_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(values))):
-        replace(Knobs(), **values)
+        replace(RenderConfig(), **values)
 
 
 def test_unknown_knobs_are_named() -> None:
-    assert Knobs().with_settings(["glare=0.5", "small=1"]) == replace(Knobs(), glare=0.5, small=1.0)
+    assert RenderConfig().with_settings(["glare=0.5", "small=1"]) == replace(RenderConfig(), glare=0.5, small=1.0)
     for setting in ("gloss=0.5", "glare=much", "glare", "glare=2"):
         with pytest.raises(ConfigError, match="gl"):
-            Knobs().with_settings([setting])
+            RenderConfig().with_settings([setting])
 
 
 def _crops(fonts: Path, count: int = 24, **values: float) -> list[np.ndarray]:
-    return [s.image for s in RenderedWords(seed=3, fonts=fonts, knobs=replace(PLAIN, **values)).many(range(count))]
+    return [s.image for s in RenderedWords(seed=3, fonts=fonts, config=replace(PLAIN, **values)).many(range(count))]
 
 
 _WITH = {
@@ -44,12 +44,12 @@ _WITH = {
 
 
 @pytest.mark.parametrize(
-    "knob", [k for k in KNOBS if k not in (*TEXTS, "latin", "punctuated", "photo", "wall", "photo_nearest")]
+    "setting", [k for k in SETTINGS if k not in (*TEXTS, "latin", "punctuated", "photo", "wall", "photo_nearest")]
 )
-def test_every_knob_changes_pictures(few_fonts: Path, knob: str) -> None:
-    others = _WITH.get(knob, {})
-    strong = {"noise_level": 40.0, "blur_limit": 0.2}.get(knob, 1.0)
-    before, after = _crops(few_fonts, **others), _crops(few_fonts, **others, **{knob: strong})
+def test_every_knob_changes_pictures(few_fonts: Path, setting: str) -> None:
+    others = _WITH.get(setting, {})
+    strong = {"noise_level": 40.0, "blur_limit": 0.2}.get(setting, 1.0)
+    before, after = _crops(few_fonts, **others), _crops(few_fonts, **others, **{setting: strong})
     same = sum(a.shape == b.shape and np.array_equal(a, b) for a, b in zip(before, after, strict=True))
     assert same < 16  # some fonts have no other face, some words are too short to curl
 
@@ -76,7 +76,7 @@ def test_stacks_are_high_and_lines_are_wide(few_fonts: Path) -> None:
 @pytest.mark.parametrize("kind", TEXTS)
 def test_every_kind_of_text_can_be_had_alone(few_fonts: Path, kind: str) -> None:
     others = dict.fromkeys(TEXTS, 0.0)
-    source = RenderedWords(seed=1, fonts=few_fonts, knobs=replace(Knobs(), **{**others, kind: 1.0}))
+    source = RenderedWords(seed=1, fonts=few_fonts, config=replace(RenderConfig(), **{**others, kind: 1.0}))
     texts = [source.text(i) for i in range(60)]
     expected = {
         "empty": lambda t: not t,
@@ -92,7 +92,7 @@ def test_every_kind_of_text_can_be_had_alone(few_fonts: Path, kind: str) -> None
 
 
 def test_latin_letters_are_written_where_a_font_has_them(few_fonts: Path) -> None:
-    source = RenderedWords(seed=1, fonts=few_fonts, knobs=replace(Knobs(), latin=0.5))
+    source = RenderedWords(seed=1, fonts=few_fonts, config=replace(RenderConfig(), latin=0.5))
     texts = [source.text(i) for i in range(400)]
     charset = Charset.preset("latin")
     assert not any(charset.unknown(text) for text in texts)

@@ -15,7 +15,7 @@ WIDTH_STEP = 4
 """Sensors are a multiple of this wide: so few matrices stay in the caches of a CPU."""
 
 
-def finish(drafts: Drafts) -> Tensor:
+def rasterize(drafts: Drafts) -> Tensor:
     """What the sensors recorded: (B, 3, H, W) float32, whole numbers from 0 to 255, H x W the canvas.
 
     Row b shows its word in the first `rows` x `columns` pixels; the others continue the picture.
@@ -42,7 +42,7 @@ def images(drafts: Drafts, size: tuple[int, int]) -> Tensor:
     """Finished training crops, (B, 3, *size) float32, whole numbers from 0 to 255."""
     with torch.inference_mode():
         rows, columns = (drafts.looks[:, LOOK[name]].long() for name in ("rows", "columns"))
-        return enlarge(finish(drafts) / 255, rows, columns, size, WIDTH_STEP).mul_(255).round_()
+        return enlarge(rasterize(drafts) / 255, rows, columns, size, WIDTH_STEP).mul_(255).round_()
 
 
 def _pixels(drafts: Drafts) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What finishes rendered crops: independent of the batch, and as Pillow would do it."""
+"""Rasterizing rendered crops: independent of the batch, and as Pillow would do it."""
 
 import io
 from pathlib import Path
@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from wordsight.imaging import Preprocessing, prepare
-from wordsight.synth.finish import finish, images
 from wordsight.synth.optics import enlarge, jpeg, lens, noise
+from wordsight.synth.rasterize import images, rasterize
 from wordsight.synth.words import RenderedWords
 
 
@@ -21,10 +21,10 @@ def source(few_fonts: Path) -> RenderedWords:
 
 def test_a_row_does_not_depend_on_its_batch(source: RenderedWords) -> None:
     numbers = list(range(40, 73))
-    together = finish(source.drafts(numbers))
+    together = rasterize(source.drafts(numbers))
     for k in (0, 5, 17, 32):
-        assert torch.equal(finish(source.drafts([numbers[k]]))[0], together[k])
-    assert torch.equal(finish(source.drafts(numbers[::-1])).flip(0), together)
+        assert torch.equal(rasterize(source.drafts([numbers[k]]))[0], together[k])
+    assert torch.equal(rasterize(source.drafts(numbers[::-1])).flip(0), together)
 
 
 def test_training_images_are_the_crops_prepared(source: RenderedWords) -> None:

@@ -1,14 +1,14 @@
-"""tools/mean.py: the mean of several trained recognizers."""
+"""`wordsight models merge`: the mean of several trained recognizers."""
 
-import runpy
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from small_models import small_config
+from typer.testing import CliRunner
 
+from wordsight.cli.main import app
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
@@ -16,12 +16,10 @@ from wordsight.models.ppocr import LcNetConfig, Svtr, SvtrConfig
 from wordsight.text import Charset
 
 SMALL = LcNetConfig(stem=(3, 4, 8), stages=(((3, 8, 8, (2, 1), True),), ((3, 8, 16, (2, 1), False),)))
-TOOL = Path(__file__).parents[2] / "tools" / "mean.py"
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr(sys, "argv", [str(TOOL), *arguments])
-    runpy.run_path(str(TOOL), run_name="__main__")
+def run(*arguments: str) -> None:
+    CliRunner().invoke(app, ["models", "merge", *arguments], catch_exceptions=False)
 
 
 @pytest.fixture
@@ -36,8 +34,8 @@ def folders(tmp_path: Path) -> dict[str, str]:
     return {name: str(checkpoint.save(model, tmp_path / name, said=name)) for name, model in models.items()}
 
 
-def test_weights_are_averaged_by_their_shares(folders, tmp_path, monkeypatch):
-    run(monkeypatch, f"0.75={folders['a']}", f"0.25={folders['b']}", "--out", str(tmp_path / "mean"))
+def test_weights_are_averaged_by_their_shares(folders, tmp_path):
+    run(f"0.75={folders['a']}", f"0.25={folders['b']}", "--out", str(tmp_path / "mean"))
     mean, about = checkpoint.load(tmp_path / "mean")
     a, b = (checkpoint.load(folders[name])[0].state_dict() for name in ("a", "b"))
     for name, tensor in mean.state_dict().items():
@@ -45,21 +43,21 @@ def test_weights_are_averaged_by_their_shares(folders, tmp_path, monkeypatch):
     assert about == {"said": "b"}
 
 
-def test_what_cannot_be_averaged_is_refused(folders, tmp_path, monkeypatch):
+def test_what_cannot_be_averaged_is_refused(folders, tmp_path):
     for second, message in ((f"0.5={folders['deep']}", "differ in shape"), (f"0.4={folders['b']}", "add up to 0.9")):
         with pytest.raises(ConfigError, match=message):
-            run(monkeypatch, f"0.5={folders['a']}", second, "--out", str(tmp_path / "mean"))
+            run(f"0.5={folders['a']}", second, "--out", str(tmp_path / "mean"))
     assert not (tmp_path / "mean").exists()
 
 
-def test_characters_that_one_only_guesses_are_taken_from_the_others(tmp_path, monkeypatch):
+def test_characters_that_one_only_guesses_are_taken_from_the_others(tmp_path):
     folders = {}
     for seed, (name, guessed) in enumerate({"untouched": "ả", "trained": "", "other": ""}.items()):
         torch.manual_seed(seed)
         model = Svtr(SvtrConfig(charset=Charset("three", "abả"), convolutions=SMALL))
         folders[name] = str(checkpoint.save(model, tmp_path / name, guessed=guessed))
     shares = {"untouched": 0.5, "trained": 0.3, "other": 0.2}
-    run(monkeypatch, *(f"{share}={folders[name]}" for name, share in shares.items()), "--out", str(tmp_path / "mean"))
+    run(*(f"{share}={folders[name]}" for name, share in shares.items()), "--out", str(tmp_path / "mean"))
     mean = checkpoint.load(tmp_path / "mean")[0].state_dict()
     states = {name: checkpoint.load(folder)[0].state_dict() for name, folder in folders.items()}
     for name in ("head.weight", "head.bias", "neck.norm.weight"):

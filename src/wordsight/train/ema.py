@@ -19,7 +19,7 @@ EVERY = 10
 """Steps from one update to the next, but for the first ones: PyTorch's update waits for the GPU."""
 
 
-class Averages(WeightAveraging):
+class Ema(WeightAveraging):
     """An exponential moving average of all weights, kept in the run's checkpoints.
 
     Validation reads with it, and the recognizer that a run writes is it; the run itself continues with its own weights.
@@ -32,9 +32,16 @@ class Averages(WeightAveraging):
 
     def __init__(self, decay: float) -> None:
         if not 0 < decay < 1:
-            raise ConfigError(f"model.ema is {decay}: give a number between 0 and 1, such as 0.999, or 0 for none")
+            raise ConfigError(
+                f"model.optimiser.ema is {decay}: give a number between 0 and 1, such as 0.999, or 0 for none"
+            )
         self._decay = decay**EVERY
         super().__init__(multi_avg_fn=self._move)
+
+    @property
+    def state_key(self) -> str:
+        """The name under which checkpoints have always kept its state."""
+        return "Averages"
 
     def _move(self, averages: Tensors, weights: Tensors, updates: Tensor) -> None:
         share = (9 / (updates + 10)).clamp(min=1 - self._decay)
@@ -45,7 +52,7 @@ class Averages(WeightAveraging):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make room for it where the weights are going to be: they are not there yet."""
         if isinstance(trainer.strategy, ModelParallelStrategy):
-            raise ConfigError("weights sharded over devices cannot be averaged: leave out model.ema")
+            raise ConfigError("weights sharded over devices cannot be averaged: leave out model.optimiser.ema")
         self._device = trainer.strategy.root_device
         super().setup(trainer, pl_module, stage)
 

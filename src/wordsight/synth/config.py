@@ -1,23 +1,23 @@
-"""The knobs of rendering: how often and how strongly each thing happens to a rendered word. All in one config."""
+"""How often and how strongly each thing happens to a rendered word."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 from wordsight.errors import ConfigError
 
-# Knobs that are not shares: their range.
+# What is no share: its range.
 _RANGES = {"blur_limit": (0.0, 0.2), "noise_level": (0.0, 40.0), "photo_nearest": (0.05, 1.0)}
 
 
 @dataclass(frozen=True)
-class Knobs:
+class RenderConfig:
     """Shares of crops (0 to 1) in which something happens, but for the three whose comment says otherwise.
 
-    Knobs of one group that exclude each other are told so; all others are drawn independently. Defaults were moved
+    Those of one group that exclude each other are said to; all others are drawn independently. Defaults were moved
     towards real training crops by `benchmarks/realism.py`.
 
     Raises:
-        ConfigError: a knob is out of its range, or the texts or the turns add up to more than 1.
+        ConfigError: a setting is out of its range, or the texts or the turns add up to more than 1.
     """
 
     # What is written: shares of crops, the rest are single words.
@@ -117,27 +117,27 @@ class Knobs:
         for field in fields(self):
             low, high = _RANGES.get(field.name, (0.0, 1.0))
             if not low <= getattr(self, field.name) <= high:
-                raise ConfigError(f"knob {field.name} is {getattr(self, field.name)}: give {low} to {high}")
+                raise ConfigError(f"setting {field.name} is {getattr(self, field.name)}: give {low} to {high}")
         for names in (TEXTS, TURNS, ("photo", "wall"), ("heavy", "thin")):
             if sum(getattr(self, name) for name in names) > 1 + 1e-9:
-                raise ConfigError(f"knobs {', '.join(names)} add up to more than 1: lower some")
+                raise ConfigError(f"settings {', '.join(names)} add up to more than 1: lower some")
 
-    def with_settings(self, settings: Iterable[str]) -> "Knobs":
-        """A copy of these knobs with some of them changed, each given as "knob=value".
+    def with_settings(self, settings: Iterable[str]) -> "RenderConfig":
+        """A copy of these settings with some of them changed, each given as "setting=value".
 
         Raises:
-            ConfigError: there is no such knob, or it is out of its range.
+            ConfigError: there is no such setting, or it is out of its range.
         """
         known = {field.name for field in fields(self)}
         values = {}
         for setting in settings:
             name, _, value = setting.partition("=")
             if name not in known:
-                raise ConfigError(f"no knob is called {name!r}: there are {', '.join(sorted(known))}")
+                raise ConfigError(f"no setting is called {name!r}: there are {', '.join(sorted(known))}")
             try:
                 values[name] = float(value)
             except ValueError:
-                raise ConfigError(f"{setting!r} is not KNOB=NUMBER: write {name}=0.5") from None
+                raise ConfigError(f"{setting!r} is not SETTING=NUMBER: write {name}=0.5") from None
         return replace(self, **values)
 
 
@@ -145,6 +145,6 @@ TEXTS = (
     "empty", "phrases", "names", "brands", "numbers", "prices", "times", "dates", "phones", "addresses", "plates",
     "codes", "letters", "signs",
 )  # fmt: skip
-"""The knobs that say what is written instead of a word; they exclude each other."""
+"""The settings that say what is written instead of a word; they exclude each other."""
 TURNS = ("tilted", "steep", "sideways", "upside_down")
-"""The knobs that turn a word; they exclude each other."""
+"""The settings that turn a word; they exclude each other."""

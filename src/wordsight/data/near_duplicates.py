@@ -42,7 +42,7 @@ class Gallery:
         if self._similar:
             self._alike.setdefault(text, []).append((_look(sample.image), where))
 
-    def twin(self, sample: Sample) -> str:
+    def duplicate_of(self, sample: Sample) -> str:
         """Which test sample this one is, in words; the empty string if none."""
         text = _folded(sample.text)
         if same := self._exact.get(_digest(sample.image)):
@@ -78,7 +78,7 @@ class SceneGallery:
         if key := _open_images_id(scene):
             self._ids[key] = name
 
-    def twin(self, scene: Scene) -> str:
+    def duplicate_of(self, scene: Scene) -> str:
         """Which test scene this one is, in words; the empty string if none.
 
         Raises:

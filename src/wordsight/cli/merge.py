@@ -1,0 +1,37 @@
+"""`wordsight models merge`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wordsight.cli.models import models
+from wordsight.cli.options import Out
+
+
+@models.command("merge")
+def merge_(
+    parts: Annotated[
+        list[str],
+        typer.Argument(metavar="SHARE=FOLDER...", help="Checkpoint folders and their shares, which add up to 1."),
+    ],
+    out: Out,
+) -> None:
+    """Write the mean of the weights of several recognizers that began with the same weights, as float16.
+
+    They must have the same shape. What is said about the last one is said about the mean.
+    """
+    from wordsight.cli.folders import check_folder
+    from wordsight.errors import ConfigError
+    from wordsight.models.merging import merge
+
+    check_folder(out)
+    shares = {}
+    for part in parts:
+        share, _, folder = part.partition("=")
+        try:
+            shares[Path(folder)] = float(share)
+        except ValueError:
+            raise ConfigError(f"{part} is not SHARE=FOLDER: write 0.5=FOLDER") from None
+    merge(shares, out)
+    typer.echo(f"{out}: mean of {len(parts)}; next: wordsight models export {out} -o PACK")
