@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from wordsight.errors import ConfigError
-from wordsight.models.clipter.context import Place
+
+Place: TypeAlias = Literal["early", "late"]
+"""CLIPTER's two integrations: inside or after the visual encoder, or on the decoder's side."""
 
 FusionKind = Literal["gated", "mh-ca-mini", "mh-ca-base"]
 Keys = Literal["scene", "word+scene"]

@@ -2,16 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from wordsight.models.clipter.config import ClipterConfig
-
-Place: TypeAlias = Literal["early", "late"]
-"""CLIPTER's two integrations: inside or after the visual encoder, or on the decoder's side."""
+from wordsight.models.clipter.config import ClipterConfig
 
 BLOCK = "early.block"
 """Another early place: behind one block of an image tower, for recognizers that give its width."""
@@ -66,7 +62,7 @@ class Contextual(nn.Module):
     places: tuple[str, ...] = ("early", "late")
     """Names that `fuse` is called with; the part before a dot is the `Place`."""
 
-    clipter: "ClipterConfig | None" = None
+    clipter: ClipterConfig | None = None
     """What was inserted."""
 
     def __init__(self) -> None:
