@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wordsight.data.controls import Mode, control, scene_key
-from wordsight.data.scenes import Scene
+from wordsight.data.scenes import Scene, decoded
 from wordsight.errors import BoxError
 from wordsight.imaging import rectify
 from wordsight.imaging.geometry import Box, box_in, word_height
@@ -51,23 +51,6 @@ class SceneView:
         return control(self.scene.load(), polygons, self.word, self.mode, self.seed)
 
 
-class Pictures:
-    """Decodes photographs and keeps the last one, since consecutive words often share theirs. It travels empty."""
-
-    def __init__(self) -> None:
-        self._last: tuple[Scene, Pixels] | None = None
-
-    def __getstate__(self) -> dict[str, None]:
-        return {"_last": None}
-
-    def load(self, scene: Scene) -> Pixels:
-        """See `Scene.load`."""
-        last = self._last  # one local reference, so that threads that share the object at worst decode twice
-        if last is None or last[0] is not scene:
-            last = self._last = (scene, scene.load())
-        return last[1]
-
-
 @dataclass(frozen=True, eq=False)
 class SceneLink:
     """Where a crop was cut.
@@ -77,14 +60,12 @@ class SceneLink:
         polygon: what was cut out of it, float64 (N, 2) in its pixels.
         box: the same as an upright rectangle.
         view: what a scene encoder is shown, the photograph itself or a control; None for the null scene.
-        pictures: whose last photograph is most likely this one.
     """
 
     scene: Scene
     polygon: Polygon
     box: Box
     view: SceneView | None
-    pictures: Pictures
 
     def cut_anew(self, rng: np.random.Generator, jitter: float, padding: float) -> tuple[Pixels, Box] | None:
         """A crop along another box, and that box: what a detector might have drawn instead.
@@ -97,7 +78,7 @@ class SceneLink:
         Returns:
             None where no such box encloses anything.
         """
-        pixels = self.pictures.load(self.scene)
+        pixels = decoded(self.scene)
         polygon = padded(self.polygon, rng.uniform(0.0, padding, 4)) if padding else self.polygon
         polygon = polygon + rng.normal(0.0, jitter * word_height(self.polygon), polygon.shape)
         try:

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wordsight.data.controls import CONTROLS, Mode, shuffled
-from wordsight.data.links import Pictures, SceneLink, SceneView, box_of
+from wordsight.data.links import SceneLink, SceneView, box_of
 from wordsight.data.sample import Sample
-from wordsight.data.scenes import Scene, SceneWord, read_scenes
+from wordsight.data.scenes import Scene, SceneWord, decoded, read_scenes
 from wordsight.errors import BoxError, ConfigError, DataError
 from wordsight.imaging import rectify
 from wordsight.imaging.geometry import word_height
@@ -71,7 +71,6 @@ class ScenesSource:
         ]
         self._jitter = jitter
         self._seed = seed
-        self._pictures = Pictures()
         self.show("real")
 
     def show(self, mode: Mode, seed: int = 0) -> None:
@@ -128,9 +127,9 @@ class ScenesSource:
         """
         s, w = self.words[i]
         scene = self.scenes[s]
-        pixels, polygon = self._pictures.load(scene), self.polygon(i)
+        pixels, polygon = decoded(scene), self.polygon(i)
         sample = cut_word(
             scene, w, pixels, polygon, dataset=scene.dataset or self.dataset, split=self.split or scene.split
         )
-        link = SceneLink(scene, polygon, box_of(polygon, pixels), self._view(s, w), self._pictures)
+        link = SceneLink(scene, polygon, box_of(polygon, pixels), self._view(s, w))
         return replace(sample, link=link)

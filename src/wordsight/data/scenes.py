@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,16 @@ class Scene:
             words.append(line | {k: v for k, v in (("script", word.script), ("id", word.id)) if v})
         named = (("id", self.id), ("dataset", self.dataset), ("split", self.split), ("at", self.at))
         return {"image": _relative(self.image, folder)} | {k: v for k, v in named if v} | {"words": words}
+
+
+@lru_cache(maxsize=4)
+def decoded(scene: Scene) -> npt.NDArray[np.uint8]:
+    """`Scene.load`; the last ones are kept, since consecutive words often share their photograph.
+
+    Raises:
+        DataError: it is missing or cannot be decoded.
+    """
+    return scene.load()
 
 
 def _numbers(polygon: npt.NDArray[np.float64]) -> list[list[float]]:

@@ -20,8 +20,9 @@ from torch.utils.data import IterableDataset, get_worker_info
 from wordsight.data import Scene, SceneView
 from wordsight.data.controls import Mode, shuffled
 from wordsight.data.labels import rejection, trained_label
-from wordsight.data.links import Pictures, SceneLink, box_of
+from wordsight.data.links import SceneLink, box_of
 from wordsight.data.scene_words import cut_word
+from wordsight.data.scenes import decoded
 from wordsight.data.shards import ShardStream
 from wordsight.errors import ConfigError, DataError
 from wordsight.imaging import prepare
@@ -162,9 +163,8 @@ class StreamBatches(IterableDataset[Batch]):
         words: list[_Word] = []
         broken = 0
         for number, scene in enumerate(pool):
-            pictures = Pictures()
             try:
-                pixels = pictures.load(scene)
+                pixels = decoded(scene)
             except DataError:
                 broken += 1
                 continue
@@ -175,7 +175,7 @@ class StreamBatches(IterableDataset[Batch]):
                     sample = cut_word(scene, w, pixels)
                 except DataError:  # its polygon encloses nothing
                     continue
-                link = SceneLink(scene, word.polygon, box_of(word.polygon, pixels), None, pictures)
+                link = SceneLink(scene, word.polygon, box_of(word.polygon, pixels), None)
                 if self.mode == "shuffle":
                     view = SceneView(pool[partners[number]], 0) if partners else None
                 else:
