@@ -28,7 +28,7 @@ from rapidocr import RapidOCR
 from wordsight import Reader
 from wordsight.cli.recognizers import RapidOcr
 from wordsight.synth.lines import LOOKS, RenderedLines
-from wordsight.synth.notices import NOTICES, RenderedNotices
+from wordsight_research.places.notices import NOTICES, RenderedNotices
 
 SEED = 20261
 CROPS: dict[str, tuple[str, tuple[str, ...]]] = {

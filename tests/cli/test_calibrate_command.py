@@ -88,7 +88,7 @@ def test_a_folder_goes_before_a_shipped_model_of_its_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     pack.rename("small")
-    result = run("calibrate", "small", words, "--share", 1)
+    result = run("models", "calibrate", "small", words, "--share", 1)
     assert result.exit_code == 0, result.output
     assert result.output.splitlines()[-1].startswith(f"small: {WORDS} words")
     assert "calibration" in load_pack("small").about

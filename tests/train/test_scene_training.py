@@ -230,7 +230,7 @@ def test_a_control_changes_only_the_scenes_of_a_batch(source):
 @pytest.mark.parametrize("mode", ["shuffle", "gray", "none", "random-encoder"])
 def test_a_run_under_a_control(train, tmp_path, mode):
     data = [write_scenes(tmp_path / "s", 12)]
-    folder = train("run", data, f"--data.scene.mode.mode={mode}", "--trainer.max_steps=2")
+    folder = train("run", data, f"--data.scene.mode={mode}", "--trainer.max_steps=2")
     _, about = checkpoint.load(folder / "model")
     assert about["data"]["scene"] == mode
     assert about["scenes"]["available"] == ("0/1" if mode == "none" else "1/1")

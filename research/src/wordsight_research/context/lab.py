@@ -15,7 +15,6 @@ from wordsight.data import open_source
 from wordsight.data.labels import rejection
 from wordsight.errors import ConfigError
 from wordsight.evaluate import Protocol
-from wordsight.evaluate.strata import Vocabulary
 from wordsight.evaluate.wordset import WordSet
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
@@ -36,6 +35,7 @@ from wordsight_research.context.detected import Find, detected
 from wordsight_research.context.encoder import make_encoder
 from wordsight_research.context.fit import Fit, fit
 from wordsight_research.context.recognizers import LONGEST, new_recognizer, visual_branch
+from wordsight_research.context.strata import Vocabulary
 from wordsight_research.context.views import Told, View, told
 
 log = logging.getLogger(__name__)

@@ -8,11 +8,11 @@ import numpy.typing as npt
 
 from wordsight.evaluate import Protocol, SpottingScore, score_spotting, similarity
 from wordsight.evaluate.paired import Paired, Right, paired
-from wordsight.evaluate.strata import Mask, Vocabulary, by_kind, by_length, repeated
 from wordsight_research.context.arms import Arm, Contrast, condition_for, conditions_of
 from wordsight_research.context.data import Words
 from wordsight_research.context.detected import pairs_of
 from wordsight_research.context.run import Outcome, Run, rival_words
+from wordsight_research.context.strata import Mask, Vocabulary, by_kind, by_length, repeated
 
 PROTOCOL = Protocol.named("36")
 

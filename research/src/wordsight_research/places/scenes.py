@@ -15,8 +15,8 @@ from PIL import Image, ImageFilter
 
 from wordsight.data.scenes import Scene, SceneWord
 from wordsight.errors import ConfigError
-from wordsight.synth.degrade import noise
 from wordsight_research.places.looks import LOOKS, backdrop
+from wordsight_research.places.noise import noise
 from wordsight_research.places.scripts import Watch, hand_for
 from wordsight_research.places.signs import hang_boards, paint_board
 from wordsight_research.places.words import WORDS, Vocabularies, draw_word, information

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from wordsight.errors import ConfigError
-from wordsight.synth.notices import NOTICES, RenderedNotices
+from wordsight_research.places.notices import NOTICES, RenderedNotices
 
 
 @pytest.mark.parametrize("kind", NOTICES)

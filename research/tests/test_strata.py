@@ -3,7 +3,7 @@ import json
 import pytest
 
 from wordsight.evaluate import Protocol
-from wordsight.evaluate.strata import Vocabulary, by_kind, by_length, repeated
+from wordsight_research.context.strata import Vocabulary, by_kind, by_length, repeated
 
 
 def test_vocabulary_counts_what_was_trained_on():
