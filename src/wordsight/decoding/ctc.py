@@ -289,23 +289,6 @@ def aligned(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> npt.NDArr
     return np.array([(where[0], where[-1] + 1) for where in said], np.int64).reshape(-1, 2)
 
 
-def alignment(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> tuple[npt.NDArray[np.float64], float]:
-    """Where the characters of a known text stand: on the likeliest path through the frames that spells it.
-
-    Args:
-        columns: (T, C + 1) log-probabilities of every class in every frame.
-        ids: (L,) the characters, at least one.
-        blank: The class that stands for none.
-
-    Returns:
-        The middles (L,) of the frames that say each character, and the log-probability of the path: -inf, and no
-        places to speak of, where there are too few frames.
-    """
-    path, likelihood = _likeliest_path(columns, ids, blank)
-    said = [np.flatnonzero(path == 2 * k + 1) for k in range(len(ids))]
-    return np.array([where.mean() if len(where) else 0.0 for where in said]), likelihood
-
-
 def _likeliest_path(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> tuple[Ids, float]:
     """The state (T,) that each frame is in on the likeliest path that spells `ids`, and its log-probability."""
     states, skips = _states(ids, blank)
