@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
-from wordsight.models.clip4str.loss import losses_of_orders
 from wordsight.models.parseq.permutations import draw_orders
 
 GIB = 2**30
@@ -38,7 +37,7 @@ def kept(model: Clip4Str, batch: int, orders: Tensor, dtype: torch.dtype) -> int
         torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16),
         torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
     ):
-        losses = losses_of_orders(model, images, targets, orders, cross=True)
+        losses = model.loss_under(images, targets, orders, cross=True)
     total = sum(tensor.untyped_storage().nbytes() for tensor in found.values())
     del losses
     return total

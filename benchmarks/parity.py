@@ -23,8 +23,8 @@ from wordsight.evaluate import PROTOCOLS, Record, score
 from wordsight.imaging import prepare
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clip4str.graphs import TorchGraphs
-from wordsight.runtime.onnx import OnnxGraphs
+from wordsight.models.reading import TorchEngine
+from wordsight.runtime.onnx import OnnxEngine
 from wordsight.runtime.sessions import PROVIDERS
 from wordsight.synth.words import RenderedWords
 from wordsight.weights.export import WEIGHTS, export_graphs, write_pack
@@ -52,7 +52,7 @@ def read(graphs: PsmGraphs, model: Clip4Str, samples: Sequence[Sample]) -> list[
     logits = []
     for start in range(0, len(samples), BATCH):
         images = prepare([sample.image for sample in samples[start : start + BATCH]], model.cfg.preprocessing)
-        logits += decode_psm(graphs, images, model.cfg.psm).logits
+        logits += decode_psm(graphs, images, model.cfg.spec).logits
     return logits
 
 
@@ -90,22 +90,22 @@ def main() -> None:
         source = open_source(path)
         sets[path.name] = [source[i] for i in range(min(len(source), options.limit or len(source)))]
 
-    torch_graphs = TorchGraphs(model, cross=cross)
+    torch_graphs = PsmGraphs(TorchEngine(model, cross=cross))
     reference = {name: read(torch_graphs, model, samples) for name, samples in sets.items()}
     rows = [compare("torch", 0, k, model, sets[k], logits, logits) for k, logits in reference.items()]
     protos = export_graphs(model, cross=cross)
     with tempfile.TemporaryDirectory() as folder:
         for form in WEIGHTS:
             pack = write_pack(protos, model, Path(folder) / form, name=form, weights=form)
-            graphs = OnnxGraphs(pack, PROVIDERS["cpu"], options.threads)
+            graphs = PsmGraphs(OnnxEngine(pack, PROVIDERS["cpu"], options.threads))
             for name, samples in sets.items():
                 logits = read(graphs, model, samples)
                 rows.append(compare(form, pack.bytes / 1e6, name, model, samples, logits, reference[name]))
         pack = write_pack(protos, model, Path(folder) / "quick", name="quick", weights="float32", int8=True)
-        graphs = OnnxGraphs(pack, PROVIDERS["cpu"], options.threads)
-        size, hurried = pack.bytes / 1e6, graphs.hurried()
+        graphs = PsmGraphs(OnnxEngine(pack, PROVIDERS["cpu"], options.threads))
+        size, fast = pack.bytes / 1e6, PsmGraphs(graphs.engine.on_fast_path())
         for name, samples in sets.items():
-            quick, exact = read(hurried, model, samples), read(graphs, model, samples)
+            quick, exact = read(fast, model, samples), read(graphs, model, samples)
             doubt = [reading(x, model.tokenizer).margin < MARGIN for x in quick]
             logits = [b if again else a for a, b, again in zip(quick, exact, doubt, strict=True)]
             rows.append(compare("int8 arithmetic", size, name, model, samples, quick, reference[name]))

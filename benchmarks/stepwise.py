@@ -30,11 +30,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from wordsight.decoding import Floats, Ids, Seen, read_psm
+from wordsight.decoding import Floats, Ids, PsmGraphs, Seen, read_psm
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
-from wordsight.models.clip4str.graphs import TorchGraphs
-from wordsight.models.layers import Attention, Block
+from wordsight.models.layers.transformer import Attention, Block
 from wordsight.models.parseq.decoder import Decoder, DecoderLayer
+from wordsight.models.reading import TorchEngine
 from wordsight.runtime.sessions import PROVIDERS, open_session
 from wordsight.weights.export import export_pack
 
@@ -281,14 +281,15 @@ class Stepwise(nn.Module):
         return total / count
 
 
-class Planted(TorchGraphs):
+class Planted(PsmGraphs):
     """`PsmGraphs` of a model with random weights that write planted words: each call's cost is its own, not its result.
 
     `wrong` of the positions of the first draft are wrong, which verification has to correct.
     """
 
-    def __init__(self, model: Clip4Str, words: npt.NDArray[np.int64], wrong: float) -> None:
-        super().__init__(model)
+    def __init__(self, engine: TorchEngine, pad: int, words: npt.NDArray[np.int64], wrong: float) -> None:
+        super().__init__(engine)
+        self.pad = pad
         self.words = words  # (B, P) ids, [E] from the end on
         self.drafts = words.copy()
         hit = np.random.default_rng(0).random(words.shape) < wrong
@@ -296,7 +297,7 @@ class Planted(TorchGraphs):
 
     def visual(self, tokens: Ids, kv: Tensor, mask: Floats) -> Floats:
         """The visual decoder's logits, with the planted ids raised above all."""
-        first = bool((tokens[:, 1:] == self._model.tokenizer.pad).all())
+        first = bool((tokens[:, 1:] == self.pad).all())
         return self._plant(super().visual(tokens, kv, mask), kv, self.drafts if first else self.words)
 
     def cross(self, tokens: Ids, kv: Tensor, mask: Floats, memory_mask: Floats) -> Floats:
@@ -331,29 +332,32 @@ def plant(stepwise: Stepwise, words: npt.NDArray[np.int64]) -> None:
         decoder.register_forward_hook(raise_planted)
 
 
-class Clocked(Planted):
-    """The same, timed by stage. Projecting a memory to K/V is the decoders' work, as in the step-by-step model."""
+class Clocked(TorchEngine):
+    """An engine that is timed by stage.
 
-    def __init__(
-        self, model: Clip4Str, words: npt.NDArray[np.int64], wrong: float, look: Callable[[Floats], Any] | None = None
-    ) -> None:
-        super().__init__(model, words, wrong)
+    Projecting a memory to K/V is the decoders' work, as in the step-by-step model.
+    """
+
+    def __init__(self, model: Clip4Str, look: Callable[[Floats], Any] | None = None) -> None:
+        super().__init__(model)
+        self.model = model
         self.look = look  # at images, to the K/V of both decoders; None: the model's own tower
         self.seconds: Counter[str] = Counter()
 
-    def _run(self, module: nn.Module, *inputs: Any, **_: Any) -> Any:
-        model = self._model
-        if module is self._image and self.look is not None:
-            return [torch.from_numpy(kv) for kv in self._clock("image", self.look, *inputs)]
-        if module is self._image:
-            memory = self._clock("image", model.encode, torch.from_numpy(inputs[0]).to(model.visual_decoder.positions))
+    def run(self, name: str, *inputs: Any, context: None = None) -> tuple[Any, ...]:
+        """The outputs of a graph."""
+        model, example = self.model, self.model.visual_decoder.positions
+        if name == "image" and self.look is not None:
+            return tuple(torch.from_numpy(kv) for kv in self._clock("image", self.look, *inputs))
+        if name == "image":
+            memory = self._clock("image", model.encode, torch.from_numpy(inputs[0]).to(example))
             visual = self._clock("visual", model.visual_decoder.memory_kv, memory)
             return visual, self._clock("cross", model.cross_decoder.memory_kv, model.cross_memory(memory))
-        if module is self._text:
-            tokens = torch.from_numpy(inputs[0]).to(model.visual_decoder.positions.device)
-            features = self._clock("text", model.text_features, tokens)
-            return self._clock("cross", model.cross_decoder.memory_kv, features)
-        return self._clock("visual" if module is self._visual else "cross", super()._run, module, *inputs)
+        if name == "text":
+            features = self._clock("text", model.text_features, torch.from_numpy(inputs[0]).to(example.device))
+            return (self._clock("cross", model.cross_decoder.memory_kv, features),)
+        outputs: tuple[Any, ...] = self._clock(name, super().run, name, *inputs)
+        return outputs
 
     def join(self, *inputs: Any) -> Tensor:
         """Image and caption as one memory."""
@@ -364,7 +368,7 @@ class Clocked(Planted):
     def _clock(self, stage: str, run: Callable[..., Any], *inputs: Any) -> Any:
         start = now()
         out = run(*inputs)
-        if self._model.visual_decoder.positions.is_cuda:
+        if self.model.visual_decoder.positions.is_cuda:
             torch.cuda.synchronize()
         self.seconds[stage] += now() - start
         return out
@@ -383,7 +387,7 @@ def towers(model: Clip4Str, threads: int) -> list[Callable[[Floats], Any]]:
     """The image graphs of an exported pack: that in int8, and that in float32."""
     with tempfile.TemporaryDirectory() as folder:
         pack = export_pack(model, folder, name="b16", weights="float32", int8=True)
-        sessions = [open_session(p, "image", PROVIDERS["cpu"], threads) for p in (pack.hurried, pack)]
+        sessions = [open_session(p, "image", PROVIDERS["cpu"], threads) for p in (pack.on_fast_path, pack)]
     return [lambda images, session=session: session.run(None, {"image": images}) for session in sessions]
 
 
@@ -420,10 +424,11 @@ def measure(
             texts["plain"] += [model.tokenizer.decode(row) for row in final.argmax(-1).tolist()]
             plain[-1] += stepwise.seconds + Counter(all=now() - begin)
             for look, rows in ((looks[0], slice(None)), (looks[-1], doubt[part])):
-                graphs = Clocked(model, words[part][rows], wrong, look)
+                engine = Clocked(model, look)
+                graphs = Planted(engine, model.tokenizer.pad, words[part][rows], wrong)
                 begin = now()
-                readings, _ = read_psm(graphs, images[part][rows].float().cpu().numpy(), cfg.psm)
-                ours[-1] += graphs.seconds + Counter(all=now() - begin)
+                readings, _ = read_psm(graphs, images[part][rows].float().cpu().numpy(), cfg.spec)
+                ours[-1] += engine.seconds + Counter(all=now() - begin)
                 if isinstance(rows, slice):
                     texts["ours"] += [reading.text for reading in readings]
     best = {name: min(rounds[1:], key=lambda r: r["all"]) for name, rounds in (("plain", plain), ("ours", ours))}

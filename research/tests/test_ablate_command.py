@@ -112,9 +112,9 @@ def test_peft_rows_run(ablate, small, tmp_path):
 def test_other_weights_later_keep_what_was_run(ablate, counted, small, tmp_path):
     ablate("pretraining")
     assert counted == ["random"]
-    from wordsight.models.parseq.model import Parseq, ParseqConfig
+    from wordsight.models.parseq import Parseq, ParseqConfig
 
-    vit = ParseqConfig(small.image, small.decoder, 24, small.charset, 40)
+    vit = ParseqConfig(image=small.image, decoder=small.decoder, embed_dim=24, charset=small.charset, max_length=40)
     checkpoint.save(Parseq(vit), tmp_path / "vit")
     ablate("pretraining", "--imagenet-1k", str(tmp_path / "vit"))
     assert counted == ["random", "imagenet-1k"]

@@ -69,7 +69,7 @@ def test_it_tells_words_apart(trained):
 def test_recognizers_start_from_it(trained, monkeypatch):
     model, folder, _ = trained
     monkeypatch.setitem(presets.CLIP4STR_PRESETS, "toy", CFG)
-    monkeypatch.setattr("wordsight.models.presets.PRESETS", {"toy": (Clip4Str, CFG)})
+    monkeypatch.setattr("wordsight.models.registry.PRESETS", {"toy": (Clip4Str, CFG)})
     row = next(row for row in TABLES["freezing"] if row.name == "text 6")
     for recognizer in (build(row, Scale("toy", clip=folder)), starting_model("toy", folder)):
         ours = recognizer.state_dict()

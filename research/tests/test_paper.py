@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from wordsight.errors import ConfigError
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
 from wordsight.models.freezing import freeze, trainable
-from wordsight.models.parseq.model import Parseq
+from wordsight.models.parseq import Parseq
 from wordsight.models.peft import add_peft
 from wordsight.train import Recognition, WordsData
 from wordsight.train.run import RecipeCLI, arguments

@@ -11,7 +11,7 @@ from wordsight.models.clip import Clip, ClipConfig
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clip4str import config as presets
 from wordsight.models.config import DecoderConfig, ImageTowerConfig, TextTowerConfig
-from wordsight.models.parseq.model import Parseq, ParseqConfig
+from wordsight.models.parseq import Parseq, ParseqConfig
 from wordsight_research.ablations.build import Scale, build, enlarged, frozen_layers
 from wordsight_research.ablations.plain import LONGEST, PlainWords
 from wordsight_research.ablations.rows import TABLES, Row
@@ -27,7 +27,12 @@ def scale(monkeypatch, tmp_path):
     image = ImageTowerConfig(32, 32, patch=(8, 8), width=32, layers=4, heads=2)
     text = TextTowerConfig(49408, context=20, width=24, layers=4, heads=2)
     checkpoint.save(Clip(ClipConfig(image, text, 24, mean=(0.4, 0.5, 0.6))), tmp_path / "clip")
-    cfg = ParseqConfig(dataclasses.replace(image, norm_pre=False), DecoderConfig(heads=4), 32, small.charset)
+    cfg = ParseqConfig(
+        image=dataclasses.replace(image, norm_pre=False),
+        decoder=DecoderConfig(heads=4),
+        embed_dim=32,
+        charset=small.charset,
+    )
     checkpoint.save(Parseq(cfg), tmp_path / "vit")
     return Scale("small", clip=tmp_path / "clip", imagenet_1k=tmp_path / "vit")
 

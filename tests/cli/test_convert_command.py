@@ -128,10 +128,10 @@ def test_from_foreign_weights_to_a_reading(make, released, tmp_path, kind):
     import numpy as np
     from PIL import Image
 
-    from wordsight.decoding import read_psm
+    from wordsight.decoding import PsmGraphs, read_psm
     from wordsight.imaging import prepare
     from wordsight.models import checkpoint
-    from wordsight.models.clip4str.graphs import TorchGraphs
+    from wordsight.models.reading import TorchEngine
     from wordsight.runtime import load_pack
 
     if kind == "parseq":
@@ -149,8 +149,8 @@ def test_from_foreign_weights_to_a_reading(make, released, tmp_path, kind):
     result = runner.invoke(main.app, ["read", "--model", str(pack), "--crops", *map(str, files)])
     assert result.exit_code == 0, result.output
     model, about = checkpoint.load(mine)
-    graphs = TorchGraphs(model, cross=about.get("cross", True))
-    expected, _ = read_psm(graphs, prepare(crops, model.cfg.preprocessing), model.cfg.psm)
+    graphs = PsmGraphs(TorchEngine(model, cross=about.get("cross", True)))
+    expected, _ = read_psm(graphs, prepare(crops, model.cfg.preprocessing), model.cfg.spec)
     assert [line.split("\t")[1] for line in result.stdout.splitlines()] == [reading.text for reading in expected]
     assert any(reading.text for reading in expected)
     opened = load_pack(pack)

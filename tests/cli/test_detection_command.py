@@ -12,8 +12,8 @@ from wordsight.cli.main import app
 from wordsight.errors import WordsightError
 from wordsight.evaluate import score_boxes
 from wordsight.models import checkpoint
+from wordsight.models.layers.lcnet import stage
 from wordsight.models.ppocr import Db, DbConfig, LcNetConfig
-from wordsight.models.ppocr.lcnet import stage
 
 
 def run(*args: object):

@@ -16,7 +16,7 @@ from wordsight.errors import ConfigError, WordsightError
 from wordsight.models import checkpoint
 from wordsight.models.clipter import ClipterConfig, insert
 from wordsight.models.clipter.scene import SceneEncoder
-from wordsight.models.presets import preset
+from wordsight.models.registry import preset
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wordsight.decoding import PsmGraphs, PsmSpec
+from wordsight.decoding import PsmGraphs, Spec
 
 NEVER = -1e9
 
@@ -36,7 +36,7 @@ def cloze(graph, kv, previous, positions, tokenizer, *memory_mask):
     return logits[: ids.index(tokenizer.eos) + 1] if tokenizer.eos in ids else logits
 
 
-def decode_one(graphs: PsmGraphs, image, spec: PsmSpec, refine_iters: int = 1):
+def decode_one(graphs: PsmGraphs, image, spec: Spec, refine_iters: int = 1):
     """Final logits (length + 1, C + 1) of one image (3, H, W)."""
     tokenizer, max_length = spec.tokenizer, spec.max_length
     kv_visual, kv_image, _ = graphs.image(image[None])

@@ -5,16 +5,15 @@ import pytest
 from greedy_reference import decode_one
 from random_graphs import RandomGraphs
 
-from wordsight.decoding import PsmSpec, read_psm
-from wordsight.decoding.constrained import read_constrained
-from wordsight.decoding.psm import decode_seen
-from wordsight.decoding.rules import Rule
+from wordsight.decoding import Spec, read_psm
+from wordsight.decoding.logits_constraint import LogitsConstraint
+from wordsight.decoding.psm import decode_seen, read_constrained
 from wordsight.errors import ConfigError
 from wordsight.text import CharCaptions, Charset, CharTokenizer, Constraint
 
 TOKENIZER = CharTokenizer(Charset("small", "abcdefghij"))
 MAX_LENGTH = 20
-SPEC = PsmSpec(TOKENIZER, MAX_LENGTH, CharCaptions(TOKENIZER, MAX_LENGTH))
+SPEC = Spec(TOKENIZER, MAX_LENGTH, CharCaptions(TOKENIZER, MAX_LENGTH))
 WORDS = ["abba", "jig", "head", "cafe", "face", "faced", "bee", "decade"]
 CONSTRAINTS = {
     "allow": Constraint.allow("aceg", TOKENIZER),
@@ -75,8 +74,8 @@ def test_equals_constrained_greedy_step_by_step(end_bias, constraint):
     slow = RuledOut(TOKENIZER, MAX_LENGTH, seed=1, end_bias=end_bias)
     slow.constraint = constraint
     images = graphs.images(24)
-    rule = Rule(constraint, TOKENIZER.eos, MAX_LENGTH)
-    found = decode_seen(graphs, graphs.image(images), SPEC, mode="full", refine_iters=0, rule=rule).logits
+    rule = LogitsConstraint(constraint, TOKENIZER.eos, MAX_LENGTH)
+    found = decode_seen(graphs, graphs.image(images), SPEC, mode="full", refine_iters=0, allowed=rule).logits
     for image, got in zip(images, found, strict=True):
         want = decode_one(slow, image, SPEC, 0)
         assert want.argmax(1).tolist() == got.argmax(1).tolist()
@@ -84,8 +83,8 @@ def test_equals_constrained_greedy_step_by_step(end_bias, constraint):
 
 def test_positions_that_are_read_at_once_become_the_allowed_text_that_gives_up_least():
     rng = np.random.default_rng(0)
-    rule = Rule(CONSTRAINTS["lexicon"], TOKENIZER.eos, MAX_LENGTH)
-    short = Rule(Constraint.pattern("[a-c]{1,3}", TOKENIZER), TOKENIZER.eos, MAX_LENGTH)
+    rule = LogitsConstraint(CONSTRAINTS["lexicon"], TOKENIZER.eos, MAX_LENGTH)
+    short = LogitsConstraint(Constraint.pattern("[a-c]{1,3}", TOKENIZER), TOKENIZER.eos, MAX_LENGTH)
     triples = ["".join(t) for n in (1, 2, 3) for t in itertools.product("abc", repeat=n)]
     for one, texts in ((rule, WORDS), (short, triples)):
         for _ in range(40):

@@ -1,6 +1,7 @@
 import numpy as np
 
-from wordsight.decoding.iterative import decode_iterative, read_iterative
+from wordsight.decoding import reading
+from wordsight.decoding.iterative import CORRECTIONS, decode
 from wordsight.text import Charset, CharTokenizer
 
 
@@ -47,36 +48,40 @@ def images(numbers):
 STAGES = [["a", "b", "c", "d", "e"], ["abc"], ["", "ab"], ["edcba", "edcb", "ed"]]
 
 
+def read(graphs, images, corrections=CORRECTIONS):
+    return [reading(logits, Spec.tokenizer).text for logits in decode(graphs, images, Spec(), corrections)]
+
+
 def test_rows_leave_when_their_reading_stays():
     graphs = Corrections(STAGES)
-    readings = read_iterative(graphs, images([0, 1, 2, 3]), Spec())
-    assert [r.text for r in readings] == ["d", "abc", "ab", "ed"]  # the first one is cut off after three corrections
+    readings = read(graphs, images([0, 1, 2, 3]))
+    assert readings == ["d", "abc", "ab", "ed"]  # the first one is cut off after three corrections
     assert graphs.rows_seen == [4, 3, 2]
 
 
 def test_all_rows_done_ends_it():
     graphs = Corrections(STAGES)
-    assert [r.text for r in read_iterative(graphs, images([1, 1]), Spec())] == ["abc", "abc"]
+    assert read(graphs, images([1, 1])) == ["abc", "abc"]
     assert graphs.rows_seen == [2]
 
 
 def test_no_corrections_leave_what_is_seen():
     graphs = Corrections(STAGES)
-    assert [r.text for r in read_iterative(graphs, images([0, 2]), Spec(), corrections=0)] == ["a", ""]
+    assert read(graphs, images([0, 2]), corrections=0) == ["a", ""]
     assert graphs.rows_seen == []
 
 
 def test_rows_do_not_depend_on_each_other():
-    together = decode_iterative(Corrections(STAGES), images([3, 0, 1, 2]), Spec())
+    together = decode(Corrections(STAGES), images([3, 0, 1, 2]), Spec())
     for number, logits in zip([3, 0, 1, 2], together, strict=True):
-        (alone,) = decode_iterative(Corrections(STAGES), images([number]), Spec())
+        (alone,) = decode(Corrections(STAGES), images([number]), Spec())
         assert np.array_equal(alone.argmax(axis=1), logits.argmax(axis=1))
 
 
 def test_a_word_without_end_has_all_positions():
-    (logits,) = decode_iterative(Corrections([["abcdea"]]), images([0]), Spec())
+    (logits,) = decode(Corrections([["abcdea"]]), images([0]), Spec())
     assert logits.shape == (6, 6)
 
 
 def test_nothing_to_read():
-    assert decode_iterative(Corrections(STAGES), images([0])[:0], Spec()) == []
+    assert decode(Corrections(STAGES), images([0])[:0], Spec()) == []

@@ -5,15 +5,15 @@ import pytest
 from greedy_reference import decode_one
 from random_graphs import RandomGraphs
 
-from wordsight.decoding import Passes, PsmSpec, decode_psm, psm, read_psm
-from wordsight.decoding.constrained import read_constrained
-from wordsight.decoding.passes import spelled
-from wordsight.decoding.rules import log_softmax
+from wordsight.decoding import Passes, Spec, decode_psm, psm, read_psm
+from wordsight.decoding.draft_verify import spelled
+from wordsight.decoding.logits_constraint import log_softmax
+from wordsight.decoding.psm import read_constrained
 from wordsight.text import CharCaptions, Charset, CharTokenizer, Constraint
 
 TOKENIZER = CharTokenizer(Charset("small", "abcdefghij"))
 MAX_LENGTH = 24  # above the length of the first draft
-SPEC = PsmSpec(TOKENIZER, MAX_LENGTH, CharCaptions(TOKENIZER, MAX_LENGTH))
+SPEC = Spec(TOKENIZER, MAX_LENGTH, CharCaptions(TOKENIZER, MAX_LENGTH))
 
 
 def decode(graphs, images, **options):
@@ -81,7 +81,7 @@ def test_never_more_passes_than_steps(images):
     graphs = RandomGraphs(TOKENIZER, 14, seed=1, cross=False, end_bias=1.0)  # one draft is enough for 14 characters
     seen = set()
     for image in images:
-        decoded = decode_psm(graphs, image[None], PsmSpec(TOKENIZER, 14), refine_iters=0)
+        decoded = decode_psm(graphs, image[None], Spec(TOKENIZER, 14), refine_iters=0)
         steps = len(decoded.logits[0])
         assert decoded.passes.visual <= max(steps, 1)
         assert (decoded.passes.visual == 1) == (steps == 1 and decoded.logits[0].argmax() == TOKENIZER.eos)

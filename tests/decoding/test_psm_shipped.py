@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from greedy_reference import decode_one
 
-from wordsight.decoding import decode_psm
+from wordsight.decoding import PSM, PsmGraphs, decode_psm
 from wordsight.imaging import prepare
 from wordsight.runtime import OnnxRecognizer, load_pack, shipped_models
-from wordsight.runtime.onnx import OnnxGraphs
+from wordsight.runtime.onnx import OnnxEngine
 from wordsight.synth.words import RenderedWords
 
-PACKS = {name: pack for name, folder in shipped_models().items() if (pack := load_pack(folder)).decoding == "psm"}
+PACKS = {name: pack for name, folder in shipped_models().items() if (pack := load_pack(folder)).kind is PSM}
 
 
 @pytest.fixture(scope="module", params=PACKS.values(), ids=PACKS)
@@ -26,13 +26,13 @@ def images(pack):
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 64])
 def test_equals_greedy_step_by_step(pack, images, batch):
-    graphs = OnnxGraphs(pack, "CPUExecutionProvider", 1)
+    graphs = PsmGraphs(OnnxEngine(pack, "CPUExecutionProvider", 1))
     images = images[: max(batch, 14)]
     for start in range(0, len(images), batch):
         part = images[start : start + batch]
-        found = decode_psm(graphs, part, pack.psm, refine_iters=pack.refine_iters).logits
+        found = decode_psm(graphs, part, pack.spec, refine_iters=pack.refine_iters).logits
         for image, got in zip(part, found, strict=True):
-            want = decode_one(graphs, image, pack.psm, pack.refine_iters)
+            want = decode_one(graphs, image, pack.spec, pack.refine_iters)
             assert want.argmax(1).tolist() == got.argmax(1).tolist()
             np.testing.assert_allclose(got, want, atol=1e-4 * max(1.0, np.abs(want).max()))
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from greedy_reference import decode_one
 
-from wordsight.decoding import decode_psm
+from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
-from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
+from wordsight.models.reading import TorchEngine
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one layer", "two layers"])
@@ -38,15 +38,15 @@ def model(request):
 @pytest.mark.parametrize("cross", [True, False])
 def test_equals_greedy_step_by_step(model, cross):
     images = np.random.default_rng(0).normal(size=(64, 3, 16, 32), scale=2).astype(np.float32)
-    graphs = TorchGraphs(model, cross=cross)
-    expected = [decode_one(graphs, image, model.cfg.psm) for image in images]
+    graphs = PsmGraphs(TorchEngine(model, cross=cross))
+    expected = [decode_one(graphs, image, model.cfg.spec) for image in images]
     lengths = {len(x) for x in expected}
     assert {1, 21} <= lengths
     assert len(lengths) >= 5
     for batch in (1, 2, 7, 64):
         count = min(len(images), 4 * batch)
         for start in range(0, count, batch):
-            found = decode_psm(graphs, images[start : start + batch], model.cfg.psm).logits
+            found = decode_psm(graphs, images[start : start + batch], model.cfg.spec).logits
             for want, got in zip(expected[start : start + batch], found, strict=True):
                 assert want.argmax(1).tolist() == got.argmax(1).tolist()
                 np.testing.assert_allclose(got, want, atol=1e-4)

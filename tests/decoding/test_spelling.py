@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 from random_graphs import RandomGraphs
 
-from wordsight.decoding import PsmSpec, passes, read_psm
-from wordsight.decoding.passes import Branch
+from wordsight.decoding import Spec, draft_verify, read_psm
+from wordsight.decoding.draft_verify import Branch
 from wordsight.decoding.readings import Reading
 from wordsight.decoding.spelling import LIKELIER, other_texts
 from wordsight.text import CharCaptions, Charset, CharTokenizer, Dictionary
 
 TOKENIZER = CharTokenizer(Charset("small", "abcdefghij "))
 MAX_LENGTH = 20
-SPEC = PsmSpec(TOKENIZER, MAX_LENGTH, CharCaptions(TOKENIZER, MAX_LENGTH))
+SPEC = Spec(TOKENIZER, MAX_LENGTH, CharCaptions(TOKENIZER, MAX_LENGTH))
 COUNT = 24
 
 
@@ -31,7 +31,7 @@ def free(graphs):
 
 def likelihoods(graphs, rows, texts):
     branch = Branch(graphs.visual, graphs.image(graphs.images(COUNT)).visual[rows], TOKENIZER)
-    return np.exp(passes.likelihood(branch, [TOKENIZER.ids(text) for text in texts]))
+    return np.exp(draft_verify.likelihood(branch, [TOKENIZER.ids(text) for text in texts]))
 
 
 def test_a_known_word_counts_as_many_times(graphs, free):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from small_models import small_config
 
-from wordsight.decoding import read_psm
+from wordsight.decoding import PsmGraphs, read_psm
 from wordsight.errors import ModelError
 from wordsight.explain.attention import record_attention
 from wordsight.explain.drawing import draw_explanation, heat
@@ -16,7 +16,7 @@ from wordsight.explain.reading import caption_names, open_explainer
 from wordsight.imaging import prepare
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clip4str.graphs import TorchGraphs
+from wordsight.models.reading import TorchEngine
 from wordsight.text.bpe import ClipTokenizer
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -69,8 +69,8 @@ def test_stages_are_what_decoding_says(model, tmp_path):
     expected = {}
     for cross, name in ((False, "visual branch"), (True, "cross-modal branch")):
         for iters, suffix in ((0, ""), (1, ", refined")):
-            graphs = TorchGraphs(model, cross)
-            readings, _ = read_psm(graphs, images, model.cfg.psm, refine_iters=iters)
+            graphs = PsmGraphs(TorchEngine(model, cross))
+            readings, _ = read_psm(graphs, images, model.cfg.spec, refine_iters=iters)
             expected[name + suffix] = readings[0]
     found = {stage.name: stage.reading for stage in explanation.stages}
     assert found.keys() == expected.keys()
@@ -168,10 +168,16 @@ def test_the_drawing_has_a_row_for_each_character_and_the_end():
 
 def test_a_parseq_is_explained_too(tmp_path):
     from wordsight.models.config import DecoderConfig
-    from wordsight.models.parseq.model import Parseq, ParseqConfig
+    from wordsight.models.parseq import Parseq, ParseqConfig
 
     small = small_config()
-    cfg = ParseqConfig(small.image, DecoderConfig(heads=4, dropout=0.0), 24, small.charset, max_length=8)
+    cfg = ParseqConfig(
+        image=small.image,
+        decoder=DecoderConfig(heads=4, dropout=0.0),
+        embed_dim=24,
+        charset=small.charset,
+        max_length=8,
+    )
     checkpoint.save(Parseq(cfg), tmp_path)
     explanation = open_explainer(tmp_path)(word("cab"))
     assert len(explanation.stages) == 2

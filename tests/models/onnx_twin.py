@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import onnxruntime
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.export import Dim
 
-from wordsight.models.parts import InContext
+from wordsight.models.recognizer import GraphModule
 
 SCENES = 2
 SCENE_DIM = 24
@@ -25,7 +25,7 @@ def scenes(crops: int, generator: torch.Generator) -> tuple[Tensor, ...]:
     return tokens, index, present, torch.rand(crops, 4, generator=generator)
 
 
-def differences(module: nn.Module, make: Callable[[int], tuple[Tensor, ...]], *, told: bool) -> list[float]:
+def differences(module: GraphModule, make: Callable[[int], tuple[Tensor, ...]], *, told: bool) -> list[float]:
     """The largest difference of any output, for 1, 2 and 5 crops; `make` gives inputs, `told` adds scenes to them."""
 
     def inputs(crops: int) -> tuple[Tensor, ...]:
@@ -34,11 +34,10 @@ def differences(module: nn.Module, make: Callable[[int], tuple[Tensor, ...]], *,
     crops = Dim("crops", min=1)
     example = inputs(3)
     dynamic: list[dict[int, Dim]] = [{0: crops}] * len(example)
-    shapes = tuple(dynamic)
+    assert module.told == told
     if told:
         dynamic[-4] = {0: Dim("scenes", min=1)}
-        module = InContext(module, len(example) - 4)
-        shapes = (tuple(dynamic),)  # all its inputs are one
+    shapes = (tuple(dynamic),)  # all its inputs are one
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -7,10 +7,10 @@ from drawn_words import drawn
 from onnx_twin import SCENE_DIM, differences, scenes
 
 from wordsight.decoding.iterative import CORRECTIONS
-from wordsight.models.baselines.abinet import ABINET_PRESETS, Abinet, AbinetConfig
-from wordsight.models.baselines.language import cloze, sinusoids
-from wordsight.models.baselines.step_graphs import AbinetCorrect, AbinetImage
+from wordsight.models.abinet import ABINET_PRESETS, Abinet, AbinetConfig
+from wordsight.models.abinet.language import cloze
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
+from wordsight.models.layers.transformer import sinusoids
 from wordsight.text import Charset
 
 SMALL = AbinetConfig(
@@ -170,7 +170,7 @@ def test_image_as_onnx(place):
     def images(crops):
         return (torch.randn(crops, 3, 32, 64, generator=generator),)
 
-    assert max(differences(AbinetImage(small(place, **PAPER)), images, told=place == "early")) < 1e-4
+    assert max(differences(small(place, **PAPER).graphs()["image"], images, told=place == "early")) < 1e-4
 
 
 @pytest.mark.parametrize("place", [pytest.param("early", marks=pytest.mark.slow), "late"])
@@ -182,4 +182,4 @@ def test_correction_as_onnx(place):
         features = torch.randn(crops, 7, 32, generator=torch.Generator().manual_seed(crops))
         return reading(model, words[:crops]), features
 
-    assert max(differences(AbinetCorrect(model), readings, told=place == "late")) < 1e-4
+    assert max(differences(model.graphs()["correct"], readings, told=place == "late")) < 1e-4

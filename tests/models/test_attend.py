@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from wordsight.models.layers import Attention, attend
+from wordsight.models.layers.transformer import Attention, attend
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -5,7 +5,7 @@ from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.config import ImageTowerConfig
 from wordsight.models.ppocr import SVTR_PRESETS, Svtr
-from wordsight.models.presets import preset
+from wordsight.models.registry import preset
 from wordsight.runtime import OnnxRecognizer
 from wordsight.train.start import starting_model
 from wordsight.weights.export import export_pack

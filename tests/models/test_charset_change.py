@@ -5,10 +5,10 @@ import pytest
 import torch
 from small_models import small_config
 
-from wordsight.decoding import read_psm
+from wordsight.decoding import PsmGraphs, read_psm
 from wordsight.models.charset import config_with_charset, with_charset
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clip4str.graphs import TorchGraphs
+from wordsight.models.reading import TorchEngine
 from wordsight.text import Charset, Constraint
 
 
@@ -24,7 +24,7 @@ def model():
 
 def readings(model):
     images = np.random.default_rng(0).normal(size=(12, 3, 16, 32)).astype(np.float32)
-    found, _ = read_psm(TorchGraphs(model), images, model.cfg.psm)
+    found, _ = read_psm(PsmGraphs(TorchEngine(model)), images, model.cfg.spec)
     return [reading.text for reading in found]
 
 

@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from small_models import small_config
 
-from wordsight.decoding import decode_psm
+from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.errors import ConfigError
 from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str, Clip4StrConfig, clip4str_preset
-from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.config import DecoderConfig, TextTowerConfig
 from wordsight.models.parseq.permutations import content_masks, draw_orders, query_masks
+from wordsight.models.reading import TorchEngine
 
 CLIP_TEXT = TextTowerConfig(49408, context=16, width=24, layers=1, heads=2)
 VARIANTS = {
@@ -87,10 +87,10 @@ def test_loss_and_gradients_equal_one_permutation_after_the_other(variant, batch
 
 def test_options_decode_like_one_image_alone(variant):
     images = np.random.default_rng(0).normal(size=(5, 3, 16, 32)).astype(np.float32)
-    graphs = TorchGraphs(variant.eval())
-    found = decode_psm(graphs, images, variant.cfg.psm).logits
+    graphs = PsmGraphs(TorchEngine(variant.eval()))
+    found = decode_psm(graphs, images, variant.cfg.spec).logits
     for image, logits in zip(images, found, strict=True):
-        np.testing.assert_allclose(logits, decode_psm(graphs, image[None], variant.cfg.psm).logits[0], atol=1e-4)
+        np.testing.assert_allclose(logits, decode_psm(graphs, image[None], variant.cfg.spec).logits[0], atol=1e-4)
     visual, cross, _ = graphs.image(images)
     assert visual.shape[3:] == (variant.cfg.memory_tokens, variant.cfg.visual_dim)
     assert cross.shape[3:] == (variant.cfg.memory_tokens, variant.cfg.embed_dim)

@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from parity_model import converted
 
-from wordsight.decoding import decode_psm
-from wordsight.models.clip4str.graphs import TorchGraphs
-from wordsight.models.clip4str.loss import losses_of_orders
+from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.models.parseq.permutations import content_masks, query_masks
+from wordsight.models.reading import TorchEngine
 from wordsight.weights.choices import Choices
 from wordsight.weights.recognizers import read_clip4str
 from wordsight.weights.tensors import Tensors
@@ -75,11 +74,13 @@ def test_memory_and_text_features(parity, released):
 def test_batches_replayed_with_their_number_of_steps(parity, biased, refine_iters):
     model, bias = biased
     case = parity[f"infer/eosbias{bias}/refine{refine_iters}"]
-    spec = replace(model.cfg.psm, cross_steps=case["cross_ar"].shape[1])
-    found = decode_psm(TorchGraphs(model), parity["images"].numpy(), spec, refine_iters=refine_iters)
+    spec = replace(model.cfg.spec, cross_steps=case["cross_ar"].shape[1])
+    found = decode_psm(PsmGraphs(TorchEngine(model)), parity["images"].numpy(), spec, refine_iters=refine_iters)
     for row in zip(found.logits, case["final"], case["pred_raw"], strict=True):
         assert same(model, *row)
-    default = decode_psm(TorchGraphs(model), parity["images"].numpy(), model.cfg.psm, refine_iters=refine_iters)
+    default = decode_psm(
+        PsmGraphs(TorchEngine(model)), parity["images"].numpy(), model.cfg.spec, refine_iters=refine_iters
+    )
     rows = enumerate(zip(default.logits, case["final"], case["pred_raw"], strict=True))
     different = {(bias, i) for i, row in rows if not same(model, *row)}
     assert different == ({c for c in CONTRADICTIONS if c[0] == bias} if bias == 0 or refine_iters else set())
@@ -92,22 +93,22 @@ def test_default_equals_single_images_at_every_batch_size(parity, biased, batch)
     images = parity["images"].numpy()
     for i, single in enumerate(singles):
         rows = [i] if batch == 1 else list(range(6))
-        found = decode_psm(TorchGraphs(model), images[rows], model.cfg.psm).logits[rows.index(i)]
+        found = decode_psm(PsmGraphs(TorchEngine(model)), images[rows], model.cfg.spec).logits[rows.index(i)]
         assert same(model, found, single["final"][0], single["pred_raw"][0])
 
 
 def test_all_positions_as_validation_wants_them(parity, biased):
     model, bias = biased
     case = parity[f"infer/eosbias{bias}/maxlen7"]
-    spec = replace(model.cfg.psm, max_length=7, cross_steps="own")
-    found = decode_psm(TorchGraphs(model), parity["images"].numpy(), spec, whole=True)
+    spec = replace(model.cfg.spec, max_length=7, cross_steps="own")
+    found = decode_psm(PsmGraphs(TorchEngine(model)), parity["images"].numpy(), spec, whole=True)
     np.testing.assert_allclose(np.stack(found.logits), case["final"].numpy(), atol=1e-4)
 
 
 def test_validation_loss(parity, released):
     targets, reference = parity["train"]["tgt"], parity["val"]
-    spec = replace(released.cfg.psm, max_length=targets.shape[1] - 2, cross_steps="own")
-    found = decode_psm(TorchGraphs(released), parity["images"].numpy(), spec, whole=True)
+    spec = replace(released.cfg.spec, max_length=targets.shape[1] - 2, cross_steps="own")
+    found = decode_psm(PsmGraphs(TorchEngine(released)), parity["images"].numpy(), spec, whole=True)
     logits = torch.from_numpy(np.stack(found.logits))
     torch.testing.assert_close(logits, reference["logits"], atol=1e-4, rtol=0)
     goals = targets[:, 1:]
@@ -128,7 +129,7 @@ def test_loss_and_gradients(parity, released):
     train = parity["train"]
     assert released.tokenizer.encode(train["labels"]).tolist() == train["tgt"].tolist()
     released.train()
-    losses = losses_of_orders(released, parity["images"], train["tgt"], train["perms"], cross=True)
+    losses = released.loss_under(parity["images"], train["tgt"], train["perms"], cross=True)
     losses.total.backward()
     released.eval()
     gradients = {name: p.grad for name, p in released.named_parameters() if p.grad is not None}

@@ -12,20 +12,19 @@ from small_models import small_config
 from some_scenes import FUSIONS, WIDTH, open_gates, scenes
 from torch import nn
 
-from wordsight.decoding import decode_psm
-from wordsight.decoding.context import InContext
+from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.charset import with_charset
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.clipter.context import BLOCK
 from wordsight.models.clipter.gate import Gate
 from wordsight.models.config import DecoderConfig
 from wordsight.models.peft import PeftConfig, add_peft, load_adapter, save_adapter
 from wordsight.models.ppocr import Svtr
-from wordsight.models.presets import PRESETS
+from wordsight.models.reading import TorchEngine
+from wordsight.models.registry import PRESETS
 from wordsight.text import Charset
 
 WORDS = ["abc", "exit", "no", ""]
@@ -256,12 +255,12 @@ def test_decoding_takes_scenes_along(name, depth, place):
     open_gates(model, 0.8)
     images, _ = batch(model)
     context = scenes(present=(1, 0, 1, 1))
-    graphs = TorchGraphs(model, cross=name.startswith("clip4str"))
-    found = decode_psm(InContext(graphs, context), images.numpy(), model.cfg.psm).logits
-    without = decode_psm(graphs, images.numpy(), model.cfg.psm).logits
+    engine = TorchEngine(model)
+    found = decode_psm(PsmGraphs(engine, context), images.numpy(), model.cfg.spec).logits
+    without = decode_psm(PsmGraphs(engine), images.numpy(), model.cfg.spec).logits
     for i, logits in enumerate(found):
         row = torch.tensor([i])
-        alone = decode_psm(InContext(graphs, context[row]), images[row].numpy(), model.cfg.psm).logits[0]
+        alone = decode_psm(PsmGraphs(engine, context[row]), images[row].numpy(), model.cfg.spec).logits[0]
         np.testing.assert_allclose(logits, alone, atol=1e-3)
         same = logits.shape == without[i].shape and np.allclose(logits, without[i], atol=1e-3)
         assert same == (i == 1)

@@ -17,7 +17,7 @@ from wordsight.models import checkpoint
 from wordsight.models.clipter import ClipterConfig, SceneContext
 from wordsight.models.clipter.fusion import Fusion
 from wordsight.models.clipter.gate import Gate
-from wordsight.models.presets import PRESETS
+from wordsight.models.registry import PRESETS
 
 by_every_fusion = pytest.mark.parametrize("kind", FUSIONS)
 

@@ -20,7 +20,7 @@ from wordsight.models.clipter.encoders import SMALL, load_encoder, random_encode
 from wordsight.models.clipter.pooling import pool
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
-from wordsight.models.presets import PRESETS
+from wordsight.models.registry import PRESETS
 from wordsight.runtime import OnnxRecognizer
 from wordsight.weights.encoders import scene_encoder
 from wordsight.weights.export import export_pack

@@ -5,8 +5,8 @@ import torch
 from onnx_twin import SCENE_DIM, differences
 
 from wordsight.errors import ConfigError
-from wordsight.models.baselines import CRNN_PRESETS, Crnn, CrnnConfig, LogitsGraph
 from wordsight.models.clipter import ClipterConfig, insert
+from wordsight.models.crnn import CRNN_PRESETS, Crnn, CrnnConfig
 from wordsight.models.losses import ctc_loss
 from wordsight.text import Charset
 
@@ -76,4 +76,4 @@ def test_graph_as_onnx():
     def images(crops):
         return (torch.randn(crops, 3, 32, 64, generator=generator),)
 
-    assert max(differences(LogitsGraph(model), images, told=True)) < 1e-5
+    assert max(differences(model.graphs()["image"], images, told=True)) < 1e-5

@@ -16,8 +16,8 @@ from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.freezing import freeze
 from wordsight.models.peft import PeftConfig, add_peft, load_adapter, merge_peft
 from wordsight.models.peft.files import save_adapter
-from wordsight.models.presets import PRESETS
 from wordsight.models.reading import TorchRecognizer
+from wordsight.models.registry import PRESETS
 from wordsight.runtime import OnnxRecognizer
 from wordsight.text import Charset
 from wordsight.train import Recognition
@@ -203,7 +203,7 @@ def test_a_pack_reads_as_torch_does(kind, tmp_path, monkeypatch):
     model = writing(recognizer(save_hub_model(kind, tmp_path / "hub"), max_length=CONTEXT - 3))
     pack = export_pack(model, tmp_path / "pack", name="multilingual", weights="float32")
     assert (pack.captions, pack.caption_context) == ("hub", CONTEXT)
-    assert pack.psm.captions.tokenizer == model.cfg.hub.tokenizer
+    assert pack.spec.captions.tokenizer == model.cfg.hub.tokenizer
     images = np.random.default_rng(0).normal(size=(12, 3, 16, 32)).astype(np.float32) * 2
     expected = TorchRecognizer(model).read(images)
     monkeypatch.setitem(sys.modules, "transformers", None)

@@ -14,7 +14,7 @@ from wordsight.models import checkpoint
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.config import ImageTowerConfig
-from wordsight.models.layers import Block
+from wordsight.models.layers.transformer import Block
 from wordsight.models.peft import (
     ClipAdapter,
     Ladder,

@@ -10,8 +10,8 @@ from drawn_words import drawn
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint, registry
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
-from wordsight.models.presets import PRESETS, preset
 from wordsight.models.reading import TorchRecognizer
+from wordsight.models.registry import PRESETS, preset
 
 COMPACT = [name for name in PRESETS if name.endswith("-compact")] + ["clip4str-tiny"]
 WORDS = ["bad", "a", "CAB", "42nd"]
@@ -62,9 +62,8 @@ def texts(model, images):
 
 
 def test_every_recognizer_has_a_compact_preset():
-    registry.recognizer_class("clip4str")  # all of them register themselves
     # "clip" is two towers, "db" a detector, and "svtr" begins with published weights
-    known = set(registry._RECOGNIZERS) - {"clip", "db", "svtr"}
+    known = set(registry.MODELS) - {"clip", "db", "svtr"}
     assert {PRESETS[name][0].architecture for name in COMPACT} == known
 
 

@@ -5,10 +5,9 @@ import pytest
 import torch
 from stepwise_fixture import CASES, FILE, images, load_stepwise, reference, small_model, until_end
 
-from wordsight.decoding import decode_psm
-from wordsight.models.clip4str.graphs import TorchGraphs
-from wordsight.models.clip4str.loss import losses_of_orders
+from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.models.parseq.permutations import draw_orders
+from wordsight.models.reading import TorchEngine
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8])
@@ -17,7 +16,7 @@ def test_decoding_equals_what_is_stored(bias, refine_iters, batch):
     model, stored = small_model(bias), np.load(FILE)
     for start in range(0, 8, batch):
         part = images()[start : start + batch]
-        found = decode_psm(TorchGraphs(model), part, model.cfg.psm, refine_iters=refine_iters).logits
+        found = decode_psm(PsmGraphs(TorchEngine(model)), part, model.cfg.spec, refine_iters=refine_iters).logits
         for i, got in enumerate(found, start):
             want = stored[f"{bias}/{refine_iters}/{i}"]
             assert want.argmax(1).tolist() == got.argmax(1).tolist()
@@ -40,7 +39,7 @@ def test_deep_decoders_equal_the_reference_before_refinement():
     """In refinement the released code's content mask is the query mask by mistake; ours is not (spec 2.1)."""
     model = small_model(1.0, depth=2)
     stepwise = load_stepwise().Stepwise(model).eval()
-    found = decode_psm(TorchGraphs(model), images(), model.cfg.psm, refine_iters=0).logits
+    found = decode_psm(PsmGraphs(TorchEngine(model)), images(), model.cfg.spec, refine_iters=0).logits
     for image, got in zip(images(), found, strict=True):
         want = until_end(stepwise(torch.from_numpy(image[None]), 0).final[0].numpy())
         np.testing.assert_allclose(got, want, atol=1e-4 * np.abs(want).max())
@@ -55,7 +54,7 @@ def test_all_orders_at_once_give_the_loss_of_one_after_the_other(longest):
     pictures = torch.from_numpy(images(4))
     stepwise = load_stepwise().Stepwise(model)
     one_by_one = stepwise.loss(pictures, targets, orders)
-    at_once = losses_of_orders(model, pictures, targets, orders, cross=True).total
+    at_once = model.loss_under(pictures, targets, orders, cross=True).total
     assert at_once.item() == pytest.approx(one_by_one.item(), rel=1e-5)
     shared = [model.image_tower.projection, model.text_tower.projection, model.visual_decoder.head.weight]
     for a, b in zip(torch.autograd.grad(at_once, shared), torch.autograd.grad(one_by_one, shared), strict=True):

@@ -7,11 +7,10 @@ from drawn_words import drawn
 from onnx_twin import SCENE_DIM, differences, scenes
 
 from wordsight.errors import ConfigError
-from wordsight.models.baselines.resnet import ResNet29
-from wordsight.models.baselines.step_graphs import TrbaImage, TrbaStep
-from wordsight.models.baselines.tps import Rectifier, spline
-from wordsight.models.baselines.trba import TRBA_PRESETS, Trba, TrbaConfig
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
+from wordsight.models.trba import TRBA_PRESETS, Trba, TrbaConfig
+from wordsight.models.trba.rectifier import Rectifier, spline
+from wordsight.models.trba.resnet import ResNet29
 from wordsight.text import Charset
 
 SMALL = TrbaConfig(
@@ -124,7 +123,7 @@ def test_image_as_onnx(place):
     def images(crops):
         return (torch.randn(crops, 3, 32, 64, generator=generator),)
 
-    assert max(differences(TrbaImage(small(PAPER, place)), images, told=place == "early")) < 1e-4
+    assert max(differences(small(PAPER, place).graphs()["image"], images, told=place == "early")) < 1e-4
 
 
 @pytest.mark.parametrize("place", ["late", pytest.param("early", marks=pytest.mark.slow)])
@@ -138,7 +137,7 @@ def test_step_as_onnx(place):
         memory = torch.randn(crops, 2, 17, hidden, generator=generator)
         return torch.arange(crops) % letters, state, memory
 
-    assert max(differences(TrbaStep(model), steps, told=place == "late")) < 1e-4
+    assert max(differences(model.graphs()["step"], steps, told=place == "late")) < 1e-4
 
 
 def test_columns_of_the_paper():

@@ -5,9 +5,9 @@ import torch
 from onnx_twin import SCENE_DIM, differences, scenes
 
 from wordsight.errors import ConfigError
-from wordsight.models.baselines import VITSTR_PRESETS, LogitsGraph, Vitstr, VitstrConfig
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.config import ImageTowerConfig
+from wordsight.models.vitstr import VITSTR_PRESETS, Vitstr, VitstrConfig
 from wordsight.text import Charset
 
 SMALL = VitstrConfig(
@@ -97,4 +97,4 @@ def test_graph_as_onnx():
     def images(crops):
         return (torch.randn(crops, 3, 16, 32, generator=generator),)
 
-    assert max(differences(LogitsGraph(model), images, told=True)) < 1e-5
+    assert max(differences(model.graphs()["image"], images, told=True)) < 1e-5

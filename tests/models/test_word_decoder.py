@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from wordsight.decoding.ctc import CtcGraphs
 from wordsight.decoding.joint import LONGEST, SecondReader
 from wordsight.models import checkpoint
 from wordsight.models.ppocr import SVTR_PRESETS, Svtr, WordDecoderConfig
@@ -83,7 +84,7 @@ def test_the_loss_of_the_decoder_falls_and_leaves_the_tower_alone(model):
 def test_the_pack_computes_what_the_model_does(model, tmp_path):
     pack = export_pack(model, tmp_path / "pack", name="second", weights="float32")
     recognizer = OnnxRecognizer(pack, "cpu", 1)
-    graphs = recognizer._graphs
+    graphs = CtcGraphs(recognizer._engine)
     for width in (64, 160, 416):
         crops = images(2, width)
         seen = graphs.image(crops)

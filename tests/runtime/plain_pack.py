@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper, parser
 
-from wordsight.decoding import PsmSpec, Seen, join_arrays
+from wordsight.decoding import Seen, Spec, join_arrays
 from wordsight.imaging import Preprocessing
 from wordsight.runtime import Pack
 from wordsight.runtime.pack import write_manifest
@@ -15,7 +15,7 @@ from wordsight.text import CharCaptions, Charset, CharTokenizer
 
 CHARSET = Charset("few", "abcdefghijklmnopqrstuvw")
 TOKENIZER = CharTokenizer(CHARSET)
-SPEC = PsmSpec(TOKENIZER, 12, CharCaptions(TOKENIZER, 12))
+SPEC = Spec(TOKENIZER, 12, CharCaptions(TOKENIZER, 12))
 PREPROCESSING = Preprocessing(height=8, width=16)  # 3 x 8 x 16 values are just K and V of 8 tokens of width 24
 WIDTH = TOKENIZER.num_classes
 assert WIDTH == 24

@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from wordsight.models.baselines import Crnn, Vitstr
-from wordsight.models.baselines.crnn import CrnnConfig
-from wordsight.models.baselines.vitstr import VitstrConfig
 from wordsight.models.config import DecoderConfig, ImageTowerConfig
-from wordsight.models.parseq.model import Parseq, ParseqConfig
+from wordsight.models.crnn import Crnn, CrnnConfig
+from wordsight.models.parseq import Parseq, ParseqConfig
+from wordsight.models.vitstr import Vitstr, VitstrConfig
 from wordsight.text import Charset
 
 COLOURS = {"red": (220, 30, 30), "lime": (40, 220, 40), "navy": (20, 20, 130), "snow": (250, 250, 250)}
@@ -44,7 +43,16 @@ def small_presets(dropout: float = 0.0) -> dict[str, tuple[type, object]]:
     charset = Charset.preset("36")
     stem = ((8, 4, 2), (16, 4, 1), (16, 2, 2))
     return {
-        "parseq-test": (Parseq, ParseqConfig(tower(dropout), DecoderConfig(heads=2, dropout=dropout), 32, charset, 6)),
+        "parseq-test": (
+            Parseq,
+            ParseqConfig(
+                image=tower(dropout),
+                decoder=DecoderConfig(heads=2, dropout=dropout),
+                embed_dim=32,
+                charset=charset,
+                max_length=6,
+            ),
+        ),
         "crnn-test": (Crnn, CrnnConfig(charset=charset, max_length=6, stem=stem, hidden=16)),
         "vitstr-test": (Vitstr, VitstrConfig(charset=charset, max_length=6, image=tower(dropout, class_token=True))),
     }

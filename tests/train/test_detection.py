@@ -14,8 +14,8 @@ from wordsight.detect import TextDetector, find_detector
 from wordsight.detect.maps import find_regions
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
+from wordsight.models.layers.lcnet import stage
 from wordsight.models.ppocr import Db, DbConfig, LcNetConfig
-from wordsight.models.ppocr.lcnet import stage
 from wordsight.train import run_recipe
 from wordsight.train.detection_data import Changes, MapBatches, Rendering, cut_out
 from wordsight.train.detection_loss import balanced_cross_entropy, db_loss

@@ -21,7 +21,7 @@ from wordsight.models.clip4str import Clip4Str, Clip4StrConfig, clip4str_preset
 from wordsight.models.config import DecoderConfig, HubTextConfig, TextTowerConfig
 from wordsight.models.freezing import trainable
 from wordsight.models.ppocr import LcNetConfig, Svtr, SvtrConfig
-from wordsight.models.presets import PRESETS
+from wordsight.models.registry import PRESETS
 from wordsight.runtime import find_model, load_pack
 from wordsight.text import Charset
 from wordsight.train import Recognition, WordsData, start

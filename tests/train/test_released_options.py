@@ -9,7 +9,7 @@ from small_runs import tiny_config
 from wordsight.errors import ConfigError
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
 from wordsight.models.freezing import trainable
-from wordsight.models.presets import preset
+from wordsight.models.registry import preset
 from wordsight.train import Recognition, WordsData
 from wordsight.train.batches import Batch
 from wordsight.train.config import ObjectiveConfig

@@ -22,7 +22,7 @@ from wordsight.models.clipter import ClipterConfig
 from wordsight.models.clipter.cache import SceneCache
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.clipter.untrained import untrained
-from wordsight.models.presets import PRESETS
+from wordsight.models.registry import PRESETS
 from wordsight.text import Charset, CharTokenizer
 from wordsight.train import Recognition
 from wordsight.train.batches import Batches

@@ -15,7 +15,7 @@ from wordsight.data import read_scenes
 from wordsight.data.shards import pack_scenes
 from wordsight.errors import ConfigError, DataError
 from wordsight.models import checkpoint
-from wordsight.models.presets import PRESETS
+from wordsight.models.registry import PRESETS
 from wordsight.train import streams
 from wordsight.train.scenes import SceneUse
 from wordsight.train.streams import KeepPosition, StreamBatches

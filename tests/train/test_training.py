@@ -14,8 +14,8 @@ from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
 from wordsight.models.config import DecoderConfig, TextTowerConfig
-from wordsight.models.parseq.model import Parseq, ParseqConfig
-from wordsight.models.presets import PRESETS
+from wordsight.models.parseq import Parseq, ParseqConfig
+from wordsight.models.registry import PRESETS
 from wordsight.train import Recognition
 from wordsight.train.config import FreezingConfig, ObjectiveConfig
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
@@ -244,7 +244,13 @@ def test_clip_of_another_size_is_refused(on_clip, tmp_path):
 
 def test_a_run_can_start_from_another_vision_transformer(on_clip, tmp_path):
     towers = small_clip().cfg
-    cfg = ParseqConfig(towers.image, DecoderConfig(heads=2), 48, tiny_config().charset, mean=(0.1, 0.2, 0.3))
+    cfg = ParseqConfig(
+        image=towers.image,
+        decoder=DecoderConfig(heads=2),
+        embed_dim=48,
+        charset=tiny_config().charset,
+        mean=(0.1, 0.2, 0.3),
+    )
     parseq = Parseq(cfg)
     checkpoint.save(parseq, tmp_path / "vit")
     model = starting_model("clip4str-test", tmp_path / "vit")

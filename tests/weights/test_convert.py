@@ -17,7 +17,7 @@ from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, clip_config
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
 from wordsight.models.config import ImageTowerConfig
-from wordsight.models.parseq.model import Parseq
+from wordsight.models.parseq import Parseq
 from wordsight.text import Charset
 from wordsight.weights.choices import Options
 from wordsight.weights.convert import convert, convert_foreign

@@ -8,14 +8,14 @@ import torch
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
-from wordsight.decoding import decode_psm
+from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
-from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
+from wordsight.models.reading import TorchEngine
 from wordsight.runtime import OnnxRecognizer, load_pack
-from wordsight.runtime.onnx import OnnxGraphs
+from wordsight.runtime.onnx import OnnxEngine
 from wordsight.weights.export import export_graphs, export_pack, write_pack
 from wordsight.weights.storage import quantize
 
@@ -85,8 +85,8 @@ def rounded(model, form):
 def test_onnx_equals_torch(model, packs, images, form, batch):
     """float16 packs against the model with rounded weights. Batch norm is folded into the stem before it is rounded."""
     tolerance = 1e-3 if form == "float32" else 2e-2
-    expected = decode_psm(TorchGraphs(rounded(model, form)), images[:batch], model.cfg.psm)
-    found = decode_psm(OnnxGraphs(packs[form], "CPUExecutionProvider", 1), images[:batch], model.cfg.psm)
+    expected = decode_psm(PsmGraphs(TorchEngine(rounded(model, form))), images[:batch], model.cfg.spec)
+    found = decode_psm(PsmGraphs(OnnxEngine(packs[form], "CPUExecutionProvider", 1)), images[:batch], model.cfg.spec)
     equal = 0
     for want, got in zip(expected.logits, found.logits, strict=True):
         if want.argmax(1).tolist() == got.argmax(1).tolist():
@@ -99,25 +99,27 @@ def test_onnx_equals_torch(model, packs, images, form, batch):
 
 def test_the_first_draft_is_in_the_image_graph(model, packs, images, tmp_path):
     """Of a model with a CTC head; without it the same is read, in more passes."""
-    graphs = OnnxGraphs(packs["float32"], "CPUExecutionProvider", 1)
+    graphs = PsmGraphs(OnnxEngine(packs["float32"], "CPUExecutionProvider", 1))
     columns = graphs.image(images).columns
-    np.testing.assert_array_equal(columns, TorchGraphs(model).image(images).columns)
+    np.testing.assert_array_equal(columns, PsmGraphs(TorchEngine(model)).image(images).columns)
     assert columns.shape == (len(images), model.cfg.image.grid[1])
     bare = copy.copy(model)
     bare._modules = {name: part for name, part in model._modules.items() if name != "ctc_head"} | {"ctc_head": None}
-    undrafted = OnnxGraphs(export_pack(bare, tmp_path, name="bare", weights="float32"), "CPUExecutionProvider", 1)
+    undrafted = PsmGraphs(
+        OnnxEngine(export_pack(bare, tmp_path, name="bare", weights="float32"), "CPUExecutionProvider", 1)
+    )
     assert undrafted.image(images).columns is None
     for want, got in zip(
-        decode_psm(undrafted, images, model.cfg.psm).logits,
-        decode_psm(graphs, images, model.cfg.psm).logits,
+        decode_psm(undrafted, images, model.cfg.spec).logits,
+        decode_psm(graphs, images, model.cfg.spec).logits,
         strict=True,
     ):
         np.testing.assert_allclose(got, want, atol=1e-3)
 
 
 def test_int8_is_close(model, packs, images):
-    want = TorchGraphs(model).image(images).visual.numpy()
-    got = OnnxGraphs(packs["int8"], "CPUExecutionProvider", 1).image(images).visual
+    want = PsmGraphs(TorchEngine(model)).image(images).visual.numpy()
+    got = PsmGraphs(OnnxEngine(packs["int8"], "CPUExecutionProvider", 1)).image(images).visual
     assert 0 < np.abs(got - want).max() < 0.1 * np.abs(want).max()
 
 
@@ -177,7 +179,7 @@ def test_export_command(model, images, tmp_path, capfd):
     pack = load_pack(tmp_path / "mine")
     assert (pack.name, pack.cross) == ("mine", False)
     assert (pack.about["licence"], pack.about["steps"]) == ("Apache-2.0", 7)
-    expected = decode_psm(TorchGraphs(model, cross=False), images[:7], model.cfg.psm)
+    expected = decode_psm(PsmGraphs(TorchEngine(model, cross=False)), images[:7], model.cfg.spec)
     found = OnnxRecognizer(pack, "cpu", 1).read(images[:7])
     assert [r.text for r in found] == [model.tokenizer.decode(x.argmax(1)) for x in expected.logits]
 

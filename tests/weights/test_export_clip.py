@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from wordsight.decoding import decode_psm
+from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
-from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.config import DecoderConfig, ImageTowerConfig, TextTowerConfig
+from wordsight.models.reading import TorchEngine
 from wordsight.runtime import OnnxRecognizer, load_pack
 from wordsight.text import Charset
 from wordsight.weights import export
@@ -62,7 +62,7 @@ def images():
 def test_a_pack_carries_its_tokenizer(pack, model):
     assert "tokenizer.json" in pack.files
     assert (pack.caption_context, pack.cross_steps) == (16, "visual")
-    tokens, lengths = pack.psm.captions.encode(["Exit 12!"])
+    tokens, lengths = pack.spec.captions.encode(["Exit 12!"])
     expected, _ = model.caption_tokenizer.encode(["Exit 12!"])
     assert tokens.tolist() == expected.tolist()
     assert lengths.tolist() == [16]
@@ -73,7 +73,7 @@ def test_a_pack_carries_its_tokenizer(pack, model):
 def test_onnx_reads_as_torch_does_in_every_mode(model, pack, images, mode, refine_iters):
     recognizer = OnnxRecognizer(pack, "cpu", 1, mode=mode, refine_iters=refine_iters)
     found, passes = recognizer.read_counted(images)
-    wanted = decode_psm(TorchGraphs(model), images, model.cfg.psm, mode=mode, refine_iters=refine_iters)
+    wanted = decode_psm(PsmGraphs(TorchEngine(model)), images, model.cfg.spec, mode=mode, refine_iters=refine_iters)
     assert [r.text for r in found] == [model.tokenizer.decode(x.argmax(1)) for x in wanted.logits]
     assert passes == wanted.passes
     if mode == "visual":
@@ -87,7 +87,10 @@ def test_onnx_reads_as_torch_does_in_every_mode(model, pack, images, mode, refin
 
 def test_modes_differ(model, images):
     texts = {
-        mode: [x.argmax(1).tolist() for x in decode_psm(TorchGraphs(model), images, model.cfg.psm, mode=mode).logits]
+        mode: [
+            x.argmax(1).tolist()
+            for x in decode_psm(PsmGraphs(TorchEngine(model)), images, model.cfg.spec, mode=mode).logits
+        ]
         for mode in ("full", "visual", "parallel")
     }
     assert texts["full"] != texts["visual"]

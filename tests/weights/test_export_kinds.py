@@ -14,8 +14,8 @@ from wordsight.models.clip import Clip, ClipConfig
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
-from wordsight.models.presets import PRESETS, preset
 from wordsight.models.reading import TorchRecognizer
+from wordsight.models.registry import PRESETS, preset
 from wordsight.runtime import OnnxRecognizer, load_pack
 from wordsight.runtime.signatures import scene_graph
 from wordsight.weights.encoders import scene_encoder
@@ -25,9 +25,8 @@ COMPACT = {PRESETS[name][0].architecture: name for name in PRESETS if name.endsw
 
 
 def test_every_recognizer_is_tried() -> None:
-    registry.recognizer_class("clip4str")  # all of them register themselves
     # "clip" is two towers and no recognizer, "db" a detector; packs of "svtr" take any width (test_svtr.py)
-    assert set(COMPACT) == set(registry._RECOGNIZERS) - {"clip", "db", "svtr"}
+    assert set(COMPACT) == set(registry.MODELS) - {"clip", "db", "svtr"}
 
 
 def build(name, **inserted):
@@ -85,7 +84,7 @@ def check_with(model, recognizer):
 def test_a_pack_that_is_told_of_scenes_early(name, tmp_path) -> None:
     model = build(name, place="early", kernel=2, box=True)
     pack = export_pack(model, tmp_path, name="told", weights="float32")
-    assert (pack.decoding, pack.architecture) == (model.decoding, model.architecture)
+    assert (pack.kind, pack.architecture) == (model.kind, model.architecture)
     assert [name for name, graph in pack.graphs.items() if graph.told] == ["image"]
     assert pack.about["scene_encoder"] == SceneEncoder.of(model.clipter).identity
     recognizer = OnnxRecognizer(pack, "cpu", 1)
@@ -149,7 +148,7 @@ def test_export_command_with_a_scene_encoder(tmp_path) -> None:
     assert result.exit_code == 0, result.output
     assert "image.onnx, scene.onnx" in result.output
     pack = load_pack(tmp_path / "pack")
-    assert (pack.decoding, pack.scene_tokens, pack.about["steps"]) == ("parallel", (5, 128), 3)
+    assert (pack.kind.name, pack.scene_tokens, pack.about["steps"]) == ("one_shot", (5, 128), 3)
     assert pack.about["scene_encoder"].startswith("random:")
     assert pack.about["scene encoder"] == {"name": "random:7", "licence": "Apache-2.0"}
     assert pack.about["licence"] == "Apache-2.0"

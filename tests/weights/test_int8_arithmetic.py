@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
-from wordsight.decoding import decode_psm
+from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
@@ -104,7 +104,7 @@ def with_margin(pack, folder, margin):
 
 
 def test_words_in_doubt_are_read_again_in_float32(pack, tmp_path):
-    exact = OnnxRecognizer(replace(pack, quick=None), "cpu", 1).read(IMAGES)
+    exact = OnnxRecognizer(replace(pack, fast=None), "cpu", 1).read(IMAGES)
     margins = sorted(reading.margin for reading in exact)
     quick = OnnxRecognizer(with_margin(pack, tmp_path / "quick", 0.0), "cpu", 1).read(IMAGES)
     again = OnnxRecognizer(with_margin(pack, tmp_path / "again", 1e6), "cpu", 1).read(IMAGES)
@@ -122,7 +122,7 @@ def test_words_in_doubt_are_read_again_in_float32(pack, tmp_path):
 def test_a_word_is_read_the_same_beside_any_others(pack, tmp_path, size):
     """Some of them again in float32."""
     crops = np.random.default_rng(5).normal(size=(40, 3, 16, 32)).astype(np.float32)
-    exact = OnnxRecognizer(replace(pack, quick=None), "cpu", 1).read(crops)
+    exact = OnnxRecognizer(replace(pack, fast=None), "cpu", 1).read(crops)
     middle = float(np.median([reading.margin for reading in exact]))
     mixed = OnnxRecognizer(with_margin(pack, tmp_path / "some", middle), "cpu", 2)
     together = mixed.read(crops)
@@ -156,8 +156,8 @@ def test_integers_are_for_the_cpu_alone(pack, monkeypatch):
     monkeypatch.setattr("wordsight.runtime.onnx.open_session", elsewhere)
     found = OnnxRecognizer(pack, "cuda", 1).read(IMAGES)
     assert {provider for _, provider in opened} == {"CUDAExecutionProvider"}
-    assert pack.quick.file not in [file for file, _ in opened]
-    expected = OnnxRecognizer(replace(pack, quick=None), "cpu", 1).read(IMAGES)
+    assert pack.fast.file not in [file for file, _ in opened]
+    expected = OnnxRecognizer(replace(pack, fast=None), "cpu", 1).read(IMAGES)
     assert [r.confidence for r in found] == [r.confidence for r in expected]
 
 
@@ -175,9 +175,9 @@ def test_export_names_all_graphs_and_the_pack_reads(model, tmp_path):
 
 
 def test_a_margin_is_the_smallest_lead_of_a_character_or_the_end(pack):
-    recognizer = OnnxRecognizer(replace(pack, quick=None), "cpu", 1)
+    recognizer = OnnxRecognizer(replace(pack, fast=None), "cpu", 1)
     (first,) = recognizer.read(IMAGES[:1])
-    logits = decode_psm(recognizer._graphs, IMAGES[:1], pack.psm).logits[0]
+    logits = decode_psm(PsmGraphs(recognizer._engine), IMAGES[:1], pack.spec).logits[0]
     ordered = np.sort(logits[: len(first.text) + 1], axis=1)
     assert first.margin == pytest.approx((ordered[:, -1] - ordered[:, -2]).min(), rel=1e-6)
 
@@ -187,7 +187,7 @@ def test_a_quick_graph_is_verified_like_the_others(pack, tmp_path):
         with_margin(pack, tmp_path / "wrong", -1.0)
     folder = tmp_path / "damaged"
     shutil.copytree(pack.folder, folder)
-    (folder / pack.quick.file).write_bytes(b"")
+    (folder / pack.fast.file).write_bytes(b"")
     with pytest.raises(ModelError, match=r"quick\.onnx is damaged"):
         load_pack(folder)
 

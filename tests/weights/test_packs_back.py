@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.errors import ModelError
 from wordsight.imaging import prepare
-from wordsight.models.presets import preset
+from wordsight.models.registry import preset
 from wordsight.models.reading import TorchRecognizer
 from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 from wordsight.text import Charset

@@ -13,7 +13,7 @@ from foreign_states import SMALL, random
 from wordsight.errors import ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.parseq.model import Parseq
+from wordsight.models.parseq import Parseq
 from wordsight.weights.convert import convert, convert_foreign
 from wordsight.weights.foreign import Foreign, open_foreign
 

@@ -97,5 +97,5 @@ def export(
         about={"licence": stated} | about,
         scenes=scenes,
     )
-    graphs = [graph.file for graph in pack.graphs.values()] + ([pack.quick.file] if pack.quick else [])
+    graphs = [graph.file for graph in pack.graphs.values()] + ([pack.fast.file] if pack.fast else [])
     typer.echo(f"{out}: {', '.join(graphs)}, {pack.bytes / 1e6:.1f} MB, verified")

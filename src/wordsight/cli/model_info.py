@@ -38,7 +38,7 @@ def main_score(scores: Mapping[str, object]) -> str:
 
 def _pack(pack: "Pack") -> Iterator[Row]:
     yield "model", pack.name
-    yield "kind", f"pack of {pack.architecture}, decoded as {pack.decoding}"
+    yield "kind", f"pack of {pack.architecture}, decoded as {pack.kind.name}"
     yield "folder", str(pack.folder)
     yield "size", _megabytes(pack.bytes)
     for name, graph in pack.graphs.items():

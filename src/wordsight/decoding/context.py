@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.decoding.graphs import Floats, Ids
+from wordsight.decoding.arrays import Floats, Ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,21 +36,6 @@ class Scenes:
         nowhere = np.zeros((1, tokens, width), np.float32)
         index, present = np.zeros(crops, np.int64), np.zeros(crops, np.float32)
         return cls(nowhere, index, present, np.zeros((crops, 4), np.float32))
-
-
-class InContext:
-    """Graphs of any decoding kind that see their images in context: all but `image` is as it was."""
-
-    def __init__(self, graphs: Any, context: Any) -> None:
-        self._graphs = graphs
-        self._context = context
-
-    def image(self, images: Floats) -> Any:
-        """`graphs.image(images, context)`."""
-        return self._graphs.image(images, self._context)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._graphs, name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,18 +6,21 @@ they say: a line is read whole, and its words are cut out of its reading.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from wordsight.decoding.graphs import Floats, Ids, Spec
-from wordsight.decoding.joint import LONGEST, SHARE, SecondReader, WordGraphs, likeliest_texts
-from wordsight.decoding.readings import Reading, Span, characters, probabilities
-from wordsight.decoding.rules import OUTSIDE, Rule
+from wordsight.decoding.arrays import Floats, Ids, Rows
+from wordsight.decoding.ctc_paths import Columns, Spelled, aligned, best_path, places, probability
+from wordsight.decoding.graphs import Engine, Spec
+from wordsight.decoding.joint import LONGEST, SHARE, SecondReader, likeliest_texts
+from wordsight.decoding.kind import Kind, Settings
+from wordsight.decoding.logits_constraint import OUTSIDE, LogitsConstraint
+from wordsight.decoding.readings import Reading, characters, probabilities
+from wordsight.decoding.signature import Graph, Shape
 from wordsight.decoding.spelling import other_texts
 from wordsight.text import CharTokenizer, Constraint, Dictionary
 
@@ -38,9 +41,6 @@ Of 769 held-out training words `latin` with its second reader reads 92.1 % right
 50, 92.5 % with 120.
 """
 
-Columns = npt.NDArray[np.float64]
-"""(T, C + 1) probabilities of every class in every frame."""
-
 
 class Frames(NamedTuple):
     """What B images show: `logits` (B, T, C + 1) of T frames from left to right.
@@ -52,23 +52,27 @@ class Frames(NamedTuple):
     columns: Floats | None = None
 
 
-class CtcGraphs(WordGraphs, Protocol):
-    """The parts of a recognizer, those of `WordGraphs` only where there are columns. No row may influence another."""
+class CtcGraphs:
+    """The parts of a recognizer over an engine. No row may influence another.
+
+    `memory` and `visual`, see `WordGraphs`, are asked only where there are columns.
+    """
+
+    def __init__(self, engine: Engine, context: Any = None) -> None:
+        self.engine = engine
+        self.context = context
 
     def image(self, images: Floats) -> Frames:
         """A look at images (B, 3, H, W)."""
-        ...
+        return Frames(*map(self.engine.numpy, self.engine.run("image", images, context=self.context)))
 
+    def memory(self, columns: Floats) -> Rows:
+        """Run `memory`."""
+        return self.engine.run("memory", columns)[0]
 
-class Spelled(NamedTuple):
-    """Characters and where they stand: `ids` (L,), and for each the frames [start, end) that say it."""
-
-    ids: Ids
-    runs: npt.NDArray[np.int64]  # (L, 2)
-
-    def part(self, start: int, end: int) -> "Spelled":
-        """Some of the characters."""
-        return Spelled(self.ids[start:end], self.runs[start:end])
+    def visual(self, tokens: Ids, kv: Rows, mask: Floats) -> Floats:
+        """Run `visual`."""
+        return self.engine.numpy(self.engine.run("visual", tokens, kv, mask)[0])
 
 
 def read_ctc(
@@ -101,7 +105,7 @@ def read_ctc(
     Raises:
         ConfigError: all that is allowed is longer than the recognizer can write.
     """
-    rule = None if constraint is None else Rule(constraint, spec.tokenizer.eos, spec.max_length)
+    rule = None if constraint is None else LogitsConstraint(constraint, spec.tokenizer.eos, spec.max_length)
     if not len(images):
         return []
     reader = _Frames(spec.tokenizer, spec.max_length, alternatives, dictionary)
@@ -134,7 +138,7 @@ class _Frames(NamedTuple):
     alternatives: int
     dictionary: Dictionary | None
 
-    def read(self, columns: Columns, rule: Rule | None, second: SecondReader | None) -> Reading:
+    def read(self, columns: Columns, rule: LogitsConstraint | None, second: SecondReader | None) -> Reading:
         """The reading of frames (T, C + 1)."""
         free = best_path(columns, self.tokenizer.eos).part(0, self.max_length)
         if rule is not None and not rule.constraint.accepts(free.ids.tolist()):
@@ -212,7 +216,7 @@ class _Frames(NamedTuple):
         free = word.confidence if texts[best] in bonus else None
         return replace(found, confidence=share, free_confidence=free, places=placed)
 
-    def _constrained(self, columns: Columns, free: Spelled, rule: Rule) -> Reading:
+    def _constrained(self, columns: Columns, free: Spelled, rule: LogitsConstraint) -> Reading:
         """The likeliest allowed text. All its words are as sure as the whole of it."""
         blank = self.tokenizer.eos
         freely = probability(columns, free.ids, blank)
@@ -233,90 +237,56 @@ class _Frames(NamedTuple):
         return replace(line, words=tuple(words)) if len(words) > 1 else line
 
 
-def best_path(columns: Columns, blank: int) -> Spelled:
-    """What the likeliest class of every frame (T, C + 1) spells."""
-    path = columns.argmax(axis=1)
-    starts = np.flatnonzero(np.diff(path, prepend=-1))
-    runs = np.stack([starts, np.append(starts[1:], len(path))], axis=1)[path[starts] != blank]
-    return Spelled(path[runs[:, 0]] if len(runs) else np.zeros(0, np.int64), runs)
+class Ctc(Kind):
+    """Frames: `image` gives the logits of every frame; with a decoder of words also the columns that `memory` takes.
 
-
-def places(runs: npt.NDArray[np.int64], frames: int) -> tuple[Span, ...]:
-    """From and to of each character, as shares of the width, given the frames (L, 2) that say them.
-
-    CTC says a character anywhere inside it. A character reaches half-way to its neighbours, at the ends of the text as
-    far as characters of this text do in the median.
+    `memory` and `visual` are that decoder's, for input of any width.
     """
-    if not len(runs):
-        return ()
-    middles = runs.mean(axis=1)
-    between = (middles[1:] + middles[:-1]) / 2
-    half = float(np.median(np.diff(middles))) / 2 if len(middles) > 1 else 1.5
-    edges = np.clip(np.concatenate([[middles[0] - half], between, [middles[-1] + half]]), 0, frames) / frames
-    return tuple(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+    name = "ctc"
+    made = "logits of shape (batch, columns, classes), or columns that a graph 'memory' takes"
+    has_modes = constrains = True
+
+    def signature(
+        self, images: Shape, classes: int, positions: int, made: Mapping[str, Sequence[Shape]]
+    ) -> dict[str, Graph]:
+        """See `Kind`."""
+        (_, frames, _), *more = made["image"]
+        varies = isinstance(images[3], str)
+        seen: dict[str, Shape] = {"logits": ("batch", "frames" if varies else frames, classes)}
+        if not (varies and more):
+            return {"image": Graph("image.onnx", {"image": images}, seen)}
+        columns: Shape = ("batch", "columns", more[0][2])
+        (_, depth, _, _, width), *_ = made["memory"]
+        kv: Shape = ("batch", depth, 2, "columns", width)
+        query: dict[str, Shape] = {"tokens": ("batch", "length"), "kv": kv, "mask": ("batch", "length", "length")}
+        return {
+            "image": Graph("image.onnx", {"image": images}, seen | {"columns": columns}),
+            "memory": Graph("memory.onnx", {"columns": columns}, {"kv": kv}),
+            "visual": Graph("visual.onnx", query, {"logits": ("batch", "length", classes)}),
+        }
+
+    def measure(self, engine: Engine, images: Floats) -> dict[str, Sequence[Shape]]:
+        """See `Kind`."""
+        _, *columns = seen = engine.run("image", images)
+        made: dict[str, Sequence[Shape]] = {"image": [array.shape for array in seen]}
+        if columns:
+            made["memory"] = [array.shape for array in engine.run("memory", *columns)]
+        return made
+
+    def read(
+        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: Any = None
+    ) -> tuple[list[Reading], None]:
+        """See `Kind` and `read_ctc`."""
+        found = read_ctc(
+            CtcGraphs(engine, context),
+            images,
+            spec,
+            temperature=settings.temperature,
+            constraint=settings.constraint,
+            dictionary=settings.dictionary,
+        )
+        return found, None
 
 
-def probability(columns: Columns, ids: Ids, blank: int) -> float:
-    """How probable it is that independent frames spell `ids` (L,): the sum over all paths that do.
-
-    Args:
-        columns: (T, C + 1) probabilities of every class in every frame.
-        ids: The characters.
-        blank: The class that stands for none.
-    """
-    states, skips = _states(ids, blank)
-    said = columns[:, states]
-    before = np.zeros(len(states) + 2)  # of paths that end in each state, after two that are none
-    before[2] = 1.0  # nothing spelled yet, as if a blank stood before the first frame
-    for column in said:
-        before[2:] = (before[2:] + before[1:-1] + skips * before[:-2]) * column
-    return float(before[-2:].sum())  # the last character, or the blank after it
-
-
-def aligned(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> npt.NDArray[np.int64]:
-    """The frames [start, end) (L, 2) that say each character of a known text, on the likeliest path that spells it.
-
-    Args:
-        columns: (T, C + 1) log-probabilities of every class in every frame.
-        ids: (L,) the characters; where there are too few frames for them, they share frames evenly.
-        blank: The class that stands for none.
-    """
-    path, likelihood = _likeliest_path(columns, ids, blank)
-    said = [np.flatnonzero(path == 2 * k + 1) for k in range(len(ids))]
-    if likelihood == -np.inf or not all(map(len, said)):
-        edges = np.linspace(0, len(columns), len(ids) + 1)
-        return np.array([(int(a), max(int(a) + 1, int(b))) for a, b in pairwise(edges)], np.int64).reshape(-1, 2)
-    return np.array([(where[0], where[-1] + 1) for where in said], np.int64).reshape(-1, 2)
-
-
-def _likeliest_path(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> tuple[Ids, float]:
-    """The state (T,) that each frame is in on the likeliest path that spells `ids`, and its log-probability."""
-    states, skips = _states(ids, blank)
-    best = np.full(len(states), -np.inf)
-    best[:2] = columns[0, states[:2]]
-    steps = np.zeros((len(columns), len(states)), np.int64)  # states further on than the frame before
-    for t, column in enumerate(columns[1:], 1):
-        one = np.concatenate([[-np.inf], best[:-1]])
-        two = np.where(skips, np.concatenate([[-np.inf, -np.inf], best[:-2]]), -np.inf)[: len(states)]
-        ways = np.stack([best, one, two])
-        steps[t] = ways.argmax(axis=0)
-        best = ways.max(axis=0) + column[states]
-    state = len(states) - 1 if len(states) < 2 or best[-1] >= best[-2] else len(states) - 2
-    likelihood = float(best[state])
-    path = np.empty(len(columns), np.int64)
-    for t in range(len(columns) - 1, -1, -1):
-        path[t] = state
-        state -= steps[t, state]
-    return path, likelihood
-
-
-def _states(ids: Ids, blank: int) -> tuple[Ids, npt.NDArray[np.bool_]]:
-    """What a path through the frames passes, blank c1 blank c2 ... blank, and which of it may be reached past a blank.
-
-    A character may follow the one before without a blank between them unless they are equal.
-    """
-    states = np.full(2 * len(ids) + 1, blank)
-    states[1::2] = ids
-    skips = np.zeros(len(states), bool)
-    skips[3::2] = ids[1:] != ids[:-1]
-    return states, skips
+CTC = Ctc()

@@ -1,21 +1,15 @@
-"""What decoding asks of an engine."""
+"""What decoding asks of an engine, and of a recognizer that reads by predicting, checking and refining."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.text import CharTokenizer
-
-Floats: TypeAlias = npt.NDArray[np.float32]
-Ids: TypeAlias = npt.NDArray[np.int64]
-
-KV: TypeAlias = Any
-"""Keys and values (B, depth, 2, L, D), an array of the engine's own kind, on its own device. `kv[rows]` selects."""
-
-Rows: TypeAlias = Any
-"""What a decoder needs of B images, an array (or several) of the engine's own kind. `rows[some]` selects."""
+from wordsight.decoding.arrays import KV, Floats, Ids
+from wordsight.decoding.context import WithContext
+from wordsight.text import Captions, CharTokenizer
 
 
 class Seen(NamedTuple):
@@ -33,46 +27,88 @@ class Seen(NamedTuple):
     columns: Ids | None = None
 
 
-class Spec(Protocol):
-    """What decoding has to know of a recognizer besides its graphs: its configuration and its pack both say it."""
+@dataclass(frozen=True)
+class Spec:
+    """What decoding has to know of a recognizer besides its graphs.
 
-    @property
-    def tokenizer(self) -> CharTokenizer:
-        """Of the decoder."""
-        ...
-
-    @property
-    def max_length(self) -> int:
-        """Characters that it was trained to write at most."""
-        ...
-
-
-class PsmGraphs(Protocol):
-    """The parts of a recognizer.
-
-    B rows, T tokens [B] c1 c2 ..., L memory tokens, logits (B, T, C + 1); row i of `mask` (B, T, T, additive) says
-    which tokens the query of output position i sees. No row may influence another.
+    Attributes:
+        tokenizer: of its decoders.
+        max_length: characters that it was trained to write at most.
+        captions: what its text tower is told; None where there is no cross-modal branch.
+        cross_steps: positions that the cross-modal branch writes before it is refined. "own": up to its own [E].
+            "visual": at most as many as the visual branch of the same row, as the released CLIP4STR does with one
+            image. A number: at most so many, as it does in a batch whose longest word took so many.
     """
 
-    def image(self, images: Floats) -> Seen:
-        """A look at images (B, 3, H, W)."""
+    tokenizer: CharTokenizer
+    max_length: int
+    captions: Captions | None = None
+    cross_steps: Literal["own", "visual"] | int = "own"
+
+
+class Engine(Protocol):
+    """What runs graphs: ONNX Runtime or torch. Arrays are of its own kind and stay on its device."""
+
+    @property
+    def graphs(self) -> Collection[str]:
+        """Names of those that it can run."""
         ...
 
-    def text(self, tokens: Ids) -> KV:
-        """Caption tokens (B, S) to K/V (B, depth, 2, S, D) of the cross-modal decoder; of one token if pooled."""
+    def run(self, name: str, *inputs: Any, context: Any = None) -> tuple[Any, ...]:
+        """The outputs of graph `name`. `context`, the scenes of the rows, is ignored by graphs that take none."""
+        ...
+
+    def numpy(self, array: Any) -> npt.NDArray[Any]:
+        """An array in NumPy."""
         ...
 
     def join(self, image: KV, captions: Sequence[KV], of_row: Ids, lengths: Ids) -> KV:
         """Image and caption as one memory, see `join_arrays`."""
         ...
 
+
+class PsmGraphs:
+    """The parts of a recognizer that was trained by permuted sequence modelling, over an engine.
+
+    B rows, T tokens [B] c1 c2 ..., L memory tokens, logits (B, T, C + 1); row i of `mask` (B, T, T, additive) says
+    which tokens the query of output position i sees. No row may influence another.
+
+    Args:
+        engine: Runs the graphs.
+        context: The scenes of the images, of the engine's own kind.
+    """
+
+    def __init__(self, engine: Engine, context: Any = None) -> None:
+        self.engine = engine
+        self.context = context
+
+    def image(self, images: Floats) -> Seen:
+        """A look at images (B, 3, H, W)."""
+        made = self.engine.run("image", images, context=self.context)
+        kv = [WithContext.of(array, self.context) for array in made if array.ndim == 5]
+        columns = next((self.engine.numpy(array) for array in made if array.ndim == 2), None)
+        return Seen(kv[0], kv[1] if "cross" in self.engine.graphs and len(kv) > 1 else None, columns)
+
+    def text(self, tokens: Ids) -> KV:
+        """Caption tokens (B, S) to K/V (B, depth, 2, S, D) of the cross-modal decoder; of one token if pooled."""
+        return self.engine.run("text", tokens)[0]
+
+    def join(self, image: KV, captions: Sequence[KV], of_row: Ids, lengths: Ids) -> KV:
+        """Image and caption as one memory, see `join_arrays`."""
+        kv, context = WithContext.parts(image)
+        return WithContext.of(self.engine.join(kv, captions, of_row, lengths), context)
+
     def visual(self, tokens: Ids, kv: KV, mask: Floats) -> Floats:
         """Logits of the visual decoder."""
-        ...
+        return self._decode("visual", tokens, kv, mask)
 
     def cross(self, tokens: Ids, kv: KV, mask: Floats, memory_mask: Floats) -> Floats:
         """Logits of the cross-modal decoder; `memory_mask` (B, L) is additive."""
-        ...
+        return self._decode("cross", tokens, kv, mask, memory_mask)
+
+    def _decode(self, name: str, tokens: Ids, kv: KV, *masks: Floats) -> Floats:
+        kv, context = WithContext.parts(kv)
+        return self.engine.numpy(self.engine.run(name, tokens, kv, *masks, context=context)[0])
 
 
 def join_arrays(image: Floats, captions: Sequence[Floats], of_row: Ids, lengths: Ids) -> Floats:

@@ -1,55 +1,44 @@
 """Reading, then correcting what was read with a language model, again and again (ABINet, arXiv 2103.06495)."""
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from wordsight.decoding.graphs import Floats, Ids, Rows, Spec
+from wordsight.decoding.arrays import Floats, Ids, Rows
+from wordsight.decoding.context import WithContext
+from wordsight.decoding.graphs import Engine, Spec
+from wordsight.decoding.kind import Kind, Settings
 from wordsight.decoding.readings import Reading, reading, text_length
+from wordsight.decoding.signature import Graph, Shape
 
 CORRECTIONS = 3
 """In the paper (section 3.3), trained and tested."""
 
 
-class IterativeGraphs(Protocol):
-    """The parts of a recognizer. B rows, P = max_length + 1 positions; no row may influence another."""
+class IterativeGraphs:
+    """The parts of a recognizer over an engine. B rows, P = max_length + 1 positions; no row may influence another."""
+
+    def __init__(self, engine: Engine, context: Any = None) -> None:
+        self.engine = engine
+        self.context = context
 
     def image(self, images: Floats) -> tuple[Floats, Rows]:
         """(B, 3, H, W) to logits (B, P, C + 1) of what is seen, and the features that corrections need."""
-        ...
+        logits, features = self.engine.run("image", images, context=self.context)
+        return self.engine.numpy(logits), WithContext.of(features, self.context)
 
     def correct(self, logits: Floats, features: Rows) -> Floats:
         """Logits of a reading (B, P, C + 1) to those of its correction: language model and fusion with the features."""
-        ...
+        plain, context = WithContext.parts(features)
+        (corrected,) = self.engine.run("correct", logits, plain, context=context)
+        return self.engine.numpy(corrected)
 
 
-def read_iterative(
-    graphs: IterativeGraphs,
-    images: Floats,
-    spec: Spec,
-    *,
-    corrections: int = CORRECTIONS,
-    temperature: float = 1.0,
-    alternatives: int = 3,
-) -> list[Reading]:
-    """Reads images (B, 3, H, W); what a row reads does not depend on the other rows.
+def decode(graphs: IterativeGraphs, images: Floats, spec: Spec, corrections: int = CORRECTIONS) -> list[Floats]:
+    """Logits (length + 1, C + 1) of every row of images (B, 3, H, W): its characters and [E].
 
-    Args:
-        graphs: The recognizer's parts.
-        images: Prepared crops.
-        spec: The rest of the recognizer.
-        corrections: How often a reading is corrected at most. 0 leaves what is seen.
-        temperature: Divides the logits before the softmax of the probabilities.
-        alternatives: How many other characters to report per position.
-    """
-    logits = decode_iterative(graphs, images, spec, corrections)
-    return [reading(x, spec.tokenizer, temperature=temperature, alternatives=alternatives) for x in logits]
-
-
-def decode_iterative(
-    graphs: IterativeGraphs, images: Floats, spec: Spec, corrections: int = CORRECTIONS
-) -> list[Floats]:
-    """`read_iterative` down to the logits (length + 1, C + 1) of every row: its characters and [E].
+    It is corrected `corrections` times at most; 0 leaves what is seen. No row depends on the others.
 
     A row whose reading a correction has left as it was is not corrected again (ours: the language model is told
     probabilities, so a further round might still have changed it; the paper always makes as many).
@@ -76,3 +65,34 @@ def _spelled(logits: Floats, spec: Spec) -> Ids:
     ids: Ids = logits.argmax(axis=2)
     lengths = text_length(ids, spec.tokenizer.eos)
     return np.where(np.arange(ids.shape[1]) < lengths[:, None], ids, spec.tokenizer.eos)
+
+
+class Iterative(Kind):
+    """Two graphs: `image` reads, `correct` corrects what was read."""
+
+    name = "iterative"
+    refinements = CORRECTIONS
+    made = "features"
+
+    def signature(
+        self, images: Shape, classes: int, positions: int, made: Mapping[str, Sequence[Shape]]
+    ) -> dict[str, Graph]:
+        """See `Kind`."""
+        _, features = made["image"]
+        logits: Shape = ("batch", positions, classes)
+        seen: dict[str, Shape] = {"logits": logits, "features": ("batch", *features[1:])}
+        return {
+            "image": Graph("image.onnx", {"image": images}, seen),
+            "correct": Graph("correct.onnx", seen, {"corrected": logits}),
+        }
+
+    def read(
+        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: Any = None
+    ) -> tuple[list[Reading], None]:
+        """See `Kind`."""
+        count = CORRECTIONS if settings.refine_iters is None else settings.refine_iters
+        found = decode(IterativeGraphs(engine, context), images, spec, count)
+        return [reading(x, spec.tokenizer, temperature=settings.temperature) for x in found], None
+
+
+ITERATIVE = Iterative()

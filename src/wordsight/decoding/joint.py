@@ -13,9 +13,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.decoding import passes
-from wordsight.decoding.graphs import KV, Floats, Ids
-from wordsight.decoding.passes import Branch
+from wordsight.decoding import draft_verify
+from wordsight.decoding.arrays import KV, Floats, Ids
+from wordsight.decoding.draft_verify import Branch
 from wordsight.decoding.readings import text_length
 from wordsight.text import CharTokenizer
 
@@ -76,14 +76,14 @@ class Word:
         branch = Branch(self.graphs.visual, self.kv, self.tokenizer)
         ids = np.full((1, LONGEST + 1), self.tokenizer.eos)
         ids[0, : len(draft)] = draft
-        (logits,) = passes.verify(branch, ids, np.array([LONGEST + 1]))
+        (logits,) = draft_verify.verify(branch, ids, np.array([LONGEST + 1]))
         text = logits.argmax(axis=1)
         return tuple(text[: text_length(text[None], self.tokenizer.eos)[0]].tolist()[:LONGEST])
 
     def likelihoods(self, texts: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
         """Log-probability of each text."""
         kv = self.kv[np.zeros(len(texts), np.int64)]
-        return passes.likelihood(Branch(self.graphs.visual, kv, self.tokenizer), [list(text) for text in texts])
+        return draft_verify.likelihood(Branch(self.graphs.visual, kv, self.tokenizer), [list(text) for text in texts])
 
 
 def likeliest_texts(columns: npt.NDArray[np.float64], blank: int, beam: int = _BEAM) -> list[tuple[int, ...]]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from wordsight.decoding import masks
-from wordsight.decoding.graphs import KV, Floats, PsmGraphs
+from wordsight.decoding.arrays import KV, Floats
+from wordsight.decoding.graphs import PsmGraphs
 from wordsight.text import Captions
 
 

@@ -1,27 +1,30 @@
 """Greedy autoregressive decoding of PARSeq and CLIP4STR in a few parallel passes, and its shorter relatives.
 
 CLIP4STR (section 3, 'dual predict-and-refine') writes a word step by step, twice, then refines both. Here the steps are
-one pass over a draft (`passes`). Step by step and draft and verify give the same tokens; the tests hold them side by
-side.
+one pass over a draft (`draft_verify`). Step by step (`generate` of the models) and draft and verify give the same
+tokens; the tests hold them side by side.
 """
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.decoding import passes
-from wordsight.decoding.graphs import KV, Floats, PsmGraphs, Seen
+from wordsight.decoding import draft_verify
+from wordsight.decoding.arrays import KV, Floats
+from wordsight.decoding.draft_verify import Branch
+from wordsight.decoding.graphs import Engine, PsmGraphs, Seen, Spec
+from wordsight.decoding.kind import Kind, Mode, Passes, Settings, check_mode
+from wordsight.decoding.logits_constraint import OUTSIDE, LogitsConstraint, log_softmax
 from wordsight.decoding.memory import CrossMemory
-from wordsight.decoding.passes import Branch
 from wordsight.decoding.readings import Reading, reading
-from wordsight.decoding.rules import Rule, log_softmax
+from wordsight.decoding.signature import Graph, Shape
 from wordsight.decoding.spelling import corrected
 from wordsight.errors import ConfigError
-from wordsight.text import Captions, CharTokenizer, Dictionary
-
-Mode: TypeAlias = Literal["adaptive", "full", "visual", "parallel"]
+from wordsight.text import CharTokenizer, Constraint, Dictionary
 
 SURE = 0.95
 """Mean probability of a character from which the visual branch needs no spell checker, where it reads adaptively.
@@ -29,37 +32,6 @@ SURE = 0.95
 Of 767 held-out training words clip4str-tiny was so sure of 580. In full mode it read one of them otherwise, wrongly.
 To leave out the refinement of what is sure, too, saved one in 3.6 calls of its decoder and cost two of these words.
 """
-
-
-@dataclass(frozen=True)
-class PsmSpec:
-    """What decoding has to know of a recognizer besides its graphs.
-
-    Attributes:
-        tokenizer: of the decoders.
-        max_length: characters that it was trained to write at most.
-        captions: what its text tower is told; None where there is no cross-modal branch.
-        cross_steps: positions that the cross-modal branch writes before it is refined. "own": up to its own [E].
-            "visual": at most as many as the visual branch of the same row, as the released CLIP4STR does with one
-            image. A number: at most so many, as it does in a batch whose longest word took so many.
-    """
-
-    tokenizer: CharTokenizer
-    max_length: int
-    captions: Captions | None = None
-    cross_steps: Literal["own", "visual"] | int = "own"
-
-
-@dataclass(frozen=True)
-class Passes:
-    """How often each graph ran for a batch; rows that were finished had left by then."""
-
-    visual: int
-    cross: int
-    text: int
-
-    def __add__(self, other: "Passes") -> "Passes":
-        return Passes(self.visual + other.visual, self.cross + other.cross, self.text + other.text)
 
 
 @dataclass(frozen=True)
@@ -73,12 +45,11 @@ class Decoded:
 def read_psm(
     graphs: PsmGraphs,
     images: Floats,
-    spec: PsmSpec,
+    spec: Spec,
     *,
     mode: Mode = "full",
     refine_iters: int = 1,
     temperature: float = 1.0,
-    alternatives: int = 3,
     dictionary: Dictionary | None = None,
 ) -> tuple[list[Reading], Passes]:
     """Reads images (B, 3, H, W); what a row reads does not depend on the other rows.
@@ -92,7 +63,6 @@ def read_psm(
             pass: the visual one with no character known, the cross-modal one with the visual reading as context.
         refine_iters: Cloze refinements of each branch after that (1 in the paper).
         temperature: Divides the logits before the softmax of the probabilities.
-        alternatives: How many other characters to report per position.
         dictionary: Words that are likelier than others where the reading is doubtful, see `corrected`.
 
     Raises:
@@ -103,7 +73,7 @@ def read_psm(
         return [], Passes(0, 0, 0)
     seen, ids = graphs.image(images), spec.tokenizer
     decoded = decode_seen(graphs, seen, spec, mode=mode, refine_iters=refine_iters)
-    readings = [reading(x, ids, temperature=temperature, alternatives=alternatives) for x in decoded.logits]
+    readings = [reading(x, ids, temperature=temperature) for x in decoded.logits]
     if dictionary is None:
         return readings, decoded.passes
     readings, more = corrected(graphs, seen, readings, dictionary, ids, spec.max_length)
@@ -113,7 +83,7 @@ def read_psm(
 def decode_psm(
     graphs: PsmGraphs,
     images: Floats,
-    spec: PsmSpec,
+    spec: Spec,
     *,
     mode: Mode = "full",
     refine_iters: int = 1,
@@ -134,42 +104,49 @@ def decode_psm(
 def decode_seen(
     graphs: PsmGraphs,
     seen: Seen,
-    spec: PsmSpec,
+    spec: Spec,
     *,
     mode: Mode,
     refine_iters: int,
     whole: bool = False,
-    rule: Rule | None = None,
+    allowed: LogitsConstraint | None = None,
 ) -> Decoded:
-    """`decode_psm` of images that have been looked at; `rule` is what may be written."""
+    """`decode_psm` of images that have been looked at; `allowed` is what may be written."""
     rows, positions, eos = len(seen.visual), spec.max_length + 1, spec.tokenizer.eos
-    visual, kv_cross = Branch(graphs.visual, seen.visual, spec.tokenizer, rule=rule), seen.cross
+    visual, kv_cross = Branch(graphs.visual, seen.visual, spec.tokenizer, allowed=allowed), seen.cross
     if mode == "parallel":
-        found = [passes.cut(x, eos) for x in passes.first(visual, rows, positions)]
+        found = [draft_verify.cut(x, eos) for x in draft_verify.first(visual, rows, positions)]
     else:
-        found = passes.greedy(visual, rows, positions, seen.columns)
+        found = draft_verify.greedy(visual, rows, positions, seen.columns)
     alone = mode == "visual" or kv_cross is None
     drafts = [found]
     for i in range(refine_iters):
-        drafts.append(passes.refine(visual, drafts[-1], positions, whole and alone and i + 1 == refine_iters))
+        drafts.append(draft_verify.refine(visual, drafts[-1], positions, whole and alone and i + 1 == refine_iters))
     final, count = drafts[-1], Passes(visual.passes, 0, 0)
     if kv_cross is None or alone:
         return Decoded(final, count)
     checked = np.arange(rows)
-    # Under a rule even what is wrong looks sure; a loss is that of the whole model
-    if mode == "adaptive" and rule is None and not whole:
+    # Under a allowed even what is wrong looks sure; a loss is that of the whole model
+    if mode == "adaptive" and allowed is None and not whole:
         checked = np.array([i for i, x in enumerate(final) if _mean_probability(x) < SURE], np.int64)
         if not len(checked):
             return Decoded(final, count)
         kv_cross, drafts = kv_cross[checked], [[draft[row] for row in checked] for draft in drafts]
-    crossed, more = _cross_modal(graphs, kv_cross, drafts, spec, mode=mode, whole=whole, rule=rule)
+    crossed, more = _cross_modal(graphs, kv_cross, drafts, spec, mode=mode, whole=whole, allowed=allowed)
     for row, logits in zip(checked, crossed, strict=True):
         final[row] = logits
     return Decoded(final, count + more)
 
 
 def _cross_modal(
-    graphs: PsmGraphs, kv: KV, drafts: list[list[Floats]], spec: PsmSpec, *, mode: Mode, whole: bool, rule: Rule | None
+    graphs: PsmGraphs,
+    kv: KV,
+    drafts: list[list[Floats]],
+    spec: Spec,
+    *,
+    mode: Mode,
+    whole: bool,
+    allowed: LogitsConstraint | None,
 ) -> tuple[list[Floats], Passes]:
     """What the cross-modal branch makes of what the visual one read: `drafts`, a greedy reading and its refinements."""
     if spec.captions is None:
@@ -178,14 +155,16 @@ def _cross_modal(
     first, *refined = drafts
     memory = CrossMemory(graphs, kv, spec.captions)
     memory.tell(texts(first, spec.tokenizer))
-    cross = Branch(graphs.cross, memory.kv, spec.tokenizer, memory.mask, rule=rule)
-    draft = passes.ids(first, positions, spec.tokenizer.eos)
+    cross = Branch(graphs.cross, memory.kv, spec.tokenizer, memory.mask, allowed=allowed)
+    draft = draft_verify.ids(first, positions, spec.tokenizer.eos)
     # What one pass makes of a draft need not be allowed as a whole
-    found = passes.verify(cross, draft, _limits(spec, first, rule), once=mode == "parallel" and rule is None)
+    found = draft_verify.verify(
+        cross, draft, _limits(spec, first, allowed), once=mode == "parallel" and allowed is None
+    )
     for i, visually in enumerate(refined, 1):
         if memory.tell(texts(visually, spec.tokenizer)):
             cross.memory = memory.kv, memory.mask
-        found = passes.refine(cross, found, positions, whole and i == len(refined))
+        found = draft_verify.refine(cross, found, positions, whole and i == len(refined))
     return found, Passes(0, cross.passes, memory.passes)
 
 
@@ -194,31 +173,136 @@ def _mean_probability(logits: Floats) -> float:
     return float(np.exp(log_softmax(logits).max(axis=1).mean()))
 
 
-def _limits(spec: PsmSpec, visual: list[Floats], rule: Rule | None) -> npt.NDArray[np.int64]:
+def _limits(spec: Spec, visual: list[Floats], allowed: LogitsConstraint | None) -> npt.NDArray[np.int64]:
     """Positions (B,) that the cross-modal branch may write, given what the visual branch wrote.
 
-    Under a rule as many as it takes to come to an allowed end.
+    Under a allowed as many as it takes to come to an allowed end.
     """
-    if spec.cross_steps == "visual" and rule is None:
+    if spec.cross_steps == "visual" and allowed is None:
         return np.array([len(x) for x in visual])
     most = spec.max_length + 1
     return np.full(
-        len(visual), min(spec.cross_steps, most) if isinstance(spec.cross_steps, int) and rule is None else most
+        len(visual), min(spec.cross_steps, most) if isinstance(spec.cross_steps, int) and allowed is None else most
     )
-
-
-def check_mode(mode: str, refine_iters: int) -> None:
-    """Refuse what cannot be decoded by.
-
-    Raises:
-        ConfigError: saying what can.
-    """
-    if mode not in get_args(Mode):
-        raise ConfigError(f"there is no mode {mode!r}: choose one of {', '.join(get_args(Mode))}")
-    if refine_iters < 0:
-        raise ConfigError(f"refinements cannot be {refine_iters}: choose 0 or more")
 
 
 def texts(logits: list[Floats], tokenizer: CharTokenizer) -> list[str]:
     """What logits spell."""
     return [tokenizer.decode(x.argmax(axis=1).tolist()) for x in logits]
+
+
+def read_constrained(
+    graphs: PsmGraphs,
+    images: Floats,
+    spec: Spec,
+    constraint: Constraint,
+    *,
+    mode: Mode = "full",
+    refine_iters: int = 1,
+    temperature: float = 1.0,
+) -> list[Reading]:
+    """`read_psm` of what `constraint` allows.
+
+    Greedy steps choose among the characters from which an allowed text can still be reached; a first draft and
+    refinements, which read all positions at once, are the allowed text that gives up least
+    (`LogitsConstraint.jointly`). Probabilities are those among what was allowed. `Reading.outside` compares the visual
+    decoder's likelihoods of the allowed text and of the free reading; what is outside has its confidence lowered by as
+    much as they differ.
+
+    Raises:
+        ConfigError: there is no such mode, or all that is allowed is longer than the recognizer can write.
+    """
+    check_mode(mode, refine_iters)
+    allowed = LogitsConstraint(constraint, spec.tokenizer.eos, spec.max_length)
+    if not len(images):
+        return []
+    seen = graphs.image(images)
+
+    def finish(decoded: Decoded) -> list[Reading]:
+        return [reading(x, spec.tokenizer, temperature=temperature) for x in decoded.logits]
+
+    free = finish(decode_seen(graphs, seen, spec, mode=mode, refine_iters=refine_iters))
+    said = [spec.tokenizer.ids(one.text) for one in free]
+    rows = np.array([i for i, ids in enumerate(said) if not constraint.accepts(ids)], np.int64)
+    if not len(rows):
+        return free
+    some = Seen(seen.visual[rows], None if seen.cross is None else seen.cross[rows])
+    found = finish(decode_seen(graphs, some, spec, mode=mode, refine_iters=refine_iters, allowed=allowed))
+    branch = Branch(graphs.visual, some.visual, spec.tokenizer)
+    # A free reading that never ends has one character more than can be followed by [E]
+    freely = draft_verify.likelihood(branch, [said[i][: spec.max_length] for i in rows])
+    allowed = draft_verify.likelihood(branch, [spec.tokenizer.ids(one.text) for one in found])
+    for i, one, gap in zip(rows, found, freely - allowed, strict=True):
+        if gap > math.log(OUTSIDE):
+            lowered = one.confidence * math.exp(-gap)
+            one = replace(one, outside=True, confidence=lowered, free_confidence=free[i].confidence)
+        free[i] = one
+    return free
+
+
+class Psm(Kind):
+    """Recognizers that learned every order of the characters: PARSeq and CLIP4STR.
+
+    `image` gives keys and values of what is seen, `visual` the logits of a text that is told in part; with a
+    cross-modal branch `text` gives keys and values of a caption, and `cross` logits in view of both.
+    """
+
+    name = "psm"
+    refinements = 1
+    made = "K/V of shape (batch, depth, 2, tokens, width)"
+    has_modes = constrains = has_margins = True
+
+    def signature(
+        self, images: Shape, classes: int, positions: int, made: Mapping[str, Sequence[Shape]]
+    ) -> dict[str, Graph]:
+        """See `Kind`. `columns`: of an image whose columns say a character each."""
+        kv: Shape
+        kv, *more = made["image"]
+        _, depth, _, memory, width = kv
+        kv = ("batch", depth, 2, memory, width)
+        query: dict[str, Shape] = {"tokens": ("batch", "length"), "kv": kv, "mask": ("batch", "length", "length")}
+        logits: dict[str, Shape] = {"logits": ("batch", "length", classes)}
+        seen: dict[str, Shape] = {"kv_visual": kv}
+        graphs = {"visual": Graph("visual.onnx", query, logits)}
+        if "text" in made:
+            (*_, tokens, wide), *_ = made["text"]
+            text: Shape = ("batch", depth, 2, 1 if tokens == 1 else "text", wide)  # one, of pooled towers
+            both = query | {"kv": ("batch", depth, 2, "memory", wide), "memory_mask": ("batch", "memory")}
+            seen["kv_cross_image"] = ("batch", depth, 2, memory, wide)
+            graphs["text"] = Graph("text.onnx", {"tokens": ("batch", "text")}, {"kv_cross_text": text})
+            graphs["cross"] = Graph("cross.onnx", both, logits)
+        for columns in (shape[1] for shape in more if len(shape) == 2):
+            seen["columns"] = ("batch", columns)
+        return {"image": Graph("image.onnx", {"image": images}, seen), **graphs}
+
+    def measure(self, engine: Engine, images: Floats) -> dict[str, Sequence[Shape]]:
+        """See `Kind`."""
+        made = super().measure(engine, images)
+        if "text" in engine.graphs:
+            made["text"] = [array.shape for array in engine.run("text", np.ones((1, 4), np.int64))]
+        return made
+
+    def read(
+        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: Any = None
+    ) -> tuple[list[Reading], Passes | None]:
+        """See `Kind`, `read_psm` and `read_constrained`."""
+        graphs = PsmGraphs(engine, context)
+        iters = 1 if settings.refine_iters is None else settings.refine_iters
+        mode, temperature = settings.mode, settings.temperature
+        if settings.constraint is None:
+            return read_psm(
+                graphs,
+                images,
+                spec,
+                mode=mode,
+                refine_iters=iters,
+                temperature=temperature,
+                dictionary=settings.dictionary,
+            )
+        found = read_constrained(
+            graphs, images, spec, settings.constraint, mode=mode, refine_iters=iters, temperature=temperature
+        )
+        return found, None
+
+
+PSM = Psm()

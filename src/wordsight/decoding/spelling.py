@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.decoding import passes
+from wordsight.decoding import draft_verify
+from wordsight.decoding.draft_verify import Branch
 from wordsight.decoding.graphs import PsmGraphs, Seen
-from wordsight.decoding.passes import Branch
 from wordsight.decoding.readings import Reading, characters
 from wordsight.text import CharTokenizer, Dictionary
 
@@ -65,7 +65,7 @@ def corrected(
     rows = np.array([i for i, each in texts.items() for _ in each])
     branch = Branch(graphs.visual, seen.visual[rows], tokenizer)
     written = [tokenizer.ids(text)[:max_length] for each in texts.values() for text in each]
-    logs = iter(zip(written, passes.told(branch, written), strict=True))
+    logs = iter(zip(written, draft_verify.teacher_forced(branch, written), strict=True))
     for i, each in texts.items():
         found[i] = _likeliest(found[i], each, [next(logs) for _ in each], tokenizer)
     return found, branch.passes

@@ -1,6 +1,6 @@
 """Attention weights of a torch model, seen while it runs as it always runs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from wordsight.decoding import Floats, Ids
-from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clip4str.graphs import Memory, TorchGraphs
+from wordsight.decoding import Floats
+from wordsight.models.clipter import SceneContext
+from wordsight.models.parseq import Parseq
+from wordsight.models.reading import TorchEngine
 
 
 class _Recorder(TorchFunctionMode):
@@ -56,28 +57,22 @@ def record_attention() -> Iterator[list[Tensor]]:
         yield recorder.weights
 
 
-class WatchedTorch(TorchGraphs):
-    """`PsmGraphs` of a torch model that remember what their decoders looked at last.
+class WatchedTorch(TorchEngine):
+    """An engine that remembers what its decoders looked at last.
 
     Attributes:
         looks: "visual" and "cross" to (B, T, L): how much of position i's attention went to memory token j in the last
             call of that decoder, the mean over the heads of its last layer.
     """
 
-    def __init__(self, model: Clip4Str, cross: bool = True) -> None:
+    def __init__(self, model: Parseq, cross: bool = True) -> None:
         super().__init__(model, cross)
         self.looks: dict[str, Floats] = {}
 
-    def visual(self, tokens: Ids, kv: Memory, mask: Floats) -> Floats:
-        """See `PsmGraphs`."""
-        return self._watch("visual", super().visual, tokens, kv, mask)
-
-    def cross(self, tokens: Ids, kv: Memory, mask: Floats, memory_mask: Floats) -> Floats:
-        """See `PsmGraphs`."""
-        return self._watch("cross", super().cross, tokens, kv, mask, memory_mask)
-
-    def _watch(self, name: str, run: Callable[..., Floats], *inputs: Any) -> Floats:
+    def run(self, name: str, *inputs: Any, context: SceneContext | None = None) -> tuple[Any, ...]:
+        """See `Engine`."""
         with record_attention() as weights:
-            logits = run(*inputs)
-        self.looks[name] = weights[-1].mean(1).float().cpu().numpy()  # a decoder ends by reading the memory
-        return logits
+            outputs = super().run(name, *inputs, context=context)
+        if name in ("visual", "cross"):
+            self.looks[name] = self.numpy(weights[-1].mean(1))  # a decoder ends by reading the memory
+        return outputs

@@ -7,13 +7,13 @@ import onnxruntime as ort
 from wordsight.decoding import Floats
 from wordsight.errors import ModelError
 from wordsight.runtime import Pack
-from wordsight.runtime.onnx import OnnxGraphs
+from wordsight.runtime.onnx import OnnxEngine
 
 _PROVIDER = "CPUExecutionProvider"
 
 
-class WatchedPack(OnnxGraphs):
-    """`PsmGraphs` of a pack that remember what their decoders looked at last; attributes as of `WatchedTorch`.
+class WatchedPack(OnnxEngine):
+    """An engine of a pack that remembers what its decoders looked at last; attributes as of `WatchedTorch`.
 
     Raises:
         ModelError: a decoder's graph has no softmax to look at.

@@ -2,20 +2,20 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.decoding import Floats, Ids, Mode, PsmGraphs, PsmSpec, Reading, read_psm
+from wordsight.decoding import PSM, Engine, Floats, Ids, Mode, PsmGraphs, Reading, Spec, read_psm
 from wordsight.errors import ModelError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.runtime import find_model, load_pack
 from wordsight.text import Captions, CharTokenizer, HubCaptions
 
 
-class Watched(PsmGraphs, Protocol):
-    """`PsmGraphs` that remember; see `WatchedTorch`."""
+class Watched(Engine, Protocol):
+    """An engine that remembers; see `WatchedTorch`."""
 
     looks: dict[str, Floats]
 
@@ -57,7 +57,7 @@ class Explainer:
     """A recognizer that says how it reads.
 
     Args:
-        graphs: its parts, watched.
+        engine: runs its graphs, watched.
         spec: what decoding has to know of it; no captions where its cross-modal branch is missing or not trained.
         preprocessing: how crops are prepared for it.
         grid: rows and columns of its image tokens.
@@ -67,14 +67,14 @@ class Explainer:
 
     def __init__(
         self,
-        graphs: Watched,
-        spec: PsmSpec,
+        engine: Watched,
+        spec: Spec,
         preprocessing: Preprocessing,
         grid: tuple[int, int],
         memory: int,
         temperature: float = 1.0,
     ) -> None:
-        self.graphs = graphs
+        self.engine = engine
         self.spec = spec
         self.preprocessing = preprocessing
         self.grid = grid
@@ -91,15 +91,15 @@ class Explainer:
         if self.spec.captions is not None:
             stages.insert(1, Stage("cross-modal branch", self._read(image, "full", 0)))
             stages.append(Stage("cross-modal branch, refined", self._read(image, "full", 1)))
-            cross, text = self._split(self.graphs.looks["cross"][0])
+            cross, text = self._split(self.engine.looks["cross"][0])
             tokens, lengths = self.spec.captions.encode([refined.reading.text])
             caption = caption_names(tokens[0, : lengths[0]], self.spec.tokenizer, self.spec.captions)
-        visual, _ = self._split(self.graphs.looks["visual"][0])
+        visual, _ = self._split(self.engine.looks["visual"][0])
         return Explanation(tuple(stages), visual, cross, text, caption)
 
     def _read(self, image: Floats, mode: Mode, refine_iters: int) -> Reading:
         readings, _ = read_psm(
-            self.graphs, image, self.spec, mode=mode, refine_iters=refine_iters, temperature=self.temperature
+            PsmGraphs(self.engine), image, self.spec, mode=mode, refine_iters=refine_iters, temperature=self.temperature
         )
         return readings[0]
 
@@ -141,9 +141,9 @@ def open_explainer(model: str | Path) -> Explainer:
     from wordsight.explain.pack import WatchedPack
 
     pack = load_pack(find_model(model))
-    if pack.decoding != "psm":
+    if pack.kind is not PSM:
         raise ModelError(f"{pack.folder} holds a {pack.architecture}: explain a clip4str or parseq recognizer")
-    spec = pack.psm if pack.cross else replace(pack.psm, captions=None)
+    spec = pack.spec if pack.cross else replace(pack.spec, captions=None)
     memory = int(pack.graphs["image"].outputs["kv_visual"][3])
     grid = _grid(memory, pack.preprocessing)
     return Explainer(WatchedPack(pack), spec, pack.preprocessing, grid, memory, pack.temperature)
@@ -152,19 +152,17 @@ def open_explainer(model: str | Path) -> Explainer:
 def _from_checkpoint(folder: Path) -> Explainer:
     from wordsight.explain.attention import WatchedTorch
     from wordsight.models import checkpoint
-    from wordsight.models.clip4str import Clip4Str
-    from wordsight.models.parseq.model import Parseq
+    from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
+    from wordsight.models.parseq import Parseq
 
     model, about = checkpoint.load(folder)
-    cfg = model.cfg
-    if not isinstance(model, Clip4Str | Parseq):
+    if not isinstance(model, Parseq):
         raise ModelError(f"{folder} holds a {model.architecture}: explain a clip4str or parseq recognizer")
-    if isinstance(model, Clip4Str) and cfg.pooled:
+    cfg, cross = model.cfg, isinstance(model, Clip4Str) and bool(about.get("cross", True))
+    if isinstance(cfg, Clip4StrConfig) and cfg.pooled:
         raise ModelError(f"{folder} reduces an image to one vector: it has no attention to show")
-    cross = isinstance(model, Clip4Str) and bool(about.get("cross", True))
-    spec = cfg.psm if cross else PsmSpec(cfg.tokenizer, cfg.max_length)
-    watched = WatchedTorch(cast(Clip4Str, model), cross)  # a Parseq has all that is touched without a cross branch
-    return Explainer(watched, spec, cfg.preprocessing, cfg.image.grid, cfg.image.tokens)
+    spec = cfg.spec if cross else replace(cfg.spec, captions=None)
+    return Explainer(WatchedTorch(model, cross), spec, cfg.preprocessing, cfg.image.grid, cfg.image.tokens)
 
 
 def _grid(memory: int, spec: Preprocessing) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from wordsight.errors import ConfigError, ModelError
 from wordsight.files import filling, read_regular
 from wordsight.models.clipter import ClipterConfig, insert
 from wordsight.models.peft import PeftConfig, add_peft
-from wordsight.models.registry import recognizer_class
+from wordsight.models.registry import model_class
 
 FORMAT = 1
 TOKENIZER = "tokenizer.json"
@@ -82,7 +82,7 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
             raise ModelError(f"{folder} has checkpoint format {config['format']}, this version reads {FORMAT}")
         if config["config"].get("hub"):
             config["config"]["hub"]["tokenizer"] = read_regular(folder / TOKENIZER).decode()
-        model = recognizer_class(config["architecture"]).from_config(config["config"])
+        model = model_class(config["architecture"]).from_config(config["config"])
         if "peft" in config:
             add_peft(model, PeftConfig.from_dict(config["peft"]))
         if "clipter" in config:

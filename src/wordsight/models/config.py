@@ -111,14 +111,16 @@ class DecoderConfig:
 def from_plain(cls: type[T], parts: Mapping[str, type], values: Mapping[str, Any]) -> T:
     """A configuration out of what `dataclasses.asdict` made of it, also after a trip through JSON.
 
-    `parts` says which values are configurations themselves.
+    `parts` says which values are configurations themselves, where they are not None.
 
     Raises:
         ConfigError: a key is unknown or missing.
     """
 
     def part(key: str, value: Any) -> Any:
-        return parts[key](**{k: _tuple(v) for k, v in value.items()}) if key in parts else _tuple(value)
+        if key not in parts or value is None:
+            return _tuple(value)
+        return parts[key](**{k: _tuple(v) for k, v in value.items()})
 
     try:
         return cls(**{key: part(key, value) for key, value in values.items()})
@@ -128,3 +130,21 @@ def from_plain(cls: type[T], parts: Mapping[str, type], values: Mapping[str, Any
 
 def _tuple(value: Any) -> Any:
     return tuple(_tuple(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+COMPACT_TOWER = ImageTowerConfig(
+    32,
+    128,
+    stem=((32, 2, 2), (64, 2, 2), (64, 1, 1), (128, 2, 1), (192, 2, 1), (192, 2, 1)),
+    class_token=False,
+    width=192,
+    layers=3,
+    heads=6,
+    activation="gelu",
+)
+"""The image tower of the compact models (ours): convolutions to one row of 32 tokens, and three blocks."""
+
+PPOCR_TOWER = ImageTowerConfig(
+    48, 192, backbone=PP_LCNET, class_token=False, width=384, layers=0, heads=8, activation="gelu", norm_pre=False
+)
+"""PP-OCRv6 small's convolutions, which have learned to see text: 3 rows of 48 tokens, and no blocks (ours)."""

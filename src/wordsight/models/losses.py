@@ -39,3 +39,13 @@ def ctc_loss(logits: Tensor, targets: Tensor, pad: int) -> Tensor:
     sizes = torch.full_like(lengths, logits.shape[1])
     losses = F.ctc_loss(log_probs, targets[:, 1:], sizes, lengths, reduction="none", zero_infinity=True)
     return (losses / lengths.clamp(min=1)).mean()  # empty words have no characters but blanks
+
+
+def cross_entropy(logits: Tensor, goals: Tensor, pad: int, characters: float | None) -> Tensor:
+    """Of logits (B, T, C + 1) against goals (B, T), where these are not padding.
+
+    Divided by their number; or, where the batch is one of several parts of an optimiser step whose labels have
+    `characters` characters on average, by theirs.
+    """
+    divisor = (goals != pad).sum() if characters is None else characters + len(goals)
+    return F.cross_entropy(logits.flatten(0, 1).float(), goals.flatten(), ignore_index=pad, reduction="sum") / divisor

@@ -1,22 +1,21 @@
 """Reading with a torch recognizer of any decoding kind."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from wordsight.decoding import Floats, Mode, Reading
+from wordsight.decoding import Floats, Ids, Mode, Reading, Settings
 from wordsight.decoding.context import Scenes
-from wordsight.decoding.engines import GRAPHS, check_decoding, read_images
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
-from wordsight.models.clip4str.graphs import TorchGraphs
 from wordsight.models.clipter.context import SceneContext
 from wordsight.models.clipter.scene import SceneEncoder
-from wordsight.models.parts import parts
+from wordsight.models.recognizer import Recognizer
 
 
 class TorchRecognizer:
@@ -36,31 +35,24 @@ class TorchRecognizer:
 
     def __init__(
         self,
-        model: Any,
+        model: Recognizer,
         mode: Mode = "full",
         *,
         cross: bool = True,
         refine_iters: int | None = None,
         scenes: SceneEncoder | None = None,
     ) -> None:
-        check_decoding(model.decoding, mode, refine_iters or 0)
+        model.kind.check(mode, refine_iters or 0)
         self.model = model
-        self.mode = mode
-        self.refine_iters = refine_iters
+        self.settings = Settings(mode, refine_iters)
+        self._spec = model.cfg.spec
         self.scenes = scenes
-        self._graphs: Any
-        if model.decoding == "psm":
-            self._spec: Any = model.cfg.psm
-            self._graphs = TorchGraphs(model, cross and mode != "visual" and model.cross_decoder is not None)
-        else:
-            self._spec = model.cfg
-            self._graphs = GRAPHS[model.decoding](TorchEngine(model))
+        self.engine = TorchEngine(model, cross and mode != "visual")
 
     @property
     def preprocessing(self) -> Preprocessing:
         """How crops have to be prepared."""
-        spec: Preprocessing = self.model.cfg.preprocessing
-        return spec
+        return self.model.cfg.preprocessing
 
     @property
     def provider(self) -> str:
@@ -89,16 +81,7 @@ class TorchRecognizer:
         """
         if isinstance(context, Scenes):
             context = tensors(context)
-        readings, _ = read_images(
-            self.model.decoding,
-            self._graphs,
-            images,
-            self._spec,
-            context=context,
-            mode=self.mode,
-            refine_iters=self.refine_iters,
-        )
-        return readings
+        return self.model.kind.read(self.engine, images, self._spec, self.settings, context)[0]
 
 
 def tensors(scenes: Scenes) -> SceneContext:
@@ -108,25 +91,39 @@ def tensors(scenes: Scenes) -> SceneContext:
 
 
 class TorchEngine:
-    """`decoding.engines.Engine` over the parts of a model. `context` is a `SceneContext`; outputs are tensors."""
+    """`Engine` over the graphs of a model. `context` is a `SceneContext`; arrays are tensors.
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._parts = parts(model)
+    Put the model in eval mode before use. `cross` false leaves a cross-modal branch out.
+    """
+
+    def __init__(self, model: Recognizer, cross: bool = True) -> None:
+        self._graphs = model.graphs(cross)
+        self._example = next(parameter for parameter in model.parameters() if parameter.is_floating_point())
+
+    @property
+    def graphs(self) -> Collection[str]:
+        """See `Engine`."""
+        return self._graphs.keys()
 
     def run(self, name: str, *inputs: Any, context: SceneContext | None = None) -> tuple[Any, ...]:
         """See `Engine`."""
-        part = self._parts[name]
-        given = list(inputs)
-        if part.told and context is not None:
+        graph, given = self._graphs[name], list(inputs)
+        if graph.told and context is not None:
             given += [context.tokens, context.index, context.present]
             given += [] if context.boxes is None else [context.boxes]
-        example = next(parameter for parameter in self._model.parameters() if parameter.is_floating_point())
+        device, dtype = self._example.device, self._example.dtype
         with torch.inference_mode():
-            tensors = (torch.as_tensor(x).to(example.device, non_blocking=True) for x in given)
-            out = part.module(*(x.to(example.dtype) if x.is_floating_point() else x for x in tensors))
+            tensors = (torch.as_tensor(x).to(device, non_blocking=True) for x in given)
+            out = graph(*(x.to(dtype) if x.is_floating_point() else x for x in tensors))
         return out if isinstance(out, tuple) else (out,)
 
-    def numpy(self, array: Tensor) -> Floats:
+    def numpy(self, array: Tensor) -> npt.NDArray[Any]:
         """See `Engine`."""
-        return array.float().cpu().numpy()
+        found: npt.NDArray[Any] = (array.float() if array.is_floating_point() else array).cpu().numpy()
+        return found
+
+    def join(self, image: Tensor, captions: Sequence[Tensor], of_row: Ids, lengths: Ids) -> Tensor:
+        """See `Engine`."""
+        texts = pad_sequence([kv.movedim(2, 0) for kv in captions], batch_first=True)  # (N, longest S, depth, 2, D)
+        texts = texts[torch.from_numpy(of_row).to(image.device), : int(lengths.max()) - image.shape[3]]
+        return torch.cat([image, texts.movedim(1, 3)], dim=3)

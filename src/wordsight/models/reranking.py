@@ -1,15 +1,14 @@
 """A recognizer whose readings CLIP has the last word on (CLIP4STR's released code: `--clip_refine`)."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wordsight.decoding import Char, Floats, Mode, Reading, decode_psm
-from wordsight.decoding.context import InContext, Scenes
+from wordsight.decoding import PSM, Char, Floats, Mode, PsmGraphs, Reading, decode_psm
+from wordsight.decoding.context import Scenes
 from wordsight.decoding.readings import reading
 from wordsight.errors import ConfigError
 from wordsight.models.clip.model import Clip
@@ -17,6 +16,8 @@ from wordsight.models.clip.rerank import rerank, sample_readings
 from wordsight.models.clipter.context import SceneContext
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.reading import TorchRecognizer, tensors
+from wordsight.models.recognizer import Recognizer
+from wordsight.text import CharTokenizer
 
 SAMPLES = 16
 """Draws for each crop; ours."""
@@ -37,10 +38,16 @@ class RerankingRecognizer(TorchRecognizer):
     """
 
     def __init__(
-        self, model: Any, clip: Clip, mode: Mode = "full", *, cross: bool = True, scenes: SceneEncoder | None = None
+        self,
+        model: Recognizer,
+        clip: Clip,
+        mode: Mode = "full",
+        *,
+        cross: bool = True,
+        scenes: SceneEncoder | None = None,
     ) -> None:
-        if model.decoding != "psm":
-            raise ConfigError(f"re-ranking is for PARSeq and CLIP4STR, this model decodes by {model.decoding!r}")
+        if model.kind is not PSM:
+            raise ConfigError(f"re-ranking is for PARSeq and CLIP4STR, this model decodes by {model.kind.name!r}")
         super().__init__(model, mode, cross=cross, scenes=scenes)
         self.clip = clip
 
@@ -48,21 +55,20 @@ class RerankingRecognizer(TorchRecognizer):
         """See `TorchRecognizer`."""
         if isinstance(context, Scenes):
             context = tensors(context)
-        graphs = self._graphs if context is None else InContext(self._graphs, context)
-        iters = 1 if self.refine_iters is None else self.refine_iters
-        # All positions, where there are such: a draw may be longer than the likeliest reading
-        found = decode_psm(graphs, images, self._spec, mode=self.mode, refine_iters=iters, whole=iters > 0).logits
+        graphs = PsmGraphs(self.engine, context)
+        # All positions: a draw may be longer than the likeliest reading
+        found = decode_psm(graphs, images, self._spec, mode=self.settings.mode, whole=True).logits
         return [self._choose(logits, image) for logits, image in zip(found, self._as_clip_sees(images), strict=True)]
 
     def _choose(self, logits: Floats, image: Tensor) -> Reading:
-        likeliest = reading(logits, self._spec.tokenizer)
-        drawn = sample_readings(logits, self._spec.tokenizer, SAMPLES, np.random.default_rng(0))
+        likeliest = reading(logits, self.model.tokenizer)
+        drawn = sample_readings(logits, self.model.tokenizer, SAMPLES, np.random.default_rng(0))
         if len(drawn) == 1:
             return likeliest
         text, _ = rerank(self.clip, image, drawn)[0]
         if text == likeliest.text:
             return likeliest
-        chars = tuple(Char(char, _probability(logits[i], self._spec, char)) for i, char in enumerate(text))
+        chars = tuple(Char(char, _probability(logits[i], self.model.tokenizer, char)) for i, char in enumerate(text))
         return replace(likeliest, text=text, confidence=float(np.exp(drawn[text])), chars=chars)
 
     def _as_clip_sees(self, images: Floats) -> Tensor:
@@ -81,6 +87,6 @@ class RerankingRecognizer(TorchRecognizer):
         return out
 
 
-def _probability(logits: Floats, spec: Any, char: str) -> float:
+def _probability(logits: Floats, tokenizer: CharTokenizer, char: str) -> float:
     scaled = np.exp(logits.astype(np.float64) - logits.max())
-    return float(scaled[1 + spec.tokenizer.charset.characters.index(char)] / scaled.sum())
+    return float(scaled[1 + tokenizer.charset.characters.index(char)] / scaled.sum())

@@ -9,17 +9,17 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Literal
 
-from wordsight.decoding import PsmSpec
+from wordsight.decoding import KINDS, PSM, Graph, Kind, Spec
+from wordsight.decoding.signature import Shape
 from wordsight.errors import ConfigError, ModelError
 from wordsight.files import read_regular
 from wordsight.imaging import Preprocessing
-from wordsight.runtime.signatures import SCENE, Graph, Shape, mismatch
+from wordsight.runtime.signatures import SCENE, mismatch
 from wordsight.text import Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions, ClipTokenizer, HubCaptions
 
 FORMAT = 1
 MANIFEST = "pack.json"
 TOKENIZER = "tokenizer.json"
-DECODINGS = ("psm", "ctc", "recurrent", "parallel", "iterative")
 
 _LARGEST_MANIFEST = 64 << 20  # bytes
 _MOST = {"max_length": 10_000, "refine_iters": 100, "caption_context": 10_000}  # or words would take for ever
@@ -32,8 +32,8 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
-class Quick:
-    """A second image graph, on the CPU quicker and less exact than `image`, with the same inputs and outputs.
+class FastPath:
+    """A second image graph, in int8: on the CPU quicker and less exact than `image`, with the same inputs and outputs.
 
     Words that are read with its help and a `Reading.margin` below `margin` are read again with `image`.
     """
@@ -62,13 +62,13 @@ class Pack:
     caption_context: int | None = None
     """Tokens of a caption that is not of characters; the pack then carries its tokenizer."""
     cross_steps: Literal["own", "visual"] = "own"
-    decoding: str = "psm"
-    """One of `DECODINGS`."""
+    kind: Kind = PSM
+    """How its graphs make texts of images."""
     scene: Preprocessing | None = None
     """How photographs become input of the graph `scene`; None: crops are read without."""
     scene_centre: bool = False
     """Whether only the square in the middle of a photograph does."""
-    quick: Quick | None = None
+    fast: FastPath | None = None
     """What looks at images first, if not `image` itself."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Sizes of the network, charset left out: for training to go on from it, no reader asks. Empty: not stated."""
@@ -79,14 +79,14 @@ class Pack:
         return CharTokenizer(self.charset)
 
     @property
-    def psm(self) -> PsmSpec:
+    def spec(self) -> Spec:
         """What decoding has to know."""
         captions: Captions = CharCaptions(self.tokenizer, self.max_length)
         if self.caption_context is not None:
             tokenizer, context = ClipTokenizer(self.folder / TOKENIZER), self.caption_context
             clip = self.captions == "clip"
             captions = ClipCaptions(context, tokenizer) if clip else HubCaptions(tokenizer.json().decode(), context)
-        return PsmSpec(self.tokenizer, self.max_length, captions, self.cross_steps)
+        return Spec(self.tokenizer, self.max_length, captions, self.cross_steps)
 
     @property
     def cross(self) -> bool:
@@ -105,10 +105,10 @@ class Pack:
         return any("scene_box" in graph.told for graph in self.graphs.values())
 
     @property
-    def hurried(self) -> "Pack":
-        """The same pack with the quick image graph as the only one."""
-        assert self.quick is not None  # noqa: S101  (for the type checker)
-        return replace(self, graphs={**self.graphs, "image": replace(self.graphs["image"], file=self.quick.file)})
+    def on_fast_path(self) -> "Pack":
+        """The same pack with the int8 image graph as the only one."""
+        assert self.fast is not None  # noqa: S101  (for the type checker)
+        return replace(self, graphs={**self.graphs, "image": replace(self.graphs["image"], file=self.fast.file)})
 
     @property
     def bytes(self) -> int:
@@ -124,7 +124,7 @@ def write_manifest(pack: Pack) -> Path:
         "format": FORMAT,
         "name": pack.name,
         "architecture": pack.architecture,
-        "decoding": pack.decoding,
+        "decoding": pack.kind.name,
         "charset": {"name": pack.charset.name, "characters": pack.charset.characters, "sha256": pack.charset.hash},
         "tokenizer": pack.captions,
         **({"caption_context": pack.caption_context} if pack.caption_context is not None else {}),
@@ -142,7 +142,7 @@ def write_manifest(pack: Pack) -> Path:
             }
             for name, graph in pack.graphs.items()
         },
-        **({"quick": {"file": pack.quick.file, "margin": pack.quick.margin}} if pack.quick else {}),
+        **({"quick": {"file": pack.fast.file, "margin": pack.fast.margin}} if pack.fast else {}),
         "files": {name: sha256(pack.folder / name) for name in names},
         **({"config": dict(pack.config)} if pack.config else {}),
         "about": dict(pack.about),
@@ -201,7 +201,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
     manifest = {"cross_steps": "own", "caption_context": None, "decoding": "psm"} | manifest
     known: dict[str, tuple[object, ...]] = {
-        "decoding": DECODINGS,
+        "decoding": tuple(KINDS),
         "tokenizer": ("characters", "clip", "hub"),
         "cross_steps": ("own", "visual"),
     }
@@ -217,8 +217,8 @@ def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
         for name, g in manifest["graphs"].items()
     }
     files = {str(name): str(digest) for name, digest in manifest["files"].items()}
-    quick = Quick(str(manifest["quick"]["file"]), float(manifest["quick"]["margin"])) if "quick" in manifest else None
-    for name in [*files, *(g.file for g in graphs.values()), *([quick.file] if quick else [])]:
+    fast = FastPath(str(manifest["quick"]["file"]), float(manifest["quick"]["margin"])) if "quick" in manifest else None
+    for name in [*files, *(g.file for g in graphs.values()), *([fast.file] if fast else [])]:
         if not _FILE_NAME.fullmatch(name):
             raise _refuse(folder, f"it names the file {name!r}, which is not a plain name inside the folder")
     pack = Pack(
@@ -236,13 +236,13 @@ def _parse(folder: Path, manifest: dict[str, Any]) -> Pack:
         manifest["tokenizer"],
         int(manifest["caption_context"]) if manifest["tokenizer"] != "characters" else None,
         manifest["cross_steps"],
-        manifest["decoding"],
+        KINDS[manifest["decoding"]],
         Preprocessing.from_dict(manifest["scene"]["preprocessing"]) if "scene" in manifest else None,
         "scene" in manifest and bool(manifest["scene"]["centre"]),
-        quick,
+        fast,
         dict(manifest.get("config", {})),
     )
-    if quick is not None and not (pack.decoding == "psm" and 0 <= quick.margin < float("inf")):
+    if fast is not None and not (pack.kind.has_margins and 0 <= fast.margin < float("inf")):
         raise _refuse(folder, "a quick image graph is for psm packs, and needs a margin of at least 0")
     if pack.caption_context is not None and (pack.caption_context < 2 or TOKENIZER not in files):
         raise _refuse(folder, f"its captions need caption_context to be at least 2, and {TOKENIZER}")
@@ -260,11 +260,11 @@ def _shapes(values: Mapping[str, Any]) -> dict[str, Shape]:
 
 def _mismatch(pack: Pack) -> str | None:
     classes, positions = pack.tokenizer.num_classes, pack.max_length + 1
-    return mismatch(pack.graphs, pack.decoding, pack.preprocessing, classes, positions, pack.scene)
+    return mismatch(pack.graphs, pack.kind, pack.preprocessing, classes, positions, pack.scene)
 
 
 def _check_files(pack: Pack) -> None:
-    for file in [*(graph.file for graph in pack.graphs.values()), *([pack.quick.file] if pack.quick else [])]:
+    for file in [*(graph.file for graph in pack.graphs.values()), *([pack.fast.file] if pack.fast else [])]:
         if file not in pack.files:
             raise _refuse(pack.folder, f"it states no hash for {file}")
     for name, digest in pack.files.items():

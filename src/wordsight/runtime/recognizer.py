@@ -2,19 +2,18 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.decoding import Floats, Mode, Passes, Reading
+from wordsight.decoding import Floats, Mode, Passes, Reading, Settings
 from wordsight.decoding.context import Scenes
-from wordsight.decoding.engines import GRAPHS, check_decoding, read_images
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.preprocess import centre_square
-from wordsight.runtime.onnx import OnnxEngine, OnnxGraphs
+from wordsight.runtime.onnx import OnnxEngine
 from wordsight.runtime.pack import Pack
 from wordsight.runtime.sessions import PROVIDERS, choose, open_session, processors
 from wordsight.runtime.signatures import SCENE
@@ -53,24 +52,17 @@ class OnnxRecognizer:
         dictionary: Dictionary | None = None,
     ) -> None:
         self.pack = pack
-        self.mode = mode
-        self.refine_iters = pack.refine_iters if refine_iters is None else refine_iters
-        self.constraint, self.dictionary = constraint, dictionary
-        check_decoding(pack.decoding, mode, self.refine_iters, constraint is not None)
+        iters = pack.refine_iters if refine_iters is None else refine_iters
+        self.settings = Settings(mode, iters, pack.temperature, constraint, dictionary)
+        pack.kind.check(mode, iters, constraint is not None)
+        self._spec = pack.spec
         self.threads = threads = threads or processors()
         self.provider = provider = choose(pack, device, self.threads)
-        self._graphs: Any
-        self._hurried: Any = None
-        if pack.decoding == "psm":
-            self._spec: Any = pack.psm
-            self._graphs = OnnxGraphs(pack, provider, threads, cross=mode != "visual")
-            # Constraints look at more than the likeliest class: a margin says little then. Integer products are
-            # quick on the CPU alone: elsewhere they would be sent there and back
-            hurry = pack.quick is not None and constraint is None and provider == PROVIDERS["cpu"]
-            self._hurried = self._graphs.hurried() if hurry else None
-        else:
-            self._spec = pack
-            self._graphs = GRAPHS[pack.decoding](OnnxEngine(pack, provider, threads))
+        self._engine = OnnxEngine(pack, provider, threads, cross=mode != "visual")
+        # Constraints look at more than the likeliest class: a margin says little then. Integer products are
+        # quick on the CPU alone: elsewhere they would be sent there and back
+        fast = pack.fast is not None and constraint is None and provider == PROVIDERS["cpu"]
+        self._fast = self._engine.on_fast_path() if fast else None
         # Loaded when the first scene comes: encoders are larger than recognizers.
         self._scene = cache(lambda: open_session(pack, SCENE, provider, threads))
 
@@ -80,9 +72,9 @@ class OnnxRecognizer:
         Raises:
             ConfigError: packs of this kind read freely only.
         """
-        check_decoding(self.pack.decoding, self.mode, self.refine_iters, True)
+        self.pack.kind.check(self.settings.mode, 0, True)
         out = copy.copy(self)
-        out.constraint, out._hurried = constraint, None
+        out.settings, out._fast = replace(self.settings, constraint=constraint), None
         return out
 
     @property
@@ -124,28 +116,17 @@ class OnnxRecognizer:
         """`read`, and how often each graph of a `psm` pack ran."""
         if scenes is not None:
             self._check(scenes, len(images))
-        if self.pack.quick is None or self._hurried is None:
-            return self._read(self._graphs, images, scenes)
-        readings, passes = self._read(self._hurried, images, scenes)
-        unsure = np.array([i for i, x in enumerate(readings) if x.margin < self.pack.quick.margin], np.int64)
-        again, more = self._read(self._graphs, images[unsure], None if scenes is None else scenes[unsure])
+        if self.pack.fast is None or self._fast is None:
+            return self._read(self._engine, images, scenes)
+        readings, passes = self._read(self._fast, images, scenes)
+        unsure = np.array([i for i, x in enumerate(readings) if x.margin < self.pack.fast.margin], np.int64)
+        again, more = self._read(self._engine, images[unsure], None if scenes is None else scenes[unsure])
         for i, better in zip(unsure, again, strict=True):
             readings[i] = better
         return readings, passes and more and passes + more
 
-    def _read(self, graphs: Any, images: Floats, scenes: Scenes | None) -> tuple[list[Reading], Passes | None]:
-        return read_images(
-            self.pack.decoding,
-            graphs,
-            images,
-            self._spec,
-            context=scenes,
-            mode=self.mode,
-            refine_iters=self.refine_iters,
-            temperature=self.pack.temperature,
-            constraint=self.constraint,
-            dictionary=self.dictionary,
-        )
+    def _read(self, engine: OnnxEngine, images: Floats, scenes: Scenes | None) -> tuple[list[Reading], Passes | None]:
+        return self.pack.kind.read(engine, images, self._spec, self.settings, scenes)
 
     def _check(self, scenes: Scenes, crops: int) -> None:
         if self.pack.scene is None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import onnxruntime as ort
 
+from wordsight.decoding import Graph
+from wordsight.decoding.signature import Shape
 from wordsight.errors import DeviceError, ModelError
 from wordsight.runtime.pack import Pack
-from wordsight.runtime.signatures import Graph, Shape, describe
+from wordsight.runtime.signatures import describe
 
 _log = logging.getLogger(__name__)
 

@@ -6,17 +6,17 @@ from typing import Any
 
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
-from wordsight.models.baselines import Crnn
 from wordsight.models.charset import config_with_charset, with_charset
 from wordsight.models.clip import Clip
 from wordsight.models.clip.hub_text import hub_text
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.clipter import insert
-from wordsight.models.parseq.model import Parseq
+from wordsight.models.crnn import Crnn
+from wordsight.models.parseq import Parseq
 from wordsight.models.peft import merge_peft
 from wordsight.models.ppocr import Svtr
 from wordsight.models.ppocr.charset import with_head_of
-from wordsight.models.presets import preset
+from wordsight.models.registry import preset
 from wordsight.text import Charset
 from wordsight.train.config import ArchitectureConfig
 
@@ -51,7 +51,7 @@ def starting_model(
     given = checkpoint.load(start)[0] if start else None
     if (
         given is not None
-        and not isinstance(given, kind)
+        and type(given) is not kind
         and not (kind is Clip4Str and isinstance(given, Clip | Parseq))
         and not (isinstance(given, Svtr) and _backbone(cfg))
     ):
@@ -82,7 +82,7 @@ def _backbone(of: Any) -> Any:
     """PP-OCRv6's convolutions in a model, or their name in a configuration; nothing where there are none."""
     if isinstance(of, Crnn):
         return of.image_encoder.net
-    if isinstance(of, Clip4Str | Parseq):
+    if isinstance(of, Parseq):
         return of.image_tower.stem.net
     return getattr(of, "backbone", "") or getattr(getattr(of, "image", None), "backbone", "")
 
@@ -93,7 +93,7 @@ def set_permutations(model: Any, count: int) -> None:
     Raises:
         ConfigError: it is neither, or the number is below 1.
     """
-    if count < 1 or not isinstance(model, Clip4Str | Parseq):
+    if count < 1 or not isinstance(model, Parseq):
         raise ConfigError(
             "model.objective.num_permutations: 1 or more, for CLIP4STR and PARSeq: leave it out or change it"
         )
@@ -120,7 +120,7 @@ def _clip4str(
     if isinstance(given, Clip):
         cfg = _with_towers(cfg, given, name, start)
         given.image_tower = given.image_tower.resized(cfg.image)
-    elif isinstance(given, Parseq):
+    elif type(given) is Parseq:
         cfg = replace(cfg, image=given.cfg.image, mean=given.cfg.mean, std=given.cfg.std)
     elif given is not None:
         cfg = given.cfg
@@ -141,7 +141,7 @@ def _clip4str(
         insert(model, given.clipter)
     if given is not None:
         ours = model.state_dict()
-        part = "image_tower." if isinstance(given, Parseq) else ""
+        part = "image_tower." if type(given) is Parseq else ""
         theirs = {k: v for k, v in given.state_dict().items() if k.startswith(part) and k in ours}
         # A PARSeq's projection is left out where it leads to a decoder of another width
         model.load_state_dict({k: v for k, v in theirs.items() if v.shape == ours[k].shape}, strict=False)

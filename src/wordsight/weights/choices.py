@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from wordsight.errors import ConfigError
-from wordsight.models.layers import ACTIVATIONS
+from wordsight.models.layers.transformer import ACTIVATIONS
 from wordsight.text import Charset
 
 T = TypeVar("T")

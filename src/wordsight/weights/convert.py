@@ -14,7 +14,7 @@ from wordsight.models import checkpoint
 from wordsight.models.charset import with_charset
 from wordsight.models.clip import Clip
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.parseq.model import Parseq
+from wordsight.models.parseq import Parseq
 from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.ppocr import Db, Svtr
 from wordsight.models.ppocr.charset import with_head_of

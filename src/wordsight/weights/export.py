@@ -15,29 +15,28 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from wordsight.decoding.iterative import CORRECTIONS
-from wordsight.decoding.joint import LONGEST, MOST_COLUMNS
+from wordsight.decoding import Graph
 from wordsight.errors import ConfigError, ModelError
 from wordsight.files import filling
 from wordsight.imaging.preprocess import WIDTH_STEP
 from wordsight.models.clipter.scene import SceneEncoder
-from wordsight.models.parts import parts
-from wordsight.runtime.pack import MANIFEST, TOKENIZER, Pack, Quick, load_pack, write_manifest
-from wordsight.runtime.signatures import SCENE, Graph
-from wordsight.text import ClipTokenizer
+from wordsight.models.recognizer import Recognizer
+from wordsight.runtime.pack import MANIFEST, TOKENIZER, FastPath, Pack, load_pack, write_manifest
+from wordsight.runtime.signatures import SCENE
+from wordsight.text import ClipCaptions, HubCaptions
 from wordsight.weights.quantize import MARGIN, to_int8
 from wordsight.weights.signature import signature
 from wordsight.weights.storage import shrink
 
 WEIGHTS = ("float16", "float32", "int8")
 OPSET = 20  # has Gelu and LayerNormalization as single operators
-_REFINEMENTS = {"psm": 1, "iterative": CORRECTIONS}
+_CAPTIONS: dict[type, Literal["clip", "hub"]] = {ClipCaptions: "clip", HubCaptions: "hub"}
 IDS = ("tokens", "scene_index")  # inputs that are int64
 LARGEST = int(1.9e9)  # bytes; a protobuf message ends at 2 GiB
 
 
 def export_pack(
-    model: Any,
+    model: Recognizer,
     out: str | Path,
     *,
     name: str,
@@ -69,8 +68,8 @@ def export_pack(
     """
     if weights not in WEIGHTS:
         raise ConfigError(f"weights cannot be stored as {weights!r}: choose one of {', '.join(WEIGHTS)}")
-    if int8 and model.decoding != "psm":
-        raise ConfigError(f"int8 arithmetic is for PARSeq and CLIP4STR, this model decodes by {model.decoding!r}")
+    if int8 and not model.kind.has_margins:
+        raise ConfigError(f"int8 arithmetic is for PARSeq and CLIP4STR, this model decodes by {model.kind.name!r}")
     if model.clipter is not None and scenes is None:
         scenes = SceneEncoder.of(model.clipter, download=False)
     protos = export_graphs(model, cross=cross, scenes=scenes)
@@ -87,27 +86,25 @@ def export_pack(
     )
 
 
-def export_graphs(model: Any, *, cross: bool = True, scenes: SceneEncoder | None = None) -> dict[str, onnx.ModelProto]:
+def export_graphs(
+    model: Recognizer, *, cross: bool = True, scenes: SceneEncoder | None = None
+) -> dict[str, onnx.ModelProto]:
     """The model's parts, and its scene encoder's if it takes scenes, as float32 ONNX graphs, by name."""
-    cfg = model.cfg
     was_training = model.training
     model.eval()
     try:
-        modules = {part_name: part.module for part_name, part in parts(model, cross).items()}
+        modules: dict[str, nn.Module] = dict(model.graphs(cross))
         graphs = signature(model, cross, scenes)
-        limits = {"length": cfg.max_length + 1} | ({"text": _longest_caption(cfg)} if "text" in modules else {})
-        if "memory" in modules:
-            limits |= {"length": LONGEST + 1, "columns": MOST_COLUMNS}
         if scenes is not None:
             modules[SCENE] = scenes
-        return {name: to_onnx(module, graphs[name], limits) for name, module in modules.items()}
+        return {name: to_onnx(module, graphs[name], model.limits) for name, module in modules.items()}
     finally:
         model.train(was_training)
 
 
 def write_pack(
     protos: Mapping[str, onnx.ModelProto],
-    model: Any,
+    model: Recognizer,
     out: str | Path,
     *,
     name: str,
@@ -118,10 +115,10 @@ def write_pack(
     scenes: SceneEncoder | None = None,
 ) -> Pack:
     """The second half of `export_pack`: what `export_graphs` made becomes a pack. The graphs are not changed."""
-    cfg = model.cfg
+    cfg, spec = model.cfg, model.cfg.spec
     graphs = signature(model, "cross" in protos, scenes)
     out = Path(out)
-    captions: Literal["characters", "clip", "hub"] = cfg.captions if "cross" in protos else "characters"
+    captions = spec.captions if "cross" in protos else None
     encoder = {} if scenes is None else {"scene_encoder": scenes.identity}
     pack = Pack(
         folder=out,
@@ -130,18 +127,18 @@ def write_pack(
         charset=cfg.charset,
         preprocessing=cfg.preprocessing,
         max_length=cfg.max_length,
-        refine_iters=_REFINEMENTS.get(model.decoding, 0),
+        refine_iters=model.kind.refinements,
         temperature=temperature,
         graphs=graphs,
         files={},
         about=dict(about or {}) | encoder | {"weights": weights},
-        captions=captions,
-        caption_context=None if captions == "characters" else cfg.caption_context,
-        cross_steps=cfg.cross_steps if "cross" in protos else "own",
-        decoding=model.decoding,
+        captions=_CAPTIONS.get(type(captions), "characters"),
+        caption_context=captions.context if isinstance(captions, ClipCaptions | HubCaptions) else None,
+        cross_steps="visual" if captions and spec.cross_steps == "visual" else "own",
+        kind=model.kind,
         scene=None if scenes is None else scenes.preprocessing,
         scene_centre=scenes is not None and scenes.centre_crop,
-        quick=Quick("quick.onnx", MARGIN) if int8 else None,
+        fast=FastPath("quick.onnx", MARGIN) if int8 else None,
         config={key: value for key, value in cfg.to_dict().items() if key not in ("charset", "hub")},
     )
     with filling(out, last=MANIFEST) as folder:  # a half-written pack is never seen
@@ -149,19 +146,16 @@ def write_pack(
             proto = _copy(graph)
             shrink(proto, weights)
             _save(proto, folder / graphs[graph_name].file)
-        if pack.quick:
+        if pack.fast:
             proto = _copy(protos["image"])
             to_int8(proto)
-            _save(proto, folder / pack.quick.file)
-        if captions != "characters":
-            (folder / TOKENIZER).write_bytes(ClipTokenizer().json() if cfg.hub is None else cfg.hub.tokenizer.encode())
+            _save(proto, folder / pack.fast.file)
+        if isinstance(captions, ClipCaptions):
+            (folder / TOKENIZER).write_bytes(captions.tokenizer.json())
+        elif isinstance(captions, HubCaptions):
+            (folder / TOKENIZER).write_bytes(captions.tokenizer.encode())
         write_manifest(replace(pack, folder=folder))
     return load_pack(out)
-
-
-def _longest_caption(cfg: Any) -> int:
-    """Tokens that its text tower can be given."""
-    return int(cfg.text.context if cfg.hub is None else cfg.caption_context)
 
 
 def _copy(graph: onnx.ModelProto) -> onnx.ModelProto:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models.ppocr import Svtr, SvtrConfig
-from wordsight.models.registry import recognizer_class
+from wordsight.models.registry import model_class
 from wordsight.runtime.pack import Pack
 from wordsight.weights.tensors import some
 
@@ -18,7 +18,7 @@ _INSIDE = {
     "psm": {"visual": "visual_decoder.", "cross": "cross_decoder."},
     "ctc": {"visual": "word_decoder.decoder.", "memory": "word_decoder."},
 }
-"""Where the module that the graphs of a kind call "decoder" is in the model."""
+"""Where in the model the module is that graphs of before call "decoder", by kind; now they call all of it "model"."""
 
 
 def model_from_pack(pack: Pack) -> Any:
@@ -54,7 +54,7 @@ def _untrained(pack: Pack) -> Any:
         raise ModelError(f"{pack.folder} does not state the sizes of its network: export it again with this version")
     charset = {"name": pack.charset.name, "characters": pack.charset.characters}
     try:
-        return recognizer_class(pack.architecture).from_config({**pack.config, "charset": charset})
+        return model_class(pack.architecture).from_config({**pack.config, "charset": charset})
     except (ConfigError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise ModelError(f"{pack.folder}: the sizes that it states make no network: {error}") from None
 
@@ -84,4 +84,4 @@ def _weights(pack: Pack, graph: str) -> Iterator[tuple[str, Tensor]]:
         if place == "model":
             yield rest, tensor
         elif place == "decoder":
-            yield _INSIDE.get(pack.decoding, {}).get(graph, "") + rest, tensor
+            yield _INSIDE.get(pack.kind.name, {}).get(graph, "") + rest, tensor

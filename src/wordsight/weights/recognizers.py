@@ -9,7 +9,7 @@ from torch import Tensor
 from wordsight.errors import ModelError
 from wordsight.models.clip4str import Clip4StrConfig
 from wordsight.models.config import DecoderConfig, ImageTowerConfig
-from wordsight.models.parseq.model import ParseqConfig
+from wordsight.models.parseq import ParseqConfig
 from wordsight.models.peft import PeftConfig
 from wordsight.text import PRESETS, Charset
 from wordsight.weights.choices import Choices, Triple, check_heads

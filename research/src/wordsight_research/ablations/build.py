@@ -11,7 +11,7 @@ from wordsight.models.clip.config import VOCAB_SIZE
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig, clip4str_preset
 from wordsight.models.config import ImageTowerConfig
 from wordsight.models.freezing import freeze
-from wordsight.models.parseq.model import Parseq
+from wordsight.models.parseq import Parseq
 from wordsight.models.peft import add_peft
 from wordsight.text import Charset, CharTokenizer
 from wordsight_research.ablations.rows import Row

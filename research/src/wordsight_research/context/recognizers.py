@@ -1,12 +1,12 @@
 """The recognizers of the experiments at a scale that a processor trains in minutes."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from wordsight.errors import ConfigError
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.parseq.model import Parseq, ParseqConfig
-from wordsight.models.presets import preset
+from wordsight.models.parseq import Parseq, ParseqConfig
+from wordsight.models.registry import preset
 from wordsight.text import Charset, CharTokenizer
 from wordsight_research.ablations.build import compact
 
@@ -43,17 +43,7 @@ def visual_branch(model: Clip4Str) -> Parseq:
     cfg = model.cfg
     if not cfg.share_dim or cfg.pooled or getattr(model, "peft", None) is not None:
         raise ConfigError("no PARSeq is in this CLIP4STR: give one without adapters and with one width")
-    sizes = (
-        cfg.image,
-        cfg.decoder,
-        cfg.embed_dim,
-        cfg.charset,
-        cfg.max_length,
-        cfg.num_permutations,
-        cfg.mean,
-        cfg.std,
-    )
-    out = Parseq(ParseqConfig(*sizes))
+    out = Parseq(ParseqConfig(**{field.name: getattr(cfg, field.name) for field in fields(ParseqConfig)}))
     theirs = model.state_dict()
     out.load_state_dict({name: theirs[name] for name in out.state_dict()})
     return out.train(model.training)

@@ -51,8 +51,7 @@ class ClipConfig:
         Raises:
             ConfigError: a key is unknown or missing.
         """
-        parts: dict[str, type] = {"image": ImageTowerConfig, "text": TextTowerConfig}
-        return from_plain(cls, parts | ({"charset": Charset} if values.get("charset") else {}), values)
+        return from_plain(cls, {"image": ImageTowerConfig, "text": TextTowerConfig, "charset": Charset}, values)
 
 
 def _clip(patch: int, width: int, layers: int, embed_dim: int, text_layers: int = 12, size: int = 224) -> ClipConfig:

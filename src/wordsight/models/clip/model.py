@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,15 +11,13 @@ from torch import Tensor, nn
 from wordsight.models.clip.config import ClipConfig
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip.text import TextTower, end_of_text
-from wordsight.models.registry import register
 from wordsight.text import CharCaptions, CharTokenizer, ClipTokenizer
 
 
-@register("clip")
 class Clip(nn.Module):
     """Both towers and the temperature of their similarity. It reads nothing: recognizers start from its towers."""
 
-    architecture: ClassVar[str]
+    architecture = "clip"
 
     @classmethod
     def from_config(cls, values: Mapping[str, Any]) -> "Clip":

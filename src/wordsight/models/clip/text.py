@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.models.config import TextTowerConfig
-from wordsight.models.layers import Block, run_blocks
+from wordsight.models.layers.transformer import Block, run_blocks
 
 
 class TextTower(nn.Module):

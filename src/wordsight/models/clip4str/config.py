@@ -1,31 +1,31 @@
 """Sizes of CLIP4STR. A preset is a whole model in a dozen lines."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
-from wordsight.decoding import PsmSpec
+from wordsight.decoding.graphs import Spec
 from wordsight.errors import ConfigError
-from wordsight.imaging import Preprocessing
 from wordsight.models.clip.config import MEAN, STD, ClipConfig, clip_config
 from wordsight.models.config import (
-    PP_LCNET,
+    COMPACT_TOWER,
+    PPOCR_TOWER,
     DecoderConfig,
     HubTextConfig,
     ImageTowerConfig,
     TextTowerConfig,
-    from_plain,
 )
+from wordsight.models.parseq.config import ParseqConfig
 from wordsight.text import PRESETS, Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions, HubCaptions
 
 
-@dataclass(frozen=True)
-class Clip4StrConfig:
-    """Everything that decides what a CLIP4STR model computes.
+@dataclass(frozen=True, kw_only=True)
+class Clip4StrConfig(ParseqConfig):
+    """Everything that decides what a CLIP4STR model computes, besides what decides it in a PARSeq.
 
     Attributes:
+        text: the text tower.
         embed_dim: width in which image tokens, text tokens and decoders meet.
-        max_length: characters that it can write.
         ctc_weight: of an auxiliary CTC loss on the image tokens while training (ours, for training from nothing; 0
             leaves its head out).
         captions: what the text tower reads. "characters": ids of the model's own `CharTokenizer`, padding hidden from
@@ -42,13 +42,8 @@ class Clip4StrConfig:
             "visual": at most as many steps as the visual branch took for the same image (as released, batch of one).
     """
 
-    image: ImageTowerConfig
     text: TextTowerConfig
-    decoder: DecoderConfig
-    embed_dim: int
-    charset: Charset
     max_length: int = 40
-    num_permutations: int = 6
     ctc_weight: float = 0.0
     captions: Literal["characters", "clip", "hub"] = "characters"
     caption_context: int = 16
@@ -56,8 +51,8 @@ class Clip4StrConfig:
     share_dim: bool = True
     pooled: bool = False
     cross_steps: Literal["own", "visual"] = "own"
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+    PARTS: ClassVar[Mapping[str, type]] = {**ParseqConfig.PARTS, "text": TextTowerConfig, "hub": HubTextConfig}
 
     def __post_init__(self) -> None:
         if self.captions not in ("characters", "clip", "hub") or self.cross_steps not in ("own", "visual"):
@@ -75,11 +70,6 @@ class Clip4StrConfig:
             raise ConfigError(f"the text tower has {self.text.context} positions, its captions need {needed}")
 
     @property
-    def tokenizer(self) -> CharTokenizer:
-        """Of the decoders."""
-        return CharTokenizer(self.charset)
-
-    @property
     def caption_tokenizer(self) -> Captions:
         """What turns readings into the text tower's input."""
         if self.hub is not None:
@@ -89,51 +79,23 @@ class Clip4StrConfig:
         return CharCaptions(self.tokenizer, self.max_length)
 
     @property
-    def psm(self) -> PsmSpec:
+    def spec(self) -> Spec:
         """What decoding has to know."""
-        return PsmSpec(self.tokenizer, self.max_length, self.caption_tokenizer, self.cross_steps)
+        return Spec(self.tokenizer, self.max_length, self.caption_tokenizer, self.cross_steps)
 
     @property
     def visual_dim(self) -> int:
         """Width of the visual decoder and of its memory."""
         return self.embed_dim if self.share_dim else self.image.width
 
-    @property
-    def memory_tokens(self) -> int:
-        """Image tokens in the memory."""
-        return 1 if self.pooled else self.image.tokens
 
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """How crops become the image tower's input."""
-        return Preprocessing(self.image.height, self.image.width_px, self.mean, self.std)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Clip4StrConfig":
-        """The inverse of `to_dict`, also after a trip through JSON.
-
-        Raises:
-            ConfigError: a key is unknown or missing.
-        """
-        parts = {"image": ImageTowerConfig, "text": TextTowerConfig, "decoder": DecoderConfig, "charset": Charset}
-        if values.get("hub"):
-            parts["hub"] = HubTextConfig
-        return from_plain(cls, parts, values)
-
-
-def _compact(width: int, stem: tuple[tuple[int, int, int], ...], layers: int, text_layers: int) -> Clip4StrConfig:
-    """A compact CLIP4STR: 32x128 crops, a convolutional stem to one row of 32 tokens, characters as text tokens."""
+def _compact(image: ImageTowerConfig, width: int, text_layers: int) -> Clip4StrConfig:
+    """A compact CLIP4STR (ours), with characters as text tokens."""
     charset = Charset("94+space", PRESETS["94+space"])
     max_length = 40
     heads = width // 32
     return Clip4StrConfig(
-        image=ImageTowerConfig(
-            32, 128, stem=stem, class_token=False, width=width, layers=layers, heads=heads, activation="gelu"
-        ),
+        image=image,
         text=TextTowerConfig(
             vocab_size=CharTokenizer(charset).vocab_size,
             context=max_length + 2,
@@ -151,17 +113,19 @@ def _compact(width: int, stem: tuple[tuple[int, int, int], ...], layers: int, te
     )
 
 
-def _ppocr() -> Clip4StrConfig:
-    """CLIP4STR on PP-OCRv6 small's convolutions, which have learned to see text: 48x192 crops, 3 rows of 48 tokens."""
-    image = ImageTowerConfig(
-        48, 192, backbone=PP_LCNET, class_token=False, width=384, layers=0, heads=8, activation="gelu", norm_pre=False
-    )
-    small = _compact(256, stem=((256, 2, 2),), layers=0, text_layers=4)
-    return replace(small, image=image)
+SMALL_TOWER = replace(
+    COMPACT_TOWER,
+    stem=(
+        *((32, 2, 2), (32, 1, 1), (64, 2, 2), (64, 1, 1), (64, 1, 1)),
+        *((128, 2, 1), (128, 1, 1), (192, 2, 1), (192, 2, 1)),
+    ),
+    layers=6,
+)
+"""That of the shipped model `small`."""
 
 
 def _released(towers: ClipConfig) -> Clip4StrConfig:
-    """CLIP4STR on CLIP's towers, as released (spec 1.3, 1.4, 1.7)."""
+    """CLIP4STR on CLIP's towers, as released (sections 3 and 4.1)."""
     return Clip4StrConfig(
         image=towers.image,
         text=towers.text,
@@ -184,22 +148,9 @@ def _openclip_h14() -> ClipConfig:
 
 
 CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
-    "clip4str-tiny": _compact(
-        192,
-        stem=((32, 2, 2), (64, 2, 2), (64, 1, 1), (128, 2, 1), (192, 2, 1), (192, 2, 1)),
-        layers=3,
-        text_layers=2,
-    ),
-    "clip4str-small": _compact(  # the shape of the shipped model `small`
-        192,
-        stem=(
-            *((32, 2, 2), (32, 1, 1), (64, 2, 2), (64, 1, 1), (64, 1, 1)),
-            *((128, 2, 1), (128, 1, 1), (192, 2, 1), (192, 2, 1)),
-        ),
-        layers=6,
-        text_layers=2,
-    ),
-    "clip4str-ppocr": _ppocr(),
+    "clip4str-tiny": _compact(COMPACT_TOWER, 192, text_layers=2),
+    "clip4str-small": _compact(SMALL_TOWER, 192, text_layers=2),
+    "clip4str-ppocr": _compact(PPOCR_TOWER, 256, text_layers=4),
     "clip4str-b32": _released(clip_config("ViT-B-32")),
     "clip4str-b16": _released(clip_config("ViT-B-16")),
     "clip4str-l14": _released(clip_config("ViT-L-14")),

@@ -1,62 +1,52 @@
-"""CLIP4STR (arXiv 2305.14014): an image tower and a decoder read; a text tower and a second decoder check the reading.
+"""CLIP4STR (Zhao et al., arXiv 2305.14014): one branch reads, another checks the reading by its spelling.
 
-    image -> image tower -> memory -> visual decoder -> visual reading
+    image -> image tower -> memory -> visual decoder -> visual reading                   (section 3.2)
     visual reading -> text tower -> text tokens
-    [memory, gradient stopped; text tokens] -> cross-modal decoder -> reading
+    [memory, gradient stopped; text tokens] -> cross-modal decoder -> reading            (section 3.3)
 
-Step-by-step prediction and refinement are not here but in `wordsight.decoding`, which runs this model and its exported
-graphs by the same code.
+The visual branch is a PARSeq in CLIP's image tower. Both branches learn by permuted sequence modelling (`loss`), and
+read by predicting, checking and refining (`generate`).
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wordsight.models.clip.hub_text import HubTextTower
-from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip.text import TextTower, end_of_text
 from wordsight.models.clip4str.config import Clip4StrConfig
-from wordsight.models.clip4str.loss import clip4str_losses
-from wordsight.models.clipter import fusion_groups
-from wordsight.models.clipter.context import BLOCK, Contextual, SceneContext
-from wordsight.models.losses import Losses
-from wordsight.models.parseq.decoder import Decoder
-from wordsight.models.registry import register
+from wordsight.models.clip4str.teacher import Teacher
+from wordsight.models.clipter import SceneContext
+from wordsight.models.losses import Losses, column_logits, ctc_loss
+from wordsight.models.parseq.generate import Decode, predict, refine
+from wordsight.models.parseq.loss import Goals
+from wordsight.models.parseq.model import Parseq
+from wordsight.models.parseq.permutations import content_masks, query_masks
+from wordsight.models.recognizer import GraphModule, RecognizerConfig
 
 
-@register("clip4str")
-class Clip4Str(Contextual):
-    """The recognizer. Its parts can be called one by one; `loss` is the training objective.
+class Clip4Str(Parseq):
+    """The recognizer.
 
     Scenes (ours; CLIPTER's paper has no CLIP4STR): early is once, before both branches, and learns from the visual loss
     only, since the cross-modal branch sends no gradient into the memory; late is one fusion for each decoder's output.
     """
 
-    architecture: ClassVar[str]
-    decoding = "psm"
+    architecture = "clip4str"
+    config_class: ClassVar[type[RecognizerConfig]] = Clip4StrConfig
+    encoders = ("image_tower.", "text_tower.")
     places = ("early", "late.visual", "late.cross")
-
-    @classmethod
-    def from_config(cls, values: Mapping[str, Any]) -> "Clip4Str":
-        """The model that a checkpoint's configuration describes."""
-        return cls(Clip4StrConfig.from_dict(values))
+    cfg: Clip4StrConfig
 
     def __init__(self, cfg: Clip4StrConfig) -> None:
-        super().__init__()
-        self.cfg = cfg
-        self.tokenizer = cfg.tokenizer
+        super().__init__(cfg)
         self.caption_tokenizer = cfg.caption_tokenizer
-        self.image_tower = ImageTower(cfg.image, cfg.embed_dim)
-        self.visual_decoder = self._decoder(cfg.visual_dim)
         self.text_tower = HubTextTower(cfg.hub, cfg.embed_dim) if cfg.hub else TextTower(cfg.text, cfg.embed_dim)
         self.cross_decoder = self._decoder(cfg.embed_dim)
         self.ctc_head = nn.Linear(cfg.embed_dim, self.tokenizer.num_classes) if cfg.ctc_weight else None
-
-    def _decoder(self, width: int) -> Decoder:
-        ids = self.tokenizer
-        return Decoder(self.cfg.decoder, width, ids.vocab_size, ids.num_classes, self.cfg.max_length)
 
     def checkpointing(self, on: bool = True) -> None:
         """Whether both towers compute their blocks twice while training, to keep less in memory."""
@@ -65,9 +55,7 @@ class Clip4Str(Contextual):
     @property
     def widths(self) -> dict[str, int]:
         """See `Contextual`."""
-        cfg = self.cfg
-        early = {"early": cfg.visual_dim, BLOCK: cfg.image.width}
-        return early | {"late.visual": cfg.visual_dim, "late.cross": cfg.embed_dim}
+        return super().widths | {"late.cross": self.cfg.embed_dim}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to memory (B, L, D)."""
@@ -127,49 +115,189 @@ class Clip4Str(Contextual):
         hidden = torch.zeros(captions.shape, dtype=features.dtype, device=features.device)
         return features, hidden.masked_fill(captions == pad, float("-inf"))
 
+    def forward(
+        self,
+        images: Tensor,
+        tokens: Tensor,
+        orders: Tensor,
+        context: SceneContext | None = None,
+        cross: bool = True,
+    ) -> dict[str, Tensor]:
+        """Logits of every character under every order by each branch, told the true ones that come before it there.
+
+        Args:
+            images: (B, 3, H, W).
+            tokens: (B, T) ids [B] label; what stands after the label is not seen.
+            orders: (K, T + 1) of `draw_orders`.
+            context: the scenes of the images.
+            cross: whether the cross-modal branch takes part.
+
+        Returns:
+            "visual" and "cross": (B, K, T, C + 1); "ctc": (B, W, C + 1) of the image's columns, with a CTC head (ours).
+        """
+        memory = self.encode(images, context)
+        logits = {"visual": self.visual(memory, tokens, orders, context)}
+        if cross:
+            logits["cross"] = self.check(memory.detach(), logits["visual"].detach(), tokens, orders, context)
+        if self.ctc_head is not None:
+            logits["ctc"] = column_logits(self.ctc_head, memory, self.cfg.image.grid)
+        return logits
+
+    def check(
+        self, memory: Tensor, visual: Tensor, tokens: Tensor, orders: Tensor, context: SceneContext | None
+    ) -> Tensor:
+        """Logits (B, K, T, C + 1) of the cross-modal branch, told what the visual one reads under each order.
+
+        Args:
+            memory: (B, L, D). No gradient passes from here to the image tower (section 3.3).
+            visual: (B, K, T, C + 1), of the visual branch.
+            tokens: as in `forward`, like the rest.
+        """
+        decoder, count = self.cross_decoder, len(orders)
+        captions = self.captions(visual).flatten(0, 1)  # (B * K, S)
+        features, caption_mask = self.encode_captions(captions)
+        # The image half of the memory is the same for all orders: projected once
+        image_kv = decoder.memory_kv(self.cross_memory(memory)).repeat_interleave(count, dim=0)
+        kv = torch.cat([image_kv, decoder.memory_kv(features)], dim=3)
+        memory_mask = None if caption_mask is None else F.pad(caption_mask, (memory.shape[1], 0))
+        seen = self._seen(query_masks(orders), tokens).flatten(0, 1)
+        deep = len(decoder.layers) > 1
+        content = self._seen(content_masks(orders), tokens).flatten(0, 1) if deep else None
+        # Of scenes hear rows: one for each of a word's orders
+        told = self.told("late.cross", None if context is None else context.repeat_interleave(count))
+        logits: Tensor = decoder(tokens.repeat_interleave(count, dim=0), kv, seen, memory_mask, content, told)
+        return logits.unflatten(0, (-1, count))
+
     def loss(
         self,
         images: Tensor,
         targets: Tensor,
         generator: torch.Generator,
         *,
-        cross: bool = True,
         context: SceneContext | None = None,
         characters: float | None = None,
+        cross: bool = True,
+        teacher: Teacher | None = None,
     ) -> Losses:
-        """Training objective of both branches under permuted sequence modelling (spec 1.5, 1.6).
+        """Cross entropy of both branches under orders that `generator` draws (sections 3.2 and 3.3), and CTC.
 
         Args:
             images: (B, 3, H, W).
             targets: (B, T + 1) ids [B] label [E] [P]... as `CharTokenizer.encode` gives them.
             generator: draws the orders, on the CPU.
+            context: the scenes of the images.
+            characters: see `Recognizer.loss`.
             cross: whether the cross-modal branch takes part. It gives no gradient to the image tower or the visual
                 decoder, so the visual branch trains the same with and without it.
-            context: the scenes of the images.
-            characters: where the batch is one of several parts of an optimiser step, how many characters their labels
-                have on average: the mean of the parts' losses is then the loss of the whole step.
+            teacher: whose distributions to learn as well; it takes no scenes.
         """
-        return clip4str_losses(self, images, targets, generator, cross=cross, context=context, characters=characters)
+        orders = self._draw(targets, generator)
+        return self.loss_under(
+            images, targets, orders, context=context, characters=characters, cross=cross, teacher=teacher
+        )
 
-    def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, Any]]:
-        """AdamW groups (spec 3.1): towers and decoders, each with and without weight decay; then those of fusions.
+    def loss_under(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        orders: Tensor,
+        *,
+        context: SceneContext | None = None,
+        characters: float | None = None,
+        cross: bool = True,
+        teacher: Teacher | None = None,
+    ) -> Losses:
+        """`loss` under the orders (K, T + 1) that `draw_orders` gives."""
+        goals = Goals.of(targets, len(orders), self.tokenizer, characters)
+        logits = self(images, targets[:, :-1], orders, context, cross)
+        branches = [name for name in ("visual", "cross") if name in logits]
+        parts = {name: goals.cross_entropy(logits[name]) for name in branches}
+        total = torch.stack(list(parts.values())).sum()
+        if teacher is not None:
+            with torch.no_grad():
+                taught = teacher.model(images, targets[:, :-1], orders, None, cross)
+            for name in branches:
+                parts[f"{name}.taught"] = goals.divergence(logits[name], taught[name], teacher.temperature)
+            soft = torch.stack([parts[f"{name}.taught"] for name in branches]).sum()
+            total = (1 - teacher.share) * total + teacher.share * soft
+        if "ctc" in logits:
+            parts["ctc"] = ctc_loss(logits["ctc"], targets, self.tokenizer.pad)
+            total = total + self.cfg.ctc_weight * parts["ctc"]
+        return Losses(total, {name: part.detach() for name, part in parts.items()})
 
-        No decay for tensors of one dimension and for embeddings by position and character of the decoders. Fusions are
-        new, as decoders are, and learn at their rate (`fusion_groups` says how), as does what leads from a text encoder
-        of the hub to them.
+    @torch.inference_mode()
+    def generate(self, images: Tensor, refine_iters: int = 1) -> list[Tensor]:
+        """Reads images (B, 3, H, W) one by one and step by step: predict, check, refine both (section 3.4).
+
+        `decoding.psm` reads the same in fewer passes, and batches.
+
+        Returns:
+            Logits (length + 1, C + 1) of each: its characters and [E].
         """
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-        for name, parameter in self.named_parameters():
-            if not parameter.requires_grad or name.startswith("fusions."):
-                continue
-            tower = name.startswith(("image_tower.", "text_tower.")) and not name.startswith("text_tower.bridge.")
-            decay = parameter.ndim >= 2 and not name.endswith(("decoder.positions", "decoder.embedding.weight"))
-            groups.setdefault((tower, decay), []).append(parameter)
-        return [
-            {
-                "params": parameters,
-                "lr": lr * (1.0 if tower else decoder_lr_scale),
-                "weight_decay": weight_decay if decay else 0.0,
-            }
-            for (tower, decay), parameters in groups.items()
-        ] + fusion_groups(self, lr * decoder_lr_scale, weight_decay)
+        ids, positions, found = self.tokenizer, self.cfg.max_length + 1, []
+        for image in images:
+            memory = self.encode(image[None])
+            read = self._bound(self.decode_visual, self.visual_decoder.memory_kv(memory))
+            visual = predict(read, ids, positions)
+            steps = len(visual) if self.cfg.cross_steps == "visual" else positions
+            cross = predict(self._checker(memory, visual), ids, steps)
+            for _ in range(refine_iters):
+                visual = refine(read, visual, ids, positions)
+                cross = refine(self._checker(memory, visual), cross, ids, positions)
+            found.append(cross)
+        return found
+
+    def _checker(self, memory: Tensor, visual: Tensor) -> Decode:
+        """The cross-modal decoder, bound to an image's memory (1, L, D) and the visual reading (P, C + 1)."""
+        features, mask = self.encode_captions(self.captions(visual[None]))
+        decoder = self.cross_decoder
+        kv = torch.cat([decoder.memory_kv(self.cross_memory(memory)), decoder.memory_kv(features)], dim=3)
+        return self._bound(self.decode_cross, kv, None if mask is None else F.pad(mask, (memory.shape[1], 0)))
+
+    def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
+        """A look, a pass of the visual decoder, captions, and a pass of the cross-modal decoder."""
+        graphs = super().graphs() | {"image": GraphModule(self, partial(self.look, cross=cross), 1, "early")}
+        if cross:
+            graphs["text"] = GraphModule(self, self.caption_kv, 1)
+            graphs["cross"] = GraphModule(self, self.decode_cross, 4, "late_cross")
+        return graphs
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """See `Recognizer`; captions are as long as the text tower takes them."""
+        longest = self.cfg.text.context if self.cfg.hub is None else self.cfg.caption_context
+        return super().limits | {"text": longest}
+
+    def look(self, images: Tensor, context: SceneContext | None = None, cross: bool = True) -> tuple[Tensor, ...]:
+        """Images (B, 3, H, W) to K/V (B, depth, 2, L, D) of each decoder; of the cross-modal one with `cross` alone.
+
+        With a CTC head also the class that each column (B, W) shows.
+        """
+        memory = self.encode(images, context)
+        made = [self.visual_decoder.memory_kv(memory)]
+        if cross:
+            made.append(self.cross_decoder.memory_kv(self.cross_memory(memory)))
+        if self.ctc_head is not None:
+            made.append(column_logits(self.ctc_head, memory, self.cfg.image.grid).argmax(-1))
+        return tuple(made)
+
+    def caption_kv(self, tokens: Tensor) -> Tensor:
+        """Caption tokens (B, S) to K/V (B, depth, 2, S or 1, D) of the cross-modal decoder, padding included."""
+        return self.cross_decoder.memory_kv(self.text_features(tokens))
+
+    def decode_cross(
+        self,
+        tokens: Tensor,
+        kv: Tensor,
+        mask: Tensor,
+        memory_mask: Tensor | None,
+        context: SceneContext | None = None,
+    ) -> Tensor:
+        """As `decode_visual`, of the cross-modal decoder; `memory_mask` (B, L) is additive."""
+        decoder, told = self.cross_decoder, self.told("late.cross", context)
+        logits: Tensor = decoder(tokens, kv, mask, memory_mask, decoder.causal(mask), told)
+        return logits
+
+    def encodes(self, name: str) -> bool:
+        """The towers, as in the section on training; what leads from a text encoder of the hub to them is new."""
+        return super().encodes(name) and not name.startswith("text_tower.bridge.")

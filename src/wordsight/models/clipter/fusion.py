@@ -11,7 +11,7 @@ from wordsight.errors import ConfigError
 from wordsight.models.clipter.config import ClipterConfig
 from wordsight.models.clipter.context import SceneContext
 from wordsight.models.clipter.gate import Gate
-from wordsight.models.layers import Mlp
+from wordsight.models.layers.transformer import Mlp
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from wordsight.models.clipter.context import Told
 from wordsight.models.config import DecoderConfig
-from wordsight.models.layers import Attention, Mlp, init_packed, init_transformer
+from wordsight.models.layers.transformer import Attention, Mlp, init_packed, init_transformer
 
 
 class DecoderLayer(nn.Module):
@@ -98,3 +98,7 @@ class Decoder(nn.Module):
                 content = layer(content, content, kv[:, i], content_mask.unsqueeze(-3), memory_mask)
         x = self.norm(x)
         return self.head(x if told is None else told(x))
+
+    def causal(self, mask: Tensor) -> Tensor | None:
+        """The content mask of reading, beside a query mask (B, T, T), where one is needed."""
+        return None if len(self.layers) == 1 else torch.full_like(mask, float("-inf")).triu(1)

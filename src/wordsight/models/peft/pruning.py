@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.errors import ConfigError
-from wordsight.models.layers import Block
+from wordsight.models.layers.transformer import Block
 
 
 def residual_dims(blocks: list[Block], count: int) -> Tensor:

@@ -1,8 +1,8 @@
 """PP-OCRv6's networks (PaddleOCR, Apache-2.0): a pre-trained image tower that has seen millions of lines of text."""
 
+from wordsight.models.layers.lcnet import LcNet, LcNetConfig
 from wordsight.models.ppocr.decoder import WordDecoder, WordDecoderConfig
 from wordsight.models.ppocr.detector import DB_PRESETS, Db, DbConfig
-from wordsight.models.ppocr.lcnet import LcNet, LcNetConfig
 from wordsight.models.ppocr.model import SVTR_PRESETS, Svtr, SvtrConfig
 from wordsight.models.ppocr.neck import NeckConfig, SvtrNeck
 

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from wordsight.decoding.ctc import aligned
+from wordsight.decoding.ctc_paths import aligned
 from wordsight.decoding.joint import LONGEST, MOST_COLUMNS
-from wordsight.models.baselines.language import sinusoids
 from wordsight.models.config import DecoderConfig
+from wordsight.models.layers.transformer import sinusoids
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.parseq.permutations import draw_orders, query_masks
 from wordsight.text import CharTokenizer
@@ -58,6 +58,11 @@ class WordDecoder(nn.Module):
     def forward(self, tokens: Tensor, kv: Tensor, mask: Tensor, memory_mask: Tensor | None = None) -> Tensor:
         """See `Decoder`: tokens (B, T), keys and values, a mask (B, T, T) to logits (B, T, C + 1)."""
         logits: Tensor = self.decoder(tokens, kv, mask, memory_mask)
+        return logits
+
+    def decode(self, tokens: Tensor, kv: Tensor, mask: Tensor) -> Tensor:
+        """`forward` of a text that is read from left to right."""
+        logits: Tensor = self.decoder(tokens, kv, mask, content_mask=self.decoder.causal(mask))
         return logits
 
     def loss(self, columns: Tensor, logits: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:

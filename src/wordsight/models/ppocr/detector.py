@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wordsight.models.config import from_plain
-from wordsight.models.ppocr.lcnet import LcNet, LcNetConfig, stage
+from wordsight.models.layers.lcnet import LcNet, LcNetConfig, stage
 from wordsight.models.ppocr.pyramids import LargePyramid, LightPyramid
-from wordsight.models.registry import register
 
 STRIDE = 32
 """Pixels: heights and widths of pictures are multiples of it."""
@@ -66,12 +65,10 @@ class DbConfig:
         return from_plain(cls, cls.PARTS, values)
 
 
-@register("db")
 class Db(nn.Module):
     """The detector. What it calls text is the core of a line or word, shrunk so that neighbours do not touch."""
 
-    architecture: ClassVar[str]
-    decoding = "boxes"
+    architecture = "db"
 
     @classmethod
     def from_config(cls, values: Mapping[str, Any]) -> "Db":

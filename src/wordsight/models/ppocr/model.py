@@ -5,22 +5,21 @@ It reads pictures of any width, a word or a whole line.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wordsight.decoding.ctc import CTC
+from wordsight.decoding.joint import LONGEST, MOST_COLUMNS
 from wordsight.imaging import Preprocessing
-from wordsight.models.baselines.config import BaselineConfig
-from wordsight.models.baselines.groups import param_groups
-from wordsight.models.clipter import Contextual, SceneContext
-from wordsight.models.config import from_plain
+from wordsight.models.clipter import SceneContext
+from wordsight.models.layers.lcnet import LcNet, LcNetConfig
 from wordsight.models.losses import Losses, ctc_loss
 from wordsight.models.ppocr.decoder import WordDecoder, WordDecoderConfig
-from wordsight.models.ppocr.lcnet import LcNet, LcNetConfig
 from wordsight.models.ppocr.neck import NeckConfig, SvtrNeck
-from wordsight.models.registry import register
+from wordsight.models.recognizer import CropConfig, GraphModule, Recognizer
 from wordsight.text import Charset
 
 ROWS = 3
@@ -28,7 +27,7 @@ ROWS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class SvtrConfig(BaselineConfig):
+class SvtrConfig(CropConfig):
     """Sizes of the recognizer; those given are of PP-OCRv6 small.
 
     Attributes:
@@ -51,13 +50,12 @@ class SvtrConfig(BaselineConfig):
     decoder: WordDecoderConfig | None = None
     decoder_weight: float = 1.0
 
-    PARTS: ClassVar[Mapping[str, type]] = {"charset": Charset, "convolutions": LcNetConfig, "neck": NeckConfig}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """See `BaselineConfig`."""
-        parts = dict(cls.PARTS) | ({"decoder": WordDecoderConfig} if values.get("decoder") else {})
-        return from_plain(cls, parts, values)
+    PARTS: ClassVar[Mapping[str, type]] = {
+        **CropConfig.PARTS,
+        "convolutions": LcNetConfig,
+        "neck": NeckConfig,
+        "decoder": WordDecoderConfig,
+    }
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -65,22 +63,16 @@ class SvtrConfig(BaselineConfig):
         return Preprocessing(self.height, self.width_px, self.mean, self.std, self.margin, self.stretch)
 
 
-@register("svtr")
-class Svtr(Contextual):
+class Svtr(Recognizer):
     """The recognizer. Early is one row of what the convolutions see, late are the frames before the head."""
 
-    architecture: ClassVar[str]
-    decoding = "ctc"
-
-    @classmethod
-    def from_config(cls, values: Mapping[str, Any]) -> "Svtr":
-        """The model that a checkpoint's configuration describes."""
-        return cls(SvtrConfig.from_dict(values))
+    architecture = "svtr"
+    kind = CTC
+    config_class = SvtrConfig
+    cfg: SvtrConfig
 
     def __init__(self, cfg: SvtrConfig) -> None:
-        super().__init__()
-        self.cfg = cfg
-        self.tokenizer = cfg.tokenizer
+        super().__init__(cfg)
         channels = cfg.convolutions.widths[-1]
         # Twice as quick on a CPU, in training most of all: half of the time goes into depthwise convolutions
         self.image_encoder = LcNet(cfg.convolutions).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -89,6 +81,10 @@ class Svtr(Contextual):
         self.word_decoder: WordDecoder | None = None
         if cfg.decoder is not None:
             self.word_decoder = WordDecoder(cfg.decoder, ROWS * channels, self.tokenizer)
+
+    def forward(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Images (B, 3, 48, W) to the logits (B, W / 8, C + 1) of frames from left to right, [E] being the blank."""
+        return self.decode(self.encode(images, context), context)
 
     @property
     def widths(self) -> dict[str, int]:
@@ -133,39 +129,31 @@ class Svtr(Contextual):
             total, parts["decoder"] = total + self.cfg.decoder_weight * words, words.detach()
         return Losses(total, parts)
 
-    def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, Any]]:
-        """AdamW groups: the convolutions, and the rest at `decoder_lr_scale`."""
-        return param_groups(self, "image_encoder", lr, decoder_lr_scale, weight_decay)
+    def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
+        """All of it; with a decoder of words also its memory, and a pass of it."""
+        second = self.word_decoder
+        if second is None:
+            return {"image": GraphModule(self, self.forward, 1, "early", "late")}
+        return {
+            "image": GraphModule(self, self.look, 1, "early", "late"),
+            "memory": GraphModule(self, second.memory, 1),
+            "visual": GraphModule(self, second.decode, 3),
+        }
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """See `Recognizer`; those of the decoder of words."""
+        return {"length": LONGEST + 1, "columns": MOST_COLUMNS}
+
+    def look(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, 48, W) to the logits (B, W / 8, C + 1) of frames and to columns (B, W / 4, 3 D)."""
+        seen = self.see(images)
+        return self.decode(self.frames(seen, context), context), columns(seen)
 
 
 def columns(seen: Tensor) -> Tensor:
     """What the convolutions see (B, D, 3, W / 4), column by column (B, W / 4, 3 D)."""
     return seen.transpose(1, 3).flatten(2)
-
-
-class SeenGraph(nn.Module):
-    """Images (B, 3, 48, W) to the logits (B, W / 8, C + 1) of frames and to columns (B, W / 4, 3 D)."""
-
-    def __init__(self, model: Svtr) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, image: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
-        """See the class."""
-        seen = self.model.see(image)
-        return self.model.decode(self.model.frames(seen, context), context), columns(seen)
-
-
-class MemoryGraph(nn.Module):
-    """Columns (B, L, 3 D) of a word to the decoder's keys and values (B, depth, 2, L, D')."""
-
-    def __init__(self, decoder: WordDecoder) -> None:
-        super().__init__()
-        self.decoder = decoder
-
-    def forward(self, columns: Tensor) -> Tensor:
-        """See the class."""
-        return self.decoder.memory(columns)
 
 
 SVTR_PRESETS: dict[str, SvtrConfig] = {"svtr": SvtrConfig(charset=Charset.preset("latin-extended"))}

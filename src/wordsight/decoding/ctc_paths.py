@@ -1,0 +1,113 @@
+"""Paths through the frames of CTC: what they spell, how likely a text is, and which frames say its characters."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from wordsight.decoding.arrays import Ids
+from wordsight.decoding.readings import Span
+
+Columns = npt.NDArray[np.float64]
+"""(T, C + 1) probabilities of every class in every frame."""
+
+
+class Spelled(NamedTuple):
+    """Characters and where they stand: `ids` (L,), and for each the frames [start, end) that say it."""
+
+    ids: Ids
+    runs: npt.NDArray[np.int64]  # (L, 2)
+
+    def part(self, start: int, end: int) -> "Spelled":
+        """Some of the characters."""
+        return Spelled(self.ids[start:end], self.runs[start:end])
+
+
+def best_path(columns: Columns, blank: int) -> Spelled:
+    """What the likeliest class of every frame (T, C + 1) spells."""
+    path = columns.argmax(axis=1)
+    starts = np.flatnonzero(np.diff(path, prepend=-1))
+    runs = np.stack([starts, np.append(starts[1:], len(path))], axis=1)[path[starts] != blank]
+    return Spelled(path[runs[:, 0]] if len(runs) else np.zeros(0, np.int64), runs)
+
+
+def places(runs: npt.NDArray[np.int64], frames: int) -> tuple[Span, ...]:
+    """From and to of each character, as shares of the width, given the frames (L, 2) that say them.
+
+    CTC says a character anywhere inside it. A character reaches half-way to its neighbours, at the ends of the text as
+    far as characters of this text do in the median.
+    """
+    if not len(runs):
+        return ()
+    middles = runs.mean(axis=1)
+    between = (middles[1:] + middles[:-1]) / 2
+    half = float(np.median(np.diff(middles))) / 2 if len(middles) > 1 else 1.5
+    edges = np.clip(np.concatenate([[middles[0] - half], between, [middles[-1] + half]]), 0, frames) / frames
+    return tuple(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+
+
+def probability(columns: Columns, ids: Ids, blank: int) -> float:
+    """How probable it is that independent frames spell `ids` (L,): the sum over all paths that do.
+
+    Args:
+        columns: (T, C + 1) probabilities of every class in every frame.
+        ids: The characters.
+        blank: The class that stands for none.
+    """
+    states, skips = _states(ids, blank)
+    said = columns[:, states]
+    before = np.zeros(len(states) + 2)  # of paths that end in each state, after two that are none
+    before[2] = 1.0  # nothing spelled yet, as if a blank stood before the first frame
+    for column in said:
+        before[2:] = (before[2:] + before[1:-1] + skips * before[:-2]) * column
+    return float(before[-2:].sum())  # the last character, or the blank after it
+
+
+def aligned(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> npt.NDArray[np.int64]:
+    """The frames [start, end) (L, 2) that say each character of a known text, on the likeliest path that spells it.
+
+    Args:
+        columns: (T, C + 1) log-probabilities of every class in every frame.
+        ids: (L,) the characters; where there are too few frames for them, they share frames evenly.
+        blank: The class that stands for none.
+    """
+    path, likelihood = _likeliest_path(columns, ids, blank)
+    said = [np.flatnonzero(path == 2 * k + 1) for k in range(len(ids))]
+    if likelihood == -np.inf or not all(map(len, said)):
+        edges = np.linspace(0, len(columns), len(ids) + 1)
+        return np.array([(int(a), max(int(a) + 1, int(b))) for a, b in pairwise(edges)], np.int64).reshape(-1, 2)
+    return np.array([(where[0], where[-1] + 1) for where in said], np.int64).reshape(-1, 2)
+
+
+def _likeliest_path(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> tuple[Ids, float]:
+    """The state (T,) that each frame is in on the likeliest path that spells `ids`, and its log-probability."""
+    states, skips = _states(ids, blank)
+    best = np.full(len(states), -np.inf)
+    best[:2] = columns[0, states[:2]]
+    steps = np.zeros((len(columns), len(states)), np.int64)  # states further on than the frame before
+    for t, column in enumerate(columns[1:], 1):
+        one = np.concatenate([[-np.inf], best[:-1]])
+        two = np.where(skips, np.concatenate([[-np.inf, -np.inf], best[:-2]]), -np.inf)[: len(states)]
+        ways = np.stack([best, one, two])
+        steps[t] = ways.argmax(axis=0)
+        best = ways.max(axis=0) + column[states]
+    state = len(states) - 1 if len(states) < 2 or best[-1] >= best[-2] else len(states) - 2
+    likelihood = float(best[state])
+    path = np.empty(len(columns), np.int64)
+    for t in range(len(columns) - 1, -1, -1):
+        path[t] = state
+        state -= steps[t, state]
+    return path, likelihood
+
+
+def _states(ids: Ids, blank: int) -> tuple[Ids, npt.NDArray[np.bool_]]:
+    """What a path through the frames passes, blank c1 blank c2 ... blank, and which of it may be reached past a blank.
+
+    A character may follow the one before without a blank between them unless they are equal.
+    """
+    states = np.full(2 * len(ids) + 1, blank)
+    states[1::2] = ids
+    skips = np.zeros(len(states), bool)
+    skips[3::2] = ids[1:] != ids[:-1]
+    return states, skips

@@ -1,0 +1,185 @@
+"""ABINet (Fang et al., arXiv 2103.06495): a vision model reads, a language model corrects, a gate weighs; repeatedly.
+
+image -> backbone -> position attention -> vision features -> reading
+reading, gradient stopped -> language model -> language features
+vision and language features -> gated fusion -> corrected reading -> language model ...
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wordsight.decoding.iterative import CORRECTIONS, ITERATIVE
+from wordsight.models.abinet.config import AbinetConfig
+from wordsight.models.abinet.language import Language, Unit
+from wordsight.models.abinet.resnet import ResNet45
+from wordsight.models.clipter import SceneContext
+from wordsight.models.layers.convolutions import ConvNorm, ConvStage, ConvStem
+from wordsight.models.layers.transformer import sinusoids
+from wordsight.models.losses import Losses, cross_entropy
+from wordsight.models.recognizer import GraphModule, Recognizer
+
+
+class Backbone(nn.Module):
+    """Convolutions and transformer units: images (B, 3, H, W) to (B, rows * columns, D)."""
+
+    places: Tensor
+
+    def __init__(self, cfg: AbinetConfig) -> None:
+        super().__init__()
+        self.convolutions = ConvStem(cfg.stem) if cfg.stem else ResNet45(cfg.widths, cfg.blocks)
+        # Of the scale of the residual network's output: beside places a stem's would hardly be seen
+        self.norm = nn.LayerNorm(cfg.width) if cfg.stem else nn.Identity()
+        rows, columns = cfg.grid
+        self.register_buffer("places", sinusoids(rows * columns, cfg.width), persistent=False)
+        self.dropout = nn.Dropout(cfg.dropout)
+        self.units = nn.ModuleList(Unit(cfg.width, cfg.heads, cfg.dropout) for _ in range(cfg.units))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Tokens, row by row."""
+        x = self.norm(self.convolutions(images).flatten(2).transpose(1, 2))
+        x = self.dropout(x + self.places)
+        for unit in self.units:
+            x = unit(x, x)
+        return x
+
+
+class PositionAttention(nn.Module):
+    """Each position of the word looks for its place (section 3.1): keys come of the features through a small U-Net.
+
+    (B, L, D) to (B, P, D). The values are the features themselves.
+    """
+
+    places: Tensor
+
+    def __init__(self, cfg: AbinetConfig) -> None:
+        super().__init__()
+        self.grid = cfg.grid
+        # Around a stem there is no batch norm here either
+        conv: Any = ConvStage if cfg.stem else ConvNorm
+        ends, funnel = cfg.width, cfg.funnel
+        self.down = nn.ModuleList(
+            conv(ends if i == 0 else funnel, funnel, stride=(1, 2) if i == 0 else (2, 2)) for i in range(4)
+        )
+        self.up = nn.ModuleList(conv(funnel, ends if i == 3 else funnel, stride=(1, 1)) for i in range(4))
+        self.register_buffer("places", sinusoids(cfg.positions, ends), persistent=False)
+        self.query = nn.Linear(ends, ends)
+
+    def keys(self, x: Tensor) -> Tensor:
+        """What positions are found by: a grid (B, D, rows, columns) to the same shape."""
+        sizes, steps = [], []
+        for down in self.down:
+            sizes.append(x.shape[2:])
+            x = down(x)
+            steps.append(x)
+        skips = [*steps[-2::-1], None]
+        for up, size, skip in zip(self.up, reversed(sizes), skips, strict=True):
+            x = up(F.interpolate(x, size, mode="nearest"))
+            x = x if skip is None else x + skip
+        return x
+
+    def forward(self, features: Tensor) -> Tensor:
+        """One feature for each position."""
+        keys = self.keys(features.transpose(1, 2).unflatten(2, self.grid)).flatten(2).transpose(1, 2)
+        query = self.query(self.places).expand(features.shape[0], -1, -1)
+        return F.scaled_dot_product_attention(query[:, None], keys[:, None], features[:, None])[:, 0]
+
+
+class Abinet(Recognizer):
+    """The recognizer.
+
+    Early, scenes condition the backbone's output; late, the fused features, before each corrected reading,
+    which is what the language model is told next.
+    """
+
+    architecture = "abinet"
+    kind = ITERATIVE
+    config_class = AbinetConfig
+    cfg: AbinetConfig
+
+    def __init__(self, cfg: AbinetConfig) -> None:
+        super().__init__(cfg)
+        classes = self.tokenizer.num_classes
+        self.image_encoder = Backbone(cfg)
+        self.attention = PositionAttention(cfg)
+        self.vision_head = nn.Linear(cfg.width, classes)
+        self.language = Language(classes, cfg.positions, cfg.width, cfg.heads, cfg.language_units, cfg.dropout)
+        self.gate = nn.Linear(2 * cfg.width, cfg.width)
+        self.head = nn.Linear(cfg.width, classes)
+
+    def forward(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Images (B, 3, H, W) to logits (B, P, C + 1) of P = max_length + 1 positions.
+
+        Returns:
+            What vision says; and what the language model and the fusion say in every correction, of which the last
+            one's fusion is the reading.
+        """
+        logits, features = self.look(images, context)
+        vision, language, fusion = logits, [], []
+        for _ in range(CORRECTIONS):
+            said, logits = self.correct(logits, features, context)
+            language.append(said)
+            fusion.append(logits)
+        return vision, language, fusion
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """See `Contextual`."""
+        return {"early": self.cfg.width, "late": self.cfg.width}
+
+    def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Images (B, 3, H, W) to a grid of tokens (B, rows * columns, D)."""
+        return self.fuse("early", self.image_encoder(images), context)
+
+    def look(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) to the logits (B, P, C + 1) of what vision says, and its features (B, P, D)."""
+        features: Tensor = self.attention(self.encode(images, context))
+        return self.vision_head(features), features
+
+    def correct(self, logits: Tensor, features: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
+        """The language model's output for a reading, and the fusion of both (sections 3.2, 3.3).
+
+        Args:
+            logits: (B, P, C + 1), the reading so far. No gradient passes back into it.
+            features: (B, P, D), what is seen.
+            context: the scenes.
+
+        Returns:
+            Logits of the language model and of the fusion, both (B, P, C + 1).
+        """
+        said, language_logits = self.language(logits)
+        share = torch.sigmoid(self.gate(torch.cat([said, features], dim=-1)))
+        fused = self.fuse("late", share * features + (1 - share) * said, context)
+        return language_logits, self.head(fused)
+
+    def corrected(self, logits: Tensor, features: Tensor, context: SceneContext | None = None) -> Tensor:
+        """The second output of `correct`."""
+        return self.correct(logits, features, context)[1]
+
+    def loss(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        generator: torch.Generator,
+        *,
+        context: SceneContext | None = None,
+        characters: float | None = None,
+    ) -> Losses:
+        """Cross entropies (section 3.4): of vision, and of language and fusion on average over all corrections."""
+        goals = targets[:, 1:]
+
+        def entropy(*readings: Tensor) -> Tensor:
+            each = (cross_entropy(x[:, : goals.shape[1]], goals, self.tokenizer.pad, characters) for x in readings)
+            return sum(x / len(readings) for x in each)  # type: ignore[return-value]
+
+        vision, language, fusion = self(images, context)
+        parts = {"vision": entropy(vision), "language": entropy(*language), "fusion": entropy(*fusion)}
+        total = parts["vision"] + self.cfg.language_weight * parts["language"] + parts["fusion"]
+        return Losses(total, {name: part.detach() for name, part in parts.items()})
+
+    def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
+        """A look, and a correction."""
+        correct = GraphModule(self, self.corrected, 2, "late")
+        return {"image": GraphModule(self, self.look, 1, "early"), "correct": correct}

@@ -1,0 +1,107 @@
+"""CRNN (Shi, Bai and Yao, arXiv 1507.05717): convolutions make frames, two LSTMs read them both ways, CTC spells."""
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.decoding.ctc import CTC
+from wordsight.models.clipter import SceneContext
+from wordsight.models.crnn.config import VGG, CrnnConfig
+from wordsight.models.layers.convolutions import Backbone, ConvStem
+from wordsight.models.losses import Losses, ctc_loss
+from wordsight.models.recognizer import GraphModule, Recognizer
+
+
+def vgg() -> nn.Sequential:
+    """The paper's convolutions (table 1): (B, 3, H, W) to (B, 512, H / 16 - 1, W / 4 - 1).
+
+    The last two poolings halve the height alone. Batch norm follows the fifth and sixth convolution, as published. It
+    lets training batches of words of like length reveal that length to the model, which it does not know when it reads
+    (see `ConvStem`): shuffle lengths, or take `crnn-compact`, which has none.
+    """
+    stages: list[nn.Module] = []
+    pools: dict[int, int | tuple[int, int]] = {0: 2, 1: 2, 3: (2, 1), 5: (2, 1)}
+    before = 3
+    for i, channels in enumerate(VGG):
+        last = i + 1 == len(VGG)
+        conv = nn.Conv2d(before, channels, 2 if last else 3, padding=0 if last else 1)
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+        stages += [conv, *([nn.BatchNorm2d(channels)] if i in (4, 5) else []), nn.ReLU()]
+        if i in pools:
+            stages.append(nn.MaxPool2d(pools[i]))
+        before = channels
+    return nn.Sequential(*stages)
+
+
+class Crnn(Recognizer):
+    """The recognizer. Early are the frames before the LSTMs, late those after them, before the head."""
+
+    architecture = "crnn"
+    kind = CTC
+    config_class = CrnnConfig
+    cfg: CrnnConfig
+
+    def __init__(self, cfg: CrnnConfig) -> None:
+        super().__init__(cfg)
+        self.image_encoder: nn.Module = Backbone() if cfg.backbone else ConvStem(cfg.stem) if cfg.stem else vgg()
+        # What batch norm does for the scale of the paper's frames, without statistics of the batch
+        self.norm: nn.Module = nn.LayerNorm(cfg.channels) if cfg.stem or cfg.backbone else nn.Identity()
+        self.first = nn.LSTM(cfg.channels, cfg.hidden, batch_first=True, bidirectional=True)
+        # Not in the paper's text, but in its released code and in its 8.3 M parameters
+        self.between = nn.Linear(2 * cfg.hidden, cfg.hidden)
+        self.second = nn.LSTM(cfg.hidden, cfg.hidden, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * cfg.hidden, self.tokenizer.num_classes)
+        for part in (self.first, self.between, self.second, self.head):
+            part.apply(_initialise)
+
+    def forward(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Images (B, 3, H, W) to the logits (B, T, C + 1) of T frames from left to right, [E] being the blank."""
+        return self.decode(self.encode(images, context), context)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """See `Contextual`."""
+        return {"early": self.cfg.channels, "late": 2 * self.cfg.hidden}
+
+    def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Images (B, 3, H, W) to frames (B, T, D) from left to right."""
+        frames = self.norm(self.image_encoder(images).mean(2).transpose(1, 2))
+        return self.fuse("early", frames, context)
+
+    def decode(self, memory: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Frames (B, T, D) to logits (B, T, C + 1), [E] being the blank."""
+        read, _ = self.second(self.between(self.first(memory)[0]))  # (B, T, 2 * hidden)
+        logits: Tensor = self.head(self.fuse("late", read, context))
+        return logits
+
+    def loss(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        generator: torch.Generator,
+        *,
+        context: SceneContext | None = None,
+        characters: float | None = None,
+    ) -> Losses:
+        """CTC, each word over its number of characters; words that the frames cannot spell do not count."""
+        total = ctc_loss(self(images, context), targets, self.tokenizer.pad)
+        return Losses(total, {"ctc": total.detach()})
+
+    def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
+        """One, all of it."""
+        return {"image": GraphModule(self, self.forward, 1, "early", "late")}
+
+
+def _initialise(module: nn.Module) -> None:
+    """Xavier, orthogonal where an LSTM hears itself, no biases at first (ours; the paper says nothing).
+
+    With PyTorch's own, smaller ones two LSTMs let through so little that training stays long at all blanks.
+    """
+    for name, parameter in module.named_parameters(recurse=False):
+        if name.startswith("weight_hh"):
+            for gate in parameter.detach().chunk(4):
+                nn.init.orthogonal_(gate)
+        elif parameter.ndim > 1:
+            nn.init.xavier_normal_(parameter)
+        else:
+            nn.init.zeros_(parameter)

@@ -1,0 +1,154 @@
+"""TRBA (Baek et al., arXiv 1904.01906): straighten, look, read along the line, write letter by letter."""
+
+import torch
+from torch import Tensor, nn
+
+from wordsight.decoding.autoregressive import AUTOREGRESSIVE
+from wordsight.models.clipter import SceneContext
+from wordsight.models.layers.convolutions import ConvStem
+from wordsight.models.losses import Losses, cross_entropy
+from wordsight.models.recognizer import GraphModule, Recognizer
+from wordsight.models.trba.config import TrbaConfig
+from wordsight.models.trba.rectifier import Rectifier
+from wordsight.models.trba.resnet import ResNet29
+
+
+def he_normal(module: nn.Module) -> None:
+    """He's initialisation of all matrices, zero biases (as released).
+
+    PyTorch's own for LSTMs lets little through: behind two of them columns would differ by 0.007, not by 0.2 (standard
+    deviation at the start, `trba-compact`).
+    """
+    for parameter in module.parameters():
+        if parameter.ndim >= 2:
+            nn.init.kaiming_normal_(parameter)
+        else:
+            nn.init.zeros_(parameter)
+
+
+class Sequence(nn.Module):
+    """A bidirectional LSTM and a projection: (B, L, D) to (B, L, hidden)."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(width, hidden, bidirectional=True, batch_first=True)
+        self.project = nn.Linear(2 * hidden, hidden)
+        he_normal(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Columns that know their neighbours."""
+        return self.project(self.lstm(x)[0])
+
+
+class AttentionCell(nn.Module):
+    """One letter: look where the state says, then an LSTM cell over what is seen and the letter before.
+
+    The published cell takes that letter as a one-hot vector beside what is seen. A row of a table for each letter is
+    the same.
+    """
+
+    def __init__(self, width: int, vocab_size: int, num_classes: int) -> None:
+        super().__init__()
+        self.keys = nn.Linear(width, width, bias=False)
+        self.query = nn.Linear(width, width)
+        self.score = nn.Linear(width, 1, bias=False)
+        self.glimpse = nn.Linear(width, 4 * width, bias=False)
+        self.recurrent = nn.Linear(width, 4 * width)
+        self.embedding = nn.Embedding(vocab_size, 4 * width)
+        self.head = nn.Linear(width, num_classes)
+        he_normal(self)
+        nn.init.normal_(self.embedding.weight, std=(2 / width) ** 0.5)
+
+    def memory(self, features: Tensor) -> Tensor:
+        """Features (B, L, D) beside their keys, projected once for all letters: (B, 2, L, D)."""
+        return torch.stack([features, self.keys(features)], dim=1)
+
+    def start(self, rows: Tensor) -> Tensor:
+        """The first state (B, 2, D) for something (B, ...): nothing."""
+        return rows.new_zeros(rows.shape[0], 2, self.query.in_features)
+
+    def forward(self, tokens: Tensor, state: Tensor, memory: Tensor) -> Tensor:
+        """Letters before (B,), state (B, 2, D), that is hidden and cell, and `memory`. Returns the next state."""
+        hidden, cell = state.unbind(1)
+        features, keys = memory.unbind(1)
+        weights = self.score(torch.tanh(keys + self.query(hidden)[:, None])).softmax(1)  # (B, L, 1)
+        seen = (weights * features).sum(1)
+        gates = self.glimpse(seen) + self.recurrent(hidden) + self.embedding(tokens)
+        take, keep, new, show = gates.chunk(4, dim=-1)
+        cell = keep.sigmoid() * cell + take.sigmoid() * new.tanh()
+        return torch.stack([show.sigmoid() * cell.tanh(), cell], dim=1)
+
+
+class Trba(Recognizer):
+    """The recognizer.
+
+    Early, scenes condition its contextual features, the columns behind the recurrent layers; late, the hidden
+    state behind the cell, at every letter: the letter is chosen, and the next step begins, with what came of it.
+    """
+
+    architecture = "trba"
+    kind = AUTOREGRESSIVE
+    config_class = TrbaConfig
+    cfg: TrbaConfig
+
+    def __init__(self, cfg: TrbaConfig) -> None:
+        super().__init__(cfg)
+        size = (cfg.height, cfg.width_px)
+        self.image_encoder = nn.Sequential(
+            Rectifier(size, cfg.points, cfg.locator) if cfg.points else nn.Identity(),
+            ConvStem(cfg.stem) if cfg.stem else ResNet29(cfg.width, cfg.blocks),
+        )
+        self.sequence = nn.Sequential(Sequence(cfg.channels, cfg.hidden), Sequence(cfg.hidden, cfg.hidden))
+        self.cell = AttentionCell(cfg.hidden, self.tokenizer.vocab_size, self.tokenizer.num_classes)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """See `Contextual`."""
+        return {"early": self.cfg.hidden, "late": self.cfg.hidden}
+
+    def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Images (B, 3, H, W) to the columns that letters are read from (B, L, hidden), in the paper W / 4 + 1."""
+        columns = self.image_encoder(images).squeeze(2).transpose(1, 2)  # (B, L, width)
+        return self.fuse("early", self.sequence(columns), context)
+
+    def look(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) to what every letter is read from (B, 2, L, D), and the first state (B, 2, D)."""
+        memory = self.cell.memory(self.encode(images, context))
+        return memory, self.cell.start(memory)
+
+    def step(
+        self, tokens: Tensor, state: Tensor, memory: Tensor, context: SceneContext | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Letters before (B,), state and memory to the logits (B, C + 1) of the next letters, and the next state."""
+        state = self.cell(tokens, state, memory)
+        hidden = self.fuse("late", state[:, :1], context)  # (B, 1, D)
+        return self.cell.head(hidden[:, 0]), torch.cat([hidden, state[:, 1:]], dim=1)
+
+    def forward(self, images: Tensor, tokens: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Logits (B, T, C + 1) of the letter after each of `tokens` (B, T), [B] and the true letters so far.
+
+        The first step is told [B] alone; reading, which has no true letters, is `decoding.autoregressive`.
+        """
+        memory, state = self.look(images, context)
+        logits = []
+        for before in tokens.unbind(1):
+            step, state = self.step(before, state, memory, context)
+            logits.append(step)
+        return torch.stack(logits, dim=1)
+
+    def loss(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        generator: torch.Generator,
+        *,
+        context: SceneContext | None = None,
+        characters: float | None = None,
+    ) -> Losses:
+        """Cross entropy of every letter, told the true ones before it."""
+        logits = self(images, targets[:, :-1], context)
+        return Losses(cross_entropy(logits, targets[:, 1:], self.tokenizer.pad, characters))
+
+    def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
+        """A look, and a step."""
+        return {"image": GraphModule(self, self.look, 1, "early"), "step": GraphModule(self, self.step, 3, "late")}
