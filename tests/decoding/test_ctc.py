@@ -4,7 +4,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from wordsight.decoding.ctc import Frames, probability, read_ctc
+from wordsight.decoding.ctc import Frames, read_ctc
+from wordsight.decoding.ctc_paths import probability
 from wordsight.text import Charset, CharTokenizer
 
 TOKENIZER = CharTokenizer(Charset("abc", "abc"))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wordsight.decoding.ctc import Frames, probability, read_ctc
+from wordsight.decoding.ctc import Frames, read_ctc
+from wordsight.decoding.ctc_paths import probability
 from wordsight.errors import ConfigError
 from wordsight.text import Charset, CharTokenizer, Constraint, Dictionary
 

@@ -23,6 +23,14 @@ def test_decoding_equals_what_is_stored(bias, refine_iters, batch):
             np.testing.assert_allclose(got, want, atol=1e-4 * np.abs(want).max())
 
 
+def test_generate_says_what_is_stored():
+    model, stored = small_model(1.0), np.load(FILE)
+    for i, logits in enumerate(model.generate(torch.from_numpy(images()))):
+        want = stored[f"1.0/1/{i}"]
+        assert want.argmax(1).tolist() == logits.argmax(1).tolist()
+        np.testing.assert_allclose(logits, want, atol=1e-4 * np.abs(want).max())
+
+
 def test_the_stored_words_are_of_many_lengths():
     stored = np.load(FILE)
     assert len({len(stored[name]) for name in stored.files}) >= 10
@@ -36,7 +44,7 @@ def test_what_is_stored_is_what_the_reference_says():
 
 @torch.inference_mode()
 def test_deep_decoders_equal_the_reference_before_refinement():
-    """In refinement the released code's content mask is the query mask by mistake; ours is not (spec 2.1)."""
+    """In refinement the released code's content mask is the query mask by mistake; ours is not."""
     model = small_model(1.0, depth=2)
     stepwise = load_stepwise().Stepwise(model).eval()
     found = decode_psm(PsmGraphs(TorchEngine(model)), images(), model.cfg.spec, refine_iters=0).logits

@@ -11,10 +11,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from wordsight.decoding import PSM
 from wordsight.imaging import Preprocessing
 from wordsight.runtime import Pack, load_pack
 from wordsight.runtime.pack import write_manifest
-from wordsight.runtime.signatures import psm_graphs
+from wordsight.runtime.signatures import input_shape
 from wordsight.text import Charset
 
 DEPTH, MEMORY, WIDTH = 1, 12, 4
@@ -25,7 +26,7 @@ def write_toy_pack(folder: Path) -> Path:
     folder.mkdir(parents=True)
     charset, preprocessing = Charset.preset("94+space"), Preprocessing()
     classes = len(charset) + 1
-    graphs = psm_graphs(preprocessing, classes, DEPTH, MEMORY, WIDTH, cross=False)
+    graphs = PSM.signature(input_shape(preprocessing), classes, 26, {"image": [("batch", DEPTH, 2, MEMORY, WIDTH)]})
     pack = Pack(folder, "toy", "toy", charset, preprocessing, 40, 1, 1.0, graphs, {})
     dice = np.random.default_rng(5)
     picture = dice.normal(size=(FLAT, classes)).astype(np.float32)

@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 from onnx import numpy_helper, parser
 
-from wordsight.decoding import Seen, Spec, join_arrays
+from wordsight.decoding import PSM, Seen, Spec, join_arrays
 from wordsight.imaging import Preprocessing
 from wordsight.runtime import Pack
 from wordsight.runtime.pack import write_manifest
-from wordsight.runtime.signatures import psm_graphs, scene_graph, with_scenes
+from wordsight.runtime.signatures import input_shape, scene_graph, with_scenes
 from wordsight.text import CharCaptions, Charset, CharTokenizer
 
 CHARSET = Charset("few", "abcdefghijklmnopqrstuvw")
@@ -69,10 +69,15 @@ SCENE_SOURCES = {
 """Of a pack whose image graph and decoder take scenes; there is no cross-modal branch."""
 
 
+def signature(cross):
+    made = {"image": [("batch", 1, 2, 8, WIDTH)]} | ({"text": [("batch", 1, 2, "text", WIDTH)]} if cross else {})
+    return PSM.signature(input_shape(PREPROCESSING), TOKENIZER.num_classes, 13, made)
+
+
 def write_scene_pack(folder: Path, *, where=("image", "visual"), **changes) -> Path:
     """The pack in `folder`, told of scenes in the graphs `where`."""
     folder.mkdir(parents=True, exist_ok=True)
-    graphs = psm_graphs(PREPROCESSING, TOKENIZER.num_classes, 1, 8, WIDTH, cross=False)
+    graphs = signature(cross=False)
     graphs = with_scenes(graphs, where, scene_graph(SCENE_SIZE, *SCENE_TOKENS), box=True)
     for name, graph in graphs.items():
         plain = SOURCES[name].replace(", float[batch,1,2,8,24] kv_cross_image", "") if name in SOURCES else ""
@@ -95,7 +100,7 @@ def write_graph(path: Path, source: str) -> None:
 def write_pack(folder: Path, *, cross: bool = True, **changes) -> Path:
     """The pack in `folder`; `changes` replace the sources of graphs by name."""
     folder.mkdir(parents=True, exist_ok=True)
-    graphs = psm_graphs(PREPROCESSING, TOKENIZER.num_classes, 1, 8, WIDTH, cross=cross)
+    graphs = signature(cross)
     for name, graph in graphs.items():
         source = changes.get(name, SOURCES[name])
         if name == "image" and not cross:

@@ -91,7 +91,7 @@ def test_what_is_no_model_stays_here(tmp_path):
 
 def test_a_card_of_ones_own_is_kept(tmp_path):
     from wordsight.models import checkpoint
-    from wordsight.models.presets import preset
+    from wordsight.models.registry import preset
     from wordsight.weights.hub import card
 
     recognizer, cfg = preset("vitstr-compact")

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.errors import ModelError
 from wordsight.imaging import prepare
-from wordsight.models.registry import preset
 from wordsight.models.reading import TorchRecognizer
+from wordsight.models.registry import preset
 from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 from wordsight.text import Charset
 from wordsight.weights.choices import Options

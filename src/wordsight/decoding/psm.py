@@ -231,8 +231,8 @@ def read_constrained(
     branch = Branch(graphs.visual, some.visual, spec.tokenizer)
     # A free reading that never ends has one character more than can be followed by [E]
     freely = draft_verify.likelihood(branch, [said[i][: spec.max_length] for i in rows])
-    allowed = draft_verify.likelihood(branch, [spec.tokenizer.ids(one.text) for one in found])
-    for i, one, gap in zip(rows, found, freely - allowed, strict=True):
+    narrowly = draft_verify.likelihood(branch, [spec.tokenizer.ids(one.text) for one in found])
+    for i, one, gap in zip(rows, found, freely - narrowly, strict=True):
         if gap > math.log(OUTSIDE):
             lowered = one.confidence * math.exp(-gap)
             one = replace(one, outside=True, confidence=lowered, free_confidence=free[i].confidence)

@@ -59,7 +59,9 @@ class Engine:
             mine = self._recognizer
             if threads == mine.threads:
                 return mine
-            return OnnxRecognizer(mine.pack, settings.device, threads, mode=mine.mode, dictionary=mine.dictionary)
+            return OnnxRecognizer(
+                mine.pack, settings.device, threads, mode=mine.settings.mode, dictionary=mine.settings.dictionary
+            )
 
         self._turns = Turns(max(2, lanes) if on_cpu else settings.workers)  # two: a long one must not stop the others
 

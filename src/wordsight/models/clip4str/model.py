@@ -8,6 +8,7 @@ The visual branch is a PARSeq in CLIP's image tower. Both branches learn by perm
 read by predicting, checking and refining (`generate`).
 """
 
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -18,7 +19,6 @@ from torch import Tensor, nn
 from wordsight.models.clip.hub_text import HubTextTower
 from wordsight.models.clip.text import TextTower, end_of_text
 from wordsight.models.clip4str.config import Clip4StrConfig
-from wordsight.models.clip4str.teacher import Teacher
 from wordsight.models.clipter import SceneContext
 from wordsight.models.losses import Losses, column_logits, ctc_loss
 from wordsight.models.parseq.generate import Decode, predict, refine
@@ -26,6 +26,21 @@ from wordsight.models.parseq.loss import Goals
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.parseq.permutations import content_masks, query_masks
 from wordsight.models.recognizer import GraphModule, RecognizerConfig
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained recognizer to distil from, besides learning the labels (arXiv 1503.02531).
+
+    Attributes:
+        model: frozen, in eval mode, of the same charset and input.
+        share: of the loss that comes from it; the rest comes from the labels.
+        temperature: by which both sides' logits are divided before they are compared.
+    """
+
+    model: "Clip4Str"
+    share: float
+    temperature: float
 
 
 class Clip4Str(Parseq):

@@ -35,8 +35,8 @@ class Parseq(Recognizer):
     architecture = "parseq"
     kind = PSM
     config_class: ClassVar[type[RecognizerConfig]] = ParseqConfig
-    encoders = ("image_tower.",)
-    places = ("early", "late.visual")
+    encoders: ClassVar[tuple[str, ...]] = ("image_tower.",)
+    places: tuple[str, ...] = ("early", "late.visual")
     cfg: ParseqConfig
 
     def __init__(self, cfg: ParseqConfig) -> None:
