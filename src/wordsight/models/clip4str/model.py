@@ -8,7 +8,6 @@ The visual branch is a PARSeq in CLIP's image tower. Both branches learn by perm
 read by predicting, checking and refining (`generate`).
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -26,21 +25,6 @@ from wordsight.models.parseq.loss import Goals
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.parseq.permutations import content_masks, query_masks
 from wordsight.models.recognizer import GraphModule, RecognizerConfig
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """A trained recognizer to distil from, besides learning the labels (arXiv 1503.02531).
-
-    Attributes:
-        model: frozen, in eval mode, of the same charset and input.
-        share: of the loss that comes from it; the rest comes from the labels.
-        temperature: by which both sides' logits are divided before they are compared.
-    """
-
-    model: "Clip4Str"
-    share: float
-    temperature: float
 
 
 class Clip4Str(Parseq):
@@ -192,7 +176,6 @@ class Clip4Str(Parseq):
         context: SceneContext | None = None,
         characters: float | None = None,
         cross: bool = True,
-        teacher: Teacher | None = None,
     ) -> Losses:
         """Cross entropy of both branches under orders that `generator` draws (sections 3.2 and 3.3), and CTC.
 
@@ -204,12 +187,9 @@ class Clip4Str(Parseq):
             characters: see `Recognizer.loss`.
             cross: whether the cross-modal branch takes part. It gives no gradient to the image tower or the visual
                 decoder, so the visual branch trains the same with and without it.
-            teacher: whose distributions to learn as well; it takes no scenes.
         """
         orders = self._draw(targets, generator)
-        return self.loss_under(
-            images, targets, orders, context=context, characters=characters, cross=cross, teacher=teacher
-        )
+        return self.loss_under(images, targets, orders, context=context, characters=characters, cross=cross)
 
     def loss_under(
         self,
@@ -220,21 +200,12 @@ class Clip4Str(Parseq):
         context: SceneContext | None = None,
         characters: float | None = None,
         cross: bool = True,
-        teacher: Teacher | None = None,
     ) -> Losses:
         """`loss` under the orders (K, T + 1) that `draw_orders` gives."""
         goals = Goals.of(targets, len(orders), self.tokenizer, characters)
         logits = self(images, targets[:, :-1], orders, context, cross)
-        branches = [name for name in ("visual", "cross") if name in logits]
-        parts = {name: goals.cross_entropy(logits[name]) for name in branches}
+        parts = {name: goals.cross_entropy(logits[name]) for name in ("visual", "cross") if name in logits}
         total = torch.stack(list(parts.values())).sum()
-        if teacher is not None:
-            with torch.no_grad():
-                taught = teacher.model(images, targets[:, :-1], orders, None, cross)
-            for name in branches:
-                parts[f"{name}.taught"] = goals.divergence(logits[name], taught[name], teacher.temperature)
-            soft = torch.stack([parts[f"{name}.taught"] for name in branches]).sum()
-            total = (1 - teacher.share) * total + teacher.share * soft
         if "ctc" in logits:
             parts["ctc"] = ctc_loss(logits["ctc"], targets, self.tokenizer.pad)
             total = total + self.cfg.ctc_weight * parts["ctc"]

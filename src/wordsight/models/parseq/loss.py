@@ -44,12 +44,3 @@ class Goals:
         """Of logits (B, K, T, C + 1), a scalar."""
         flat = logits.flatten(0, -2).float()
         return F.cross_entropy(flat, self.ids.flatten(), ignore_index=self.pad, reduction="sum") / self.divisor
-
-    def divergence(self, logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
-        """Kullback-Leibler divergence of logits (B, K, T, C + 1) from others, times the squared temperature.
-
-        The square keeps gradients as large as they are at temperature 1 (arXiv 1503.02531, section 2).
-        """
-        student, teacher = ((x.float() / temperature).log_softmax(-1) for x in (logits, taught))
-        each = F.kl_div(student, teacher, log_target=True, reduction="none").sum(-1)
-        return each.where(self.ids != self.pad, 0.0).sum() * temperature**2 / self.divisor
