@@ -92,8 +92,8 @@ def test_options_decode_like_one_image_alone(variant):
     for image, logits in zip(images, found, strict=True):
         np.testing.assert_allclose(logits, decode_psm(graphs, image[None], variant.cfg.spec).logits[0], atol=1e-4)
     visual, cross, _ = graphs.image(images)
-    assert visual.shape[3:] == (variant.cfg.memory_tokens, variant.cfg.visual_dim)
-    assert cross.shape[3:] == (variant.cfg.memory_tokens, variant.cfg.embed_dim)
+    assert visual.shape[3:] == (1 if variant.cfg.pooled else variant.cfg.image.tokens, variant.cfg.visual_dim)
+    assert cross.shape[3:] == (1 if variant.cfg.pooled else variant.cfg.image.tokens, variant.cfg.embed_dim)
 
 
 def test_options_that_contradict_each_other():

@@ -39,13 +39,12 @@ def small(cfg: TrbaConfig = SMALL, place: str | None = None) -> Trba:
 def read(model: Trba, images: torch.Tensor) -> list[str]:
     """Greedily, always as many steps as there can be."""
     with torch.no_grad():
-        memory = model.cell.memory(model.encode(images))
-        state = model.cell.start(memory)
+        memory, state = model.look(images)
         tokens = torch.full((len(images),), model.tokenizer.bos)
         written = []
         for _ in range(model.cfg.max_length + 1):
-            state = model.step(tokens, state, memory)
-            tokens = model.cell.head(state[:, 0]).argmax(-1)
+            logits, state = model.step(tokens, state, memory)
+            tokens = logits.argmax(-1)
             written.append(tokens)
     return [model.tokenizer.decode(row) for row in torch.stack(written, 1).tolist()]
 
@@ -78,13 +77,12 @@ def test_loss_is_that_of_single_steps():
     targets = torch.from_numpy(model.tokenizer.encode(["abc", "h"]))
     total, count = torch.zeros(()), 0
     for image, row in zip(images, targets, strict=True):
-        memory = model.cell.memory(model.encode(image[None]))
-        state = model.cell.start(memory)
+        memory, state = model.look(image[None])
         for before, goal in pairwise(row):
             if goal == model.tokenizer.pad:
                 break
-            state = model.step(before[None], state, memory)
-            total, count = total - model.cell.head(state[:, 0]).log_softmax(-1)[0, goal], count + 1
+            logits, state = model.step(before[None], state, memory)
+            total, count = total - logits.log_softmax(-1)[0, goal], count + 1
     losses = model.loss(images, targets, torch.Generator())
     torch.testing.assert_close(losses.total, total / count)
     # a batch of a step whose parts have 3 characters in their labels on average
