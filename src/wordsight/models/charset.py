@@ -1,15 +1,19 @@
 """Giving a trained recognizer another charset: what it learned about a character is kept."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.clipter import insert
+from wordsight.models.parseq import Parseq
 from wordsight.models.ppocr import Svtr
+from wordsight.models.recognizer import RecognizerConfig
 from wordsight.text import Charset, CharTokenizer
+
+C = TypeVar("C", bound=RecognizerConfig)
 
 
 def with_charset(model: Any, charset: Charset) -> Any:
@@ -21,7 +25,6 @@ def with_charset(model: Any, charset: Charset) -> Any:
     that reads pieces of words does not depend on the charset.
     """
     old, new = model.tokenizer, CharTokenizer(charset)
-    cfg = replace(model.cfg, charset=charset) if isinstance(model, Svtr) else config_with_charset(model.cfg, charset)
     per_token, per_class = character_tables(model)
     classes = _origins(old, new)  # of [E] and the characters
     tokens = [*classes, old.bos, old.pad]
@@ -31,21 +34,21 @@ def with_charset(model: Any, charset: Charset) -> Any:
         else tensor
         for name, tensor in model.state_dict().items()
     }
-    out = type(model)(cfg)
+    out = type(model)(config_with_charset(model.cfg, charset))
     if model.clipter is not None:
         insert(out, model.clipter)
     out.load_state_dict(state)
     return out.eval()
 
 
-def config_with_charset(cfg: Clip4StrConfig, charset: Charset) -> Clip4StrConfig:
+def config_with_charset(cfg: C, charset: Charset) -> C:
     """`cfg` for a model that writes `charset`."""
-    if cfg.captions == "characters":
+    if isinstance(cfg, Clip4StrConfig) and cfg.captions == "characters":
         cfg = replace(cfg, text=replace(cfg.text, vocab_size=CharTokenizer(charset).vocab_size))
     return replace(cfg, charset=charset)
 
 
-def character_tables(model: Clip4Str | Svtr) -> tuple[set[str], set[str]]:
+def character_tables(model: Parseq | Svtr) -> tuple[set[str], set[str]]:
     """Names of the parameters with a row for every token, and of those with a row for every class; some may be absent.
 
     In both, row i + 1 is that of the charset's i-th character.
@@ -53,7 +56,7 @@ def character_tables(model: Clip4Str | Svtr) -> tuple[set[str], set[str]]:
     if isinstance(model, Svtr):
         return set(), {"head.weight", "head.bias"}
     per_token = {f"{decoder}_decoder.embedding.weight" for decoder in ("visual", "cross")}
-    if model.cfg.captions == "characters":
+    if isinstance(model, Clip4Str) and model.cfg.captions == "characters":
         per_token.add("text_tower.token_embedding.weight")
     heads = ("visual_decoder.head", "cross_decoder.head", "ctc_head")
     return per_token, {f"{head}.{part}" for head in heads for part in ("weight", "bias")}

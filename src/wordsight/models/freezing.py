@@ -1,4 +1,4 @@
-"""Which parts of CLIP's towers stay as they were pre-trained (CLIP4STR, the section on freezing; spec 3.3).
+"""Which parts of CLIP's towers stay as they were pre-trained (CLIP4STR, the section on freezing).
 
 Nothing else is needed to run a frozen part without gradient: where neither its parameters nor its input want one,
 PyTorch keeps nothing for a backward pass.

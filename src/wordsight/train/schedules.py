@@ -17,7 +17,7 @@ def warmup_stable_decay(step: int, warmup: int, decay_from: int, end: int) -> fl
 def one_cycle(step: int, end: int, warmup: float = 0.075, first: float = 1 / 25, last: float = 4e-6) -> float:
     """From `first` up to 1 over a share `warmup` of all `end` steps, then down to `last`; cosine both ways.
 
-    What PyTorch's OneCycleLR does with the numbers of CLIP4STR (spec 3.1): pct_start 0.075, div_factor 25,
+    What PyTorch's OneCycleLR does with the numbers of CLIP4STR (its released code): pct_start 0.075, div_factor 25,
     final_div_factor 1e4, which counts from the first value: 1 / 25 / 1e4.
     """
     peak = warmup * end - 1

@@ -3,7 +3,7 @@
 import inspect
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from inspect import Parameter
@@ -187,13 +187,8 @@ def to_onnx(module: nn.Module, graph: Graph, limits: Mapping[str, int]) -> onnx.
         sizes = [example[d] if isinstance(d, str) else d for d in shape]
         inputs.append(torch.ones(sizes, dtype=torch.long) if name in IDS else torch.zeros(sizes))
         dynamic.append({i: dims[d] for i, d in enumerate(shape) if isinstance(d, str)})
-    with _quiet():
-        proto = _export(module.eval(), tuple(inputs), _as_declared(module, dynamic), graph)
+    proto = traced(module.eval(), tuple(inputs), _as_declared(module, dynamic), graph.inputs, graph.outputs)
     _check_sizes(proto, graph)
-    for part in (proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output, *proto.graph.initializer):
-        del part.metadata_props[:]  # stack traces with the paths of this machine
-        part.ClearField("doc_string")
-    del proto.metadata_props[:], proto.graph.value_info[:]
     return proto
 
 
@@ -221,19 +216,40 @@ def _as_declared(module: nn.Module, dynamic: list[dict[int, Any]]) -> tuple[Any,
     return (*dynamic[:single], rest) if rest else tuple(dynamic)
 
 
-def _export(module: nn.Module, inputs: tuple[Tensor, ...], dynamic: tuple[Any, ...], graph: Graph) -> onnx.ModelProto:
-    program = torch.onnx.export(
-        module,
-        inputs,
-        dynamo=True,
-        dynamic_shapes=dynamic,
-        input_names=list(graph.inputs),
-        output_names=list(graph.outputs),
-        opset_version=OPSET,
-        verbose=False,
-    )
+def traced(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    dynamic: tuple[Any, ...],
+    input_names: Iterable[str],
+    output_names: Iterable[str],
+) -> onnx.ModelProto:
+    """A module as ONNX, without anything of this machine in it.
+
+    Args:
+        module: in eval mode.
+        inputs: examples, 2 or more everywhere: the exporter takes a 1 for a constant.
+        dynamic: which of their sizes vary, see `torch.export`.
+        input_names: of the graph.
+        output_names: of the graph.
+    """
+    with _quiet():
+        program = torch.onnx.export(
+            module,
+            inputs,
+            dynamo=True,
+            dynamic_shapes=dynamic,
+            input_names=list(input_names),
+            output_names=list(output_names),
+            opset_version=OPSET,
+            verbose=False,
+        )
     assert program is not None  # noqa: S101  (it is, with dynamo=True)
-    return program.model_proto
+    proto = program.model_proto
+    for part in (proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        del part.metadata_props[:]  # stack traces with the paths of this machine
+        part.ClearField("doc_string")
+    del proto.metadata_props[:], proto.graph.value_info[:]
+    return proto
 
 
 @contextmanager

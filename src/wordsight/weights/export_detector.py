@@ -12,9 +12,9 @@ from torch.export import Dim
 from wordsight.detect.packs import GRAPH, DetectorPack, find_detector, write_detector
 from wordsight.models.ppocr import Db
 from wordsight.models.ppocr.detector import STRIDE
+from wordsight.weights.export import traced
 from wordsight.weights.storage import shrink
 
-_OPSET = 20
 _SETTINGS = ("threshold", "min_score", "unclip")
 
 
@@ -33,24 +33,10 @@ def export_detector(model: Db, out: str | Path, *, name: str, about: Mapping[str
     was_training = model.training
     sizes = {0: Dim("batch", min=1), 2: STRIDE * Dim("rows", min=1), 3: STRIDE * Dim("columns", min=1)}
     try:
-        program = torch.onnx.export(
-            model.eval(),
-            (torch.zeros(2, 3, 3 * STRIDE, 5 * STRIDE),),  # 1 would be taken for a constant
-            dynamo=True,
-            dynamic_shapes=(sizes,),
-            input_names=["images"],
-            output_names=["probability"],
-            opset_version=_OPSET,
-            verbose=False,
-        )
+        examples = (torch.zeros(2, 3, 3 * STRIDE, 5 * STRIDE),)
+        proto = traced(model.eval(), examples, (sizes,), ["images"], ["probability"])
     finally:
         model.train(was_training)
-    assert program is not None  # noqa: S101  (it is, with dynamo=True)
-    proto = program.model_proto
-    for part in (proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output, *proto.graph.initializer):
-        del part.metadata_props[:]  # stack traces with the paths of this machine
-        part.ClearField("doc_string")
-    del proto.metadata_props[:], proto.graph.value_info[:]
     shrink(proto, "float16")
     onnx.save(proto, out / GRAPH)
     onnx.checker.check_model(str(out / GRAPH))

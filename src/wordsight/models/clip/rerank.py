@@ -1,4 +1,4 @@
-"""Choosing among several readings of a crop by CLIP: which of them fits the picture best (spec 2)."""
+"""Choosing among several readings of a crop by CLIP: which of them fits the picture best (CLIP4STR's released code)."""
 
 from collections.abc import Sequence
 

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from wordsight.models.clip.image import ImageTower
 
-SHARE = 0.2  # lambda of CLIP4STR's comparison (spec 3.5)
+SHARE = 0.2  # lambda of CLIP4STR's comparison
 
 
 class ClipAdapter(nn.Module):

@@ -1,4 +1,4 @@
-"""Ladder side-tuning (LST, arXiv 2206.06522) of the image tower, as CLIP4STR compares it (section 4, PEFT; spec 3.5).
+"""Ladder side-tuning (LST, arXiv 2206.06522) of the image tower, as CLIP4STR compares it (section 4, PEFT).
 
 Small copies of some blocks run beside the frozen tower and read what goes into those blocks. No gradient passes
 through the tower.
@@ -14,7 +14,7 @@ from wordsight.errors import ConfigError
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.peft.pruning import pruned_block, residual_dims
 
-TEMPERATURE = 0.1  # of the gates: sigmoid(alpha / 0.1), alpha 0 at the start (spec 3.5)
+TEMPERATURE = 0.1  # of the gates: sigmoid(alpha / 0.1), alpha 0 at the start (released code)
 
 
 class Ladder(nn.Module):

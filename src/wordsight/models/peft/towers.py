@@ -3,6 +3,7 @@
 from typing import Any
 
 from wordsight.errors import ConfigError
+from wordsight.models.clip4str import Clip4StrConfig
 from wordsight.models.peft.adapter import AdaptedTower, ClipAdapter
 from wordsight.models.peft.config import PeftConfig
 from wordsight.models.peft.ladder import Ladder, LadderTower
@@ -20,7 +21,8 @@ def add_peft(model: Any, cfg: PeftConfig) -> None:
     """
     if getattr(model, "peft", None) is not None:
         raise ConfigError("this model already has adapters: start from a plain one, or merge them first")
-    if cfg.kind not in ("frozen", "lora") and not model.cfg.share_dim:
+    projected = not isinstance(model.cfg, Clip4StrConfig) or model.cfg.share_dim
+    if cfg.kind not in ("frozen", "lora") and not projected:
         raise ConfigError(f"{cfg.kind!r} changes projected image tokens: it needs a model with share_dim")
     for name in cfg.towers:
         tower = getattr(model, f"{name}_tower").requires_grad_(False)
