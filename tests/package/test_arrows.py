@@ -123,8 +123,6 @@ def test_the_library_knows_nothing_of_the_laboratory() -> None:
 CIRCLES = {
     # Results write themselves in every format (`photo.to_csv()`), and formats need their types.
     frozenset({"drawing", "export", "export.csv", "export.format", "export.html", "results"}),
-    frozenset({"data.folder", "data.links", "data.sample", "data.scenes"}),
-    frozenset({"models.clipter.config", "models.clipter.context"}),
 }
 """Files that need each other. No new ones, please: what both need goes into a file of its own."""
 
