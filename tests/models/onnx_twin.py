@@ -34,7 +34,7 @@ def differences(module: GraphModule, make: Callable[[int], tuple[Tensor, ...]], 
     crops = Dim("crops", min=1)
     example = inputs(3)
     dynamic: list[dict[int, Dim]] = [{0: crops}] * len(example)
-    assert module.told == told
+    assert module.takes_scenes == told
     if told:
         dynamic[-4] = {0: Dim("scenes", min=1)}
     shapes = (tuple(dynamic),)  # all its inputs are one

@@ -8,7 +8,7 @@ import pytest
 from word_cards import Board, CardReader, TwoWords, card
 
 from wordsight import Reader
-from wordsight.decoding.context import Scenes
+from wordsight.decoding.context import SceneContext
 from wordsight.errors import ConfigError
 
 TEXTS = ["EXIT", "Cafe", "24h", "Main", "Street", "OPEN", "7"]
@@ -22,7 +22,7 @@ class Listener(CardReader):
     def __init__(self) -> None:
         super().__init__(TEXTS)
         self.encoded: list[int] = []
-        self.told: list[Scenes | None] = []
+        self.told: list[SceneContext | None] = []
 
     def encode_scenes(self, photos):
         self.encoded.append(len(photos))

@@ -82,7 +82,9 @@ def write_scene_pack(folder: Path, *, where=("image", "visual"), **changes) -> P
     for name, graph in graphs.items():
         plain = SOURCES[name].replace(", float[batch,1,2,8,24] kv_cross_image", "") if name in SOURCES else ""
         plain = plain.replace("kv_cross_image = Neg(kv_visual)", "")
-        write_graph(folder / graph.file, changes.get(name, SCENE_SOURCES[name] if graph.told or not plain else plain))
+        write_graph(
+            folder / graph.file, changes.get(name, SCENE_SOURCES[name] if graph.scene_inputs or not plain else plain)
+        )
     pack = Pack(folder, folder.name, "parseq", CHARSET, PREPROCESSING, 12, 1, 1.0, graphs, {}, scene=SCENE_SIZE)
     write_manifest(pack)
     return folder

@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 from plain_pack import SCENE_SIZE, SCENE_SOURCES, SCENE_TOKENS, images, write_pack, write_scene_pack
 
-from wordsight.decoding.context import Scenes
+from wordsight.decoding.context import SceneContext
 from wordsight.errors import ConfigError, ModelError
 from wordsight.imaging import prepare
 from wordsight.runtime import OnnxRecognizer, load_pack
@@ -33,7 +33,7 @@ def scenes(recognizer, index, present=None, boxes=None):
     tokens = recognizer.encode_scenes(photos(3))
     present = np.ones(len(index)) if present is None else np.array(present)
     boxes = np.zeros((len(index), 4)) if boxes is None else np.array(boxes)
-    return Scenes(tokens, np.array(index), present.astype(np.float32), boxes.astype(np.float32))
+    return SceneContext(tokens, np.array(index), present.astype(np.float32), boxes.astype(np.float32))
 
 
 def told(readings):
@@ -90,13 +90,13 @@ def test_one_graph_may_hear_alone(tmp_path, where):
 def test_scenes_that_do_not_fit_are_refused(recognizer, tmp_path):
     good = scenes(recognizer, [0, 1])
     with pytest.raises(ConfigError, match="scene tokens 3x3x9 for 2 crops: this pack takes scenesx3x16"):
-        recognizer.read(images(2), Scenes(good.tokens[:, :, :9], good.index, good.present, good.boxes))
+        recognizer.read(images(2), SceneContext(good.tokens[:, :, :9], good.index, good.present, good.boxes))
     with pytest.raises(ConfigError, match="for 4 crops"):
         recognizer.read(images(4), good)
     with pytest.raises(ConfigError, match=r"must lie in 0\.\.2"):
-        recognizer.read(images(2), Scenes(good.tokens, np.array([0, 3]), good.present, good.boxes))
+        recognizer.read(images(2), SceneContext(good.tokens, np.array([0, 3]), good.present, good.boxes))
     with pytest.raises(ConfigError, match="give boxes"):
-        recognizer.read(images(2), Scenes(good.tokens, good.index, good.present))
+        recognizer.read(images(2), SceneContext(good.tokens, good.index, good.present))
     plain = OnnxRecognizer(load_pack(write_pack(tmp_path / "plain")), "cpu", 1)
     assert plain.scene_encoder is None
     with pytest.raises(ConfigError, match="takes no scenes"):

@@ -6,12 +6,12 @@ import torch
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
-from wordsight.decoding.context import Scenes
+from wordsight.decoding.context import SceneContext
 from wordsight.errors import ConfigError, ModelError
 from wordsight.imaging import Preprocessing
 from wordsight.models import checkpoint, registry
 from wordsight.models.clip import Clip, ClipConfig
-from wordsight.models.clipter import ClipterConfig, SceneContext, insert
+from wordsight.models.clipter import ClipterConfig, insert
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 from wordsight.models.reading import TorchRecognizer
@@ -66,7 +66,7 @@ def check_with(model, recognizer):
     tokens = recognizer.encode_scenes(photos())
     assert tokens == pytest.approx(SceneEncoder.of(model.clipter).encode(photos()).numpy(), abs=1e-4)
     boxes = np.random.default_rng(1).random((5, 4)).astype(np.float32)
-    scenes = Scenes(tokens, np.array([0, 1, 1, 0, 1]), np.array([1, 0, 1, 1, 1], np.float32), boxes)
+    scenes = SceneContext(tokens, np.array([0, 1, 1, 0, 1]), np.array([1, 0, 1, 1, 1], np.float32), boxes)
     tensors = (torch.from_numpy(x) for x in (scenes.tokens, scenes.index, scenes.present, scenes.boxes))
     context = SceneContext(*tensors)
     told, untold = recognizer.read(crops, scenes), recognizer.read(crops)
@@ -85,7 +85,7 @@ def test_a_pack_that_is_told_of_scenes_early(name, tmp_path) -> None:
     model = build(name, place="early", kernel=2, box=True)
     pack = export_pack(model, tmp_path, name="told", weights="float32")
     assert (pack.kind, pack.architecture) == (model.kind, model.architecture)
-    assert [name for name, graph in pack.graphs.items() if graph.told] == ["image"]
+    assert [name for name, graph in pack.graphs.items() if graph.scene_inputs] == ["image"]
     assert pack.about["scene_encoder"] == SceneEncoder.of(model.clipter).identity
     recognizer = OnnxRecognizer(pack, "cpu", 1)
     check_without(model, recognizer)

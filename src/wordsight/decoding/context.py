@@ -4,35 +4,37 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-
-from wordsight.decoding.arrays import Floats, Ids
 
 
 @dataclass(frozen=True, eq=False)
-class Scenes:
-    """The scenes of a batch of crops in NumPy: what `models.clipter.SceneContext` is in torch, see there.
+class SceneContext:
+    """The scenes of a batch of B crops, in NumPy or in torch. Several crops may share a scene.
 
     Attributes:
-        tokens: (N, M, D_s) float32 of N scenes, N at least 1.
-        index: (B,) int64, the row of `tokens` that belongs to each crop.
-        present: (B,) float32, 1 where there is a scene, 0 for the null scene.
-        boxes: (B, 4) float32, where each crop lies in its scene: centre x, y, width, height as shares of its sides.
+        tokens: (N, M, D_s) float32, pooled tokens of N scenes from the scene encoder; N at least 1.
+        index: (B,) int64, the row of `tokens` that belongs to each crop; any valid row where there is no scene.
+        present: (B,) float32, 1 where there is a scene, 0 for the null scene: it multiplies the gate.
+        boxes: (B, 4) float32, where each crop lies in its scene: centre x, centre y, width, height as shares of the
+            scene's sides; None where that is not known or not used.
     """
 
-    tokens: Floats
-    index: Ids
-    present: Floats
-    boxes: Floats | None = None
+    tokens: Any
+    index: Any
+    present: Any
+    boxes: Any = None
 
-    def __getitem__(self, rows: npt.NDArray[Any]) -> "Scenes":
-        """Those of some of the crops; scenes stay as they are."""
+    def __getitem__(self, rows: Any) -> "SceneContext":
+        """The context of some of the crops, in the given order; scenes stay as they are."""
         boxes = None if self.boxes is None else self.boxes[rows]
         return replace(self, index=self.index[rows], present=self.present[rows], boxes=boxes)
 
+    def repeat_interleave(self, count: int) -> "SceneContext":
+        """Every crop `count` times, as `Tensor.repeat_interleave` along the batch."""
+        return self[np.arange(len(self.index)).repeat(count)]
+
     @classmethod
-    def none(cls, crops: int, tokens: int, width: int) -> "Scenes":
-        """The null scene for all crops, of `tokens` tokens of this width."""
+    def none(cls, crops: int, tokens: int, width: int) -> "SceneContext":
+        """The null scene for all crops, of `tokens` tokens of this width, in NumPy."""
         nowhere = np.zeros((1, tokens, width), np.float32)
         index, present = np.zeros(crops, np.int64), np.zeros(crops, np.float32)
         return cls(nowhere, index, present, np.zeros((crops, 4), np.float32))
@@ -43,7 +45,7 @@ class WithContext:
     """Features of a batch (K/V, a memory) and its context: what `image` returns where a later graph needs the context.
 
     Decoding selects rows of it and hands it on. `features` is an array or tensor with rows first, or another such
-    object; `context` a `Scenes` or `SceneContext`.
+    object; `context` a `SceneContext`.
     """
 
     features: Any

@@ -7,7 +7,7 @@ Shape = tuple[int | str, ...]
 """Sizes of a tensor; those that may vary have a name."""
 
 SCENE_INPUTS = ("scene", "scene_index", "has_scene", "scene_box")
-"""What a graph that takes scenes is given last; the place in the scene only where it is told that."""
+"""What a graph that takes scenes is given last; the place in the scene only where it asks for that."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,6 @@ class Graph:
     outputs: Mapping[str, Shape]
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def scene_inputs(self) -> tuple[str, ...]:
         """Names of the inputs for scenes; none if this graph takes no scenes."""
         return tuple(name for name in self.inputs if name in SCENE_INPUTS)

@@ -10,10 +10,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from wordsight.decoding import Floats, Ids, Mode, Reading, Settings
-from wordsight.decoding.context import Scenes
+from wordsight.decoding.context import SceneContext
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
-from wordsight.models.clipter.context import SceneContext
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.recognizer import Recognizer
 
@@ -74,20 +73,12 @@ class TorchRecognizer:
             raise ConfigError("this recognizer was created without a scene encoder: give it one")
         return self.scenes.encode(photos).float().cpu().numpy()
 
-    def read(self, images: Floats, context: SceneContext | Scenes | None = None) -> list[Reading]:
+    def read(self, images: Floats, context: SceneContext | None = None) -> list[Reading]:
         """Read prepared crops (B, 3, H, W) as one batch, given the scenes `context`, in torch or in NumPy.
 
         A crop's reading does not depend on the others.
         """
-        if isinstance(context, Scenes):
-            context = tensors(context)
         return self.model.kind.read(self.engine, images, self._spec, self.settings, context)[0]
-
-
-def tensors(scenes: Scenes) -> SceneContext:
-    """Scenes in torch."""
-    values, index, present = (torch.from_numpy(x) for x in (scenes.tokens, scenes.index, scenes.present))
-    return SceneContext(values, index, present, None if scenes.boxes is None else torch.from_numpy(scenes.boxes))
 
 
 class TorchEngine:
@@ -108,7 +99,7 @@ class TorchEngine:
     def run(self, name: str, *inputs: Any, context: SceneContext | None = None) -> tuple[Any, ...]:
         """See `Engine`."""
         graph, given = self._graphs[name], list(inputs)
-        if graph.told and context is not None:
+        if graph.takes_scenes and context is not None:
             given += [context.tokens, context.index, context.present]
             given += [] if context.boxes is None else [context.boxes]
         device, dtype = self._example.device, self._example.dtype

@@ -91,16 +91,16 @@ class GraphModule(nn.Module):
         model: the recognizer.
         method: of it: takes tensors, and `context` last.
         inputs: how many tensors.
-        places: where the method calls `fuse`, "early" or "late": with a fusion there the graph takes the tensors of a
+        points: where the method calls `fuse`, "early" or "late": with a fusion there the graph takes the tensors of a
             `SceneContext` after its inputs.
     """
 
-    def __init__(self, model: "Recognizer", method: Callable[..., Any], inputs: int, *places: str) -> None:
+    def __init__(self, model: "Recognizer", method: Callable[..., Any], inputs: int, *points: str) -> None:
         super().__init__()
         self.model = model
         self.method = method
         self.inputs = inputs
-        self.told = any(name.startswith(place) for name in model.fusions for place in places)
+        self.takes_scenes = any(name.startswith(point) for name in model.fusions for point in points)
         """Whether it takes scenes."""
 
     def forward(self, *given: Tensor) -> Any:

@@ -8,14 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wordsight.decoding import PSM, Char, Floats, Mode, PsmGraphs, Reading, decode_psm
-from wordsight.decoding.context import Scenes
+from wordsight.decoding.context import SceneContext
 from wordsight.decoding.readings import reading
 from wordsight.errors import ConfigError
 from wordsight.models.clip.model import Clip
 from wordsight.models.clip.rerank import rerank, sample_readings
-from wordsight.models.clipter.context import SceneContext
 from wordsight.models.clipter.scene import SceneEncoder
-from wordsight.models.reading import TorchRecognizer, tensors
+from wordsight.models.reading import TorchRecognizer
 from wordsight.models.recognizer import Recognizer
 from wordsight.text import CharTokenizer
 
@@ -51,10 +50,8 @@ class RerankingRecognizer(TorchRecognizer):
         super().__init__(model, mode, cross=cross, scenes=scenes)
         self.clip = clip
 
-    def read(self, images: Floats, context: SceneContext | Scenes | None = None) -> list[Reading]:
+    def read(self, images: Floats, context: SceneContext | None = None) -> list[Reading]:
         """See `TorchRecognizer`."""
-        if isinstance(context, Scenes):
-            context = tensors(context)
         graphs = PsmGraphs(self.engine, context)
         # All positions: a draw may be longer than the likeliest reading
         found = decode_psm(graphs, images, self._spec, mode=self.settings.mode, whole=True).logits

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.decoding import Reading
-from wordsight.decoding.context import Scenes
+from wordsight.decoding.context import SceneContext
 from wordsight.imaging import Preprocessing
 
 
@@ -36,5 +36,5 @@ class SceneConditioned(Recognizer, Protocol):
     def encode_scenes(self, photos: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Tokens (N, M, D) of photos, uint8 RGB (h, w, 3)."""
 
-    def read(self, images: NDArray[np.float32], scenes: Scenes | None = None) -> list[Reading]:
+    def read(self, images: NDArray[np.float32], scenes: SceneContext | None = None) -> list[Reading]:
         """Reads prepared crops, conditioned on their scenes."""

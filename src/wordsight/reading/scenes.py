@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.decoding.context import Scenes
+from wordsight.decoding.context import SceneContext
 from wordsight.imaging.geometry import WHOLE, Box, box_in
 
 
@@ -35,13 +35,13 @@ class EncodedScene:
         return self if self.box else replace(self, box=WHOLE)
 
 
-def of_crops(scenes: Sequence[EncodedScene | None]) -> Scenes | None:
+def of_crops(scenes: Sequence[EncodedScene | None]) -> SceneContext | None:
     """The context of a batch of crops, each scene once; None if no crop has one."""
     distinct = {id(scene.tokens): scene for scene in scenes if scene is not None}
     if not distinct:
         return None
     numbers = {key: number for number, key in enumerate(distinct)}
-    return Scenes(
+    return SceneContext(
         np.stack([scene.tokens for scene in distinct.values()]),
         np.array([0 if scene is None else numbers[id(scene.tokens)] for scene in scenes], np.int64),
         np.array([scene is not None for scene in scenes], np.float32),

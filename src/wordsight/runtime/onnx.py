@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wordsight.decoding import Floats, join_arrays
-from wordsight.decoding.context import Scenes
+from wordsight.decoding.context import SceneContext
 from wordsight.errors import ModelError
 from wordsight.runtime.pack import Pack
 from wordsight.runtime.sessions import open_session
@@ -16,7 +16,7 @@ from wordsight.runtime.signatures import SCENE
 
 
 class OnnxEngine:
-    """`Engine` over the graphs of a pack, all but `scene`. `context` is a `Scenes`.
+    """`Engine` over the graphs of a pack, all but `scene`. `context` is a `SceneContext`.
 
     A graph that takes scenes is given the null scene where there is no context. Without `cross` the graphs of a
     cross-modal branch stay on disk.
@@ -36,7 +36,7 @@ class OnnxEngine:
         """See `Engine`."""
         return self._sessions.keys()
 
-    def run(self, name: str, *inputs: Any, context: Any = None) -> tuple[Any, ...]:
+    def run(self, name: str, *inputs: Any, context: SceneContext | None = None) -> tuple[Any, ...]:
         """See `Engine`.
 
         Raises:
@@ -44,10 +44,10 @@ class OnnxEngine:
         """
         graph = self._pack.graphs[name]
         named = dict(zip(graph.inputs, inputs, strict=False))
-        if graph.told:
-            scenes: Scenes = Scenes.none(len(inputs[0]), *self._pack.scene_tokens) if context is None else context
+        if graph.scene_inputs:
+            scenes = context or SceneContext.none(len(inputs[0]), *self._pack.scene_tokens)
             given = (scenes.tokens, scenes.index, scenes.present, scenes.boxes)
-            named |= dict(zip(graph.told, given, strict=False))
+            named |= dict(zip(graph.scene_inputs, given, strict=False))
         return tuple(self._run(name, **named))
 
     def on_fast_path(self) -> Self:

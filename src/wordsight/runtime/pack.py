@@ -101,8 +101,8 @@ class Pack:
 
     @property
     def scene_box(self) -> bool:
-        """Whether it is told where crops lie in their scenes."""
-        return any("scene_box" in graph.told for graph in self.graphs.values())
+        """Whether it is given where crops lie in their scenes."""
+        return any("scene_box" in graph.scene_inputs for graph in self.graphs.values())
 
     @property
     def on_fast_path(self) -> "Pack":

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wordsight.decoding import Floats, Mode, Passes, Reading, Settings
-from wordsight.decoding.context import Scenes
+from wordsight.decoding.context import SceneContext
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.preprocess import centre_square
@@ -93,7 +93,7 @@ class OnnxRecognizer:
         return self.pack.charset
 
     def encode_scenes(self, photos: Sequence[npt.NDArray[np.uint8]]) -> Floats:
-        """Photos, uint8 RGB (h, w, 3), to scene tokens (N, M, D), of which any number of crops can be told.
+        """Photos, uint8 RGB (h, w, 3), to scene tokens (N, M, D), for any number of crops.
 
         Raises:
             ConfigError: this pack takes no scenes.
@@ -104,15 +104,15 @@ class OnnxRecognizer:
         tokens: Floats = self._scene().run(None, {"image": prepare(cut, self.pack.scene)})[0]
         return tokens
 
-    def read(self, images: Floats, scenes: Scenes | None = None) -> list[Reading]:
+    def read(self, images: Floats, scenes: SceneContext | None = None) -> list[Reading]:
         """Read prepared crops (B, 3, H, W) as one batch. A crop's reading does not depend on the others.
 
         Raises:
-            ConfigError: `scenes` are not what this pack can be told.
+            ConfigError: `scenes` are not what this pack takes.
         """
         return self.read_counted(images, scenes)[0]
 
-    def read_counted(self, images: Floats, scenes: Scenes | None = None) -> tuple[list[Reading], Passes | None]:
+    def read_counted(self, images: Floats, scenes: SceneContext | None = None) -> tuple[list[Reading], Passes | None]:
         """`read`, and how often each graph of a `psm` pack ran."""
         if scenes is not None:
             self._check(scenes, len(images))
@@ -125,10 +125,12 @@ class OnnxRecognizer:
             readings[i] = better
         return readings, passes and more and passes + more
 
-    def _read(self, engine: OnnxEngine, images: Floats, scenes: Scenes | None) -> tuple[list[Reading], Passes | None]:
+    def _read(
+        self, engine: OnnxEngine, images: Floats, scenes: SceneContext | None
+    ) -> tuple[list[Reading], Passes | None]:
         return self.pack.kind.read(engine, images, self._spec, self.settings, scenes)
 
-    def _check(self, scenes: Scenes, crops: int) -> None:
+    def _check(self, scenes: SceneContext, crops: int) -> None:
         if self.pack.scene is None:
             raise ConfigError(f"the pack {self.pack.name!r} takes no scenes: leave them out")
         wanted = ("scenes", *self.pack.scene_tokens)

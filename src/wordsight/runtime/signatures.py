@@ -26,13 +26,13 @@ def with_scenes(graphs: Mapping[str, Graph], where: Iterable[str], scene: Graph,
     """The graphs, those named in `where` with inputs for scenes, and the graph `scene` itself.
 
     `scene` (N, M, D_s) holds the tokens of N scenes, `scene_index` (B,) which of them belongs to a crop, `has_scene`
-    (B,) 1 or, for the null scene, 0, which multiplies the gate; `scene_box` (B, 4), where the fusion is told that, the
+    (B,) 1 or, for the null scene, 0, which multiplies the gate; `scene_box` (B, 4), where the fusion asks for that, the
     place of the crop in its scene: centre x, y, width, height as shares of the scene's sides.
     """
     shapes: tuple[Shape, ...] = (scene.outputs["tokens"], ("batch",), ("batch",), ("batch", 4))
     inputs = dict(zip(SCENE_INPUTS if box else SCENE_INPUTS[:3], shapes, strict=False))
-    told = {name: replace(graphs[name], inputs={**graphs[name].inputs, **inputs}) for name in where}
-    return {**graphs, **told, SCENE: scene}
+    conditioned = {name: replace(graphs[name], inputs={**graphs[name].inputs, **inputs}) for name in where}
+    return {**graphs, **conditioned, SCENE: scene}
 
 
 def mismatch(
@@ -62,10 +62,10 @@ def mismatch(
         tokens = graphs[SCENE].outputs.get("tokens", ()) if SCENE in graphs else ()
         if len(tokens) != 3 or not all(isinstance(size, int) for size in tokens[1:]):
             return "it has no graph 'scene' that states tokens of shape (scenes, tokens, width)"
-        where = [name for name in wanted if name in graphs and graphs[name].told]
+        where = [name for name in wanted if name in graphs and graphs[name].scene_inputs]
         if not where:
             return "it has a graph 'scene', but no graph that takes scenes"
-        box = any("scene_box" in graphs[name].told for name in where)
+        box = any("scene_box" in graphs[name].scene_inputs for name in where)
         wanted = with_scenes(wanted, where, scene_graph(scene, int(tokens[1]), int(tokens[2])), box=box)
     return _difference(graphs, wanted)
 

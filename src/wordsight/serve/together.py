@@ -17,7 +17,7 @@ from wordsight.serve.desk import check_deadline, for_others
 
 if TYPE_CHECKING:
     from wordsight.decoding import Reading
-    from wordsight.decoding.context import Scenes
+    from wordsight.decoding.context import SceneContext
     from wordsight.imaging import Preprocessing
     from wordsight.reading.parts import Recognizer, SceneConditioned
     from wordsight.serve.metrics import Metrics
@@ -196,7 +196,7 @@ class Shared:
         """By the recognizer."""
         return cast("SceneConditioned", self._now()).encode_scenes(photos)
 
-    def read(self, images: NDArray[np.float32], scenes: Scenes | None = None) -> list[Reading]:
+    def read(self, images: NDArray[np.float32], scenes: SceneContext | None = None) -> list[Reading]:
         """Reads prepared crops (B, 3, H, W); crops with scenes on their own."""
         self._before()
         if scenes is not None:

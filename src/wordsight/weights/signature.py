@@ -26,6 +26,6 @@ def signature(model: Recognizer, cross: bool = True, scenes: SceneEncoder | None
     if scenes is None:
         return graphs
     tokens = scenes(torch.zeros(1, 3, *scenes.preprocessing.size)).shape[1]
-    where = [name for name, graph in model.graphs(cross).items() if graph.told]
+    where = [name for name, graph in model.graphs(cross).items() if graph.takes_scenes]
     assert model.clipter is not None  # noqa: S101  (for the type checker)
     return with_scenes(graphs, where, scene_graph(scenes.preprocessing, tokens, scenes.width), box=model.clipter.box)

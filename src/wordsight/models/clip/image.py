@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.models.clip.resize import resize_image_tower
-from wordsight.models.clipter.context import Told
+from wordsight.models.clipter.context import Conditioning
 from wordsight.models.config import ImageTowerConfig
 from wordsight.models.layers.convolutions import BACKBONE_CHANNELS, Backbone, ConvStem
 from wordsight.models.layers.transformer import Block, run_blocks
@@ -43,7 +43,7 @@ class ImageTower(nn.Module):
         projection = None if output_dim is None else nn.Parameter(torch.randn(cfg.width, output_dim) * cfg.width**-0.5)
         self.projection = projection
 
-    def forward(self, images: Tensor, inside: tuple[int, Told] | None = None) -> Tensor:
+    def forward(self, images: Tensor, inside: tuple[int, Conditioning] | None = None) -> Tensor:
         """All tokens through the final norm and the projection; `inside` as in `tokens`."""
         return self.project(self.tokens(images, inside))
 
@@ -51,7 +51,7 @@ class ImageTower(nn.Module):
         """Tokens (B, L, width) in the space that is shared with the text tower."""
         return tokens if self.projection is None else tokens @ self.projection
 
-    def tokens(self, images: Tensor, inside: tuple[int, Told] | None = None) -> Tensor:
+    def tokens(self, images: Tensor, inside: tuple[int, Conditioning] | None = None) -> Tensor:
         """All tokens through the final norm (B, L, width), not projected.
 
         `inside`: a block, and what its output (B, L, width) goes through before the next one: CLIPTER inside a tower.
@@ -62,8 +62,8 @@ class ImageTower(nn.Module):
         x = self.norm_pre(x + self.positional_embedding)
         blocks = list(self.blocks)
         if inside is not None:
-            block, told = inside
-            x = told(run_blocks(blocks[: block + 1], x, self.checkpointing))
+            block, condition = inside
+            x = condition(run_blocks(blocks[: block + 1], x, self.checkpointing))
             blocks = blocks[block + 1 :]
         return self.norm_post(run_blocks(blocks, x, self.checkpointing))
 

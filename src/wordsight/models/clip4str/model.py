@@ -37,7 +37,7 @@ class Clip4Str(Parseq):
     architecture = "clip4str"
     config_class: ClassVar[type[RecognizerConfig]] = Clip4StrConfig
     encoders = ("image_tower.", "text_tower.")
-    places = ("early", "late.visual", "late.cross")
+    insertion_points = ("early", "late.visual", "late.cross")
     cfg: Clip4StrConfig
 
     def __init__(self, cfg: Clip4StrConfig) -> None:
@@ -163,8 +163,8 @@ class Clip4Str(Parseq):
         deep = len(decoder.layers) > 1
         content = self._seen(content_masks(orders), tokens).flatten(0, 1) if deep else None
         # Of scenes hear rows: one for each of a word's orders
-        told = self.told("late.cross", None if context is None else context.repeat_interleave(count))
-        logits: Tensor = decoder(tokens.repeat_interleave(count, dim=0), kv, seen, memory_mask, content, told)
+        condition = self.conditioning("late.cross", None if context is None else context.repeat_interleave(count))
+        logits: Tensor = decoder(tokens.repeat_interleave(count, dim=0), kv, seen, memory_mask, content, condition)
         return logits.unflatten(0, (-1, count))
 
     def loss(
@@ -280,8 +280,8 @@ class Clip4Str(Parseq):
         context: SceneContext | None = None,
     ) -> Tensor:
         """As `decode_visual`, of the cross-modal decoder; `memory_mask` (B, L) is additive."""
-        decoder, told = self.cross_decoder, self.told("late.cross", context)
-        logits: Tensor = decoder(tokens, kv, mask, memory_mask, decoder.causal(mask), told)
+        decoder, condition = self.cross_decoder, self.conditioning("late.cross", context)
+        logits: Tensor = decoder(tokens, kv, mask, memory_mask, decoder.causal(mask), condition)
         return logits
 
     def encodes(self, name: str) -> bool:

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wordsight.decoding.context import SceneContext
 from wordsight.errors import ConfigError
 from wordsight.models.clipter.config import ClipterConfig
-from wordsight.models.clipter.context import SceneContext
 from wordsight.models.clipter.gate import Gate
 from wordsight.models.layers.transformer import Mlp
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class Fusion(nn.Module):
-    """The fusion at one place of a recognizer: normalise, attend to the scene, mix by the gate.
+    """The fusion at one insertion point of a recognizer: normalise, attend to the scene, mix by the gate.
 
     Args:
         width: D of the word features.

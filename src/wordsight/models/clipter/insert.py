@@ -11,12 +11,12 @@ from wordsight.models.clipter.fusion import Fusion
 
 
 def insert(recognizer: Contextual, cfg: ClipterConfig) -> None:
-    """Puts a fusion at every place of `recognizer` that `cfg` means, in place; `recognizer.clipter` is `cfg` then.
+    """Puts a fusion at every insertion point of `recognizer` that `cfg` means, and `cfg` into its `clipter`.
 
     Its gates are closed: until they are trained, the recognizer computes bit by bit what it did.
 
     Raises:
-        ConfigError: it has fusions already, or there is no such block or place.
+        ConfigError: it has fusions already, or there is no such block or insertion point.
     """
     if recognizer.clipter is not None:
         raise ConfigError("this recognizer already takes scenes: start from one without CLIPTER")
@@ -28,15 +28,15 @@ def insert(recognizer: Contextual, cfg: ClipterConfig) -> None:
             raise ConfigError(
                 f"early_block {cfg.early_block}: this recognizer's image tower has {blocks} to choose from"
             )
-        places = [BLOCK]
+        points = [BLOCK]
     else:
-        places = [place for place in recognizer.places if place.split(".")[0] == cfg.place]
-    if not places:
+        points = [point for point in recognizer.insertion_points if point.split(".")[0] == cfg.place]
+    if not points:
         raise ConfigError(f"this recognizer has no {cfg.place} place: choose another")
     device = next(recognizer.parameters()).device
-    for place in places:
-        fusion = Fusion(widths[place], cfg, stepwise=cfg.place == "late").to(device)
-        recognizer.fusions[place.replace(".", "_")] = fusion.train(recognizer.training)
+    for point in points:
+        fusion = Fusion(widths[point], cfg, stepwise=cfg.place == "late").to(device)
+        recognizer.fusions[point.replace(".", "_")] = fusion.train(recognizer.training)
     recognizer.clipter = cfg
 
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from wordsight.models.clipter.context import Told
+from wordsight.models.clipter.context import Conditioning
 from wordsight.models.config import DecoderConfig
 from wordsight.models.layers.transformer import Attention, Mlp, init_packed, init_transformer
 
@@ -66,7 +66,7 @@ class Decoder(nn.Module):
         mask: Tensor,
         memory_mask: Tensor | None = None,
         content_mask: Tensor | None = None,
-        told: Told | None = None,
+        condition: Conditioning | None = None,
     ) -> Tensor:
         """Logits of all queries at once.
 
@@ -77,7 +77,7 @@ class Decoder(nn.Module):
                 the T position queries are used again and again, once per permutation.
             memory_mask: additive (B, L), hides memory tokens (padding of captions).
             content_mask: additive, broadcasting to (B, T, T), needed where depth > 1.
-            told: what the output (B, Q, D) goes through before the head: CLIPTER's late place.
+            condition: what the output (B, Q, D) goes through before the head: CLIPTER's late insertion point.
 
         Returns:
             (B, Q, C + 1).
@@ -97,7 +97,7 @@ class Decoder(nn.Module):
                     raise ValueError("a decoder of more than one layer needs a content mask")
                 content = layer(content, content, kv[:, i], content_mask.unsqueeze(-3), memory_mask)
         x = self.norm(x)
-        return self.head(x if told is None else told(x))
+        return self.head(x if condition is None else condition(x))
 
     def causal(self, mask: Tensor) -> Tensor | None:
         """The content mask of reading, beside a query mask (B, T, T), where one is needed."""

@@ -36,7 +36,7 @@ class Parseq(Recognizer):
     kind = PSM
     config_class: ClassVar[type[RecognizerConfig]] = ParseqConfig
     encoders: ClassVar[tuple[str, ...]] = ("image_tower.",)
-    places: tuple[str, ...] = ("early", "late.visual")
+    insertion_points: tuple[str, ...] = ("early", "late.visual")
     cfg: ParseqConfig
 
     def __init__(self, cfg: ParseqConfig) -> None:
@@ -81,12 +81,12 @@ class Parseq(Recognizer):
         kv, seen = decoder.memory_kv(memory), self._seen(query_masks(orders), tokens)
         logits: Tensor
         if len(decoder.layers) == 1:  # the content is never updated, so all orders share it
-            logits = decoder(tokens, kv, seen.flatten(1, 2), told=self.told("late.visual", context))
+            logits = decoder(tokens, kv, seen.flatten(1, 2), condition=self.conditioning("late.visual", context))
             return logits.unflatten(1, (count, -1))
-        told = self.told("late.visual", None if context is None else context.repeat_interleave(count))
+        condition = self.conditioning("late.visual", None if context is None else context.repeat_interleave(count))
         rows = tokens.repeat_interleave(count, dim=0), kv.repeat_interleave(count, dim=0)
         content = self._seen(content_masks(orders), tokens).flatten(0, 1)
-        logits = decoder(*rows, seen.flatten(0, 1), content_mask=content, told=told)
+        logits = decoder(*rows, seen.flatten(0, 1), content_mask=content, condition=condition)
         return logits.unflatten(0, (-1, count))
 
     def _seen(self, masks: Tensor, tokens: Tensor) -> Tensor:
@@ -158,8 +158,8 @@ class Parseq(Recognizer):
 
     def decode_visual(self, tokens: Tensor, kv: Tensor, mask: Tensor, context: SceneContext | None = None) -> Tensor:
         """Tokens (B, T), K/V and the query mask (B, T, T) to logits (B, T, C + 1)."""
-        decoder, told = self.visual_decoder, self.told("late.visual", context)
-        logits: Tensor = decoder(tokens, kv, mask, content_mask=decoder.causal(mask), told=told)
+        decoder, condition = self.visual_decoder, self.conditioning("late.visual", context)
+        logits: Tensor = decoder(tokens, kv, mask, content_mask=decoder.causal(mask), condition=condition)
         return logits
 
     def _bound(self, decode: Callable[..., Tensor], kv: Tensor, *memory_mask: Tensor | None) -> Decode:

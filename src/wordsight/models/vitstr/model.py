@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from wordsight.decoding.one_shot import ONE_SHOT
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clipter import SceneContext
-from wordsight.models.clipter.context import BLOCK, Told
+from wordsight.models.clipter.context import BLOCK, Conditioning
 from wordsight.models.losses import Losses, cross_entropy
 from wordsight.models.recognizer import GraphModule, Recognizer
 from wordsight.models.vitstr.config import VitstrConfig
@@ -19,8 +19,8 @@ class Vitstr(Recognizer):
     `CharTokenizer.encode`'s [B] c1 c2 ... [E], token i of the transformer is id i likewise. [B] is always there and
     tells nothing: the class token, which would say it, has no logits, and the head no class for it (ours).
 
-    CLIPTER's early place is behind the middle block of the tower unless a block is named: behind the last one comes
-    nothing but the head, so that early would be late there. Late is on the tokens that are read.
+    CLIPTER's early insertion point is behind the middle block of the tower unless a block is named: behind the last one
+    comes nothing but the head, so that early would be late there. Late is on the tokens that are read.
     """
 
     architecture = "vitstr"
@@ -41,11 +41,11 @@ class Vitstr(Recognizer):
     @property
     def widths(self) -> dict[str, int]:
         """See `Contextual`."""
-        return dict.fromkeys((*self.places, BLOCK), self.cfg.image.width)
+        return dict.fromkeys((*self.insertion_points, BLOCK), self.cfg.image.width)
 
-    def inside(self, context: SceneContext | None) -> tuple[int, Told] | None:
+    def inside(self, context: SceneContext | None) -> tuple[int, Conditioning] | None:
         """See `Contextual`."""
-        middle = self.told("early", context)
+        middle = self.conditioning("early", context)
         return super().inside(context) if middle is None else (self.cfg.image.layers // 2 - 1, middle)
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
