@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 import wordsight.data.shards
 from wordsight.cli.main import app
 from wordsight.data import ScenesSource, open_source, read_scenes
+from wordsight.data.scene_words import cut_word
 from wordsight.data.shards import ShardStream, pack_scenes
 from wordsight.errors import ConfigError, DataError
 
@@ -120,7 +121,7 @@ def test_what_streams_is_what_was_packed(scenes: Path, shards: Path) -> None:
                 other.script,
                 other.id,
             )
-    sample = streamed[0].sample(0, streamed[0].load())
+    sample = cut_word(streamed[0], 0, streamed[0].load())
     assert sample.text.startswith("wörd")
 
 

@@ -206,10 +206,10 @@ def test_recipe_of_a_second_stage(recipe, words):
     assert "Nobody has run this at full scale" in recipe.read_text()
 
 
-def test_the_second_stage_of_a_shipped_model(tmp_path, monkeypatch):
+def test_the_second_stage_of_a_shipped_model(words, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     start = checkpoint_folder("small")
-    flags = (f"--model.start={start}", f"--data.real=[{tmp_path}]", "--trainer.accelerator=cpu")
+    flags = (f"--model.start={start}", f"--data.real=[{words}]", "--trainer.accelerator=cpu")
     run = parsed(RECIPES / "clipter" / "small.yaml", *flags)
     assert run.model.model.cfg == checkpoint.load(start)[0].cfg
     assert set(run.model.model.fusions) == {"early"}
