@@ -96,9 +96,9 @@ def test_a_resumed_run_with_scenes_ends_as_one_that_was_never_interrupted(train,
     """With what is random about scenes, cold and warm caches, and processes that read."""
     data = [write_scenes(tmp_path / "s", 12, words=2)]
     flags = [
-        "--data.scene.mode.dropout=0.3",
-        "--data.scene.mode.box_jitter=0.1",
-        "--data.scene.mode.box_padding=0.2",
+        "--data.scene.dropout=0.3",
+        "--data.scene.box_jitter=0.1",
+        "--data.scene.box_padding=0.2",
         "--data.workers=1",
     ]
     through = train("through", data, *flags, dropout=0.1, box=True)
@@ -107,14 +107,14 @@ def test_a_resumed_run_with_scenes_ends_as_one_that_was_never_interrupted(train,
     halves = train("halves", data, *cached, f"--ckpt_path={tmp_path / 'halves' / 'last.ckpt'}", dropout=0.1, box=True)
     assert_same(weights(halves), weights(through))
     assert weights(through)["fusions.early.gate.alpha"].item() != 0.0
-    other = train("other", data, *flags, "--data.scene.mode.dropout=0.6", dropout=0.1, box=True)
+    other = train("other", data, *flags, "--data.scene.dropout=0.6", dropout=0.1, box=True)
     assert not torch.equal(weights(other)["fusions.early.gate.alpha"], weights(through)["fusions.early.gate.alpha"])
 
 
 def test_a_step_with_scenes_is_the_same_in_parts(train, tmp_path):
     data = [write_scenes(tmp_path / "s", 12, words=2)]
-    whole = train("whole", data, "--data.scene.mode.dropout=0.3")
-    parts = train("parts", data, "--data.scene.mode.dropout=0.3", "--data.batch_size=2", "--data.total_batch=8")
+    whole = train("whole", data, "--data.scene.dropout=0.3")
+    parts = train("parts", data, "--data.scene.dropout=0.3", "--data.batch_size=2", "--data.total_batch=8")
     assert_same(weights(parts), weights(whole), 5e-6)
 
 
@@ -161,7 +161,7 @@ def test_options_of_one_recognizer_are_refused_by_another(train, tmp_path):
     with pytest.raises(ConfigError, match="holds a crnn, parseq-test is a parseq: choose a preset"):
         train("run", data, f"--model.start={tmp_path / 'start-crnn-test'}")
     with pytest.raises(ConfigError, match=r"scene\.dropout is a probability"):
-        train("run", data, "--data.scene.mode.dropout=1.5")
+        train("run", data, "--data.scene.dropout=1.5")
 
 
 def batches(source, *, parts=1, batch_size=8, **use):
@@ -334,7 +334,7 @@ def test_two_processes_train_with_scenes_as_one(train_apart, tmp_path):
     torch.manual_seed(0)
     start = checkpoint.save(kind(cfg), tmp_path / "begin")
     flags = ["--model.model=parseq-compact", f"--model.start={start}", f"--data.real=[{data}]"]
-    flags += [f"--model.clipter={json.dumps(CLIPTER)}", "--data.scene.mode.dropout=0.6", "--data.augmentation=compact"]
+    flags += [f"--model.clipter={json.dumps(CLIPTER)}", "--data.scene.dropout=0.6", "--data.augmentation=compact"]
     one = train_apart("one", *flags, "--data.batch_size=4")
     two = train_apart("two", *flags, "--data.batch_size=2", "--trainer.devices=2", "--trainer.strategy=ddp")
     assert_same(weights(two), weights(one), 5e-6)
