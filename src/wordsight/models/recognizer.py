@@ -153,6 +153,8 @@ class Recognizer(Contextual):
     ) -> Losses:
         """The training objective.
 
+        It calls `forward` by its name: where weights are sharded, `loss` has the hooks of the whole model already.
+
         Args:
             images: (B, 3, H, W).
             targets: (B, T + 1) ids [B] label [E] [P]... as `CharTokenizer.encode` gives them.

@@ -174,7 +174,7 @@ class Abinet(Recognizer):
             each = (cross_entropy(x[:, : goals.shape[1]], goals, self.tokenizer.pad, characters) for x in readings)
             return sum(x / len(readings) for x in each)  # type: ignore[return-value]
 
-        vision, language, fusion = self(images, context)
+        vision, language, fusion = self.forward(images, context)
         parts = {"vision": entropy(vision), "language": entropy(*language), "fusion": entropy(*fusion)}
         total = parts["vision"] + self.cfg.language_weight * parts["language"] + parts["fusion"]
         return Losses(total, {name: part.detach() for name, part in parts.items()})

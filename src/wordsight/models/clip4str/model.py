@@ -203,7 +203,7 @@ class Clip4Str(Parseq):
     ) -> Losses:
         """`loss` under the orders (K, T + 1) that `draw_orders` gives."""
         goals = Goals.of(targets, len(orders), self.tokenizer, characters)
-        logits = self(images, targets[:, :-1], orders, context, cross)
+        logits = self.forward(images, targets[:, :-1], orders, context, cross)
         parts = {name: goals.cross_entropy(logits[name]) for name in ("visual", "cross") if name in logits}
         total = torch.stack(list(parts.values())).sum()
         if "ctc" in logits:

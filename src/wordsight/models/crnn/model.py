@@ -84,7 +84,7 @@ class Crnn(Recognizer):
         characters: float | None = None,
     ) -> Losses:
         """CTC, each word over its number of characters; words that the frames cannot spell do not count."""
-        total = ctc_loss(self(images, context), targets, self.tokenizer.pad)
+        total = ctc_loss(self.forward(images, context), targets, self.tokenizer.pad)
         return Losses(total, {"ctc": total.detach()})
 
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:

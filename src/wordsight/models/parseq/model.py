@@ -124,7 +124,7 @@ class Parseq(Recognizer):
     ) -> Losses:
         """`loss` under the orders (K, T + 1) that `draw_orders` gives."""
         goals = Goals.of(targets, len(orders), self.tokenizer, characters)
-        total = goals.cross_entropy(self(images, targets[:, :-1], orders, context)["visual"])
+        total = goals.cross_entropy(self.forward(images, targets[:, :-1], orders, context)["visual"])
         return Losses(total, {"visual": total.detach()})
 
     @torch.inference_mode()

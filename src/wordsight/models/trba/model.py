@@ -146,7 +146,7 @@ class Trba(Recognizer):
         characters: float | None = None,
     ) -> Losses:
         """Cross entropy of every letter, told the true ones before it."""
-        logits = self(images, targets[:, :-1], context)
+        logits = self.forward(images, targets[:, :-1], context)
         return Losses(cross_entropy(logits, targets[:, 1:], self.tokenizer.pad, characters))
 
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:

@@ -69,7 +69,7 @@ class Vitstr(Recognizer):
     ) -> Losses:
         """Cross-entropy of the characters and [E]."""
         goals = targets[:, 1:]
-        total = cross_entropy(self(images, context)[:, : goals.shape[1]], goals, self.tokenizer.pad, characters)
+        total = cross_entropy(self.forward(images, context)[:, : goals.shape[1]], goals, self.tokenizer.pad, characters)
         return Losses(total, {"characters": total.detach()})
 
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
