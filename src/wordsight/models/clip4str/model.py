@@ -204,7 +204,8 @@ class Clip4Str(Parseq):
         """`loss` under the orders (K, T + 1) that `draw_orders` gives."""
         goals = Goals.of(targets, len(orders), self.tokenizer, characters)
         logits = self.forward(images, targets[:, :-1], orders, context, cross)
-        parts = {name: goals.cross_entropy(logits[name]) for name in ("visual", "cross") if name in logits}
+        branches = [name for name in logits if name != "ctc"]
+        parts = {name: goals.cross_entropy(logits[name]) for name in branches}
         total = torch.stack(list(parts.values())).sum()
         if "ctc" in logits:
             parts["ctc"] = ctc_loss(logits["ctc"], targets, self.tokenizer.pad)
