@@ -6,6 +6,7 @@ import torch
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
+from wordsight.decoding.kinds import KINDS
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint, reranking
 from wordsight.models.clip import Clip, ClipConfig
@@ -70,7 +71,7 @@ def test_pictures_keep_their_colours(model, clip):
 
 
 def test_other_decodings_have_nothing_to_draw(model, clip, monkeypatch):
-    monkeypatch.setattr(Clip4Str, "decoding", "ctc")
+    monkeypatch.setattr(Clip4Str, "kind", KINDS["ctc"])
     with pytest.raises(ConfigError, match="re-ranking is for PARSeq and CLIP4STR"):
         RerankingRecognizer(model, clip)
 
