@@ -66,3 +66,14 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(model, tmp_path, name):
     os.mkfifo(tmp_path / "run" / name)
     with pytest.raises(ModelError, match="is not a checkpoint folder"):
         checkpoint.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize(("part", "name"), [("image", "layers"), ("text", "layers"), ("decoder", "depth")])
+@pytest.mark.parametrize("count", [2**63, 10**30, 1e308])
+def test_more_layers_than_there_are_weights_are_not_made(model, tmp_path, part, name, count):
+    folder = checkpoint.save(model, tmp_path / "run")
+    config = json.loads((folder / "config.json").read_text())
+    config["config"][part][name] = count
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=name):
+        checkpoint.load(folder)

@@ -16,6 +16,7 @@ from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.registry import model_class
 
 FORMAT = 1
+_DEPTHS = ("layers", "depth", "blocks")  # numbers whose names say this are of modules, each with a tensor at least
 TOKENIZER = "tokenizer.json"
 """Of a text tower from the hub; megabytes, so not in config.json."""
 
@@ -80,6 +81,10 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         config = json.loads(read_regular(folder / "config.json", 64 << 20))
         if config["format"] != FORMAT:
             raise ModelError(f"{folder} has checkpoint format {config['format']}, this version reads {FORMAT}")
+        if not (folder / "model.safetensors").is_file():  # a pipe would be waited for
+            raise OSError("model.safetensors is missing")
+        state = load_file(folder / "model.safetensors")
+        _check_depths([config.get(key) for key in ("config", "peft", "clipter")], len(state))
         if config["config"].get("hub"):
             config["config"]["hub"]["tokenizer"] = read_regular(folder / TOKENIZER).decode()
         model = model_class(config["architecture"]).from_config(config["config"])
@@ -87,9 +92,6 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
             add_peft(model, PeftConfig.from_dict(config["peft"]))
         if "clipter" in config:
             insert(model, ClipterConfig.from_dict(config["clipter"]))
-        if not (folder / "model.safetensors").is_file():  # a pipe would be waited for
-            raise OSError("model.safetensors is missing")
-        state = load_file(folder / "model.safetensors")
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
         if any(v.isnan().any() for v in state.values() if v.is_floating_point()):
             raise ModelError(f"{folder}: some of its weights are NaN: train or download it again")
@@ -113,3 +115,19 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         reason = " ".join(str(error).split())
         raise ModelError(f"{folder}: the weights do not fit the configuration: {reason[:300]}") from None
     return model.eval(), about
+
+
+def _check_depths(values: Any, tensors: int) -> None:
+    """Refuse a configuration of more layers than there are tensors, which would be made for ever.
+
+    Raises:
+        ValueError: it has them.
+    """
+    if isinstance(values, list):
+        for value in values:
+            _check_depths(value, tensors)
+    for key, value in values.items() if isinstance(values, dict) else ():
+        counts = value if isinstance(value, list) else [value]
+        if any(word in key for word in _DEPTHS) and any(isinstance(n, int | float) and n > tensors for n in counts):
+            raise ValueError(f"{key} of its configuration is more than its weights are for")
+        _check_depths(value, tensors)
