@@ -15,11 +15,11 @@ from wordsight.data.sample import Sample
 from wordsight.errors import ConfigError, DataError
 from wordsight.synth.background import Backgrounds
 from wordsight.synth.config import RenderConfig
+from wordsight.synth.dots_and_segments import displayed, pale, pressed, set_dots, set_segments
 from wordsight.synth.draft import Draft, collate, plane
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook
 from wordsight.synth.kinds import KINDS, Texts
 from wordsight.synth.latin import LATIN, Cast, kept, latin_index
-from wordsight.synth.material import displayed, pale, pressed, set_dots, set_segments
 from wordsight.synth.rasterize import rasterize
 from wordsight.synth.sampling import blank, painted, plane_of
 from wordsight.synth.setting import Line, set_line

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.synth.background import Color, limit, luma, near, random_color
+from wordsight.synth.dots_and_segments import set_dots, set_segments
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook
 from wordsight.synth.kinds import Texts
 from wordsight.synth.latin import Cast, kept, latin_index
-from wordsight.synth.material import set_dots, set_segments
 from wordsight.synth.setting import Line, set_line
 from wordsight.synth.tongues import Tongues
 from wordsight.synth.vocabulary import Vocabulary

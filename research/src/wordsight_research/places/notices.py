@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from wordsight.errors import ConfigError
 from wordsight.synth.background import Color, luma, near, procedural, random_color
+from wordsight.synth.dots_and_segments import set_dots, set_segments
 from wordsight.synth.figures import FIGURES
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook
 from wordsight.synth.kinds import Texts
 from wordsight.synth.latin import Cast, kept, latin_index
-from wordsight.synth.material import set_dots, set_segments
 from wordsight.synth.scene import RenderedScene, SceneText
 from wordsight.synth.setting import set_line
 from wordsight.synth.tongues import Tongues

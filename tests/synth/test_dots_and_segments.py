@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from wordsight.synth.dots_and_segments import DOTS, SEGMENTED, displayed, pale, pressed, set_dots, set_segments
 from wordsight.synth.draft import Draft, Look, collate
-from wordsight.synth.material import DOTS, SEGMENTED, displayed, pale, pressed, set_dots, set_segments
 from wordsight.synth.rasterize import rasterize
 
 
