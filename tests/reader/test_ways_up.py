@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wordsight.decoding import Char, Reading
-from wordsight.reading.lines import read_strips
+from wordsight.reading.lines import Attempt, read_strips, words
 from wordsight.reading.strips import Look, Strip
 
 TALL = Strip(np.full((60, 20, 3), 200, np.uint8), np.array([(0, 0), (20, 0), (20, 60), (0, 60)], np.float64))
@@ -40,3 +40,10 @@ def test_several_letters_seldom_stand_upright_in_a_tall_box(
     (attempt,) = read_strips([TALL], read)
     assert attempt.reading.text == expected
     assert ways == [3]
+
+
+def test_words_of_a_reading_without_characters_are_words_all_the_same() -> None:
+    outline = np.array([(0, 0), (90, 0), (90, 20), (0, 20)], float)
+    strip = Strip(np.full((20, 90, 3), 200, np.uint8), outline)
+    found = words(Attempt.of(strip, Reading("two words", 0.8)))
+    assert [(word.text, word.confidence) for word in found] == [("two", 0.8), ("words", 0.8)]

@@ -234,6 +234,12 @@ def test_recipes_without_their_ingredients(tmp_path, words):
         parsed(tmp_path / "alone.yaml")
 
 
+@pytest.mark.parametrize("interval", ["null", "0", "0.5"])
+def test_a_run_is_validated_every_so_many_steps(interval):
+    with pytest.raises(ConfigError, match=r"trainer\.val_check_interval is a number of steps"):
+        parsed(RECIPES / "clip4str" / "small.yaml", f"--trainer.val_check_interval={interval}")
+
+
 @pytest.mark.parametrize("base", ["self.yaml", "other.yaml", "./self.yaml"])
 def test_a_recipe_that_builds_on_itself_is_refused(tmp_path, base):
     (tmp_path / "self.yaml").write_text(f"base: {base}\ntrainer: {{max_steps: 1}}\n")

@@ -215,6 +215,9 @@ def words(attempt: Attempt) -> list[Word]:
 
 def _apart(reading: Reading) -> Iterator[tuple[str, float, tuple[Char, ...]]]:
     """Text, confidence and characters of a reading's words, of which a recognizer that tells no places can see more."""
+    if not reading.chars:  # nor does a recognizer of others need to tell characters
+        yield from ((word, reading.confidence, ()) for word in reading.text.split())
+        return
     borders = [-1, *(i for i, char in enumerate(reading.chars) if char.text == " "), len(reading.chars)]
     runs = [reading.chars[a + 1 : b] for a, b in pairwise(borders) if b > a + 1]
     for run in runs:

@@ -49,7 +49,10 @@ class RecipeCLI(LightningCLI):
         """With what every run has."""
         config = self.config_init["fit"]["trainer"]
         folder = Path(config["default_root_dir"] or "runs")
-        keep = KeepCheckpoint(int(config["val_check_interval"]), self.config_init["fit"]["minutes"])
+        interval = config["val_check_interval"]
+        if interval is None or interval < 1 or interval != int(interval):
+            raise ConfigError("trainer.val_check_interval is a number of steps: give it in the recipe")
+        keep = KeepCheckpoint(int(interval), self.config_init["fit"]["minutes"])
         callbacks = [StopOnNaN(), StepTime(), *self.own_callbacks(), Records(), keep, *(config["callbacks"] or [])]
         if config["enable_progress_bar"] is not False:  # each refresh waits for the GPU
             callbacks.append(TQDMProgressBar(refresh_rate=config["log_every_n_steps"] or 50))
