@@ -36,7 +36,7 @@ def test_as_is_every_crop_goes_through_the_recognizer_once(tall_and_wide, monkey
     real = OnnxRecognizer.read
 
     def read(self, images, scenes=None):
-        seen.append((len(images), self.mode, self.dictionary))
+        seen.append((len(images), self.settings.mode, self.settings.dictionary))
         return real(self, images, scenes)
 
     monkeypatch.setattr(OnnxRecognizer, "read", read)

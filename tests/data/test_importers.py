@@ -284,7 +284,7 @@ def test_unreadable_pictures_are_counted(unpack: Unpack) -> None:
 def test_what_is_no_such_data_set_is_refused_in_one_line(unpack: Unpack, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is it this data set\?"):
         imported("mlt19", unpack("svt"))
-    with pytest.raises(ConfigError, match="choose from ic03, ic13"):
+    with pytest.raises(ConfigError, match="choose from ic03, svt"):
         imported("icdar", tmp_path)
     with pytest.raises(DataError, match="is not a folder"):
         imported("svt", tmp_path / "nowhere")

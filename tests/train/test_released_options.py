@@ -54,16 +54,16 @@ def test_the_compact_sizes_start_as_they_did():
 
 @pytest.mark.parametrize("orders", ["step", "part"])
 def test_parts_of_a_step_draw_their_orders_together_or_apart(monkeypatch, orders):
-    from wordsight.models.clip4str import loss
+    from wordsight.models.parseq import model
 
     drawn = []
-    real = loss.draw_orders
+    real = model.draw_orders
 
     def draw(length, count, generator):
         drawn.append(real(length, count, generator))
         return drawn[-1]
 
-    monkeypatch.setattr(loss, "draw_orders", draw)
+    monkeypatch.setattr(model, "draw_orders", draw)
     module = Recognition(objective=ObjectiveConfig(orders=orders, cross_from=None))
     module.model = Clip4Str(tiny_config())
     monkeypatch.setattr(Recognition, "log", lambda *_, **__: None)

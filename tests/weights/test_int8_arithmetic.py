@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from wordsight.cli.main import app
 from wordsight.decoding import PsmGraphs, decode_psm
+from wordsight.decoding.kinds import KINDS
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
@@ -193,6 +194,6 @@ def test_a_quick_graph_is_verified_like_the_others(pack, tmp_path):
 
 
 def test_other_decodings_have_no_int8_arithmetic(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(type(model), "decoding", "ctc")
+    monkeypatch.setattr(type(model), "kind", KINDS["ctc"])
     with pytest.raises(ConfigError, match="int8 arithmetic is for PARSeq and CLIP4STR"):
         export_pack(model, tmp_path / "pack", name="x", int8=True)

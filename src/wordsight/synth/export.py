@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 
 from wordsight.data.scenes import Scene
 from wordsight.errors import DataError
-from wordsight.files import filling
+from wordsight.files import filling, replacing
 from wordsight.synth.lines import RenderedLines
 from wordsight.synth.scene import render_scene
 from wordsight.synth.words import RenderedWords
@@ -142,7 +142,8 @@ def write_scenes(
         lines = []
         for i in range(count):
             scene = render_scene(seed + i, fonts)
-            Image.fromarray(scene.image).save(folder / f"{i}.png", optimize=True)
+            with replacing(folder / f"{i}.png") as file:  # which names it where the disk is full
+                Image.fromarray(scene.image).save(file, optimize=True)
             words = [{"polygon": word.polygon, "text": word.text, "legible": True} for word in scene.words]
             lines.append(json.dumps({"image": f"{i}.png", "words": words}) + "\n")
             yield len(words)
