@@ -225,7 +225,13 @@ def test_a_run_learns_resumes_exactly_and_becomes_a_pack(run, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_finds_words(run, scenes):
-    folder = run("long", "--trainer.max_steps=300", "--trainer.val_check_interval=300", "--data.changes.scale=[1,1]")
+    flags = (
+        "--trainer.max_steps=600",
+        "--trainer.val_check_interval=600",
+        "--model.lr=1e-3",
+        "--data.changes.scale=[1,1]",
+    )
+    folder = run("long", *flags)
     model, _ = checkpoint.load(folder / "model")
     scene = read_scenes(scenes)[0]
     pixels = torch.from_numpy(scene.load()[:96, :192].copy()).permute(2, 0, 1)[None] / 127.5 - 1
