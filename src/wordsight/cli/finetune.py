@@ -7,7 +7,7 @@ import typer
 
 from wordsight.cli.app import app
 from wordsight.cli.options import DEFAULT_MODEL, Seed
-from wordsight.cli.progress import progress
+from wordsight.cli.progress import progress_or_lines
 
 if TYPE_CHECKING:
     from wordsight.evaluate.report import Exhibit
@@ -73,9 +73,9 @@ def finetune(
         cast("Tower", tower), steps, batch_size, replay, lr, blend, valid_share, workers, seed, tuple(fonts or ())
     )
     check_here(start)
-    plan = plan_finetuning(checkpoint_folder(start), words, settings, general, progress)
+    plan = plan_finetuning(checkpoint_folder(start), words, settings, general, progress_or_lines)
     _tell(plan)
-    outcome = run_finetuning(plan, out, progress)
+    outcome = run_finetuning(plan, out, progress_or_lines)
     if outcome.steps < steps:
         typer.echo(f"stopped after {outcome.steps} of {steps} steps")
     console = Console(width=None if Console().is_terminal else 120)

@@ -5,9 +5,12 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from wordsight.cli.options import say
+
 T = TypeVar("T")
 
 _PATIENCE = 2.0  # seconds; what is done by then needs no bar
+_EVERY = 30.0  # seconds between two lines of progress where there is no terminal
 
 
 def progress(items: Iterable[T], total: int | None, label: str) -> Iterator[T]:
@@ -43,3 +46,16 @@ def progress(items: Iterable[T], total: int | None, label: str) -> Iterator[T]:
     finally:
         if shown:
             bar.stop()
+
+
+def progress_or_lines(items: Iterable[T], total: int | None, label: str) -> Iterator[T]:
+    """Like `progress`; where there is no terminal, a line every half minute, for work that is watched in a log."""
+    if sys.stderr.isatty():
+        yield from progress(items, total, label)
+        return
+    last = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        if time.monotonic() - last >= _EVERY:
+            last = time.monotonic()
+            say(f"{label}: {done}" if total is None else f"{label}: {done} of {total}")
