@@ -214,12 +214,20 @@ class StepTime(Callback):
     def __init__(self) -> None:
         self._ended: float | None = None
         self._began: float | None = None
+        self._paused = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
         self._ended, self._began = time.perf_counter(), None
 
-    on_validation_end = on_train_start
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop it."""
+        self._paused = time.perf_counter()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let it run on: a step left out would be logged with the time of the one before."""
+        pause = time.perf_counter() - self._paused
+        self._ended, self._began = (None if since is None else since + pause for since in (self._ended, self._began))
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """The batch is there."""

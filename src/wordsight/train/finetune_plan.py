@@ -27,8 +27,8 @@ Watch = Callable[[Iterable[Any], int, str], Iterator[Any]]
 LEAST_WORDS = 10
 LORA_FROM = 100
 """Training words from which the towers get LoRA, or an SVTR trains as a whole; with fewer only what decodes trains."""
-LR = {"clip4str": 5e-4, "svtr": 2e-4}
-"""Peak learning rates by architecture, for compact models."""
+LR = {"clip4str": 5e-4, "svtr": 5e-5}
+"""Peak learning rates by architecture, for compact models. `latin` itself was trained at 4e-5 to 7e-5."""
 FEW = 20
 """Training words with a new character below which a warning says so."""
 GENERAL_WORDS = 300
