@@ -20,6 +20,7 @@ _LEAST_PIXELS, _LEAST_STEPS = 32, 12
 _BEYOND = 0.3  # thicknesses more at the ends, where cores are round; 48 of 60 rendered texts are read, 42 without
 _ROUND = 0.8  # thicknesses that pixels are away from a circle at most
 _ROUNDS, _PER_PIECE = 4, 12  # of fitting a curve, and its places between two points of a spine
+_ENOUGH = 4000  # pixels to fit a curve to
 
 
 def bent_polygon(contour: NDArray[Any], unclip: float) -> Points | None:
@@ -112,10 +113,11 @@ def _curve(pixels: Points, way: Points) -> tuple[Points, Points, float]:
 
     Polynomials of the way are fitted to the pixels, then each pixel belongs to the nearest place of them, and so on.
     """
-    fit = np.polynomial.Polynomial.fit
+    fit, every = np.polynomial.Polynomial.fit, 1 + len(pixels) // _ENOUGH
+    pixels, way = pixels[::every], way[::every]
     for _ in range(_ROUNDS):
         x, y = (fit(way, pixels[:, axis], 3) for axis in (0, 1))
-        at = np.linspace(way.min(), way.max(), _MOST_POINTS * _PER_PIECE)
+        at = np.linspace(way.min(), way.max(), (_MOST_POINTS - 1) * _PER_PIECE + 1)
         curve = np.stack([x(at), y(at)], axis=1)
         tangents = np.stack([x.deriv()(at), y.deriv()(at)], axis=1)
         tangents /= np.maximum(np.linalg.norm(tangents, axis=1, keepdims=True), 1e-9)
