@@ -105,7 +105,7 @@ def test_the_example_in_the_documentation_runs(tmp_path):
     recognizer = cls(cfg).eval()
     checkpoint.save(recognizer, tmp_path / "parseq")
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    for given, ours in (("checkpoints/parseq", str(tmp_path / "parseq")), ("weights/clip-b16-openai", "constant:768")):
+    for given, ours in (("runs/parseq/model", str(tmp_path / "parseq")), ("weights/clip-b16-openai", "constant:768")):
         assert given in example
         example = example.replace(given, ours)
     crops = torch.randn(3, 3, cfg.image.height, cfg.image.width_px)
