@@ -77,7 +77,7 @@ trainer: {{accelerator: cpu, max_epochs: -1, max_steps: 100000, val_check_interv
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_training_does_not_look_finished(words, start_folder, tmp_path, number):
-    """So that `make pack` does not go on to export it."""
+    """So that what comes next in a script does not export it."""
     out = tmp_path / "run"
     process = start(*training(words, start_folder, out))
     until((out / "last.ckpt").is_file, process)

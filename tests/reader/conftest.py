@@ -18,5 +18,5 @@ def toy_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shipped() -> Reader:
     """A reader with the default model."""
     if DEFAULT not in shipped_models():
-        pytest.skip(f"the pack {DEFAULT!r} is not in this checkout: make pack")
+        pytest.skip(f"the pack {DEFAULT!r} is not in this checkout")
     return Reader()
