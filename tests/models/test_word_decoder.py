@@ -94,17 +94,38 @@ def test_the_pack_computes_what_the_model_does(model, tmp_path):
             columns = expected.transpose(1, 3).flatten(2)
         np.testing.assert_allclose(seen.logits, logits, atol=1e-4)
         np.testing.assert_allclose(seen.columns, columns.numpy(), atol=1e-4)
-        texts = [[1, 2, 3], [4, 5], list(range(1, LONGEST + 1))]
+        texts = [(1, 2, 3), (4, 5), tuple(range(1, LONGEST + 1))]
         word = SecondReader(graphs, seen.columns[0], model.tokenizer).word(0.25, 0.75)
         start, end = round(0.25 * len(seen.columns[0])), round(0.75 * len(seen.columns[0]))
         with torch.inference_mode():
             kv = model.word_decoder.memory(columns[:1, start:end])
-            for text, likely in zip(texts, word.likelihoods(texts), strict=True):
-                tokens = torch.tensor([[model.tokenizer.bos, *text]])
-                mask = torch.full((1, len(text) + 1, len(text) + 1), float("-inf")).triu(1)
-                logs = model.word_decoder(tokens, kv, mask).log_softmax(-1)[0]
+            own = _step_by_step(model, kv)
+            judged = word.judge(texts)
+            assert set(judged) == {*texts, own} if own is not None else set(judged) == set(texts)
+            for text, likely in judged.items():
+                logs = _logs(model, kv, text)
                 goals = torch.tensor([*text, model.tokenizer.eos])
                 assert float(logs[torch.arange(len(goals)), goals].sum()) == pytest.approx(likely, abs=1e-2)
+            if own is not None:
+                assert word.judge([own, *texts]) == pytest.approx(judged, abs=1e-2)  # a right draft, no more passes
+
+
+def _logs(model, kv, text):
+    """Log-probabilities (L + 1, C + 1) of all classes after each of the characters of a text."""
+    tokens = torch.tensor([[model.tokenizer.bos, *text]])
+    mask = torch.full((1, len(text) + 1, len(text) + 1), float("-inf")).triu(1)
+    return model.word_decoder(tokens, kv, mask).log_softmax(-1)[0]
+
+
+def _step_by_step(model, kv):
+    """What the decoder says from left to right; None: it does not come to an end."""
+    text = ()
+    while len(text) <= LONGEST:
+        one = int(_logs(model, kv, text)[-1].argmax())
+        if one == model.tokenizer.eos:
+            return text
+        text = (*text, one)
+    return None
 
 
 def test_a_pack_can_be_taken_back(model, tmp_path):

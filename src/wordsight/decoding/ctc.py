@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wordsight.decoding.arrays import Floats, Ids, Rows
-from wordsight.decoding.ctc_paths import Columns, Spelled, aligned, best_path, places, probability
+from wordsight.decoding.ctc_paths import Columns, Spelled, aligned, best_path, places, probability, text_probabilities
 from wordsight.decoding.graphs import Engine, Spec
 from wordsight.decoding.joint import LONGEST, SHARE, SecondReader, likeliest_texts
 from wordsight.decoding.kind import Kind, Settings
@@ -143,10 +143,11 @@ class _Frames(NamedTuple):
         free = best_path(columns, self.tokenizer.eos).part(0, self.max_length)
         if rule is not None and not rule.constraint.accepts(free.ids.tolist()):
             return self._constrained(columns, free, rule)
-        line = self._reading(columns, free)
         read = [(self._reading(columns, word, part), part) for word, part in self._words(free, len(columns))]
         words = [self._decided(columns, word, part, second) for word, part in read]
-        return self._joined(line, words, [word for word, _ in read] != words)
+        if len(words) == 1:
+            return words[0]
+        return self._joined(self._reading(columns, free), words, [word for word, _ in read] != words)
 
     def _reading(self, columns: Columns, spelled: Spelled, part: tuple[int, int] | None = None) -> Reading:
         """Of characters, as likely as they are in a part of the frames; None: in all of them."""
@@ -169,8 +170,6 @@ class _Frames(NamedTuple):
 
     def _joined(self, line: Reading, words: list[Reading], changed: bool) -> Reading:
         """The line with its words, which may be others, or others as likely, than frames alone say."""
-        if len(words) <= 1:
-            return words[0] if words else line
         if not changed:
             return replace(line, words=tuple(words))
         corrected = any(word.free_confidence is not None for word in words)
@@ -194,14 +193,16 @@ class _Frames(NamedTuple):
             opinion = second.word(start / frames, end / frames)
         texts = [own, *bonus]
         if opinion is not None:
-            texts += [*likeliest_texts(columns, blank), opinion.greedy(own)]
+            texts += likeliest_texts(columns, blank)
         texts = [text for text in dict.fromkeys(texts) if text == own or (text and len(text) <= LONGEST)]
+        judged = {} if opinion is None else opinion.judge(texts)
+        texts += [text for text in judged if text and text not in texts]
         if len(texts) < 2 and opinion is None:
             return word
-        likely = np.array([probability(columns, np.array(text, np.int64), blank) for text in texts])
+        likely = text_probabilities(columns, [np.array(text, np.int64) for text in texts], blank)
         weights = likely
         if opinion is not None:  # which is asked how to share what frames give to all of these together
-            logs = (1 - SHARE) * np.log(np.maximum(likely, 1e-300)) + SHARE * opinion.likelihoods(texts)
+            logs = (1 - SHARE) * np.log(np.maximum(likely, 1e-300)) + SHARE * np.array([judged[text] for text in texts])
             weights = np.exp(logs - logs.max())
             weights *= likely.sum() / weights.sum()
         weights = weights * [bonus.get(text, 1.0) if text != own else 1.0 for text in texts]

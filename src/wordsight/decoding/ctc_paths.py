@@ -1,6 +1,8 @@
 """Paths through the frames of CTC: what they spell, how likely a text is, and which frames say its characters."""
 
+from collections.abc import Sequence
 from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -40,28 +42,37 @@ def places(runs: npt.NDArray[np.int64], frames: int) -> tuple[Span, ...]:
     """
     if not len(runs):
         return ()
-    middles = runs.mean(axis=1)
-    between = (middles[1:] + middles[:-1]) / 2
-    half = float(np.median(np.diff(middles))) / 2 if len(middles) > 1 else 1.5
-    edges = np.clip(np.concatenate([[middles[0] - half], between, [middles[-1] + half]]), 0, frames) / frames
-    return tuple(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+    middles = [(start + end) / 2 for start, end in runs.tolist()]
+    half = median(right - left for left, right in pairwise(middles)) / 2 if len(middles) > 1 else 1.5
+    edges = [middles[0] - half, *((left + right) / 2 for left, right in pairwise(middles)), middles[-1] + half]
+    return tuple(pairwise(min(max(edge, 0.0), frames) / frames for edge in edges))
 
 
 def probability(columns: Columns, ids: Ids, blank: int) -> float:
-    """How probable it is that independent frames spell `ids` (L,): the sum over all paths that do.
+    """How probable it is that frames (T, C + 1) spell `ids` (L,), see `text_probabilities`."""
+    return float(text_probabilities(columns, [ids], blank)[0])
+
+
+def text_probabilities(columns: Columns, texts: Sequence[Ids], blank: int) -> npt.NDArray[np.float64]:
+    """How probable it is that independent frames spell each text: the sum over all paths that do. Returns (K,).
 
     Args:
         columns: (T, C + 1) probabilities of every class in every frame.
-        ids: The characters.
+        texts: The characters (L,) of K texts.
         blank: The class that stands for none.
     """
-    states, skips = _states(ids, blank)
+    lengths = np.array([len(ids) for ids in texts])
+    states = np.full((len(texts), 2 * lengths.max() + 1), blank)
+    skips = np.zeros(states.shape, bool)
+    for row, ids in enumerate(texts):
+        states[row, : 2 * len(ids) + 1], skips[row, : 2 * len(ids) + 1] = _states(ids, blank)
     said = columns[:, states]
-    before = np.zeros(len(states) + 2)  # of paths that end in each state, after two that are none
-    before[2] = 1.0  # nothing spelled yet, as if a blank stood before the first frame
+    before = np.zeros((len(texts), states.shape[1] + 2))  # of paths that end in each state, after two that are none
+    before[:, 2] = 1.0  # nothing spelled yet, as if a blank stood before the first frame
     for column in said:
-        before[2:] = (before[2:] + before[1:-1] + skips * before[:-2]) * column
-    return float(before[-2:].sum())  # the last character, or the blank after it
+        before[:, 2:] = (before[:, 2:] + before[:, 1:-1] + skips * before[:, :-2]) * column
+    rows, last = np.arange(len(texts)), 2 * lengths + 2
+    return np.asarray(before[rows, last] + before[rows, last - 1])  # the last character, or the blank after it
 
 
 def aligned(columns: npt.NDArray[np.float64], ids: Ids, blank: int) -> npt.NDArray[np.int64]:

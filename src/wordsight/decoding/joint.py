@@ -8,7 +8,7 @@ likeliest.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from wordsight.decoding import draft_verify
 from wordsight.decoding.arrays import KV, Floats, Ids
 from wordsight.decoding.draft_verify import Branch
+from wordsight.decoding.logits_constraint import log_softmax
 from wordsight.decoding.readings import text_length
 from wordsight.text import CharTokenizer
 
@@ -26,7 +27,12 @@ SHARE = 0.4
 """Of the decoder's log-likelihood in the sum that decides."""
 
 _BEAM = 6  # texts that CTC proposes
+_LIMITS = np.array([LONGEST + 1])
 _LEAST = 1e-3  # classes of a frame that are less likely than this are left out
+
+
+Text: TypeAlias = tuple[int, ...]
+"""Ids of characters."""
 
 
 class WordGraphs(Protocol):
@@ -71,30 +77,42 @@ class Word:
     kv: KV
     tokenizer: CharTokenizer
 
-    def greedy(self, draft: Sequence[int]) -> tuple[int, ...]:
-        """What it reads from left to right; the nearer the draft, the fewer passes that takes."""
-        branch = Branch(self.graphs.visual, self.kv, self.tokenizer)
-        ids = np.full((1, LONGEST + 1), self.tokenizer.eos)
-        ids[0, : len(draft)] = draft
-        (logits,) = draft_verify.verify(branch, ids, np.array([LONGEST + 1]))
-        text = logits.argmax(axis=1)
-        return tuple(text[: text_length(text[None], self.tokenizer.eos)[0]].tolist()[:LONGEST])
+    def judge(self, texts: Sequence[Text]) -> dict[Text, float]:
+        """Log-probability of each text, and of the one that it reads itself from left to right.
 
-    def likelihoods(self, texts: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-        """Log-probability of each text."""
-        kv = self.kv[np.zeros(len(texts), np.int64)]
-        return draft_verify.likelihood(Branch(self.graphs.visual, kv, self.tokenizer), [list(text) for text in texts])
+        Args:
+            texts: of ids. The nearer the first is to what it reads itself, the fewer passes that takes.
+        """
+        branch = Branch(self.graphs.visual, self.kv[np.zeros(len(texts), np.int64)], self.tokenizer)
+        eos = self.tokenizer.eos
+        logs = draft_verify.teacher_forced(branch, [list(text) for text in texts])
+        judged = {text: _total(log, (*text, eos)) for text, log in zip(texts, logs, strict=True)}
+        found = logs[0].argmax(axis=1)
+        if tuple(found.tolist()) != (*texts[0], eos):
+            draft = np.full((1, LONGEST + 1), eos)
+            draft[0, : len(found)] = found
+            (logits,) = draft_verify.verify(Branch(branch.graph, self.kv, self.tokenizer), draft, _LIMITS)
+            own = logits.argmax(axis=1)
+            length = int(text_length(own[None], eos)[0])
+            if length <= LONGEST:
+                judged.setdefault(tuple(own[:length].tolist()), _total(log_softmax(logits), own.tolist()))
+        return judged
 
 
-def likeliest_texts(columns: npt.NDArray[np.float64], blank: int, beam: int = _BEAM) -> list[tuple[int, ...]]:
+def _total(logs: npt.NDArray[np.float64], ids: Sequence[int]) -> float:
+    """Of log-probabilities (L, C + 1) those of these ids, added up."""
+    return float(logs[np.arange(len(ids)), ids].sum())
+
+
+def likeliest_texts(columns: npt.NDArray[np.float64], blank: int, beam: int = _BEAM) -> list[Text]:
     """The texts that frames (T, C + 1) of probabilities most likely spell, found by a prefix beam search."""
-    texts: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}  # ending in a blank, and not
-    for column in columns:
-        classes = np.flatnonzero(column > _LEAST).tolist()
-        following: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    texts: dict[Text, tuple[float, float]] = {(): (1.0, 0.0)}  # ending in a blank, and not
+    said = columns > _LEAST
+    for column, classes in zip(columns, said, strict=True):
+        possible = [(one, float(column[one])) for one in np.flatnonzero(classes).tolist()]
+        following: dict[Text, list[float]] = defaultdict(lambda: [0.0, 0.0])
         for text, (apart, running) in texts.items():
-            for one in classes:
-                p = float(column[one])
+            for one, p in possible:
                 if one == blank:
                     following[text][0] += (apart + running) * p
                 elif text and text[-1] == one:
@@ -102,6 +120,6 @@ def likeliest_texts(columns: npt.NDArray[np.float64], blank: int, beam: int = _B
                     following[(*text, one)][1] += apart * p
                 else:
                     following[(*text, one)][1] += (apart + running) * p
-        kept = sorted(following.items(), key=lambda item: -sum(item[1]))[:beam]
+        kept = sorted(following.items(), key=lambda item: sum(item[1]), reverse=True)[:beam]
         texts = {text: (apart, running) for text, (apart, running) in kept}
     return list(texts)

@@ -101,8 +101,10 @@ def characters(
     ranks = found.copy()
     if ids is not None:
         ranks[np.arange(len(ids)), ids] = np.inf
-    # Stable, so that the first of two equal classes wins here as it does in argmax.
-    order = np.argsort(-ranks, axis=1, kind="stable")[:, : alternatives + 1]
+    order = np.empty((len(ranks), min(alternatives + 1, ranks.shape[1])), np.intp)
+    for place in range(order.shape[1]):  # far fewer than there are classes, which need not be sorted
+        order[:, place] = ranks.argmax(axis=1)
+        ranks[np.arange(len(ranks)), order[:, place]] = -np.inf
     ranked = np.take_along_axis(found, order, axis=1)
     return tuple(_char(names, ids, values) for ids, values in zip(order, ranked, strict=True))
 
