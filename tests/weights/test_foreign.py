@@ -318,11 +318,11 @@ def test_pickles_with_more_than_they_should_have(tmp_path):
 
 
 def test_the_reader_of_archives_calls_nothing(monkeypatch):
-    from wordsight.weights import torchscript
+    from wordsight.weights import pickles
 
     for name in ("loads", "load", "Unpickler"):
         monkeypatch.setattr(pickle, name, lambda *_: pytest.fail("a pickle was loaded"))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("clip/data.pkl", pickle.dumps(Malice(pytest.fail, "it was called"), protocol=2))
-    assert torchscript.read_torchscript(zipfile.ZipFile(buffer)) == {}
+    assert pickles.read_torchscript(zipfile.ZipFile(buffer)) == {}

@@ -3,8 +3,8 @@
 | packed as | read with |
 |---|---|
 | pickle of PyTorch (.pt, .pth, .ckpt, .bin) | `torch.load(weights_only=True)`, memory-mapped where the file allows it |
-| the same with optimisers and configurations as objects | `training.py`, which interprets it as data |
-| TorchScript archive (OpenAI's .pt) | `torchscript.py`, which interprets it as data |
+| the same with optimisers and configurations as objects | `pickles.py`, which reads it as data |
+| TorchScript archive (OpenAI's .pt) | the same |
 | safetensors | safetensors |
 | folder | its `config.json` or `open_clip_config.json` as facts, and the one checkpoint in it, in parts or whole |
 
@@ -27,8 +27,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from wordsight.errors import ModelError
-from wordsight.weights.torchscript import is_torchscript, read_torchscript
-from wordsight.weights.training import Refused, read_training
+from wordsight.weights.pickles import Refused, is_torchscript, read_torchscript, read_training
+from wordsight.weights.tensors import some
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _open_parts(folder: Path, index: str) -> dict[str, Tensor]:
         tensors |= _open_file(folder / part).tensors
     missing = sorted(set(weight_map) - set(tensors))
     if missing:
-        raise ModelError(f"{folder}: {_some(missing)} of {index} missing from its parts: download the folder again")
+        raise ModelError(f"{folder}: {some(missing)} of {index} missing from its parts: download the folder again")
     return tensors
 
 
@@ -236,8 +236,3 @@ def _unwrap(path: Path, content: Any) -> tuple[dict[str, Tensor], dict[str, Any]
     while tensors and (prefix := next((p for p in _PREFIXES if all(k.startswith(p) for k in tensors)), None)):
         tensors = {k.removeprefix(prefix): v for k, v in tensors.items()}
     return tensors, facts
-
-
-def _some(names: list[str]) -> str:
-    """The first names of a list, and how many more."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

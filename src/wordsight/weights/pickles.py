@@ -1,14 +1,18 @@
-"""Pickles in archives of PyTorch, read as data: a name stays a name, a call stays a record of a call.
+"""Archives of PyTorch read as data: nothing that their pickles name is imported, and nothing is called.
 
-Nothing is imported and nothing is called, so whatever a pickle says, the worst that it can do is to be refused. Two
-kinds of files need that: TorchScript archives (`torchscript.py`), and training checkpoints that hold their optimiser
-and schedule as objects (`training.py`), which `torch.load(weights_only=True)` does not read.
+Two kinds of files need that. TorchScript archives, as OpenAI publishes CLIP: `torch.jit.load` compiles the code inside,
+and `torch.load` refuses them under `weights_only`. And training checkpoints that hold more than weights: Lightning keeps
+the state of the one-cycle schedule, which until PyTorch 2.0 held its own curve as a method and with it itself and the
+optimiser; Hydra's configurations come as OmegaConf's lists and dictionaries.
 """
 
+import io
+import pickle
 import pickletools
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import count
 from math import prod
 from typing import Any
 
@@ -27,31 +31,191 @@ _DTYPES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
+_TENSOR, _PARAMETER = "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"
+_OF_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # protocol 2 writes the names of its time
+
+_HARMLESS = ("torch", "collections", "argparse", "omegaconf", "typing", "pytorch_lightning", "lightning", "pathlib")
+"""Packages whose names frameworks leave in training checkpoints."""
+_PLAIN = ("dict", "list", "tuple", "set", "int", "long", "float", "str", "unicode", "bool", "bytes", "getattr")
+"""Python's own names there: types, and `getattr` for methods."""
+
+_MOST = 1_000_000  # values that are looked at; the largest CLIP4STR has 738 tensors
+_DEEPEST = 64
 
 
 class NotUnderstood(ValueError):
     """An archive that is damaged, or holds what no set of weights needs."""
 
 
-@dataclass(frozen=True)
-class Name:
-    """What a pickle would have imported."""
+class Refused(NotUnderstood):
+    """A pickle that asks for something that no training leaves behind. `name` is what."""
 
-    path: str
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
-@dataclass(eq=False)
-class Call:
-    """What a pickle would have called or made, and the state and items that it would have got."""
+def is_torchscript(archive: zipfile.ZipFile) -> bool:
+    """Whether a zip file is a TorchScript archive: tensors and code."""
+    names = archive.namelist()
+    return any(n.endswith("/constants.pkl") for n in names) and any("/code/" in n for n in names)
 
-    what: Any
+
+def read_torchscript(archive: zipfile.ZipFile) -> dict[str, Tensor]:
+    """The parameters and buffers of a TorchScript archive, named as in the `state_dict` of the module in it.
+
+    Raises:
+        NotUnderstood: it is no module.
+        Exception: of any kind, if it is damaged.
+    """
+    module, numbers = _content(archive, lambda _: None)
+    tensors: dict[str, Tensor] = {}
+    waiting = [("", module)]
+    for seen in count():
+        if not waiting:
+            break
+        name, value = waiting.pop()
+        if seen == _MOST or name.count(".") > _DEEPEST:
+            raise NotUnderstood("modules nested too deeply")
+        if not isinstance(value, _Record):
+            continue  # lists and plain values are not part of a state dict
+        if value.path == _TENSOR:
+            tensors[name] = numbers.tensor(value.arguments)
+        elif isinstance(value.state, dict):
+            parts = [(f"{name}.{key}" if name else str(key), part) for key, part in value.state.items()]
+            waiting += reversed(parts)
+        elif value.state is not None:
+            raise NotUnderstood("state for something that is not a module")
+    return tensors
+
+
+def read_training(archive: zipfile.ZipFile) -> Any:
+    """What a checkpoint holds: dictionaries, lists, plain values and tensors. What was an object is None.
+
+    Optimisers' states are not read.
+
+    Raises:
+        Refused: it asks for what no training needs.
+        Exception: of any kind, if it is damaged.
+    """
+    content, numbers = _content(archive, _check)
+    if isinstance(content, dict):
+        content = {key: value for key, value in content.items() if key not in ("optimizer_states", "lr_schedulers")}
+    return _Values(numbers).of(content)
+
+
+def _check(path: str) -> None:
+    package, _, rest = path.partition(".")
+    if package not in _HARMLESS and not (package == "builtins" and rest in _PLAIN):
+        raise Refused(path)
+
+
+class _Values:
+    """Turns records into values."""
+
+    def __init__(self, numbers: "_Numbers") -> None:
+        self._numbers = numbers
+        self._seen = 0
+
+    def of(self, value: Any, depth: int = 0) -> Any:
+        self._seen += 1
+        if self._seen > _MOST or depth > _DEEPEST // 2:
+            raise NotUnderstood("values nested too deeply")
+        if isinstance(value, _Record):
+            if value.path == _TENSOR:
+                return self._numbers.tensor(value.arguments)
+            return self.of(value.content(), depth + 1)
+        if isinstance(value, dict):
+            return {key: self.of(part, depth + 1) for key, part in value.items() if isinstance(key, str | int)}
+        if isinstance(value, list | tuple):
+            return [self.of(part, depth + 1) for part in value]
+        return value if isinstance(value, str | int | float | None) else None
+
+
+class _Record:
+    """What a pickle would have called or made: its name, the arguments, and the state and items that it would get."""
+
+    path = ""  # that of its class, which `_Unpickler` makes
     arguments: tuple[Any, ...]
     state: Any = None
-    items: dict[Any, Any] = field(default_factory=dict)
+
+    def __new__(cls, *arguments: Any) -> "_Record":  # not __init__, which pickles of objects leave out
+        record = super().__new__(cls)
+        record.arguments, record.items = arguments, {}
+        return record
+
+    def __init__(self, *_: Any) -> None:
+        self.items: dict[Any, Any]
+
+    def __call__(self, *arguments: Any) -> "_Record":
+        return _Record(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def __setitem__(self, key: Any, item: Any) -> None:
+        self.items[key] = item
+
+    def append(self, item: Any) -> None:
+        """What would have been another kind of list stays without its items."""
+
+    extend = append
+
+    def content(self) -> Any:
+        """What a configuration or parameter holds; None for most objects."""
+        state = self.state if isinstance(self.state, dict) else {}
+        if self.path == _PARAMETER:
+            return self.arguments[0]
+        if self.path.startswith("omegaconf."):  # its containers hold nodes, its nodes values
+            return state.get("_content", state.get("_val"))
+        return state if self.path == "argparse.Namespace" else self.items or None
+
+
+class _Dict(dict[Any, Any]):
+    """Stands for dictionaries of other kinds, which are filled item by item."""
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def __setstate__(self, _: Any) -> None:
+        """Attributes of a dictionary, which nobody asks for."""
+
+
+class _Unpickler(pickle._Unpickler):  # in Python: its memory grows with the file alone, whatever the file says
+    """Gives records for whatever the pickle names, so that nothing is imported; calls of records do nothing."""
+
+    def __init__(self, pickled: bytes, check: Callable[[str], None]) -> None:
+        super().__init__(io.BytesIO(pickled))
+        self._check = check
+
+    def find_class(self, module: str, name: str) -> Any:
+        path = f"{_OF_PYTHON_2.get(module, module)}.{name}"
+        self._check(path)
+        if path in ("collections.OrderedDict", "collections.defaultdict", "builtins.dict"):
+            return _Dict
+        return type("Record", (_Record,), {"path": path})
+
+    def persistent_load(self, pid: Any) -> "_Storage":
+        kind, storage, key, _, count = pid
+        path = getattr(storage, "path", "")
+        dtype = _DTYPES.get(path.removeprefix("torch."))
+        if kind != "storage" or dtype is None:
+            raise NotUnderstood(f"a storage of an unknown kind ({path})")
+        return _Storage(dtype, str(key), int(count))
+
+
+def _content(archive: zipfile.ZipFile, check: Callable[[str], None]) -> tuple[Any, "_Numbers"]:
+    """The one pickle of an archive, its names seen by `check`, and the numbers stored beside it."""
+    found = [n for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1]
+    if len(found) != 1:
+        raise NotUnderstood(f"an archive with {len(found)} pickles")
+    pickled = archive.read(found[0])
+    if foreign := next((op.name for op, *_ in pickletools.genops(pickled) if op.proto > 2), None):
+        raise NotUnderstood(f"the instruction {foreign}, which PyTorch does not write")
+    return _Unpickler(pickled, check).load(), _Numbers(archive, f"{found[0].removesuffix('data.pkl')}data/")
 
 
 @dataclass(frozen=True)
-class Storage:
+class _Storage:
     """Where the numbers of a tensor are."""
 
     dtype: torch.dtype
@@ -59,35 +223,22 @@ class Storage:
     count: int
 
 
-def pickle_of(archive: zipfile.ZipFile, check: Callable[[Name], None] | None = None) -> tuple[Any, "Numbers"]:
-    """The one pickle of an archive, interpreted, and the numbers stored beside it. `check` sees every name.
-
-    Raises:
-        NotUnderstood: there is none, it is damaged, or it has instructions that PyTorch does not write.
-    """
-    found = [n for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1]
-    if len(found) != 1:
-        raise NotUnderstood(f"an archive with {len(found)} pickles")
-    root = found[0].removesuffix("data.pkl")
-    return interpret(archive.read(found[0]), check), Numbers(archive, f"{root}data/")
-
-
-class Numbers:
+class _Numbers:
     """The storages of an archive, each read once, when a tensor of it is asked for."""
 
     def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
         self._archive, self._folder = archive, folder
         self._storages: dict[str, Tensor] = {}
 
-    def tensor(self, call: Call) -> Tensor:
+    def tensor(self, arguments: tuple[Any, ...]) -> Tensor:
         """The tensor that `torch._utils._rebuild_tensor_v2` would have made."""
-        storage, offset, size, stride = call.arguments[:4]
-        if not isinstance(storage, Storage):
+        storage, offset, size, stride = arguments[:4]
+        if not isinstance(storage, _Storage):
             raise NotUnderstood("a tensor without a storage")
         numbers = self._storages.get(storage.key)
         if numbers is None:
             entry = self._archive.getinfo(self._folder + storage.key)
-            width = torch.empty((), dtype=storage.dtype).element_size()
+            width = storage.dtype.itemsize
             if entry.file_size != storage.count * width:
                 raise NotUnderstood(f"{entry.filename} has {entry.file_size} bytes, not {storage.count * width}")
             numbers = torch.frombuffer(bytearray(self._archive.read(entry) or bytes(width)), dtype=storage.dtype)
@@ -98,102 +249,3 @@ class Numbers:
         if min((offset, *size, *stride)) < 0 or last >= max(storage.count, 1):
             raise NotUnderstood("a tensor larger than its storage")
         return numbers.as_strided(size, stride, offset)
-
-
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-_DICTS = {Name("collections.OrderedDict"), Name("collections.defaultdict"), Name("builtins.dict")}
-_OF_PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # protocol 2 writes the names of its time
-
-
-def interpret(pickle: bytes, check: Callable[[Name], None] | None = None) -> Any:
-    """A pickle as data: plain values, `Name`, `Call` and `Storage`. Other dictionaries than dict become dicts.
-
-    Knows the instructions of protocol 2, which PyTorch writes, and refuses all others.
-
-    Raises:
-        NotUnderstood: it has others, or does not end.
-    """
-    stack: list[Any] = []
-    marks: list[int] = []
-    memo: dict[int, Any] = {}
-
-    def since_mark() -> list[Any]:
-        start = marks.pop()
-        items = stack[start:]
-        del stack[start:]
-        return items
-
-    for operation, argument, _ in pickletools.genops(pickle):
-        match operation.name:
-            case "PROTO" | "FRAME":
-                pass
-            case "STOP":
-                return stack.pop()
-            case "MARK":
-                marks.append(len(stack))
-            case "POP":
-                stack.pop()
-            case "NONE" | "NEWTRUE" | "NEWFALSE" | "EMPTY_TUPLE" as name:
-                stack.append(_CONSTANTS[name])
-            case "EMPTY_LIST":
-                stack.append([])
-            case "EMPTY_DICT":
-                stack.append({})
-            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT" | "BINUNICODE" | "SHORT_BINUNICODE":
-                stack.append(argument)
-            case "GLOBAL":
-                module, _, name = str(argument).partition(" ")
-                stack.append(Name(f"{_OF_PYTHON_2.get(module, module)}.{name}"))
-                if check:
-                    check(stack[-1])
-            case "BINPUT" | "LONG_BINPUT":
-                memo[int(argument)] = stack[-1]  # type: ignore[arg-type]
-            case "BINGET" | "LONG_BINGET":
-                stack.append(memo[int(argument)])  # type: ignore[arg-type]
-            case "TUPLE":
-                stack.append(tuple(since_mark()))
-            case "TUPLE1" | "TUPLE2" | "TUPLE3" as name:
-                count = int(name[-1])
-                stack[-count:] = [tuple(stack[-count:])]
-            case "APPEND":
-                item = stack.pop()
-                _append(stack[-1], [item])
-            case "APPENDS":
-                items = since_mark()
-                _append(stack[-1], items)
-            case "SETITEM":
-                item, key = stack.pop(), stack.pop()
-                _update(stack[-1], [key, item])
-            case "SETITEMS":
-                items = since_mark()
-                _update(stack[-1], items)
-            case "REDUCE" | "NEWOBJ":
-                arguments, what = stack.pop(), stack.pop()
-                stack.append({} if what in _DICTS else Call(what, tuple(arguments)))
-            case "BUILD":
-                state = stack.pop()
-                if isinstance(stack[-1], Call):
-                    stack[-1].state = state  # of a dict these are attributes, which nobody asks for
-            case "BINPERSID":
-                kind, storage, key, _, count = stack.pop()
-                dtype = _DTYPES.get(storage.path.removeprefix("torch.")) if isinstance(storage, Name) else None
-                if kind != "storage" or dtype is None:
-                    raise NotUnderstood(f"a storage of an unknown kind ({getattr(storage, 'path', storage)})")
-                stack.append(Storage(dtype, str(key), int(count)))
-            case name:
-                raise NotUnderstood(f"the instruction {name}, which PyTorch does not write")
-    raise NotUnderstood("its pickle does not end")
-
-
-def _append(target: Any, items: list[Any]) -> None:
-    """To a list; what would have been another kind of list stays without its items."""
-    if isinstance(target, list):
-        target.extend(items)
-    elif not isinstance(target, Call):
-        raise NotUnderstood("items for something that is not a list")
-
-
-def _update(target: Any, items: list[Any]) -> None:
-    if not isinstance(target, dict | Call):
-        raise NotUnderstood("entries for something that is not a dictionary")
-    (target if isinstance(target, dict) else target.items).update(zip(items[::2], items[1::2], strict=True))
