@@ -1,7 +1,7 @@
 """What tensor shapes do not determine: given by the user, stated by the checkpoint, or assumed, and which it was."""
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from wordsight.errors import ConfigError
@@ -78,10 +78,15 @@ class Choices:
         self.asked.add(option)
         return getattr(self.options, option)
 
-    def ignored(self) -> list[str]:
-        """Options that were given for nothing."""
-        given = (name for name, value in asdict(self.options).items() if value is not None)
-        return [f"--{name.replace('_', '-')}" for name in given if name not in self.asked]
+    def check(self, what: str, source: str) -> None:
+        """Refuse options that were given for nothing.
+
+        Raises:
+            ConfigError: there are some; `what` was converted, and found to be `source`.
+        """
+        given = (field.name for field in fields(self.options) if getattr(self.options, field.name) is not None)
+        if ignored := [f"--{name.replace('_', '-')}" for name in given if name not in self.asked]:
+            raise ConfigError(f"{what} is {source}, to which {', '.join(ignored)} does not apply: leave it out")
 
 
 def check_heads(heads: int, width: int, option: str) -> int:

@@ -6,19 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from wordsight.errors import ModelError
+from wordsight.models.clip import Clip
 from wordsight.models.clip.config import MEAN, STD, VOCAB_SIZE, ClipConfig
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 from wordsight.weights.choices import Choices, Triple, check_heads
-from wordsight.weights.tensors import (
-    HUGGING_FACE_BLOCK,
-    OPENAI_BLOCK,
-    BlockNames,
-    State,
-    Tensors,
-    blocks,
-    norm,
-    prefixed,
-)
+from wordsight.weights.tensors import Rules, State, Tensors, fill, foreign_name, on_meta
 
 HEAD_CHANNELS = 64
 """Channels of a head in all of OpenAI's towers, and in OpenCLIP's but for the widest."""
@@ -27,62 +19,41 @@ OPENCLIP_HEAD_CHANNELS = {1280: 80, 1408: 88, 1664: 104}
 """By width, where OpenCLIP's image towers have other heads (`head_width` of its ViT-H-14, ViT-g-14, ViT-bigG-14)."""
 
 
-@dataclass(frozen=True)
-class Names:
-    """What a library calls the parts of CLIP; `{}` stands for the number of a block."""
-
-    patches: str
-    class_embedding: str
-    image_positions: str
-    norm_pre: str
-    image_blocks: str
-    norm_post: str
-    image_projection: str
-    tokens: str
-    text_positions: str
-    text_blocks: str
-    norm_final: str
-    text_projection: str
-    block: BlockNames
-    transposed: bool
-    """Whether projections are linear layers: output times input."""
-
-
-def openai_names(image: str = "visual.", text: str = "") -> Names:
+def openai_names(image: str = "visual.", text: str = "") -> Rules:
     """OpenAI's names, which are also open_clip's, after the prefixes of the two towers."""
-    return Names(
-        f"{image}conv1.weight",
-        f"{image}class_embedding",
-        f"{image}positional_embedding",
-        f"{image}ln_pre",
-        image + "transformer.resblocks.{}.",
-        f"{image}ln_post",
-        f"{image}proj",
-        f"{text}token_embedding.weight",
-        f"{text}positional_embedding",
-        text + "transformer.resblocks.{}.",
-        f"{text}ln_final",
-        f"{text}text_projection",
-        OPENAI_BLOCK,
-        transposed=False,
+    return (
+        (r"\.blocks\.", ".transformer.resblocks."),
+        (r"\.attention\.[qkv]\.", ".attn.in_proj_"),  # `torch.nn.MultiheadAttention` has no dot in these names
+        (r"\.attention\.out\.", ".attn.out_proj."),
+        (r"\.mlp\.0\.", ".mlp.c_fc."),
+        (r"\.mlp\.3\.", ".mlp.c_proj."),
+        (r"\.norm([12])\.", r".ln_\1."),
+        (r"\.norm_", ".ln_"),
+        (r"^image_tower\.stem\.", f"{image}conv1."),
+        (r"^image_tower\.projection$", f"{image}proj"),
+        (r"^text_tower\.projection$", f"{text}text_projection"),
+        (r"^image_tower\.", image),
+        (r"^text_tower\.", text),
     )
 
 
-HUGGING_FACE = Names(
-    "vision_model.embeddings.patch_embedding.weight",
-    "vision_model.embeddings.class_embedding",
-    "vision_model.embeddings.position_embedding.weight",
-    "vision_model.pre_layrnorm",  # so they call it
-    "vision_model.encoder.layers.{}.",
-    "vision_model.post_layernorm",
-    "visual_projection.weight",
-    "text_model.embeddings.token_embedding.weight",
-    "text_model.embeddings.position_embedding.weight",
-    "text_model.encoder.layers.{}.",
-    "text_model.final_layer_norm",
-    "text_projection.weight",
-    HUGGING_FACE_BLOCK,
-    transposed=True,
+HUGGING_FACE: Rules = (
+    (r"\.blocks\.", ".encoder.layers."),
+    (r"\.attention\.([qkv])\.", r".self_attn.\1_proj."),
+    (r"\.attention\.out\.", ".self_attn.out_proj."),
+    (r"\.mlp\.0\.", ".mlp.fc1."),
+    (r"\.mlp\.3\.", ".mlp.fc2."),
+    (r"\.norm([12])\.", r".layer_norm\1."),
+    (r"\.norm_pre\.", ".pre_layrnorm."),  # so they call it
+    (r"\.norm_post\.", ".post_layernorm."),
+    (r"\.norm_final\.", ".final_layer_norm."),
+    (r"\.stem\.", ".embeddings.patch_embedding."),
+    (r"\.(class|token)_embedding", r".embeddings.\1_embedding"),
+    (r"\.positional_embedding$", ".embeddings.position_embedding.weight"),
+    (r"^image_tower\.projection$", "visual_projection.weight"),
+    (r"^text_tower\.projection$", "text_projection.weight"),
+    (r"^image_tower\.", "vision_model."),
+    (r"^text_tower\.", "text_model."),
 )
 
 IGNORED = (
@@ -165,16 +136,6 @@ def _triple(values: object) -> Triple | None:
     return r, g, b
 
 
-def square_grid(tokens: int, source: str) -> int:
-    """The side of a square of tokens."""
-    side = math.isqrt(tokens)
-    if tokens < 1 or side * side != tokens:
-        raise ModelError(
-            f"{source} has positions for {tokens} patches, which are not a square: give the input's size with --size"
-        )
-    return side
-
-
 def input_size(
     tokens: int, patch: tuple[int, int], size: tuple[int, int] | None, source: str, choices: Choices
 ) -> tuple[int, int]:
@@ -190,7 +151,11 @@ def input_size(
             )
         return given[0], given[1]
     if patch[0] == patch[1]:
-        side = square_grid(tokens, source)
+        side = math.isqrt(tokens)
+        if tokens < 1 or side * side != tokens:
+            raise ModelError(
+                f"{source} has places for {tokens} patches, which are not a square: give the input's size with --size"
+            )
         return side * patch[0], side * patch[1]
     rows = math.isqrt(tokens * patch[1] // (4 * patch[0]))
     if rows < 1 or tokens % rows or tokens // rows * patch[1] != 4 * rows * patch[0]:
@@ -218,39 +183,27 @@ CLIP4STR = Defaults({}, "quickgelu", "as CLIP4STR runs all of its towers")
 
 
 def read_clip(
-    tensors: Tensors, names: Names, said: Stated, defaults: Defaults, choices: Choices
+    tensors: Tensors, names: Rules, said: Stated, defaults: Defaults, choices: Choices
 ) -> tuple[State, ClipConfig]:
     """Both towers: their tensors under our names, and their configuration.
 
     Whether all tensors were there is for the caller to check.
     """
-    width, _, high, wide = tensors.shape(names.patches, 4)
-    positions, _ = tensors.shape(names.image_positions, 2)
-    vocab_size, text_width = tensors.shape(names.tokens, 2)
-    context, _ = tensors.shape(names.text_positions, 2)
-    first, last = tensors.shape(names.text_projection, 2)
-    embed_dim = first if names.transposed else last
-    size = input_size(positions - 1, (high, wide), None, names.image_positions, choices)
-
-    image, layers = blocks(tensors, names.image_blocks, names.block, width)
-    image |= {
-        "stem.weight": tensors.take(names.patches, width, 3, high, wide),
-        "class_embedding": tensors.take(names.class_embedding, width),
-        "positional_embedding": tensors.take(names.image_positions, positions, width),
-        "projection": _projection(tensors, names.image_projection, width, embed_dim, names.transposed),
-    }
-    image |= norm(tensors, names.norm_pre, "norm_pre", width) | norm(tensors, names.norm_post, "norm_post", width)
-    text, text_layers = blocks(tensors, names.text_blocks, names.block, text_width)
-    text |= {
-        "token_embedding.weight": tensors.take(names.tokens, vocab_size, text_width),
-        "positional_embedding": tensors.take(names.text_positions, context, text_width),
-        "projection": _projection(tensors, names.text_projection, text_width, embed_dim, names.transposed),
-    }
-    text |= norm(tensors, names.norm_final, "norm_final", text_width)
+    where, tokens, projection = (
+        foreign_name(name, names)
+        for name in ("image_tower.positional_embedding", "text_tower.token_embedding.weight", "text_tower.projection")
+    )
+    width, _, high, wide = tensors.shape(foreign_name("image_tower.stem.weight", names), 4)
+    positions, _ = tensors.shape(where, 2)
+    vocab_size, text_width = tensors.shape(tokens, 2)
+    context, _ = tensors.shape(foreign_name("text_tower.positional_embedding", names), 2)
+    embed_dim = tensors.shape(projection, 2)[0 if projection.endswith(".weight") else 1]
+    size = input_size(positions - 1, (high, wide), None, where, choices)
+    layers, text_layers = (
+        tensors.count(foreign_name(f"{tower}.blocks.{{}}.", names)) for tower in ("image_tower", "text_tower")
+    )
     if vocab_size != VOCAB_SIZE:
-        raise ModelError(
-            f"{names.tokens} has {vocab_size} tokens, CLIP's byte-pair encoding {VOCAB_SIZE}: not CLIP's text tower"
-        )
+        raise ModelError(f"{tokens} has {vocab_size} tokens, CLIP's byte-pair encoding {VOCAB_SIZE}: not CLIP's tower")
     choices.found += [
         f"image tower: {size[0]}x{size[1]}, patches of {high}x{wide}, width {width}, {layers} layers",
         f"text tower: {context} positions, width {text_width}, {text_layers} layers",
@@ -280,8 +233,4 @@ def read_clip(
         mean=mean,
         std=std,
     )
-    return prefixed("image_tower.", image) | prefixed("text_tower.", text), config
-
-
-def _projection(tensors: Tensors, name: str, width: int, embed_dim: int, transposed: bool) -> Any:
-    return tensors.take(name, embed_dim, width).T if transposed else tensors.take(name, width, embed_dim)
+    return fill(on_meta(Clip, config), tensors, names, ("image_tower.", "text_tower.")), config

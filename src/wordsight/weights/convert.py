@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from wordsight.weights.clip import (
     OPEN_CLIP,
     OPENAI,
     Defaults,
-    Names,
     openai_names,
     read_clip,
     stated,
@@ -38,7 +37,7 @@ from wordsight.weights.paddle import IGNORED as PADDLE_IGNORED
 from wordsight.weights.paddle import SIGN, read_paddle
 from wordsight.weights.ppocr import db_from_onnx, rapidocr_file, svtr_from_onnx
 from wordsight.weights.recognizers import read_clip4str, read_parseq, read_timm, read_visual_clip4str
-from wordsight.weights.tensors import State, Tensors, some
+from wordsight.weights.tensors import Rules, State, Tensors, foreign_name, on_meta, some
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,11 @@ class Converted:
 
     source: str
     model: Any
-    found: tuple[str, ...]
-    assumed: tuple[str, ...]
-    unused: tuple[str, ...]
-    new: tuple[str, ...]
-    about: dict[str, Any]
+    found: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    about: dict[str, Any] = field(default_factory=dict)
 
     def save(self, folder: str | Path) -> Path:
         """Write a checkpoint folder. Weights stay in half precision where they came so."""
@@ -105,59 +104,55 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
         ModelError: it is no checkpoint, of an unknown layout, or tensors are missing, misshapen or left over.
         ConfigError: an option does not fit.
     """
+    choices = Choices(options or Options())
     if str(path) == RAPIDOCR:
-        return _rapidocr(options or Options())
-    if str(path) == RAPIDOCR_DETECTOR:
-        return _rapidocr_detector(options or Options())
-    if str(path) in shipped_models() or (Path(path) / MANIFEST).is_file():
-        return _pack(load_pack(find_model(path)), options or Options())
-    return convert_foreign(open_foreign(path), options, allow_unused=allow_unused)
+        converted = _rapidocr(choices)
+    elif str(path) == RAPIDOCR_DETECTOR:
+        converted = _rapidocr_detector()
+    elif str(path) in shipped_models() or (Path(path) / MANIFEST).is_file():
+        converted = _pack(load_pack(find_model(path)), choices)
+    else:
+        return convert_foreign(open_foreign(path), options, allow_unused=allow_unused)
+    choices.check(str(path), converted.source)
+    return converted
 
 
 RAPIDOCR, RAPIDOCR_DETECTOR = "rapidocr", "rapidocr-det"
 """Stand for the recognizer and the detector in the wheel of that name."""
 
 
-def _pack(pack: Pack, options: Options) -> Converted:
+def _pack(pack: Pack, choices: Choices) -> Converted:
     """A pack of ours, to be trained on."""
-    model, choices = model_from_pack(pack), Choices(options)
+    model = model_from_pack(pack)
     if isinstance(model, Svtr | Clip4Str) and (charset := choices.given("charset")) is not None:
         model = with_head_of(model, charset)[0] if isinstance(model, Svtr) else with_charset(model, charset)
-    if ignored := choices.ignored():
-        raise ConfigError(f"{pack.name} is a pack of ours, which {', '.join(ignored)} is not for: leave it out")
     about = {key: value for key, value in pack.about.items() if key in ("data", "training", "licence", "cross")}
-    return Converted(f"the pack {pack.name!r}", model, (f"{len(model.cfg.charset)} characters",), (), (), (), about)
+    return Converted(f"the pack {pack.name!r}", model, (f"{len(model.cfg.charset)} characters",), about=about)
 
 
-def _rapidocr(options: Options) -> Converted:
+def _rapidocr(choices: Choices) -> Converted:
     """PP-OCRv6 small's recognizer."""
     path = rapidocr_file("rec")
-    choices = Choices(options)
     model, charset, new = svtr_from_onnx(path), choices.given("charset"), ""
     if charset is not None:
         model, new = with_head_of(model, charset)
-    if ignored := choices.ignored():
-        raise ConfigError(
-            f"{RAPIDOCR} is PP-OCRv6's recognizer, to which {', '.join(ignored)} does not apply: leave it out"
-        )
-    about = {"converted": {"from": path.name}, "guessed": new, "licence": "Apache-2.0 (PaddlePaddle authors)"}
     found = (f"{len(model.cfg.charset)} characters",)
     assumed = (f"{len(new)} characters are read as what they look like until they are trained: {new}",) if new else ()
-    return Converted(f"PP-OCRv6 small's recognizer ({path.name})", model, found, assumed, (), (), about)
+    about = _about(path) | {"guessed": new}
+    return Converted(f"PP-OCRv6 small's recognizer ({path.name})", model, found, assumed, about=about)
 
 
-def _rapidocr_detector(options: Options) -> Converted:
+def _rapidocr_detector() -> Converted:
     """PP-OCRv6 small's detector, for pictures as PaddleOCR shows them."""
-    path, choices = rapidocr_file("det"), Choices(options)
+    path = rapidocr_file("det")
     plain, shown = db_from_onnx(path), find_detector(PPOCR)
     model = Db(replace(plain.cfg, mean=shown.mean, std=shown.std))
     model.load_state_dict(plain.state_dict())
-    if ignored := choices.ignored():
-        raise ConfigError(
-            f"{RAPIDOCR_DETECTOR} is a detector, to which {', '.join(ignored)} does not apply: leave it out"
-        )
-    about = {"converted": {"from": path.name}, "licence": "Apache-2.0 (PaddlePaddle authors)"}
-    return Converted(f"PP-OCRv6 small's detector ({path.name})", model.eval(), (), (), (), (), about)
+    return Converted(f"PP-OCRv6 small's detector ({path.name})", model.eval(), about=_about(path))
+
+
+def _about(path: Path) -> dict[str, Any]:
+    return {"converted": {"from": path.name}, "licence": "Apache-2.0 (PaddlePaddle authors)"}
 
 
 def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_unused: bool = False) -> Converted:
@@ -167,14 +162,12 @@ def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_u
     choices = Choices(options or Options())
     try:
         read = layout.read(foreign, tensors, choices)
+        tensors.check()
     except (ModelError, ConfigError) as error:
         raise type(error)(f"{foreign.path}: {error}") from None
     except (TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{foreign.path}: its metadata is malformed ({error})") from None
-    if ignored := choices.ignored():
-        raise ConfigError(
-            f"{foreign.path} is {layout.source}, to which {', '.join(ignored)} does not apply: leave it out"
-        )
+    choices.check(str(foreign.path), layout.source)
     unused = tensors.unused()
     unknown = [n for n in unused if not re.fullmatch("|".join((*_ALWAYS_IGNORED, *layout.ignored)), n)]
     if unknown and not allow_unused:
@@ -197,9 +190,9 @@ def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_u
 def _build(read: _Read) -> tuple[torch.nn.Module, tuple[str, ...]]:
     """The model with these weights, and which parts of it are new. New weights are the same every time."""
     state = dict(read.state)
-    with torch.device("meta"):
-        model: torch.nn.Module = read.model(read.config)
-        if read.peft:
+    model = on_meta(read.model, read.config)
+    if read.peft:
+        with torch.device("meta"):
             add_peft(model, read.peft)
     absent = model.state_dict().keys() - state.keys()
     if absent:
@@ -212,20 +205,14 @@ def _build(read: _Read) -> tuple[torch.nn.Module, tuple[str, ...]]:
     return model.eval(), tuple(sorted({name.split(".")[0 if "decoder" in name else 1] for name in absent}))
 
 
-def _clip(names: Names, defaults: Defaults) -> Callable[[Foreign, Tensors, Choices], _Read]:
+def _clip(names: Rules, defaults: Defaults) -> Callable[[Foreign, Tensors, Choices], _Read]:
     def read(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
         by = OPENAI if defaults is OPEN_CLIP and _is_openai(foreign) else defaults
         state, config = read_clip(tensors, names, stated(foreign.facts), by, choices)
-        state["logit_scale"] = tensors.take("logit_scale", *_scale_shape(tensors)).reshape(())
-        tensors.check()
+        state["logit_scale"] = tensors.take("logit_scale")  # some versions stored it as one of one
         return _Read(Clip, config, state, {})
 
     return read
-
-
-def _scale_shape(tensors: Tensors) -> tuple[int, ...]:
-    """A single number; some versions stored it as one of one."""
-    return (1,) if "logit_scale" in tensors and tensors.dimensions("logit_scale") == 1 else ()
 
 
 def _is_openai(foreign: Foreign) -> bool:
@@ -263,7 +250,7 @@ _ALWAYS_IGNORED = tuple(map(re.escape, IGNORED))
 _LAYOUTS = (
     _Layout("CLIP4STR", "clip_model.visual.conv1.weight", _clip4str, (r"clip_model\.logit_scale",)),
     _Layout("CLIP by OpenAI or open_clip", "visual.conv1.weight", _clip(openai_names(), OPEN_CLIP)),
-    _Layout("CLIP by Hugging Face", HUGGING_FACE.patches, _clip(HUGGING_FACE, OPENAI)),
+    _Layout("CLIP by Hugging Face", foreign_name("image_tower.stem.weight", HUGGING_FACE), _clip(HUGGING_FACE, OPENAI)),
     _Layout("PARSeq", "encoder.patch_embed.proj.weight", _parseq("")),
     _Layout("PARSeq", "model.encoder.patch_embed.proj.weight", _parseq("model.")),
     _Layout("PP-OCRv6", SIGN, _paddle, PADDLE_IGNORED),

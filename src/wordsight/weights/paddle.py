@@ -4,7 +4,6 @@ There convolutions and the batch norms after them are kept apart; ours are folde
 `preprocessor_config.json` what the input is like and which characters a recognizer writes.
 """
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +18,7 @@ from wordsight.models.ppocr.pyramids import Strips
 from wordsight.text import Charset
 from wordsight.weights.choices import Choices, Triple
 from wordsight.weights.ppocr import folded
-from wordsight.weights.tensors import State, Tensors
+from wordsight.weights.tensors import Rules, State, Tensors, foreign_name, on_meta
 
 SIGN = "model.backbone.encoder.convolution.stem1.convolution.weight"
 """A name that all of them have."""
@@ -55,9 +54,7 @@ def read_paddle(facts: Mapping[str, Any], tensors: Tensors, choices: Choices) ->
         return Svtr, cfg, state
     if kind in _DETECTORS:
         detector = _detector(config, seen, choices, large=kind == "pp_ocrv6_medium_det")
-        with torch.device("meta"):
-            model = Db(detector)
-        return Db, detector, _weights(model, tensors)
+        return Db, detector, _weights(on_meta(Db, detector), tensors)
     raise ModelError(f"it is a {kind!r}: known are {', '.join((*_RECOGNIZERS, *_DETECTORS))}")
 
 
@@ -97,8 +94,7 @@ def _recognizer(
             norm_eps=config.get("layer_norm_eps", 1e-6),
         ),
     )
-    with torch.device("meta"):
-        model = Svtr(cfg)
+    model = on_meta(Svtr, cfg)
     del model.head
     return cfg, _weights(model, tensors) | {"head.weight": head[0], "head.bias": head[1]}
 
@@ -183,19 +179,19 @@ def _triple(values: Any) -> Triple:
     return red, green, blue
 
 
-_THEIRS = (
-    (r"image_encoder\.stem\.", "model.backbone.encoder.convolution."),
-    (r"image_encoder\.stages\.(\d+)\.(\d+)\.", r"model.backbone.encoder.blocks.\1.blocks.\2."),
-    (r"neck\.skip$", "head.encoder.conv_block.0"),
-    (r"neck\.reduce$", "head.encoder.conv_block.1"),
-    (r"neck\.local$", "head.encoder.conv_block.2"),
-    (r"neck\.svtr_block\.(\d+)\.(qkv|projection)$", r"head.encoder.svtr_block.\1.self_attn.\2"),
-    (r"neck\.svtr_block\.(\d+)\.mlp\.0$", r"head.encoder.svtr_block.\1.mlp.fc1"),
-    (r"neck\.svtr_block\.(\d+)\.mlp\.2$", r"head.encoder.svtr_block.\1.mlp.fc2"),
-    (r"neck\.(svtr_block\.\d+\.layer_norm[12]|norm)$", r"head.encoder.\1"),
-    (r"neck\.", "model.neck."),
+_THEIRS: Rules = (
+    (r"^image_encoder\.stem\.", "model.backbone.encoder.convolution."),
+    (r"^image_encoder\.stages\.(\d+)\.(\d+)\.", r"model.backbone.encoder.blocks.\1.blocks.\2."),
+    (r"^neck\.skip$", "head.encoder.conv_block.0"),
+    (r"^neck\.reduce$", "head.encoder.conv_block.1"),
+    (r"^neck\.local$", "head.encoder.conv_block.2"),
+    (r"^neck\.(svtr_block\.\d+)\.(qkv|projection)$", r"head.encoder.\1.self_attn.\2"),
+    (r"^neck\.(svtr_block\.\d+\.mlp)\.0$", r"head.encoder.\1.fc1"),
+    (r"^neck\.(svtr_block\.\d+\.mlp)\.2$", r"head.encoder.\1.fc2"),
+    (r"^neck\.(svtr_block\.\d+\.layer_norm[12]|norm)$", r"head.encoder.\1"),
+    (r"^neck\.", "model.neck."),
 )
-"""How layers of ours are called there; the first that fits counts."""
+"""How layers of ours are called there."""
 
 
 def _weights(model: nn.Module, tensors: Tensors) -> State:
@@ -203,9 +199,7 @@ def _weights(model: nn.Module, tensors: Tensors) -> State:
     state: State = {}
     for name, layer in model.named_modules():
         if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.LayerNorm):
-            theirs = next((re.sub(ours, other, name) for ours, other in _THEIRS if re.match(ours, name)), name)
-            state[f"{name}.weight"], state[f"{name}.bias"] = _layer(layer, theirs, tensors)
-    tensors.check()
+            state[f"{name}.weight"], state[f"{name}.bias"] = _layer(layer, foreign_name(name, _THEIRS), tensors)
     first = "image_encoder.stem.stem1.weight"
     state[first] = state[first].flip(1)  # PP-OCR's pictures are BGR, ours RGB
     return state

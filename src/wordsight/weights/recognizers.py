@@ -4,17 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import Tensor
-
 from wordsight.errors import ModelError
-from wordsight.models.clip4str import Clip4StrConfig
+from wordsight.models.clip.image import ImageTower
+from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.config import DecoderConfig, ImageTowerConfig
-from wordsight.models.parseq import ParseqConfig
+from wordsight.models.parseq import Parseq, ParseqConfig
 from wordsight.models.peft import PeftConfig
 from wordsight.text import PRESETS, Charset
 from wordsight.weights.choices import Choices, Triple, check_heads
 from wordsight.weights.clip import CLIP4STR, HEAD_CHANNELS, Stated, input_size, openai_names, read_clip
-from wordsight.weights.tensors import TIMM_BLOCK, State, Tensors, blocks, linear, norm, packed_attention, prefixed
+from wordsight.weights.tensors import Rules, State, Tensors, fill, foreign_name, on_meta, prefixed
 
 Facts = Mapping[str, Any]
 
@@ -32,28 +31,53 @@ WIDEST = 512
 """A decoder over a wider vision transformer is this wide, as CLIP4STR's authors compare encoders."""
 
 
+TIMM: Rules = (
+    (r"\battention\.[qkv]\.", "attn.qkv."),
+    (r"\battention\.out\.", "attn.proj."),
+    (r"\bmlp\.0\.", "mlp.fc1."),
+    (r"\bmlp\.3\.", "mlp.fc2."),
+    (r"\bnorm_post\.", "norm."),
+    (r"\bstem\.", "patch_embed.proj."),
+    (r"\bclass_embedding$", "cls_token"),
+    (r"\bpositional_embedding$", "pos_embed"),
+)
+
+DECODER: Rules = (
+    (r"_attention\.[qkv]\.", "_attn.in_proj_"),
+    (r"_attention\.out\.", "_attn.out_proj."),
+    (r"\.norm_query\.", ".norm_q."),
+    (r"\.norm_content\.", ".norm_c."),
+    (r"\.mlp\.0\.", ".linear1."),
+    (r"\.mlp\.3\.", ".linear2."),
+    (r"\.embedding\.", ".text_embed.embedding."),
+    (r"\.positions$", ".pos_queries"),
+)
+"""PARSeq's decoder, and those of CLIP4STR."""
+
+
+def _parseq_decoder(prefix: str) -> Rules:
+    """PARSeq keeps embeddings and head beside the decoder, not in it."""
+    return (*DECODER, (r"^visual_decoder\.(layers|norm)\.", rf"{prefix}decoder.\1."), (r"^visual_decoder\.", prefix))
+
+
 def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[State, Clip4StrConfig]:
     """CLIP4STR as its authors release it, or as their code trains it."""
     said: Facts = facts.get("hyper_parameters", {})
     names = openai_names("clip_model.visual.", "clip_model.")
     state, towers = read_clip(tensors, names, Stated(), CLIP4STR, choices)
-    sizes = _decoder_sizes(tensors, "visual_decoder.", "visual_decoder.")
+    sizes = _decoder_sizes(tensors, DECODER)
     share_dim = sizes.width == towers.embed_dim
     if not share_dim and sizes.width != towers.image.width:
         raise ModelError(
             f"its visual decoder is {sizes.width} wide, neither {towers.embed_dim} nor {towers.image.width}"
         )
-    state |= prefixed("visual_decoder.", _decoder(tensors, "visual_decoder.", "visual_decoder.", sizes))
-    cross = replace(sizes, width=towers.embed_dim, hidden=sizes.hidden * towers.embed_dim // sizes.width)
-    state |= prefixed("cross_decoder.", _decoder(tensors, "cross_decoder.", "cross_decoder.", cross))
-    tensors.check()
     text = towers.text
     if said.get("cross_token_embeding"):  # so they call it: the text tower's token embeddings and nothing else of it
         text = replace(text, embedding_only=True)
         state = {k: v for k, v in state.items() if not k.startswith("text_tower.") or "token_embedding" in k}
         choices.found.append("text tower: its token embeddings only (stated)")
     decoder, charset = _decoder_choices(sizes, said, 8, "as CLIP4STR's", choices)
-    return state, Clip4StrConfig(
+    config = Clip4StrConfig(
         image=towers.image,
         text=text,
         decoder=decoder,
@@ -69,6 +93,7 @@ def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[Sta
         mean=towers.mean,
         std=towers.std,
     )
+    return state | fill(on_meta(Clip4Str, config), tensors, DECODER, ("visual_decoder.", "cross_decoder.")), config
 
 
 ADAPTER = "adapter.fc."
@@ -85,18 +110,16 @@ def read_visual_clip4str(
     if said.get("clip_cls_eot_feature"):
         raise ModelError("its decoder reads the class token alone (clip_cls_eot_feature): only whole images are known")
     adapted = "visual_decoder.head.weight" not in tensors
-    layers, rest = ("decoder.", "") if adapted else ("visual_decoder.", "visual_decoder.")
+    names = _parseq_decoder("") if adapted else DECODER
     state, towers = read_clip(tensors, openai_names("clip_model.visual.", "clip_model."), Stated(), CLIP4STR, choices)
     state = {name: tensor for name, tensor in state.items() if not name.startswith("text_tower.")}
-    sizes = _decoder_sizes(tensors, layers, rest)
-    state |= prefixed("visual_decoder.", _decoder(tensors, layers, rest, sizes))
+    sizes = _decoder_sizes(tensors, names)
     if sizes.width == towers.image.width != towers.embed_dim:  # use_share_dim off: no projection
         state["image_tower.projection"] = state["image_tower.norm_post.weight"].new_zeros(2 * [sizes.width])
         state["image_tower.projection"].fill_diagonal_(1)
     elif sizes.width != towers.embed_dim:
         raise ModelError(f"its decoder is {sizes.width} wide, neither {towers.embed_dim} nor {towers.image.width}")
     peft = _adapter(tensors, state, said, sizes.width) if adapted else None
-    tensors.check()
     choices.found.append("no cross-modal branch: the text tower is left out")
     decoder, charset = _decoder_choices(sizes, said, 8, "as CLIP4STR's", choices)
     config = ParseqConfig(
@@ -109,7 +132,7 @@ def read_visual_clip4str(
         mean=towers.mean,
         std=towers.std,
     )
-    return state, config, peft
+    return state | fill(on_meta(Parseq, config), tensors, names, "visual_decoder."), config, peft
 
 
 def _adapter(tensors: Tensors, state: State, said: Facts, width: int) -> PeftConfig:
@@ -133,7 +156,8 @@ def _adapter(tensors: Tensors, state: State, said: Facts, width: int) -> PeftCon
 def read_parseq(tensors: Tensors, facts: Facts, choices: Choices, prefix: str) -> tuple[State, ParseqConfig]:
     """PARSeq as its author releases it (timm's vision transformer, and a decoder of the same width)."""
     said: Facts = facts.get("hyper_parameters", {})
-    sizes = _decoder_sizes(tensors, f"{prefix}decoder.", prefix)
+    names = _parseq_decoder(prefix)
+    sizes = _decoder_sizes(tensors, names)
     state, image = read_vit(tensors, f"{prefix}encoder.", said.get("enc_num_heads"), said.get("img_size"), choices)
     if image.width != sizes.width:
         raise ModelError(
@@ -141,12 +165,10 @@ def read_parseq(tensors: Tensors, facts: Facts, choices: Choices, prefix: str) -
         )
     # Our towers end with a projection, PARSeq's does not: here it changes nothing
     state["projection"] = state["norm_post.weight"].new_zeros(image.width, image.width).fill_diagonal_(1)
-    decoder = _decoder(tensors, f"{prefix}decoder.", prefix, sizes)
-    tensors.check()
-    decoder_cfg, charset = _decoder_choices(sizes, said, sizes.width // 32, "32 channels each, as PARSeq's", choices)
-    return prefixed("image_tower.", state) | prefixed("visual_decoder.", decoder), ParseqConfig(
+    decoder, charset = _decoder_choices(sizes, said, sizes.width // 32, "32 channels each, as PARSeq's", choices)
+    config = ParseqConfig(
         image=image,
-        decoder=decoder_cfg,
+        decoder=decoder,
         embed_dim=sizes.width,
         charset=charset,
         max_length=sizes.max_length,
@@ -154,13 +176,14 @@ def read_parseq(tensors: Tensors, facts: Facts, choices: Choices, prefix: str) -
         mean=choices.choose("mean", "mean", None, HALF, "as PARSeq's"),
         std=choices.choose("std", "deviation", None, HALF, "as PARSeq's"),
     )
+    decoder_state = fill(on_meta(Parseq, config), tensors, names, "visual_decoder.")
+    return prefixed("image_tower.", state) | decoder_state, config
 
 
 def read_timm(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[State, ParseqConfig]:
     """A vision transformer with timm's names (DeiT's too) as the tower of a PARSeq whose other weights are new."""
     said = facts.get("config.json", {}).get("pretrained_cfg", {})
     state, image = read_vit(tensors, "", None, None, choices)
-    tensors.check()
     width = min(image.width, WIDEST)
     charset = choices.choose("charset", "charset", None, Charset.preset("94"), "nothing reads yet")
     heads = choices.choose("decoder_heads", "decoder heads", None, width // 64, "64 channels each, as CLIP4STR's")
@@ -185,14 +208,7 @@ def read_vit(
     width, _, high, wide = tensors.shape(f"{prefix}patch_embed.proj.weight", 4)
     _, positions, _ = tensors.shape(f"{prefix}pos_embed", 3)
     class_token = f"{prefix}cls_token" in tensors
-    state, layers = blocks(tensors, prefix + "blocks.{}.", TIMM_BLOCK, width)
-    state |= norm(tensors, f"{prefix}norm", "norm_post", width)
-    state["stem.weight"] = tensors.take(f"{prefix}patch_embed.proj.weight", width, 3, high, wide)
-    where = tensors.take(f"{prefix}pos_embed", 1, positions, width)[0].clone()
-    where[int(class_token) :] += tensors.take(f"{prefix}patch_embed.proj.bias", width)
-    state["positional_embedding"] = where
-    if class_token:
-        state["class_embedding"] = tensors.take(f"{prefix}cls_token", 1, 1, width)[0, 0]
+    layers = tensors.count(prefix + "blocks.{}.")
     stated = (int(size[0]), int(size[1])) if isinstance(size, list | tuple) and len(size) == 2 else None
     tokens = positions - int(class_token)
     height, width_px = input_size(tokens, (high, wide), stated, f"{prefix}pos_embed", choices)
@@ -202,7 +218,7 @@ def read_vit(
     )
     each = TIMM_HEAD_CHANNELS.get(width, HEAD_CHANNELS)
     chosen = choices.choose("heads", "image heads", heads, width // each, f"{each} channels each, as timm's")
-    return state, ImageTowerConfig(
+    config = ImageTowerConfig(
         height,
         width_px,
         patch=(high, wide),
@@ -214,6 +230,12 @@ def read_vit(
         norm_pre=False,
         norm_eps=TIMM_NORM_EPS,
     )
+    # The ViT that MIIL trained on ImageNet-21K has no bias in its packed projections, others do
+    names = (*TIMM, ("^", prefix))
+    state = fill(on_meta(ImageTower, config, None), tensors, names, optional="attn.qkv.bias")
+    where = state["positional_embedding"] = state["positional_embedding"].clone()
+    where[int(class_token) :] += tensors.take(f"{prefix}patch_embed.proj.bias", width)
+    return state, config
 
 
 @dataclass(frozen=True)
@@ -227,32 +249,15 @@ class DecoderSizes:
     max_length: int
 
 
-def _decoder_sizes(tensors: Tensors, layers: str, rest: str) -> DecoderSizes:
-    classes, width = tensors.shape(f"{rest}head.weight", 2)
-    _, positions, _ = tensors.shape(f"{rest}pos_queries", 3)
-    hidden, _ = tensors.shape(f"{layers}layers.0.linear1.weight", 2)
-    return DecoderSizes(width, tensors.count(layers + "layers.{}."), hidden, classes - 1, positions - 1)
-
-
-def _decoder(tensors: Tensors, layers: str, rest: str, sizes: DecoderSizes) -> State:
-    """A PARSeq decoder. `layers` stands before its layers and final norm, `rest` before its embeddings and head."""
-    width = sizes.width
-    state: dict[str, Tensor] = {
-        "embedding.weight": tensors.take(f"{rest}text_embed.embedding.weight", sizes.characters + 3, width),
-        "positions": tensors.take(f"{rest}pos_queries", 1, sizes.max_length + 1, width)[0],
-    }
-    for i in range(sizes.depth):
-        theirs, ours = f"{layers}layers.{i}", f"layers.{i}"
-        for attention, name in (("self_attn", "self_attention"), ("cross_attn", "cross_attention")):
-            packed = f"{theirs}.{attention}.in_proj_"
-            state |= packed_attention(tensors, f"{packed}weight", f"{packed}bias", f"{ours}.{name}", width)
-            state |= linear(tensors, f"{theirs}.{attention}.out_proj", f"{ours}.{name}.out", width, width)
-        for a, b in (("norm_q", "norm_query"), ("norm_c", "norm_content"), ("norm1", "norm1"), ("norm2", "norm2")):
-            state |= norm(tensors, f"{theirs}.{a}", f"{ours}.{b}", width)
-        state |= linear(tensors, f"{theirs}.linear1", f"{ours}.mlp.0", sizes.hidden, width)
-        state |= linear(tensors, f"{theirs}.linear2", f"{ours}.mlp.3", width, sizes.hidden)
-    state |= norm(tensors, f"{layers}norm", "norm", width)
-    return state | linear(tensors, f"{rest}head", "head", sizes.characters + 1, width)
+def _decoder_sizes(tensors: Tensors, names: Rules) -> DecoderSizes:
+    head, queries, first = (
+        foreign_name(f"visual_decoder.{name}", names) for name in ("head.weight", "positions", "layers.0.mlp.0.weight")
+    )
+    classes, width = tensors.shape(head, 2)
+    _, positions, _ = tensors.shape(queries, 3)
+    hidden, _ = tensors.shape(first, 2)
+    layers = tensors.count(foreign_name("visual_decoder.layers.{}.", names))
+    return DecoderSizes(width, layers, hidden, classes - 1, positions - 1)
 
 
 def _decoder_choices(

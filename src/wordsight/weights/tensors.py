@@ -1,11 +1,11 @@
 """Taking the tensors of a foreign checkpoint one by one, so that none is missed, forgotten or of the wrong shape."""
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wordsight.errors import ModelError
 
@@ -49,30 +49,27 @@ class Tensors:
             raise ModelError(f"{self._source}: {name!r} is {_shape(shape)}, not a tensor of {dimensions} dimensions")
         return shape
 
-    def dimensions(self, name: str) -> int:
-        """How many dimensions a tensor has that is there."""
-        return self._tensors[name].ndim
-
     def count(self, pattern: str) -> int:
         """How many layers there are: one more than the largest number at `{}` in the names that begin so."""
         before, after = map(re.escape, pattern.split("{}"))
         found = (re.match(rf"{before}(\d+){after}", name) for name in self._tensors)
-        return max((int(match[1]) + 1 for match in found if match), default=0)
+        layers = max((int(match[1]) + 1 for match in found if match), default=0)
+        return min(layers, len(self._tensors))  # a name can say any number
 
     def take(self, name: str, *shape: int) -> Tensor:
-        """The tensor called `name`, of this shape, which counts as used from now on."""
+        """The tensor called `name`, of this shape or with dimensions of 1 before it; it counts as used from now on."""
         tensor = self._tensors.get(name)
         self._taken.add(name)
         if tensor is None:
             self._missing.append(name)
-        elif tuple(tensor.shape) != shape:
+        elif (1,) * (tensor.ndim - len(shape)) + shape != tuple(tensor.shape):
             self._misshapen.append(f"{name} is {_shape(tensor.shape)}, not {_shape(shape)}")
         elif not tensor.is_floating_point():
             self._no_weights.append(f"{name} is {str(tensor.dtype).removeprefix('torch.')}")
         else:
             if tensor.numel() and not all(end.isfinite() for end in tensor.aminmax()):  # of NaN both ends are NaN
                 self._not_finite.append(name)
-            return tensor
+            return tensor.reshape(shape)
         return torch.empty(shape, device="meta")
 
     def check(self) -> None:
@@ -114,78 +111,53 @@ def _count(items: list[str], what: str) -> str:
     return f"{len(items)} {what}{'s' if len(items) > 1 else ''}"
 
 
-def linear(tensors: Tensors, source: str, ours: str, rows: int, columns: int) -> State:
-    """A linear layer's weight and bias."""
-    return {
-        f"{ours}.weight": tensors.take(f"{source}.weight", rows, columns),
-        f"{ours}.bias": tensors.take(f"{source}.bias", rows),
-    }
+Rules = Sequence[tuple[str, str]]
+"""Regular expressions and what replaces them, applied one after the other: from our name of a tensor to the foreign."""
 
 
-def norm(tensors: Tensors, source: str, ours: str, width: int) -> State:
-    """A layer norm's weight and bias."""
-    return {f"{ours}.{part}": tensors.take(f"{source}.{part}", width) for part in ("weight", "bias")}
+def foreign_name(ours: str, rules: Rules) -> str:
+    """What others call the tensor that we call `ours`."""
+    for pattern, theirs in rules:
+        ours = re.sub(pattern, theirs, ours)
+    return ours
 
 
-def packed_attention(tensors: Tensors, weight: str, bias: str | None, ours: str, width: int) -> State:
-    """The q, k and v projections out of one matrix of three times the rows. No bias means zeros."""
+def fill(
+    model: nn.Module, tensors: Tensors, rules: Rules, parts: str | tuple[str, ...] = "", optional: str | None = None
+) -> State:
+    """The tensors of a model, taken under their foreign names.
+
+    Tensors of ours that have the same foreign name are packed into one there, one below the other. Our projections are
+    matrices that tokens are multiplied by; where they are linear layers instead (`.weight`), they are transposed.
+
+    Args:
+        model: of the right sizes, on the meta device.
+        tensors: to take from.
+        rules: give the foreign names.
+        parts: beginnings of our names, if only some of the tensors are wanted.
+        optional: end of the foreign names of biases that may be missing, which means zeros.
+    """
+    known = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items() if name.startswith(parts)}
+    groups: dict[str, list[str]] = {}
+    for name in known:
+        groups.setdefault(foreign_name(name, rules), []).append(name)
     state: State = {}
-    weights = tensors.take(weight, 3 * width, width).chunk(3)
-    biases = (tensors.take(bias, 3 * width) if bias else weights[0].new_zeros(3 * width)).chunk(3)
-    for part, w, b in zip("qkv", weights, biases, strict=True):
-        state |= {f"{ours}.{part}.weight": w, f"{ours}.{part}.bias": b}
+    for theirs, ours in groups.items():
+        rows, *rest = known[ours[0]]
+        if optional and theirs.endswith(optional) and theirs not in tensors:
+            state |= {name: state[name.replace(".bias", ".weight")].new_zeros(rows) for name in ours}
+        elif theirs.endswith("projection.weight"):
+            state[ours[0]] = tensors.take(theirs, *rest, rows).T
+        else:
+            packed = tensors.take(theirs, len(ours) * rows, *rest)
+            state |= dict(zip(ours, packed.chunk(len(ours)), strict=True))
     return state
 
 
-@dataclass(frozen=True)
-class BlockNames:
-    """What a library calls the parts of a pre-norm transformer block. `qkv` is one packed projection, or three."""
-
-    norm1: str
-    qkv: tuple[str, ...]
-    out: str
-    norm2: str
-    up: str
-    down: str
-    biased: bool = True
-    """Whether a packed projection must have a bias."""
-
-
-OPENAI_BLOCK = BlockNames("ln_1", ("attn.in_proj_",), "attn.out_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")
-"""Also open_clip's; `torch.nn.MultiheadAttention` has no dot in the names of its packed projection."""
-
-HUGGING_FACE_BLOCK = BlockNames(
-    "layer_norm1",
-    ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-    "self_attn.out_proj",
-    "layer_norm2",
-    "mlp.fc1",
-    "mlp.fc2",
-)
-
-TIMM_BLOCK = BlockNames("norm1", ("attn.qkv.",), "attn.proj", "norm2", "mlp.fc1", "mlp.fc2", biased=False)
-"""The ViT that MIIL trained on ImageNet-21K has no bias in its packed projections, others do."""
-
-
-def blocks(tensors: Tensors, prefix: str, names: BlockNames, width: int) -> tuple[State, int]:
-    """All blocks of a tower, and how many. `prefix` has `{}` where the number stands and ends with a dot."""
-    count = tensors.count(prefix)
-    state: State = {}
-    for i in range(count):
-        theirs, ours = prefix.format(i), f"blocks.{i}"
-        state |= norm(tensors, theirs + names.norm1, f"{ours}.norm1", width)
-        state |= norm(tensors, theirs + names.norm2, f"{ours}.norm2", width)
-        if len(names.qkv) == 1:
-            weight, bias = (theirs + names.qkv[0] + part for part in ("weight", "bias"))
-            given = bias if names.biased or bias in tensors else None
-            state |= packed_attention(tensors, weight, given, f"{ours}.attention", width)
-        else:
-            for part, name in zip("qkv", names.qkv, strict=True):
-                state |= linear(tensors, theirs + name, f"{ours}.attention.{part}", width, width)
-        state |= linear(tensors, theirs + names.out, f"{ours}.attention.out", width, width)
-        state |= linear(tensors, theirs + names.up, f"{ours}.mlp.0", 4 * width, width)
-        state |= linear(tensors, theirs + names.down, f"{ours}.mlp.3", width, 4 * width)
-    return state, count
+def on_meta(kind: type[nn.Module], *config: Any) -> nn.Module:
+    """A model that has shapes and no numbers."""
+    with torch.device("meta"):
+        return kind(*config)
 
 
 def prefixed(prefix: str, state: State) -> State:
