@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wordsight.decoding import Char
-from wordsight.errors import ConfigError, DataError
+from wordsight.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -294,15 +294,9 @@ class Photo:
         Raises:
             ConfigError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ModuleNotFoundError:
-            raise ConfigError("pandas is not installed: pip install pandas") from None
-        from wordsight.export.csv import COLUMNS, rows
+        from wordsight.export.csv import data_frame
 
-        types = {"confidence": "float64", "page": "Int64"} | dict.fromkeys(("source", "text", "polygon"), "str")
-        types |= dict.fromkeys(("line", "word", "left", "top", "right", "bottom"), "int64")
-        return pandas.DataFrame(list(rows(self)), columns=list(COLUMNS)).astype(types)
+        return data_frame(self)
 
     def save(self, path: str | Path, image: "Source | None" = None) -> None:
         """Writes it to a file in the format of its extension: .txt, .json, .jsonl, .csv, .tsv, .hocr, .alto.xml,
@@ -330,7 +324,7 @@ class Photo:
         Raises:
             ImageError: the image cannot be read, or has another size.
         """
-        from wordsight.drawing import draw
+        from wordsight.export.drawing import draw
 
         return draw(self, image, beside=beside)
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from wordsight import Line, Photo, Word
-from wordsight.drawing import COLOURS, labels
 from wordsight.errors import ImageError
+from wordsight.export.drawing import COLOURS, labels
 from wordsight.results import bounds
 
 

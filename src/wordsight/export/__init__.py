@@ -1,6 +1,7 @@
-"""The file formats of results, one module each. Described in docs/results.md.
+"""How results are written and drawn: one module for each file format (docs/results.md), and `drawing` for pictures.
 
-A new one is a module here with a `FORMAT`, and a line in `FORMATS`.
+A new format is a module here with a `FORMAT`, and a line in `FORMATS`. Results know this package only inside the
+methods that write or draw them; everything here imports results.
 """
 
 from importlib import import_module
@@ -57,6 +58,8 @@ def save(photo: "Photo", path: str | Path, image: "Source | None" = None) -> Non
     """
     from PIL import Image
 
+    from wordsight.export.drawing import draw
+
     path = Path(path)
     named = path.name.lower()
     name = next((name for name, ending in FORMATS.items() if named.endswith(ending)), _ALSO.get(path.suffix.lower()))
@@ -67,7 +70,7 @@ def save(photo: "Photo", path: str | Path, image: "Source | None" = None) -> Non
             text = find_format(name).document([photo], image)
             path.write_text(text, encoding="utf-8", errors="replace", newline="")
         elif Image.registered_extensions().get(path.suffix.lower()) in Image.SAVE:
-            photo.draw(image).save(path)
+            draw(photo, image).save(path)
         else:
             endings = ", ".join(FORMATS.values())
             raise ConfigError(f"{path}: no format ends in {path.suffix or 'nothing'}: choose {endings}, .png or .jpg")

@@ -3,10 +3,15 @@
 import csv
 import io
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from wordsight.errors import ConfigError
 from wordsight.export.format import Format, pixel_box
 from wordsight.imaging import Source
 from wordsight.results import Photo
+
+if TYPE_CHECKING:
+    import pandas
 
 COLUMNS = ("source", "line", "word", "text", "confidence", "left", "top", "right", "bottom", "polygon", "page")
 """Lines and words count from 1; the box is whole pixels; the polygon is `x,y x,y ...`; the page is empty for pictures
@@ -19,22 +24,24 @@ def rows(photo: Photo) -> Iterable[tuple[str, int, int, str, float, int, int, in
         for j, word in enumerate(line.words, 1):
             polygon = " ".join(f"{x:.1f},{y:.1f}" for x, y in word.polygon)
             box = pixel_box(word.polygon, photo)
-            yield photo.source, i, j, word.text, round(word.confidence, 4), *box, polygon, photo.page
+            yield photo.source, i, j, word.text, round(float(word.confidence), 4), *box, polygon, photo.page
 
 
 def fields(photo: Photo) -> Iterable[list[str]]:
     """The rows as texts, confidences with four decimals."""
-    for source, i, j, text, confidence, *box, polygon, page in rows(photo):
-        yield [
-            source,
-            str(i),
-            str(j),
-            text,
-            f"{confidence:.4f}",
-            *map(str, box),
-            polygon,
-            "" if page is None else str(page),
-        ]
+    for row in rows(photo):
+        yield ["" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value) for value in row]
+
+
+def data_frame(photo: Photo) -> "pandas.DataFrame":
+    """See `Photo.to_df`."""
+    try:
+        import pandas
+    except ModuleNotFoundError:
+        raise ConfigError("pandas is not installed: pip install pandas") from None
+    types = {"confidence": "float64", "page": "Int64"} | dict.fromkeys(("source", "text", "polygon"), "str")
+    types |= dict.fromkeys(("line", "word", "left", "top", "right", "bottom"), "int64")
+    return pandas.DataFrame(list(rows(photo)), columns=list(COLUMNS)).astype(types)
 
 
 def _csv_line(values: Iterable[str]) -> str:

@@ -4,8 +4,8 @@ import base64
 import io
 import itertools
 
-from wordsight.drawing import COLOURS, grade, the_picture
 from wordsight.errors import WordsightError
+from wordsight.export.drawing import COLOURS, grade, the_picture
 from wordsight.export.format import Format, attribute, content, title
 from wordsight.imaging import Source
 from wordsight.results import Photo, Word

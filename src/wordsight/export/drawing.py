@@ -19,13 +19,13 @@ from wordsight.imaging import DPI, Source, open_pages
 from wordsight.results import Photo, Polygon, Word, bounds
 
 COLOURS = (("sure", 0.9, (0, 158, 115)), ("doubtful", 0.5, (230, 159, 0)), ("guess", 0.0, (213, 94, 0)))
-"""Grades of confidence, from what on they hold, and their colours: those of Okabe and Ito, which colour-blind people
-can tell apart."""
+"""Grades of confidence, the least confidence of each, and their colours: Okabe and Ito's, which colour-blind people can
+tell apart."""
 
 _LEGEND = (("90 % and more", COLOURS[0][2]), ("50 to 90 %", COLOURS[1][2]), ("below 50 %", COLOURS[2][2]))
 _PLATE, _INK = (24, 24, 24), (255, 255, 255)
 
-# Pillow's own font has the printable ASCII characters only; these are looked for where a text has others.
+# Pillow's own font has only the printable ASCII characters; for other texts these are looked for.
 _FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf", "arial.ttf")
 
 _Box = tuple[float, float, float, float]
@@ -37,11 +37,11 @@ class Label:
     """Where the text of a word stands.
 
     Attributes:
-        word: it.
+        word: the word.
         text: what is written.
         box: left, top, right and bottom of its plate in pixels.
         size: of the letters, in pixels.
-        away: it is not beside its word: a line leads there.
+        away: whether it is not beside its word, so that a line leads there.
         number: the number in the picture that refers to the list below it; None if the text itself is there.
     """
 
@@ -81,13 +81,13 @@ def draw(photo: Photo, image: Source | None = None, *, beside: bool = False) -> 
         ring = [*word.polygon, word.polygon[0], word.polygon[1]]  # one side more, so that the first corner is joined
         # A dark line under the coloured one shows on bright, dark and like-coloured backgrounds.
         pen.line(ring, fill=_PLATE, width=stroke + 2, joint="curve")
-        pen.line(ring, fill=_colour(word), width=stroke, joint="curve")
+        pen.line(ring, fill=_grade(word)[2], width=stroke, joint="curve")
     for label in placed:
         if label.away:
             _leader(pen, label, stroke)
     for label in placed:
         text = label.text if label.number is None else str(label.number)
-        _plate(pen, label.box, text, label.size, _colour(label.word))
+        _plate(pen, label.box, text, label.size, _grade(label.word)[2])
     if words:
         _legend(pen, picture.size, [bounds(word.polygon) for word in words] + [label.box for label in placed])
     if beside:
@@ -124,7 +124,11 @@ def _pixels(photo: Photo, image: Source, dpi: float) -> NDArray[np.uint8]:
 
 def grade(word: Word) -> str:
     """The name in `COLOURS` of how sure a word is."""
-    return next(name for name, least, _ in COLOURS if word.confidence >= least)
+    return _grade(word)[0]
+
+
+def _grade(word: Word) -> tuple[str, float, tuple[int, int, int]]:
+    return next(each for each in COLOURS if word.confidence >= each[1])
 
 
 def labels(photo: Photo) -> list[Label]:
@@ -232,7 +236,7 @@ def _crosses(line: Polygon, boxes: Sequence[_Box]) -> bool:
 def _leader(pen: ImageDraw.ImageDraw, label: Label, stroke: int) -> None:
     line = _lead(label.word.polygon, label.box)
     pen.line(line, fill=_PLATE, width=stroke + 1)
-    pen.line(line, fill=_colour(label.word), width=max(1, stroke - 1))
+    pen.line(line, fill=_grade(label.word)[2], width=max(1, stroke - 1))
 
 
 def _legend(pen: ImageDraw.ImageDraw, size: tuple[int, int], taken: Sequence[_Box]) -> None:
@@ -269,7 +273,7 @@ def _with_list(picture: Image.Image, numbered: Sequence[Label]) -> Image.Image:
     pen = ImageDraw.Draw(whole)
     for k, (text, label) in enumerate(zip(texts, numbered, strict=True)):
         place = (letters + k // rows * column, picture.height + (k % rows + 0.8) * 1.5 * letters)
-        pen.text(place, text, font=_font(letters, text), fill=_colour(label.word), anchor="lm")
+        pen.text(place, text, font=_font(letters, text), fill=_grade(label.word)[2], anchor="lm")
     return whole
 
 
@@ -294,7 +298,7 @@ def _side_by_side(outlined: Image.Image, original: Image.Image, words: Sequence[
         mask = mask.rotate(math.degrees(math.atan2(y0 - y1, x1 - x0)), Image.Resampling.BICUBIC, expand=True)
         left, top, right, bottom = bounds(word.polygon)
         corner = (round((left + right - mask.width) / 2), round((top + bottom - mask.height) / 2))
-        dark = tuple(round(0.7 * value) for value in _colour(word))
+        dark = tuple(round(0.7 * value) for value in _grade(word)[2])
         pale.paste(dark, corner, mask)
     both = Image.new("RGB", (2 * outlined.width, outlined.height))
     both.paste(outlined)
@@ -331,7 +335,3 @@ def _inside(x: float, y: float, wide: float, high: float, size: tuple[int, int])
 
 def _overlap(a: _Box, b: _Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def _colour(word: Word) -> tuple[int, int, int]:
-    return next(colour for _, least, colour in COLOURS if word.confidence >= least)
