@@ -144,6 +144,23 @@ def test_a_budget_leaves_rows_for_the_next_call(ablate, counted):
     assert counted == ["random"]
 
 
+def test_one_row_alone(ablate, counted):
+    found = ablate("components", "--row", "+ PSM")
+    assert counted == ["+ PSM"]
+    assert {row["name"]: row["status"] for row in found["rows"]} == {
+        "baseline": "not run yet",
+        "+ PSM": "done",
+        "+ CLIP encoder": "needs CLIP weights: --clip DIR",
+        "+ recipe": "not run yet",
+        "+ cross-modal branch": "not run yet",
+        "+ large": "not run yet",
+    }
+    ablate("components", "--row", "baseline", "--row", "+ PSM")
+    assert counted == ["+ PSM", "baseline"]
+    result = ablate("components", "--row", "+ everything", code=1)
+    assert "components has no row '+ everything': its rows are baseline, + PSM, " in str(result.exception)
+
+
 def test_an_unknown_table_is_refused(ablate):
     result = ablate("everything", code=1)
     assert isinstance(result.exception, ConfigError)

@@ -72,7 +72,7 @@ def test_components_train_as_in_the_paper(tmp_path):
         data, trainer = one["data"], one["trainer"]
         assert (data["augmentation"], data["pool"], data["real_share"]) == ("randaugment", 1, 1.0)
         assert (one["model"]["objective"]["orders"], trainer["devices"], trainer["strategy"]) == ("part", 4, "ddp")
-        assert trainer["gradient_clip_val"] == 20.0
+        assert (trainer["gradient_clip_val"], trainer["precision"]) == (20.0, "bf16-mixed")
 
 
 def test_adapters_learn_at_the_authors_rates(tmp_path):

@@ -5,6 +5,7 @@
 | AdamW 0.9, 0.98; weight decay 0.2; one cycle, 7.5 % of it upwards; gradients clipped at 20 | spec 3.1 |
 | towers 8.4e-5 for each 512 crops of a step, decoders 19 times that | spec 3.1 |
 | 1024 crops a step (L/14: 960), 16 passes over the words (L/14: 10), words of all lengths in a step | spec 3.2 |
+| mixed precision, bfloat16 for their float16 | spec 3.1 |
 | RandAugment as PARSeq's, orders redrawn for each device and round of accumulation | spec 3.4, released code |
 | PARSeq's own recipe: one rate, 1.48e-3 for 768 crops, no weight decay, 20 passes | its released configuration |
 | PARSeq's recipe with a tower of ViT-B's size: one rate, 1.68e-4 for 1024 crops | scripts/parseq.sh |
@@ -154,7 +155,6 @@ def recipe(row: Row, scale: Scale, paper: Paper, seed: int, training: int, folde
         }
     passes = 10 if row.large else 20 if row.small_patches else 16
     steps = paper.steps or max(1, round(passes * training / total))
-    gpu = torch.cuda.is_available()
     return {
         "model": model,
         "data": {
@@ -172,7 +172,7 @@ def recipe(row: Row, scale: Scale, paper: Paper, seed: int, training: int, folde
             "accelerator": "auto",
             "devices": paper.devices,
             "strategy": "ddp" if paper.devices > 1 else "auto",
-            "precision": "bf16-mixed" if gpu else "32-true",
+            "precision": "bf16-mixed",
             "max_steps": steps,
             "max_epochs": -1,
             "val_check_interval": 2000,

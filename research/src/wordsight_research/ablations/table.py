@@ -117,6 +117,7 @@ def make_table(
     seeds: int,
     out: Path,
     *,
+    only: Sequence[str] = (),
     budget: float = float("inf"),
     say: Callable[[str], None] = log.info,
     bar: bool = False,
@@ -130,18 +131,22 @@ def make_table(
         seeds: trainings per row.
         out: folder; `out/runs` keeps a file for each training. What is there is not run again. At the paper's scale
             `out/recipes` has the recipe of each, written before any is begun.
+        only: names of the rows to train; none for all. The table has the others as far as they are there already.
         budget: seconds after which no training starts; at the paper's scale the running one stops, too, and resumes
             with the next call.
         say: told what is being run.
         bar: whether trainings show their progress.
 
     Raises:
-        ConfigError: there is no such table, or only one of ours where the paper's scale is asked for.
+        ConfigError: there is no such table or row, or only one of ours where the paper's scale is asked for.
         ModelError: a folder to start from holds no checkpoint; nothing is trained then.
     """
     if name not in TABLES:
         raise ConfigError(f"there is no table {name!r}: choose one of {', '.join(TABLES)}")
     rows = TABLES[name]
+    names = [row.name for row in rows]
+    if unknown := [row for row in only if row not in names]:
+        raise ConfigError(f"{name} has no row {unknown[0]!r}: its rows are {', '.join(names)}")
     cfg = scale.config()
     if isinstance(settings, Paper):
         if name not in paper.TABLES:
@@ -164,7 +169,7 @@ def make_table(
     for seed in range(seeds):
         for row in ready:
             file = files[row.name, seed]
-            if file.is_file():
+            if file.is_file() or (only and row.name not in only):
                 continue
             if time.monotonic() > deadline:
                 say(f"{row.name}, seed {seed}: the budget is used up; run the command again to continue")

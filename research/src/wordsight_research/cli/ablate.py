@@ -13,6 +13,7 @@ def ablate(
     out: Path = typer.Option(
         Path("runs/ablate"), "--out", "-o", help="Output folder; trainings found there are reused."
     ),
+    rows: list[str] = typer.Option([], "--row", help="Train this row alone; may be repeated. Default: all."),
     seeds: int = typer.Option(1, min=1, help="Trainings per row."),
     steps: int | None = typer.Option(
         None, min=1, help="Steps per training, which sets the cost. Default: 1800, or the paper's epochs with --paper."
@@ -96,6 +97,7 @@ def ablate(
         settings,
         seeds,
         out,
+        only=rows,
         budget=float("inf") if budget is None else 60 * budget,
         say=lambda text: typer.echo(text, err=True),
         bar=sys.stderr.isatty(),

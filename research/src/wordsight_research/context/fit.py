@@ -35,6 +35,7 @@ class Fit:
         damage: what is done to crops.
         scene_dropout: share of words that lose their scene.
         weight_decay: AdamW's.
+        mixed: compute in bfloat16 where that is enough, as PyTorch's autocast does.
     """
 
     steps: int
@@ -44,6 +45,7 @@ class Fit:
     damage: Damage
     scene_dropout: float = 0.0
     weight_decay: float = 0.05
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def fit(
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * one_cycle(step, plan.steps)
         optimizer.zero_grad(set_to_none=True)
-        loss = model.loss(images, targets, orders, context=context, **(options or {})).total
+        with torch.autocast("cpu", torch.bfloat16, enabled=plan.mixed):
+            loss = model.loss(images, targets, orders, context=context, **(options or {})).total
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 20.0)  # spec of CLIP4STR, 3.1
         optimizer.step()

@@ -65,6 +65,7 @@ class Settings:
         folds: of real sets without.
         starts: (recognizer, checkpoint folder) pairs: trained recognizers that take the place of stage one.
         start_data: data sets and word lists that these were trained on, for those that do not carry their words.
+        mixed: second stages compute in bfloat16 where that is enough.
     """
 
     steps: int = 1000
@@ -85,6 +86,7 @@ class Settings:
     folds: int = 5
     starts: tuple[tuple[str, str], ...] = ()
     start_data: tuple[Path, ...] = ()
+    mixed: bool = False
 
 
 def key(*facts: Any) -> str:

@@ -186,6 +186,7 @@ def trained(arm: Arm, lab: Laboratory, seed: int, fold: int, deadline: float = f
         seed,
         arm.crops,
         one.scene_dropout if arm.clipter else 0.0,
+        mixed=one.mixed,
     )
     encoder = lab.scene_encoder(arm).identity if arm.clipter else ""
     data = one.train_scenes if arm.source.rendered else [str(one.data), fold, one.folds]
