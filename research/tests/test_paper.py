@@ -162,7 +162,10 @@ def test_recipes_are_there_before_anything_is_trained(field):
     assert found["sets"] == {"SVT": 5, "CUTE80": 4}
     written = yaml.safe_load((field / "out" / "recipes" / "pretraining-random-0.yaml").read_text())
     assert written["trainer"]["max_steps"] == 7
-    assert "--paper" not in (field / "out" / "pretraining.md").read_text()
+    said = (field / "out" / "pretraining.md").read_text()
+    assert "| random | clip4str-tiny | 0.000168 | 0.000168 | 0 | 1024 = 1 x 128 x 8 | 7 |" in said
+    assert "RandAugment, words of all lengths in a step" in said
+    assert "--paper" not in said
     for flags, message in ((["--benchmarks", "x"], "give --paper"), (["--paper"], "trains on --real")):
         result = CliRunner().invoke(app, ["ablate", "pretraining", "-o", str(field / "out"), *flags])
         assert isinstance(result.exception, ConfigError)

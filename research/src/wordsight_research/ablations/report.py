@@ -21,6 +21,7 @@ def to_markdown(table: Table) -> str:
         *(_line(result, table.settings.steps) for result in table.results),
         "",
         *_sets(table),
+        *_recipes(table),
         *_notes(table),
     ]
     return "\n".join(lines) + "\n"
@@ -36,6 +37,24 @@ def _sets(table: Table) -> list[str]:
     for result in done:
         cells = [f"{100 * share:.1f}" for share in by_set(result, table.sets).values()]
         lines.append(f"| {result.row.name} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _recipes(table: Table) -> list[str]:
+    """At the paper's scale: the numbers that rows train by."""
+    if not table.recipes:
+        return []
+    lines = [
+        "| row | model | towers' rate | decoders' | weight decay | crops a step | steps |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, content in table.recipes.items():
+        model, data, trainer = content["model"], content["data"], content["trainer"]
+        rate, scale = model["optimiser"]["lr"], model["optimiser"]["decoder_lr_scale"]
+        total, devices, fitting = data["total_batch"], trainer["devices"], data["batch_size"]
+        cells = [name, model["model"], f"{rate:g}", f"{rate * scale:.3g}", f"{model['optimiser']['weight_decay']:g}"]
+        cells += [f"{total} = {devices} x {fitting} x {total // (devices * fitting)}", str(trainer["max_steps"])]
+        lines.append("| " + " | ".join(cells) + " |")
     return [*lines, ""]
 
 
@@ -73,7 +92,9 @@ def _notes(table: Table) -> list[str]:
             "Rows with one seed: what another seed would have changed is not in `at least`; run more seeds for that."
         )
     if any(r.status == PENDING for r in table.results):
-        notes.append("Rows without a result: the budget was used up; run the same command to continue.")
+        notes.append(
+            "Rows without a result were not asked for, or the budget was used up: run the same command to continue."
+        )
     return [line for note in notes for line in (note, "")][:-1]
 
 
@@ -82,8 +103,9 @@ def _paper(table: Table, settings: Paper) -> list[str]:
     steps = "as many passes as in the paper" if settings.steps is None else f"{settings.steps} steps"
     return [
         f"Word accuracy in %, protocol {table.protocol}, on {table.words} words of the test sets, each crop read once.",
-        f"The paper's recipe, {steps}, on {real}, {settings.devices} devices of {settings.batch_size} crops; each "
-        "row's own is in `recipes/`. These test sets chose nothing: choose nothing by them either.",
+        f"The paper's recipe, {steps}, on {real}: AdamW (0.9, 0.98), one cycle, RandAugment, words of all lengths in a "
+        "step, gradients clipped at 20, mixed precision. Crops a step: devices x crops at once x rounds of "
+        "accumulation. Whole recipes are in `recipes/`. These test sets chose nothing: choose nothing by them either.",
     ]
 
 

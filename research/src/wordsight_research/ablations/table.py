@@ -56,6 +56,8 @@ class Table:
     results: tuple[Result, ...]
     sets: Mapping[str, int] = field(default_factory=dict)
     """At the paper's scale: how many of the words are of each set, one set after the other."""
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """There, too: how each row that can be run trains."""
 
     @property
     def protocol(self) -> str:
@@ -159,10 +161,11 @@ def make_table(
     weights = {folder: _weights(folder) for folder in {scale.folder(row) for row in ready} if folder}
     keys = {row.name: _key(row, scale, cfg, settings, weights) for row in ready}
     files = {(row, seed): out / "runs" / f"{key}-{seed}.json" for row, key in keys.items() for seed in range(seeds)}
-    recipes = {}
+    recipes, contents = {}, {}
     if isinstance(settings, Paper):
         for row, seed in ((row, seed) for seed in range(seeds) for row in ready):
             content = paper.recipe(row, scale, settings, seed, words.training, files[row.name, seed].with_suffix(""))
+            contents.setdefault(row.name, content)
             slug = "-".join(re.findall(r"\w+", row.name.lower()))
             recipes[row.name, seed] = paper.write(content, out / "recipes" / f"{name}-{slug}-{seed}.yaml")
     deadline = time.monotonic() + budget
@@ -185,7 +188,8 @@ def make_table(
             else:
                 _write(file, one)
     runs = {row.name: _read(files[row.name, seed] for seed in range(seeds)) for row in ready}
-    return Table(name, scale, settings, len(words.test), tuple(_results(rows, runs, scale)), words.sets)
+    results = tuple(_results(rows, runs, scale))
+    return Table(name, scale, settings, len(words.test), results, words.sets, contents)
 
 
 def _results(rows: Sequence[Row], runs: dict[str, tuple[Run, ...]], scale: Scale) -> Iterator[Result]:
