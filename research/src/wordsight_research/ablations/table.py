@@ -161,7 +161,8 @@ def make_table(
     weights = {folder: _weights(folder) for folder in {scale.folder(row) for row in ready} if folder}
     keys = {row.name: _key(row, scale, cfg, settings, weights) for row in ready}
     files = {(row, seed): out / "runs" / f"{key}-{seed}.json" for row, key in keys.items() for seed in range(seeds)}
-    recipes, contents = {}, {}
+    recipes: dict[tuple[str, int], Path] = {}
+    contents: dict[str, dict[str, Any]] = {}
     if isinstance(settings, Paper):
         for row, seed in ((row, seed) for seed in range(seeds) for row in ready):
             content = paper.recipe(row, scale, settings, seed, words.training, files[row.name, seed].with_suffix(""))
