@@ -197,10 +197,10 @@ def contexts(name: str, share: float) -> Experiment:
     """The four, and none, trained on a share of the scenes."""
     source = Source(name, share=share)
     told = [
-        Arm("miniature", source=source),
-        Arm("ImageNet", source=source, encoder=IMAGENET),
-        Arm("detector", source=source, encoder=DETECTOR),
         Arm("other words", source=source, encoder=OTHERS, clipter=replace(CONTEXT, kernel=1)),
+        Arm("detector", source=source, encoder=DETECTOR),
+        Arm("ImageNet", source=source, encoder=IMAGENET),
+        Arm("miniature", source=source),
     ]
     base = tuned(source=source)
     return Experiment(
