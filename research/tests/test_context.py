@@ -222,6 +222,18 @@ def test_an_experiment_runs_and_goes_on(folder, monkeypatch):
     assert (folder / "tiny.png").stat().st_size > 1000
 
 
+def test_arms_are_timed_in_turns(monkeypatch):
+    """What else the machine does then falls on all of them alike."""
+    took = []
+    monkeypatch.setattr(speed, "_ways", lambda name: [(4, "alone", lambda: took.append(name))])
+    clock = iter([0, 4, 0, 40, 0, 8, 0, 80, 0, 12, 0, 120])  # ms of 3 rounds of a and b
+    monkeypatch.setattr(speed, "_REPEATS", 3)
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: next(clock) / 1000)
+    found = speed.speeds({"a": "a", "b": "b"})
+    assert took == ["a", "b"] * 4  # the first round is not counted
+    assert found == {"a": {"4": {"alone": (1.5, 2.0, 2.5)}}, "b": {"4": {"alone": (15.0, 20.0, 25.0)}}}
+
+
 def test_a_budget_that_is_used_up_begins_nothing(folder):
     said = []
     lab = Laboratory(replace(QUICK, steps=2), folder, said.append)

@@ -1,5 +1,7 @@
 """Every recognizer of the registry as a pack: ONNX reads what torch reads, with scenes and without."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -142,6 +144,7 @@ def test_the_encoder_of_a_checkpoint_is_found_and_checked() -> None:
 
 def test_export_command_with_a_scene_encoder(tmp_path) -> None:
     model = build("vitstr-compact", place="late", kernel=2)
+    model.fusions["late"].gate.alpha.data.fill_(-0.5)
     checkpoint.save(model, tmp_path / "run", steps=3)
     arguments = ["models", "export", str(tmp_path / "run"), "-o", str(tmp_path / "pack"), "--scene-encoder", "random:7"]
     result = CliRunner().invoke(app, arguments)
@@ -151,6 +154,7 @@ def test_export_command_with_a_scene_encoder(tmp_path) -> None:
     assert (pack.kind.name, pack.scene_tokens, pack.about["steps"]) == ("one_shot", (5, 128), 3)
     assert pack.about["scene_encoder"].startswith("random:")
     assert pack.about["scene encoder"] == {"name": "random:7", "licence": "Apache-2.0"}
+    assert pack.about["gates"] == {"late": pytest.approx(math.tanh(-0.5), abs=1e-4)}
     assert pack.about["licence"] == "Apache-2.0"
 
 
