@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.detect.frames import STRIDE, network_input
-from wordsight.detect.maps import find_regions
+from wordsight.detect.large import LARGE, REDUCED, with_large
+from wordsight.detect.maps import Region, find_regions
 from wordsight.detect.packs import DEFAULT, find_detector
 from wordsight.errors import ConfigError
 from wordsight.imaging import load_image
@@ -119,16 +120,25 @@ class TextDetector:
             At most 1,000 boxes, clipped to the image: of four corners, or of more points along bent text.
         """
         height, width = image.shape[:2]
-        batch, frame = network_input(image, self._max_side, self._pack.mean, self._pack.std)
+        regions, scale = self._regions(image, self._max_side)
+        copied, _ = self._regions(image, max(STRIDE, round(scale * max(height, width) / REDUCED)))
+        copied = [region for region in copied if scale * word_height(region[0]) >= LARGE]
+        boxes = [Box(polygon, score) for polygon, score in with_large(regions, copied)]
+        return sorted(boxes, key=lambda box: (box.polygon[:, 1].min(), box.polygon[:, 0].min()))
+
+    def _regions(self, image: NDArray[np.uint8], max_side: int) -> tuple[list[Region], float]:
+        """Regions in pixels of a picture, and how many times as large as it is the network saw it."""
+        height, width = image.shape[:2]
+        batch, frame = network_input(image, max_side, self._pack.mean, self._pack.std)
         if self._pack.blue_first:
             batch = np.ascontiguousarray(batch[:, ::-1])
         probability = self._session.run(None, {self._input: batch})[0][0, 0]
-        boxes = []
+        regions = []
         for region, score in find_regions(probability, self._threshold, self._min_score, self._unclip):
             polygon = np.clip(frame.to_picture(region), 0, (width, height))
             if _sides(polygon).min() >= 1:  # else it lies in the margin
-                boxes.append(Box(polygon, score))
-        return sorted(boxes, key=lambda box: (box.polygon[:, 1].min(), box.polygon[:, 0].min()))
+                regions.append((polygon, score))
+        return regions, frame.scale
 
 
 def look(

@@ -54,6 +54,7 @@ class Strewn:
         words: lists of words, see `vocabulary.Vocabulary`.
         held_out: set in the faces that are kept for tests, instead of in the others; None: in all.
         bent: share of the texts on photographs that run along an arc.
+        capitals: smallest and largest height of their capitals, in pixels.
 
     Raises:
         DataError: a folder or list is missing or useless.
@@ -65,10 +66,11 @@ class Strewn:
         words: Sequence[str | Path] = (),
         held_out: bool | None = False,
         bent: float = _BENT,
+        capitals: tuple[float, float] = _CAPITALS,
     ) -> None:
         self._faces = kept(latin_index(fonts), held_out)
         self._texts = Texts(Vocabulary(words), Tongues())
-        self._bent = bent
+        self._bent, self._capitals = bent, capitals
         self._open: tuple[FontBook, Cast] | None = None
 
     def __getstate__(self) -> dict[str, object]:
@@ -199,7 +201,7 @@ class Strewn:
 
     def _path(self, rng: random.Random, text: "_Text", size: int) -> "_Path":
         """Where and how a text runs over a photograph whose shorter side is `size`."""
-        low, high = map(math.log, _CAPITALS)
+        low, high = map(math.log, self._capitals)
         capitals = math.exp(rng.uniform(low, high))
         arc = 0.0
         if rng.random() < self._bent and text.mask.shape[1] > 3 * text.mask.shape[0]:
@@ -207,7 +209,7 @@ class Strewn:
         capitals *= min(1.0, 0.9 * size / (text.mask.shape[1] * capitals / CAP_HEIGHT) * (1.5 if arc else 1.0))
         form = rng.random()
         turn = rng.gauss(0, 0.06) if form < 0.7 else rng.gauss(0, 0.4) if form < 0.94 else rng.uniform(-1.6, 1.6)
-        path = _Path(text, max(capitals, _CAPITALS[0]), turn, arc)
+        path = _Path(text, max(capitals, self._capitals[0]), turn, arc)
         if rng.random() < 0.4:
             path.linear = path.linear @ np.array([[1.0, rng.gauss(0, 0.15)], [0.0, math.exp(rng.gauss(0, 0.2))]])
         if arc and rng.random() < 0.35:  # around a bottle, or seen at a slant

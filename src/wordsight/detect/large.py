@@ -1,0 +1,55 @@
+"""Large letters, of which the network sees no more than parts unless it is shown a small copy of the picture."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from wordsight.detect.maps import Region
+from wordsight.imaging.geometry import word_height
+
+REDUCED = 4
+"""How many times smaller the copy is: it costs a sixteenth of the picture's own time."""
+
+LARGE = 96.0
+"""Pixels of the network's input: the height from which on text is looked for in the copy."""
+
+_SAME, _SAME_BENT = 0.7, 0.6  # intersection over union of outlines of one text, straight or bent in the picture
+_PART = 0.15, 0.7  # shares of a region inside another: more is nothing, more is all of it
+_LOWER = 0.5  # of the height of large letters: what is lower is other text ...
+_MUCH = 0.25  # ... if it covers as much of them
+
+
+def with_large(regions: Sequence[Region], copied: Sequence[Region]) -> list[Region]:
+    """The regions of a picture, and those of its small copy that only parts of were found at its own size.
+
+    Parts give way to the whole. Where they may be other text, as large letters are painted on a wall of notices, they
+    stay, and the large region is left out.
+
+    Args:
+        regions: of the picture, in its pixels.
+        copied: of its copy, in pixels of the picture, of large letters alone.
+    """
+    if not copied:
+        return list(regions)
+    import shapely
+
+    outlines = [shapely.Polygon(polygon).convex_hull for polygon, _ in regions]  # the copy straightens what is bent
+    same = np.array([_SAME if len(polygon) == 4 else _SAME_BENT for polygon, _ in regions])
+    areas = np.array([outline.area for outline in outlines])
+    parts: set[int] = set()
+    added: list[Region] = []
+    for region in copied:
+        outline = shapely.Polygon(region[0]).convex_hull
+        shared = np.array([outline.intersection(other).area for other in outlines])
+        if (shared >= same * (areas + outline.area - shared)).any():
+            continue
+        some, most = (share * areas for share in _PART)
+        if ((shared > some) & (shared < most)).any():
+            continue
+        inside = np.flatnonzero((areas > 0) & (shared >= most)).tolist()
+        highest = max((word_height(regions[i][0]) for i in inside), default=0.0)
+        if highest < _LOWER * word_height(region[0]) and shared[inside].sum() >= _MUCH * outline.area:
+            continue
+        parts.update(inside)
+        added.append(region)
+    return [region for i, region in enumerate(regions) if i not in parts] + added
