@@ -43,6 +43,17 @@ def test_weights_are_averaged_by_their_shares(folders, tmp_path):
     assert about == {"said": "b"}
 
 
+def test_without_shares_all_count_the_same(folders, tmp_path):
+    run(folders["a"], folders["b"], "--out", str(tmp_path / "mean"))
+    mean, a, b = (
+        checkpoint.load(Path(place))[0].state_dict() for place in (tmp_path / "mean", folders["a"], folders["b"])
+    )
+    for name, tensor in mean.items():
+        torch.testing.assert_close(tensor, (a[name] + b[name]) / 2, atol=1e-3, rtol=1e-3)
+    with pytest.raises(ConfigError, match="is not SHARE=FOLDER"):
+        run(folders["a"], f"0.5={folders['b']}", "--out", str(tmp_path / "other"))
+
+
 def test_what_cannot_be_averaged_is_refused(folders, tmp_path):
     for second, message in ((f"0.5={folders['deep']}", "differ in shape"), (f"0.4={folders['b']}", "add up to 0.9")):
         with pytest.raises(ConfigError, match=message):

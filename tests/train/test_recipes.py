@@ -263,3 +263,26 @@ def test_a_recipe_costs_what_its_size_says(tmp_path, content):
         arguments(recipe, [])
     assert str(recipe) in str(error.value)
     assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("model:\n  optimiser:\n    lrr: 3\n", "there is no key model.optimiser.lrr: did you mean model.optimiser.lr?"),
+        ("modle:\n  seed: 3\n", "there is no key modle.seed: did you mean model.seed?"),
+        ("data:\n  batchsize: 3\n", "there is no key data.batchsize: did you mean data.batch_size?"),
+        ("data:\n  batch_size: many\n", "data.batch_size: Expected a <class 'int'>. Got value: many"),
+    ],
+)
+def test_a_mistyped_key_is_named_in_one_line(tmp_path, written, said):
+    (tmp_path / "latin.yaml").write_text((RECIPES / "latin.yaml").read_text())
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(f"base: latin.yaml\n{written}")
+    with pytest.raises(ConfigError) as error:
+        parsed(recipe)
+    assert str(error.value) == f"{recipe}: {said}"
+
+
+def test_a_mistyped_flag_is_named_in_one_line():
+    with pytest.raises(ConfigError, match=r"the command line: there is no key data\.seeds: did you mean data\.seed\?"):
+        parsed(RECIPES / "latin.yaml", "--data.seeds=3")

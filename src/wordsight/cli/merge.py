@@ -13,13 +13,15 @@ from wordsight.cli.options import Out
 def merge_(
     parts: Annotated[
         list[str],
-        typer.Argument(metavar="SHARE=FOLDER...", help="Checkpoint folders and their shares, which add up to 1."),
+        typer.Argument(
+            metavar="[SHARE=]FOLDER...", help="Checkpoint folders and their shares, which add up to 1. Default: equal."
+        ),
     ],
     out: Out,
 ) -> None:
     """Write the mean of the weights of several recognizers that began with the same weights, as float16.
 
-    They must have the same shape. What is said about the last one is said about the mean.
+    They must have the same shape. The facts stored with the last one are stored with the mean.
     """
     from wordsight.cli.folders import check_folder
     from wordsight.errors import ConfigError
@@ -27,11 +29,12 @@ def merge_(
 
     check_folder(out)
     shares = {}
+    alone = all(Path(part).is_dir() for part in parts)
     for part in parts:
-        share, _, folder = part.partition("=")
+        share, _, folder = ("", "", part) if alone else part.partition("=")
         try:
-            shares[Path(folder)] = float(share)
+            shares[Path(folder)] = 1 / len(parts) if alone else float(share)
         except ValueError:
-            raise ConfigError(f"{part} is not SHARE=FOLDER: write 0.5=FOLDER") from None
+            raise ConfigError(f"{part} is not SHARE=FOLDER: write 0.5=FOLDER, or give folders alone") from None
     merge(shares, out)
     typer.echo(f"{out}: mean of {len(parts)}; next: wordsight models export {out} -o PACK")

@@ -1,5 +1,9 @@
 """From a recipe to a running trainer."""
 
+import re
+from argparse import ArgumentError
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +45,22 @@ class RecipeCLI(LightningCLI):
         parser.add_argument(
             "--minutes", type=float | None, default=None, help="stop after this many minutes, to be resumed later"
         )
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """One that raises its errors instead of printing the usage of all options."""
+        return super().init_parser(**kwargs | {"exit_on_error": False})
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """What is wrong with a recipe or flag, in one line.
+
+        Raises:
+            ConfigError: a key is unknown, or its value is not of its type.
+        """
+        try:
+            super().parse_arguments(parser, args)
+        except ArgumentError as error:
+            known = [action.dest for action in self._subcommand_parsers["fit"]._actions]
+            raise ConfigError(_mistake(" ".join(str(error).split()), args, known)) from None
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would look for constructor arguments in the checkpoint: ours come from the recipe alone."""
@@ -146,9 +166,33 @@ def arguments(recipe: str | Path, overrides: list[str]) -> list[str]:
 
 def _task(command: list[str]) -> str:
     """What is trained: as the last recipe says that says anything."""
+    return next((str(task) for file in _recipes(command) if (task := _keys(file).get("task"))), "recognition")
+
+
+def _recipes(command: Sequence[str]) -> list[Path]:
+    """The recipes in a command line, the last one first, since it overrides the others."""
     recipes = [command[i + 1] for i, part in enumerate(command[:-1]) if part == "--config"]
     recipes += [part.removeprefix("--config=") for part in command if part.startswith("--config=")]
-    return next((str(task) for file in reversed(recipes) if (task := _keys(Path(file)).get("task"))), "recognition")
+    return [Path(recipe) for recipe in reversed(recipes)]
+
+
+def _mistake(reason: str, command: Sequence[str], known: Sequence[str]) -> str:
+    """What jsonargparse refuses, after the file that says it; of an unknown key with the nearest one that there is."""
+    found = re.search(r"""(?:option '|key "|arguments: --)([\w.]+)""", reason)
+    key = found[1] if found else ""
+    said = (str(file) for file in _recipes(command) if _has(_keys(file), key.split(".")))
+    where = next(said, "the command line")
+    if found and found[0].startswith(("option", "arguments")):
+        leaf = key.split(".")[-1]
+        alike = get_close_matches(key, [name for name in known if name.split(".")[-1] == leaf] or known, 1, 0.5)
+        cure = f"did you mean {alike[0]}?" if alike else "see --print_config"
+        return f"{where}: there is no key {key}: {cure}"
+    reason = re.sub(r'^Parser key "([^"]+)"', r"\1", reason)
+    return f"{where}: {reason[:300]}"
+
+
+def _has(values: Any, key: Sequence[str]) -> bool:
+    return not key or (isinstance(values, dict) and key[0] in values and _has(values[key[0]], key[1:]))
 
 
 def _keys(recipe: Path) -> dict[str, Any]:
