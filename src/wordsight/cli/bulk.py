@@ -51,7 +51,7 @@ def bulk(
             help="Read this folder, glob, WebDataset tars, or text or Parquet file that lists paths, or the URL of one."
         ),
     ],
-    out: Annotated[str, typer.Option("--out", "-o", metavar="FOLDER", help="Write the parts here: a path or a URL.")],
+    out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Write the parts here: a path or a URL.")],
     engine: Annotated[
         Engine, typer.Option(help="Run on processes of this machine or on a Ray cluster.")
     ] = Engine.local,

@@ -30,7 +30,7 @@ def calibrate(
         0.1,
         min=0,
         max=1,
-        help="Read the share at the end of each that training held out (data.validation_share); 1 is all of it.",
+        help="Read this share at the end of each, which training held out (data.validation_share); 1: all.",
     ),
     device: DeviceName = Device.auto,
     threads: Threads = None,

@@ -37,7 +37,9 @@ def convert(
         str | None,
         typer.Option(help="Write this charset (36, 62 ...), or these characters in the order of the head."),
     ] = None,
-    allow_unused: Annotated[bool, typer.Option(help="Ignore tensors that have no place in the model.")] = False,
+    allow_unused: Annotated[
+        bool, typer.Option("--allow-unused", help="Ignore tensors without a place in the model.")
+    ] = False,
 ) -> None:
     """Convert published weights to a checkpoint: CLIP (OpenAI, open_clip, Hugging Face), CLIP4STR, PARSeq, timm's ViT.
 

@@ -38,13 +38,15 @@ def check(
     paths: list[Path] = typer.Argument(
         metavar="DATA...", help="Folders with labels.tsv, LMDB archives or scenes.jsonl, or trees of them."
     ),
-    charset: str = typer.Option("94+space", help="Check against these characters: 36, 62, 94, 94+space or latin."),
-    max_length: int = typer.Option(40, min=1, help="Take labels of more characters than this as too long."),
-    test: list[Path] = typer.Option([], help="List the samples that are in this test set, too. May be repeated."),
+    charset: str = typer.Option(
+        "94+space", help="Check against these characters: 36, 62, 94, 94+space, latin, latin-extended."
+    ),
+    max_length: int = typer.Option(40, min=1, help="Count labels of more characters than this as too long."),
+    test: list[Path] = typer.Option([], help="List the samples that are also in this test set. May be repeated."),
     similar: bool = typer.Option(
         False, "--similar", help="With --test: also list crops and whole scenes that look the same."
     ),
-    images: bool = typer.Option(True, help="Decode every image, and not only check the labels."),
+    no_images: bool = typer.Option(False, "--no-images", help="Check only the labels, and decode no image."),
 ) -> None:
     """Find samples that cannot be trained on: bad labels (outside the charset, too long, empty), images, test samples.
 
@@ -58,7 +60,7 @@ def check(
     from wordsight.text import Charset
 
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters is in the findings
-    if test and not images:
+    if test and no_images:
         raise ConfigError("--test compares images: leave out --no-images")
     if similar and not test:
         raise ConfigError("--similar looks for crops of a test set: name it with --test")
@@ -69,7 +71,7 @@ def check(
     checked = []
     for name, source in sources:
         indices = progress(range(len(source)), len(source), name)
-        found = check_source(source, chars, max_length, indices, images=images, test=gallery)
+        found = check_source(source, chars, max_length, indices, images=not no_images, test=gallery)
         if test_scenes is not None and isinstance(source, ScenesSource):
             check_scenes(progress(source.scenes, len(source.scenes), f"scenes of {name}"), test_scenes, found)
         _print_findings(name, found, charset)
@@ -82,7 +84,7 @@ def check(
 
 @data_app.command("import")
 def import_(
-    name: str = typer.Argument("", metavar="NAME", help="Which data set; --list shows them."),
+    name: str = typer.Argument("", metavar="NAME", help="The data set; --list shows which there are."),
     source: Path = typer.Argument(Path(), metavar="SRC", help="The folder it was unpacked to."),
     out: Path | None = typer.Option(None, "--out", "-o", metavar="DIR", help="Write SPLIT/scenes.jsonl below it."),
     images: Path | None = typer.Option(None, help="Look for its pictures in this folder, not in SRC."),
@@ -125,7 +127,7 @@ def pack(
         False, "--lmdb", help="Write word crops as an LMDB archive, in the layout of PARSeq and the field."
     ),
     images: list[Path] = typer.Option(
-        [], help="Let pictures also be in this folder, besides that of their scenes.jsonl; may be repeated."
+        [], help="Also allow pictures in this folder, besides that of their scenes.jsonl; may be repeated."
     ),
     shard_mb: int = typer.Option(128, min=1, help="Write shards of up to this many MB; readers hold one in memory."),
     seed: Seed = 0,
@@ -186,9 +188,16 @@ def pseudo_label_(
         ["latin", "small"],
         "--model",
         "-m",
-        help="Let these models agree; the first gives the label. May be repeated.",
+        help="Require these models to agree; the first gives the label. May be repeated.",
     ),
-    least: float = typer.Option(0.6, min=0, max=1, help="Drop words below this confidence of the first model."),
+    least: float = typer.Option(
+        0.6,
+        "--min-confidence",
+        "--least",
+        min=0,
+        max=1,
+        help="Leave out words below this confidence (of the first model).",
+    ),
     held_out: float = typer.Option(0.0, min=0, max=1, help="Leave out this share of the scenes, from the end."),
 ) -> None:
     """Cut out words that are marked illegible in scenes, and label those that several models agree on."""

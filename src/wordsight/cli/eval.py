@@ -47,7 +47,7 @@ def evaluate(
         False, "--end-to-end", help="Find the words in whole scenes, instead of reading given crops."
     ),
     detection: bool = typer.Option(
-        False, "--detection", help="MODEL is a detector (ppocr, or a pack): score the boxes that it finds in scenes."
+        False, "--detection", help="Score the boxes found in scenes by MODEL, a detector: lines, ppocr or a pack."
     ),
     max_side: int | None = typer.Option(None, min=32, help="With --detection: reduce pictures to this long side."),
     limit: int | None = typer.Option(None, min=1, help="Read only this many samples (or scenes) of each data set."),
@@ -55,17 +55,19 @@ def evaluate(
     batch_size: BatchSize = 32,
     mode: DecodingMode = Mode.adaptive,
     no_dictionary: bool = typer.Option(
-        False, "--no-dictionary", help="Packs read doubtful letters as they look, as checkpoints always do."
+        False, "--no-dictionary", help="Read doubtful letters as they look, as checkpoints always do."
     ),
     as_is: bool | None = typer.Option(
         None,
         "--as-is/--no-as-is",
-        help="Each crop once, as the field's tables have it: no dictionary, nothing turned, cut or looked at again. "
+        help="Read each crop once, as for published tables: no dictionary, nothing turned, cut or read again. "
         "Default with --benchmarks.",
     ),
     rotation: float = typer.Option(0.0, metavar="DEGREES", help="Turn each crop anticlockwise before it is read."),
     against: str | None = typer.Option(
-        None, metavar="OTHER", help="Let this model read the same crops, too: is the difference more than luck?"
+        None,
+        metavar="OTHER",
+        help="Also read with this model, and test whether the difference is more than chance.",
     ),
     scene: str | None = typer.Option(
         None,
@@ -75,16 +77,16 @@ def evaluate(
     ),
     seed: Seed = 0,
     scene_encoder: str | None = typer.Option(
-        None, metavar="NAME", help="Take the scene encoder of a checkpoint from here, not from where it was trained."
+        None, metavar="NAME", help="Load the scene encoder of a checkpoint from here, not from where it was trained."
     ),
     rerank: Path | None = typer.Option(
         None, metavar="CLIP", help="Let this CLIP (a checkpoint folder) choose among sampled readings of a checkpoint."
     ),
     json_file: JsonFile = None,
-    csv_file: Path | None = typer.Option(None, "--csv", help="Write the tables to this file, too."),
-    html_file: Path | None = typer.Option(None, "--html", help="Write a page with the worst samples to this file."),
+    csv_file: Path | None = typer.Option(None, "--csv", help="Also write the tables to this file."),
+    html_file: Path | None = typer.Option(None, "--html", help="Also write a page of the worst samples to this file."),
 ) -> None:
-    """Score a model's readings; each number is given with its protocol and its number of samples."""
+    """Score how well a model reads data sets. Each number comes with its protocol and its number of samples."""
     import json
 
     from rich.console import Console

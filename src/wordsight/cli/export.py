@@ -1,20 +1,22 @@
 """`wordsight models export`."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from wordsight.cli.models import models
+from wordsight.cli.options import Out
 
 
 @models.command()
 def export(
-    checkpoint: Path = typer.Argument(help="Folder with model.safetensors and config.json."),
-    out: Path = typer.Option(..., "--out", "-o", metavar="DIR", help="Write the pack to this folder."),
+    checkpoint: Annotated[Path, typer.Argument(help="Folder with model.safetensors and config.json.")],
+    out: Out,
     adapter: Path | None = typer.Option(
         None, help="Include the adapters in this folder, trained on this checkpoint. LoRA is merged."
     ),
-    name: str | None = typer.Option(None, help="Call the pack this. Default: as its folder."),
+    name: str | None = typer.Option(None, help="Call the pack this. Default: the name of its folder."),
     int8: bool = typer.Option(False, "--int8", help="Store weights as int8: a quarter of the size, but no faster."),
     int8_arithmetic: bool = typer.Option(
         False,
@@ -32,7 +34,7 @@ def export(
         "came from others.",
     ),
     facts: Path | None = typer.Option(
-        None, "--about", help="Say more about the pack, from a JSON object: data, cost, scores."
+        None, "--about", help="Add the facts in this JSON object to the pack: data, cost, scores."
     ),
     scene_encoder: str | None = typer.Option(
         None,

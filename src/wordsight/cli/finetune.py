@@ -1,12 +1,12 @@
 """`wordsight finetune`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.options import DEFAULT_MODEL, Seed
+from wordsight.cli.options import DEFAULT_MODEL, Fonts, Out, Seed, Start
 from wordsight.cli.progress import progress_or_lines
 
 if TYPE_CHECKING:
@@ -19,30 +19,38 @@ WORST = 30  # pictures on the page
 
 @app.command()
 def finetune(
-    words: Path = typer.Argument(help="Your crops: a folder with labels.tsv (file name TAB text), LMDB, scenes.jsonl."),
-    start: str = typer.Option(
-        DEFAULT_MODEL, "--from", metavar="MODEL", help="Start from this shipped model or checkpoint folder."
-    ),
-    out: Path = typer.Option(
-        ..., "--out", "-o", metavar="DIR", help="Write the new checkpoint and the report to this folder."
-    ),
-    pack: Path | None = typer.Option(None, help="Write a pack for `wordsight read --model` here, too."),
-    tower: str = typer.Option(
-        "auto", help="Train this much of the towers: frozen (nothing), lora, full; auto: by the number of words."
-    ),
-    steps: int = typer.Option(200, min=1, help="Train for this many steps. More words need more."),
-    batch_size: int = typer.Option(32, min=2, help="Train on this many crops in each step."),
-    lr: float | None = typer.Option(
-        None, min=0.0, help="Train at this peak rate. Default: 0.0005 for a CLIP4STR, 0.0002 for an SVTR such as latin."
-    ),
-    replay: float = typer.Option(0.5, help="Render this share of the training words, so that nothing is forgotten."),
-    blend: float = typer.Option(0.6, help="Keep this share of what was trained: 1 learns and forgets most."),
-    valid_share: float = typer.Option(0.2, help="Only read this share of your words, the last, before and after."),
-    general: Path | None = typer.Option(None, help="Measure forgetting on this data set. Default: on rendered words."),
-    fonts: list[Path] | None = typer.Option(
-        None, help="Render with the fonts in this folder; may be repeated. Default: the system's."
-    ),
-    workers: int = typer.Option(0, min=0, help="Prepare crops in this many further processes."),
+    words: Annotated[
+        Path, typer.Argument(help="Your crops: a folder with labels.tsv (file name TAB text), LMDB, scenes.jsonl.")
+    ],
+    out: Out,
+    start: Annotated[str, Start] = DEFAULT_MODEL,
+    pack: Annotated[Path | None, typer.Option(help="Also write a pack for `wordsight read --model` here.")] = None,
+    tower: Annotated[
+        str, typer.Option(help="Train this much of the towers: frozen (nothing), lora, full; auto: by number of words.")
+    ] = "auto",
+    steps: Annotated[int, typer.Option(min=1, help="Train for this many steps. More words need more.")] = 200,
+    batch_size: Annotated[int, typer.Option(min=2, help="Train on this many crops in each step.")] = 32,
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Use this peak learning rate. Default: 0.0005 for a CLIP4STR, 0.00005 for latin.",
+        ),
+    ] = None,
+    replay: Annotated[
+        float, typer.Option(help="Render this share of the training words, so that nothing is forgotten.")
+    ] = 0.5,
+    blend: Annotated[
+        float, typer.Option(help="Keep this share of what was trained: 1 learns and forgets the most.")
+    ] = 0.6,
+    valid_share: Annotated[
+        float, typer.Option(help="Keep this share of your words, the last ones, for testing before and after.")
+    ] = 0.2,
+    general: Annotated[
+        Path | None, typer.Option(help="Measure forgetting on this data set. Default: on rendered words.")
+    ] = None,
+    fonts: Fonts = None,
+    workers: Annotated[int, typer.Option(min=0, help="Prepare crops in this many further processes.")] = 0,
     seed: Seed = 0,
 ) -> None:
     """Teach a recognizer your words, and characters that it did not know, from a few hundred crops.
@@ -113,18 +121,8 @@ def _tell(plan: "Plan") -> None:
 
 def _worst(plan: "Plan", outcome: "Outcome") -> list["Exhibit"]:
     """The worst held-out readings after training, with their pictures."""
-    import io
-
-    from PIL import Image
-
-    from wordsight.evaluate.report import Exhibit, worst
+    from wordsight.cli.pictures import exhibit
+    from wordsight.evaluate.report import worst
 
     records = outcome.report.records[: len(plan.held_out)]
-    exhibits = []
-    for i in worst(records, outcome.rule, WORST):
-        picture = Image.fromarray(plan.held_out[i].image)
-        picture.thumbnail((512, 128))
-        png = io.BytesIO()
-        picture.save(png, "PNG")
-        exhibits.append(Exhibit(records[i], png.getvalue()))
-    return exhibits
+    return [exhibit(plan.held_out[i].image, records[i]) for i in worst(records, outcome.rule, WORST)]

@@ -84,8 +84,8 @@ def pull(
 @models.command()
 def push(
     model: str = typer.Argument(help="A shipped model, or the folder of a pack or checkpoint."),
-    repository: str = typer.Argument(metavar="hf:OWNER/NAME", help="Of the Hugging Face hub; made if it is not there."),
-    private: bool = typer.Option(False, "--private", help="Show a new repository to nobody else."),
+    repository: str = typer.Argument(metavar="hf:OWNER/NAME", help="The repository on the hub; created if needed."),
+    private: bool = typer.Option(False, "--private", help="Make a new repository private."),
 ) -> None:
     """Upload a model with a model card to the Hugging Face hub.
 

@@ -29,11 +29,15 @@ class Mode(StrEnum):
 
 
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write to this folder.")]
-Seed = Annotated[int, typer.Option(help="Decides all that is random.")]
+Seed = Annotated[int, typer.Option(help="Use this random seed: the same seed gives the same result.")]
+Fonts = Annotated[
+    list[Path] | None,
+    typer.Option(help="Render with the fonts in this folder; may be repeated. Default: the system's."),
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="Use this many CPU threads. Default: all.")]
 DeviceName = Annotated[Device, typer.Option("--device", help="Run the networks on this device.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Read this many crops at once.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers to this file, too.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the numbers to this file.")]
 
 # How a reader reads: the same words and meanings in every command that makes one.
 DEFAULT_MODEL = "latin"
@@ -42,6 +46,7 @@ ModelName = Annotated[
     str, typer.Option("--model", "-m", help="Read with this shipped model, or the pack in this folder.")
 ]
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model, or the folder of a pack.")]
+Start = typer.Option("--from", metavar="MODEL", help="Start from this shipped model, pack or checkpoint folder.")
 MinConfidence = Annotated[
     float | None,
     typer.Option(

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from wordsight.cli.app import app
-from wordsight.cli.options import Out, Seed, refuse
+from wordsight.cli.options import Fonts, Out, Seed, refuse
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Group(TyperGroup):
-    """Tells those who call it as it was called before it had commands."""
+    """Names the new command to those who call `wordsight synth --count 10`, as before it had commands."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0].startswith("-") and args[0] not in ctx.help_option_names:
@@ -28,16 +28,12 @@ class _Group(TyperGroup):
 synth = typer.Typer(help="Render words, lines and scenes for training.", no_args_is_help=True, cls=_Group)
 app.add_typer(synth, name="synth")
 
-Fonts = Annotated[
-    list[Path] | None,
-    typer.Option(help="Set words in the fonts below this folder instead of the system's; may be repeated."),
-]
 Words = Annotated[
     list[Path] | None,
     typer.Option(help="Take words from this list, one per line, or word TAB count; may be repeated."),
 ]
 Backgrounds = Annotated[Path | None, typer.Option(help="Cut backgrounds from the pictures in this folder.")]
-Workers = Annotated[int, typer.Option(min=1, help="Render in this many processes; the pictures are the same.")]
+Workers = Annotated[int, typer.Option(min=1, help="Render in this many processes, with the same result.")]
 
 
 @synth.command()

@@ -1,19 +1,19 @@
 """`wordsight train`."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from wordsight.cli.app import app
+from wordsight.cli.options import Start
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train(
     context: typer.Context,
-    recipe: Path = typer.Argument(help="A YAML file, for example recipes/latin.yaml."),
-    start: str | None = typer.Option(
-        None, "--from", metavar="MODEL", help="Begin with the weights of a shipped model, pack or checkpoint folder."
-    ),
+    recipe: Annotated[Path, typer.Argument(help="A YAML file, for example recipes/latin.yaml.")],
+    start: Annotated[str | None, Start] = None,
 ) -> None:
     """Train a recognizer or detector from a recipe. Further flags override its keys, as in --trainer.max_steps=1000.
 
