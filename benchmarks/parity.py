@@ -27,7 +27,7 @@ from wordsight.models.reading import TorchEngine
 from wordsight.runtime.onnx import OnnxEngine
 from wordsight.runtime.sessions import PROVIDERS
 from wordsight.synth.words import RenderedWords
-from wordsight.weights.export import WEIGHTS, export_graphs, write_pack
+from wordsight.weights.export import WEIGHTS, export_graphs, export_pack
 from wordsight.weights.quantize import MARGIN
 
 BATCH = 50
@@ -96,12 +96,12 @@ def main() -> None:
     protos = export_graphs(model, cross=cross)
     with tempfile.TemporaryDirectory() as folder:
         for form in WEIGHTS:
-            pack = write_pack(protos, model, Path(folder) / form, name=form, weights=form)
+            pack = export_pack(model, Path(folder) / form, graphs=protos, name=form, weights=form)
             graphs = PsmGraphs(OnnxEngine(pack, PROVIDERS["cpu"], options.threads))
             for name, samples in sets.items():
                 logits = read(graphs, model, samples)
                 rows.append(compare(form, pack.bytes / 1e6, name, model, samples, logits, reference[name]))
-        pack = write_pack(protos, model, Path(folder) / "quick", name="quick", weights="float32", int8=True)
+        pack = export_pack(model, Path(folder) / "quick", graphs=protos, name="quick", weights="float32", int8=True)
         graphs = PsmGraphs(OnnxEngine(pack, PROVIDERS["cpu"], options.threads))
         size, fast = pack.bytes / 1e6, PsmGraphs(graphs.engine.on_fast_path())
         for name, samples in sets.items():

@@ -15,7 +15,6 @@ from wordsight.models.clip4str import Clip4Str
 from wordsight.train import Recognition
 from wordsight.train.callbacks import KeepCheckpoint
 from wordsight.train.ema import EVERY
-from wordsight.train.start import starting_model
 
 EMA = ("--model.optimiser.ema=0.9", "--trainer.val_check_interval=5", "--model.objective.cross_from=13")
 
@@ -117,16 +116,6 @@ def test_pseudo_labelled_words_are_trained_on_and_not_validated_on(train_here, w
     assert len(set(validated)) > 1
     assert "pseudo" not in validated
     assert checkpoint.load(folder / "model")[1]["data"]["pseudo"] == ["pseudo", "none"]
-
-
-def test_ctc_is_left_out_or_put_in(tmp_path):
-    with_head = checkpoint.save(Clip4Str(tiny_config()), tmp_path / "with")
-    without = starting_model("clip4str-tiny", with_head, ctc_weight=0.0)
-    assert without.ctc_head is None
-    again = starting_model("clip4str-tiny", checkpoint.save(without, tmp_path / "without"), ctc_weight=0.5)
-    assert (again.cfg.ctc_weight, again.ctc_head.weight.shape) == (0.5, (96, 32))
-    expected = checkpoint.load(with_head)[0].image_tower.state_dict()
-    assert_same(again.image_tower.state_dict(), expected)
 
 
 # The step

@@ -16,7 +16,7 @@ from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 from wordsight.models.reading import TorchEngine
 from wordsight.runtime import OnnxRecognizer, load_pack
 from wordsight.runtime.onnx import OnnxEngine
-from wordsight.weights.export import export_graphs, export_pack, write_pack
+from wordsight.weights.export import export_graphs, export_pack
 from wordsight.weights.storage import quantize
 
 MAX_LENGTH = 20
@@ -61,7 +61,7 @@ def protos(model):
 @pytest.fixture(scope="module")
 def packs(model, protos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("packs")
-    return {w: write_pack(protos, model, folder / w, name=w, weights=w) for w in ("float32", "float16", "int8")}
+    return {w: export_pack(model, folder / w, graphs=protos, name=w, weights=w) for w in ("float32", "float16", "int8")}
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_quantize_restores_within_half_a_step():
 
 
 def test_pack_says_what_it_is(model, protos, tmp_path):
-    write_pack(protos, model, tmp_path, name="mine", temperature=1.5, about={"scores": {"ic15": 80.1}})
+    export_pack(model, tmp_path, graphs=protos, name="mine", temperature=1.5, about={"scores": {"ic15": 80.1}})
     pack = load_pack(tmp_path)
     assert (pack.name, pack.temperature, pack.max_length) == ("mine", 1.5, MAX_LENGTH)
     assert pack.charset == model.cfg.charset

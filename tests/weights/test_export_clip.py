@@ -14,7 +14,7 @@ from wordsight.models.reading import TorchEngine
 from wordsight.runtime import OnnxRecognizer, load_pack
 from wordsight.text import Charset
 from wordsight.weights import export
-from wordsight.weights.export import export_graphs, write_pack
+from wordsight.weights.export import export_graphs, export_pack
 
 VARIANTS = {"shared": {}, "own widths, pooled": {"share_dim": False, "pooled": True}}
 
@@ -51,7 +51,7 @@ def protos(model):
 
 @pytest.fixture(scope="module")
 def pack(model, protos, tmp_path_factory):
-    return write_pack(protos, model, tmp_path_factory.mktemp("packs"), name="clip", weights="float32")
+    return export_pack(model, tmp_path_factory.mktemp("packs"), graphs=protos, name="clip", weights="float32")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_unknown_mode(pack):
 @pytest.mark.parametrize("weights", ["float32", "float16"])
 def test_large_weights_get_a_file_of_their_own(model, protos, pack, images, tmp_path, monkeypatch, weights):
     monkeypatch.setattr(export, "LARGEST", 500_000)
-    large = write_pack(protos, model, tmp_path, name="large", weights=weights)
+    large = export_pack(model, tmp_path, graphs=protos, name="large", weights=weights)
     assert "text.onnx.data" in large.files
     assert (tmp_path / "text.onnx").stat().st_size < 100_000
     found = OnnxRecognizer(large, "cpu", 1).read(images)
@@ -127,5 +127,5 @@ def test_large_weights_get_a_file_of_their_own(model, protos, pack, images, tmp_
 def test_without_the_cross_branch_no_tokenizer_is_needed(model, protos, tmp_path):
     visual = {name: protos[name] for name in ("image", "visual")}
     with pytest.raises(ModelError, match=r"image\.onnx has outputs"):  # this image graph feeds both branches
-        OnnxRecognizer(write_pack(visual, model, tmp_path, name="visual"), "cpu", 1)
+        OnnxRecognizer(export_pack(model, tmp_path, graphs=visual, name="visual"), "cpu", 1)
     assert "tokenizer.json" not in load_pack(tmp_path).files

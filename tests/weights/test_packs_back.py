@@ -17,7 +17,7 @@ from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 from wordsight.text import Charset
 from wordsight.weights.choices import Options
 from wordsight.weights.convert import convert
-from wordsight.weights.export import export_graphs, export_pack, write_pack
+from wordsight.weights.export import export_graphs, export_pack
 from wordsight.weights.packs import model_from_pack
 
 sys.path.append(str(Path(__file__).parents[1] / "train"))  # toy_words
@@ -50,7 +50,7 @@ def graphs(toy):
 
 @pytest.fixture(scope="module")
 def pack(toy, graphs, tmp_path_factory):
-    return write_pack(graphs, toy, tmp_path_factory.mktemp("packs") / "toy", name="toy", weights="float32")
+    return export_pack(toy, tmp_path_factory.mktemp("packs") / "toy", graphs=graphs, name="toy", weights="float32")
 
 
 def test_what_was_exported_comes_back(toy, pack):
@@ -58,7 +58,7 @@ def test_what_was_exported_comes_back(toy, pack):
 
 
 def test_weights_of_eight_bits_come_back_as_they_are_read(toy, graphs, tmp_path):
-    back = model_from_pack(write_pack(graphs, toy, tmp_path / "pack", name="toy", weights="int8")).state_dict()
+    back = model_from_pack(export_pack(toy, tmp_path / "pack", graphs=graphs, name="toy", weights="int8")).state_dict()
     for name, tensor in toy.state_dict().items():
         torch.testing.assert_close(back[name], tensor, rtol=0, atol=float(tensor.abs().max()) / 127)
 

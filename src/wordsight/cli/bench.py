@@ -34,13 +34,13 @@ def bench(
     from rich.console import Console
     from rich.table import Table
 
-    from wordsight.cli.named import check_here
     from wordsight.cli.recognizers import processors
     from wordsight.cli.stopwatch import flops, measure, peak_memory
     from wordsight.files import write_text
     from wordsight.runtime import find_model, load_pack
+    from wordsight.weights.catalogue import refuse_published
 
-    check_here(model)
+    refuse_published(model)
     pack = load_pack(find_model(model))
     threads = threads or processors()
     times, provider = measure(pack, photos or [], rounds, threads, mode.value)

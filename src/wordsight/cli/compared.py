@@ -80,17 +80,11 @@ def gates(model: str) -> dict[str, float]:
     """The gates of a model with CLIPTER, as its pack or checkpoint folder says; empty where it does not."""
     import json
 
-    from wordsight.errors import WordsightError
-    from wordsight.runtime import find_model, load_pack
+    from wordsight.cli.named import find
 
-    try:
-        if (Path(model) / "model.safetensors").is_file():
-            stated = json.loads((Path(model) / "config.json").read_text(encoding="utf-8")).get("gates")
-        else:
-            stated = load_pack(find_model(model)).about.get("gates")
-    except (WordsightError, OSError, ValueError):
-        return {}
-    return {str(k): float(v) for k, v in stated.items()} if isinstance(stated, dict) else {}
+    found = find(model)
+    about = json.loads((found / "config.json").read_bytes()) if isinstance(found, Path) else found.about
+    return {str(k): float(v) for k, v in (about.get("gates") or {}).items()}
 
 
 def costs(reader: "CropReader", sources: "Mapping[str, OpenedSource]") -> list[str]:

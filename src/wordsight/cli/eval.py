@@ -316,7 +316,6 @@ def _read(
 ) -> list["Record"]:
     """Reads the crops of a source, adding what was read, where it is and of which photograph to `into`."""
     from wordsight.cli.recognizers import OurReader
-    from wordsight.cli.shown import read_told
     from wordsight.data.turned import rotated
     from wordsight.errors import DataError
     from wordsight.evaluate import Record
@@ -336,7 +335,7 @@ def _read(
         if not samples:
             continue
         if isinstance(reader, OurReader) and reader.reader.takes_scenes:
-            told = read_told(reader, samples)
+            told = reader.read_samples(samples)
         else:
             told = [(*read, None) for read in reader.read([sample.image for sample in samples])]
         for sample, (text, confidence, scene) in zip(samples, told, strict=True):

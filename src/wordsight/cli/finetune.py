@@ -62,7 +62,6 @@ def finetune(
     from rich.console import Console
 
     from wordsight.cli.folders import check_folder
-    from wordsight.cli.named import check_here
     from wordsight.errors import ConfigError
     from wordsight.evaluate.report import tables, to_dict, to_html
     from wordsight.files import write_text
@@ -80,7 +79,6 @@ def finetune(
     settings = Settings(
         cast("Tower", tower), steps, batch_size, replay, lr, blend, valid_share, workers, seed, tuple(fonts or ())
     )
-    check_here(start)
     plan = plan_finetuning(checkpoint_folder(start), words, settings, general, progress_or_lines)
     _tell(plan)
     outcome = run_finetuning(plan, out, progress_or_lines)

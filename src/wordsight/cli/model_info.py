@@ -19,16 +19,15 @@ def describe(model: str) -> Iterator[Row]:
         ModelError: there is no such model, or it is damaged.
         ModuleNotFoundError: it is a checkpoint, and PyTorch is not installed.
     """
+    from wordsight.cli.named import find
     from wordsight.weights.catalogue import PUBLISHED
 
     if model in PUBLISHED:
         yield from _published(model)
-    elif (Path(model) / "config.json").is_file():
-        yield from _checkpoint(Path(model))
+    elif isinstance(found := find(model), Path):
+        yield from _checkpoint(found)
     else:
-        from wordsight.runtime import find_model, load_pack
-
-        yield from _pack(load_pack(find_model(model)))
+        yield from _pack(found)
 
 
 def main_score(scores: Mapping[str, object]) -> str:
@@ -47,7 +46,7 @@ def _pack(pack: "Pack") -> Iterator[Row]:
     yield "charset", _charset(pack.charset)
     yield "longest word", f"{pack.max_length} characters"
     yield "scenes", "words are read with their photo (CLIPTER)" if pack.scene else "words are read without their photo"
-    yield from _about(pack.about)
+    yield from ((what, _said(said)) for what, said in pack.about.items())
 
 
 def _checkpoint(folder: Path) -> Iterator[Row]:
@@ -67,7 +66,7 @@ def _checkpoint(folder: Path) -> Iterator[Row]:
         if isinstance(module, Gate):
             yield f"gate {name}", f"{module.value.item():.4f} of the scene"
     yield "charset", _charset(model.cfg.charset)
-    yield from _about(about)
+    yield from ((what, _said(said)) for what, said in about.items())
 
 
 def _published(name: str) -> Iterator[Row]:
@@ -85,11 +84,6 @@ def _published(name: str) -> Iterator[Row]:
         if row.suite == "parseq-full" and row.model == weights.scores_as:
             yield "word accuracy as published", ", ".join(f"{what} {score}" for what, score in row.scores.items())
     yield "to get it", weights.how(name)
-
-
-def _about(about: Mapping[str, Any]) -> Iterator[Row]:
-    for what, said in about.items():
-        yield what, _said(said)
 
 
 def _said(value: Any) -> str:

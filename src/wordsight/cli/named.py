@@ -1,16 +1,21 @@
 """Models by name, in commands that take one."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wordsight.runtime import Pack
 
 
-def check_here(model: str) -> None:
-    """Whether a model is not one that others have published, and that has to be got first.
+def find(model: str) -> "Pack | Path":
+    """The pack of that name or in that folder; of a checkpoint, the folder.
 
     Raises:
-        ModelError: it is; how to get it.
+        ModelError: it is neither, it is damaged, or it is published by others and has to be downloaded first.
     """
-    from wordsight.errors import ModelError
-    from wordsight.weights.catalogue import PUBLISHED
+    from wordsight.runtime import find_model, load_pack
+    from wordsight.weights.catalogue import refuse_published
 
-    if model in PUBLISHED and not Path(model).exists():
-        raise ModelError(f"{model} is published by others and does not come along: {PUBLISHED[model].how(model)}")
+    refuse_published(model)
+    folder = Path(model)
+    return folder if (folder / "model.safetensors").is_file() else load_pack(find_model(model))

@@ -6,15 +6,16 @@ import shutil
 import subprocess
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     import numpy.typing as npt
 
+    from wordsight.data import Sample, SceneView
     from wordsight.decoding import Mode
+    from wordsight.imaging.geometry import Box
     from wordsight.reading.scenes import EncodedScene
 
     Crop = npt.NDArray[np.uint8]
@@ -27,23 +28,6 @@ _log = logging.getLogger(__name__)
 
 _KEPT = 256  # scenes whose tokens are kept: the words of one are read one after the other
 _TOGETHER = 512  # crops in a batch at most: callers that read many choose their own batch size
-
-
-class View(Protocol):
-    """What a recognizer is shown of a scene, as `wordsight.data.SceneView`."""
-
-    @property
-    def key(self) -> str:
-        """The same key, the same picture."""
-        ...
-
-    def load(self) -> "Crop":
-        """The picture, uint8 RGB (H, W, 3)."""
-        ...
-
-
-Shown = tuple[View, tuple[float, float, float, float]]
-"""The scene of a crop, and where in it the crop lies: centre, width and height as shares of its sides."""
 
 
 class CropReader(Protocol):
@@ -139,14 +123,12 @@ class OurReader:
         rerank: "Path | None" = None,
         as_is: bool = False,
     ) -> None:
-        from pathlib import Path
-
-        from wordsight.cli.named import check_here
+        from wordsight.cli.named import find
         from wordsight.errors import ConfigError
         from wordsight.reader import Reader
-        from wordsight.runtime import OnnxRecognizer, find_model, load_pack
+        from wordsight.runtime import OnnxRecognizer
 
-        check_here(model)
+        found = find(model)
         if as_is and mode == "parallel":
             raise ConfigError("--as-is is greedy decoding: leave out --mode parallel, or add --no-as-is")
         if as_is and mode != "visual":
@@ -156,25 +138,23 @@ class OurReader:
         threads = threads or processors()
         self.calibration: Mapping[str, Any] = {}
         """What the pack says of `wordsight models calibrate`; empty where it was never run."""
-        if (Path(model) / "model.safetensors").is_file():
+        if isinstance(found, Path):
             from wordsight.weights.encoders import open_checkpoint
 
-            recognizer = open_checkpoint(Path(model), mode, threads, encoder, untrained, rerank)
+            recognizer = open_checkpoint(found, mode, threads, encoder, untrained, rerank)
             self._recognizer = recognizer if as_is else None
-            self.name = Path(model).resolve().name
+            self.name = found.resolve().name
             self.reader = Reader.of(recognizer, batch_size=_TOGETHER)
         elif rerank is not None:
             raise ConfigError("readings are sampled from a checkpoint: --rerank does not work with packs")
         elif encoder is not None or untrained is not None:
             raise ConfigError("a pack carries its own scene encoder: try another one with a checkpoint")
         else:
-            folder = find_model(model)
-            pack = load_pack(folder)
-            self.name, self.calibration = pack.name, pack.about.get("calibration") or {}
+            self.name, self.calibration = found.name, found.about.get("calibration") or {}
             if as_is:
-                self._recognizer = OnnxRecognizer(pack, "auto", threads, mode=mode)
+                self._recognizer = OnnxRecognizer(found, "auto", threads, mode=mode)
             words = "english" if dictionary and not as_is else None
-            self.reader = Reader(folder, threads=threads, batch_size=_TOGETHER, mode=mode, dictionary=words)
+            self.reader = Reader(found.folder, threads=threads, batch_size=_TOGETHER, mode=mode, dictionary=words)
         self.settings: Settings = {"threads": threads, "provider": self.reader.provider, "mode": mode}
         self._known: OrderedDict[str, EncodedScene] = OrderedDict()
 
@@ -198,13 +178,14 @@ class OurReader:
                 out[i] = reading.text, reading.confidence
         return out
 
-    def read_told(self, crops: Sequence["Crop"], shown: Sequence[Shown | None]) -> list[tuple[str, float, bool | None]]:
+    def read_samples(self, samples: Sequence["Sample"]) -> list[tuple[str, float, bool | None]]:
         """The same, each crop with its scene, and whether there was one: a scene that cannot be read is none."""
-        scenes = [None if one is None else self._scene(*one) for one in shown]
-        read = self.read_scenes(crops, scenes)
+        links = [sample.link for sample in samples]
+        scenes = [self._scene(link.view, link.box) if link and link.view else None for link in links]
+        read = self.read_scenes([sample.image for sample in samples], scenes)
         return [(*one, scene is not None) for one, scene in zip(read, scenes, strict=True)]
 
-    def _scene(self, view: View, box: tuple[float, float, float, float]) -> "EncodedScene | None":
+    def _scene(self, view: "SceneView", box: "Box") -> "EncodedScene | None":
         """Encoded once, as long as it is among the last ones."""
         from dataclasses import replace
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from wordsight.cli.recognizers import Crop, OurReader, Shown
-    from wordsight.data import Sample, Scene, Source
+    from wordsight.cli.recognizers import Crop
+    from wordsight.data import Scene, Source
     from wordsight.data.controls import Mode
 
 
@@ -51,13 +51,6 @@ def show(sources: Iterable["Source"], mode: "Mode", seed: int) -> None:
     for source in sources:
         for scenes in scenes_below(source):
             scenes.show(mode, seed)
-
-
-def read_told(reader: "OurReader", samples: Sequence["Sample"]) -> list[tuple[str, float, bool | None]]:
-    """Text and confidence of each sample, and whether it had a scene."""
-    links = [sample.link for sample in samples]
-    shown: list[Shown | None] = [(link.view, link.box) if link and link.view else None for link in links]
-    return reader.read_told([sample.image for sample in samples], shown)
 
 
 def shown_instead(scenes: Sequence["Scene"], number: int, pixels: "Crop", mode: "Mode", seed: int) -> "Crop | None":

@@ -19,14 +19,12 @@ def train(
 
     --ckpt_path=FILE resumes an interrupted run. All keys: wordsight train RECIPE --print_config.
     """
-    from wordsight.cli.named import check_here
     from wordsight.train import run_recipe
 
     flags = list(context.args)
     if start is not None:
         from wordsight.weights.starts import checkpoint_folder
 
-        check_here(start)
         flags.append(f"--model.start={checkpoint_folder(start)}")
     if line := run_recipe(recipe, flags):
         typer.echo(line)

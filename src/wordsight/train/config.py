@@ -36,16 +36,13 @@ class ObjectiveConfig:
             without refinement. None: as the preset or `start` has it. For CLIP4STR and PARSeq.
         orders: whose orders are drawn together. "step": all words of an optimiser step have the same; "part": each
             device and each round of accumulation draws its own, as released.
-        ctc_weight: of an auxiliary CTC loss on the image tokens, whose head no pack has. None: as the preset or `start`
-            has it (1 in the compact sizes, 0 in the paper's); 0: none. For CLIP4STR, like all below.
-        cross_from: step from which the cross-modal branch trains, its decoder starting as a copy of the visual one
-            (None: it does not train). Since it sends no gradient into the visual branch, that branch loses nothing by
-            training alone before.
+        cross_from: of a CLIP4STR, the step from which its cross-modal branch trains, whose decoder starts as a copy of
+            the visual one. None: it does not train. Since it sends no gradient into the visual branch, that branch
+            loses nothing by training alone before.
     """
 
     num_permutations: int | None = None
     orders: Literal["step", "part"] = "step"
-    ctc_weight: float | None = None
     cross_from: int | None = 0
 
 

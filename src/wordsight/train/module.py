@@ -75,7 +75,7 @@ class Recognition(lightning.LightningModule):
     ) -> None:
         super().__init__()
         token_only = freezing.text_layers == "token"
-        self.model = starting_model(model, start, architecture, token_only=token_only, ctc_weight=objective.ctc_weight)
+        self.model = starting_model(model, start, architecture, token_only=token_only)
         if isinstance(self.model, Clip4Str):
             text_layers = self.model.cfg.text.layers if freezing.text_layers == "token" else freezing.text_layers
             freeze(self.model, text_layers, freezing.image_layers)
@@ -89,7 +89,6 @@ class Recognition(lightning.LightningModule):
                 "architecture.charset": architecture.charset is not None and not isinstance(self.model, Svtr),
                 "architecture.text": architecture.text is not None,
                 "freezing": freezing != FreezingConfig(),
-                "objective.ctc_weight": objective.ctc_weight is not None,
                 "objective.cross_from": objective.cross_from != 0,
                 "checkpointing": checkpointing,
                 "compile": compile,

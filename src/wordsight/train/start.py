@@ -27,7 +27,6 @@ def starting_model(
     architecture: ArchitectureConfig = ArchitectureConfig(),  # noqa: B008 frozen
     *,
     token_only: bool = False,
-    ctc_weight: float | None = None,
 ) -> Any:
     """A recognizer with random weights, or with those of the checkpoint folder `start`.
 
@@ -40,7 +39,6 @@ def starting_model(
             taken.
         architecture: what is changed of it.
         token_only: whether the text tower of a CLIP4STR consists only of CLIP's token embeddings.
-        ctc_weight: of a CLIP4STR's auxiliary CTC loss, instead of the one that the preset or `start` has.
 
     Raises:
         ModelError: `start` is no checkpoint folder.
@@ -74,7 +72,7 @@ def starting_model(
             given = with_charset(given, charset)
         elif charset is not None:
             cfg = config_with_charset(cfg, charset)
-        return _clip4str(cfg, given, name, start, token_only, architecture.text, ctc_weight)
+        return _clip4str(cfg, given, name, start, token_only, architecture.text)
     return kind(cfg) if given is None else given.train()
 
 
@@ -115,7 +113,6 @@ def _clip4str(
     start: Path | None,
     token_only: bool,
     text: str | None,
-    ctc_weight: float | None,
 ) -> Clip4Str:
     if isinstance(given, Clip):
         cfg = _with_towers(cfg, given, name, start)
@@ -124,8 +121,6 @@ def _clip4str(
         cfg = replace(cfg, image=given.cfg.image, mean=given.cfg.mean, std=given.cfg.std)
     elif given is not None:
         cfg = given.cfg
-    if ctc_weight is not None:
-        cfg = replace(cfg, ctc_weight=ctc_weight)
     if token_only and (text or cfg.hub):
         raise ConfigError("only CLIP's token embeddings can be used alone: give freezing.text_layers as a number")
     if token_only:

@@ -5,7 +5,10 @@ are those of their repositories (see each `page`). Needs no PyTorch.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+
+from wordsight.errors import ModelError
 
 
 @dataclass(frozen=True)
@@ -178,3 +181,13 @@ _TOWERS = {
 
 PUBLISHED = MappingProxyType(_CLIP4STR | _PARSEQS | _TOWERS)
 """Published weights by the names that `wordsight models pull` takes."""
+
+
+def refuse_published(model: str) -> None:
+    """Says how to download a model that others have published; other names and folders pass.
+
+    Raises:
+        ModelError: `model` is the name of published weights.
+    """
+    if model in PUBLISHED and not Path(model).exists():
+        raise ModelError(f"{model} is published by others and not part of wordsight: {PUBLISHED[model].how(model)}")

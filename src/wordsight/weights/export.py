@@ -10,6 +10,7 @@ from inspect import Parameter
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
@@ -20,12 +21,12 @@ from wordsight.errors import ConfigError, ModelError
 from wordsight.files import filling
 from wordsight.imaging.preprocess import WIDTH_STEP
 from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.reading import TorchEngine
 from wordsight.models.recognizer import Recognizer
 from wordsight.runtime.pack import MANIFEST, TOKENIZER, FastPath, Pack, load_pack, write_manifest
-from wordsight.runtime.signatures import SCENE
+from wordsight.runtime.signatures import SCENE, input_shape, scene_graph, with_scenes
 from wordsight.text import ClipCaptions, HubCaptions
 from wordsight.weights.quantize import MARGIN, to_int8
-from wordsight.weights.signature import signature
 from wordsight.weights.storage import shrink
 
 WEIGHTS = ("float16", "float32", "int8")
@@ -46,6 +47,7 @@ def export_pack(
     temperature: float = 1.0,
     about: Mapping[str, Any] | None = None,
     scenes: SceneEncoder | None = None,
+    graphs: Mapping[str, onnx.ModelProto] | None = None,
 ) -> Pack:
     """Write `model` as a pack into the folder `out`, and read it back, verified.
 
@@ -61,6 +63,7 @@ def export_pack(
         temperature: Divides the logits before the softmax.
         about: Training data, scores, licence and whatever else a user may want to know, in plain JSON types.
         scenes: The encoder of a model that takes scenes; None: the one that its configuration names.
+        graphs: What `export_graphs` made of the model, to write several packs of it. They are not changed.
 
     Raises:
         ConfigError: `weights` is unknown, int8 is not for this model, or the scene encoder does not suit the model.
@@ -72,18 +75,47 @@ def export_pack(
         raise ConfigError(f"int8 arithmetic is for PARSeq and CLIP4STR, this model decodes by {model.kind.name!r}")
     if model.clipter is not None and scenes is None:
         scenes = SceneEncoder.of(model.clipter, download=False)
-    protos = export_graphs(model, cross=cross, scenes=scenes)
-    return write_pack(
-        protos,
-        model,
-        out,
+    protos = export_graphs(model, cross=cross, scenes=scenes) if graphs is None else graphs
+    cfg, spec = model.cfg, model.cfg.spec
+    out = Path(out)
+    captions = spec.captions if "cross" in protos else None
+    encoder = {} if scenes is None else {"scene_encoder": scenes.identity}
+    pack = Pack(
+        folder=out,
         name=name,
-        weights=weights,
-        int8=int8,
+        architecture=model.architecture,
+        charset=cfg.charset,
+        preprocessing=cfg.preprocessing,
+        max_length=cfg.max_length,
+        refine_iters=model.kind.refinements,
         temperature=temperature,
-        about=about,
-        scenes=scenes,
+        graphs=signature(model, "cross" in protos, scenes),
+        files={},
+        about=dict(about or {}) | encoder | {"weights": weights},
+        captions=_CAPTIONS.get(type(captions), "characters"),
+        caption_context=captions.context if isinstance(captions, ClipCaptions | HubCaptions) else None,
+        cross_steps="visual" if captions and spec.cross_steps == "visual" else "own",
+        kind=model.kind,
+        scene=None if scenes is None else scenes.preprocessing,
+        scene_centre=scenes is not None and scenes.centre_crop,
+        fast=FastPath("quick.onnx", MARGIN) if int8 else None,
+        config={key: value for key, value in cfg.to_dict().items() if key not in ("charset", "hub")},
     )
+    with filling(out, last=MANIFEST) as folder:  # a half-written pack is never seen
+        for graph_name, graph in protos.items():
+            proto = _copy(graph)
+            shrink(proto, weights)
+            _save(proto, folder / pack.graphs[graph_name].file)
+        if pack.fast:
+            proto = _copy(protos["image"])
+            to_int8(proto)
+            _save(proto, folder / pack.fast.file)
+        if isinstance(captions, ClipCaptions):
+            (folder / TOKENIZER).write_bytes(captions.tokenizer.json())
+        elif isinstance(captions, HubCaptions):
+            (folder / TOKENIZER).write_bytes(captions.tokenizer.encode())
+        write_manifest(replace(pack, folder=folder))
+    return load_pack(out)
 
 
 def export_graphs(
@@ -102,60 +134,24 @@ def export_graphs(
         model.train(was_training)
 
 
-def write_pack(
-    protos: Mapping[str, onnx.ModelProto],
-    model: Recognizer,
-    out: str | Path,
-    *,
-    name: str,
-    weights: str = "float16",
-    int8: bool = False,
-    temperature: float = 1.0,
-    about: Mapping[str, Any] | None = None,
-    scenes: SceneEncoder | None = None,
-) -> Pack:
-    """The second half of `export_pack`: what `export_graphs` made becomes a pack. The graphs are not changed."""
-    cfg, spec = model.cfg, model.cfg.spec
-    graphs = signature(model, "cross" in protos, scenes)
-    out = Path(out)
-    captions = spec.captions if "cross" in protos else None
-    encoder = {} if scenes is None else {"scene_encoder": scenes.identity}
-    pack = Pack(
-        folder=out,
-        name=name,
-        architecture=model.architecture,
-        charset=cfg.charset,
-        preprocessing=cfg.preprocessing,
-        max_length=cfg.max_length,
-        refine_iters=model.kind.refinements,
-        temperature=temperature,
-        graphs=graphs,
-        files={},
-        about=dict(about or {}) | encoder | {"weights": weights},
-        captions=_CAPTIONS.get(type(captions), "characters"),
-        caption_context=captions.context if isinstance(captions, ClipCaptions | HubCaptions) else None,
-        cross_steps="visual" if captions and spec.cross_steps == "visual" else "own",
-        kind=model.kind,
-        scene=None if scenes is None else scenes.preprocessing,
-        scene_centre=scenes is not None and scenes.centre_crop,
-        fast=FastPath("quick.onnx", MARGIN) if int8 else None,
-        config={key: value for key, value in cfg.to_dict().items() if key not in ("charset", "hub")},
-    )
-    with filling(out, last=MANIFEST) as folder:  # a half-written pack is never seen
-        for graph_name, graph in protos.items():
-            proto = _copy(graph)
-            shrink(proto, weights)
-            _save(proto, folder / graphs[graph_name].file)
-        if pack.fast:
-            proto = _copy(protos["image"])
-            to_int8(proto)
-            _save(proto, folder / pack.fast.file)
-        if isinstance(captions, ClipCaptions):
-            (folder / TOKENIZER).write_bytes(captions.tokenizer.json())
-        elif isinstance(captions, HubCaptions):
-            (folder / TOKENIZER).write_bytes(captions.tokenizer.encode())
-        write_manifest(replace(pack, folder=folder))
-    return load_pack(out)
+def signature(model: Recognizer, cross: bool = True, scenes: SceneEncoder | None = None) -> dict[str, Graph]:
+    """The graphs of a pack of `model`, which is in eval mode.
+
+    Args:
+        model: A recognizer of the registry.
+        cross: Whether a cross-modal branch, where there is one, is in the pack.
+        scenes: The encoder of a model that takes scenes.
+    """
+    size, cfg = model.cfg.preprocessing, model.cfg
+    images = np.zeros((1, 3, size.height, size.width or 4 * WIDTH_STEP), np.float32)
+    made = model.kind.measure(TorchEngine(model, cross), images)
+    graphs = model.kind.signature(input_shape(size), cfg.tokenizer.num_classes, cfg.max_length + 1, made)
+    if scenes is None:
+        return graphs
+    tokens = scenes(torch.zeros(1, 3, *scenes.preprocessing.size)).shape[1]
+    where = [name for name, graph in model.graphs(cross).items() if graph.takes_scenes]
+    assert model.clipter is not None  # noqa: S101  (for the type checker)
+    return with_scenes(graphs, where, scene_graph(scenes.preprocessing, tokens, scenes.width), box=model.clipter.box)
 
 
 def _copy(graph: onnx.ModelProto) -> onnx.ModelProto:

@@ -10,6 +10,7 @@ from wordsight.files import cache_folder
 from wordsight.runtime import find_model, load_pack, shipped_models
 from wordsight.runtime.models import REPLACED
 from wordsight.runtime.pack import MANIFEST
+from wordsight.weights.catalogue import refuse_published
 from wordsight.weights.convert import RAPIDOCR, convert
 
 
@@ -22,16 +23,15 @@ def checkpoint_folder(start: str | Path) -> Path:
     Raises:
         ModelError: it is nothing of the kind, or a pack that training cannot take back.
     """
+    refuse_published(str(start))
     if (Path(start) / "config.json").is_file():
         return Path(start)
     if str(start) == RAPIDOCR:
         name, key = RAPIDOCR, ""
     elif str(start) in shipped_models() or (Path(start) / MANIFEST).is_file():
         pack = load_pack(find_model(start))
-        name, key = (
-            re.sub(r"[^\w.-]", "-", pack.name),
-            hashlib.sha256(repr(sorted(pack.files.items())).encode()).hexdigest(),
-        )
+        name = re.sub(r"[^\w.-]", "-", pack.name)
+        key = hashlib.sha256(repr(sorted(pack.files.items())).encode()).hexdigest()
     elif str(start) in REPLACED:
         raise ModelError(REPLACED[str(start)])
     else:
