@@ -69,8 +69,6 @@ def open_checkpoint(
     encoder: str | None = None,
     seed: int | None = None,
     rerank: Path | None = None,
-    *,
-    download: bool = False,
 ) -> TorchRecognizer:
     """The recognizer of a checkpoint folder, ready for a `Reader`.
 
@@ -79,7 +77,6 @@ def open_checkpoint(
         mode: How it decodes.
         threads: Of torch, for the whole process.
         encoder: See `scene_encoder`.
-        download: See `scene_encoder`.
         seed: Its scene encoder is replaced by one of the same build with random weights, by this seed.
         rerank: Checkpoint folder of a CLIP, which chooses among sampled readings.
 
@@ -91,7 +88,7 @@ def open_checkpoint(
     if model.architecture == "clip":
         raise ModelError(f"{folder} holds CLIP's towers, which cannot read yet: train a recognizer from them first")
     torch.set_num_threads(threads)
-    scenes = scene_encoder(model, about, encoder, download=download)
+    scenes = scene_encoder(model, about, encoder)
     if scenes is not None and seed is not None:
         scenes = untrained(scenes, seed)
     cross = bool(about.get("cross", True))

@@ -16,13 +16,13 @@ import pickle
 import struct
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -127,61 +127,40 @@ def _kind(path: Path) -> str:
 
 
 def _open_file(path: Path) -> Foreign:
-    match _kind(path):
-        case "safetensors":
-            try:
-                return Foreign(path, "safetensors", _unwrap(path, load_file(path))[0])
-            except SafetensorError as error:
-                raise ModelError(f"{path} is damaged ({error}): download it again") from None
-        case "zip":
-            try:
-                with zipfile.ZipFile(path) as archive:
-                    if is_torchscript(archive):
-                        return Foreign(path, "a TorchScript archive", read_torchscript(archive))
-            except OSError:
-                raise
-            except Exception as error:  # a damaged archive can fail in any way
-                raise ModelError(
-                    f"{path} is damaged or no archive of weights ({_short(error)}): download it again"
-                ) from None
-            return _open_pickle(path, mmap=True)
-        case "pickle":
-            return _open_pickle(path, mmap=False)
-    raise ModelError(f"{path} is not a checkpoint: pass a PyTorch file, safetensors, or a folder of these")
+    kind = _kind(path)
+    if not kind:
+        raise ModelError(f"{path} is not a checkpoint: pass a PyTorch file, safetensors, or a folder of these")
+    with _readable(path):
+        if kind == "safetensors":
+            return Foreign(path, "safetensors", _unwrap(path, load_file(path))[0])
+        if kind == "zip":
+            with zipfile.ZipFile(path) as archive:
+                if is_torchscript(archive):
+                    return Foreign(path, "a TorchScript archive", read_torchscript(archive))
+        try:
+            with torch.serialization.safe_globals([_Namespace]), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about pickles of other protocols, which are then read or refused
+                content = torch.load(path, map_location="cpu", weights_only=True, mmap=kind == "zip")
+        except pickle.UnpicklingError as error:
+            if not zipfile.is_zipfile(path):
+                raise ModelError(f"{path} {_refusal(str(error))}") from None
+            with zipfile.ZipFile(path) as archive:  # more than weights, or code
+                content = read_training(archive)
+        return Foreign(path, "a PyTorch file", *_unwrap(path, content))
 
 
-def _open_pickle(path: Path, mmap: bool) -> Foreign:
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Says in one line what is wrong with a file: a damaged one can make its reader fail in any way."""
     try:
-        with torch.serialization.safe_globals([_Namespace]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles of other protocols, which are then read or refused
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except pickle.UnpicklingError as error:
-        if not zipfile.is_zipfile(path):
-            raise ModelError(f"{path} {_refusal(str(error))}") from None
-        content = _open_training(path)
-    except OSError:
+        yield
+    except (ModelError, OSError):
         raise
-    except Exception as error:  # a damaged file can make the unpickler fail in any way
-        raise ModelError(f"{path} is damaged or not a checkpoint ({_short(error)}): download it again") from None
-    tensors, facts = _unwrap(path, content)
-    return Foreign(path, "a PyTorch file", tensors, facts)
-
-
-def _open_training(path: Path) -> Any:
-    """What `torch.load` refuses: more than weights, or code."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return read_training(archive)
     except Refused as error:
         raise ModelError(f"{path} {_asks_for(error.name)}") from None
-    except OSError:
-        raise
     except Exception as error:
-        raise ModelError(f"{path} is damaged or not a checkpoint ({_short(error)}): download it again") from None
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:150]
+        reason = " ".join(str(error).split())[:150]
+        raise ModelError(f"{path} is damaged or not a checkpoint ({reason}): download it again") from None
 
 
 def _asks_for(name: str) -> str:
