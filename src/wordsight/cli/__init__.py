@@ -1,1 +1,1 @@
-"""The command line: one small file per verb. Heavy imports happen inside the verbs, so that --help is quick."""
+"""The command line: one small file per command. Heavy imports are inside the commands, so that --help is quick."""

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class BoxFile:
-    """A file of boxes, asked for one picture after the other.
+    """A file of boxes, from which those of one picture after the other are taken.
 
-    Boxes without a picture's name are those of every picture. A picture is known by its path; else by the end of its
-    path, its file name or its file name without suffix, where only one entry of the file fits.
+    Boxes without a picture's name apply to every picture. A picture is found by its path; else by the end of its path,
+    its file name or its file name without suffix, if only one entry of the file matches.
 
     Raises:
         BoxError: the file cannot be read.

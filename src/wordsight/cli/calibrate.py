@@ -72,7 +72,7 @@ def calibrate(
 
 
 def _held_out(pack: "Pack", data: Sequence[Path], share: float) -> list["Sample"]:
-    """The words that training would hold out, those that cannot be read left out."""
+    """The words that training would hold out, without those that cannot be read."""
     from wordsight.data import filter_labels, holdout, open_source
     from wordsight.errors import DataError
 
@@ -107,7 +107,7 @@ def _read(pack: "Pack", samples: Sequence["Sample"], device: str, threads: int |
 
 
 def _errors(temperature: float, readings: "Readings") -> dict[str, float]:
-    """In per cent, but for the log loss."""
+    """Calibration errors in per cent, and the log loss."""
     from wordsight.evaluate import calibration_error
     from wordsight.evaluate.calibration import log_losses
 

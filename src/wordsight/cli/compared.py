@@ -1,4 +1,4 @@
-"""Reading the same crops twice or more: with another model, or given other scenes."""
+"""Comparing readings of the same crops: by another model, or with other scenes."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class Reading:
     """One reading of all crops of all data sets.
 
     Attributes:
-        name: what it is called.
+        name: its name in tables.
         records: what was read, set after set.
         places: where in its set each record's sample is.
         scenes: the photograph that it was cut from; empty where that is not known.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def document_of(name: str, *, crops: bool, named: bool, chars: bool) -> "Format":
-    """The format; as text, several crops are written as `name TAB text` and several photos under their names."""
+    """The format of that name; in text, several crops become lines `name TAB text`, several photos get headings."""
     from wordsight.export import find_format
     from wordsight.export.format import Format, title
 
@@ -33,7 +33,7 @@ def document_of(name: str, *, crops: bool, named: bool, chars: bool) -> "Format"
 
 
 def remarks(photo: "Photo") -> Iterator[str]:
-    """What is said of a picture besides its problems: its notes, and that there is no text."""
+    """Remarks on a picture besides its problems: its notes, and that no text was found."""
     yield from photo.notes
     if not photo.text and not photo.problems:
         left_out = len(photo.rejected)
@@ -42,7 +42,7 @@ def remarks(photo: "Photo") -> Iterator[str]:
 
 
 def put(path: Path, option: str, write: Callable[[], None]) -> bool:
-    """Whether a file could be written, with its folder; if not, that is said."""
+    """Writes a file, creating its folder. Returns whether that worked; if not, it has printed why."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write()
@@ -53,7 +53,7 @@ def put(path: Path, option: str, write: Callable[[], None]) -> bool:
 
 
 def free(path: Path, taken: set[Path], ending: str) -> Path:
-    """A name for what belongs to the picture that would stand at `path`: never the picture's own, none twice."""
+    """A file name for what belongs to the picture `path`: never the picture's own, and none is given twice."""
     first, last = ending.rsplit(".", 1)
     number, name = 1, path.with_name(f"{path.stem}{ending}")
     while name in taken:

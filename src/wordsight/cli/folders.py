@@ -1,4 +1,4 @@
-"""Folders that a command is going to fill."""
+"""Folders that a command writes to."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,10 @@ from wordsight.errors import ConfigError
 
 
 def check_folder(path: Path) -> None:
-    """Before minutes of work, not after: whether a folder is there or can be made, and be written to.
+    """Checks, before minutes of work and not after, that a folder exists or can be created, and can be written to.
 
     Raises:
-        ConfigError: it cannot.
+        ConfigError: it cannot be.
     """
     whole = path.resolve()
     there = next(place for place in (whole, *whole.parents) if place.exists())

@@ -1,4 +1,4 @@
-"""What the command line names, as a list of pictures: files, folders, globs and standard input."""
+"""The pictures that a command line names: files, folders, globs and standard input."""
 
 import glob
 import os
@@ -20,9 +20,9 @@ class Input:
 
     Attributes:
         path: of the file, or "-".
-        place: where it stands below the folder that was named; its own name otherwise.
+        place: its path inside the folder that was named; its own name otherwise.
         page: which of several pictures in the file, from 1; None: its only one.
-        document: where a document of its own goes.
+        document: the file that its own document is written to.
     """
 
     path: str

@@ -36,7 +36,7 @@ def _options(
 
 
 class Stopped(BaseException):
-    """A signal asked the command to end. What it was writing is taken away on the way out."""
+    """A signal asked the command to end. Half-written files are removed on the way out."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -53,7 +53,7 @@ _EXTRAS = {
     "pypdfium2": "pdf",
     "pillow_heif": "heif",
 }
-"""What brings the packages that are missed; all others that are not of the plain package are in [train]."""
+"""Which extra installs a missing package; packages that are not listed here are in [train]."""
 
 
 def main() -> None:
@@ -80,10 +80,10 @@ def run(commands: typer.Typer, name: str) -> None:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Signals that ask the process to end raise `Stopped` wherever the command is, a second one ends it at once.
+    """Turns signals that ask the process to end into `Stopped`, wherever the command is; a second one ends it at once.
 
-    Python would turn Ctrl-C into KeyboardInterrupt, of which Click makes exit status 1, and die of the others without
-    cleaning up; Lightning would end a training as if it were done. Signals that are ignored (nohup) stay so.
+    Python would turn Ctrl-C into KeyboardInterrupt, which Click turns into exit status 1, and die of the others without
+    cleaning up; Lightning would end a training as if it were done. Signals that are ignored (nohup) stay ignored.
     """
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -109,7 +109,7 @@ def _in_one_line(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed: pip install 'wordsight[{_EXTRAS.get(str(error.name), 'train')}]'"
     text = " ".join(str(error).split())
-    if missed := re.search(r"Requirement '([\w.-]+)[^']*' not met", text):  # what a logger of Lightning's needs
+    if missed := re.search(r"Requirement '([\w.-]+)[^']*' not met", text):  # by a logger of Lightning
         name = missed[1]
         package = f"wordsight[{_EXTRAS[name]}]" if name in _EXTRAS else name
         return f"{name} is not installed: pip install '{package}'"

@@ -1,4 +1,4 @@
-"""What `wordsight models info` says of a model: a pack, a checkpoint folder, or published weights."""
+"""The facts that `wordsight models info` prints of a model: a pack, a checkpoint folder, or published weights."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from wordsight.text import Charset
 
 Row = tuple[str, str]
-"""What it is about, and what is said."""
+"""A name and a value, for people."""
 
 
 def describe(model: str) -> Iterator[Row]:
@@ -31,7 +31,7 @@ def describe(model: str) -> Iterator[Row]:
 
 
 def main_score(scores: Mapping[str, object]) -> str:
-    """One of several, for tables: the first, as it is the one that is compared most."""
+    """The first of several scores, for tables: the one that is compared most."""
     return next((f"{what} {score}" for what, score in scores.items()), "not stated")
 
 

@@ -16,11 +16,11 @@ Write = Callable[[str], None]
 
 @contextlib.contextmanager
 def opened(out: Path | None) -> Iterator[Write]:
-    """Gives a function that writes text, in UTF-8, to `out` or to standard output.
+    """Yields a function that writes text, in UTF-8, to `out` or to standard output.
 
     A file is written as `out`.part and moved into place at the end: the write is atomic, and an old
-    file survives a failure; the part stays if something fails. Where standard output is closed early (`| head`), the
-    process ends without a word.
+    file survives a failure; the part stays if something fails. If standard output is closed early (`| head`), the
+    process ends silently.
 
     Raises:
         OSError: the file cannot be written.
@@ -53,11 +53,11 @@ def can_wait(out: Path) -> bool:
 
 
 class KeptLines:
-    """JSON lines of photos that grow in `out`.part, where the same command finds them when it was stopped.
+    """JSON lines of photos, collected in `out`.part, where the same command finds them again after it was stopped.
 
     Args:
         out: the file that is to appear at the end.
-        command: identifies everything that influences what is read in a photo. It is kept in every line of the part.
+        command: identifies everything that decides what is read in a photo. Every line of the part contains it.
 
     Raises:
         ConfigError: the part is another command's, or a process is writing it.
@@ -71,7 +71,7 @@ class KeptLines:
         self._file = _alone(self._path, "a+b")
         self._places: defaultdict[str, deque[int]] = defaultdict(deque)  # where the lines of each photo begin
         self.problems: list[str] = []
-        """Those of the photos that were there already."""
+        """Problems of the photos that had been read before."""
         self._load()
         self._left = {name: len(places) for name, places in self._places.items()}
         self._fresh = not self._places
@@ -83,21 +83,21 @@ class KeptLines:
         self._file.close()
 
     def take(self, name: str) -> bool:
-        """Whether a photo is there already; as often as it is there."""
+        """Whether a photo has been read before; as often as it has."""
         if not self._left.get(name):
             return False
         self._left[name] -= 1
         return True
 
     def add(self, name: str, line: str) -> None:
-        """A photo, as one JSON object."""
+        """Writes a photo, as one JSON object."""
         if not self._fresh:
             self._places[name].append(self._file.seek(0, os.SEEK_END))
         self._file.write(line.rstrip("\n").removesuffix("}").encode("utf-8", "replace") + self._end)
         self._file.flush()
 
     def finish(self, names: Iterable[str]) -> None:
-        """Moves the lines to their place, in the order of `names`."""
+        """Writes the lines to `out`, in the order of `names`, and removes the part."""
         beside = self._out.with_name(f".{self._out.name}.{os.getpid()}.tmp")
         try:
             with beside.open("wb") as file:
@@ -135,7 +135,7 @@ def _part(out: Path) -> Path:
 
 
 def _alone(path: Path, mode: str) -> IO[Any]:
-    """Opens a file to which no other process that asks so is writing; where locks are not known, whether it does."""
+    """Opens a file and locks it, where the system has file locks, so that no second process writes to it."""
     file: IO[Any] = path.open(mode, encoding=None if "b" in mode else "utf-8", newline=None if "b" in mode else "")
     try:
         import fcntl

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def exhibit(crop: "Crop", record: "Record", other: "Record | None" = None) -> "Exhibit":
-    """A crop, small enough for a page of many, with what was read on it."""
+    """A crop, reduced for a page with many of them, and what was read on it."""
     import io
 
     from PIL import Image
@@ -30,10 +30,10 @@ def exhibit(crop: "Crop", record: "Record", other: "Record | None" = None) -> "E
 
 
 def check_place(path: Path) -> None:
-    """Before work of seconds, not after: whether a picture can be written there.
+    """Checks, before the work and not after, that a picture can be written there.
 
     Raises:
-        ConfigError: the folder is missing, or the ending says no format that Pillow writes.
+        ConfigError: the folder is missing, or Pillow writes no format with that extension.
     """
     from PIL import Image
 
@@ -44,7 +44,7 @@ def check_place(path: Path) -> None:
 
 
 def save_picture(picture: "Image.Image", path: Path) -> None:
-    """Write it in the format that the ending says.
+    """Writes a picture in the format of the extension.
 
     Raises:
         ConfigError: it cannot be written.

@@ -1,4 +1,4 @@
-"""Our packs and other people's recognizers behind one small interface, so that they are compared on equal terms."""
+"""One small interface for our packs and for other people's recognizers, so that they are compared on equal terms."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Corners = npt.NDArray[np.float64]
 
 Settings = dict[str, str | int]
-"""What a recognizer's numbers depend on besides the crops."""
+"""What the scores of a recognizer depend on besides the crops."""
 
 _log = logging.getLogger(__name__)
 
@@ -97,11 +97,11 @@ class OurReader:
 
     Args:
         model: A shipped model, or the folder of a pack or of a checkpoint (which needs PyTorch).
-        threads: Of the engine.
+        threads: CPU threads of the engine.
         mode: How it decodes.
         dictionary: Whether a pack uses the English dictionary, see `Reader`. Checkpoints never do.
         encoder: Where the scene encoder of a checkpoint is, if not where its configuration says.
-        untrained: Scenes are encoded by an encoder of the same build with random weights, by this seed.
+        untrained: Encode scenes by an encoder of the same architecture with random weights, drawn with this seed.
         rerank: Checkpoint folder of a CLIP that chooses among sampled readings of a checkpoint.
         as_is: Each crop goes through the recognizer once, as the field's tables have it: greedy decoding and the
             paper's refinement, no dictionary, nothing turned, cut or looked at again.
@@ -134,10 +134,10 @@ class OurReader:
         if as_is and mode != "visual":
             mode = "full"
         self._recognizer: Any = None
-        """What reads crops as they are; None: the reader does."""
+        """Reads crops as they are; None: `reader` reads them."""
         threads = threads or processors()
         self.calibration: Mapping[str, Any] = {}
-        """What the pack says of `wordsight models calibrate`; empty where it was never run."""
+        """The result of `wordsight models calibrate`, stored in the pack; empty if it was never run."""
         if isinstance(found, Path):
             from wordsight.weights.encoders import open_checkpoint
 
@@ -186,7 +186,7 @@ class OurReader:
         return [(*one, scene is not None) for one, scene in zip(read, scenes, strict=True)]
 
     def _scene(self, view: "SceneView", box: "Box") -> "EncodedScene | None":
-        """Encoded once, as long as it is among the last ones."""
+        """A scene with the place of a crop in it. The last `_KEPT` scenes are encoded only once."""
         from dataclasses import replace
 
         from wordsight.errors import DataError
@@ -259,7 +259,7 @@ class RapidOcr:
 
 
 class Tesseract:
-    """The program `tesseract`, told that each image is one word (--psm 8)."""
+    """The program `tesseract`, in the mode for images of one word (--psm 8)."""
 
     name = "tesseract"
 

@@ -1,4 +1,4 @@
-"""What a recognizer is shown of scenes while it is evaluated: them, a control, or nothing."""
+"""Which scenes a recognizer is shown while it is evaluated: the true ones, those of a control, or none."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def encoder_options(scene: str | None, seed: int, encoder: str | None) -> dict[str, Any]:
-    """The arguments of `OurReader` for this control; none where its encoder is used as it is.
+    """Arguments of `OurReader` for this control; none where the encoder is used as it is.
 
     Raises:
         ConfigError: there is no such control.
@@ -41,7 +41,7 @@ def control_for(reader: object, scene: str | None) -> "Mode | None":
 
 
 def show(sources: Iterable["Source"], mode: "Mode", seed: int) -> None:
-    """Link the words of all photographs below `sources` to what the control shows.
+    """Links the words of all photographs in `sources` to what the control shows.
 
     Raises:
         ConfigError: a source has only one scene to shuffle.
@@ -54,7 +54,7 @@ def show(sources: Iterable["Source"], mode: "Mode", seed: int) -> None:
 
 
 def shown_instead(scenes: Sequence["Scene"], number: int, pixels: "Crop", mode: "Mode", seed: int) -> "Crop | None":
-    """What is shown with all words that are found in scene `number`, whose pixels are given; None: nothing.
+    """The picture that is shown with all words found in scene `number`, whose pixels are given; None for none.
 
     Raises:
         ConfigError: the control needs to know the word, or there is only one scene to shuffle.

@@ -89,7 +89,7 @@ _STAGES = ("photo: open", "photo: find text", "photo: recognize", "photo: the re
 
 
 def _scene() -> Any:
-    """A picture of a few words, for those who give none."""
+    """A picture of a few words, used if no photo is given."""
     import numpy as np
     from PIL import Image, ImageDraw, ImageFont
 
@@ -101,7 +101,7 @@ def _scene() -> Any:
 
 
 def peak_memory() -> float:
-    """MB that this process held at most; NaN where the system does not say."""
+    """Peak memory of this process in MB; NaN where the system does not say."""
     try:
         import resource
     except ImportError:  # Windows

@@ -41,7 +41,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """Rendered words of a batch that the device itself makes pictures of.
+    """Rendered words of a batch whose pictures are made on the device.
 
     Attributes:
         rows: of the batch that are theirs, (n,) int64.
@@ -58,7 +58,7 @@ class Unfinished:
         return replace(self, rows=self.rows.pin_memory(), drafts=self.drafts.pin_memory())
 
     def put_into(self, pictures: Tensor) -> None:
-        """Makes the pictures, on the device of a batch's `pictures` (B, 3, H, W), and puts them into it."""
+        """Renders the words on the device of a batch's `pictures` (B, 3, H, W), and puts them into it."""
         spec, device = self.preprocessing, pictures.device
         made = images(self.drafts.to(device), spec.size) / 255
         for channel, (mean, std) in enumerate(zip(spec.mean, spec.std, strict=True)):  # tensors would be waited for
@@ -76,7 +76,7 @@ class Batch:
         images: (B, 3, H, W) float32.
         targets: (B, T + 1) ids [B] label [E] [P]..., as long as the longest label of the whole step.
         characters: how many characters the labels of a part of this step have on average; None where that is not known.
-        samples: what the rows are, as "data set/sample".
+        samples: names of the rows, as "data set/sample".
         skipped: how many samples of the part could not be read; others replace them.
         scenes: where the crops come from; None if the recognizer does not ask.
         position: of the reader, where the batch comes from a stream.

@@ -1,4 +1,4 @@
-"""What happens beside a training run."""
+"""Callbacks of a training run: models and checkpoints on disk, a stop at NaN, times of steps."""
 
 import json
 import time
@@ -36,7 +36,7 @@ class KeepModel(Callback):
         self._best = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What this run, which may go on, has found the best before; what another one has left there is none."""
+        """Load the best accuracy so far if the run resumes; what another run left in the folder does not count."""
         self._best = 0.0
         config = Path(trainer.default_root_dir) / "best" / "config.json"
         if trainer.global_step and config.is_file():
@@ -83,7 +83,7 @@ class KeepModel(Callback):
             self._write_words(module, data, folder)
 
     def _write_words(self, module: Recognition, data: WordsData, folder: Path) -> None:
-        """The words that it was trained on, in this run and before; nothing where not all of them are known."""
+        """Write the words that it was trained on, in this run and before, if all of them are known."""
         if self._words is None:
             before = None if module.begun is None else WordSet.load(module.begun)
             if (module.begun is not None and before is None) or (words := data.word_set()) is None:
@@ -108,7 +108,7 @@ class KeepCheckpoint(Callback):
         self._seen = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What has been done is on the disk."""
+        """What was done before is on disk already."""
         self._seen = trainer.global_step
 
     def on_train_batch_end(
@@ -160,7 +160,7 @@ class StopOnNaN(Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        """Look at what is known by now."""
+        """Check the losses that have arrived by now."""
         finite, copied = torch.isfinite(outputs["loss"].detach()), None
         if finite.device.type == "cuda":
             here = torch.empty_like(finite, device="cpu", pin_memory=True)
@@ -172,11 +172,11 @@ class StopOnNaN(Callback):
         self._look(trainer, wait=False)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Nothing is written after this unless all is well."""
+        """Check all losses before anything is written."""
         self._look(trainer, wait=True)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Likewise; and a last step may have spoilt the weights without a loss that shows it."""
+        """Check all losses, and the weights: the last step may have spoilt them without a loss that shows it."""
         self._look(trainer, wait=True)
         for name, tensor in checkpoint["state_dict"].items():
             if not torch.isfinite(tensor).all():
@@ -186,7 +186,7 @@ class StopOnNaN(Callback):
                 )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Likewise."""
+        """Check all losses."""
         self._look(trainer, wait=True)
 
     def _look(self, trainer: Trainer, wait: bool) -> None:
@@ -217,20 +217,20 @@ class StepTime(Callback):
         self._paused = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
+        """Start timing."""
         self._ended, self._began = time.perf_counter(), None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop it."""
+        """Pause timing."""
         self._paused = time.perf_counter()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Let it run on: a step left out would be logged with the time of the one before."""
+        """Resume timing: a step that is left out would be logged with the time of the one before."""
         pause = time.perf_counter() - self._paused
         self._ended, self._began = (None if since is None else since + pause for since in (self._ended, self._began))
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """The batch is there."""
+        """Log how long the batch took to arrive."""
         now = time.perf_counter()
         for name, since in (("data_wait", self._ended), ("step_time", self._began)):
             if since is not None:  # a tensor of the CPU: a number would be copied to the GPU, and waited for
@@ -245,5 +245,5 @@ class StepTime(Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        """The next one is asked for."""
+        """Note when the next batch is requested."""
         self._ended = time.perf_counter()

@@ -14,7 +14,7 @@ from wordsight.text import Charset
 
 @dataclass(frozen=True)
 class ArchitectureConfig:
-    """What is changed of a preset, or of the recognizer that a run starts from, before it trains. For CLIP4STR.
+    """Changes to a preset, or to the recognizer that a run starts from, before it trains. For CLIP4STR.
 
     Attributes:
         charset: characters to write instead of those of the preset or of `start`, which keeps what it has learned about

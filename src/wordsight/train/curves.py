@@ -1,4 +1,4 @@
-"""What a run has logged as one page: its learning curve, its validations, nothing to fetch."""
+"""One self-contained page of what a run has logged: its learning curve and its validations."""
 
 import csv
 import html
@@ -66,7 +66,7 @@ def write_report(folder: Path) -> Path:
 
 
 def read_metrics(folder: Path) -> dict[str, Points]:
-    """Column -> what was logged of it; where parts of a resumed run overlap the later one counts."""
+    """Column -> its logged values; where parts of a resumed run overlap, the later one counts."""
     found: dict[str, dict[int, float]] = {}
     for file in sorted(folder.rglob("metrics.csv"), key=lambda path: path.stat().st_mtime):
         with file.open(newline="", encoding="utf-8") as lines:

@@ -50,7 +50,7 @@ class Ema(WeightAveraging):
         torch._foreach_add_(averages, steps)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Make room for it where the weights are going to be: they are not there yet."""
+        """Allocate it where the weights will be: they are not there yet."""
         if isinstance(trainer.strategy, ModelParallelStrategy):
             raise ConfigError("weights sharded over devices cannot be averaged: leave out model.optimiser.ema")
         self._device = trainer.strategy.root_device
@@ -69,7 +69,7 @@ class Ema(WeightAveraging):
 
     @contextmanager
     def instead(self, module: LightningModule) -> Iterator[None]:
-        """The averages in the place of the weights, for a moment."""
+        """Puts the averages in the place of the weights inside the `with` block."""
         self._swap_models(module)
         try:
             yield

@@ -31,11 +31,11 @@ _READ_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out.
+    """The result of a fine-tuning.
 
     Attributes:
         model: the trained recognizer, plain.
-        steps: that it took.
+        steps: how many were taken.
         report: scores of both sets before and after; readings after training, of the held-out words first.
         rule: how the scores count: every character of the model, case too.
         gained, lost: held-out words that became right, and that became wrong.

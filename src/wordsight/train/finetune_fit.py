@@ -120,7 +120,7 @@ def _leave_interrupts_to_the_parent(_worker: int) -> None:
 
 @dataclass
 class _Watched:
-    """`batches` with somebody counting."""
+    """Batches whose progress is shown."""
 
     batches: Iterable[Batch]
     total: int
@@ -131,10 +131,10 @@ class _Watched:
 
 
 class _StopOnInterrupt(lightning.Callback):
-    """Ctrl-C ends training after the step that runs; whatever comes then may be interrupted as ever."""
+    """Ctrl-C ends training after the current step; everything after it can be interrupted as usual."""
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Take the signal over, where that is possible (the main thread)."""
+        """Handle the signal, where that is possible (in the main thread)."""
 
         def stop(*_: Any) -> None:
             trainer.should_stop = True
@@ -145,6 +145,6 @@ class _StopOnInterrupt(lightning.Callback):
             self._before = None
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Give it back."""
+        """Restore the previous handler."""
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)

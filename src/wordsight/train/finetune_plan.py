@@ -1,4 +1,4 @@
-"""Before fine-tuning: which words there are, which characters are new, what trains."""
+"""Plans a fine-tuning: which words there are, which characters are new, what trains."""
 
 import hashlib
 import logging
@@ -71,7 +71,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is going to be trained on what.
+    """What will be trained, and on what.
 
     Attributes:
         start: the checkpoint folder.
@@ -104,7 +104,7 @@ class Plan:
 
 
 def unwatched(items: Iterable[Any], total: int, label: str) -> Iterator[Any]:
-    """Where nobody counts."""
+    """Passes items on without showing progress."""
     return iter(items)
 
 

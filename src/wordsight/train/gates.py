@@ -1,4 +1,4 @@
-"""What is watched while a recognizer learns to use scenes: its gates, and whether scenes help it."""
+"""Callbacks for recognizers that learn to use scenes: their gates, and whether scenes help."""
 
 import logging
 from collections import deque
@@ -36,7 +36,7 @@ class GateWatch(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Write them down, once for each step."""
+        """Log the gates, once for each step."""
         if trainer.global_step == self._step:
             return
         self._step = trainer.global_step
@@ -47,7 +47,7 @@ class GateWatch(Callback):
             self._look()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say which are shut or negative."""
+        """Warn of gates that are shut or negative."""
         self._look()
         for name, value in _gates(pl_module).items():
             if wrong := sign(float(value)):
@@ -87,7 +87,7 @@ class StageOne(Callback):
     """In the end, measures the recognizer that the second stage began with on the same words: `val/accuracy.start`."""
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Read all of them, each rank its share."""
+        """Read all validation words, each rank its share."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(pl_module, Recognition) or pl_module.stage_one is None or data is None:
             return
@@ -115,7 +115,7 @@ def _accuracy(reader: TorchRecognizer, loader: Any, device: torch.device, traine
 
 
 def scene_facts(module: Recognition, metrics: dict[str, Tensor]) -> dict[str, Any]:
-    """What a checkpoint should say about scenes: who encoded them, and accuracies with, without, and before them."""
+    """Facts about scenes for the checkpoint: their encoder, and accuracies with, without, and before scenes."""
     if module.scenes is None:
         return {}
     names = {"val/accuracy": "with", "val/accuracy.null": "without", "val/accuracy.start": "stage_one"}

@@ -39,9 +39,9 @@ class Recognition(lightning.LightningModule):
         start: checkpoint folder to take weights from instead of random ones (a new run, not a resumed one): a
             recognizer of the preset's kind, which then also decides all sizes, or, for CLIP4STR, converted CLIP towers
             of the preset's size.
-        architecture: what is changed of it before it trains.
+        architecture: what is changed in the model before it trains.
         objective: what the loss consists of.
-        optimiser: and the learning rate.
+        optimiser: settings of the optimiser and of the learning rate.
         freezing: what does not train.
         clipter: what to add to the recognizer so that it takes scenes (CLIPTER, the second of two stages: `start`
             is a trained recognizer, then both train; the scene encoder is frozen). None: nothing, or what `start` has.
@@ -102,9 +102,9 @@ class Recognition(lightning.LightningModule):
         self.begun = start if about.get("architecture") not in (None, "clip") else None
         """The checkpoint folder of the recognizer that training began with."""
         self.trained_before: dict[str, Any] = about.get("about", {}).get("data") or {} if self.begun else {}
-        """What its card says of its data."""
+        """What its model card says about its data."""
         self.stage_one = start if start and self.model.clipter is None and clipter else None
-        """The checkpoint folder of the recognizer before it heard of scenes."""
+        """The checkpoint folder of the recognizer that is trained without scenes."""
         if clipter:
             insert(self.model, replace(clipter, encoder=absolute(clipter.encoder)))
         self.scene_cache = scene_cache
@@ -121,7 +121,7 @@ class Recognition(lightning.LightningModule):
             shard(self.model, self.trainer.strategy.root_device.type)
 
     def setup(self, stage: str) -> None:
-        """Load the scene encoder, if there is one; what scenes are shown as is said by the data."""
+        """Load the scene encoder, if there is one; the data module says which scenes are shown."""
         if self.model.clipter is not None and self.scenes is None:
             shown = getattr(getattr(self.trainer, "datamodule", None), "scene", SceneConfig())
             encoder = SceneEncoder.of(self.model.clipter)
@@ -165,7 +165,7 @@ class Recognition(lightning.LightningModule):
             model.cross_decoder.load_state_dict(model.visual_decoder.state_dict())
 
     def on_validation_epoch_start(self) -> None:
-        """Have all weights on this device: ranks decode in different numbers of passes.
+        """Gather all weights on this device: ranks decode in different numbers of passes.
 
         Nothing is compiled for that: decoding has another shape in every pass.
         """
@@ -186,7 +186,7 @@ class Recognition(lightning.LightningModule):
                 self.log(name, float(number), on_step=False, on_epoch=True, reduce_fx="sum", sync_dist=True)
 
     def on_validation_epoch_end(self) -> None:
-        """Let go of them."""
+        """Release the gathered weights."""
         del self._reader
         if self.compiled:
             torch.compiler.set_stance("default")
@@ -215,7 +215,7 @@ class Recognition(lightning.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """By the norm of all gradients, also before a fused optimiser: Lightning fears that it scales them."""
+        """Clip by the norm of all gradients, also with a fused optimiser, for which Lightning refuses to clip."""
         if optimizer.defaults["fused"] and gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
             torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
         else:

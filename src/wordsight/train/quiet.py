@@ -1,4 +1,4 @@
-"""Training without the remarks of what it is made of: advice, adverts, deprecations."""
+"""Silences the libraries that training is built on: their advice, adverts and deprecations."""
 
 import logging
 import warnings
@@ -10,7 +10,7 @@ _SPEAKERS = ("lightning.pytorch", "lightning.fabric")
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Lightning logs errors alone, and no dependency warns; what users should know is logged by ours."""
+    """Lightning logs only errors, and no dependency warns; our own loggers say what users should know."""
     loggers = [logging.getLogger(name) for name in _SPEAKERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""What a run tells those who watch it: the learning rate in its logs, and a page with its learning curve."""
+"""What a run shows of itself: the learning rate in its logs, and a page with its learning curve."""
 
 from pathlib import Path
 from typing import Any

@@ -39,7 +39,7 @@ class RecipeCLI(LightningCLI):
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """A recipe may build on another; a command may be limited in time."""
+        """Adds our own keys: a recipe may build on another, and a run may be limited in time."""
         parser.add_argument("--base", type=str | None, default=None, help="recipe to build on, beside this one")
         parser.add_argument("--task", type=Literal["recognition", "detection"], default="recognition")
         parser.add_argument(
@@ -66,7 +66,7 @@ class RecipeCLI(LightningCLI):
         """Lightning would look for constructor arguments in the checkpoint: ours come from the recipe alone."""
 
     def instantiate_trainer(self, **kwargs: Any) -> lightning.Trainer:
-        """With what every run has."""
+        """A trainer with what every run has."""
         config = self.config_init["fit"]["trainer"]
         folder = Path(config["default_root_dir"] or "runs")
         interval = config["val_check_interval"]
@@ -92,7 +92,7 @@ class RecipeCLI(LightningCLI):
         )
 
     def own_callbacks(self) -> list[Any]:
-        """What a recognizer's run has besides. Ema are made up to date before a checkpoint is written."""
+        """Callbacks of a recognizer's run besides. The average is updated before a checkpoint is written."""
         averages = Ema(self.model.optimiser.ema) if self.model.optimiser.ema else None
         return [GateWatch(), StageOne(), *([averages] if averages else []), KeepModel(averages), KeepPosition()]
 
@@ -110,7 +110,7 @@ class DetectorCLI(RecipeCLI):
     """A run that trains a detector; `model/` is its checkpoint folder."""
 
     def own_callbacks(self) -> list[Any]:
-        """What keeps it."""
+        """The callback that keeps the detector."""
         return [KeepDetector()]
 
 
@@ -136,7 +136,7 @@ def run_recipe(recipe: str | Path, overrides: list[str]) -> str:
 
 
 def _result(trainer: lightning.Trainer) -> str:
-    """Where the run's result is, and how good it is."""
+    """Where the result of the run is, and how good it is."""
     found = trainer.callback_metrics
     shown = ((found[key], what) for key, what in _SCORES.items() if key in found)
     scores = "".join(f", {float(value):.1f} % {what}" for value, what in shown)
@@ -165,7 +165,7 @@ def arguments(recipe: str | Path, overrides: list[str]) -> list[str]:
 
 
 def _task(command: list[str]) -> str:
-    """What is trained: as the last recipe says that says anything."""
+    """What is trained, as said by the last recipe that says so."""
     return next((str(task) for file in _recipes(command) if (task := _keys(file).get("task"))), "recognition")
 
 

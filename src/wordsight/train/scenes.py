@@ -1,8 +1,7 @@
 """The scenes of a batch: which crop needs which, and their tokens from a frozen encoder.
 
 Workers send what identifies a scene and how to get at it, not its pixels; tokens are made in the training process.
-There is the GPU, there is one cache in memory and not one for each worker, and after the first time round a scene is
-nothing but a look-up.
+The GPU is there, one cache in memory is enough for all workers, and after the first epoch a scene is only a look-up.
 """
 
 import logging
@@ -56,7 +55,7 @@ class SceneBatch:
 
     @classmethod
     def of(cls, shown: Sequence[tuple[SceneView, Box] | None]) -> "SceneBatch":
-        """Those of crops, None for the null scene.
+        """The scenes of crops, None for the null scene.
 
         Raises:
             DataError: a photograph's file cannot be read.

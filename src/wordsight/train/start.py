@@ -1,4 +1,4 @@
-"""The model that a run begins with."""
+"""The model that a run starts from."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +37,7 @@ def starting_model(
             PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random. For
             presets on PP-OCRv6's convolutions an SVTR (`wordsight models convert rapidocr`), whose convolutions are
             taken.
-        architecture: what is changed of it.
+        architecture: what is changed in it.
         token_only: whether the text tower of a CLIP4STR consists only of CLIP's token embeddings.
 
     Raises:

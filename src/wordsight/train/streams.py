@@ -87,15 +87,15 @@ class StreamBatches(IterableDataset[Batch]):
         self.done = 0
         """Batches that this device has had: the next one is the next reader's."""
         self.positions: Mapping[int, Position] = {}
-        """How far readers have come; those that are missing begin."""
+        """How far readers have come; those that are missing are at the start."""
 
     @property
     def readers(self) -> int:
-        """Of all devices together."""
+        """How many readers all devices have together."""
         return self.ranks * self.workers
 
     def go_on(self, done: int, kept: "KeepPosition") -> None:
-        """Begins behind the `done` batches that this device has had.
+        """Continues after the `done` batches that this device has had.
 
         Raises:
             ConfigError: there were other readers.
@@ -189,7 +189,7 @@ class StreamBatches(IterableDataset[Batch]):
 
 
 class KeepPosition(Callback):
-    """Writes down how far each reader has come, when a batch of its has been trained on."""
+    """Records how far each reader has come, once its batch has been trained on."""
 
     def __init__(self) -> None:
         self.positions: dict[int, Position] = {}
@@ -198,7 +198,7 @@ class KeepPosition(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """That of the batch."""
+        """Record the position of the batch."""
         if batch.position is not None:
             self.positions[batch.position.reader] = batch.position
 
@@ -212,6 +212,6 @@ class KeepPosition(Callback):
         return {"readers": self.readers, "positions": [asdict(position) for position in found]} if found else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The inverse."""
+        """The inverse of `state_dict`."""
         self.readers = state_dict.get("readers", 0)
         self.positions = {one["reader"]: Position(**one) for one in state_dict.get("positions", [])}

@@ -1,4 +1,4 @@
-"""What training validates on, and how it counts."""
+"""What training validates on, and how it is scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,13 +41,13 @@ class Words:
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> "Words":
-        """Those of samples."""
+        """The crops, labels and scenes of samples."""
         links = [sample.link for sample in samples]
         shown = [(link.view, link.box) if link and link.view else None for link in links]
         return cls([sample.image for sample in samples], [sample.text for sample in samples], SceneBatch.of(shown))
 
     def to(self, device: torch.device, non_blocking: bool = True) -> "Words":
-        """Scenes on another device."""
+        """The same words, their scenes on another device."""
         return replace(self, scenes=self.scenes.to(device, non_blocking))
 
 
@@ -66,7 +66,7 @@ class Share:
 
     @classmethod
     def of(cls, readings: Sequence[Reading], labels: Sequence[str]) -> "Share":
-        """That of some readings."""
+        """The shares for some readings."""
         pairs = [(reading.text, label) for reading, label in zip(readings, labels, strict=True)]
         folded = [(_36.adapt(text), _36.adapt(label)) for text, label in pairs]
         right = (np.mean([text == label for text, label in some]) for some in (folded, pairs))

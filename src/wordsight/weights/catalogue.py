@@ -23,7 +23,7 @@ class File:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The file name."""
         return self.url.split("?")[0].rsplit("/", 1)[1]
 
 
@@ -32,8 +32,8 @@ class Weights:
     """Published weights.
 
     Attributes:
-        what: they are, in a few words.
-        trained_on: which data.
+        what: a description in a few words.
+        trained_on: the data.
         megabytes: about, all files.
         licence: as the repository states it.
         page: where a person finds them.
@@ -51,7 +51,7 @@ class Weights:
     scores_as: str = ""
 
     def how(self, name: str) -> str:
-        """How to get those called `name` and to make a checkpoint of them."""
+        """How to download the weights `name` and to convert them to a checkpoint."""
         if not self.files:
             return f"get it by hand from {self.page}, then `wordsight models convert FILE -o {name}-model`"
         return (

@@ -1,4 +1,4 @@
-"""What tensor shapes do not determine: given by the user, stated by the checkpoint, or assumed, and which it was."""
+"""What tensor shapes do not determine: given by the user, stated by the checkpoint, or assumed; and which of these."""
 
 import math
 from dataclasses import dataclass, field, fields
@@ -14,7 +14,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Options:
-    """What the user says of a checkpoint. None: it is read from the checkpoint, or assumed.
+    """What the user states about a checkpoint. None: it is read from the checkpoint, or assumed.
 
     Attributes:
         heads: of the image tower's attention.
@@ -74,7 +74,7 @@ class Choices:
         return default
 
     def given(self, option: str) -> Any:
-        """What the user says of `option`, None for nothing."""
+        """What the user states for `option`; None: nothing."""
         self.asked.add(option)
         return getattr(self.options, option)
 

@@ -1,4 +1,4 @@
-"""Other people's checkpoints as ours. What a file holds is told by the names of its tensors, never by its own name."""
+"""Converts other people's checkpoints to ours. The names of its tensors tell what a file holds, never its own name."""
 
 import re
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Converted:
     """A foreign checkpoint as one of our models.
 
     Attributes:
-        source: what it was, in words.
+        source: a description of the foreign checkpoint.
         model: a `Clip4Str`, `Parseq`, `Clip`, `Svtr` or `Db`, in eval mode, its weights in the precision they were
             stored in.
         found: what was inferred from shapes, stated by the checkpoint or given, in words.
@@ -83,7 +83,7 @@ class _Read:
 
 @dataclass(frozen=True)
 class _Layout:
-    """A way of naming tensors: what it is, a name that only it has, how to read it, and names that may be left over."""
+    """A way of naming tensors: its source, a name that only it has, how to read it, and names that may be left over."""
 
     source: str
     sign: str
@@ -98,7 +98,7 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
         path: a file or folder, see `open_foreign`; "rapidocr" or "rapidocr-det", for the recognizer or the detector in
             that wheel; or a pack of ours, by its name or folder.
         options: what its shapes do not determine; docs/weights.md has the defaults for each source.
-        allow_unused: whether tensors that nobody knows are left out; otherwise they are an error.
+        allow_unused: whether unknown tensors are left out; otherwise they are an error.
 
     Raises:
         ModelError: it is no checkpoint, of an unknown layout, or tensors are missing, misshapen or left over.
@@ -118,7 +118,7 @@ def convert(path: str | Path, options: Options | None = None, *, allow_unused: b
 
 
 RAPIDOCR, RAPIDOCR_DETECTOR = "rapidocr", "rapidocr-det"
-"""Stand for the recognizer and the detector in the wheel of that name."""
+"""Names of the recognizer and the detector in the wheel `rapidocr`."""
 
 
 def _pack(pack: Pack, choices: Choices) -> Converted:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 try:
     import fcntl
-except ImportError:  # on Windows two pulls of one file are the user's affair
+except ImportError:  # on Windows, where two pulls of one file are not prevented
     fcntl = None  # type: ignore[assignment]
 
 from wordsight import __version__
@@ -26,13 +26,13 @@ from wordsight.errors import ModelError
 
 MEGABYTE = 1_000_000
 ATTEMPTS = 4
-"""How often in a row the network may fail without anything arriving."""
+"""Attempts in a row that may bring nothing."""
 
 PAUSE = 1.0
 """Seconds before the next attempt."""
 
 TIMEOUT = 30
-"""Seconds without a byte."""
+"""Seconds to wait for the next byte."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -178,10 +178,10 @@ class Download:
 
 @contextmanager
 def _alone(part: Path) -> Iterator[None]:
-    """Holds a part file, so that two pulls do not write into one another's.
+    """Locks a part file, so that two pulls do not write to the same one.
 
     Raises:
-        ModelError: another process is at it.
+        ModelError: another process is writing it.
     """
     with part.open("ab") as file:
         if fcntl is not None:

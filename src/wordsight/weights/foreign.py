@@ -1,4 +1,4 @@
-"""Opening other people's checkpoints, whatever they are packed in, so that nothing in them is executed.
+"""Opens other people's checkpoints in any container; nothing in them is executed.
 
 | packed as | read with |
 |---|---|
@@ -8,7 +8,7 @@
 | safetensors | safetensors |
 | folder | its `config.json` or `open_clip_config.json` as facts, and the one checkpoint in it, in parts or whole |
 
-What a file is decides its content, never its name.
+A file's content decides what it is, never its name.
 """
 
 import json
@@ -171,7 +171,7 @@ def _asks_for(name: str) -> str:
 
 
 def _refusal(reason: str) -> str:
-    """What to say of a pickle that `weights_only` does not read."""
+    """Why `weights_only` refused a pickle, for people."""
     for start in ("GLOBAL ", "reduce for unrecognized function ", "Can only create new object for "):
         if start in reason:
             name = reason.split(start, 1)[1].split()[0].strip("`'\",.")
@@ -184,7 +184,7 @@ def _refusal(reason: str) -> str:
 
 
 class _Namespace:
-    """Stands for the options of a training script, `argparse.Namespace`: takes whatever it is given, does nothing."""
+    """Stands in for `argparse.Namespace`, the options of a training script: accepts everything and does nothing."""
 
     __module__, __qualname__ = "argparse", "Namespace"
 

@@ -105,7 +105,7 @@ def _check(folder: Path) -> None:
 
 @contextmanager
 def _one_line(repository: str) -> Iterator[None]:
-    """What goes wrong at the hub or on the way there, with the cure."""
+    """Turns errors of the hub and of the network into one line with the cure."""
     try:
         yield
     except HfHubHTTPError as error:

@@ -1,4 +1,4 @@
-"""Packs of ours back in PyTorch, to be trained on."""
+"""Turns packs of ours back into PyTorch models, for further training."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ _INSIDE = {
     "psm": {"visual": "visual_decoder.", "cross": "cross_decoder."},
     "ctc": {"visual": "word_decoder.decoder.", "memory": "word_decoder."},
 }
-"""Where in the model the module is that graphs of before call "decoder", by kind; now they call all of it "model"."""
+"""Prefix in the model of what graphs of older packs call "decoder", by kind; newer ones call the whole "model"."""
 
 
 def model_from_pack(pack: Pack) -> Any:

@@ -66,7 +66,7 @@ def _activated(name: str, makers: dict[str, onnx.NodeProto]) -> bool:
 
 @dataclass
 class _Nodes:
-    """A graph in the making."""
+    """A graph under construction."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
@@ -110,12 +110,12 @@ class _Nodes:
         return integers, scale
 
     def add(self, op: str, inputs: Iterable[str], outputs: Sequence[str], **options: Any) -> Sequence[str]:
-        """One node; its outputs."""
+        """Adds a node; returns its outputs."""
         self.nodes.append(helper.make_node(op, list(inputs), outputs, **options))
         return outputs
 
     def constant(self, name: str, value: Any) -> str:
-        """One value; its name."""
+        """Adds a constant; returns its name."""
         self.constants.setdefault(name, numpy_helper.from_array(np.asarray(value), name))
         return name
 

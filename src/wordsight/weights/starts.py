@@ -1,4 +1,4 @@
-"""What training can begin with, by name: a checkpoint folder, or one made of a pack or of what comes along."""
+"""The checkpoint that training starts from, by name: a folder, or one made from a pack or from rapidocr's model."""
 
 import hashlib
 import re
@@ -15,13 +15,13 @@ from wordsight.weights.convert import RAPIDOCR, convert
 
 
 def checkpoint_folder(start: str | Path) -> Path:
-    """The checkpoint folder to train on from, made once and kept in the user's cache folder where `start` is none.
+    """The checkpoint folder to start from; one that has to be made first is kept in the user's cache folder.
 
     Args:
         start: a checkpoint folder; a pack of ours, by its name or folder; or "rapidocr".
 
     Raises:
-        ModelError: it is nothing of the kind, or a pack that training cannot take back.
+        ModelError: it is none of these, or a pack that cannot be turned back.
     """
     refuse_published(str(start))
     if (Path(start) / "config.json").is_file():

@@ -1,4 +1,4 @@
-"""Taking the tensors of a foreign checkpoint one by one, so that none is missed, forgotten or of the wrong shape."""
+"""Takes the tensors of a foreign checkpoint one by one, so that none is missing, left over or of the wrong shape."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ State = dict[str, Tensor]
 
 
 class Tensors:
-    """A checkpoint's tensors by their foreign names. What is wrong is gathered, and said once by `check`.
+    """A checkpoint's tensors by their foreign names. Problems are collected, and reported together by `check`.
 
     A tensor that is missing, has another shape or no floating-point numbers comes as one of the right shape on the meta
     device, so that mapping continues and all problems are reported at its end.
@@ -33,7 +33,7 @@ class Tensors:
         return name in self._tensors
 
     def begin(self, start: str) -> bool:
-        """Whether any name begins so."""
+        """Whether any name begins with `start`."""
         return any(name.startswith(start) for name in self._tensors)
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
@@ -73,7 +73,7 @@ class Tensors:
         return torch.empty(shape, device="meta")
 
     def check(self) -> None:
-        """Say what was missing, had the wrong shape or holds no weights as they are trained.
+        """Reports tensors that are missing, have the wrong shape or hold no weights as they are trained.
 
         Raises:
             ModelError: there was something.
@@ -93,7 +93,7 @@ class Tensors:
             raise ModelError(f"{self._source}: {'; '.join(problems)}: the file is damaged, or another kind of model")
 
     def unused(self) -> list[str]:
-        """Names of the tensors that nobody took."""
+        """Names of the tensors that were not taken."""
         return sorted(set(self._tensors) - self._taken)
 
 
