@@ -269,7 +269,7 @@ def test_a_recipe_costs_what_its_size_says(tmp_path, content):
     ("written", "said"),
     [
         ("model:\n  optimiser:\n    lrr: 3\n", "there is no key model.optimiser.lrr: did you mean model.optimiser.lr?"),
-        ("modle:\n  seed: 3\n", "there is no key modle.seed: did you mean model.seed?"),
+        ("models:\n  seed: 3\n", "there is no key models.seed: did you mean model.seed?"),
         ("data:\n  batchsize: 3\n", "there is no key data.batchsize: did you mean data.batch_size?"),
         ("data:\n  batch_size: many\n", "data.batch_size: Expected a <class 'int'>. Got value: many"),
     ],
