@@ -1,5 +1,8 @@
 """All errors that the library raises on purpose. Each message is one line: what is wrong, and the cure."""
 
+import shlex
+import sys
+
 
 class WordsightError(Exception):
     """Base class of all errors of this library. The message is one line that can be shown to users.
@@ -42,3 +45,29 @@ class WorkerError(WordsightError):
 def printable(text: str) -> str:
     """The text as one printable line, with control characters and the like as Python escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def pip_install(extra: str) -> str:
+    """The command that adds an extra of this package, from wherever the package itself was installed."""
+    import json
+    import shutil
+    from importlib.metadata import PackageNotFoundError, distribution
+    from pathlib import Path
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    found = shutil.which("pip")
+    here = found is not None and Path(found).parent == Path(sys.executable).parent
+    pip = "pip install" if here else f"{shlex.quote(sys.executable)} -m pip install"
+    try:
+        origin = json.loads(distribution("wordsight").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:  # it runs from its source, without being installed
+        origin = {}
+    url = urlsplit(origin.get("url", ""))
+    if url.scheme != "file":
+        return f"{pip} 'wordsight[{extra}]{f' @ {url.geturl()}' if url.scheme else ''}'"
+    path = url2pathname(url.path)
+    if not Path(path).exists():
+        return f"{pip} '.[{extra}]' in a clone of wordsight"
+    editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
+    return f"{pip} {editable}{shlex.quote(f'{path}[{extra}]')}"

@@ -329,8 +329,14 @@ class Photo:
         return draw(self, image, beside=beside)
 
     def show(self, image: "Source | None" = None, *, beside: bool = False) -> None:
-        """Opens the drawing in the system's image viewer. Arguments and errors are those of `draw`."""
-        self.draw(image, beside=beside).show(self.source)
+        """Opens the drawing in the system's image viewer, or in the notebook. Arguments and errors are those of `draw`.
+
+        Raises:
+            ConfigError: there is no screen, or no image viewer.
+        """
+        from wordsight.drawing import show
+
+        show(self.draw(image, beside=beside))
 
     def _repr_html_(self) -> str:
         """For notebooks: the picture with outlines, if its file is available, and the text beside it."""

@@ -274,6 +274,22 @@ def test_boxes_by_name_for_every_picture_and_missing(photo: Path, tmp_path: Path
         assert reason in result.stderr
 
 
+def test_no_boxes_means_that_nothing_is_read(photo: Path, tmp_path: Path) -> None:
+    boxes = tmp_path / "boxes.json"
+    for given in (
+        json.dumps({photo.name: []}),
+        json.dumps({photo.name: [], "else.png": [BOX]}),
+        json.dumps({"image": photo.name, "words": []}),
+        "[]",
+        "{}",
+        "",
+    ):
+        boxes.write_text(given)
+        result = run(photo, "--boxes", boxes)
+        assert (result.exit_code, result.stdout.strip()) == (0, ""), given
+        assert f"{photo}: no text found" in result.stderr, given
+
+
 def test_one_bad_box_is_reported_and_the_others_read(photo: Path, tmp_path: Path) -> None:
     boxes = tmp_path / "boxes.txt"
     boxes.write_text("9000,9000,9100,9000,9100,9050,9000,9050\n40,40,120,40,120,70,40,70,EXIT\n")

@@ -87,15 +87,19 @@ def test_tables_with_a_head(tmp_path):
         ([[38, 43, 920, 215]], {None: [RECTANGLE]}),
         ([[[38, 43], [920, 215]]], {None: [RECTANGLE]}),
         ([{"polygon": QUAD, "text": "x"}, {"points": RECTANGLE, "transcription": "###"}], {None: [QUAD, RECTANGLE]}),
-        ({"a.jpg": [QUAD], "b.jpg": [RECTANGLE, QUAD], "c.jpg": []}, {"a.jpg": [QUAD], "b.jpg": [RECTANGLE, QUAD]}),
+        (
+            {"a.jpg": [QUAD], "b.jpg": [RECTANGLE, QUAD], "c.jpg": []},
+            {"a.jpg": [QUAD], "b.jpg": [RECTANGLE, QUAD], "c.jpg": []},
+        ),
         ({"image": "a.jpg", "words": [{"polygon": QUAD, "text": "x", "legible": False}]}, {"a.jpg": [QUAD]}),
-        ([{"image": "a.jpg", "boxes": [QUAD]}, {"image": "b.jpg", "boxes": []}], {"a.jpg": [QUAD]}),
+        ([{"image": "a.jpg", "boxes": [QUAD]}, {"image": "b.jpg", "boxes": []}], {"a.jpg": [QUAD], "b.jpg": []}),
         ({"boxes": [QUAD]}, {None: [QUAD]}),
         (
             {"source": "a.jpg", "lines": [{"polygon": QUAD, "words": [{"polygon": QUAD}, {"polygon": RECTANGLE}]}]},
             {"a.jpg": [QUAD, RECTANGLE]},
         ),
-        ([], {}),
+        ({"source": "a.jpg", "lines": []}, {"a.jpg": []}),
+        ([], {None: []}),
         ({}, {}),
     ],
 )

@@ -2,6 +2,7 @@
 
 import ctypes
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
-from wordsight.errors import ConfigError, ImageError
+from wordsight.errors import ConfigError, ImageError, pip_install
 from wordsight.imaging import open_pages
 from wordsight.imaging.load import chosen, page_numbers
 
@@ -153,7 +154,7 @@ def test_pdfs_that_cannot_be_read() -> None:
 def test_a_missing_extra_is_named(data: bytes, module: str, cure: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules, "wordsight.imaging.pdf", raising=False)
-    with pytest.raises(ImageError, match=rf"photo is a.*pip install 'wordsight\[{cure}\]'") as caught:
+    with pytest.raises(ImageError, match="photo is a.*" + re.escape(pip_install(cure))) as caught:
         open_pages(data, name="photo")
     assert "\n" not in str(caught.value)
 

@@ -2,7 +2,10 @@
 
 import json
 import pickle
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -119,10 +122,52 @@ def test_without_pandas_the_cure_is_named(photo: Photo, monkeypatch: pytest.Monk
         photo.to_df()
 
 
-def test_show_opens_the_drawing(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[Image.Image] = []
-    monkeypatch.setattr(Image.Image, "show", lambda self, title=None: shown.append(self))
+@pytest.fixture
+def viewer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Path]:
+    """Puts an `xdg-open` of these shell lines in the place of the system's; gives the file where it notes its file."""
+
+    def put(script: str) -> Path:
+        (tmp_path / "xdg-open").write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/opened\n{script}\n')
+        (tmp_path / "xdg-open").chmod(0o755)
+        return tmp_path / "opened"
+
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("DISPLAY", ":0")
+    return put
+
+
+def test_show_opens_the_drawing(photo: Photo, viewer: Callable[[str], Path]) -> None:
+    opened = viewer("exit 0")
     image = np.zeros((240, 320, 3), np.uint8)
     photo.show(image)
     photo.show(image, beside=True)
-    assert [picture.size for picture in shown] == [(320, 240), (640, 240)]
+    assert [Image.open(path).size for path in opened.read_text().split()] == [(320, 240), (640, 240)]
+
+
+def test_without_a_viewer_or_a_screen_show_names_another_way(
+    photo: Photo, viewer: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    image = np.zeros((240, 320, 3), np.uint8)
+    viewer("echo 'xdg-open: no method available' >&2; exit 3")
+    with pytest.raises(ConfigError, match=r"no image viewer was found: .*photo\.save\('drawn\.png'\)"):
+        photo.show(image)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ConfigError, match="no image viewer was found"):
+        photo.show(image)
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(ConfigError, match="there is no screen"):
+        photo.show(image)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_in_a_notebook_the_drawing_is_shown_there(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("IPython")
+    import IPython
+
+    shown: list[Image.Image] = []
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    photo.show(np.zeros((240, 320, 3), np.uint8))
+    assert [picture.size for picture in shown] == [(320, 240)]

@@ -18,6 +18,7 @@ from PIL import Image
 from running_service import WORDSIGHT, Running, Start, crop, picture
 
 from wordsight import Reader
+from wordsight.errors import pip_install
 
 
 def _connect(running: Running) -> socket.socket:
@@ -191,7 +192,7 @@ main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr == "wordsight: uvicorn is not installed: pip install 'wordsight[serve]'\n"
+    assert done.stderr == f"wordsight: uvicorn is not installed: {pip_install('serve')}\n"
 
 
 def test_it_listens_on_this_machine_only(service: Running) -> None:

@@ -16,7 +16,8 @@ class BoxFile:
     """A file of boxes, from which those of one picture after the other are taken.
 
     Boxes without a picture's name apply to every picture. A picture is found by its path; else by the end of its path,
-    its file name or its file name without suffix, if only one entry of the file matches.
+    its file name or its file name without suffix, if only one entry of the file matches. An empty list of boxes and an
+    empty file say that there is nothing to read.
 
     Raises:
         BoxError: the file cannot be read.
@@ -36,9 +37,8 @@ class BoxFile:
         """The picture's boxes.
 
         Raises:
-            BoxError: it has none.
+            BoxError: the file names other pictures, and not this one.
         """
-        everywhere = self._boxes.get(None, [])
         keys = next((keys for ending in _endings(picture.path) if (keys := self._keys.get(ending))), [])
         if picture.path in self._boxes:
             keys = [picture.path]
@@ -46,11 +46,11 @@ class BoxFile:
             raise BoxError(
                 f"{picture.name}: several pictures in {self._file} could be this one: use longer paths there"
             )
-        if not keys and not everywhere:
+        if not keys and self._keys and None not in self._boxes:
             raise BoxError(
                 f"{picture.name}: {self._file} has no boxes for it: name the picture there as it is named here"
             )
-        return [*everywhere, *(self._boxes[keys[0]] if keys else [])]
+        return [*self._boxes.get(None, []), *(self._boxes[keys[0]] if keys else [])]
 
 
 def _endings(path: str) -> Iterator[str]:

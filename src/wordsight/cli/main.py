@@ -13,7 +13,7 @@ import typer
 
 from wordsight import __version__
 from wordsight.cli.app import app
-from wordsight.errors import WordsightError, printable
+from wordsight.errors import WordsightError, pip_install, printable
 
 for _command in (
     "read", "eval", "train", "finetune", "models", "convert", "export", "calibrate", "merge", "data", "synth",
@@ -107,12 +107,11 @@ def _in_one_line(error: Exception) -> str:
     if isinstance(error, WordsightError):
         return str(error)
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed: pip install 'wordsight[{_EXTRAS.get(str(error.name), 'train')}]'"
+        return f"{error.name} is not installed: {pip_install(_EXTRAS.get(str(error.name), 'train'))}"
     text = " ".join(str(error).split())
     if missed := re.search(r"Requirement '([\w.-]+)[^']*' not met", text):  # by a logger of Lightning
         name = missed[1]
-        package = f"wordsight[{_EXTRAS[name]}]" if name in _EXTRAS else name
-        return f"{name} is not installed: pip install '{package}'"
+        return f"{name} is not installed: {pip_install(_EXTRAS[name]) if name in _EXTRAS else f'pip install {name}'}"
     if isinstance(error, OSError) and error.strerror:  # the disk is full, a file may not be read, ...
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"unexpected {type(error).__name__}: {text} (WORDSIGHT_TRACEBACK=1 shows where; please report it)"

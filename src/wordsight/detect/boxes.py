@@ -16,6 +16,7 @@ from wordsight.imaging.geometry import clockwise
 Polygon = NDArray[np.float64]
 Boxes = dict[str | None, list[Polygon]]
 """Polygons (N, 2) float64, N at least 4, by the image that the file names; None: it names no image."""
+_Named = tuple[str | None, list[Polygon]]
 
 # Possessive throughout (++): what has matched is never tried in another way, so that a line costs what its length says.
 _NUMBER = r"(?:[-+]?+(?:(?:\d++\.?+\d*+|\.\d++)(?:[eE][-+]?+\d++)?+|nan|inf))"
@@ -44,8 +45,9 @@ def read_boxes(path: str | Path) -> Boxes:
     - Tables with a head (CSV with commas or semicolons, TSV), such as `wordsight read` writes: a column `polygon`
       (`x,y x,y ...`), or `x1`, `y1`, `x2`, ... , or `left`, `top`, `right`, `bottom`; the image in `image` or `source`.
     - JSON: a list of boxes, an object of such lists by image, or the results of `wordsight read`; JSON lines such as
-      `scenes.jsonl`. A box is [[x, y], ...], [x1, y1, x2, y2, ...], [left, top, right, bottom], or an object that has
-      one of these as its `polygon` or `points`. An object with `words` holds boxes of its `image`.
+      `scenes.jsonl`. An empty list says that an image has no boxes. A box is [[x, y], ...], [x1, y1, x2, y2, ...],
+      [left, top, right, bottom], or an object that has one of these as its `polygon` or `points`. An object with
+      `words` holds boxes of its `image`.
 
     Points are kept in their order, begun at the text's top left, but turned round if they run counter-clockwise.
     Whether a polygon encloses anything, and inside the picture, is left to `rectify`: one bad box is its own error.
@@ -64,8 +66,8 @@ def read_boxes(path: str | Path) -> Boxes:
     if not text.strip():
         return {}
     boxes: Boxes = {}
-    for image, polygon in _from_json(text, name) if text.lstrip()[0] in "[{" else _from_table(text, name):
-        boxes.setdefault(image, []).append(clockwise(polygon))
+    for image, polygons in _from_json(text, name) if text.lstrip()[0] in "[{" else _from_table(text, name):
+        boxes.setdefault(image, []).extend(clockwise(polygon) for polygon in polygons)
     return boxes
 
 
@@ -79,7 +81,7 @@ def _decode(data: bytes) -> str:
 # ---- JSON
 
 
-def _from_json(text: str, name: str) -> Iterator[tuple[str | None, Polygon]]:
+def _from_json(text: str, name: str) -> Iterator[_Named]:
     try:
         documents = [(1, json.loads(text))]
     except (ValueError, RecursionError) as error:
@@ -99,21 +101,18 @@ def _from_json(text: str, name: str) -> Iterator[tuple[str | None, Polygon]]:
             raise BoxError(f"{name}{where}: nested too deeply: give [[x, y], ...] for each box") from None
 
 
-def _in_document(document: Any) -> Iterator[tuple[str | None, Polygon]]:
+def _in_document(document: Any) -> Iterator[_Named]:
     if isinstance(document, list) and document and all(isinstance(entry, dict) for entry in document):
         for entry in document:  # of several photos, or boxes with something beside them
             yield from _in_document(entry)
     elif isinstance(document, list):
-        for polygon in _in_list(document):
-            yield None, polygon
+        yield None, list(_in_list(document))
     elif isinstance(document, dict) and not any(key in document for key in (*_GROUP_KEYS, *_POLYGON_KEYS)):
         for image, entries in document.items():
-            for polygon in _in_list(entries):
-                yield image, polygon
+            yield image, list(_in_list(entries))
     elif isinstance(document, dict):
         image = next((str(document[key]) for key in _IMAGE_KEYS if document.get(key)), None)
-        for polygon in _in_list([document]):
-            yield image, polygon
+        yield image, list(_in_list([document]))
     else:
         raise _Malformed(f"{_short(document)} is not a box: give [[x, y], ...] for each")
 
@@ -153,7 +152,7 @@ def _short(value: Any) -> str:
 # ---- tables
 
 
-def _from_table(text: str, name: str) -> Iterator[tuple[str | None, Polygon]]:
+def _from_table(text: str, name: str) -> Iterator[_Named]:
     lines = text.splitlines()
     first = next(line for line in lines if line.strip())
     try:
@@ -179,7 +178,7 @@ def _named(line: str) -> tuple[str, str] | None:
     return match[1] or match[2].rstrip(), line[match.end() :]
 
 
-def _without_head(lines: list[str]) -> Iterator[tuple[str | None, Polygon]]:
+def _without_head(lines: list[str]) -> Iterator[_Named]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -191,10 +190,10 @@ def _without_head(lines: list[str]) -> Iterator[tuple[str | None, Polygon]]:
             image, rest = named
         match = _ROW.match(rest)
         assert match is not None  # noqa: S101 - _named looked
-        yield image, _from_numbers([float(value) for value in re.findall(_NUMBER, match[1], re.IGNORECASE)])
+        yield image, [_from_numbers([float(value) for value in re.findall(_NUMBER, match[1], re.IGNORECASE)])]
 
 
-def _with_head(lines: list[str]) -> Iterator[tuple[str | None, Polygon]]:
+def _with_head(lines: list[str]) -> Iterator[_Named]:
     start = next(number for number, line in enumerate(lines) if line.strip())
     delimiter = max("\t;,", key=lines[start].count)
     if delimiter == "\t":  # as `wordsight read` writes them
@@ -229,7 +228,7 @@ def _with_head(lines: list[str]) -> Iterator[tuple[str | None, Polygon]]:
             raise _TableError(number, f"{str(error)[:100]}: give numbers in pixels") from None
         except _Malformed as error:
             raise _TableError(number, str(error)) from None
-        yield (row[image_column] or None) if image_column is not None else None, polygon
+        yield (row[image_column] or None) if image_column is not None else None, [polygon]
 
 
 def _columns(head: list[str]) -> list[int] | None:

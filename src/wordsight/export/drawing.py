@@ -5,6 +5,10 @@ a number that a list under the picture explains.
 """
 
 import math
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageShow
 
-from wordsight.errors import ImageError
+from wordsight.errors import ConfigError, ImageError
 from wordsight.imaging import DPI, Source, open_pages
 from wordsight.results import Photo, Polygon, Word, bounds
 
@@ -93,6 +97,47 @@ def draw(photo: Photo, image: Source | None = None, *, beside: bool = False) -> 
     if beside:
         return _side_by_side(picture, original, words)
     return _with_list(picture, [label for label in placed if label.number is not None])
+
+
+def show(picture: Image.Image) -> None:
+    """Opens a picture in the system's viewer, or in the notebook that this runs in.
+
+    Raises:
+        ConfigError: there is no screen or no viewer.
+    """
+    if hasattr(_ipython(), "kernel"):
+        from IPython import display
+
+        display.display(picture)  # type: ignore[no-untyped-call]
+    elif not sys.platform.startswith("linux"):
+        ImageShow.show(picture)
+    else:
+        screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        if not (screen and _opened(picture)):
+            what = "no image viewer was found" if screen else "there is no screen"
+            raise ConfigError(f"{what}: write the drawing to a file instead, photo.save('drawn.png')")
+
+
+def _ipython() -> object:
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
+def _opened(picture: Image.Image) -> bool:
+    """Whether xdg-open found a viewer; it may run for as long as that is open. What it prints is of no use here."""
+    with tempfile.NamedTemporaryFile(suffix=".png", delete=False) as file:  # the viewer may read it much later
+        picture.save(file, "PNG")
+    try:
+        viewer = subprocess.Popen(  # noqa: S603
+            ["xdg-open", file.name],  # noqa: S607
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return viewer.wait(timeout=3) == 0
+    except FileNotFoundError:
+        return False
+    except subprocess.TimeoutExpired:
+        return True
 
 
 def the_picture(photo: Photo, image: Source | None) -> Image.Image:

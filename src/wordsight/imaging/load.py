@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from wordsight.errors import ConfigError, ImageError
+from wordsight.errors import ConfigError, ImageError, pip_install
 from wordsight.imaging.pixels import from_array, from_pillow
 from wordsight.imaging.scans import check_scans
 from wordsight.imaging.sources import Source, reason, tell
@@ -297,7 +297,7 @@ def _extras(name: str) -> Iterator[None]:
         if extra is None:
             raise
         kind = "a HEIC file" if extra == "heif" else "a PDF"
-        raise ImageError(f"{name} is {kind}, which needs an extra: pip install 'wordsight[{extra}]'") from None
+        raise ImageError(f"{name} is {kind}, which needs an extra: {pip_install(extra)}") from None
 
 
 def _decoder(head: bytes) -> _Decoder | None:

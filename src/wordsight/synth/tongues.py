@@ -5,7 +5,7 @@ import unicodedata
 from bisect import bisect
 from itertools import accumulate
 
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, pip_install
 from wordsight.synth.latin import LETTERS
 
 LANGUAGES = (
@@ -29,7 +29,7 @@ class Tongues:
         try:
             from wordfreq import top_n_list
         except ImportError:
-            raise ConfigError("words of other languages need wordfreq: pip install 'wordsight[train]'") from None
+            raise ConfigError(f"words of other languages need wordfreq: {pip_install('languages')}") from None
         self.languages = languages
         self._words: dict[str, tuple[str, ...]] = {}
         self._marked: dict[str, tuple[str, ...]] = {}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.errors import ConfigError, ModelError
+from wordsight.errors import ConfigError, ModelError, pip_install
 
 START, END = 49406, 49407
 """Tokens before and after every text. `END` is the largest of all: that is how it is found in a row."""
@@ -75,7 +75,7 @@ def engine(content: str | bytes, source: str) -> Any:
     try:
         from tokenizers import Tokenizer
     except ImportError:
-        raise ConfigError("this model reads tokens of `tokenizers`: pip install 'wordsight[clip]'") from None
+        raise ConfigError(f"this model needs tokenizers, which is not installed: {pip_install('clip')}") from None
     try:
         return Tokenizer.from_buffer(content.encode() if isinstance(content, str) else content)
     except Exception as error:  # its own class is no more than Exception

@@ -9,7 +9,7 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, pip_install
 
 NEIGHBOURS = 10
 """Known words that a reading is compared with at most, the most similar ones. 32 help no more."""
@@ -98,7 +98,7 @@ def _words_of(language: str) -> Iterable[str]:
     except ImportError:
         raise ConfigError(
             f"dictionary {language!r}: 'english' comes with the package, other languages need wordfreq: "
-            "pip install 'wordsight[languages]'"
+            f"{pip_install('languages')}"
         ) from None
     if language not in (known := available_languages()):
         raise ConfigError(f"there is no dictionary {language!r}: give english, {', '.join(sorted(known))}, or words")

@@ -80,7 +80,7 @@ tags: [ocr, scene-text-recognition{", onnx" if pack else ""}]
 A {kind} of wordsight, which reads the words in photographs.
 
 ```sh
-pip install 'wordsight[hub]'
+pip install '.[hub]'  # in a clone of wordsight
 wordsight models pull {PREFIX}{repository} --out .
 {use}
 ```
