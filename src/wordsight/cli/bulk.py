@@ -82,8 +82,7 @@ def bulk(
 ) -> None:
     """Read any number of pictures into Parquet files. If stopped or killed, the same command resumes.
 
-    Exit status: 0 all pictures were read; 1 some were not, and their rows say why, or the job had to stop; 2
-    invalid usage.
+    Exit status: 0 all pictures were read; 1 some were not (their rows say why), or it had to stop; 2 invalid usage.
     """
     index, _, count = shard.partition("/")
     if not (index.isdecimal() and count.isdecimal()):

@@ -38,8 +38,9 @@ def calibrate(
 ) -> None:
     """Fit a pack's temperature on words it was not trained on, and write it to pack.json.
 
-    The words are read as crops, without constraints and without scenes. The temperature is kept if it is measurably
-    better than none (1). Never give it a test set: scores on that set would be worthless afterwards.
+    The words are read as crops, without constraints and scenes. The temperature is kept if it is measurably better.
+
+    Never give it a test set: scores on that set would be worthless afterwards.
     """
     from wordsight.errors import DataError
     from wordsight.evaluate import fit_temperature

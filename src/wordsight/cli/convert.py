@@ -43,8 +43,9 @@ def convert(
 ) -> None:
     """Convert published weights to a checkpoint: CLIP (OpenAI, open_clip, Hugging Face), CLIP4STR, PARSeq, timm's ViT.
 
-    Sizes are inferred from the tensors. What their shapes do not determine is taken from the file, or assumed and
-    printed; the options override it. Nothing in the file is executed.
+    Sizes are inferred from the tensors. What these do not tell is stated by the file or assumed, and printed.
+
+    Options override what was assumed. Nothing in the file is executed.
     """
     from wordsight.cli.folders import check_folder
     from wordsight.weights.choices import Options

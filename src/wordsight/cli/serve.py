@@ -28,8 +28,11 @@ def serve(
 ) -> None:
     """Serve reading over HTTP, with a web page and API documentation at /docs.
 
-    If the environment variable WORDSIGHT_API_KEY is set, every request that reads must send that key. SIGTERM or
-    Ctrl-C finishes accepted requests; a second one ends at once. Exit status: 0 ended by a signal; 1 cannot start.
+    If the environment variable WORDSIGHT_API_KEY is set, every request that reads must send that key.
+
+    SIGTERM or Ctrl-C finishes accepted requests; a second one ends at once.
+
+    Exit status: 0 ended by a signal; 1 cannot start.
     """
     from wordsight.serve.server import listen, run
     from wordsight.serve.service import Service
