@@ -21,6 +21,11 @@ PHRASES = {
     r"\bunless (he|they|it) (is|are) told otherwise\b": "by default",
     r"\bstands? on (its|their) heads?\b": "is upside down",
     r"\bof it alone\b": "only of it",
+    r"\bof before\b": "earlier, older",
+    r"\bfrom nothing\b": "from scratch",
+    r"\bby turns\b": "alternately, in turn",
+    r"\b(comes?|came) along\b": "ships with, accompanies",
+    r"\blooks? at what is doubtful\b|what is doubtful (is|and)\b": "doubtful words",
 }
 """What to look for, and what to write instead."""
 

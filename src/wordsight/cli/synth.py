@@ -70,7 +70,7 @@ def lines(
     backgrounds: Backgrounds = None,
     workers: Workers = 1,
 ) -> None:
-    """Render labelled crops of lines and words at their own shape, as the default model is trained on them."""
+    """Render labelled crops of lines and words of any width, such as the default model is trained on."""
     from wordsight.synth.lines import RenderedLines
 
     _look_at_fonts(fonts)

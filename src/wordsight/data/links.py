@@ -112,6 +112,6 @@ def _unit(vectors: Polygon) -> Polygon:
 
 
 def box_of(polygon: Polygon, pixels: Pixels) -> Box:
-    """Where a crop along a polygon lies in its photograph."""
+    """The position in its photograph of a crop along a polygon."""
     height, width = pixels.shape[:2]
     return box_in(polygon, width, height)

@@ -1,4 +1,4 @@
-"""How scenes come along while a recognizer decodes: decoding itself knows images and rows, and nothing of scenes."""
+"""How scenes accompany decoding, which itself knows only images and rows."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -29,7 +29,7 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True)
 class Spec:
-    """What decoding has to know of a recognizer besides its graphs.
+    """What decoding has to know of a recognizer apart from its graphs.
 
     Attributes:
         tokenizer: of its decoders.

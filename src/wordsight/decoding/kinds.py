@@ -8,6 +8,6 @@ from wordsight.decoding.one_shot import ONE_SHOT
 from wordsight.decoding.psm import PSM
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (PSM, CTC, AUTOREGRESSIVE, ONE_SHOT, ITERATIVE)}
-"""By the names that packs have for them; those of before are known, too."""
+"""By their names in packs, including those of older packs."""
 
 KINDS |= {"recurrent": AUTOREGRESSIVE, "parallel": ONE_SHOT}

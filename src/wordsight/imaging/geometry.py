@@ -11,7 +11,7 @@ from wordsight.errors import BoxError
 Polygon = NDArray[np.float64]
 
 Box: TypeAlias = tuple[float, float, float, float]
-"""Where a crop lies in its photograph: centre x, centre y, width, height as shares of its sides."""
+"""A crop's position in its photograph: centre x, centre y, width, height as shares of its sides."""
 
 WHOLE: Box = (0.5, 0.5, 1.0, 1.0)
 """The crop is all of it, or it is not known where it lies."""

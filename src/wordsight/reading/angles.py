@@ -22,7 +22,7 @@ Angles = Callable[[Strip], list[Strip]]
 # Larger and smaller boxes, smaller angles or inverted colours beside these gained nothing more on the former. Lines of
 # the detector gain nothing that shows (dev/training-log.md).
 #
-# A recognizer of lines sees a letter in as few frames as it is wide, so it also looks at what is doubtful stretched.
+# A recognizer of lines sees a letter in as few frames as it is wide, so doubtful strips are also read stretched.
 # With an early one of today's size, 769 held-out training words and 200 rendered lines, addresses and receipts: as seen
 # 92.3 and 78.0 %; stretched by 1.35, too, 92.9 and 81.0 %; by 1.6, 92.5 and 83.5 %; from all angles 92.6 % of words.
 _STRETCH = 1.4

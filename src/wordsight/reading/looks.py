@@ -23,7 +23,7 @@ class StripReader:
         lines: gives one of lines, where `recognizer` is not. Called when the first line comes.
         batch_size: how many looks go through them at a time. It does not change the results.
         whole: whether a recognizer of words is shown lines whole, too: what it is constrained to may have spaces.
-        thorough: whether what is doubtful is looked at from all angles.
+        thorough: whether doubtful strips are read from all angles.
     """
 
     def __init__(

@@ -70,7 +70,7 @@ class Texts:
                 return text
 
     def street(self, rng: random.Random) -> str:
-        """What the words of before are: see `Vocabulary`."""
+        """The words that `Vocabulary` draws."""
         return self._vocabulary.draw(rng)
 
     def word(self, rng: random.Random) -> str:

@@ -1,4 +1,4 @@
-"""Rendered words and lines at their own shape, by kind: for recognizers that take any width."""
+"""Rendered words and lines of any width, by kind: for recognizers that take any width."""
 
 import math
 import random

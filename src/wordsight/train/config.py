@@ -53,7 +53,7 @@ class OptimiserConfig:
     Attributes:
         lr: peak learning rate of the encoder (CLIP4STR: the towers).
         decoder_lr_scale: learning rate of decoders, fusions and what else is not the encoder, over the encoder's (19 in
-            CLIP4STR's paper, where the towers are pre-trained; 1 from nothing).
+            CLIP4STR's paper, where the towers are pre-trained; 1 from scratch).
         weight_decay: of matrices.
         schedule: "stable" goes up over `warmup` steps, stays, and falls to 0 over the last `decay` steps. "one-cycle"
             is the paper's: cosine up over the first 7.5 % of trainer.max_steps and down over the rest.

@@ -65,7 +65,7 @@ def fit(plan: Plan, out: Path, watch: Watch) -> tuple[Clip4Str | Svtr, int]:
 
 
 def _replay(plan: Plan, watch: Watch) -> list[Source]:
-    """Rendered words; for a recognizer that takes any width also lines, at their own shape."""
+    """Rendered words; for a recognizer that takes any width also lines."""
     settings, cfg = plan.settings, plan.model.cfg
     fonts = list(settings.fonts) or None
     wide = cfg.preprocessing.width is None

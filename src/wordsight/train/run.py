@@ -33,7 +33,7 @@ _LARGEST = 1 << 20  # bytes of a recipe, and values in it
 class RecipeCLI(LightningCLI):
     """A run keeps everything in `trainer.default_root_dir`.
 
-    `last.ckpt` to go on from and the recognizer in `model/`, both written every `trainer.val_check_interval` steps and
+    `last.ckpt` to resume from and the recognizer in `model/`, both written every `trainer.val_check_interval` steps and
     at the end; the best recognizer so far in `best/`; `report.html` with the learning curve; logs in `csv/` and, unless
     `trainer.logger` names other loggers or is false, `tensorboard/`.
     """
@@ -98,7 +98,7 @@ class RecipeCLI(LightningCLI):
 
 
 def _loggers(given: Any, folder: Path) -> list[Any]:
-    """What is logged to besides, as `trainer.logger` says: TensorBoard unless it says something."""
+    """The other loggers, as `trainer.logger` says: by default TensorBoard."""
     if given is None or given is True:
         return [TensorBoardLogger(folder, "tensorboard")]
     if given is False:

@@ -96,7 +96,7 @@ def _peft() -> list[Row]:
 
 
 def _shapes() -> list[Row]:
-    """The visual branch alone, from nothing, each compared with the first at the same cost."""
+    """The visual branch alone, from scratch, each compared with the first at the same cost."""
     first = next(iter(SHAPES))
     return [Row(name, against=first, weights="random", shape=shape) for name, shape in SHAPES.items()]
 

@@ -27,7 +27,7 @@ _CAUSE = "The contrast of a word's own with another's scene, on the same trained
 
 
 def dial() -> Experiment:
-    """The scene's information is turned up from nothing."""
+    """The scene's information is turned up from zero."""
     arms: list[Arm] = []
     contrasts: list[Contrast] = []
     for level in (0.0, 0.5, 1.0):

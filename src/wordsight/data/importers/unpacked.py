@@ -149,7 +149,7 @@ class Unpacked:
 
         Args:
             where: for examples of what is skipped: file and line.
-            points: x and y by turns, numbers or strings of them.
+            points: alternating x and y, as numbers or strings.
             text: as it is given; white space around it goes. Words without text are not legible.
             legible: false where the organisers say that it is not.
             marks: texts that mean that nobody can read it.
@@ -277,7 +277,7 @@ def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 def box(x: float, y: float, width: float, height: float) -> list[float]:
-    """Corners of an upright rectangle, x and y by turns, from its top left clockwise."""
+    """Corners of an upright rectangle, alternating x and y, clockwise from its top left."""
     return [x, y, x + width, y, x + width, y + height, x, y + height]
 
 

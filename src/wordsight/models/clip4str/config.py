@@ -21,12 +21,12 @@ from wordsight.text import PRESETS, Captions, CharCaptions, Charset, CharTokeniz
 
 @dataclass(frozen=True, kw_only=True)
 class Clip4StrConfig(ParseqConfig):
-    """Everything that decides what a CLIP4STR model computes, besides what decides it in a PARSeq.
+    """Everything that decides what a CLIP4STR model computes, in addition to PARSeq's settings.
 
     Attributes:
         text: the text tower.
         embed_dim: width in which image tokens, text tokens and decoders meet.
-        ctc_weight: of an auxiliary CTC loss on the image tokens while training (ours, for training from nothing; 0
+        ctc_weight: of an auxiliary CTC loss on the image tokens while training (ours, for training from scratch; 0
             leaves its head out).
         captions: what the text tower reads. "characters": ids of the model's own `CharTokenizer`, padding hidden from
             the decoder (ours). "clip": CLIP's byte-pair encoding of the lower-case letters and digits of the reading,

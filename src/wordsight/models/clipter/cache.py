@@ -27,7 +27,7 @@ _COUNTED = 0.05  # of the allowed bytes may be written before files, other proce
 
 
 class Shown(Protocol):
-    """A picture that need not be decoded to be known, such as `wordsight.data.SceneView`."""
+    """A picture that can be identified without decoding it, such as `wordsight.data.SceneView`."""
 
     @property
     def key(self) -> str:

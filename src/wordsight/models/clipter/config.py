@@ -31,7 +31,7 @@ class ClipterConfig:
         keys: what MH-CA attends to: the scene, or the word's own features and the scene.
         gate_form: "convex", (1 - g) F + g A, is the paper's; "additive", F + g A, is the form of Flamingo and QA-ViT.
         clamp: keep g in 0..1. Without it tanh lets g below 0, where (1 - g) F + g A is no convex combination.
-        box: add an embedding of where the crop lies in its scene to the queries (ours).
+        box: add an embedding of the crop's position in its scene to the queries (ours).
         scene_dim: width of the scene tokens.
         gate_lr_scale: the gate learns this many times faster than the rest of its fusion (ours: at the small rates of
             fine-tuning one scalar would hardly move).
