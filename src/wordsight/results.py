@@ -334,7 +334,7 @@ class Photo:
         Raises:
             ConfigError: there is no screen, or no image viewer.
         """
-        from wordsight.drawing import show
+        from wordsight.export.drawing import show
 
         show(self.draw(image, beside=beside))
 
