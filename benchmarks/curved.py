@@ -4,8 +4,8 @@
                                        [--sheet FILE]
 
 PHOTOS is a folder of pictures without text (`wordsight synth backgrounds` cuts such), on which texts are set in faces
-that training did not see, letters 20 pixels high or more. With `--large` they are straight instead, in letters of 120 to
-400 pixels on pictures of 1280 x 960. Right is a text of which all words are read and nothing else, case and signs
+that training did not see, letters 20 pixels high or more. With `--large` they are straight instead, in letters of 120
+to 400 pixels on pictures of 1280 x 960. Right is a text of which all words are read and nothing else, case and signs
 aside.
 """
 
