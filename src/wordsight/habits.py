@@ -22,6 +22,7 @@ _OPTIONS: Mapping[str, str] = {
     ),
     **dict.fromkeys(("use_angle_cls", "use_textline_orientation", "use_doc_orientation_classify"), _TURNED),
     **dict.fromkeys(("show_log", "verbose"), _QUIET),
+    "thorough": "it is now tta=True, test-time augmentation",
     "download_enabled": "nothing is downloaded: the models come with the package",
     "cpu_threads": "use threads=4",
     "rec_batch_num": "use batch_size=32",

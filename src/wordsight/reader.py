@@ -67,8 +67,8 @@ class Reader(ReadsPages):
             words that come with the package; other languages by their codes ("de", or "de,fr"), with the extra
             `languages`; or a list. None: no dictionary. It has no effect together with one of the three options
             above, nor for models that decode by other means than CTC or permuted sequences.
-        thorough: whether doubtful crops and given boxes are read from four more angles, and the readings combined, in
-            up to twice the time. Otherwise they are read once more, deskewed, if their text looks skewed.
+        tta: test-time augmentation: doubtful crops and given boxes are read from four more angles, and the readings
+            combined, in up to twice the time. Otherwise they are read once more, deskewed, if their text looks skewed.
 
     Under `allow`, `pattern` or `lexicon`, a word that looks far more like something else is marked `outside` and its
     confidence lowered, so that such detected words are left out by default. The constraint applies to a whole crop,
@@ -106,7 +106,7 @@ class Reader(ReadsPages):
         pattern: str | None = None,
         lexicon: Iterable[str] | None = None,
         dictionary: str | Iterable[str] | None = "english",
-        thorough: bool = False,
+        tta: bool = False,
     ) -> None:
         lexicon = None if lexicon is None else tuple(lexicon)
         dictionary = dictionary if isinstance(dictionary, str | None) else tuple(dictionary)
@@ -126,7 +126,7 @@ class Reader(ReadsPages):
             max_pixels,
             min_confidence,
             batch_size,
-            thorough,
+            tta,
         )
         vars(self).update(_options=options)
 
@@ -140,7 +140,7 @@ class Reader(ReadsPages):
         max_pixels: int = MAX_PIXELS,
         min_confidence: float | None = None,
         batch_size: int = 32,
-        thorough: bool = False,
+        tta: bool = False,
         constrained: bool = False,
     ) -> "Reader":
         """A reader made from existing parts.
@@ -152,7 +152,7 @@ class Reader(ReadsPages):
             max_pixels: as in `Reader`, like the next three.
             min_confidence: as in `Reader`.
             batch_size: as in `Reader`.
-            thorough: as in `Reader`.
+            tta: as in `Reader`.
             constrained: whether the recognizer reads under a constraint: then even one of words is shown whole lines.
         """
         reader = cls.__new__(cls)
@@ -164,7 +164,7 @@ class Reader(ReadsPages):
             max_pixels,
             min_confidence,
             batch_size,
-            thorough,
+            tta,
         )
         return reader
 
@@ -177,7 +177,7 @@ class Reader(ReadsPages):
         max_pixels: int,
         min_confidence: float | None,
         batch_size: int,
-        thorough: bool,
+        tta: bool,
     ) -> None:
         _check("max_pixels", max_pixels >= 1, "at least 1")
         _check("min_confidence", min_confidence is None or 0 <= min_confidence <= 1, "between 0 and 1")
@@ -186,7 +186,7 @@ class Reader(ReadsPages):
             _recognizer=recognizer,
             _detector=cache(detector),  # made for the first photo: reading crops needs none
             _scenes=SceneContexts(recognizer),
-            _strips=StripReader(recognizer, line_reader, batch_size, whole=constrained, thorough=thorough),
+            _strips=StripReader(recognizer, line_reader, batch_size, whole=constrained, tta=tta),
             _max_pixels=max_pixels,
             _min_confidence=min_confidence,
             _batch_size=batch_size,

@@ -38,7 +38,7 @@ class ReaderSpec:
     pattern: str | None = None
     lexicon: Iterable[str] | None = None
     dictionary: str | Iterable[str] | None = "english"
-    thorough: bool = False
+    tta: bool = False
 
     def __post_init__(self) -> None:
         for name in ("lexicon", "dictionary"):

@@ -42,7 +42,7 @@ def made(board: Board, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object
             "pattern",
             "lexicon",
             "dictionary",
-            "thorough",
+            "tta",
             "detector",
             "max_side",
         ):  # how the recognizer is made; here it is made already
@@ -86,16 +86,21 @@ def test_text_of_one_photo_and_the_provider_on_stderr(photo: Path, made: list[di
             "pattern": None,
             "lexicon": None,
             "dictionary": "english",
-            "thorough": False,
+            "tta": False,
             "detector": "lines",
             "max_side": None,
         }
     ]
 
 
+def test_the_old_name_of_tta_says_the_new_one(photo: Path) -> None:
+    refused = run(photo, "--thorough")
+    assert (refused.exit_code, "--thorough is now --tta" in refused.output) == (2, True)
+
+
 def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) -> None:
     args = ["--model", "m", "--device", "cpu", "--threads", 1, "--max-pixels", 500000, "--min-confidence", 0.2]
-    assert run(photo, *args, "--batch-size", 5, "--mode", "visual", "--no-dictionary", "--thorough").exit_code == 0
+    assert run(photo, *args, "--batch-size", 5, "--mode", "visual", "--no-dictionary", "--tta").exit_code == 0
     assert made == [
         {
             "model": "m",
@@ -109,7 +114,7 @@ def test_options_reach_the_reader(photo: Path, made: list[dict[str, object]]) ->
             "pattern": None,
             "lexicon": None,
             "dictionary": None,
-            "thorough": True,
+            "tta": True,
             "detector": "lines",
             "max_side": None,
         }

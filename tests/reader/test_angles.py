@@ -117,16 +117,14 @@ class Detector:
         return [FoundCard(OUTLINE + 20)]
 
 
-@pytest.mark.parametrize(("thorough", "expected"), [(False, [[1], [1, 1], [1, 1]]), (True, [[1, 4], [1, 5], [1, 1]])])
-def test_thorough_readers_read_crops_and_boxes_so_but_not_detected_lines(
-    thorough: bool, expected: list[list[int]]
-) -> None:
+@pytest.mark.parametrize(("tta", "expected"), [(False, [[1], [1, 1], [1, 1]]), (True, [[1, 4], [1, 5], [1, 1]])])
+def test_tta_readers_read_crops_and_boxes_so_but_not_detected_lines(tta: bool, expected: list[list[int]]) -> None:
     photo = np.full((HEIGHT + 40, WIDTH + 40, 3), 40, np.uint8)
     photo[20:-20, 20:-20] = _leaning(0).pixels
     seen = []
     for kind in ("crop", "box", "detected"):
         recognizer = Doubting()
-        reader = Reader.of(recognizer, Detector(), thorough=thorough, min_confidence=0)  # type: ignore[arg-type]
+        reader = Reader.of(recognizer, Detector(), tta=tta, min_confidence=0)  # type: ignore[arg-type]
         if kind == "crop":
             reader.read_crops([photo[20:-20, 20:-20]])
         else:

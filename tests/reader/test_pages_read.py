@@ -130,6 +130,7 @@ def test_words_that_are_not_sure_enough_are_kept_apart(boards: list[Board]) -> N
         (("latin", True), {}, 'device="cuda"'),
         ((), {"use_angle_cls": True, "lang": "en"}, "rotated text is always read"),
         ((), {"det_model_dir": "x"}, "models are packs"),
+        ((), {"thorough": True}, "tta=True"),
     ],
 )
 def test_habits_from_elsewhere_get_a_line(args: tuple[object, ...], options: dict[str, object], cure: str) -> None:

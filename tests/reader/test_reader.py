@@ -290,8 +290,8 @@ def test_boxes_of_the_whole_photo_are_held_a_batch_at_a_time(toy_pack: Path) -> 
     """Three hundred of them took 2 GB."""
     photo = np.random.default_rng(0).integers(0, 255, (1200, 1600, 3), dtype=np.uint8)
     boxes = [_rectangle(0, 0, 1600, 1200)] * 40
-    words = [line.text for line in Reader(toy_pack, thorough=False).read(photo, boxes[:3]).lines]
-    reader = Reader(toy_pack, batch_size=2, thorough=False)
+    words = [line.text for line in Reader(toy_pack, tta=False).read(photo, boxes[:3]).lines]
+    reader = Reader(toy_pack, batch_size=2, tta=False)
     tracemalloc.start()
     try:
         read = reader.read(photo, boxes)

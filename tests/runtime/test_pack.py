@@ -52,8 +52,8 @@ def test_a_good_pack_is_what_was_written(good):
 
 def test_a_pack_of_before_that_asks_for_thorough_readers_is_read_like_others(folder):
     change(folder, lambda manifest: manifest.update(thorough=True))
-    assert not Reader(folder)._strips.thorough
-    assert Reader(folder, thorough=True)._strips.thorough
+    assert not Reader(folder)._strips.tta
+    assert Reader(folder, tta=True)._strips.tta
 
 
 def test_wrong_hash(folder):

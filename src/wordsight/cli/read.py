@@ -119,12 +119,15 @@ def read(
         ),
     ] = None,
     mode: DecodingMode = Mode.adaptive,
-    thorough: Annotated[
+    tta: Annotated[
         bool,
         typer.Option(
-            "--thorough", help="Read doubtful crops and given boxes from four more angles, in up to twice the time."
+            "--tta",
+            help="Test-time augmentation: read doubtful crops and given boxes from four more angles, in up to twice "
+            "the time.",
         ),
     ] = False,
+    thorough: Annotated[bool, typer.Option("--thorough", hidden=True)] = False,
     context: Annotated[
         bool | None,
         typer.Option(
@@ -146,6 +149,8 @@ def read(
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters comes as an error, in one line
     from wordsight.spec import ReaderSpec
 
+    if thorough:
+        refuse("--thorough is now --tta")
     if crops and boxes:
         refuse("--crops and --boxes exclude each other: boxes are places in photos")
     if crops and context:
@@ -176,7 +181,7 @@ def read(
         pattern=pattern,
         lexicon=word_list(lexicon) if lexicon else None,
         dictionary=known,
-        thorough=thorough,
+        tta=tta,
     )
     reader, box_file = _start(spec, boxes)
     if context and not reader.takes_scenes:

@@ -23,18 +23,18 @@ class StripReader:
         lines: gives one of lines, where `recognizer` is not. Called when the first line comes.
         batch_size: how many looks go through them at a time. It does not change the results.
         whole: whether a recognizer of words is shown lines whole, too: what it is constrained to may have spaces.
-        thorough: whether doubtful strips are read from all angles.
+        tta: test-time augmentation: whether doubtful strips are read from all angles.
     """
 
     def __init__(
-        self, recognizer: Recognizer, lines: Callable[[], Recognizer], batch_size: int, *, whole: bool, thorough: bool
+        self, recognizer: Recognizer, lines: Callable[[], Recognizer], batch_size: int, *, whole: bool, tta: bool
     ) -> None:
         self._recognizer = recognizer
         self._lines = cache(lines)
         self._batch_size = batch_size
         self._whole = whole or reads_lines(recognizer)
-        self.thorough = thorough
-        self._angles: Angles = all_angles if thorough else as_seen
+        self.tta = tta
+        self._angles: Angles = all_angles if tta else as_seen
         self._lies: Angles = as_it_lies
         if reads_lines(recognizer):
             self._angles, self._lies = stretched(self._angles), stretched(self._lies)

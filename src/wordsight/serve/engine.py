@@ -71,7 +71,7 @@ class Engine:
         recognizers = crowd(recognizer)
         detectors = crowd(lambda threads: TextDetector(device=settings.device, threads=threads))
         self._detector = _Detector(detectors, metrics, self._turns.pass_on)
-        self._thorough = reader._strips.thorough
+        self._tta = reader._strips.tta
         self._max_pixels = settings.max_pixels
         self._room = Room(settings.most_pixels)
         self._shared = shared(recognizers)
@@ -153,7 +153,7 @@ class Engine:
             self._lines,
             max_pixels=self._max_pixels,
             min_confidence=min_confidence,
-            thorough=self._thorough,
+            tta=self._tta,
             constrained=constrained is not None,
         )
 
