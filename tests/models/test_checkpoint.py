@@ -6,6 +6,8 @@ import torch
 
 from wordsight.errors import ModelError
 from wordsight.models import checkpoint
+from wordsight.models.clip import Clip, ClipConfig
+from wordsight.models.ppocr import Db, DbConfig
 
 
 def test_round_trip(model, tmp_path):
@@ -77,3 +79,27 @@ def test_more_layers_than_there_are_weights_are_not_made(model, tmp_path, part, 
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match=name):
         checkpoint.load(folder)
+
+
+def test_options_that_are_gone_load_with_their_only_value(model, tmp_path):
+    folder = checkpoint.save(model, tmp_path / "before")
+    written = json.loads((folder / "config.json").read_text())
+    written["config"] |= {"share_dim": True, "pooled": False}
+    written["config"]["image"]["backbone"] = ""
+    written["config"]["decoder"]["depth"] = 1
+    (folder / "config.json").write_text(json.dumps(written))
+    assert checkpoint.load(folder)[0].cfg == model.cfg
+    written["config"]["pooled"] = True
+    (folder / "config.json").write_text(json.dumps(written))
+    with pytest.raises(ModelError, match="pooled"):
+        checkpoint.load(folder)
+
+
+def test_what_reads_nothing_is_no_recognizer(model, tmp_path):
+    loaded, _ = checkpoint.load_recognizer(checkpoint.save(model, tmp_path / "reads"))
+    assert loaded.cfg == model.cfg
+    towers = Clip(ClipConfig(model.cfg.image, model.cfg.text, model.cfg.embed_dim))
+    with pytest.raises(ModelError, match="CLIP's towers, which cannot read yet"):
+        checkpoint.load_recognizer(checkpoint.save(towers, tmp_path / "towers"))
+    with pytest.raises(ModelError, match="holds a db, which reads nothing"):
+        checkpoint.load_recognizer(checkpoint.save(Db(DbConfig()), tmp_path / "detector"))

@@ -10,9 +10,9 @@ from onnx_twin import SCENE_DIM, scenes
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing, batches
 from wordsight.models import checkpoint
+from wordsight.models.charset import with_head_of
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.ppocr import LcNetConfig, Svtr, SvtrConfig
-from wordsight.models.ppocr.charset import with_head_of
 from wordsight.models.ppocr.neck import NeckConfig
 from wordsight.models.reading import TorchRecognizer
 from wordsight.runtime import OnnxRecognizer, load_pack

@@ -8,9 +8,9 @@ from onnx_twin import SCENE_DIM, differences, scenes
 
 from wordsight.errors import ConfigError
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
+from wordsight.models.layers.resnet import ResNet29
 from wordsight.models.trba import TRBA_PRESETS, Trba, TrbaConfig
 from wordsight.models.trba.rectifier import Rectifier, spline
-from wordsight.models.trba.resnet import ResNet29
 from wordsight.text import Charset
 
 SMALL = TrbaConfig(

@@ -108,9 +108,7 @@ def test_the_adapter_alone_gives_the_same_on_the_start(start, mine, general, tmp
     torch.testing.assert_close(adapted.encode(images), outcome.model.encode(images), rtol=0, atol=1e-5)
     assert torch.equal(adapted.visual_decoder.head.weight, outcome.model.visual_decoder.head.weight)
     captions = torch.tensor([[8, 7, 1, 0]])
-    torch.testing.assert_close(
-        adapted.text_features(captions), outcome.model.text_features(captions), rtol=0, atol=1e-5
-    )
+    torch.testing.assert_close(adapted.text_tower(captions), outcome.model.text_tower(captions), rtol=0, atol=1e-5)
 
 
 def test_blending_keeps_new_rows_and_scales_the_rest():

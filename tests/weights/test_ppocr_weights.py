@@ -11,8 +11,8 @@ from wordsight.detect import TextDetector
 from wordsight.errors import ModelError
 from wordsight.imaging import load_image
 from wordsight.models import checkpoint
+from wordsight.models.charset import with_head_of
 from wordsight.models.ppocr import Db, LcNet, LcNetConfig, Svtr
-from wordsight.models.ppocr.charset import with_head_of
 from wordsight.text import Charset
 from wordsight.weights.convert import convert
 from wordsight.weights.export_detector import export_detector

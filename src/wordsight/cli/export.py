@@ -52,6 +52,8 @@ def export(
     from wordsight.errors import ConfigError, ModelError
     from wordsight.models import checkpoint as checkpoints
     from wordsight.models.peft import load_adapter, merge_lora
+    from wordsight.models.ppocr import Db
+    from wordsight.models.recognizer import Recognizer
     from wordsight.weights.encoders import encoder_facts
     from wordsight.weights.encoders import scene_encoder as find_scene_encoder
     from wordsight.weights.export import export_pack
@@ -61,27 +63,27 @@ def export(
         raise ConfigError("--int8 and --float32 exclude each other: give one")
     check_folder(out)
     model, about = checkpoints.load(checkpoint)
-    if model.architecture == "clip":
+    if not isinstance(model, Recognizer | Db):
         raise ModelError(f"{checkpoint} holds CLIP's towers, which cannot read yet: train a recognizer from them first")
     if new := about.get("converted", {}).get("new"):
         raise ModelError(
             f"{checkpoint} reads nothing yet, its {' and '.join(new)} being random: train a recognizer from it first"
         )
-    if adapter:
-        model = load_adapter(model, adapter)
-    merge_lora(model)
     if facts:
         try:
             about |= json.loads(facts.read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(f"{facts} is not a JSON object ({error}): give one with --about") from None
     stated = licence or ("not stated" if "converted" in about else "Apache-2.0")
-    if model.architecture == "db":
+    if isinstance(model, Db):
         if int8 or int8_arithmetic or visual_only or scene_encoder:
             raise ConfigError(f"{checkpoint} holds a detector: it takes --name, --licence and --about alone")
         detector = export_detector(model, out, name=name or out.resolve().name, about={"licence": stated} | about)
         typer.echo(f"{out}: {detector.file.name}, {detector.file.stat().st_size / 1e6:.1f} MB, verified")
         return
+    if adapter:
+        model = load_adapter(model, adapter)
+    merge_lora(model)
     scenes = find_scene_encoder(model, about, scene_encoder, download=allow_download)
     if scenes is not None:
         about["gates"] = checkpoints.gates(model)

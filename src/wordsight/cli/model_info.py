@@ -52,6 +52,7 @@ def _pack(pack: "Pack") -> Iterator[Row]:
 def _checkpoint(folder: Path) -> Iterator[Row]:
     from wordsight.models import checkpoint
     from wordsight.models.clipter.gate import Gate
+    from wordsight.models.recognizer import Recognizer
 
     model, about = checkpoint.load(folder)
     weights = dict(model.named_parameters())
@@ -65,7 +66,8 @@ def _checkpoint(folder: Path) -> Iterator[Row]:
     for name, module in model.named_modules():
         if isinstance(module, Gate):
             yield f"gate {name}", f"{module.value.item():.4f} of the scene"
-    yield "charset", _charset(model.cfg.charset)
+    if isinstance(model, Recognizer):
+        yield "charset", _charset(model.cfg.charset)
     yield from ((what, _said(said)) for what, said in about.items())
 
 

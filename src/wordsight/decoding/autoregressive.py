@@ -1,12 +1,11 @@
-"""Greedy decoding of recurrent recognizers (TRBA): one character a step, told the one before."""
+"""Greedy decoding of recurrent recognizers (TRBA): one character a step, given the one before."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from wordsight.decoding.arrays import Floats, Ids, Rows
-from wordsight.decoding.context import WithContext
+from wordsight.decoding.context import AnyContext, WithContext
 from wordsight.decoding.graphs import Engine, Spec
 from wordsight.decoding.kind import Kind, Settings
 from wordsight.decoding.readings import Reading, reading
@@ -16,7 +15,7 @@ from wordsight.decoding.signature import Graph, Shape
 class AutoregressiveGraphs:
     """The parts of a recognizer over an engine. B rows; no row may influence another."""
 
-    def __init__(self, engine: Engine, context: Any = None) -> None:
+    def __init__(self, engine: Engine, context: AnyContext = None) -> None:
         self.engine = engine
         self.context = context
 
@@ -35,7 +34,7 @@ class AutoregressiveGraphs:
 def decode(graphs: AutoregressiveGraphs, images: Floats, spec: Spec) -> list[Floats]:
     """Logits (length + 1, C + 1) of every row of images (B, 3, H, W): its characters and [E].
 
-    What a row reads does not depend on the other rows.
+    The reading of a row does not depend on the other rows.
     """
     written: list[list[Floats]] = [[] for _ in images]
     todo = np.arange(len(images))
@@ -74,7 +73,7 @@ class Autoregressive(Kind):
         }
 
     def read(
-        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: Any = None
+        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
     ) -> tuple[list[Reading], None]:
         """See `Kind`."""
         found = decode(AutoregressiveGraphs(engine, context), images, spec)

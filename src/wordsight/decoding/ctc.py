@@ -9,11 +9,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from wordsight.decoding.arrays import Floats, Ids, Rows
+from wordsight.decoding.context import AnyContext
 from wordsight.decoding.ctc_paths import Columns, Spelled, aligned, best_path, places, probability, text_probabilities
 from wordsight.decoding.graphs import Engine, Spec
 from wordsight.decoding.joint import LONGEST, SHARE, SecondReader, likeliest_texts
@@ -58,7 +59,7 @@ class CtcGraphs:
     `memory` and `visual`, see `WordGraphs`, are asked only where there are columns.
     """
 
-    def __init__(self, engine: Engine, context: Any = None) -> None:
+    def __init__(self, engine: Engine, context: AnyContext = None) -> None:
         self.engine = engine
         self.context = context
 
@@ -276,7 +277,7 @@ class Ctc(Kind):
         return made
 
     def read(
-        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: Any = None
+        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
     ) -> tuple[list[Reading], None]:
         """See `Kind` and `read_ctc`."""
         found = read_ctc(

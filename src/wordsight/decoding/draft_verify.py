@@ -22,7 +22,7 @@ draft of 41 positions takes clip4str-tiny 0.3 ms more, of about 5 for a word (on
 
 
 class Branch:
-    """A decoder with the memory it reads: runs on some of the rows and counts. `allowed` is what it may write."""
+    """A decoder with its memory, run on some of the rows; it counts its passes. `allowed`: what it may write."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Branch:
     def __call__(self, rows: Ids, context: Ids, length: int, mask: Floats, stepwise: bool = False) -> Floats:
         """Logits (len(rows), length, C + 1), the context being [B] and then the ids (len(rows), P) of those rows.
 
-        `stepwise`: each position is read knowing those before it, and not all of them at once.
+        `stepwise`: each position is predicted given those before it, not all at once.
         """
         self.passes += 1
         tokens = np.empty((len(rows), length), np.int64)
@@ -73,14 +73,14 @@ def first(branch: Branch, rows: int, positions: int) -> list[Floats]:
 def greedy(branch: Branch, rows: int, positions: int, columns: Ids | None = None) -> list[Floats]:
     """Greedy logits (length + 1, C + 1) of every row, by a first draft and its verification.
 
-    The draft is what the columns of the images spell, where that is known, and costs nothing then.
+    If `columns` are given, the draft is what they spell, and costs no pass.
     """
     eos = branch.tokenizer.eos
     if columns is not None and branch.allowed is None:
         return verify(branch, spelled(columns, positions, eos), np.full(rows, positions))
     draft = first(branch, rows, positions)
     # Position 0 has nothing but [B] before it, so the draft is final for rows that are empty.
-    # Under a allowed the draft was read at once, and its first position knows what may follow.
+    # Under a constraint the draft was read at once, and its first position knows what may follow.
     finished = {r: x[:1] for r, x in enumerate(draft) if x[0].argmax() == eos and branch.allowed is None}
     return verify(branch, ids(draft, positions, eos), np.full(rows, positions), finished)
 
@@ -115,13 +115,13 @@ def verify(
 
 
 def refine(branch: Branch, logits: list[Floats], positions: int, whole: bool = False) -> list[Floats]:
-    """All positions once more, each told what the others said (cloze). Logits (length + 1, C + 1) in and out.
+    """Refinement: all positions again, each given all the others (cloze). Logits (length + 1, C + 1) in and out.
 
     `whole`: out come (positions, C + 1).
     """
     eos = branch.tokenizer.eos
     context = ids(logits, positions, eos)
-    # The last position is [E]; or, where there was no room for it, a character that none of the others is told.
+    # The last position is [E]; or, if there was no room for it, a character that is hidden from the others
     lengths = np.array([len(x) for x in logits]) - 1
     refined = list(logits)
     todo = np.arange(len(logits))
@@ -141,7 +141,7 @@ def refine(branch: Branch, logits: list[Floats], positions: int, whole: bool = F
 def teacher_forced(branch: Branch, written: list[list[int]]) -> list[npt.NDArray[np.float64]]:
     """Log-probabilities (L + 1, C + 1) of all classes, for every row and the L characters `written[i]` that it says.
 
-    Step by step: each position is told those before it; the last one is the end.
+    Each position is given those before it (teacher forcing); the last one is [E].
     """
     rows, eos = len(written), branch.tokenizer.eos
     length = max(map(len, written)) + 1
@@ -151,13 +151,13 @@ def teacher_forced(branch: Branch, written: list[list[int]]) -> list[npt.NDArray
 
 
 def likelihood(branch: Branch, written: list[list[int]]) -> npt.NDArray[np.float64]:
-    """Log-probability that each row says the characters `written[i]` and then ends, step by step. Returns (B,)."""
+    """Log-probability of the characters `written[i]` and then [E], for every row. Returns (B,)."""
     logs, eos = teacher_forced(branch, written), branch.tokenizer.eos
     return np.array([log[np.arange(len(log)), [*ids, eos]].sum() for log, ids in zip(logs, written, strict=True)])
 
 
 def spelled(columns: Ids, positions: int, eos: int) -> Ids:
-    """What columns (B, W) spell as ids (B, positions), filled up with [E]: equal neighbours are one, then [E] goes."""
+    """What columns (B, W) spell as ids (B, positions), padded with [E]: equal neighbours merge, then [E] goes."""
     out = np.full((len(columns), positions), eos)
     starts = np.diff(columns, axis=1, prepend=-1) != 0
     for row, column, start in zip(out, columns, starts & (columns != eos), strict=True):
@@ -167,12 +167,12 @@ def spelled(columns: Ids, positions: int, eos: int) -> Ids:
 
 
 def cut(logits: Floats, eos: int) -> Floats:
-    """Logits (P, C + 1) up to the first [E] and with it."""
+    """Logits (P, C + 1) up to and including the first [E]."""
     return logits[: text_length(logits.argmax(axis=1)[None], eos)[0] + 1]
 
 
 def ids(logits: list[Floats], positions: int, eos: int) -> Ids:
-    """The likeliest ids of every row, filled up with [E] to (B, positions)."""
+    """The likeliest ids of every row, padded with [E] to (B, positions)."""
     out = np.full((len(logits), positions), eos)
     for row, x in zip(out, logits, strict=True):
         row[: len(x)] = x.argmax(axis=1)

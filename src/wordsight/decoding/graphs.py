@@ -1,25 +1,24 @@
-"""What decoding asks of an engine, and of a recognizer that reads by predicting, checking and refining."""
+"""What decoding needs of an engine, and of a recognizer that predicts and refines (PARSeq, CLIP4STR)."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from wordsight.decoding.arrays import KV, Floats, Ids
-from wordsight.decoding.context import WithContext
+from wordsight.decoding.arrays import KV, Array, Floats, Ids, Numbers
+from wordsight.decoding.context import AnyContext, WithContext
 from wordsight.text import Captions, CharTokenizer
 
 
 class Seen(NamedTuple):
-    """What a look at B images leaves to decode from.
+    """What the image graph computes for B images, once.
 
     Attributes:
         visual: K/V of the visual decoder.
         cross: the image's K/V of the cross-modal decoder; None without one.
-        columns: (B, W) the class that each column of the image most likely shows, [E] for none: the first draft, where
-            a recognizer has learned it (its CTC head). What is read does not depend on it, only in how many passes.
+        columns: (B, W) the likeliest class of each column of the image, [E] for none: the first draft, of recognizers
+            with a CTC head. It changes only the number of passes, not the reading.
     """
 
     visual: KV
@@ -33,11 +32,11 @@ class Spec:
 
     Attributes:
         tokenizer: of its decoders.
-        max_length: characters that it was trained to write at most.
-        captions: what its text tower is told; None where there is no cross-modal branch.
-        cross_steps: positions that the cross-modal branch writes before it is refined. "own": up to its own [E].
-            "visual": at most as many as the visual branch of the same row, as the released CLIP4STR does with one
-            image. A number: at most so many, as it does in a batch whose longest word took so many.
+        max_length: characters that it writes at most.
+        captions: how predictions become input of its text tower; None without a cross-modal branch.
+        cross_steps: positions that the cross-modal branch predicts before refinement. "own": up to its own [E].
+            "visual": at most as many as the visual branch of the same row, as the released CLIP4STR with one image. A
+            number: at most so many, as the released one in a batch whose longest word took so many.
     """
 
     tokenizer: CharTokenizer
@@ -51,15 +50,15 @@ class Engine(Protocol):
 
     @property
     def graphs(self) -> Collection[str]:
-        """Names of those that it can run."""
+        """Names of the graphs that it can run."""
         ...
 
-    def run(self, name: str, *inputs: Any, context: Any = None) -> tuple[Any, ...]:
+    def run(self, name: str, *inputs: Array, context: AnyContext = None) -> tuple[Array, ...]:
         """The outputs of graph `name`. `context`, the scenes of the rows, is ignored by graphs that take none."""
         ...
 
-    def numpy(self, array: Any) -> npt.NDArray[Any]:
-        """An array in NumPy."""
+    def numpy(self, array: Array) -> Numbers:
+        """An array as one of NumPy's."""
         ...
 
     def join(self, image: KV, captions: Sequence[KV], of_row: Ids, lengths: Ids) -> KV:
@@ -68,7 +67,7 @@ class Engine(Protocol):
 
 
 class PsmGraphs:
-    """The parts of a recognizer that was trained by permuted sequence modelling, over an engine.
+    """The graphs of a recognizer that was trained by permuted sequence modelling, run by an engine.
 
     B rows, T tokens [B] c1 c2 ..., L memory tokens, logits (B, T, C + 1); row i of `mask` (B, T, T, additive) says
     which tokens the query of output position i sees. No row may influence another.
@@ -78,19 +77,19 @@ class PsmGraphs:
         context: The scenes of the images, of the engine's own kind.
     """
 
-    def __init__(self, engine: Engine, context: Any = None) -> None:
+    def __init__(self, engine: Engine, context: AnyContext = None) -> None:
         self.engine = engine
         self.context = context
 
     def image(self, images: Floats) -> Seen:
-        """A look at images (B, 3, H, W)."""
+        """Runs `image` on images (B, 3, H, W)."""
         made = self.engine.run("image", images, context=self.context)
-        kv = [WithContext.of(array, self.context) for array in made if array.ndim == 5]
-        columns = next((self.engine.numpy(array) for array in made if array.ndim == 2), None)
+        kv = [WithContext.of(array, self.context) for array in made if len(array.shape) == 5]
+        columns = next((self.engine.numpy(array) for array in made if len(array.shape) == 2), None)
         return Seen(kv[0], kv[1] if "cross" in self.engine.graphs and len(kv) > 1 else None, columns)
 
     def text(self, tokens: Ids) -> KV:
-        """Caption tokens (B, S) to K/V (B, depth, 2, S, D) of the cross-modal decoder; of one token if pooled."""
+        """Caption tokens (B, S) to K/V (B, depth, 2, S, D) of the cross-modal decoder."""
         return self.engine.run("text", tokens)[0]
 
     def join(self, image: KV, captions: Sequence[KV], of_row: Ids, lengths: Ids) -> KV:
@@ -111,7 +110,7 @@ class PsmGraphs:
         return self.engine.numpy(self.engine.run(name, tokens, kv, *masks, context=context)[0])
 
 
-def join_arrays(image: Floats, captions: Sequence[Floats], of_row: Ids, lengths: Ids) -> Floats:
+def join_arrays(image: KV, captions: Sequence[KV], of_row: Ids, lengths: Ids) -> Floats:
     """K/V of image and caption in one, in NumPy.
 
     Args:
@@ -124,7 +123,7 @@ def join_arrays(image: Floats, captions: Sequence[Floats], of_row: Ids, lengths:
         (B, depth, 2, longest, D), zeros at the end of the shorter ones.
     """
     rows, depth, two, tokens, width = image.shape
-    out = np.zeros((rows, depth, two, int(lengths.max()), width), image.dtype)
+    out = np.zeros((rows, depth, two, int(lengths.max()), width), np.asarray(image).dtype)
     out[:, :, :, :tokens] = image
     for row, number, length in zip(out, of_row, lengths, strict=True):
         row[:, :, tokens:length] = captions[number]

@@ -1,25 +1,24 @@
-"""Reading, then correcting what was read with a language model, again and again (ABINet, arXiv 2103.06495)."""
+"""Iterative correction of a prediction by a language model (ABINet, arXiv 2103.06495, section 3.3)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from wordsight.decoding.arrays import Floats, Ids, Rows
-from wordsight.decoding.context import WithContext
+from wordsight.decoding.context import AnyContext, WithContext
 from wordsight.decoding.graphs import Engine, Spec
 from wordsight.decoding.kind import Kind, Settings
 from wordsight.decoding.readings import Reading, reading, text_length
 from wordsight.decoding.signature import Graph, Shape
 
 CORRECTIONS = 3
-"""In the paper (section 3.3), trained and tested."""
+"""Iterations, in training and testing (section 3.3)."""
 
 
 class IterativeGraphs:
     """The parts of a recognizer over an engine. B rows, P = max_length + 1 positions; no row may influence another."""
 
-    def __init__(self, engine: Engine, context: Any = None) -> None:
+    def __init__(self, engine: Engine, context: AnyContext = None) -> None:
         self.engine = engine
         self.context = context
 
@@ -38,10 +37,10 @@ class IterativeGraphs:
 def decode(graphs: IterativeGraphs, images: Floats, spec: Spec, corrections: int = CORRECTIONS) -> list[Floats]:
     """Logits (length + 1, C + 1) of every row of images (B, 3, H, W): its characters and [E].
 
-    It is corrected `corrections` times at most; 0 leaves what is seen. No row depends on the others.
+    It is corrected `corrections` times at most; 0 leaves the vision model's prediction. No row depends on the others.
 
-    A row whose reading a correction has left as it was is not corrected again (ours: the language model is told
-    probabilities, so a further round might still have changed it; the paper always makes as many).
+    A row that a correction leaves unchanged is not corrected again (ours: the language model's input is probabilities,
+    so a further iteration might still change it; the paper always makes all of them).
     """
     if not len(images):
         return []
@@ -68,7 +67,7 @@ def _spelled(logits: Floats, spec: Spec) -> Ids:
 
 
 class Iterative(Kind):
-    """Two graphs: `image` reads, `correct` corrects what was read."""
+    """Two graphs: `image` predicts, `correct` corrects a prediction."""
 
     name = "iterative"
     refinements = CORRECTIONS
@@ -87,7 +86,7 @@ class Iterative(Kind):
         }
 
     def read(
-        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: Any = None
+        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
     ) -> tuple[list[Reading], None]:
         """See `Kind`."""
         count = CORRECTIONS if settings.refine_iters is None else settings.refine_iters

@@ -1,11 +1,12 @@
-"""What a kind of decoding is: the graphs that a recognizer needs for it, their signature, and how they are run."""
+"""A kind of decoding: the graphs that a recognizer exports for it, their signature, and how they are run."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 from wordsight.decoding.arrays import Floats
+from wordsight.decoding.context import AnyContext
 from wordsight.decoding.graphs import Engine, Spec
 from wordsight.decoding.readings import Reading
 from wordsight.decoding.signature import Graph, Shape
@@ -17,7 +18,7 @@ Mode: TypeAlias = Literal["adaptive", "full", "visual", "parallel"]
 
 @dataclass(frozen=True)
 class Passes:
-    """How often each graph ran for a batch; rows that were finished had left by then."""
+    """How often each graph ran for a batch, though not for rows that were finished."""
 
     visual: int
     cross: int
@@ -29,14 +30,14 @@ class Passes:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to read, for kinds that have a choice.
+    """How to read, as far as a kind has a choice.
 
     Attributes:
         mode: see `read_psm`.
         refine_iters: refinements of `psm`, corrections of `iterative`; None: as in the papers.
         temperature: divides the logits before the softmax of the probabilities.
         constraint: what may be read.
-        dictionary: what is likelier to be read, without a constraint.
+        dictionary: words to prefer, without a constraint.
     """
 
     mode: Mode = "full"
@@ -47,14 +48,14 @@ class Settings:
 
 
 class Kind(ABC):
-    """A way from an image to its text. There is one object of each, shared by models, packs and engines.
+    """A way to decode. There is one object of each kind, shared by models, packs and engines.
 
     Attributes:
         name: in packs.
         refinements: how often a reading is refined or corrected in the paper.
-        made: the outputs of a graph that say how large a recognizer is, in words.
-        has_modes: whether every `Mode` is understood.
-        constrains: whether it reads under a `Constraint`.
+        made: in words, the outputs that tell a recognizer's sizes.
+        has_modes: whether it has every `Mode`.
+        constrains: whether it can read under a `Constraint`.
         has_margins: whether `Reading.margin` says how sure a text is, so that an int8 image graph may go first.
     """
 
@@ -75,7 +76,7 @@ class Kind(ABC):
             images: ("batch", 3, H, W); W is a name where the width may vary.
             classes: [E] and the characters.
             positions: characters of the longest word, and [E].
-            made: the outputs of its graphs, of which some say how large it is.
+            made: the shapes of the outputs of its graphs, which tell its sizes.
 
         Raises:
             KeyError: one of those is missing.
@@ -88,9 +89,9 @@ class Kind(ABC):
 
     @abstractmethod
     def read(
-        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: Any = None
+        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
     ) -> tuple[list[Reading], Passes | None]:
-        """Reads images (B, 3, H, W); what a row reads does not depend on the other rows.
+        """Reads images (B, 3, H, W). The reading of a row does not depend on the other rows.
 
         Args:
             engine: runs the recognizer's graphs.
@@ -104,7 +105,7 @@ class Kind(ABC):
         """
 
     def check(self, mode: str, refine_iters: int, constrained: bool = False) -> None:
-        """Refuse what a recognizer of this kind cannot be told to do.
+        """Refuses what a recognizer of this kind cannot do.
 
         Raises:
             ConfigError: saying what it can.
@@ -122,7 +123,7 @@ class Kind(ABC):
 
 
 def check_mode(mode: str, refine_iters: int) -> None:
-    """Refuse what cannot be decoded by.
+    """Refuses a mode that does not exist, and fewer than no refinements.
 
     Raises:
         ConfigError: saying what can.

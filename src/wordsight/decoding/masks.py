@@ -1,4 +1,4 @@
-"""Which content tokens a decoder's queries may look at: additive float32 masks, 0 seen and `HIDDEN` not.
+"""Which content tokens a decoder's queries may attend to: additive float32 masks, 0 seen and `HIDDEN` not.
 
 Content is [B] c1 c2 ...; query i predicts output position i, which is content token i + 1.
 """
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 HIDDEN = -1e9
-"""Large enough that softmax gives exactly 0 in float32, finite so that no engine makes NaN of it."""
+"""Large enough for a softmax of exactly 0 in float32, and finite, so that no engine computes NaN."""
 
 
 def first_only(rows: int, length: int) -> npt.NDArray[np.float32]:
@@ -37,5 +37,5 @@ def cloze(lengths: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.float32
 
 
 def padding(lengths: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.float32]:
-    """Hides what stands after the first `lengths[i]` (B,) tokens of a row. Returns (B, length)."""
+    """Hides all but the first `lengths[i]` (B,) tokens of a row. Returns (B, length)."""
     return np.where(np.arange(length)[None] < lengths[:, None], 0.0, HIDDEN).astype(np.float32)

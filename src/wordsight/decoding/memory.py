@@ -1,4 +1,4 @@
-"""The memory of the cross-modal branch: the image, and what the visual branch read in it."""
+"""The memory of the cross-modal branch: the image, and the text of the visual prediction."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from wordsight.text import Captions
 
 
 class CrossMemory:
-    """Image and caption as one memory. A caption goes through the text tower once, however many rows have it."""
+    """Image and caption as one memory. Each distinct caption goes through the text tower once."""
 
     kv: KV
     """(B, depth, 2, L + longest S, D)"""
@@ -28,7 +28,7 @@ class CrossMemory:
         self._told: list[int] = []
 
     def tell(self, readings: Sequence[str]) -> bool:
-        """Bring `kv` and `mask` up to date with the readings of all rows. Returns whether anything changed."""
+        """Updates `kv` and `mask` for new captions of all rows. Returns whether anything changed."""
         tokens, lengths = self.captions.encode(readings)
         keys = [row[:n].tobytes() for row, n in zip(tokens, lengths, strict=True)]
         new = {key: i for i, key in enumerate(keys) if key not in self._known}

@@ -1,9 +1,9 @@
-"""Reading all characters at once, each for itself (ViTSTR)."""
+"""Decoding all characters at once, each independently (ViTSTR)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from wordsight.decoding.arrays import Floats
+from wordsight.decoding.context import AnyContext
 from wordsight.decoding.graphs import Engine, Spec
 from wordsight.decoding.kind import Kind, Settings
 from wordsight.decoding.readings import Reading, reading
@@ -13,7 +13,7 @@ from wordsight.decoding.signature import Graph, Shape
 class OneShot(Kind):
     """One graph, `image`: (B, 3, H, W) to the logits (B, P, C + 1) of P = max_length + 1 positions.
 
-    What is read is the likeliest class of every position up to the first [E].
+    The reading is the likeliest class of every position up to the first [E].
     """
 
     name = "one_shot"
@@ -26,7 +26,7 @@ class OneShot(Kind):
         return {"image": Graph("image.onnx", {"image": images}, {"logits": ("batch", positions, classes)})}
 
     def read(
-        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: Any = None
+        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
     ) -> tuple[list[Reading], None]:
         """See `Kind`."""
         if not len(images):

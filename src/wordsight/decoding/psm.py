@@ -1,20 +1,20 @@
 """Greedy autoregressive decoding of PARSeq and CLIP4STR in a few parallel passes, and its shorter relatives.
 
-CLIP4STR (section 3, 'dual predict-and-refine') writes a word step by step, twice, then refines both. Here the steps are
-one pass over a draft (`draft_verify`). Step by step (`generate` of the models) and draft and verify give the same
-tokens; the tests hold them side by side.
+CLIP4STR's dual predict-and-refine decoding predicts a word step by step in each branch, then refines both. Here the
+steps are passes over a draft (`draft_verify`). They give the same tokens as the models' `generate`, which goes step by
+step; tests compare the two.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wordsight.decoding import draft_verify
 from wordsight.decoding.arrays import KV, Floats
+from wordsight.decoding.context import AnyContext
 from wordsight.decoding.draft_verify import Branch
 from wordsight.decoding.graphs import Engine, PsmGraphs, Seen, Spec
 from wordsight.decoding.kind import Kind, Mode, Passes, Settings, check_mode
@@ -27,10 +27,10 @@ from wordsight.errors import ConfigError
 from wordsight.text import CharTokenizer, Constraint, Dictionary
 
 SURE = 0.95
-"""Mean probability of a character from which the visual branch needs no spell checker, where it reads adaptively.
+"""In adaptive mode, the mean probability of a character from which the cross-modal branch is left out.
 
-Of 767 held-out training words clip4str-tiny was so sure of 580. In full mode it read one of them otherwise, wrongly.
-To leave out the refinement of what is sure, too, saved one in 3.6 calls of its decoder and cost two of these words.
+Of 767 held-out training words clip4str-tiny was so sure of 580. In full mode it read one of them differently, wrongly.
+Leaving out the refinement of sure words, too, saved one in 3.6 passes of its decoder and cost two of these words.
 """
 
 
@@ -52,15 +52,15 @@ def read_psm(
     temperature: float = 1.0,
     dictionary: Dictionary | None = None,
 ) -> tuple[list[Reading], Passes]:
-    """Reads images (B, 3, H, W); what a row reads does not depend on the other rows.
+    """Reads images (B, 3, H, W). The reading of a row does not depend on the other rows.
 
     Args:
         graphs: The recognizer's parts.
         images: Prepared crops.
         spec: The rest of the recognizer.
-        mode: "full": greedy, by both branches. "adaptive": like it, but the cross-modal branch reads only what the
+        mode: "full": greedy, by both branches. "adaptive": the same, but the cross-modal branch reads only what the
             visual one is not sure of. "visual": greedy, by the visual branch alone. "parallel": each branch in one
-            pass: the visual one with no character known, the cross-modal one with the visual reading as context.
+            pass, the visual one without any context, the cross-modal one with the visual prediction as context.
         refine_iters: Cloze refinements of each branch after that (1 in the paper).
         temperature: Divides the logits before the softmax of the probabilities.
         dictionary: Words that are likelier than others where the reading is doubtful, see `corrected`.
@@ -111,7 +111,7 @@ def decode_seen(
     whole: bool = False,
     allowed: LogitsConstraint | None = None,
 ) -> Decoded:
-    """`decode_psm` of images that have been looked at; `allowed` is what may be written."""
+    """`decode_psm` given what the image graph computed; `allowed` is what may be written."""
     rows, positions, eos = len(seen.visual), spec.max_length + 1, spec.tokenizer.eos
     visual, kv_cross = Branch(graphs.visual, seen.visual, spec.tokenizer, allowed=allowed), seen.cross
     if mode == "parallel":
@@ -126,7 +126,7 @@ def decode_seen(
     if kv_cross is None or alone:
         return Decoded(final, count)
     checked = np.arange(rows)
-    # Under a allowed even what is wrong looks sure; a loss is that of the whole model
+    # Under a constraint even what is wrong looks sure; a loss is that of the whole model
     if mode == "adaptive" and allowed is None and not whole:
         checked = np.array([i for i, x in enumerate(final) if _mean_probability(x) < SURE], np.int64)
         if not len(checked):
@@ -148,7 +148,7 @@ def _cross_modal(
     whole: bool,
     allowed: LogitsConstraint | None,
 ) -> tuple[list[Floats], Passes]:
-    """What the cross-modal branch makes of what the visual one read: `drafts`, a greedy reading and its refinements."""
+    """The cross-modal branch, given the visual branch's predictions: `drafts`, a greedy one and its refinements."""
     if spec.captions is None:
         raise ConfigError("this recognizer has a cross-modal branch: give its captions")
     positions = spec.max_length + 1
@@ -169,14 +169,14 @@ def _cross_modal(
 
 
 def _mean_probability(logits: Floats) -> float:
-    """Of the likeliest classes of logits (P, C + 1), the geometric mean."""
+    """The geometric mean of the probabilities of the likeliest classes of logits (P, C + 1)."""
     return float(np.exp(log_softmax(logits).max(axis=1).mean()))
 
 
 def _limits(spec: Spec, visual: list[Floats], allowed: LogitsConstraint | None) -> npt.NDArray[np.int64]:
-    """Positions (B,) that the cross-modal branch may write, given what the visual branch wrote.
+    """Positions (B,) that the cross-modal branch may predict, given the visual prediction.
 
-    Under a allowed as many as it takes to come to an allowed end.
+    Under a constraint as many as it takes to come to an allowed end.
     """
     if spec.cross_steps == "visual" and allowed is None:
         return np.array([len(x) for x in visual])
@@ -241,10 +241,10 @@ def read_constrained(
 
 
 class Psm(Kind):
-    """Recognizers that learned every order of the characters: PARSeq and CLIP4STR.
+    """Recognizers that learn by permuted sequence modelling: PARSeq and CLIP4STR.
 
-    `image` gives keys and values of what is seen, `visual` the logits of a text that is told in part; with a
-    cross-modal branch `text` gives keys and values of a caption, and `cross` logits in view of both.
+    `image` gives the keys and values of an image, `visual` logits given part of the text. With a cross-modal branch,
+    `text` gives the keys and values of a caption, and `cross` logits given both.
     """
 
     name = "psm"
@@ -255,7 +255,7 @@ class Psm(Kind):
     def signature(
         self, images: Shape, classes: int, positions: int, made: Mapping[str, Sequence[Shape]]
     ) -> dict[str, Graph]:
-        """See `Kind`. `columns`: of an image whose columns say a character each."""
+        """See `Kind`. `columns` are those of a CTC head."""
         kv: Shape
         kv, *more = made["image"]
         _, depth, _, memory, width = kv
@@ -266,7 +266,7 @@ class Psm(Kind):
         graphs = {"visual": Graph("visual.onnx", query, logits)}
         if "text" in made:
             (*_, tokens, wide), *_ = made["text"]
-            text: Shape = ("batch", depth, 2, 1 if tokens == 1 else "text", wide)  # one, of pooled towers
+            text: Shape = ("batch", depth, 2, 1 if tokens == 1 else "text", wide)  # 1: packs of before may
             both = query | {"kv": ("batch", depth, 2, "memory", wide), "memory_mask": ("batch", "memory")}
             seen["kv_cross_image"] = ("batch", depth, 2, memory, wide)
             graphs["text"] = Graph("text.onnx", {"tokens": ("batch", "text")}, {"kv_cross_text": text})
@@ -283,7 +283,7 @@ class Psm(Kind):
         return made
 
     def read(
-        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: Any = None
+        self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
     ) -> tuple[list[Reading], Passes | None]:
         """See `Kind`, `read_psm` and `read_constrained`."""
         graphs = PsmGraphs(engine, context)

@@ -1,4 +1,4 @@
-"""What a recognizer says about one crop: its text, and how sure it is of every character."""
+"""A recognizer's reading of one crop: its text, and how sure it is of every character."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

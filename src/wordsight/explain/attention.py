@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from wordsight.decoding import Floats
-from wordsight.models.clipter import SceneContext
+from wordsight.decoding.arrays import Array
+from wordsight.decoding.context import AnyContext
 from wordsight.models.parseq import Parseq
 from wordsight.models.reading import TorchEngine
 
@@ -69,7 +70,7 @@ class WatchedTorch(TorchEngine):
         super().__init__(model, cross)
         self.looks: dict[str, Floats] = {}
 
-    def run(self, name: str, *inputs: Any, context: SceneContext | None = None) -> tuple[Any, ...]:
+    def run(self, name: str, *inputs: Array, context: AnyContext = None) -> tuple[Tensor, ...]:
         """See `Engine`."""
         with record_attention() as weights:
             outputs = super().run(name, *inputs, context=context)

@@ -1,10 +1,9 @@
 """Attention weights of a model pack: its decoders' graphs with one more output."""
 
-from typing import Any
-
 import onnxruntime as ort
 
 from wordsight.decoding import Floats
+from wordsight.decoding.arrays import Array
 from wordsight.errors import ModelError
 from wordsight.runtime import Pack
 from wordsight.runtime.onnx import OnnxEngine
@@ -25,14 +24,14 @@ class WatchedPack(OnnxEngine):
         for name in {"visual", "cross"} & pack.graphs.keys():
             self._sessions[name] = _with_attention(pack, name)
 
-    def _run(self, name: str, **inputs: Any) -> list[Floats]:
+    def _run(self, name: str, **inputs: Array | None) -> list[Floats]:
         outputs = list(super()._run(name, **inputs))
         if name in ("visual", "cross"):
             self.looks[name] = outputs.pop().mean(1)
         return outputs
 
 
-def _with_attention(pack: Pack, name: str) -> Any:
+def _with_attention(pack: Pack, name: str) -> ort.InferenceSession:
     """The graph with its last softmax, that over the memory in the last layer, as second output."""
     import onnx
 

@@ -152,15 +152,13 @@ def open_explainer(model: str | Path) -> Explainer:
 def _from_checkpoint(folder: Path) -> Explainer:
     from wordsight.explain.attention import WatchedTorch
     from wordsight.models import checkpoint
-    from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
+    from wordsight.models.clip4str import Clip4Str
     from wordsight.models.parseq import Parseq
 
     model, about = checkpoint.load(folder)
     if not isinstance(model, Parseq):
         raise ModelError(f"{folder} holds a {model.architecture}: explain a clip4str or parseq recognizer")
     cfg, cross = model.cfg, isinstance(model, Clip4Str) and bool(about.get("cross", True))
-    if isinstance(cfg, Clip4StrConfig) and cfg.pooled:
-        raise ModelError(f"{folder} reduces an image to one vector: it has no attention to show")
     spec = cfg.spec if cross else replace(cfg.spec, captions=None)
     return Explainer(WatchedTorch(model, cross), spec, cfg.preprocessing, cfg.image.grid, cfg.image.tokens)
 

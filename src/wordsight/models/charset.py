@@ -1,22 +1,27 @@
 """Giving a trained recognizer another charset: what it learned about a character is kept."""
 
+import unicodedata
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from wordsight.errors import ConfigError
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.clipter import insert
-from wordsight.models.parseq import Parseq
 from wordsight.models.ppocr import Svtr
-from wordsight.models.recognizer import RecognizerConfig
+from wordsight.models.recognizer import Recognizer, RecognizerConfig
 from wordsight.text import Charset, CharTokenizer
 
 C = TypeVar("C", bound=RecognizerConfig)
+M = TypeVar("M", bound=Recognizer)
+
+_LOOKS_LIKE = {"¡": "i", "‚": ",", "„": '"', "‹": "<", "›": ">", "№": "N", "ẞ": "ß", "⅓": "½", "⅔": "½", "⅛": "½"}
+_LESS_LIKELY = 2.0  # logits
 
 
-def with_charset(model: Any, charset: Charset) -> Any:
+def with_charset(model: M, charset: Charset) -> M:
     """A copy of `model` (a plain CLIP4STR, or an SVTR) that writes `charset`, in eval mode; `model` is left alone.
 
     Rows of embeddings and heads are kept by character; [E] (CTC's blank), [B] and [P] keep theirs. A new character gets
@@ -34,11 +39,46 @@ def with_charset(model: Any, charset: Charset) -> Any:
         else tensor
         for name, tensor in model.state_dict().items()
     }
-    out = type(model)(config_with_charset(model.cfg, charset))
+    out = type(model).from_config(config_with_charset(model.cfg, charset).to_dict())
     if model.clipter is not None:
         insert(out, model.clipter)
     out.load_state_dict(state)
     return out.eval()
+
+
+def with_head_of(model: Svtr, charset: Charset) -> tuple[Svtr, str]:
+    """A copy that writes `charset`: rows of the head follow their characters.
+
+    The row of a character that the model lacks is that of its base letter, or of one that looks like it, a little
+    less likely: until it is trained the other one is read.
+
+    Returns:
+        The copy, and the characters whose rows were made so.
+    """
+    state = dict(model.state_dict())
+    head, new = cut_head((state["head.weight"], state["head.bias"]), model.cfg.charset.characters, charset)
+    out = Svtr(replace(model.cfg, charset=charset))
+    out.load_state_dict(state | {"head.weight": head[0], "head.bias": head[1]})
+    return out.eval(), new
+
+
+def cut_head(head: tuple[Tensor, Tensor], characters: str, charset: Charset) -> tuple[tuple[Tensor, Tensor], str]:
+    """Weight and bias of a head for the blank and `characters`, as those of one for `charset`; see `with_head_of`.
+
+    Raises:
+        ConfigError: it knows neither a character nor one that looks like it.
+    """
+    rows, new, known = [0], "", {c: i for i, c in enumerate(characters, 1)}
+    for character in charset.characters:
+        alike = _LOOKS_LIKE.get(character) or unicodedata.normalize("NFD", character)[0]
+        if character not in known:
+            if alike not in known:
+                raise ConfigError(f"the model writes neither {character!r} nor {alike!r}: leave it out of the charset")
+            new += character
+        rows.append(known[character if character in known else alike])
+    weight, bias = head[0][rows], head[1][rows]
+    bias[[charset.characters.index(c) + 1 for c in new]] -= _LESS_LIKELY
+    return (weight, bias), new
 
 
 def config_with_charset(cfg: C, charset: Charset) -> C:
@@ -48,7 +88,7 @@ def config_with_charset(cfg: C, charset: Charset) -> C:
     return replace(cfg, charset=charset)
 
 
-def character_tables(model: Parseq | Svtr) -> tuple[set[str], set[str]]:
+def character_tables(model: Recognizer) -> tuple[set[str], set[str]]:
     """Names of the parameters with a row for every token, and of those with a row for every class; some may be absent.
 
     In both, row i + 1 is that of the charset's i-th character.

@@ -1,7 +1,7 @@
 """Trained recognizers on disk: a folder with `model.safetensors` and `config.json`. Nothing in it is ever executed."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from wordsight.errors import ConfigError, ModelError
 from wordsight.files import filling, read_regular
+from wordsight.models.clip import Clip
 from wordsight.models.clipter import ClipterConfig, insert
+from wordsight.models.clipter.fusion import Fusion
+from wordsight.models.model import Model
 from wordsight.models.peft import PeftConfig, add_peft
+from wordsight.models.recognizer import Recognizer
 from wordsight.models.registry import model_class
 
 FORMAT = 1
@@ -21,7 +25,7 @@ TOKENIZER = "tokenizer.json"
 """Of a text tower from the hub; megabytes, so not in config.json."""
 
 
-def save(model: Any, folder: str | Path, dtype: torch.dtype = torch.float32, **about: Any) -> Path:
+def save(model: Model, folder: str | Path, dtype: torch.dtype = torch.float32, **about: Any) -> Path:
     """Write a recognizer to `folder`, whose earlier one stays until all is written.
 
     `about` (steps, data, scores ...) is kept in its config.json. `dtype` is how floating-point weights are stored; half
@@ -38,11 +42,8 @@ def save(model: Any, folder: str | Path, dtype: torch.dtype = torch.float32, **a
     values = model.cfg.to_dict()
     tokenizer = values["hub"].pop("tokenizer") if values.get("hub") else None
     config = {"format": FORMAT, "architecture": model.architecture, "config": values, "about": about}
-    if getattr(model, "peft", None) is not None:
-        config["peft"] = asdict(model.peft)
-    if getattr(model, "clipter", None) is not None:
-        config["clipter"] = model.clipter.to_dict()
-        config["gates"] = gates(model)
+    if isinstance(model, Recognizer):
+        config |= around(model)
     with filling(folder, last="config.json") as new:
         write_tensors(state, new / "model.safetensors")
         if tokenizer is not None:
@@ -51,9 +52,30 @@ def save(model: Any, folder: str | Path, dtype: torch.dtype = torch.float32, **a
     return folder
 
 
-def gates(model: Any) -> dict[str, float]:
+def around(model: Recognizer) -> dict[str, Any]:
+    """What was put into a recognizer after it was built, and how far it listens to scenes."""
+    out: dict[str, Any] = {} if model.peft is None else {"peft": model.peft.to_dict()}
+    if model.clipter is not None:
+        out |= {"clipter": model.clipter.to_dict(), "gates": gates(model)}
+    return out
+
+
+def gates(model: Recognizer) -> dict[str, float]:
     """How far a model with CLIPTER listens to scenes, by place."""
-    return {place: round(float(fusion.gate.value.detach()), 6) for place, fusion in model.fusions.items()}
+    fusions = ((place, one) for place, one in model.fusions.items() if isinstance(one, Fusion))
+    return {place: round(float(fusion.gate.value.detach()), 6) for place, fusion in fusions}
+
+
+def put_around(model: Recognizer, values: Mapping[str, Any]) -> None:
+    """The inverse of `around`; a model that had nothing put into it stays as it is.
+
+    Raises:
+        ConfigError: its values are none.
+    """
+    if "peft" in values:
+        add_peft(model, PeftConfig.from_dict(values["peft"]))
+    if "clipter" in values:
+        insert(model, ClipterConfig.from_dict(values["clipter"]))
 
 
 def write_tensors(state: dict[str, torch.Tensor], path: Path) -> None:
@@ -68,8 +90,22 @@ def write_tensors(state: dict[str, torch.Tensor], path: Path) -> None:
         raise OSError(None, " ".join(str(error).split()), str(path)) from None
 
 
-def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
-    """The recognizer in `folder`, in eval mode with float32 weights, and what is said about it.
+def load_recognizer(folder: str | Path) -> tuple[Recognizer, dict[str, Any]]:
+    """The recognizer in `folder`, and what is said about it, as `load`.
+
+    Raises:
+        ModelError: as `load`; or the folder holds CLIP's towers or a detector.
+    """
+    model, about = load(folder)
+    if isinstance(model, Clip):
+        raise ModelError(f"{folder} holds CLIP's towers, which cannot read yet: train a recognizer from them first")
+    if not isinstance(model, Recognizer):
+        raise ModelError(f"{folder} holds a {model.architecture}, which reads nothing: give a recognizer")
+    return model, about
+
+
+def load(folder: str | Path) -> tuple[Model, dict[str, Any]]:
+    """The model in `folder` in eval mode, with float32 weights, and what is said about it.
 
     Raises:
         ModelError: not a checkpoint folder, or its weights do not fit its configuration.
@@ -88,10 +124,8 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
         if config["config"].get("hub"):
             config["config"]["hub"]["tokenizer"] = read_regular(folder / TOKENIZER).decode()
         model = model_class(config["architecture"]).from_config(config["config"])
-        if "peft" in config:
-            add_peft(model, PeftConfig.from_dict(config["peft"]))
-        if "clipter" in config:
-            insert(model, ClipterConfig.from_dict(config["clipter"]))
+        if isinstance(model, Recognizer):
+            put_around(model, config)
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
         if any(v.isnan().any() for v in state.values() if v.is_floating_point()):
             raise ModelError(f"{folder}: some of its weights are NaN: train or download it again")
@@ -117,7 +151,7 @@ def load(folder: str | Path) -> tuple[Any, dict[str, Any]]:
     return model.eval(), about
 
 
-def _check_depths(values: Any, tensors: int) -> None:
+def _check_depths(values: object, tensors: int) -> None:
     """Refuse a configuration of more layers than there are tensors, which would be made for ever.
 
     Raises:

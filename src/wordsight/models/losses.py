@@ -1,4 +1,4 @@
-"""What a recognizer's training objective gives."""
+"""The losses that several recognizers share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Losses:
 
 
 def column_logits(head: nn.Module, memory: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Logits (B, W, C + 1) of the columns of a grid (H, W) of image tokens, the last H * W of memory (B, L, D)."""
+    """Logits (B, W, C + 1) of the columns of a grid (H, W) of image tokens, the last H * W of a memory (B, L, D)."""
     logits: Tensor = head(memory[:, -grid[0] * grid[1] :])
     return logits.unflatten(1, grid).mean(1)
 
@@ -31,8 +31,8 @@ def ctc_loss(logits: Tensor, targets: Tensor, pad: int) -> Tensor:
         pad: the id of [P].
 
     Returns:
-        The mean over words of each one's loss over its number of characters, as torch's own "mean" has it. Words that
-        the columns cannot spell count as 0.
+        The mean over words of the loss of each, divided by its number of characters, as torch's own "mean". Words that
+        are too long for the columns count as 0.
     """
     log_probs = logits.float().log_softmax(-1).transpose(0, 1)
     lengths = (targets != pad).sum(1) - 2
@@ -42,10 +42,9 @@ def ctc_loss(logits: Tensor, targets: Tensor, pad: int) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, goals: Tensor, pad: int, characters: float | None) -> Tensor:
-    """Of logits (B, T, C + 1) against goals (B, T), where these are not padding.
+    """The cross entropy of logits (B, T, C + 1) with goals (B, T), padding left out.
 
-    Divided by their number; or, where the batch is one of several parts of an optimiser step whose labels have
-    `characters` characters on average, by theirs.
+    It is divided by the number of goals or, given `characters` as in `Recognizer.loss`, by their average number.
     """
     divisor = (goals != pad).sum() if characters is None else characters + len(goals)
     return F.cross_entropy(logits.flatten(0, 1).float(), goals.flatten(), ignore_index=pad, reduction="sum") / divisor

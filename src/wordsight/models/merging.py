@@ -3,15 +3,19 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
+from wordsight.models.model import Model
+from wordsight.models.ppocr import Svtr
+
+M = TypeVar("M", bound=Model)
 
 
-def mean(shares: Sequence[float], models: Sequence[Any], guessed: Sequence[str] = ()) -> Any:
+def mean(shares: Sequence[float], models: Sequence[M], guessed: Sequence[str] = ()) -> M:
     """The last of `models` with the mean of all their weights.
 
     They must have begun with the same weights, or their mean reads nothing; one may be the weights that the others
@@ -35,12 +39,13 @@ def mean(shares: Sequence[float], models: Sequence[Any], guessed: Sequence[str] 
     weighted = {
         name: sum(share * state[name] for share, state in zip(shares, states, strict=True)) for name in states[0]
     }
-    for character in {character for some in guessed for character in some}:
-        row = last.cfg.charset.characters.index(character) + 1
-        knowing = [i for i, some in enumerate(guessed) if character not in some]
-        for name in ("head.weight", "head.bias"):
-            known = sum(shares[i] * states[i][name][row] for i in knowing)
-            weighted[name][row] = known / sum(shares[i] for i in knowing)
+    if isinstance(last, Svtr):
+        for character in {character for some in guessed for character in some}:
+            row = last.cfg.charset.characters.index(character) + 1
+            knowing = [i for i, some in enumerate(guessed) if character not in some]
+            for name in ("head.weight", "head.bias"):
+                known = sum(shares[i] * states[i][name][row] for i in knowing)
+                weighted[name][row] = known / sum(shares[i] for i in knowing)
     last.load_state_dict(weighted)
     return last
 

@@ -1,7 +1,6 @@
 """Reading with a torch recognizer of any decoding kind."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +9,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from wordsight.decoding import Floats, Ids, Mode, Reading, Settings
-from wordsight.decoding.context import SceneContext
+from wordsight.decoding.arrays import Array, Numbers
+from wordsight.decoding.context import AnyContext
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
 from wordsight.models.clipter.scene import SceneEncoder
@@ -73,7 +73,7 @@ class TorchRecognizer:
             raise ConfigError("this recognizer was created without a scene encoder: give it one")
         return self.scenes.encode(photos).float().cpu().numpy()
 
-    def read(self, images: Floats, context: SceneContext | None = None) -> list[Reading]:
+    def read(self, images: Floats, context: AnyContext = None) -> list[Reading]:
         """Read prepared crops (B, 3, H, W) as one batch, given the scenes `context`, in torch or in NumPy.
 
         A crop's reading does not depend on the others.
@@ -96,7 +96,7 @@ class TorchEngine:
         """See `Engine`."""
         return self._graphs.keys()
 
-    def run(self, name: str, *inputs: Any, context: SceneContext | None = None) -> tuple[Any, ...]:
+    def run(self, name: str, *inputs: Array, context: AnyContext = None) -> tuple[Tensor, ...]:
         """See `Engine`."""
         graph, given = self._graphs[name], list(inputs)
         if graph.takes_scenes and context is not None:
@@ -108,13 +108,14 @@ class TorchEngine:
             out = graph(*(x.to(dtype) if x.is_floating_point() else x for x in tensors))
         return out if isinstance(out, tuple) else (out,)
 
-    def numpy(self, array: Tensor) -> npt.NDArray[Any]:
+    def numpy(self, array: Array) -> Numbers:
         """See `Engine`."""
-        found: npt.NDArray[Any] = (array.float() if array.is_floating_point() else array).cpu().numpy()
-        return found
+        tensor = torch.as_tensor(array)
+        return (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
 
-    def join(self, image: Tensor, captions: Sequence[Tensor], of_row: Ids, lengths: Ids) -> Tensor:
+    def join(self, image: Array, captions: Sequence[Array], of_row: Ids, lengths: Ids) -> Tensor:
         """See `Engine`."""
-        texts = pad_sequence([kv.movedim(2, 0) for kv in captions], batch_first=True)  # (N, longest S, depth, 2, D)
-        texts = texts[torch.from_numpy(of_row).to(image.device), : int(lengths.max()) - image.shape[3]]
-        return torch.cat([image, texts.movedim(1, 3)], dim=3)
+        whole = torch.as_tensor(image)
+        texts = pad_sequence([torch.as_tensor(kv).movedim(2, 0) for kv in captions], batch_first=True)
+        texts = texts[torch.from_numpy(of_row).to(whole.device), : int(lengths.max()) - whole.shape[3]]
+        return torch.cat([whole, texts.movedim(1, 3)], dim=3)  # texts were (B, longest S, depth, 2, D)

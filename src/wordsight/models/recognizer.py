@@ -1,8 +1,8 @@
-"""What all recognizers have in common: what those who train, export and run them may rely on."""
+"""What all recognizers have in common, for training, export and reading."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,20 +11,20 @@ from wordsight.decoding.graphs import Spec
 from wordsight.decoding.kind import Kind
 from wordsight.imaging import Preprocessing
 from wordsight.models.clipter import Contextual, SceneContext, fusion_groups
-from wordsight.models.config import from_plain
+from wordsight.models.config import Config, PeftConfig
 from wordsight.models.losses import Losses
 from wordsight.text import Charset, CharTokenizer
 
-C = TypeVar("C", bound="RecognizerConfig")
+Outputs: TypeAlias = Tensor | tuple[Tensor, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecognizerConfig:
-    """What a recognizer reads and writes; subclasses add their sizes.
+class RecognizerConfig(Config):
+    """A recognizer's input and output; subclasses add their sizes.
 
     Attributes:
-        charset: what it can write.
-        max_length: characters that it can write.
+        charset: the characters that it can write.
+        max_length: how many of them it writes at most.
         mean: of the input's R, G and B, subtracted.
         std: of the same, divided by.
     """
@@ -35,11 +35,10 @@ class RecognizerConfig:
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
 
     PARTS: ClassVar[Mapping[str, type]] = {"charset": Charset}
-    """The values that are configurations themselves."""
 
     @property
     def tokenizer(self) -> CharTokenizer:
-        """Of the decoder."""
+        """The tokenizer of the decoder."""
         return CharTokenizer(self.charset)
 
     @property
@@ -52,23 +51,10 @@ class RecognizerConfig:
         """How crops become input."""
         raise NotImplementedError
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls: type[C], values: Mapping[str, Any]) -> C:
-        """The inverse of `to_dict`, also after a trip through JSON.
-
-        Raises:
-            ConfigError: a key is unknown or missing.
-        """
-        return from_plain(cls, cls.PARTS, values)
-
 
 @dataclass(frozen=True, kw_only=True)
 class CropConfig(RecognizerConfig):
-    """Of a recognizer whose input has a size of its own.
+    """The configuration of a recognizer whose input has a fixed size.
 
     Attributes:
         height: of the input, in pixels.
@@ -85,25 +71,25 @@ class CropConfig(RecognizerConfig):
 
 
 class GraphModule(nn.Module):
-    """A graph of a recognizer, to be run as it is or exported to ONNX: one of its methods as a module.
+    """One of a recognizer's methods as a module: a graph, to be run as it is or exported to ONNX.
 
     Args:
         model: the recognizer.
-        method: of it: takes tensors, and `context` last.
-        inputs: how many tensors.
-        points: where the method calls `fuse`, "early" or "late": with a fusion there the graph takes the tensors of a
-            `SceneContext` after its inputs.
+        method: the method, which takes tensors, and `context` last.
+        inputs: how many tensors it takes.
+        points: the insertion points at which it calls `fuse`, "early" or "late": with a fusion there the graph takes
+            the tensors of a `SceneContext` after its inputs.
     """
 
-    def __init__(self, model: "Recognizer", method: Callable[..., Any], inputs: int, *points: str) -> None:
+    def __init__(self, model: "Recognizer", method: Callable[..., Outputs], inputs: int, *points: str) -> None:
         super().__init__()
         self.model = model
         self.method = method
         self.inputs = inputs
         self.takes_scenes = any(name.startswith(point) for name in model.fusions for point in points)
-        """Whether it takes scenes."""
+        """Whether the graph takes scenes."""
 
-    def forward(self, *given: Tensor) -> Any:
+    def forward(self, *given: Tensor) -> Outputs:
         """The method's output."""
         scene = given[self.inputs :]
         if not scene:
@@ -112,30 +98,22 @@ class GraphModule(nn.Module):
 
 
 class Recognizer(Contextual):
-    """A recognizer. A subclass gives `encode`, `loss`, `graphs`, and a `forward` of its own.
+    """A recognizer. A subclass gives `encode`, `loss`, a `forward` of its own, and `graphs` if they are several.
 
     Attributes:
-        architecture: its name in checkpoints and packs.
         kind: how its outputs become text, and which graphs that takes.
-        config_class: of its sizes.
-        encoders: beginnings of the names of what learns at the plain rate: mostly pre-trained.
+        encoders: beginnings of the names of the parameters that learn at the plain rate, mostly pre-trained ones.
+        peft: the adapters that were added to its towers; None: it is plain.
     """
 
-    architecture: ClassVar[str]
     kind: ClassVar[Kind]
-    config_class: ClassVar[type[RecognizerConfig]]
     encoders: ClassVar[tuple[str, ...]] = ("image_encoder.",)
 
     cfg: RecognizerConfig
-
-    @classmethod
-    def from_config(cls, values: Mapping[str, Any]) -> Self:
-        """The model that a checkpoint's configuration describes."""
-        return cls(cls.config_class.from_dict(values))
+    peft: PeftConfig | None = None
 
     def __init__(self, cfg: RecognizerConfig) -> None:
-        super().__init__()
-        self.cfg = cfg
+        super().__init__(cfg)
         self.tokenizer = cfg.tokenizer
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
@@ -158,26 +136,29 @@ class Recognizer(Contextual):
         Args:
             images: (B, 3, H, W).
             targets: (B, T + 1) ids [B] label [E] [P]... as `CharTokenizer.encode` gives them.
-            generator: what is drawn comes from it, on the CPU.
+            generator: the source of randomness, on the CPU.
             context: the scenes of the images.
-            characters: where the batch is one of several parts of an optimiser step, how many characters their labels
-                have on average: the mean of the parts' losses is then the loss of the whole step.
+            characters: if the batch is one of several parts of an optimiser step, the number of characters of a part's
+                labels, on average over the parts: the mean of their losses is then the loss of the whole step.
         """
         raise NotImplementedError
 
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
-        """The graphs that its `kind` asks for, by name. `cross` false leaves a cross-modal branch out."""
-        raise NotImplementedError
+        """The graphs that its `kind` requires, by name; here one, which is all of `forward`.
+
+        `cross` false leaves out a cross-modal branch.
+        """
+        return {"image": GraphModule(self, self.forward, 1, "early", "late")}
 
     @property
     def limits(self) -> dict[str, int]:
-        """The largest values of sizes of its graphs that vary, by their names in the kind's signature."""
+        """The largest values of the variable sizes of its graphs, by their names in the kind's signature."""
         return {"length": self.cfg.max_length + 1}
 
     def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, Any]]:
-        """AdamW groups: `encoders`, and the rest at `decoder_lr_scale`, with and without decay; then fusions.
+        """AdamW groups: `encoders` at rate `lr`, the rest at `decoder_lr_scale` times that, with and without decay.
 
-        Fusions are new, as decoders are, and learn at their rate; `fusion_groups` says how.
+        Fusions are new, as decoders are, and learn at their rate, in groups of their own (`fusion_groups`).
         """
         embeddings = {f"{name}.weight" for name, part in self.named_modules() if isinstance(part, nn.Embedding)}
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
@@ -199,5 +180,5 @@ class Recognizer(Contextual):
         return name.startswith(self.encoders)
 
     def decays(self, name: str, parameter: nn.Parameter, embedding: bool) -> bool:
-        """Whether a parameter's weights decay: not those of one dimension (biases, norms), nor embeddings."""
+        """Whether weight decay applies to a parameter: not to biases, norms and embeddings."""
         return parameter.ndim >= 2 and not embedding

@@ -1,25 +1,23 @@
 """All models by name, and the recognizers with their sizes. A recognizer is one folder and one line here."""
 
 from collections.abc import Mapping
-from typing import Any
-
-from torch import nn
 
 from wordsight.errors import ConfigError
 from wordsight.models.abinet import ABINET_PRESETS, Abinet
 from wordsight.models.clip import Clip
 from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.crnn import CRNN_PRESETS, Crnn
+from wordsight.models.model import Model
 from wordsight.models.parseq import PARSEQ_PRESETS, Parseq
 from wordsight.models.ppocr import SVTR_PRESETS, Db, Svtr
 from wordsight.models.recognizer import Recognizer, RecognizerConfig
 from wordsight.models.trba import TRBA_PRESETS, Trba
 from wordsight.models.vitstr import VITSTR_PRESETS, Vitstr
 
-MODELS: dict[str, type[nn.Module]] = {model.architecture: model for model in (Clip, Db)}
+MODELS: dict[str, type[Model]] = {model.architecture: model for model in (Clip, Db)}
 """Architecture to class: of recognizers, of the towers that they start from, and of detectors."""
 
-PRESETS: dict[str, tuple[type[Recognizer], Any]] = {}
+PRESETS: dict[str, tuple[type[Recognizer], RecognizerConfig]] = {}
 """Name to recognizer class and configuration."""
 
 
@@ -45,7 +43,7 @@ register(Vitstr, VITSTR_PRESETS)
 register(Svtr, SVTR_PRESETS)
 
 
-def preset(name: str) -> tuple[type[Recognizer], Any]:
+def preset(name: str) -> tuple[type[Recognizer], RecognizerConfig]:
     """The recognizer class and the configuration of the preset called `name`: `cls(cfg)` builds it.
 
     Raises:
@@ -56,7 +54,7 @@ def preset(name: str) -> tuple[type[Recognizer], Any]:
     return PRESETS[name]
 
 
-def model_class(architecture: str) -> Any:
+def model_class(architecture: str) -> type[Model]:
     """The class of a model.
 
     Raises:

@@ -2,13 +2,13 @@
 
 import copy
 from collections.abc import Collection, Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from wordsight.decoding import Floats, join_arrays
-from wordsight.decoding.context import SceneContext
+from wordsight.decoding.arrays import Array, Numbers
+from wordsight.decoding.context import AnyContext, SceneContext
 from wordsight.errors import ModelError
 from wordsight.runtime.pack import Pack
 from wordsight.runtime.sessions import open_session
@@ -36,14 +36,14 @@ class OnnxEngine:
         """See `Engine`."""
         return self._sessions.keys()
 
-    def run(self, name: str, *inputs: Any, context: SceneContext | None = None) -> tuple[Any, ...]:
+    def run(self, name: str, *inputs: Array, context: AnyContext = None) -> tuple[Floats, ...]:
         """See `Engine`.
 
         Raises:
             ModelError: the graph cannot compute this, or what comes out are no numbers.
         """
         graph = self._pack.graphs[name]
-        named = dict(zip(graph.inputs, inputs, strict=False))
+        named: dict[str, Array | None] = dict(zip(graph.inputs, inputs, strict=False))
         if graph.scene_inputs:
             scenes = context or SceneContext.none(len(inputs[0]), *self._pack.scene_tokens)
             given = (scenes.tokens, scenes.index, scenes.present, scenes.boxes)
@@ -56,11 +56,11 @@ class OnnxEngine:
         out._sessions = {**self._sessions, "image": open_session(self._pack.on_fast_path, "image", *self._options)}
         return out
 
-    def numpy(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def numpy(self, array: Array) -> Numbers:
         """It is."""
-        return array
+        return np.asarray(array)
 
-    def _run(self, name: str, **inputs: npt.NDArray[Any]) -> Sequence[Floats]:
+    def _run(self, name: str, **inputs: Array | None) -> Sequence[Floats]:
         what = f"model pack {self._pack.folder}: {self._pack.graphs[name].file}"
         try:
             outputs: Sequence[Floats] = self._sessions[name].run(None, inputs)

@@ -2,9 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import onnxruntime as ort
 
@@ -67,7 +66,7 @@ def choose_provider(device: str, start: Callable[[str], object]) -> str:
     return PROVIDERS[device]
 
 
-def open_session(pack: Pack, name: str, provider: str, threads: int) -> Any:
+def open_session(pack: Pack, name: str, provider: str, threads: int) -> ort.InferenceSession:
     """A session of the pack's graph `name`.
 
     Raises:
@@ -96,7 +95,7 @@ def session_options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def start_session(path: Path, provider: str, options: ort.SessionOptions, what: str, cure: str) -> Any:
+def start_session(path: Path, provider: str, options: ort.SessionOptions, what: str, cure: str) -> ort.InferenceSession:
     """A session of a graph's file, on this provider and no other. `what` and `cure` are for people.
 
     Raises:
@@ -114,7 +113,7 @@ def start_session(path: Path, provider: str, options: ort.SessionOptions, what: 
     return session
 
 
-def _check(pack: Pack, graph: Graph, session: Any) -> None:
+def _check(pack: Pack, graph: Graph, session: ort.InferenceSession) -> None:
     """The loaded graph has the names and shapes that the pack states."""
     sides = (("inputs", graph.inputs, session.get_inputs()), ("outputs", graph.outputs, session.get_outputs()))
     for side, stated, nodes in sides:
@@ -126,7 +125,7 @@ def _check(pack: Pack, graph: Graph, session: Any) -> None:
             )
 
 
-def _alike(stated: Any, found: Any) -> bool:
+def _alike(stated: Mapping[str, Shape], found: Mapping[str, Shape]) -> bool:
     """Same names in the same order, same sizes; the name of a size that varies does not matter."""
 
     def fixed(shape: Shape) -> list[int | None]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from wordsight.evaluate.gates import sign
 from wordsight.models import checkpoint
 from wordsight.models.reading import TorchRecognizer
+from wordsight.models.recognizer import Recognizer
 from wordsight.train.batches import Batch
 from wordsight.train.module import Recognition
 from wordsight.train.validation import Share, read
@@ -95,7 +96,7 @@ class StageOne(Callback):
         if not loader or not trainer.enable_validation:
             return
         model, about = checkpoint.load(pl_module.stage_one)
-        if model.architecture != pl_module.model.architecture:  # a CLIP: towers, and no recognizer
+        if not isinstance(model, Recognizer) or model.architecture != pl_module.model.architecture:  # CLIP's towers
             return
         reader = TorchRecognizer(model.to(pl_module.device), cross=bool(about.get("cross", True)))
         accuracy = _accuracy(reader, loader, pl_module.device, trainer)

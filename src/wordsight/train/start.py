@@ -6,16 +6,15 @@ from typing import Any
 
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
-from wordsight.models.charset import config_with_charset, with_charset
+from wordsight.models.charset import config_with_charset, with_charset, with_head_of
 from wordsight.models.clip import Clip
 from wordsight.models.clip.hub_text import hub_text
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.clipter import insert
-from wordsight.models.crnn import Crnn
 from wordsight.models.parseq import Parseq
 from wordsight.models.peft import merge_peft
 from wordsight.models.ppocr import Svtr
-from wordsight.models.ppocr.charset import with_head_of
+from wordsight.models.recognizer import Recognizer
 from wordsight.models.registry import preset
 from wordsight.text import Charset
 from wordsight.train.config import ArchitectureConfig
@@ -34,9 +33,7 @@ def starting_model(
         name: preset that decides all sizes, unless `start` is a recognizer of its kind.
         start: a recognizer. For a CLIP4STR also CLIP towers of the preset's size (what their shapes do not show, heads
             and activation, is as their configuration says; another input size or patch becomes the preset's); or a
-            PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random. For
-            presets on PP-OCRv6's convolutions an SVTR (`wordsight models convert rapidocr`), whose convolutions are
-            taken.
+            PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random.
         architecture: what is changed in it.
         token_only: whether the text tower of a CLIP4STR consists only of CLIP's token embeddings.
 
@@ -47,12 +44,7 @@ def starting_model(
     """
     kind, cfg = preset(name)
     given = checkpoint.load(start)[0] if start else None
-    if (
-        given is not None
-        and type(given) is not kind
-        and not (kind is Clip4Str and isinstance(given, Clip | Parseq))
-        and not (isinstance(given, Svtr) and _backbone(cfg))
-    ):
+    if given is not None and type(given) is not kind and not (kind is Clip4Str and isinstance(given, Clip | Parseq)):
         raise ConfigError(
             f"{start} holds a {given.architecture}, {name} is a {kind.architecture}: choose a preset of that kind with "
             "--model.model"
@@ -60,29 +52,17 @@ def starting_model(
     charset = architecture.charset
     if isinstance(charset, str):
         charset = Charset.preset(charset)
-    if isinstance(given, Svtr) and kind is not Svtr:
-        model = kind(cfg if charset is None else config_with_charset(cfg, charset))
-        _backbone(model).load_state_dict(given.image_encoder.state_dict())
-        return model
     if isinstance(given, Svtr) and charset is not None:
         given, _ = with_head_of(given, charset)
-    if kind is Clip4Str:
-        merge_peft(given)
+    if isinstance(cfg, Clip4StrConfig):
+        if isinstance(given, Recognizer):
+            merge_peft(given)
         if charset is not None and isinstance(given, Clip4Str):
             given = with_charset(given, charset)
         elif charset is not None:
             cfg = config_with_charset(cfg, charset)
         return _clip4str(cfg, given, name, start, token_only, architecture.text)
     return kind(cfg) if given is None else given.train()
-
-
-def _backbone(of: Any) -> Any:
-    """PP-OCRv6's convolutions in a model, or their name in a configuration; nothing where there are none."""
-    if isinstance(of, Crnn):
-        return of.image_encoder.net
-    if isinstance(of, Parseq):
-        return of.image_tower.stem.net
-    return getattr(of, "backbone", "") or getattr(getattr(of, "image", None), "backbone", "")
 
 
 def set_permutations(model: Any, count: int) -> None:
@@ -148,7 +128,7 @@ def _clip4str(
 def _with_towers(cfg: Clip4StrConfig, clip: Clip, name: str, folder: Path | None) -> Clip4StrConfig:
     """`cfg` with the towers of `clip`, whose sizes must be the same, those of input and patch apart."""
     towers = clip.cfg
-    free = {"heads", "activation", "dropout", "height", "width_px", "patch"}
+    free = {"heads", "activation", "height", "width_px", "patch"}
     for ours, theirs in ((cfg.image, towers.image), (cfg.text, towers.text)):
         unlike = {k for k in vars(ours) if getattr(ours, k) != getattr(theirs, k)} - free
         if unlike:

@@ -11,13 +11,14 @@ import torch
 from wordsight.detect.packs import PPOCR, find_detector
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
-from wordsight.models.charset import with_charset
+from wordsight.models.charset import with_charset, with_head_of
 from wordsight.models.clip import Clip
 from wordsight.models.clip4str import Clip4Str
+from wordsight.models.model import Model
 from wordsight.models.parseq import Parseq
 from wordsight.models.peft import PeftConfig, add_peft
 from wordsight.models.ppocr import Db, Svtr
-from wordsight.models.ppocr.charset import with_head_of
+from wordsight.models.recognizer import Recognizer
 from wordsight.runtime import Pack, find_model, load_pack, shipped_models
 from wordsight.runtime.pack import MANIFEST
 from wordsight.weights.choices import Choices, Options
@@ -56,7 +57,7 @@ class Converted:
     """
 
     source: str
-    model: Any
+    model: Model
     found: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
@@ -74,7 +75,7 @@ class Converted:
 class _Read:
     """A checkpoint as one of the layouts converts it."""
 
-    model: type[Any]
+    model: type[Model]
     config: Any
     state: State
     about: dict[str, Any]
@@ -187,11 +188,11 @@ def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_u
     )
 
 
-def _build(read: _Read) -> tuple[torch.nn.Module, tuple[str, ...]]:
+def _build(read: _Read) -> tuple[Model, tuple[str, ...]]:
     """The model with these weights, and which parts of it are new. New weights are the same every time."""
     state = dict(read.state)
     model = on_meta(read.model, read.config)
-    if read.peft:
+    if read.peft and isinstance(model, Recognizer):
         with torch.device("meta"):
             add_peft(model, read.peft)
     absent = model.state_dict().keys() - state.keys()

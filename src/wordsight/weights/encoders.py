@@ -9,16 +9,16 @@ from typing import Any
 import torch
 
 from wordsight.decoding import Mode
-from wordsight.errors import ConfigError, ModelError
+from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.clipter.untrained import untrained
 from wordsight.models.reading import TorchRecognizer
-from wordsight.models.reranking import RerankingRecognizer
+from wordsight.models.recognizer import Recognizer
 
 
 def scene_encoder(
-    model: Any, about: Mapping[str, Any], name: str | None = None, *, download: bool = False
+    model: Recognizer, about: Mapping[str, Any], name: str | None = None, *, download: bool = False
 ) -> SceneEncoder | None:
     """The scene encoder of a recognizer; None if it reads without scenes.
 
@@ -44,12 +44,12 @@ def scene_encoder(
     return found
 
 
-def encoder_facts(model: Any, name: str | None = None) -> dict[str, str]:
+def encoder_facts(model: Recognizer, name: str | None = None) -> dict[str, str]:
     """What a pack says of the scene encoder in it: its name, and its licence where it is known.
 
     Ours are those that were never trained, and checkpoint folders that nothing foreign was converted to.
     """
-    name = name or model.clipter.encoder
+    name = name or (model.clipter.encoder if model.clipter else "")
     folder = Path(name)
     if not folder.is_dir():
         ours = name.split(":")[0] in ("random", "constant")
@@ -68,7 +68,6 @@ def open_checkpoint(
     threads: int,
     encoder: str | None = None,
     seed: int | None = None,
-    rerank: Path | None = None,
 ) -> TorchRecognizer:
     """The recognizer of a checkpoint folder, ready for a `Reader`.
 
@@ -78,26 +77,17 @@ def open_checkpoint(
         threads: Of torch, for the whole process.
         encoder: See `scene_encoder`.
         seed: Its scene encoder is replaced by one of the same build with random weights, by this seed.
-        rerank: Checkpoint folder of a CLIP, which chooses among sampled readings.
 
     Raises:
-        ModelError: it is no checkpoint of a recognizer, `rerank` is none of a CLIP, or its encoder cannot be loaded.
+        ModelError: it is no checkpoint of a recognizer, or its encoder cannot be loaded.
         ConfigError: see `scene_encoder`.
     """
-    model, about = checkpoint.load(folder)
-    if model.architecture == "clip":
-        raise ModelError(f"{folder} holds CLIP's towers, which cannot read yet: train a recognizer from them first")
+    model, about = checkpoint.load_recognizer(folder)
     torch.set_num_threads(threads)
     scenes = scene_encoder(model, about, encoder)
     if scenes is not None and seed is not None:
         scenes = untrained(scenes, seed)
-    cross = bool(about.get("cross", True))
-    if rerank is None:
-        return TorchRecognizer(model, mode, cross=cross, scenes=scenes)
-    clip, _ = checkpoint.load(rerank)
-    if clip.architecture != "clip":
-        raise ModelError(f"{rerank} holds no CLIP: give a folder that `wordsight models convert` wrote")
-    return RerankingRecognizer(model, clip, mode, cross=cross, scenes=scenes)
+    return TorchRecognizer(model, mode, cross=bool(about.get("cross", True)), scenes=scenes)
 
 
 def _weights(identity: str) -> str:

@@ -1,7 +1,6 @@
 """Turns packs of ours back into PyTorch models, for further training."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import onnx
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models.ppocr import Svtr, SvtrConfig
+from wordsight.models.recognizer import Recognizer
 from wordsight.models.registry import model_class
 from wordsight.runtime.pack import Pack
 from wordsight.weights.tensors import some
@@ -21,7 +21,7 @@ _INSIDE = {
 """Prefix in the model of what graphs of older packs call "decoder", by kind; newer ones call the whole "model"."""
 
 
-def model_from_pack(pack: Pack) -> Any:
+def model_from_pack(pack: Pack) -> Recognizer:
     """The recognizer that a pack was exported from, its weights in the precision in which the pack stores them.
 
     Raises:
@@ -44,7 +44,7 @@ def model_from_pack(pack: Pack) -> Any:
     return model.eval()
 
 
-def _untrained(pack: Pack) -> Any:
+def _untrained(pack: Pack) -> Recognizer:
     if not pack.config and pack.architecture == Svtr.architecture:  # written before packs stated their sizes
         spec = pack.preprocessing
         return Svtr(
@@ -54,7 +54,10 @@ def _untrained(pack: Pack) -> Any:
         raise ModelError(f"{pack.folder} does not state the sizes of its network: export it again with this version")
     charset = {"name": pack.charset.name, "characters": pack.charset.characters}
     try:
-        return model_class(pack.architecture).from_config({**pack.config, "charset": charset})
+        model = model_class(pack.architecture).from_config({**pack.config, "charset": charset})
+        if not isinstance(model, Recognizer):
+            raise TypeError(f"a {pack.architecture} reads nothing")
+        return model
     except (ConfigError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise ModelError(f"{pack.folder}: the sizes that it states make no network: {error}") from None
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.errors import ModelError
+from wordsight.models.charset import cut_head
 from wordsight.models.ppocr import Db, DbConfig, LcNetConfig, NeckConfig, Svtr, SvtrConfig
-from wordsight.models.ppocr.charset import cut_head
 from wordsight.models.ppocr.pyramids import Strips
 from wordsight.text import Charset
 from wordsight.weights.choices import Choices, Triple

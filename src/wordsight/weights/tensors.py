@@ -1,13 +1,15 @@
 """Takes the tensors of a foreign checkpoint one by one, so that none is missing, left over or of the wrong shape."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from wordsight.errors import ModelError
+
+M = TypeVar("M", bound=nn.Module)
 
 State = dict[str, Tensor]
 """Tensors under our names."""
@@ -154,7 +156,7 @@ def fill(
     return state
 
 
-def on_meta(kind: type[nn.Module], *config: Any) -> nn.Module:
+def on_meta(kind: Callable[..., M], *config: object) -> M:
     """A model that has shapes and no numbers."""
     with torch.device("meta"):
         return kind(*config)

@@ -143,7 +143,7 @@ class Laboratory:
         """What an arm's recognizer writes: a given one its own, a new one letters without case, and digits."""
         if arm.recognizer in self._starts:
             if arm.recognizer not in self._charsets:
-                self._charsets[arm.recognizer] = checkpoint.load(self._starts[arm.recognizer])[0].cfg.charset
+                self._charsets[arm.recognizer] = checkpoint.load_recognizer(self._starts[arm.recognizer])[0].cfg.charset
             return self._charsets[arm.recognizer]
         if not arm.source.script:
             return Charset.preset("36")

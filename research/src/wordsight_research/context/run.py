@@ -11,6 +11,7 @@ import torch
 
 from wordsight.models import checkpoint
 from wordsight.models.clipter import insert
+from wordsight.models.clipter.gate import Gate
 from wordsight_research.context.arms import REAL, Arm, Condition, Experiment, conditions_of
 from wordsight_research.context.fit import Fit, fit, read
 from wordsight_research.context.gaze import gaze
@@ -203,13 +204,13 @@ def trained(arm: Arm, lab: Laboratory, seed: int, fold: int, deadline: float = f
     words = lab.training(arm, fold)
     told = lab.told(arm, words, arm.view, seed)
     lab.say(f"{arm.name}, seed {seed}{f', fold {fold}' if fold else ''}: {plan.steps} steps on {len(words)} words")
-    model, _ = checkpoint.load(start)
+    model, _ = checkpoint.load_recognizer(start)
     torch.manual_seed(seed)
     if arm.clipter:
         insert(model, lab.clipter(arm))
     if arm.gate is not None:
-        for fusion in model.fusions.values():
-            alpha = fusion.gate.alpha.requires_grad_(False)
+        for gate in (module for module in model.modules() if isinstance(module, Gate)):
+            alpha = gate.alpha.requires_grad_(False)
             alpha.data.fill_(_OPEN if arm.gate >= 1 else torch.tensor(arm.gate).atanh().item())
     result = fit(model, words.crops, words.labels, plan, told)
     added = sum(p.numel() for p in getattr(model, "fusions", torch.nn.ModuleDict()).parameters())

@@ -1,11 +1,9 @@
-"""ABINet (Fang et al., arXiv 2103.06495): a vision model reads, a language model corrects, a gate weighs; repeatedly.
+"""ABINet (Fang et al., arXiv 2103.06495): a vision model, a language model, and iterative correction.
 
-image -> backbone -> position attention -> vision features -> reading
-reading, gradient stopped -> language model -> language features
-vision and language features -> gated fusion -> corrected reading -> language model ...
+image -> backbone -> position attention -> vision features -> prediction          (section 3.1)
+prediction, gradient stopped -> language model -> language features               (section 3.2)
+vision and language features -> gated fusion -> prediction -> language model ...  (section 3.3)
 """
-
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,9 +12,9 @@ from torch import Tensor, nn
 from wordsight.decoding.iterative import CORRECTIONS, ITERATIVE
 from wordsight.models.abinet.config import AbinetConfig
 from wordsight.models.abinet.language import Language, Unit
-from wordsight.models.abinet.resnet import ResNet45
 from wordsight.models.clipter import SceneContext
-from wordsight.models.layers.convolutions import ConvNorm, ConvStage, ConvStem
+from wordsight.models.layers.convolutions import ConvStage, ConvStem
+from wordsight.models.layers.resnet import ConvNorm, ResNet45
 from wordsight.models.layers.transformer import sinusoids
 from wordsight.models.losses import Losses, cross_entropy
 from wordsight.models.recognizer import GraphModule, Recognizer
@@ -58,7 +56,7 @@ class PositionAttention(nn.Module):
         super().__init__()
         self.grid = cfg.grid
         # Around a stem there is no batch norm here either
-        conv: Any = ConvStage if cfg.stem else ConvNorm
+        conv: type[ConvStage | ConvNorm] = ConvStage if cfg.stem else ConvNorm
         ends, funnel = cfg.width, cfg.funnel
         self.down = nn.ModuleList(
             conv(ends if i == 0 else funnel, funnel, stride=(1, 2) if i == 0 else (2, 2)) for i in range(4)
@@ -90,8 +88,8 @@ class PositionAttention(nn.Module):
 class Abinet(Recognizer):
     """The recognizer.
 
-    Early, scenes condition the backbone's output; late, the fused features, before each corrected reading,
-    which is what the language model is told next.
+    CLIPTER's early insertion point is the backbone's output; the late one is the fused features, before each corrected
+    prediction.
     """
 
     architecture = "abinet"
@@ -113,8 +111,8 @@ class Abinet(Recognizer):
         """Images (B, 3, H, W) to logits (B, P, C + 1) of P = max_length + 1 positions.
 
         Returns:
-            What vision says; and what the language model and the fusion say in every correction, of which the last
-            one's fusion is the reading.
+            Those of the vision model, and lists of those of the language model and the fusion in every iteration. The
+            fusion's last ones are the final prediction.
         """
         logits, features = self.look(images, context)
         vision, language, fusion = logits, [], []
@@ -134,16 +132,16 @@ class Abinet(Recognizer):
         return self.fuse("early", self.image_encoder(images), context)
 
     def look(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, H, W) to the logits (B, P, C + 1) of what vision says, and its features (B, P, D)."""
+        """Images (B, 3, H, W) to the vision model's logits (B, P, C + 1) and features (B, P, D)."""
         features: Tensor = self.attention(self.encode(images, context))
         return self.vision_head(features), features
 
     def correct(self, logits: Tensor, features: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
-        """The language model's output for a reading, and the fusion of both (sections 3.2, 3.3).
+        """One iteration: the language model's output for a prediction, and the fusion (sections 3.2 and 3.3).
 
         Args:
-            logits: (B, P, C + 1), the reading so far. No gradient passes back into it.
-            features: (B, P, D), what is seen.
+            logits: (B, P, C + 1), the prediction so far. No gradient passes back into it.
+            features: (B, P, D) of the vision model.
             context: the scenes.
 
         Returns:
@@ -167,7 +165,7 @@ class Abinet(Recognizer):
         context: SceneContext | None = None,
         characters: float | None = None,
     ) -> Losses:
-        """Cross entropies (section 3.4): of vision, and of language and fusion on average over all corrections."""
+        """Cross entropies (section 3.4): of vision, and of language and fusion on average over all iterations."""
         goals = targets[:, 1:]
 
         def entropy(*readings: Tensor) -> Tensor:
@@ -180,6 +178,6 @@ class Abinet(Recognizer):
         return Losses(total, {name: part.detach() for name, part in parts.items()})
 
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
-        """A look, and a correction."""
+        """`image`: the vision model. `correct`: an iteration."""
         correct = GraphModule(self, self.corrected, 2, "late")
         return {"image": GraphModule(self, self.look, 1, "early"), "correct": correct}

@@ -1,12 +1,12 @@
 """CLIP's sizes by name."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
-from wordsight.models.config import ImageTowerConfig, TextTowerConfig, from_plain
+from wordsight.models.config import Config, ImageTowerConfig, TextTowerConfig
 from wordsight.text import Charset
 
 VOCAB_SIZE = 49408
@@ -21,7 +21,7 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
-class ClipConfig:
+class ClipConfig(Config):
     """Both towers and the width `embed_dim` of the space in which they meet.
 
     `charset` is that of a text tower which reads characters, as those of compact recognizers do (`CharTokenizer`); None
@@ -35,23 +35,12 @@ class ClipConfig:
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
 
+    PARTS: ClassVar[Mapping[str, type]] = {"image": ImageTowerConfig, "text": TextTowerConfig, "charset": Charset}
+
     @property
     def preprocessing(self) -> Preprocessing:
         """How images become the image tower's input."""
         return Preprocessing(self.image.height, self.image.width_px, self.mean, self.std)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "ClipConfig":
-        """The inverse of `to_dict`, also after a trip through JSON.
-
-        Raises:
-            ConfigError: a key is unknown or missing.
-        """
-        return from_plain(cls, {"image": ImageTowerConfig, "text": TextTowerConfig, "charset": Charset}, values)
 
 
 def _clip(patch: int, width: int, layers: int, embed_dim: int, text_layers: int = 12, size: int = 224) -> ClipConfig:

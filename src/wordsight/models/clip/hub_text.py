@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,9 @@ from torch.utils.checkpoint import checkpoint
 from wordsight.errors import ConfigError
 from wordsight.models.config import HubTextConfig
 from wordsight.text import HubCaptions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class HubTextTower(nn.Module):
@@ -71,7 +75,7 @@ def hub_text(name: str, context: int) -> tuple[HubTextConfig, dict[str, Tensor]]
     """
     transformers = _transformers()
     try:
-        model: Any = transformers.AutoModel.from_pretrained(
+        model: PreTrainedModel = transformers.AutoModel.from_pretrained(
             name, dtype=torch.float32, weights_only=True, trust_remote_code=False
         )
         path = transformers.utils.cached_file(name, "tokenizer.json")
@@ -87,11 +91,11 @@ def hub_text(name: str, context: int) -> tuple[HubTextConfig, dict[str, Tensor]]
     plain.pop("_name_or_path", None)  # of this machine
     cfg = HubTextConfig(Path(name).name if Path(name).is_dir() else name, plain, tokenizer)
     encoder = _text_half(model)
-    _try(name, encoder.eval(), HubCaptions(tokenizer, context))
+    _try(name, encoder.train(False), HubCaptions(tokenizer, context))
     return cfg, encoder.state_dict()
 
 
-def _transformers() -> Any:
+def _transformers() -> ModuleType:
     try:
         import transformers
     except ImportError:
@@ -99,7 +103,7 @@ def _transformers() -> Any:
     return transformers
 
 
-def _built(cfg: HubTextConfig) -> Any:
+def _built(cfg: HubTextConfig) -> "PreTrainedModel":
     """With random weights."""
     transformers = _transformers()
     try:
@@ -112,7 +116,7 @@ def _built(cfg: HubTextConfig) -> Any:
         ) from None
 
 
-def _text_half(model: Any) -> Any:
+def _text_half(model: "PreTrainedModel") -> "PreTrainedModel":
     """What makes hidden states of text, without heads that make one vector of them: those would never learn."""
     model = getattr(model, "text_model", model)
     for head in ("pooler", "head"):
@@ -121,7 +125,7 @@ def _text_half(model: Any) -> Any:
     return model
 
 
-def _try(name: str, encoder: Any, captions: HubCaptions) -> None:
+def _try(name: str, encoder: "PreTrainedModel", captions: HubCaptions) -> None:
     """Refuses an encoder that is none, or has too few positions or tokens for its captions."""
     vocabulary, known = captions.vocabulary, getattr(encoder.config, "vocab_size", 0)
     if vocabulary > known:

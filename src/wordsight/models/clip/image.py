@@ -6,56 +6,66 @@ from torch import Tensor, nn
 from wordsight.models.clip.resize import resize_image_tower
 from wordsight.models.clipter.context import Conditioning
 from wordsight.models.config import ImageTowerConfig
-from wordsight.models.layers.convolutions import BACKBONE_CHANNELS, Backbone, ConvStem
+from wordsight.models.layers.convolutions import ConvStem
 from wordsight.models.layers.transformer import Block, run_blocks
 
 
-def _stem(cfg: ImageTowerConfig) -> nn.Module:
-    if cfg.backbone:
-        return Backbone()
-    return ConvStem(cfg.stem) if cfg.stem else nn.Conv2d(3, cfg.width, cfg.patch, stride=cfg.patch, bias=False)
-
-
-class ImageTower(nn.Module):
-    """Images (B, 3, H, W) to tokens (B, L, output_dim); L counts the class token where there is one.
-
-    `output_dim` None: there is no projection.
+class Tower(nn.Module):
+    """Images (B, 3, H, W) to tokens (B, L, D): a plain image tower, or one with an adapter or a ladder.
 
     `checkpointing` computes the blocks again in the backward pass instead of keeping what they made: less memory.
     """
 
     checkpointing = False
 
-    def __init__(self, cfg: ImageTowerConfig, output_dim: int | None) -> None:
+    def __init__(self, cfg: ImageTowerConfig) -> None:
         super().__init__()
         self.cfg = cfg
-        self.stem = _stem(cfg)
-        channels = BACKBONE_CHANNELS if cfg.backbone else cfg.stem[-1][0] if cfg.stem else cfg.width
-        if channels != cfg.width:
-            raise ValueError(f"the stem ends with {channels} channels, the tower is {cfg.width} wide")
+
+    def forward(self, images: Tensor, inside: tuple[int, Conditioning] | None = None) -> Tensor:
+        """All tokens through the final norm and the projection.
+
+        Args:
+            images: (B, 3, H, W).
+            inside: a block, and what its output (B, L, width) goes through before the next one: CLIPTER inside a tower.
+        """
+        return self.project(self.tokens(images, inside))
+
+    def tokens(self, images: Tensor, inside: tuple[int, Conditioning] | None = None) -> Tensor:
+        """`forward` without the projection: (B, L, width)."""
+        raise NotImplementedError
+
+    def project(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, L, width) in the space (B, L, D) that is shared with the text tower."""
+        raise NotImplementedError
+
+
+class ImageTower(Tower):
+    """A plain tower. L counts the class token where there is one, D is `output_dim`; None: there is no projection."""
+
+    def __init__(self, cfg: ImageTowerConfig, output_dim: int | None) -> None:
+        super().__init__(cfg)
+        if cfg.stem and cfg.stem[-1][0] != cfg.width:
+            raise ValueError(f"the stem ends with {cfg.stem[-1][0]} channels, the tower is {cfg.width} wide")
+        self.stem: nn.Module = (
+            ConvStem(cfg.stem) if cfg.stem else nn.Conv2d(3, cfg.width, cfg.patch, stride=cfg.patch, bias=False)
+        )
         self.class_embedding = nn.Parameter(torch.randn(cfg.width) * cfg.width**-0.5) if cfg.class_token else None
         self.positional_embedding = nn.Parameter(torch.randn(cfg.tokens, cfg.width) * cfg.width**-0.5)
         self.norm_pre = nn.LayerNorm(cfg.width, cfg.norm_eps) if cfg.norm_pre else nn.Identity()
         self.blocks = nn.ModuleList(
-            Block(cfg.width, cfg.heads, cfg.activation, cfg.dropout, cfg.norm_eps) for _ in range(cfg.layers)
+            Block(cfg.width, cfg.heads, cfg.activation, cfg.norm_eps) for _ in range(cfg.layers)
         )
         self.norm_post = nn.LayerNorm(cfg.width, cfg.norm_eps)
         projection = None if output_dim is None else nn.Parameter(torch.randn(cfg.width, output_dim) * cfg.width**-0.5)
         self.projection = projection
 
-    def forward(self, images: Tensor, inside: tuple[int, Conditioning] | None = None) -> Tensor:
-        """All tokens through the final norm and the projection; `inside` as in `tokens`."""
-        return self.project(self.tokens(images, inside))
-
     def project(self, tokens: Tensor) -> Tensor:
-        """Tokens (B, L, width) in the space that is shared with the text tower."""
+        """See `Tower`."""
         return tokens if self.projection is None else tokens @ self.projection
 
     def tokens(self, images: Tensor, inside: tuple[int, Conditioning] | None = None) -> Tensor:
-        """All tokens through the final norm (B, L, width), not projected.
-
-        `inside`: a block, and what its output (B, L, width) goes through before the next one: CLIPTER inside a tower.
-        """
+        """See `Tower`."""
         x = self.stem(images).flatten(2).transpose(1, 2)  # (B, L, width)
         if self.class_embedding is not None:
             x = torch.cat([self.class_embedding.expand(x.shape[0], 1, -1), x], dim=1)

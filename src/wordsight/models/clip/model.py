@@ -1,8 +1,7 @@
 """CLIP (arXiv 2103.00020): an image and a text, each as one vector, near each other where they belong together."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,22 +10,19 @@ from torch import Tensor, nn
 from wordsight.models.clip.config import ClipConfig
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip.text import TextTower, end_of_text
+from wordsight.models.model import Model
 from wordsight.text import CharCaptions, CharTokenizer, ClipTokenizer
 
 
-class Clip(nn.Module):
+class Clip(Model):
     """Both towers and the temperature of their similarity. It reads nothing: recognizers start from its towers."""
 
     architecture = "clip"
-
-    @classmethod
-    def from_config(cls, values: Mapping[str, Any]) -> "Clip":
-        """The model that a checkpoint's configuration describes."""
-        return cls(ClipConfig.from_dict(values))
+    config_class = ClipConfig
+    cfg: ClipConfig
 
     def __init__(self, cfg: ClipConfig) -> None:
-        super().__init__()
-        self.cfg = cfg
+        super().__init__(cfg)
         self.image_tower = ImageTower(cfg.image, cfg.embed_dim)
         self.text_tower = TextTower(cfg.text, cfg.embed_dim)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))  # CLIP's start

@@ -21,9 +21,7 @@ class TextTower(nn.Module):
         self.token_embedding = nn.Embedding(cfg.vocab_size, cfg.width)
         if not cfg.embedding_only:
             self.positional_embedding = nn.Parameter(torch.randn(cfg.context, cfg.width) * 0.01)
-            self.blocks = nn.ModuleList(
-                Block(cfg.width, cfg.heads, cfg.activation, cfg.dropout) for _ in range(cfg.layers)
-            )
+            self.blocks = nn.ModuleList(Block(cfg.width, cfg.heads, cfg.activation) for _ in range(cfg.layers))
             self.norm_final = nn.LayerNorm(cfg.width)
             self.projection = nn.Parameter(torch.randn(cfg.width, output_dim) * cfg.width**-0.5)
         nn.init.normal_(self.token_embedding.weight, std=0.02)

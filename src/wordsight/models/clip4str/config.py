@@ -1,4 +1,4 @@
-"""Sizes of CLIP4STR. A preset is a whole model in a dozen lines."""
+"""The configuration of a CLIP4STR. A preset is a whole model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,6 @@ from wordsight.errors import ConfigError
 from wordsight.models.clip.config import MEAN, STD, ClipConfig, clip_config
 from wordsight.models.config import (
     COMPACT_TOWER,
-    PPOCR_TOWER,
     DecoderConfig,
     HubTextConfig,
     ImageTowerConfig,
@@ -21,25 +20,22 @@ from wordsight.text import PRESETS, Captions, CharCaptions, Charset, CharTokeniz
 
 @dataclass(frozen=True, kw_only=True)
 class Clip4StrConfig(ParseqConfig):
-    """Everything that decides what a CLIP4STR model computes, in addition to PARSeq's settings.
+    """Everything that decides what a CLIP4STR computes, beyond what a `ParseqConfig` says.
 
     Attributes:
         text: the text tower.
-        embed_dim: width in which image tokens, text tokens and decoders meet.
-        ctc_weight: of an auxiliary CTC loss on the image tokens while training (ours, for training from scratch; 0
-            leaves its head out).
-        captions: what the text tower reads. "characters": ids of the model's own `CharTokenizer`, padding hidden from
-            the decoder (ours). "clip": CLIP's byte-pair encoding of the lower-case letters and digits of the reading,
-            `caption_context` tokens, zero padded; padding is encoded and seen like everything else (as released).
-            "hub": the reading by the tokenizer of `hub`, padding hidden (ours).
+        embed_dim: D, the width of image tokens, text features and both decoders: that of CLIP's common space.
+        ctc_weight: of an auxiliary CTC loss on the image tokens (ours, for training from random weights; 0 leaves its
+            head out).
+        captions: what the text tower reads. "clip": CLIP's byte-pair encoding of the prediction's letters and digits in
+            lower case, `caption_context` tokens, zero padded; the decoder attends to the padding too (as released).
+            "characters": ids of the model's own `CharTokenizer`, padding hidden (ours). "hub": the prediction by the
+            tokenizer of `hub`, padding hidden (ours).
         caption_context: tokens of a caption that is not of characters; longer ones are cut. At most the text tower's
             positions.
-        hub: a text encoder of `transformers`, which then is the text tower instead of `text`.
-        share_dim: whether both decoders work on projected image tokens in `embed_dim`, as released. Otherwise the
-            visual decoder has the image tower's width, and tokens are projected for the cross-modal branch only.
-        pooled: whether only one vector of each tower is kept, the class token and the end of the text: an ablation.
-        cross_steps: how many characters the cross-modal branch writes before refinement. "own": up to its own [E].
-            "visual": at most as many steps as the visual branch took for the same image (as released, batch of one).
+        hub: a text encoder of `transformers`, the text tower instead of `text`.
+        cross_steps: how many characters the cross-modal branch predicts before refinement. "own": up to its own [E].
+            "visual": at most as many as the visual branch did for the same image (as released, at batch size 1).
     """
 
     text: TextTowerConfig
@@ -48,19 +44,16 @@ class Clip4StrConfig(ParseqConfig):
     captions: Literal["characters", "clip", "hub"] = "characters"
     caption_context: int = 16
     hub: HubTextConfig | None = None
-    share_dim: bool = True
-    pooled: bool = False
     cross_steps: Literal["own", "visual"] = "own"
 
     PARTS: ClassVar[Mapping[str, type]] = {**ParseqConfig.PARTS, "text": TextTowerConfig, "hub": HubTextConfig}
+    RETIRED: ClassVar[Mapping[str, object]] = {"share_dim": True, "pooled": False}
 
     def __post_init__(self) -> None:
         if self.captions not in ("characters", "clip", "hub") or self.cross_steps not in ("own", "visual"):
             raise ConfigError(f"captions {self.captions!r} or cross_steps {self.cross_steps!r}: these do not exist")
         if (self.captions == "hub") != (self.hub is not None):
             raise ConfigError("captions by a hub tokenizer need a hub text encoder, and vice versa")
-        if self.pooled and not (self.captions == "clip" and self.image.class_token and not self.text.embedding_only):
-            raise ConfigError("pooled needs clip captions, a class token and a text tower with blocks")
         if self.hub is not None:
             return
         if self.text.embedding_only and self.text.width != self.embed_dim:
@@ -83,14 +76,9 @@ class Clip4StrConfig(ParseqConfig):
         """What decoding has to know."""
         return Spec(self.tokenizer, self.max_length, self.caption_tokenizer, self.cross_steps)
 
-    @property
-    def visual_dim(self) -> int:
-        """Width of the visual decoder and of its memory."""
-        return self.embed_dim if self.share_dim else self.image.width
-
 
 def _compact(image: ImageTowerConfig, width: int, text_layers: int) -> Clip4StrConfig:
-    """A compact CLIP4STR (ours), with characters as text tokens."""
+    """A compact CLIP4STR (ours), whose captions are characters."""
     charset = Charset("94+space", PRESETS["94+space"])
     max_length = 40
     heads = width // 32
@@ -125,11 +113,11 @@ SMALL_TOWER = replace(
 
 
 def _released(towers: ClipConfig) -> Clip4StrConfig:
-    """CLIP4STR on CLIP's towers, as released (sections 3 and 4.1)."""
+    """CLIP4STR on CLIP's towers, as in the paper and its released code."""
     return Clip4StrConfig(
         image=towers.image,
         text=towers.text,
-        decoder=DecoderConfig(depth=1, heads=8, mlp_ratio=4.0, dropout=0.1, packed_init=True),
+        decoder=DecoderConfig(heads=8, mlp_ratio=4.0, dropout=0.1, packed_init=True),
         embed_dim=towers.embed_dim,
         charset=Charset.preset("94"),
         max_length=25,
@@ -150,7 +138,6 @@ def _openclip_h14() -> ClipConfig:
 CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
     "clip4str-tiny": _compact(COMPACT_TOWER, 192, text_layers=2),
     "clip4str-small": _compact(SMALL_TOWER, 192, text_layers=2),
-    "clip4str-ppocr": _compact(PPOCR_TOWER, 256, text_layers=4),
     "clip4str-b32": _released(clip_config("ViT-B-32")),
     "clip4str-b16": _released(clip_config("ViT-B-16")),
     "clip4str-l14": _released(clip_config("ViT-L-14")),
@@ -158,7 +145,7 @@ CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
     "clip4str-h14": _released(_openclip_h14()),
     "clip4str-h14-20heads": _released(clip_config("ViT-H-14")),
 }
-"""Models by name: compact ones of our own, one on PP-OCRv6's convolutions, and the paper's.
+"""Models by name: compact ones of our own, and the paper's.
 
 `clip4str-h14` is for training from OpenCLIP's towers. The released CLIP4STR-H was trained with 20 heads in the same
 image tower, which its shapes do not show: its weights need `clip4str-h14-20heads`.

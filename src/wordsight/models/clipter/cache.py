@@ -1,4 +1,4 @@
-"""Scene tokens, computed once: the encoder is frozen, and a scene's words, epochs and runs all want the same."""
+"""A cache of scene tokens: the encoder is frozen, so they serve all words of a scene, in all epochs and runs."""
 
 import hashlib
 import logging
@@ -40,16 +40,16 @@ class Shown(Protocol):
 
 
 class SceneCache:
-    """Tokens of scenes in float16, the last used ones in memory and, with a folder, on the disk.
+    """Tokens of scenes in float16, the most recently used ones in memory and, with a folder, on disk.
 
-    What comes out is the same to the last bit whether it was just computed or found: it is rounded to float16 either
-    way, and every scene is encoded by itself, since in a batch of another size sums have another order.
+    Cached tokens are bit for bit those that are computed again: both are rounded to float16, and every scene is encoded
+    by itself, since the order of sums depends on the batch size.
 
     Args:
         encoder: makes the tokens.
-        memory: bytes to keep in memory; those that were not used for longest go first.
-        folder: where tokens are kept from run to run; processes may share it. A damaged file is computed again.
-        disk: bytes to keep there; files that were not used for longest go first.
+        memory: bytes to keep in memory; the least recently used tokens go first.
+        folder: where tokens are kept from run to run; processes may share it. A damaged file is replaced.
+        disk: bytes to keep there; the least recently used files go first.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class SceneCache:
         return torch.from_numpy(np.stack([self._one(scene) for scene in scenes]))
 
     def name(self, scene: Shown) -> str:
-        """Under which tokens are kept: hexadecimal digits of a hash of what they depend on."""
+        """The name under which tokens are kept: a hash, in hexadecimal digits, of all that they depend on."""
         return hashlib.blake2b(f"{self.encoder.identity}\n{scene.key}".encode(), digest_size=16).hexdigest()
 
     def _one(self, scene: Shown) -> Tokens:

@@ -1,13 +1,13 @@
-"""The configuration of a CLIPTER."""
+"""The configuration of CLIPTER."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 from wordsight.errors import ConfigError
+from wordsight.models.config import Config
 
 Place: TypeAlias = Literal["early", "late"]
-"""CLIPTER's two integrations: inside or after the visual encoder, or on the decoder's side."""
+"""CLIPTER's early and late integration: in or after the visual encoder, or on the decoder's output."""
 
 FusionKind = Literal["gated", "mh-ca-mini", "mh-ca-base"]
 Keys = Literal["scene", "word+scene"]
@@ -15,14 +15,13 @@ GateForm = Literal["convex", "additive"]
 
 
 @dataclass(frozen=True)
-class ClipterConfig:
+class ClipterConfig(Config):
     """How a recognizer is conditioned on scenes. docs/clipter.md says which reading of the paper each option follows.
 
     Attributes:
-        encoder: the frozen scene encoder, as `SceneEncoder.load` understands it; kept so that a trained recognizer
-            says what its scene tokens have to come from.
+        encoder: the frozen scene encoder, as `load_encoder` takes it; a trained recognizer needs its tokens.
         resolution: side of the square that scenes are resized to; None: what the encoder was trained for.
-        centre_crop: cut that square out of the middle instead of squeezing all of a scene into it.
+        centre_crop: crop scenes to the square in the middle instead of resizing all of them to it.
         kernel: k of the average pooling over the encoder's token grid; None is infinite: the [CLS] token alone.
         keep_cls: whether [CLS] stays beside pooled tokens (ours; the paper's text leaves it open).
         place: "early", in or after the visual encoder, or "late", on the decoder's output.
@@ -56,10 +55,10 @@ class ClipterConfig:
     gate_lr_scale: float = 10.0
 
     def __post_init__(self) -> None:
-        choices: dict[str, Any] = {"place": Place, "fusion": FusionKind, "keys": Keys, "gate_form": GateForm}
-        for name, kind in choices.items():
-            if getattr(self, name) not in get_args(kind):
-                options = ", ".join(get_args(kind))
+        choices = {"place": Place, "fusion": FusionKind, "keys": Keys, "gate_form": GateForm}
+        for name, choice in choices.items():
+            if getattr(self, name) not in get_args(choice):
+                options = ", ".join(get_args(choice))
                 raise ConfigError(f"{name} cannot be {getattr(self, name)!r}: choose one of {options}")
         if self.kernel is not None and self.kernel < 1:
             raise ConfigError(f"kernel {self.kernel} must be 1 or more; null is infinite, the [CLS] token alone")
@@ -69,19 +68,3 @@ class ClipterConfig:
             raise ConfigError(f"early_block {self.early_block} needs place 'early' and a block number from 0")
         if self.fusion == "gated" and self.keys != "scene":
             raise ConfigError("gated attention pools the scene and has no keys of the word: set keys to scene")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "ClipterConfig":
-        """The inverse of `to_dict`.
-
-        Raises:
-            ConfigError: a key is unknown.
-        """
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise ConfigError(f"not a ClipterConfig: {error}") from None

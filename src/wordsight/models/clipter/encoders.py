@@ -14,19 +14,19 @@ from torch import Tensor, nn
 
 from wordsight.errors import ConfigError, ModelError
 from wordsight.imaging import Preprocessing
-from wordsight.models.clip.config import CLIP_TOWERS, MEAN, STD, clip_config
+from wordsight.models.clip.config import CLIP_TOWERS, MEAN, STD, ClipConfig, clip_config
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.config import ImageTowerConfig
 from wordsight.models.peft.files import fingerprint
 
 SMALL = ImageTowerConfig(64, 64, (16, 16), width=128, layers=2, heads=4)
-"""The tower of `random` without a name: quick enough for a test of everything around it."""
+"""The tower behind the plain name `random`: small, for quick tests."""
 
-_WIDEST = 1 << 16  # tokens of a constant; a ViT-bigG's are 1664 wide
+_WIDEST = 1 << 16  # a constant encoder's tokens; those of a ViT-bigG are 1664 wide
 
 
 class Encoder(nn.Module):
-    """Prepared photos (N, 3, H, W) to all tokens (N, L, width): [CLS] first where `has_cls`, then the grid by rows.
+    """Prepared photos (N, 3, H, W) to all tokens (N, L, width): [CLS] first if `has_cls`, then the grid, row by row.
 
     `identity` names the weights.
     """
@@ -39,7 +39,7 @@ class Encoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.anchor = nn.Buffer(torch.zeros(0), persistent=False)  # says on which device this is
+        self.anchor = nn.Buffer(torch.zeros(0), persistent=False)  # tells the device
 
 
 class TowerEncoder(Encoder):
@@ -58,7 +58,7 @@ class TowerEncoder(Encoder):
 
 
 class ConstantEncoder(Encoder):
-    """The same two tokens for every photo, one as [CLS] and one as a grid: knows nothing at all."""
+    """The same two tokens for every photo, a [CLS] and a grid of one: a control that carries no information."""
 
     grid = (1, 1)
     has_cls = True
@@ -76,10 +76,10 @@ class ConstantEncoder(Encoder):
 
 
 class HubEncoder(Encoder):
-    """A vision model of `transformers`, or the vision half of one that has two. Register tokens are left out.
+    """A vision model of `transformers`, or the vision tower of a two-tower model. Register tokens are left out.
 
-    Tokens are those after the model's last norm. CLIP, OWL-ViT and their kin apply it to the class token alone; here
-    all tokens get it, as in our own towers.
+    Tokens are taken after the model's final norm. CLIP, OWL-ViT and their kin apply it to the class token alone; here
+    it is applied to all tokens, as in our own towers.
     """
 
     def __init__(self, vision: nn.Module, preprocessing: Preprocessing, name: str) -> None:
@@ -134,7 +134,7 @@ class HubEncoder(Encoder):
 
 
 def _forgotten_norm(encoder: HubEncoder, images: Tensor) -> nn.Module | None:
-    """The last norm of a model whose tokens come out without it; None where they have it, or there is none."""
+    """The final norm, if the model does not apply it to all of its tokens; None if it does, or has none."""
     norm = getattr(encoder.vision, "post_layernorm", None)
     if not isinstance(norm, nn.Module):
         return None
@@ -149,9 +149,10 @@ def _forgotten_norm(encoder: HubEncoder, images: Tensor) -> nn.Module | None:
 
 
 class _OneGrid(nn.Module):
-    """The embeddings of a NaFlex model where all photos have the same grid.
+    """The embeddings of a NaFlex model for photos that all have the same grid.
 
-    Its own code makes positions for each photo of a batch in a loop, so a graph could not take any number of photos.
+    The model's own code computes positions in a loop over the batch, which would fix the batch size of an exported
+    graph.
     """
 
     def __init__(self, given: Any, grid: tuple[int, int]) -> None:
@@ -164,7 +165,7 @@ class _OneGrid(nn.Module):
         )  # (1, cells, D)
 
     def forward(self, pixel_values: Tensor, spatial_shapes: Tensor) -> Tensor:
-        """Patches (N, cells, high * wide * 3) to embeddings (N, cells, D); the sizes of grids are known."""
+        """Patches (N, cells, high * wide * 3) to embeddings (N, cells, D). `spatial_shapes` are not needed."""
         out: Tensor = self.patch_embedding(pixel_values) + self.positions
         return out
 
@@ -177,9 +178,9 @@ def load_encoder(name: str, resolution: int | None = None, *, download: bool = T
             `CLIP_TOWERS` (a small one without a name) with random weights; a folder with a checkpoint of ours, whose
             image tower is taken; a folder with a model of `transformers`, or its name on the hub.
         resolution: side of the square that photos are resized to; None: what the encoder was trained for.
-        download: whether the hub may be asked. Without, what it once gave is found in its cache.
+        download: whether the hub may be contacted; otherwise only its local cache is used.
 
-    Code that comes with a model of the hub is never run.
+    Code that comes with a model is never run.
 
     Raises:
         ConfigError: the name is malformed, or the resolution does not suit the encoder.
@@ -208,7 +209,7 @@ def load_encoder(name: str, resolution: int | None = None, *, download: bool = T
 
 
 def may_be_on_the_hub(name: str) -> bool:
-    """Whether a name that is no folder can be one of the hub's: NAME or OWNER/NAME, and no missing local path."""
+    """Whether a name that is no folder may be one on the hub: NAME or OWNER/NAME, and not a mistyped local path."""
     parts = name.split("/")
     plain = len(parts) <= 2 and all(re.fullmatch(r"\w[\w.-]*", part) for part in parts)
     return plain and not (len(parts) == 2 and Path(parts[0]).is_dir())
@@ -234,7 +235,7 @@ def _random(name: str, rest: list[str], resolution: int | None) -> Encoder:
 
 
 def random_encoder(cfg: ImageTowerConfig, seed: int, resolution: int | None = None) -> Encoder:
-    """A tower with random weights, the same for the same seed: what a picture gives without any training."""
+    """A tower with random weights, determined by the seed: the control for what pre-training contributes."""
     if resolution is not None:
         cfg = _at(cfg, resolution)
     with torch.random.fork_rng(devices=[]):
@@ -246,10 +247,11 @@ def random_encoder(cfg: ImageTowerConfig, seed: int, resolution: int | None = No
 
 def _ours(folder: Path, resolution: int | None) -> Encoder:
     from wordsight.models import checkpoint
+    from wordsight.models.recognizer import RecognizerConfig
 
     model, _ = checkpoint.load(folder)
     tower = getattr(model, "image_tower", None)
-    if not isinstance(tower, ImageTower):
+    if not isinstance(tower, ImageTower) or not isinstance(model.cfg, ClipConfig | RecognizerConfig):
         raise ConfigError(f"{folder} has no plain image tower: give a CLIP, or a recognizer without adapters")
     if resolution is not None:
         tower = tower.resized(_at(tower.cfg, resolution))
@@ -258,7 +260,7 @@ def _ours(folder: Path, resolution: int | None) -> Encoder:
 
 
 def _at(cfg: ImageTowerConfig, resolution: int) -> ImageTowerConfig:
-    """For square input of another size."""
+    """The same tower for square input of another size."""
     if cfg.stem or min(resolution // side for side in cfg.patch) < 1:
         raise ConfigError(f"resolution {resolution} does not fit this encoder: it needs whole patches of {cfg.patch}")
     return replace(cfg, height=resolution, width_px=resolution)
@@ -299,14 +301,14 @@ _HALF = (0.5, 0.5, 0.5)
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _STATISTICS = {"clip": (MEAN, STD), "owlv": (MEAN, STD), "blip": (MEAN, STD), "metaclip": (MEAN, STD)}
 _STATISTICS |= {"siglip": (_HALF, _HALF), "vit": (_HALF, _HALF), "dino": _IMAGENET}
-"""Mean and deviation by how the model's type begins, as `transformers` has them by default."""
+"""Default mean and standard deviation in `transformers`, by the beginning of a model's type."""
 
 
 def _statistics(name: str, kind: str, processing: Any) -> tuple[Any, Any]:
-    """Mean and deviation: as the preprocessor's file says, or without one those of the model's family.
+    """Mean and standard deviation: those of the preprocessor's file, or without one those of the model's family.
 
     Raises:
-        ConfigError: there is no file and the family is not known, or the file asks for what is not done here.
+        ConfigError: there is neither a file nor a known family, or the file asks for a step that is not supported.
     """
     if processing is None:
         known = next((values for start, values in _STATISTICS.items() if kind.startswith(start)), None)
@@ -321,7 +323,7 @@ def _statistics(name: str, kind: str, processing: Any) -> tuple[Any, Any]:
 
 
 def _here(name: str) -> str:
-    """The folder of a model: itself, or where the hub's cache has it. Nothing is asked of the hub.
+    """The folder of a model: `name` itself, or its place in the hub's local cache. The hub is not contacted.
 
     Raises:
         ModelError: it is not on this machine.
@@ -340,7 +342,7 @@ def _here(name: str) -> str:
 
 
 def _side(size: Any) -> int | None:
-    """Of a square, out of the ways in which preprocessors say it; None where they do not."""
+    """The side of the square input, from any of the forms that preprocessor files have; None if none is given."""
     if isinstance(size, dict):
         size = size.get("height", size.get("shortest_edge"))
     return _pair(size)[0] if size is not None else None

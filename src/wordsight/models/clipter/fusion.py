@@ -1,4 +1,4 @@
-"""Fusions: word features look at the scene that the word came from."""
+"""CLIPTER's fusion: the features of a word attend to the scene that it was cut from."""
 
 import logging
 import math
@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wordsight.decoding.context import SceneContext
 from wordsight.errors import ConfigError
 from wordsight.models.clipter.config import ClipterConfig
+from wordsight.models.clipter.context import SceneContext
 from wordsight.models.clipter.gate import Gate
 from wordsight.models.layers.transformer import Mlp
 
@@ -17,13 +17,14 @@ _log = logging.getLogger(__name__)
 
 
 class Fusion(nn.Module):
-    """The fusion at one insertion point of a recognizer: normalise, attend to the scene, mix by the gate.
+    """The fusion at one insertion point of a recognizer: normalise, attend to the scene, mix by a gate.
 
     Args:
         width: D of the word features.
         cfg: which fusion.
-        stepwise: the features are a decoder's output positions. They must not see each other (one position may know a
-            character that another has yet to predict), so "word+scene" means a position's own feature and the scene.
+        stepwise: whether the features are a decoder's output positions. These must not attend to each other, since one
+            may know a character that another has yet to predict: "word+scene" then means a position's own feature and
+            the scene.
     """
 
     def __init__(self, width: int, cfg: ClipterConfig, stepwise: bool = False) -> None:
@@ -41,7 +42,7 @@ class Fusion(nn.Module):
             self.mixer = CrossAttention(width, width if base else width // 2, 8 if base else 4, base, words, stepwise)
         self.apply(_initialise)  # the output projection too: at zero, it and a gate at zero would never move
         self.gate = Gate(cfg.gate_form, cfg.clamp)
-        self._blind = cfg.fusion != "gated" and cfg.keys == "scene"  # to positions, where a scene has but one token
+        self._blind = cfg.fusion != "gated" and cfg.keys == "scene"  # if a scene has one token
 
     def forward(self, features: Tensor, context: SceneContext) -> Tensor:
         """Features (B, L, D), each row conditioned on its scene. Rows without a scene stay bit for bit as they were.
@@ -71,12 +72,12 @@ class Fusion(nn.Module):
             )
 
     def _scene(self, context: SceneContext) -> Tensor:
-        """Every scene's tokens in the word's width (N, M, D), made once for all its words."""
+        """The tokens of every scene, projected to the width of the word features (N, M, D), once for all its words."""
         tokens = context.tokens
         if tokens.shape[-1] != self.project.in_features:
             wanted = self.project.in_features
             raise ConfigError(f"scene tokens are {tokens.shape[-1]} wide, this fusion takes {wanted}: set scene_dim")
-        # What stands in a scene that no row has (padding, anything) must reach neither outputs nor gradients
+        # Scenes that no row refers to (padding) must affect neither outputs nor gradients
         rows = torch.arange(tokens.shape[0], device=tokens.device)  # `len` would fix the number of scenes in an export
         used = ((context.index[:, None] == rows) & (context.present[:, None] != 0)).any(0)  # (N,)
         tokens = torch.where(used[:, None, None], tokens, torch.zeros_like(tokens))
@@ -85,9 +86,9 @@ class Fusion(nn.Module):
 
 
 class GatedAttention(nn.Module):
-    """sigmoid(W [F; s]) * (V s): channel by channel, each position of the word decides what it takes from the scene.
+    """Gated attention: sigmoid(W [F; s]) * (V s), a gate for each position of the word and each channel.
 
-    s is the attention-pooled scene: a learned query over its tokens, or its one token where `pooled` is false (k
+    s is the attention-pooled scene: a learned query over its tokens, or its one token if `pooled` is false (k
     infinite). So the result depends on the position even with one scene token. The name is the paper's, the form ours.
     """
 

@@ -1,4 +1,4 @@
-"""Putting fusions into a recognizer, and how they learn."""
+"""Inserting fusions into a recognizer, and their groups in the optimiser."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from wordsight.models.clipter.fusion import Fusion
 
 
 def insert(recognizer: Contextual, cfg: ClipterConfig) -> None:
-    """Puts a fusion at every insertion point of `recognizer` that `cfg` means, and `cfg` into its `clipter`.
+    """Inserts a fusion at every insertion point of `recognizer` that `cfg` selects, and sets `recognizer.clipter`.
 
-    Its gates are closed: until they are trained, the recognizer computes bit by bit what it did.
+    The gates are closed: until they are trained, the recognizer's output is bit for bit what it was.
 
     Raises:
         ConfigError: it has fusions already, or there is no such block or insertion point.
@@ -22,21 +22,20 @@ def insert(recognizer: Contextual, cfg: ClipterConfig) -> None:
         raise ConfigError("this recognizer already takes scenes: start from one without CLIPTER")
     widths = recognizer.widths
     if cfg.early_block is not None:
-        tower: Any = getattr(recognizer, "image_tower", None)
-        blocks = len(getattr(tower, "blocks", ())) if BLOCK in widths else 0
+        blocks = len(getattr(getattr(recognizer, "image_tower", None), "blocks", ())) if BLOCK in widths else 0
         if cfg.early_block >= blocks:
             raise ConfigError(
                 f"early_block {cfg.early_block}: this recognizer's image tower has {blocks} to choose from"
             )
         points = [BLOCK]
     else:
-        points = [point for point in recognizer.insertion_points if point.split(".")[0] == cfg.place]
+        points = [point for point in recognizer.insertion_points if point.startswith(cfg.place)]
     if not points:
         raise ConfigError(f"this recognizer has no {cfg.place} place: choose another")
     device = next(recognizer.parameters()).device
     for point in points:
         fusion = Fusion(widths[point], cfg, stepwise=cfg.place == "late").to(device)
-        recognizer.fusions[point.replace(".", "_")] = fusion.train(recognizer.training)
+        recognizer.fusions[point] = fusion.train(recognizer.training)
     recognizer.clipter = cfg
 
 

@@ -1,4 +1,4 @@
-"""Fewer scene tokens: averages over squares of the encoder's grid, or [CLS] alone."""
+"""Pooling of scene tokens: averages over squares of the encoder's grid, or [CLS] alone."""
 
 import torch
 import torch.nn.functional as F
@@ -8,9 +8,9 @@ from torch import Tensor
 def pool(
     tokens: Tensor, grid: tuple[int, int], kernel: int | None, keep_cls: bool = True, has_cls: bool = True
 ) -> Tensor:
-    """Average pooling of scene tokens with kernel and stride k: larger is quicker and knows less of where things are.
+    """Average pooling of scene tokens, with kernel and stride k: a larger k is faster and loses spatial detail.
 
-    A grid that k does not divide keeps its last rows and columns: they are averaged over what there is of them.
+    If k does not divide the grid, the last rows and columns are averages of the tokens that there are.
 
     Args:
         tokens: (N, L, D), [CLS] first where `has_cls`, then the grid row by row.

@@ -20,14 +20,14 @@ BATCH = 16
 
 
 class SceneEncoder(nn.Module):
-    """Photos to scene tokens, by an encoder that never learns: no gradient, always in eval mode.
+    """Photos to scene tokens, by a frozen encoder: no gradient, always in eval mode.
 
     Args:
         encoder: makes the tokens of a whole photo.
         kernel: see `pool`.
         keep_cls: see `pool`.
-        centre_crop: cut a square out of the middle of a photo first. Otherwise all of it is squeezed into the
-            encoder's square (ours: a crop loses the sides, often with the word itself).
+        centre_crop: crop a photo to the square in its middle. Otherwise all of it is resized to the encoder's square
+            (ours: a crop loses the sides, and often the word itself).
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class SceneEncoder(nn.Module):
 
     @property
     def identity(self) -> str:
-        """One line that differs wherever tokens of the same photo may: weights, resolution, cut and pooling."""
+        """One line that names all that tokens depend on besides the photo: weights, resolution, cropping, pooling."""
         input = self.preprocessing
         values = hashlib.sha256(repr((input.mean, input.std)).encode()).hexdigest()[:6]
         size = f"{input.height}x{input.width}:{values}{' centre' if self.centre_crop else ''}"

@@ -1,7 +1,5 @@
 """A scene encoder of the same architecture with random weights: the control that a pre-trained one has to beat."""
 
-from typing import Any
-
 import torch
 
 from wordsight.errors import ConfigError
@@ -21,7 +19,7 @@ def untrained(scenes: SceneEncoder, seed: int = 0) -> SceneEncoder:
         new = random_encoder(given.tower.cfg, seed)
         new.preprocessing = given.preprocessing
     elif isinstance(given, HubEncoder):
-        build: Any = type(given.vision)
+        build = type(given.vision)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             new = HubEncoder(build(given.vision.config), given.preprocessing, f"random:{build.__name__}:{seed}")

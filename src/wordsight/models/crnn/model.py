@@ -1,4 +1,7 @@
-"""CRNN (Shi, Bai and Yao, arXiv 1507.05717): convolutions make frames, two LSTMs read them both ways, CTC spells."""
+"""CRNN (Shi, Bai and Yao, arXiv 1507.05717).
+
+image -> convolutional layers -> frames -> two bidirectional LSTMs -> logits -> transcription (CTC)
+"""
 
 import torch
 from torch import Tensor, nn
@@ -6,9 +9,9 @@ from torch import Tensor, nn
 from wordsight.decoding.ctc import CTC
 from wordsight.models.clipter import SceneContext
 from wordsight.models.crnn.config import VGG, CrnnConfig
-from wordsight.models.layers.convolutions import Backbone, ConvStem
+from wordsight.models.layers.convolutions import ConvStem
 from wordsight.models.losses import Losses, ctc_loss
-from wordsight.models.recognizer import GraphModule, Recognizer
+from wordsight.models.recognizer import Recognizer
 
 
 def vgg() -> nn.Sequential:
@@ -43,9 +46,9 @@ class Crnn(Recognizer):
 
     def __init__(self, cfg: CrnnConfig) -> None:
         super().__init__(cfg)
-        self.image_encoder: nn.Module = Backbone() if cfg.backbone else ConvStem(cfg.stem) if cfg.stem else vgg()
+        self.image_encoder: nn.Module = ConvStem(cfg.stem) if cfg.stem else vgg()
         # What batch norm does for the scale of the paper's frames, without statistics of the batch
-        self.norm: nn.Module = nn.LayerNorm(cfg.channels) if cfg.stem or cfg.backbone else nn.Identity()
+        self.norm: nn.Module = nn.LayerNorm(cfg.channels) if cfg.stem else nn.Identity()
         self.first = nn.LSTM(cfg.channels, cfg.hidden, batch_first=True, bidirectional=True)
         # Not in the paper's text, but in its released code and in its 8.3 M parameters
         self.between = nn.Linear(2 * cfg.hidden, cfg.hidden)
@@ -86,10 +89,6 @@ class Crnn(Recognizer):
         """CTC, each word over its number of characters; words that the frames cannot spell do not count."""
         total = ctc_loss(self.forward(images, context), targets, self.tokenizer.pad)
         return Losses(total, {"ctc": total.detach()})
-
-    def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
-        """One, all of it."""
-        return {"image": GraphModule(self, self.forward, 1, "early", "late")}
 
 
 def _initialise(module: nn.Module) -> None:

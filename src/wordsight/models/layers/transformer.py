@@ -80,21 +80,18 @@ class Mlp(nn.Sequential):
 class Block(nn.Module):
     """Pre-norm transformer block (CLIP's residual attention block)."""
 
-    def __init__(
-        self, width: int, heads: int, activation: str = "gelu", dropout: float = 0.0, norm_eps: float = 1e-5
-    ) -> None:
+    def __init__(self, width: int, heads: int, activation: str = "gelu", norm_eps: float = 1e-5) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, norm_eps)
         self.attention = Attention(width, heads)
         self.norm2 = nn.LayerNorm(width, norm_eps)
         self.mlp = Mlp(width, activation=activation)
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, causal: bool = False) -> Tensor:
         """(B, L, D) to (B, L, D)."""
         normed = self.norm1(x)
-        x = x + self.dropout(self.attention(normed, self.attention.project_kv(normed), causal=causal))
-        return x + self.dropout(self.mlp(self.norm2(x)))
+        x = x + self.attention(normed, self.attention.project_kv(normed), causal=causal)
+        return x + self.mlp(self.norm2(x))
 
 
 def run_blocks(blocks: Iterable[nn.Module], x: Tensor, checkpointing: bool = False, causal: bool = False) -> Tensor:

@@ -1,11 +1,11 @@
-"""Sizes of a PARSeq. A preset is a whole model."""
+"""The configuration of a PARSeq. A preset is a whole model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from wordsight.imaging import Preprocessing
-from wordsight.models.config import COMPACT_TOWER, PPOCR_TOWER, DecoderConfig, ImageTowerConfig
+from wordsight.models.config import COMPACT_TOWER, DecoderConfig, ImageTowerConfig
 from wordsight.models.recognizer import RecognizerConfig
 from wordsight.text import Charset
 
@@ -17,8 +17,8 @@ class ParseqConfig(RecognizerConfig):
     Attributes:
         image: the image tower.
         decoder: the decoder.
-        embed_dim: width of the decoder, to which the image tower projects.
-        num_permutations: orders in which the characters of a batch are learned.
+        embed_dim: D, the width of the decoder, to which the image tower projects.
+        num_permutations: K, the permutations under which a batch is learned (6 in the paper).
     """
 
     image: ImageTowerConfig
@@ -31,11 +31,6 @@ class ParseqConfig(RecognizerConfig):
         "image": ImageTowerConfig,
         "decoder": DecoderConfig,
     }
-
-    @property
-    def visual_dim(self) -> int:
-        """Width of the decoder that reads the image, and of its memory."""
-        return self.embed_dim
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -70,6 +65,5 @@ PARSEQ_PRESETS: dict[str, ParseqConfig] = {
     "parseq-tiny": _deit(192),
     "parseq-small": _deit(384),
     "parseq-compact": _compact(COMPACT_TOWER, 192),
-    "parseq-ppocr": _compact(PPOCR_TOWER, 256),
 }
-"""The paper's PARSeq-Ti and PARSeq-S, a compact one of our own, and one on PP-OCRv6's convolutions."""
+"""The paper's PARSeq-Ti and PARSeq-S, and a compact one of our own."""

@@ -1,10 +1,11 @@
-"""PARSeq (Bautista and Atienza, arXiv 2207.06966): an image tower, and a decoder that learned every order.
+"""PARSeq (Bautista and Atienza, arXiv 2207.06966): a vision transformer, and a decoder that knows every reading order.
 
-    image -> image tower -> memory
-    [B] and the characters that may be seen, memory -> decoder -> logits of every position
+    image -> image tower -> memory                                                       (section 3.1, encoder)
+    [B] and the visible characters, memory -> decoder -> logits of every position        (section 3.1, decoder)
 
-Which characters may be seen is a mask (section 3.1): all of those before in training's orders, in reading those to the
-left, and in refinement all but the one that is asked for.
+Which characters are visible is a matter of the attention mask alone. In training it follows permutations of the
+characters (section 3.2); in reading, each position sees those to its left, and in refinement all but its own
+(section 3.3).
 """
 
 from collections.abc import Callable
@@ -14,89 +15,106 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.decoding.psm import PSM
-from wordsight.models.clip.image import ImageTower
+from wordsight.models.clip.image import ImageTower, Tower
 from wordsight.models.clipter import SceneContext
 from wordsight.models.clipter.context import BLOCK
 from wordsight.models.losses import Losses
 from wordsight.models.parseq.config import ParseqConfig
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.parseq.generate import Decode, predict, refine
-from wordsight.models.parseq.loss import Goals
-from wordsight.models.parseq.permutations import content_masks, draw_orders, query_masks
+from wordsight.models.parseq.loss import Goals, hide_padding
+from wordsight.models.parseq.permutations import draw_orders, query_masks
 from wordsight.models.recognizer import GraphModule, Recognizer, RecognizerConfig
 
 
 class Parseq(Recognizer):
     """The recognizer.
 
-    Scenes condition it early, on the encoder's output or inside its tower, or late, on the decoder's output.
+    CLIPTER's early insertion point is the encoder's output, or a block inside its tower; the late one is the decoder's
+    output.
     """
 
     architecture = "parseq"
     kind = PSM
     config_class: ClassVar[type[RecognizerConfig]] = ParseqConfig
     encoders: ClassVar[tuple[str, ...]] = ("image_tower.",)
-    insertion_points: tuple[str, ...] = ("early", "late.visual")
+    insertion_points: tuple[str, ...] = ("early", "late_visual")
     cfg: ParseqConfig
 
     def __init__(self, cfg: ParseqConfig) -> None:
         super().__init__(cfg)
-        self.image_tower = ImageTower(cfg.image, cfg.embed_dim)
-        self.visual_decoder = self._decoder(cfg.visual_dim)
+        self.image_tower: Tower = ImageTower(cfg.image, cfg.embed_dim)
+        self.visual_decoder = self._decoder()
 
-    def _decoder(self, width: int) -> Decoder:
-        ids = self.tokenizer
-        return Decoder(self.cfg.decoder, width, ids.vocab_size, ids.num_classes, self.cfg.max_length)
+    def _decoder(self) -> Decoder:
+        ids, cfg = self.tokenizer, self.cfg
+        return Decoder(cfg.decoder, cfg.embed_dim, ids.vocab_size, ids.num_classes, cfg.max_length)
 
     @property
     def widths(self) -> dict[str, int]:
         """See `Contextual`."""
-        return {"early": self.cfg.visual_dim, BLOCK: self.cfg.image.width, "late.visual": self.cfg.visual_dim}
+        return dict.fromkeys(self.insertion_points, self.cfg.embed_dim) | {BLOCK: self.cfg.image.width}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to memory (B, L, D)."""
-        inside = self.inside(context)
-        memory: Tensor = self.image_tower(images) if inside is None else self.image_tower(images, inside)
-        return self.fuse("early", memory, context)
+        return self.fuse("early", self.image_tower(images, self.inside(context)), context)
 
     def forward(
         self, images: Tensor, tokens: Tensor, orders: Tensor, context: SceneContext | None = None
     ) -> dict[str, Tensor]:
-        """Logits of every character under every order, told the true ones that come before it there (section 3.1).
+        """Logits of every character under every permutation, given the true characters that precede it there.
 
         Args:
             images: (B, 3, H, W).
-            tokens: (B, T) ids [B] label; what stands after the label is not seen.
-            orders: (K, T + 1) of `draw_orders`.
+            tokens: (B, T) ids: [B], then the label; what follows the label is masked.
+            orders: (K, T + 1), the permutations, from `draw_orders`.
             context: the scenes of the images.
 
         Returns:
             "visual": (B, K, T, C + 1).
         """
-        return {"visual": self.visual(self.encode(images, context), tokens, orders, context)}
+        return {"visual": self.visual_branch(self.encode(images, context), tokens, orders, context)}
 
-    def visual(self, memory: Tensor, tokens: Tensor, orders: Tensor, context: SceneContext | None) -> Tensor:
-        """Logits (B, K, T, C + 1) of one pass of the decoder over memory (B, L, D), for all orders; see `forward`."""
-        decoder, count = self.visual_decoder, len(orders)
-        kv, seen = decoder.memory_kv(memory), self._seen(query_masks(orders), tokens)
-        logits: Tensor
-        if len(decoder.layers) == 1:  # the content is never updated, so all orders share it
-            logits = decoder(tokens, kv, seen.flatten(1, 2), condition=self.conditioning("late.visual", context))
-            return logits.unflatten(1, (count, -1))
-        condition = self.conditioning("late.visual", None if context is None else context.repeat_interleave(count))
-        rows = tokens.repeat_interleave(count, dim=0), kv.repeat_interleave(count, dim=0)
-        content = self._seen(content_masks(orders), tokens).flatten(0, 1)
-        logits = decoder(*rows, seen.flatten(0, 1), content_mask=content, condition=condition)
-        return logits.unflatten(0, (-1, count))
+    def visual_branch(self, memory: Tensor, tokens: Tensor, orders: Tensor, context: SceneContext | None) -> Tensor:
+        """Memory (B, L, D) to logits (B, K, T, C + 1) under all K permutations; see `forward`."""
+        kv = self.visual_decoder.memory_kv(memory)
+        return self._decode_permuted(self.visual_decoder, tokens, kv, orders, "late_visual", context)
 
-    def _seen(self, masks: Tensor, tokens: Tensor) -> Tensor:
-        """Masks (K, T, T) of orders, for each row of tokens (B, T), whose padding is not seen: (B, K, T, T), additive.
+    def _decode_permuted(
+        self,
+        decoder: Decoder,
+        tokens: Tensor,
+        kv: Tensor,
+        orders: Tensor,
+        point: str,
+        context: SceneContext | None,
+        memory_mask: Tensor | None = None,
+    ) -> Tensor:
+        """One pass of a decoder under all permutations at once.
 
-        What comes from the CPU is not waited for: a copy that waits would wait for all that the GPU has still to do.
+        Args:
+            decoder: with or without a cross-modal memory.
+            tokens: (B, T) ids, as in `forward`.
+            kv: of the memory (B, 1, 2, L, D), or (B * K, 1, 2, L, D) where each permutation has its own.
+            orders: (K, T + 1).
+            point: the late insertion point.
+            context: the scenes.
+            memory_mask: additive, with a row for each of `kv`.
+
+        Returns:
+            Logits (B, K, T, C + 1).
         """
-        ended = (tokens == self.tokenizer.pad) | (tokens == self.tokenizer.eos)
-        padding = torch.zeros(tokens.shape, device=tokens.device).masked_fill(ended, float("-inf"))
-        return masks.to(tokens.device, non_blocking=True) + padding[:, None, None]
+        count = len(orders)
+        seen = hide_padding(query_masks(orders), tokens, self.tokenizer)
+        logits: Tensor
+        if len(kv) == len(tokens):  # the permutations share content and memory, and differ in their queries alone
+            condition = self.conditioning(point, context)
+            logits = decoder(tokens, kv, seen.flatten(1, 2), memory_mask, condition)
+            return logits.unflatten(1, (count, -1))
+        condition = self.conditioning(point, None if context is None else context.repeat_interleave(count))
+        rows = tokens.repeat_interleave(count, dim=0)
+        logits = decoder(rows, kv, seen.flatten(0, 1), memory_mask, condition)
+        return logits.unflatten(0, (-1, count))
 
     def loss(
         self,
@@ -107,10 +125,12 @@ class Parseq(Recognizer):
         context: SceneContext | None = None,
         characters: float | None = None,
     ) -> Losses:
-        """Cross entropy under orders that `generator` draws (equation 3)."""
-        return self.loss_under(images, targets, self._draw(targets, generator), context=context, characters=characters)
+        """Permutation language modelling (section 3.2): cross entropy, on average over K permutations of the batch."""
+        orders = self.draw_orders(targets, generator)
+        return self.loss_under(images, targets, orders, context=context, characters=characters)
 
-    def _draw(self, targets: Tensor, generator: torch.Generator) -> Tensor:
+    def draw_orders(self, targets: Tensor, generator: torch.Generator) -> Tensor:
+        """K permutations (K, T + 1) for a batch of targets (B, T + 1)."""
         return draw_orders(targets.shape[1] - 2, self.cfg.num_permutations, generator)
 
     def loss_under(
@@ -122,19 +142,18 @@ class Parseq(Recognizer):
         context: SceneContext | None = None,
         characters: float | None = None,
     ) -> Losses:
-        """`loss` under the orders (K, T + 1) that `draw_orders` gives."""
-        goals = Goals.of(targets, len(orders), self.tokenizer, characters)
-        total = goals.cross_entropy(self.forward(images, targets[:, :-1], orders, context)["visual"])
-        return Losses(total, {"visual": total.detach()})
+        """`loss` under given permutations (K, T + 1)."""
+        logits = self.forward(images, targets[:, :-1], orders, context)
+        return Goals.of(targets, len(orders), self.tokenizer, characters).losses(logits)
 
     @torch.inference_mode()
     def generate(self, images: Tensor, refine_iters: int = 1) -> list[Tensor]:
-        """Reads images (B, 3, H, W) one by one and step by step: predict, then refine (section 3.3).
+        """Reads images (B, 3, H, W) one by one: autoregressive decoding, then refinement (section 3.3).
 
-        `decoding.psm` reads the same in fewer passes, and batches.
+        This is the paper, step by step. `decoding.psm` reads the same in fewer passes, and in batches.
 
         Returns:
-            Logits (length + 1, C + 1) of each: its characters and [E].
+            Logits (length + 1, C + 1) for each image: its characters and [E].
         """
         positions, found = self.cfg.max_length + 1, []
         for image in images:
@@ -146,20 +165,20 @@ class Parseq(Recognizer):
         return found
 
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
-        """A look, and a pass of the decoder."""
+        """`image`: an image to its keys and values. `visual`: a pass of the decoder."""
         return {
-            "image": GraphModule(self, self.look, 1, "early"),
+            "image": GraphModule(self, self.image_kv, 1, "early"),
             "visual": GraphModule(self, self.decode_visual, 3, "late_visual"),
         }
 
-    def look(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, ...]:
-        """Images (B, 3, H, W) to the decoder's keys and values (B, depth, 2, L, D)."""
+    def image_kv(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, ...]:
+        """Images (B, 3, H, W) to the decoder's keys and values (B, 1, 2, L, D)."""
         return (self.visual_decoder.memory_kv(self.encode(images, context)),)
 
     def decode_visual(self, tokens: Tensor, kv: Tensor, mask: Tensor, context: SceneContext | None = None) -> Tensor:
-        """Tokens (B, T), K/V and the query mask (B, T, T) to logits (B, T, C + 1)."""
-        decoder, condition = self.visual_decoder, self.conditioning("late.visual", context)
-        logits: Tensor = decoder(tokens, kv, mask, content_mask=decoder.causal(mask), condition=condition)
+        """Tokens (B, T), keys and values, and the query mask (B, T, T) to logits (B, T, C + 1)."""
+        decoder, condition = self.visual_decoder, self.conditioning("late_visual", context)
+        logits: Tensor = decoder(tokens, kv, mask, condition=condition)
         return logits
 
     def _bound(self, decode: Callable[..., Tensor], kv: Tensor, *memory_mask: Tensor | None) -> Decode:
@@ -167,5 +186,5 @@ class Parseq(Recognizer):
         return lambda tokens, mask: decode(tokens.to(kv.device), kv, mask.to(kv), *memory_mask)
 
     def decays(self, name: str, parameter: nn.Parameter, embedding: bool) -> bool:
-        """Of embeddings only those of the decoders do not (as released)."""
+        """Weight decay applies to matrices, but not to the decoders' embeddings and position queries (as released)."""
         return parameter.ndim >= 2 and not name.endswith(("decoder.positions", "decoder.embedding.weight"))

@@ -1,4 +1,7 @@
-"""Permuted sequence modelling: orders in which to predict a word's characters, and the masks that enforce them."""
+"""Permutation language modelling: in which orders a word's characters are predicted, and their masks.
+
+CLIP4STR calls it permuted sequence modelling (PSM).
+"""
 
 from itertools import permutations
 
@@ -7,20 +10,20 @@ from torch import Tensor
 
 
 def draw_orders(length: int, count: int, generator: torch.Generator) -> Tensor:
-    """Orders for words of up to `length` characters, shared by a batch (arXiv 2207.06966, section 3.1).
+    """Permutations for words of up to `length` characters, shared by a batch (arXiv 2207.06966, section 3.2).
 
-    Half of them are drawn, the other half are their mirrors: left to right, right to left, p, p mirrored, ... Short
-    words have fewer orders than `count`; each order is used once.
+    Half of them are drawn, starting with left to right; the other half are their mirror images. Short words have fewer
+    permutations than `count`: each is used once.
 
     Returns:
-        (K, length + 2): content positions in the order of prediction, [B] (0) first. [E] (length + 1) is last, but
-        first in the right-to-left order, which so learns to tell the end from the image alone.
+        (K, length + 2): content positions in the order of prediction. [B] (0) is always first, [E] (length + 1) is
+        last, except in the right-to-left order: there it comes first, and is learned from the image alone.
     """
-    if length <= 1:  # a batch of empty words has [E] to learn
+    if length <= 1:  # a batch of empty words still has [E] to learn
         return torch.arange(length + 2)[None]
     pairs = max(count // 2, 1)
     drawn = [torch.arange(length)]
-    if length <= 4:  # few enough to list: one of each pair of mirrors, without the one we have
+    if length <= 4:  # few enough to list: one of each pair of mirror images, except the first pair
         pool = [p for p in permutations(range(length)) if p[0] < p[-1]][1:]
         chosen = torch.randperm(len(pool), generator=generator)[: pairs - 1]
         drawn += [torch.tensor(pool[i]) for i in chosen]
@@ -36,28 +39,14 @@ def draw_orders(length: int, count: int, generator: torch.Generator) -> Tensor:
 
 
 def query_masks(orders: Tensor) -> Tensor:
-    """Which content each position query may use under each order.
+    """Which content each position query may attend to under each permutation: what is predicted before its character.
 
     Args:
         orders: (K, T + 1) from `draw_orders`, T = length + 1.
 
     Returns:
-        (K, T, T) additive: 0 where query i may see content token j, -inf where not.
+        (K, T, T) additive: 0 where query i sees content token j, -inf where not.
     """
     rank = torch.argsort(orders, dim=1)  # when each content position is predicted
-    hidden = rank[:, None, :-1] >= rank[:, 1:, None]  # a query sees only what was predicted before its own character
-    return torch.zeros(hidden.shape).masked_fill(hidden, float("-inf"))
-
-
-def content_masks(orders: Tensor) -> Tensor:
-    """Which content each content token may use under each order, for decoders of more than one layer.
-
-    Args:
-        orders: (K, T + 1) from `draw_orders`.
-
-    Returns:
-        (K, T, T) additive: 0 where content token i may see content token j, -inf where not. Every token sees itself.
-    """
-    rank = torch.argsort(orders, dim=1)
-    hidden = rank[:, None, :-1] > rank[:, :-1, None]
+    hidden = rank[:, None, :-1] >= rank[:, 1:, None]
     return torch.zeros(hidden.shape).masked_fill(hidden, float("-inf"))

@@ -1,7 +1,7 @@
 """Parameter-efficient fine-tuning: a frozen tower, and few new weights beside or inside it."""
 
+from wordsight.models.config import PeftConfig
 from wordsight.models.peft.adapter import AdaptedTower, ClipAdapter
-from wordsight.models.peft.config import PeftConfig
 from wordsight.models.peft.files import load_adapter, save_adapter
 from wordsight.models.peft.ladder import Ladder, LadderTower
 from wordsight.models.peft.lora import LoraLinear, add_lora, merge_lora

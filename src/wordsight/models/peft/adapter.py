@@ -2,7 +2,8 @@
 
 from torch import Tensor, nn
 
-from wordsight.models.clip.image import ImageTower
+from wordsight.models.clip.image import ImageTower, Tower
+from wordsight.models.clipter.context import Conditioning
 
 SHARE = 0.2  # lambda of CLIP4STR's comparison
 
@@ -22,24 +23,20 @@ class ClipAdapter(nn.Module):
         return self.share * self.bottleneck(x) + (1 - self.share) * x
 
 
-class AdaptedTower(nn.Module):
+class AdaptedTower(Tower):
     """An image tower with an adapter behind its projection, in the tower's place.
 
     A frozen tower is run without gradient by PyTorch itself: none of its weights nor its input asks for one.
     """
 
     def __init__(self, tower: ImageTower, adapter: nn.Module) -> None:
-        super().__init__()
+        super().__init__(tower.cfg)
         self.tower = tower
         self.adapter = adapter
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) to adapted tokens (B, L, D)."""
-        return self.project(self.tokens(images))
-
-    def tokens(self, images: Tensor) -> Tensor:
+    def tokens(self, images: Tensor, inside: tuple[int, Conditioning] | None = None) -> Tensor:
         """The tower's own tokens (B, L, width)."""
-        return self.tower.tokens(images)
+        return self.tower.tokens(images, inside)
 
     def project(self, tokens: Tensor) -> Tensor:
         """Projected and adapted (B, L, D)."""

@@ -5,10 +5,9 @@ Kept is what was trained (new weights, decoders, heads ...), not what stood stil
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -18,19 +17,22 @@ from torch import Tensor
 from wordsight.errors import ConfigError, ModelError
 from wordsight.files import filling
 from wordsight.models.clipter import ClipterConfig, insert
-from wordsight.models.peft.config import PeftConfig
+from wordsight.models.config import PeftConfig
 from wordsight.models.peft.towers import add_peft
+from wordsight.models.recognizer import Recognizer
+
+M = TypeVar("M", bound=Recognizer)
 
 FORMAT = 1
 
 
-def save_adapter(model: Any, folder: str | Path, **about: Any) -> Path:
+def save_adapter(model: Recognizer, folder: str | Path, **about: Any) -> Path:
     """Writes what trains in `model` (all parameters that require a gradient) into `folder`.
 
     Raises:
         ConfigError: the model has no adapters.
     """
-    if getattr(model, "peft", None) is None:
+    if model.peft is None:
         raise ConfigError("this model has no adapters to save: save it as a checkpoint")
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -39,11 +41,11 @@ def save_adapter(model: Any, folder: str | Path, **about: Any) -> Path:
         "format": FORMAT,
         "architecture": model.architecture,
         "config": model.cfg.to_dict(),
-        "peft": asdict(model.peft),
+        "peft": model.peft.to_dict(),
         "base": {"sha256": fingerprint(state, trained)},
         "about": about,
     }
-    if getattr(model, "clipter", None) is not None:
+    if model.clipter is not None:
         listed["clipter"] = model.clipter.to_dict()
     with filling(folder, last="adapter.json") as new:
         save_file({name: state[name] for name in sorted(trained)}, new / "adapter.safetensors")
@@ -51,7 +53,7 @@ def save_adapter(model: Any, folder: str | Path, **about: Any) -> Path:
     return folder
 
 
-def load_adapter(base: Any, folder: str | Path) -> Any:
+def load_adapter(base: M, folder: str | Path) -> M:
     """A recognizer made of the plain model `base` and the adapters in `folder`, in eval mode. `base` is not changed.
 
     Raises:
@@ -87,7 +89,7 @@ def load_adapter(base: Any, folder: str | Path) -> Any:
     return model.eval()
 
 
-def fingerprint(state: Mapping[str, Tensor], without: Any = ()) -> str:
+def fingerprint(state: Mapping[str, Tensor], without: Collection[str] = ()) -> str:
     """SHA-256 of the tensors of `state` as float32, by name, leaving out the names in `without`."""
     digest = hashlib.sha256()
     for name in sorted(state.keys() - set(without)):

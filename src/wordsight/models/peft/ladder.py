@@ -5,13 +5,15 @@ through the tower.
 """
 
 import copy
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from wordsight.errors import ConfigError
-from wordsight.models.clip.image import ImageTower
+from wordsight.models.clip.image import ImageTower, Tower
+from wordsight.models.clipter.context import Conditioning
+from wordsight.models.layers.transformer import Block
 from wordsight.models.peft.pruning import pruned_block, residual_dims
 
 TEMPERATURE = 0.1  # of the gates: sigmoid(alpha / 0.1), alpha 0 at the start (released code)
@@ -32,7 +34,7 @@ class Ladder(nn.Module):
 
     def __init__(self, tower: ImageTower, reduction: int, blocks: tuple[int, ...] = (), downsampled: bool = True):
         super().__init__()
-        originals: list[Any] = list(tower.blocks)
+        originals = cast(list[Block], list(tower.blocks))
         self.taken = tuple(sorted(blocks)) or tuple(range(1, len(originals), 2)) or (0,)
         width = tower.cfg.width
         chosen = [originals[i] for i in self.taken]
@@ -76,19 +78,15 @@ def _selection(width: int, kept: Tensor, upwards: bool = False) -> nn.Linear:
     return linear
 
 
-class LadderTower(nn.Module):
+class LadderTower(Tower):
     """An image tower with its ladder, in the tower's place."""
 
     def __init__(self, tower: ImageTower, ladder: Ladder) -> None:
-        super().__init__()
+        super().__init__(tower.cfg)
         self.tower = tower
         self.ladder = ladder
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) to tokens (B, L, D)."""
-        return self.project(self.tokens(images))
-
-    def tokens(self, images: Tensor) -> Tensor:
+    def tokens(self, images: Tensor, inside: tuple[int, Conditioning] | None = None) -> Tensor:
         """The tower's tokens and the ladder's, side by side (B, L, 2 * width): `project` makes one of them."""
         inputs: list[Tensor] = []
         handles = [
@@ -96,7 +94,7 @@ class LadderTower(nn.Module):
             for i in self.ladder.taken
         ]
         try:
-            tokens = self.tower.tokens(images)
+            tokens = self.tower.tokens(images, inside)
         finally:
             for handle in handles:
                 handle.remove()

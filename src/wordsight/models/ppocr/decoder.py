@@ -13,6 +13,7 @@ from wordsight.decoding.joint import LONGEST, MOST_COLUMNS
 from wordsight.models.config import DecoderConfig
 from wordsight.models.layers.transformer import sinusoids
 from wordsight.models.parseq.decoder import Decoder
+from wordsight.models.parseq.loss import Goals, hide_padding
 from wordsight.models.parseq.permutations import draw_orders, query_masks
 from wordsight.text import CharTokenizer
 
@@ -52,17 +53,12 @@ class WordDecoder(nn.Module):
         self.register_buffer("positions", sinusoids(MOST_COLUMNS, cfg.width), persistent=False)
 
     def memory(self, columns: Tensor) -> Tensor:
-        """Columns (B, L, channels) to the decoder's keys and values (B, depth, 2, L, D)."""
+        """Columns (B, L, channels) to the decoder's keys and values (B, 1, 2, L, D)."""
         return self.decoder.memory_kv(self.norm(self.project(columns)) + self.positions[: columns.shape[1]])
 
     def forward(self, tokens: Tensor, kv: Tensor, mask: Tensor, memory_mask: Tensor | None = None) -> Tensor:
         """See `Decoder`: tokens (B, T), keys and values, a mask (B, T, T) to logits (B, T, C + 1)."""
         logits: Tensor = self.decoder(tokens, kv, mask, memory_mask)
-        return logits
-
-    def decode(self, tokens: Tensor, kv: Tensor, mask: Tensor) -> Tensor:
-        """`forward` of a text that is read from left to right."""
-        logits: Tensor = self.decoder(tokens, kv, mask, content_mask=self.decoder.causal(mask))
         return logits
 
     def loss(self, columns: Tensor, logits: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
@@ -77,21 +73,15 @@ class WordDecoder(nn.Module):
         words = [word for row in zip(columns, logits, targets, strict=True) for word in self._slices(*row)]
         if not words:
             return columns.sum() * 0
-        pad, eos = self.tokenizer.pad, self.tokenizer.eos
         memory = pad_sequence([part for part, _ in words], batch_first=True)
         lengths = torch.tensor([len(part) for part, _ in words], device=memory.device)
         hidden = torch.arange(memory.shape[1], device=memory.device) >= lengths[:, None]
-        written = pad_sequence([ids for _, ids in words], batch_first=True, padding_value=pad)
+        written = pad_sequence([ids for _, ids in words], batch_first=True, padding_value=self.tokenizer.pad)
         orders = draw_orders(written.shape[1] - 2, self.cfg.num_permutations, generator)
-        goals = written[:, None, 1:].repeat(1, len(orders), 1)
-        goals[:, 2:].masked_fill_(goals[:, 2:] == eos, pad)  # elsewhere [E] would be predicted with the word in view
-        tokens = written[:, :-1]
-        ended = torch.zeros(tokens.shape, device=tokens.device)
-        ended = ended.masked_fill((tokens == pad) | (tokens == eos), float("-inf"))
-        seen = query_masks(orders).to(tokens.device) + ended[:, None, None]
+        seen = hide_padding(query_masks(orders), written[:, :-1], self.tokenizer)
         unseen = torch.zeros(hidden.shape, device=hidden.device).masked_fill(hidden, float("-inf"))
-        found = self(tokens, self.memory(memory), seen.flatten(1, 2), unseen)
-        return F.cross_entropy(found.float().flatten(0, 1), goals.flatten(), ignore_index=pad)
+        found = self(written[:, :-1], self.memory(memory), seen.flatten(1, 2), unseen)
+        return Goals.of(written, len(orders), self.tokenizer).cross_entropy(found)
 
     def _slices(self, columns: Tensor, logits: Tensor, target: Tensor) -> list[tuple[Tensor, Tensor]]:
         """The words of a line: their columns, and their ids from [B] to [E]."""

@@ -1,15 +1,16 @@
 """PP-OCRv6's detectors: how probable the core of a line or word is at every pixel (DB, arXiv 1911.08947)."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wordsight.models.config import from_plain
+from wordsight.models.config import Config
 from wordsight.models.layers.lcnet import LcNet, LcNetConfig, stage
+from wordsight.models.model import Model
 from wordsight.models.ppocr.pyramids import LargePyramid, LightPyramid
 
 STRIDE = 32
@@ -28,7 +29,7 @@ SMALL = LcNetConfig(
 
 
 @dataclass(frozen=True, kw_only=True)
-class DbConfig:
+class DbConfig(Config):
     """Sizes of a detector; those given are of PP-OCRv6 small.
 
     Attributes:
@@ -51,33 +52,16 @@ class DbConfig:
 
     PARTS: ClassVar[Mapping[str, type]] = {"convolutions": LcNetConfig}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
-        return asdict(self)
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "DbConfig":
-        """The inverse of `to_dict`, also after a trip through JSON.
-
-        Raises:
-            ConfigError: a key is unknown or missing.
-        """
-        return from_plain(cls, cls.PARTS, values)
-
-
-class Db(nn.Module):
+class Db(Model):
     """The detector. What it calls text is the core of a line or word, shrunk so that neighbours do not touch."""
 
     architecture = "db"
-
-    @classmethod
-    def from_config(cls, values: Mapping[str, Any]) -> "Db":
-        """The model that a checkpoint's configuration describes."""
-        return cls(DbConfig.from_dict(values))
+    config_class = DbConfig
+    cfg: DbConfig
 
     def __init__(self, cfg: DbConfig) -> None:
-        super().__init__()
-        self.cfg = cfg
+        super().__init__(cfg)
         self.image_encoder = LcNet(cfg.convolutions)
         neck = {"light": LightPyramid, "large": LargePyramid}[cfg.neck]
         self.neck = neck(cfg.convolutions.widths, cfg.width, cfg.kernel, cfg.reduction)

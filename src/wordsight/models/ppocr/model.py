@@ -133,11 +133,11 @@ class Svtr(Recognizer):
         """All of it; with a decoder of words also its memory, and a pass of it."""
         second = self.word_decoder
         if second is None:
-            return {"image": GraphModule(self, self.forward, 1, "early", "late")}
+            return super().graphs(cross)
         return {
             "image": GraphModule(self, self.look, 1, "early", "late"),
             "memory": GraphModule(self, second.memory, 1),
-            "visual": GraphModule(self, second.decode, 3),
+            "visual": GraphModule(self, second.forward, 3),
         }
 
     @property

@@ -1,4 +1,10 @@
-"""TRBA (Baek et al., arXiv 1904.01906): straighten, look, read along the line, write letter by letter."""
+"""TRBA (Baek et al., arXiv 1904.01906), of four stages.
+
+image -> thin-plate spline -> rectified image           (transformation)
+rectified image -> ResNet -> columns                    (feature extraction)
+columns -> two bidirectional LSTMs -> context           (sequence modelling)
+context, characters so far -> attention cell -> logits  (prediction)
+"""
 
 import torch
 from torch import Tensor, nn
@@ -6,11 +12,11 @@ from torch import Tensor, nn
 from wordsight.decoding.autoregressive import AUTOREGRESSIVE
 from wordsight.models.clipter import SceneContext
 from wordsight.models.layers.convolutions import ConvStem
+from wordsight.models.layers.resnet import ResNet29
 from wordsight.models.losses import Losses, cross_entropy
 from wordsight.models.recognizer import GraphModule, Recognizer
 from wordsight.models.trba.config import TrbaConfig
 from wordsight.models.trba.rectifier import Rectifier
-from wordsight.models.trba.resnet import ResNet29
 
 
 def he_normal(module: nn.Module) -> None:
@@ -27,7 +33,7 @@ def he_normal(module: nn.Module) -> None:
 
 
 class Sequence(nn.Module):
-    """A bidirectional LSTM and a projection: (B, L, D) to (B, L, hidden)."""
+    """Sequence modelling: a bidirectional LSTM and a projection, (B, L, D) to (B, L, hidden)."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -36,15 +42,14 @@ class Sequence(nn.Module):
         he_normal(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Columns that know their neighbours."""
+        """Columns in the context of their neighbours."""
         return self.project(self.lstm(x)[0])
 
 
 class AttentionCell(nn.Module):
-    """One letter: look where the state says, then an LSTM cell over what is seen and the letter before.
+    """Prediction of one character: attention by the state, then an LSTM cell over the glimpse and the last character.
 
-    The published cell takes that letter as a one-hot vector beside what is seen. A row of a table for each letter is
-    the same.
+    The published cell takes that character as a one-hot vector beside the glimpse; an embedding is the same.
     """
 
     def __init__(self, width: int, vocab_size: int, num_classes: int) -> None:
@@ -60,15 +65,15 @@ class AttentionCell(nn.Module):
         nn.init.normal_(self.embedding.weight, std=(2 / width) ** 0.5)
 
     def memory(self, features: Tensor) -> Tensor:
-        """Features (B, L, D) beside their keys, projected once for all letters: (B, 2, L, D)."""
+        """Features (B, L, D) and their keys, projected once for all characters: (B, 2, L, D)."""
         return torch.stack([features, self.keys(features)], dim=1)
 
     def start(self, rows: Tensor) -> Tensor:
-        """The first state (B, 2, D) for something (B, ...): nothing."""
+        """The initial state (B, 2, D) for a batch (B, ...): zeros."""
         return rows.new_zeros(rows.shape[0], 2, self.query.in_features)
 
     def forward(self, tokens: Tensor, state: Tensor, memory: Tensor) -> Tensor:
-        """Letters before (B,), state (B, 2, D), that is hidden and cell, and `memory`. Returns the next state."""
+        """Last characters (B,), state (B, 2, D), which is hidden and cell, and `memory`. Returns the next state."""
         hidden, cell = state.unbind(1)
         features, keys = memory.unbind(1)
         weights = self.score(torch.tanh(keys + self.query(hidden)[:, None])).softmax(1)  # (B, L, 1)
@@ -82,8 +87,8 @@ class AttentionCell(nn.Module):
 class Trba(Recognizer):
     """The recognizer.
 
-    Early, scenes condition its contextual features, the columns behind the recurrent layers; late, the hidden
-    state behind the cell, at every letter: the letter is chosen, and the next step begins, with what came of it.
+    CLIPTER's early insertion point is the contextual features; the late one is the hidden state of the cell, at every
+    character: both the character and the next step depend on the conditioned state.
     """
 
     architecture = "trba"
@@ -107,27 +112,27 @@ class Trba(Recognizer):
         return {"early": self.cfg.hidden, "late": self.cfg.hidden}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
-        """Images (B, 3, H, W) to the columns that letters are read from (B, L, hidden), in the paper W / 4 + 1."""
+        """Images (B, 3, H, W) to contextual features (B, L, hidden); L is W / 4 + 1 in the paper."""
         columns = self.image_encoder(images).squeeze(2).transpose(1, 2)  # (B, L, width)
         return self.fuse("early", self.sequence(columns), context)
 
     def look(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, H, W) to what every letter is read from (B, 2, L, D), and the first state (B, 2, D)."""
+        """Images (B, 3, H, W) to the memory of all steps (B, 2, L, D), and the initial state (B, 2, D)."""
         memory = self.cell.memory(self.encode(images, context))
         return memory, self.cell.start(memory)
 
     def step(
         self, tokens: Tensor, state: Tensor, memory: Tensor, context: SceneContext | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Letters before (B,), state and memory to the logits (B, C + 1) of the next letters, and the next state."""
+        """Last characters (B,), state and memory to the logits (B, C + 1) of the next ones, and the next state."""
         state = self.cell(tokens, state, memory)
         hidden = self.fuse("late", state[:, :1], context)  # (B, 1, D)
         return self.cell.head(hidden[:, 0]), torch.cat([hidden, state[:, 1:]], dim=1)
 
     def forward(self, images: Tensor, tokens: Tensor, context: SceneContext | None = None) -> Tensor:
-        """Logits (B, T, C + 1) of the letter after each of `tokens` (B, T), [B] and the true letters so far.
+        """Logits (B, T, C + 1) of the character after each of `tokens` (B, T), [B] and the true characters so far.
 
-        The first step is told [B] alone; reading, which has no true letters, is `decoding.autoregressive`.
+        Images are (B, 3, H, W). Reading, which has no true characters, is `decoding.autoregressive`.
         """
         memory, state = self.look(images, context)
         logits = []
@@ -145,10 +150,10 @@ class Trba(Recognizer):
         context: SceneContext | None = None,
         characters: float | None = None,
     ) -> Losses:
-        """Cross entropy of every letter, told the true ones before it."""
+        """Cross entropy of every character, given the true ones before it."""
         logits = self.forward(images, targets[:, :-1], context)
         return Losses(cross_entropy(logits, targets[:, 1:], self.tokenizer.pad, characters))
 
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
-        """A look, and a step."""
+        """`image`: an image to memory and initial state. `step`: a character."""
         return {"image": GraphModule(self, self.look, 1, "early"), "step": GraphModule(self, self.step, 3, "late")}

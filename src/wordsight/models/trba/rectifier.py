@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wordsight.models.layers.convolutions import ConvNorm
+from wordsight.models.layers.resnet import ConvNorm
 
 
 class Rectifier(nn.Module):

@@ -8,7 +8,7 @@ from wordsight.models.clip.image import ImageTower
 from wordsight.models.clipter import SceneContext
 from wordsight.models.clipter.context import BLOCK, Conditioning
 from wordsight.models.losses import Losses, cross_entropy
-from wordsight.models.recognizer import GraphModule, Recognizer
+from wordsight.models.recognizer import Recognizer
 from wordsight.models.vitstr.config import VitstrConfig
 
 
@@ -71,7 +71,3 @@ class Vitstr(Recognizer):
         goals = targets[:, 1:]
         total = cross_entropy(self.forward(images, context)[:, : goals.shape[1]], goals, self.tokenizer.pad, characters)
         return Losses(total, {"characters": total.detach()})
-
-    def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
-        """One, all of it."""
-        return {"image": GraphModule(self, self.forward, 1, "early", "late")}
