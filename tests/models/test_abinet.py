@@ -74,7 +74,7 @@ def test_learns_four_words():
         if losses.parts["fusion"] < 0.02:
             break
     with torch.no_grad():
-        logits, features = model.eval().look(images)
+        logits, features = model.eval().vision(images)
         for _ in range(CORRECTIONS):
             _, logits = model.correct(logits, features)
     assert [model.tokenizer.decode(row) for row in logits.argmax(-1).tolist()] == words
@@ -86,7 +86,7 @@ def test_loss_is_its_parts():
     vision, language, fusion = (losses.parts[name] for name in ("vision", "language", "fusion"))
     torch.testing.assert_close(losses.total.detach(), vision + 0.5 * language + fusion)
     images, targets, _ = batch(model)
-    logits, features = model.look(images)
+    logits, features = model.vision(images)
     goals = targets[:, 1:]
     seen = goals != model.tokenizer.pad
     said = []
@@ -121,7 +121,7 @@ def test_language_model_sends_no_gradient_into_the_reading():
     assert model.language.project.weight.grad.abs().sum() > 0
     # so what the language model alone is trained by leaves vision as it is
     model.zero_grad()
-    logits, _ = model.look(batch(model)[0])
+    logits, _ = model.vision(batch(model)[0])
     model.language(logits)[1].square().sum().backward()
     assert {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None} == {"language"}
 

@@ -39,7 +39,7 @@ def small(cfg: TrbaConfig = SMALL, place: str | None = None) -> Trba:
 def read(model: Trba, images: torch.Tensor) -> list[str]:
     """Greedily, always as many steps as there can be."""
     with torch.no_grad():
-        memory, state = model.look(images)
+        memory, state = model.start(images)
         tokens = torch.full((len(images),), model.tokenizer.bos)
         written = []
         for _ in range(model.cfg.max_length + 1):
@@ -77,7 +77,7 @@ def test_loss_is_that_of_single_steps():
     targets = torch.from_numpy(model.tokenizer.encode(["abc", "h"]))
     total, count = torch.zeros(()), 0
     for image, row in zip(images, targets, strict=True):
-        memory, state = model.look(image[None])
+        memory, state = model.start(image[None])
         for before, goal in pairwise(row):
             if goal == model.tokenizer.pad:
                 break

@@ -7,6 +7,7 @@ from wordsight.decoding.arrays import Array
 from wordsight.errors import ModelError
 from wordsight.runtime import Pack
 from wordsight.runtime.onnx import OnnxEngine
+from wordsight.runtime.sessions import session_options
 
 _PROVIDER = "CPUExecutionProvider"
 
@@ -41,7 +42,4 @@ def _with_attention(pack: Pack, name: str) -> ort.InferenceSession:
     if not softmax:
         raise ModelError(f"model pack {pack.folder}: {path.name} hides its attention: explain its checkpoint instead")
     model.graph.output.append(onnx.helper.make_tensor_value_info(softmax[-1], onnx.TensorProto.FLOAT, None))
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return ort.InferenceSession(model.SerializeToString(), options, providers=[_PROVIDER])
+    return ort.InferenceSession(model.SerializeToString(), session_options(1), providers=[_PROVIDER])

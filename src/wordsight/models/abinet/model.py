@@ -114,7 +114,7 @@ class Abinet(Recognizer):
             Those of the vision model, and lists of those of the language model and the fusion in every iteration. The
             fusion's last ones are the final prediction.
         """
-        logits, features = self.look(images, context)
+        logits, features = self.vision(images, context)
         vision, language, fusion = logits, [], []
         for _ in range(CORRECTIONS):
             said, logits = self.correct(logits, features, context)
@@ -131,7 +131,7 @@ class Abinet(Recognizer):
         """Images (B, 3, H, W) to a grid of tokens (B, rows * columns, D)."""
         return self.fuse("early", self.image_encoder(images), context)
 
-    def look(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
+    def vision(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
         """Images (B, 3, H, W) to the vision model's logits (B, P, C + 1) and features (B, P, D)."""
         features: Tensor = self.attention(self.encode(images, context))
         return self.vision_head(features), features
@@ -180,4 +180,4 @@ class Abinet(Recognizer):
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
         """`image`: the vision model. `correct`: an iteration."""
         correct = GraphModule(self, self.corrected, 2, "late")
-        return {"image": GraphModule(self, self.look, 1, "early"), "correct": correct}
+        return {"image": GraphModule(self, self.vision, 1, "early"), "correct": correct}

@@ -116,7 +116,7 @@ class Trba(Recognizer):
         columns = self.image_encoder(images).squeeze(2).transpose(1, 2)  # (B, L, width)
         return self.fuse("early", self.sequence(columns), context)
 
-    def look(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
+    def start(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
         """Images (B, 3, H, W) to the memory of all steps (B, 2, L, D), and the initial state (B, 2, D)."""
         memory = self.cell.memory(self.encode(images, context))
         return memory, self.cell.start(memory)
@@ -134,7 +134,7 @@ class Trba(Recognizer):
 
         Images are (B, 3, H, W). Reading, which has no true characters, is `decoding.autoregressive`.
         """
-        memory, state = self.look(images, context)
+        memory, state = self.start(images, context)
         logits = []
         for before in tokens.unbind(1):
             step, state = self.step(before, state, memory, context)
@@ -156,4 +156,4 @@ class Trba(Recognizer):
 
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
         """`image`: an image to memory and initial state. `step`: a character."""
-        return {"image": GraphModule(self, self.look, 1, "early"), "step": GraphModule(self, self.step, 3, "late")}
+        return {"image": GraphModule(self, self.start, 1, "early"), "step": GraphModule(self, self.step, 3, "late")}
