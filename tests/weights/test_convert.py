@@ -129,7 +129,7 @@ def test_parseq_as_released(width, patch, tokens, size, heads, decoder_heads, mi
     assert isinstance(found.model, Parseq)
     cfg = found.model.cfg
     assert cfg.image == vit(width, heads, size, patch)
-    assert (cfg.decoder.heads, cfg.decoder.depth, cfg.embed_dim) == (decoder_heads, 1, width)
+    assert (cfg.decoder.heads, cfg.embed_dim) == (decoder_heads, width)
     assert (cfg.charset, cfg.max_length, cfg.mean, cfg.std) == (Charset.preset("94"), 25, HALF, HALF)
     assert (found.unused, found.new, found.about["cross"]) == ((), (), False)
     projection, bias = width * width, width  # ours has a projection that changes nothing; no bias of its patches
