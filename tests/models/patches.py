@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from wordsight.decoding.one_shot import ONE_SHOT
 from wordsight.models.losses import Losses, cross_entropy
-from wordsight.models.recognizer import CropConfig, GraphModule, Recognizer
+from wordsight.models.recognizer import CropConfig, Recognizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,3 @@ class Patches(Recognizer):
     def loss(self, images, targets, generator, *, context=None, characters=None) -> Losses:
         goals = targets[:, 1:]
         return Losses(cross_entropy(self(images)[:, : goals.shape[1]], goals, self.tokenizer.pad, characters))
-
-    def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
-        return {"image": GraphModule(self, self.forward, 1)}
