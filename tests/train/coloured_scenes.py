@@ -34,8 +34,8 @@ def write_scenes(folder: Path, count: int, *, first: int = 0, words: int = 1) ->
     return folder
 
 
-def tower(dropout: float = 0.0, class_token: bool = False) -> ImageTowerConfig:
-    return ImageTowerConfig(32, 128, (16, 16), class_token=class_token, width=32, layers=1, heads=2, dropout=dropout)
+def tower(class_token: bool = False) -> ImageTowerConfig:
+    return ImageTowerConfig(32, 128, (16, 16), class_token=class_token, width=32, layers=1, heads=2)
 
 
 def small_presets(dropout: float = 0.0) -> dict[str, tuple[type, object]]:
@@ -46,7 +46,7 @@ def small_presets(dropout: float = 0.0) -> dict[str, tuple[type, object]]:
         "parseq-test": (
             Parseq,
             ParseqConfig(
-                image=tower(dropout),
+                image=tower(),
                 decoder=DecoderConfig(heads=2, dropout=dropout),
                 embed_dim=32,
                 charset=charset,
@@ -54,5 +54,5 @@ def small_presets(dropout: float = 0.0) -> dict[str, tuple[type, object]]:
             ),
         ),
         "crnn-test": (Crnn, CrnnConfig(charset=charset, max_length=6, stem=stem, hidden=16)),
-        "vitstr-test": (Vitstr, VitstrConfig(charset=charset, max_length=6, image=tower(dropout, class_token=True))),
+        "vitstr-test": (Vitstr, VitstrConfig(charset=charset, max_length=6, image=tower(class_token=True))),
     }
