@@ -14,7 +14,7 @@ class Config:
     PARTS: ClassVar[Mapping[str, type]] = {}
     """The values that are configurations themselves, where they are not None."""
     RETIRED: ClassVar[Mapping[str, object]] = {}
-    """Options that are gone, and the value with which a checkpoint of before still loads."""
+    """Options that are gone, and the value with which an older checkpoint still loads."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
