@@ -8,7 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wordsight.data import Learnable, Mixture, Sample, ScenesSource, SkipBroken, View, filter_labels, holdout, subset
+from wordsight.data import (
+    Mixture,
+    Sample,
+    ScenesSource,
+    SkipBroken,
+    TrainableLabels,
+    View,
+    filter_labels,
+    holdout,
+    subset,
+)
 from wordsight.data.mixing import permuted
 from wordsight.data.turned import Turned
 from wordsight.errors import ConfigError, DataError
@@ -180,16 +190,16 @@ def test_where_nothing_can_be_read_one_error_says_so(caplog: pytest.LogCaptureFi
 
 def test_words_that_cannot_be_learnt_have_stand_ins() -> None:
     words = Words(["ab", "!!", "toolong", "Cd", "?"] * 20)
-    source = Learnable(words, Charset.preset("36"), 4)
+    source = TrainableLabels(words, Charset.preset("36"), 4)
     texts = [source.text(i) for i in range(len(source))]
     assert set(texts) == {"ab", "cd"}
     assert texts[0::5] == ["ab"] * 20
     assert texts[3::5] == ["cd"] * 20
     assert [source[i].text for i in range(len(source))] == texts
-    silent = Learnable(Words(["ab", "", "!!"] * 20), Charset.preset("36"), 4)
+    silent = TrainableLabels(Words(["ab", "", "!!"] * 20), Charset.preset("36"), 4)
     assert [silent.text(i) for i in range(60)][1::3] == [""] * 20  # crops without text are learned as such
     with pytest.raises(DataError, match="16 labels in a row"):
-        Learnable(Words(["!!"] * 3), Charset.preset("36"), 4).text(0)
+        TrainableLabels(Words(["!!"] * 3), Charset.preset("36"), 4).text(0)
 
 
 class Shaped(Words):

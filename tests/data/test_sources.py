@@ -63,13 +63,13 @@ def test_natural_order() -> None:
 
 
 def test_a_folder_yields_its_crops_in_natural_order(tmp_path: Path) -> None:
-    source = FolderSource(folder(tmp_path / "set", "w_10.png\tten\nw_2.png\ttwo words\n"), split="train")
+    source = FolderSource(folder(tmp_path / "set", "w_10.png\tten\nw_2.png\ttwo words\n"))
     save(tmp_path / "set" / "w_10.png", (10, 0, 0))
     save(tmp_path / "set" / "w_2.png", (2, 0, 0))
     assert isinstance(source, Source)
     assert [source.text(i) for i in range(len(source))] == ["two words", "ten"]
     sample = source[0]
-    assert (sample.id, sample.text, sample.dataset, sample.split) == ("w_2.png", "two words", "set", "train")
+    assert (sample.id, sample.text, sample.dataset) == ("w_2.png", "two words", "set")
     assert sample.image.shape == (10, 20, 3)
     assert sample.image[0, 0].tolist() == [2, 0, 0]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from wordsight.data import Learnable, Mixture, Sample
+from wordsight.data import Mixture, Sample, TrainableLabels
 from wordsight.models.ppocr import LcNetConfig, Svtr, SvtrConfig
 from wordsight.models.ppocr.neck import NeckConfig
 from wordsight.models.reading import TorchRecognizer
@@ -56,7 +56,7 @@ def test_a_batch_is_as_wide_as_its_widest_crop():
 
 def test_rendered_lines_keep_their_shape_and_come_with_their_labels():
     pytest.importorskip("wordfreq")
-    source = Learnable(RenderedLines(seed=3), CONFIG.charset, CONFIG.max_length)
+    source = TrainableLabels(RenderedLines(seed=3), CONFIG.charset, CONFIG.max_length)
     batch = batches(source, size=12)[0]
     names = [name.partition("/")[2] for name in batch.samples]
     numbers = [int(name.rpartition("-")[2]) for name in names]

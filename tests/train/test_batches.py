@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from wordsight.data import Learnable, Mixture, Sample, SkipBroken
+from wordsight.data import Mixture, Sample, SkipBroken, TrainableLabels
 from wordsight.errors import DataError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.synth import fonts
@@ -124,7 +124,7 @@ def rendered(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patched.setattr(fonts, "default_folders", list)  # Pillow's own font
-        yield Learnable(RenderedWords(seed=4), Charset.preset("36"), 12)
+        yield TrainableLabels(RenderedWords(seed=4), Charset.preset("36"), 12)
 
 
 def test_rendered_words_can_be_finished_by_the_device(rendered):

@@ -5,9 +5,9 @@ from wordsight.data.folder import FolderSource
 from wordsight.data.links import SceneLink, SceneView
 from wordsight.data.lmdb import LmdbSource
 from wordsight.data.mixing import (
-    Learnable,
     Mixture,
     SkipBroken,
+    TrainableLabels,
     View,
     filter_labels,
     holdout,
@@ -23,7 +23,6 @@ from wordsight.data.sources import OpenedSource, find_sources, open_source
 __all__ = [
     "FolderSource",
     "JoinedSource",
-    "Learnable",
     "LmdbSource",
     "Mixture",
     "OpenedSource",
@@ -35,6 +34,7 @@ __all__ = [
     "ScenesSource",
     "SkipBroken",
     "Source",
+    "TrainableLabels",
     "View",
     "augment",
     "filter_labels",

@@ -1,12 +1,13 @@
-"""Random changes to real training crops, so that a few thousand of them can be seen many times. Pillow and NumPy only.
+"""Augmentation of real training crops, so that a few thousand of them can be seen many times.
 
-Each kind of change is drawn on its own, strengths are chosen so that words stay readable to a person. Rendered words
-are degraded where they are rendered.
+Each kind of change is drawn independently, with strengths at which people can still read the words. Rendered words are
+degraded when they are rendered.
 """
 
 import io
 import math
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
@@ -17,24 +18,25 @@ Rng = np.random.Generator
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 _LEVELS = np.linspace(0.0, 1.0, 256)
 _WHITE = np.full(3, 255.0)
+_MAX_HEIGHT = 40
 
 
-def augment(image: Picture, rng: Rng, max_height: int = 40) -> Picture:
+def augment(image: Picture, rng: Rng) -> Picture:
     """A changed copy of a crop, uint8 RGB (H, W, 3) to uint8 RGB (H', W', 3); the same for the same state of `rng`.
 
     Geometry (rotation, shear, perspective, looser or tighter box), blur, lower resolution, colour (contrast,
-    brightness, gamma, tint, saturation, inversion, channel order), noise and JPEG. Crops higher than `max_height` rows
-    are brought down to about it: more than a model looks at (32 rows in the compact ones) costs time and shows nothing.
+    brightness, gamma, tint, saturation, inversion, channel order), noise and JPEG. Crops of more than 40 rows are
+    scaled down to about 40: compact models look at 32, so more would only cost time.
     """
-    if image.shape[0] >= 2 * max_height:
-        image = np.asarray(Image.fromarray(image).reduce(image.shape[0] // max_height))
-    scale = min(1.0, max_height / image.shape[0])
+    if image.shape[0] >= 2 * _MAX_HEIGHT:
+        image = np.asarray(Image.fromarray(image).reduce(image.shape[0] // _MAX_HEIGHT))
+    scale = min(1.0, _MAX_HEIGHT / image.shape[0])
     if rng.random() < 0.7:
         picture = warp(image, rng, scale)
     else:
         picture = Image.fromarray(image)
         if scale < 1:
-            picture = picture.resize((max(4, round(picture.width * scale)), max_height), Image.Resampling.BOX)
+            picture = picture.resize((max(4, round(picture.width * scale)), _MAX_HEIGHT), Image.Resampling.BOX)
     if rng.random() < 0.2:
         picture = blur(picture, rng)
     if rng.random() < 0.2:
@@ -52,7 +54,7 @@ def augment(image: Picture, rng: Rng, max_height: int = 40) -> Picture:
 def warp(image: Picture, rng: Rng, scale: float = 1.0) -> Image.Image:
     """Rotation, shear, perspective, crop jitter and `scale` in one bilinear resampling; the border is replicated."""
     height, width = image.shape[:2]
-    # A few words are tilted much more than the rest, as on photographs.
+    # As in photographs, a few words are tilted much more than the rest.
     turn = math.radians(rng.normal(0.0, 3.0) if rng.random() < 0.9 else rng.normal(0.0, 10.0))
     shear = rng.normal(0.0, 0.1)
     # Box looser or tighter on each side (mostly looser: losing the edge of a letter hurts).
@@ -64,31 +66,18 @@ def warp(image: Picture, rng: Rng, scale: float = 1.0) -> Image.Image:
     for (x, y), dx, dy in zip(((x0, y0), (x0, y1), (x1, y1), (x1, y0)), free[:4], free[4:], strict=True):
         x += shear * y
         quad.append((x * cosine - y * sine + dx + width / 2, x * sine + y * cosine + dy + height / 2))
-    # Pillow paints what lies outside black; a real photograph has no such edge, so replicate its border.
+    # Pillow would fill what lies outside with black; a real photograph has no such edge, so replicate the border.
     xs, ys = zip(*quad, strict=True)
     before, above = max(0, math.ceil(-min(xs))), max(0, math.ceil(-min(ys)))
     after, below = max(0, math.ceil(max(xs) - width)), max(0, math.ceil(max(ys) - height))
-    padded = Image.fromarray(_continue_border(image, above, below, before, after))
+    padded = Image.fromarray(cv2.copyMakeBorder(image, above, below, before, after, cv2.BORDER_REPLICATE))
     corners = [v for x, y in quad for v in (x + before, y + above)]
     size = max(4, round((x1 - x0) * scale)), max(4, round((y1 - y0) * scale))
     return padded.transform(size, Image.Transform.QUAD, corners, Image.Resampling.BILINEAR)
 
 
-def _continue_border(image: Picture, above: int, below: int, before: int, after: int) -> Picture:
-    """What np.pad(mode="edge") does, in a fifth of its time."""
-    height, width = image.shape[:2]
-    out = np.empty((above + height + below, before + width + after, 3), dtype=np.uint8)
-    rows = slice(above, above + height)
-    out[rows, before : before + width] = image
-    out[rows, :before] = image[:, :1]
-    out[rows, before + width :] = image[:, -1:]
-    out[:above] = out[above]
-    out[above + height :] = out[above + height - 1]
-    return out
-
-
 def blur(picture: Image.Image, rng: Rng) -> Image.Image:
-    """Out of focus, or moved along one of four directions; sharpened once in a while. Scales with the crop's height."""
+    """Defocus, or motion blur in one of four directions; occasionally sharpening. Scales with the crop's height."""
     scale = picture.height / 32
     kind = rng.random()
     if kind < 0.6:
@@ -103,7 +92,7 @@ def blur(picture: Image.Image, rng: Rng) -> Image.Image:
 
 
 def shrink(picture: Image.Image, rng: Rng) -> Image.Image:
-    """Fewer pixels (down to 10 rows), scaled up again or left small; the filters vary as they do in the wild."""
+    """Lower resolution (down to 10 rows), scaled up again or left small, with varying filters as in the wild."""
     height = int(rng.uniform(10, max(11, picture.height)))
     filters = (Image.Resampling.NEAREST, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.BOX)
     down, up = rng.integers(1, 4), rng.integers(0, 3)
@@ -112,7 +101,7 @@ def shrink(picture: Image.Image, rng: Rng) -> Image.Image:
 
 
 def recolour(image: Picture, rng: Rng) -> Picture:
-    """Saturation; contrast, brightness, gamma, tint and inversion as one table per channel; order of the channels."""
+    """Saturation; contrast, brightness, gamma, tint and inversion as one table per channel; channel order."""
     if rng.random() < 0.3:
         amount = 0.0 if rng.random() < 0.4 else rng.uniform(0.0, 1.6)
         mixed = (image @ (_LUMA * (1 - amount)))[:, :, None] + image * np.float32(amount)

@@ -1,4 +1,4 @@
-"""What is wrong with a data set."""
+"""Checking a data set for what cannot be trained on and for copies of test samples."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,20 +11,20 @@ from wordsight.data.scenes import Scene
 from wordsight.errors import DataError
 from wordsight.text import Charset
 
-EXAMPLES = 20  # of each kind are kept
+_EXAMPLES = 20  # kept for each kind
 
 
 @dataclass
 class Kind:
-    """How often something was found, and the first of them in words."""
+    """How often something was found, and descriptions of the first examples."""
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
     def add(self, example: str) -> None:
-        """One more."""
+        """Count one more."""
         self.count += 1
-        if len(self.examples) < EXAMPLES:
+        if len(self.examples) < _EXAMPLES:
             self.examples.append(example)
 
 
@@ -33,11 +33,11 @@ class Findings:
     """The result of a check.
 
     Attributes:
-        samples: how many were looked at.
+        samples: how many were checked.
         problems: what is wrong with labels -> those labels, as Python literals.
-        unknown: characters that the charset cannot express -> how many labels have them. Charsets that follow the
-            rules of the field delete them; others cannot use those labels.
-        unreadable: samples whose label or image is missing or cannot be decoded or cut.
+        unknown: characters that the charset cannot express -> number of labels with them. ASCII charsets without space
+            delete them; others cannot use those labels.
+        unreadable: samples whose label or image is missing, or cannot be decoded or cut.
         duplicates: samples that are also in the test sets.
         scene_duplicates: scenes that are also in the test sets.
         unusable: samples that cannot be trained on, because of their label or because they are unreadable.
@@ -57,15 +57,9 @@ class Findings:
 
 
 def check_source(
-    source: Source,
-    charset: Charset,
-    max_length: int,
-    indices: Iterable[int],
-    *,
-    images: bool = True,
-    test: Gallery | None = None,
+    source: Source, charset: Charset, max_length: int, indices: Iterable[int], *, images: bool, test: Gallery | None
 ) -> Findings:
-    """Looks at the labels of `indices`; with `images`, decodes those too and looks for the samples in `test`."""
+    """Checks the labels of `indices`; with `images`, also decodes those and looks for the samples in `test`."""
     found = Findings()
     for i in indices:
         found.samples += 1
@@ -86,7 +80,7 @@ def check_source(
 
 
 def check_scenes(scenes: Iterable[Scene], test: SceneGallery, found: Findings) -> None:
-    """Adds the scenes that are in `test` to `found`; those that cannot be read have been counted with their words."""
+    """Adds the scenes that are in `test` to `found`; unreadable ones have been counted with their words."""
     for scene in scenes:
         try:
             other = test.duplicate_of(scene)

@@ -1,14 +1,13 @@
-"""What a recognizer is shown instead of the scene that a word comes from, to learn what the scene is good for.
+"""Controls: what a recognizer is shown instead of a word's scene, to find out whether the scene helps.
 
-The question of every control: if a score does not fall when the scene is replaced, it was not the scene that helped.
-Where the word itself, or all writing, is painted over (`mask-word`, `mask-text`), what is left of a gain is not a
-second look at the word. A mask still shows how long the word is, but so does the crop.
+If a score does not fall when the scene is replaced, it was not the scene that helped. Where the word itself or all text
+is painted over (`mask-word`, `mask-text`), what remains of a gain does not come from a second view of the word. A mask
+still shows how long the word is, but so does the crop.
 """
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,48 +16,20 @@ from PIL import Image, ImageDraw, ImageFilter
 from wordsight.errors import ConfigError
 from wordsight.imaging.geometry import word_height
 
-Mode = Literal[
-    "real", "shuffle", "gray", "blur", "mask-word", "mask-text", "constant", "random-encoder", "none"
-]  # fmt: skip
+Mode = Literal["real", "shuffle", "gray", "blur", "mask-word", "mask-text", "constant", "random-encoder", "none"]
+"""The scene as it is; the scene of other words; uniform grey; the scene blurred until only light and colours remain;
+the scene with the word itself painted over, or all its words, illegible ones too; the same picture for all words; the
+scene as an encoder with random weights sees it; no scene."""
+
+CONTROLS: tuple[Mode, ...] = get_args(Mode)
 Pixels = npt.NDArray[np.uint8]
 Polygon = npt.NDArray[np.float64]
 
-_SIDE = 224  # of the pictures that are one for all scenes: what most encoders take
-_GREY = 128
-_BLUR = 1 / 12  # sigma as a share of the longer side: light and colours remain, no shape does
-_GROWTH = 0.1  # of the word's height: labels are drawn tightly, blur and JPEG carry ink past them
-_RING = 0.15  # of the word's height: how far from the word its surrounding colour is looked for; signs are small
+_SIDE = 224  # of pictures that are the same for all scenes: the input size of most encoders
+_BLUR = 1 / 12  # sigma as a share of the longer side: light and colours remain, shapes do not
+_GROWTH = 0.1  # of the word's height: labels are tight, and blur and JPEG carry ink beyond them
+_RING = 0.15  # of the word's height: how far around the word the surrounding colour is sampled; signs are small
 _LEAST = 1.5  # pixels, of either
-
-
-@dataclass(frozen=True)
-class Control:
-    """What a control does.
-
-    Attributes:
-        meaning: in one line, for lists.
-        acts: on the scene's "pixels"; on the "pairing" of words and scenes (`shuffled`); on the "encoder", which its
-            user replaces by an untrained one; or there is no scene at all ("absence").
-        per: how many different pictures there are: one a "word", one a "scene", or one for "all" scenes (`scene_key`).
-    """
-
-    meaning: str
-    acts: Literal["pixels", "pairing", "encoder", "absence"]
-    per: Literal["word", "scene", "all"]
-
-
-CONTROLS: dict[Mode, Control] = {
-    "real": Control("the scene as it is", "pixels", "scene"),
-    "shuffle": Control("the scene of other words", "pairing", "scene"),
-    "gray": Control("a uniform grey picture", "pixels", "all"),
-    "blur": Control("the scene blurred until only light and colours are left", "pixels", "scene"),
-    "mask-word": Control("the scene with the word itself painted over", "pixels", "word"),
-    "mask-text": Control("the scene with all its words painted over, illegible ones too", "pixels", "scene"),
-    "constant": Control("one and the same picture for all words", "pixels", "all"),
-    "random-encoder": Control("the scene as an encoder with random weights sees it", "encoder", "scene"),
-    "none": Control("no scene", "absence", "all"),
-}
-"""All controls, `real` first."""
 
 
 def control(pixels: Pixels, polygons: Sequence[Polygon], word_number: int, mode: Mode, seed: int = 0) -> Pixels:
@@ -66,10 +37,10 @@ def control(pixels: Pixels, polygons: Sequence[Polygon], word_number: int, mode:
 
     Args:
         pixels: the scene, uint8 RGB (H, W, 3); it is not changed.
-        polygons: (N, 2) of all words in it, illegible ones too, in pixels.
-        word_number: which of `polygons` the word is; only `mask-word` asks.
-        mode: one of `CONTROLS`. Those that do not act on pixels return the scene as it is.
-        seed: another seed, another picture for `constant`.
+        polygons: (N, 2) of all words in it, illegible ones included, in pixels.
+        word_number: index of the word in `polygons`; only used by `mask-word`.
+        mode: one of `CONTROLS`. Those that do not change pixels return the scene as it is.
+        seed: of the picture for `constant`.
 
     Returns:
         uint8 RGB; of the scene's size, or 224 x 224 where one picture serves all scenes.
@@ -80,7 +51,7 @@ def control(pixels: Pixels, polygons: Sequence[Polygon], word_number: int, mode:
     if mode not in CONTROLS:
         raise ConfigError(f"no control {mode!r}; there are {', '.join(CONTROLS)}")
     if mode == "gray":
-        return np.full((_SIDE, _SIDE, 3), _GREY, np.uint8)
+        return np.full((_SIDE, _SIDE, 3), 128, np.uint8)
     if mode == "constant":
         return _constant(seed)
     if mode == "blur":
@@ -93,18 +64,16 @@ def control(pixels: Pixels, polygons: Sequence[Polygon], word_number: int, mode:
 
 
 def scene_key(scene: str, word_number: int, mode: Mode, seed: int = 0) -> str:
-    """A name for the picture that `control` returns: the same name, the same picture. For caches."""
-    per = CONTROLS[mode].per
-    if per == "all":
+    """Cache key of the picture that `control` returns: equal keys, equal pictures."""
+    if mode in ("gray", "constant", "none"):
         return f"{mode}:{seed}" if mode == "constant" else mode
-    name = "real" if CONTROLS[mode].acts != "pixels" else mode
-    return f"{name}:{scene}#{word_number}" if per == "word" else f"{name}:{scene}"
+    if mode in ("shuffle", "random-encoder"):  # which leave the pixels as they are
+        mode = "real"
+    return f"{mode}:{scene}#{word_number}" if mode == "mask-word" else f"{mode}:{scene}"
 
 
 def shuffled(ids: Iterable[str], seed: int = 0) -> dict[str, str]:
-    """For every scene another one, no two the same; never a scene itself.
-
-    One random cycle through all scenes (Sattolo 1986), so that nothing has to be drawn twice.
+    """Assigns to every scene another one, each used once: one random cycle through all of them (Sattolo 1986).
 
     Raises:
         ConfigError: there are fewer than two scenes.
@@ -117,9 +86,9 @@ def shuffled(ids: Iterable[str], seed: int = 0) -> dict[str, str]:
 
 
 def paint_over(pixels: Pixels, polygons: Sequence[Polygon], numbers: Iterable[int]) -> Pixels:
-    """A copy in which words are filled, each slightly grown, with the median colour of what is around it.
+    """A copy in which the given words, slightly enlarged, are filled with the median colour around them.
 
-    Writing is not counted as surroundings as long as anything else is there.
+    Other text does not count as surroundings, unless there is nothing else.
     """
     out = pixels.copy()
     whole = Image.new("L", (pixels.shape[1], pixels.shape[0]))

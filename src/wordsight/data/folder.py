@@ -16,22 +16,21 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
 
 
 class FolderSource:
-    """The crops that a folder's `labels.tsv` lists, in the natural order of their names.
+    """The crops listed in a folder's `labels.tsv`, in the natural order of their names.
 
-    Neighbours in that order come from the same scene in the data sets of the field, whatever order the file has;
-    `holdout` relies on it. `path` is the folder or the file; image names are relative to the folder. Everything after
-    the first tab of a line is the label, further tabs included.
+    In the usual data sets, neighbours in that order come from the same scene, whatever the order of the file; `holdout`
+    relies on it. `path` is the folder or the file; image names are relative to the folder. Everything after the first
+    tab of a line is the label, further tabs included.
 
     Raises:
-        DataError: the label file is missing, not UTF-8, or has a line without a tab or a name twice.
+        DataError: the label file is missing, not UTF-8, has a line without a tab, or lists a name twice.
     """
 
-    def __init__(self, path: str | Path, *, dataset: str = "", split: str = "") -> None:
+    def __init__(self, path: str | Path, *, dataset: str = "") -> None:
         path = Path(path)
         file = path / "labels.tsv" if path.is_dir() else path
         self.folder = file.parent
         self.dataset = dataset or file.resolve().parent.name
-        self.split = split
         entries: dict[str, str] = {}
         # Only \n ends a line: str.splitlines would also cut labels at U+2028 and its like.
         for number, line in enumerate(read_text(file).split("\n"), start=1):
@@ -65,4 +64,4 @@ class FolderSource:
             image = load_image(path)
         except ImageError as error:
             raise DataError(str(error)) from error
-        return Sample(self.names[i], image, self._texts[i], dataset=self.dataset, split=self.split)
+        return Sample(self.names[i], image, self._texts[i], dataset=self.dataset)

@@ -1,4 +1,4 @@
-"""Which samples of a source can be trained on. For archives of millions that is looked up once and kept in a file."""
+"""Which samples of a source can be trained on; for LMDB archives, which may hold millions, cached in a file."""
 
 import hashlib
 import json
@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -16,18 +15,18 @@ from wordsight.data.labels import rejection
 from wordsight.data.lmdb import LmdbSource
 from wordsight.data.sample import JoinedSource, Source
 from wordsight.errors import DataError
-from wordsight.files import cache_folder
+from wordsight.files import cache_folder, replacing
 from wordsight.text import Charset
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1  # to be raised when the rules of data/labels.py change
+_VERSION = 1  # increase it when the rules of data/labels.py change
 _REASONS = ("empty", "too long", "unknown characters")
 
 
 @dataclass(frozen=True, eq=False)
 class LabelIndex:
-    """Samples whose labels are usable, uint32 (n,) rising, and how many others there are by reason."""
+    """Samples whose labels are usable, uint32 (n,) ascending, and the number of the others by reason."""
 
     indices: npt.NDArray[np.uint32]
     dropped: dict[str, int]
@@ -36,15 +35,14 @@ class LabelIndex:
 def label_index(source: Source, charset: Charset, max_length: int, *, keep_empty: bool = False) -> LabelIndex:
     """The usable samples of a source, archive by archive.
 
-    An archive's index is written beside its `data.mdb`, or into the user's cache folder where that cannot be written,
-    and is good as long as the archive's size and time, the charset and the other rules are the same. One that is
-    damaged is made again. Processes that make it at the same time do not disturb each other.
+    An archive's index is written beside its `data.mdb`, or to the user's cache folder if that is not writable, and is
+    valid as long as the archive's size and time, the charset and the other rules are the same. A damaged one is
+    rebuilt. Several processes may build it at the same time.
     """
     if isinstance(source, JoinedSource):
         found = [label_index(part, charset, max_length, keep_empty=keep_empty) for part in source.parts]
-        starts = (np.uint32(start) for start in source.starts)
-        indices = [index.indices + start for index, start in zip(found, starts, strict=False)]
-        dropped: Counter[str] = Counter(dict.fromkeys(_REASONS, 0))
+        indices = [index.indices + np.uint32(start) for index, start in zip(found, source.starts, strict=False)]
+        dropped = Counter(dict.fromkeys(_REASONS, 0))
         for index in found:
             dropped.update(index.dropped)
         return LabelIndex(np.concatenate([np.empty(0, np.uint32), *indices]), dict(dropped))
@@ -81,8 +79,7 @@ def _scan(source: Source, charset: Charset, max_length: int, keep_empty: bool) -
     seen = 0
     for i, given in _labels(source):
         seen += 1
-        reason = "" if keep_empty and not given else rejection(given, charset, max_length)
-        if reason:
+        if (given or not keep_empty) and (reason := rejection(given, charset, max_length)):
             dropped[reason] += 1
         else:
             indices.append(i)
@@ -92,15 +89,12 @@ def _scan(source: Source, charset: Charset, max_length: int, keep_empty: bool) -
 
 
 def _places(archive: Path, rules: str) -> tuple[Path, Path]:
-    """Where an index may lie: beside its archive, or in the user's cache folder."""
-
-    def short(text: str) -> str:
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-    return (
-        archive.with_name(f"wordsight-index-{short(rules)}.npz"),
-        cache_folder() / f"labels-{short(f'{archive} {rules}')}.npz",
+    """Where an index may be: beside its archive, or in the user's cache folder."""
+    here, there = (
+        hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        for text in (rules, f"{archive} {rules}")
     )
+    return archive.with_name(f"wordsight-index-{here}.npz"), cache_folder() / f"labels-{there}.npz"
 
 
 def _load(file: Path, key: str, count: int) -> LabelIndex | None:
@@ -121,21 +115,16 @@ def _load(file: Path, key: str, count: int) -> LabelIndex | None:
 
 
 def _store(file: Path, key: str, index: LabelIndex) -> bool:
-    part = file.with_name(f".{file.name}.{uuid4().hex}.part")  # process ids repeat on machines that share a disk
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as stream:
-                np.savez(
-                    stream,
-                    key=np.array(key),
-                    indices=index.indices,
-                    reasons=np.array(list(index.dropped)),
-                    counts=np.array(list(index.dropped.values()), dtype=np.int64),
-                )
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing(file) as new:
+            np.savez(
+                new,
+                key=np.array(key),
+                indices=index.indices,
+                reasons=np.array(list(index.dropped)),
+                counts=np.array(list(index.dropped.values()), dtype=np.int64),
+            )
     except OSError as error:
         log.info("%s: not written (%s)", file, error)
         return False

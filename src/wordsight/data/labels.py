@@ -1,4 +1,4 @@
-"""Which labels a recognizer can be trained on, and in what form."""
+"""Which labels a recognizer can be trained on, and in which form."""
 
 import unicodedata
 
@@ -6,10 +6,10 @@ from wordsight.text import Charset
 
 
 def trained_label(given: str, charset: Charset) -> str:
-    """A label as a recognizer with this charset learns it, should it be usable (see `rejection`).
+    """The form in which a recognizer with this charset learns a usable label (see `rejection`).
 
-    ASCII charsets without space follow the field: normalised (white space removed, NFKD, the rest of Unicode dropped),
-    folded to the charset's only case if it has one, characters outside it deleted. Others are normalised only.
+    ASCII charsets without space follow the field's convention: white space removed, NFKD, other Unicode dropped, folded
+    if the charset has only one case, characters outside it deleted. For other charsets, labels are only normalised.
     """
     text = charset.normalize(given)
     return charset.adapt(text) if charset.strips_space else text
@@ -18,8 +18,8 @@ def trained_label(given: str, charset: Charset) -> str:
 def rejection(given: str, charset: Charset, max_length: int) -> str:
     """Why a recognizer cannot be trained on a label, or the empty string.
 
-    In the field's order (PARSeq): too long is judged after normalising but before characters are deleted, empty last.
-    Charsets that delete nothing refuse labels with unknown characters instead.
+    In PARSeq's order: the length counts after normalising but before characters are deleted, emptiness comes last.
+    Charsets with space or beyond ASCII, which delete nothing, reject labels with unknown characters instead.
     """
     text = charset.normalize(given)
     if len(text) > max_length:
@@ -32,7 +32,7 @@ def rejection(given: str, charset: Charset, max_length: int) -> str:
 
 
 def lost_characters(given: str, charset: Charset) -> set[str]:
-    """The characters of a label that this charset cannot express in any form: é in ASCII is e, but € is nothing."""
+    """The characters of a label that this charset cannot express in any form: in ASCII é becomes e, but € is lost."""
     if not charset.strips_space:
         return charset.unknown(charset.normalize(given))
     others = charset.unknown(unicodedata.normalize("NFC", given))

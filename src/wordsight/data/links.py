@@ -1,4 +1,4 @@
-"""What a crop knows of the photograph that it was cut from: what a scene encoder is shown, and how to cut it again."""
+"""Links from crops to their photographs: what a scene encoder is shown for a crop, and how to cut the crop again."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -18,13 +18,13 @@ Polygon: TypeAlias = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class SceneView:
-    """What a scene encoder is shown for a word; small to pickle: the pixels are decoded where they are needed.
+    """What a scene encoder is shown for a word; small to pickle, as pixels are decoded only when needed.
 
     Attributes:
         scene: the photograph, not always the word's own (see `ScenesSource.show`).
-        word: the word's number in it; controls that paint words over ask for it.
+        word: the word's number in it, for controls that paint over words.
         mode: what is done to the photograph, see `controls.control`.
-        seed: of that.
+        seed: of the control.
     """
 
     scene: Scene
@@ -34,7 +34,7 @@ class SceneView:
 
     @property
     def key(self) -> str:
-        """Views with the same key have the same pixels.
+        """Cache key: views with equal keys have equal pixels.
 
         Raises:
             DataError: the photograph's file cannot be read.
@@ -53,7 +53,7 @@ class SceneView:
 
 @dataclass(frozen=True, eq=False)
 class SceneLink:
-    """Where a crop was cut.
+    """Where a crop comes from.
 
     Attributes:
         scene: the photograph.
@@ -68,15 +68,12 @@ class SceneLink:
     view: SceneView | None
 
     def cut_anew(self, rng: np.random.Generator, jitter: float, padding: float) -> tuple[Pixels, Box] | None:
-        """A crop along another box, and that box: what a detector might have drawn instead.
+        """A crop along another box, as a detector might have drawn it, and that box; None if the box is empty.
 
         Args:
-            rng: decides the box.
+            rng: determines the box.
             jitter: standard deviation of the shift of every corner, in heights of the word.
             padding: each of the four sides moves outwards by up to this many heights of the word.
-
-        Returns:
-            None where no such box encloses anything.
         """
         pixels = decoded(self.scene)
         polygon = padded(self.polygon, rng.uniform(0.0, padding, 4)) if padding else self.polygon
@@ -88,9 +85,9 @@ class SceneLink:
 
 
 def padded(polygon: Polygon, shares: npt.NDArray[np.float64]) -> Polygon:
-    """A polygon whose (top, right, bottom, left) side has moved outwards by `shares` of the word's height.
+    """A polygon with its (top, right, bottom, left) sides moved outwards by `shares` of the word's height.
 
-    Where top and bottom have different numbers of points (an odd number in all), only the ends move.
+    If top and bottom have different numbers of points (an odd number in all), only the ends move.
     """
     height = word_height(polygon)
     top, bottom = np.array_split(polygon, 2)

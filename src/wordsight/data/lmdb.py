@@ -14,27 +14,34 @@ from wordsight.errors import DataError, ImageError
 from wordsight.files import filling
 from wordsight.imaging import load_image
 
-# LMDB opens a file once in a process, and what a process opened must not be used in those it forks.
+# LMDB opens a file only once in a process, and what a process has opened must not be used in those that it forks.
 _environments: dict[str, tuple[int, Any]] = {}
+_FIRST_SIZE = 64 << 20  # bytes that a new archive may have, doubled as needed
+
+
+def _lmdb() -> Any:
+    try:
+        import lmdb
+    except ImportError as error:
+        raise DataError("LMDB archives need the package lmdb: pip install lmdb") from error
+    return lmdb
 
 
 def _environment(path: str) -> Any:
     process, environment = _environments.get(path, (0, None))
     if process == os.getpid():
         return environment
-    try:
-        import lmdb
-    except ImportError as error:
-        raise DataError(f"{path}: an LMDB archive needs the package lmdb: pip install lmdb") from error
+    lmdb = _lmdb()
     if environment is not None:
-        environment.close()  # the parent's: this closes our copy alone, and only then we may open our own
+        environment.close()  # our copy of the parent's, which has to be closed before we may open our own
     try:
-        # Readers take no lock: archives lie on read-only and network disks, and nobody writes them.
+        # Readers take no lock: archives lie on read-only and network disks, and nobody writes to them.
         environment = lmdb.open(path, readonly=True, lock=False, readahead=False, meminit=False)
     except lmdb.Error as error:
         raise DataError(f"{path}: not an LMDB archive ({error}): give the folder that holds data.mdb") from error
-    # Reading behind the end of a file that is mapped into memory ends the process; half a download is common.
-    size, wanted = Path(path, "data.mdb").stat().st_size, (environment.info()["last_pgno"] + 1) * _page(environment)
+    # Reading beyond the end of a memory-mapped file would crash the process, and incomplete downloads are common.
+    size = Path(path, "data.mdb").stat().st_size
+    wanted = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
     if size < wanted:
         environment.close()
         raise DataError(f"{path}: data.mdb has {size} of {wanted} bytes: it is truncated, download or copy it again")
@@ -42,22 +49,17 @@ def _environment(path: str) -> Any:
     return environment
 
 
-def _page(environment: Any) -> int:
-    return int(environment.stat()["psize"])
-
-
 class LmdbSource:
-    """The crops of an LMDB archive, opened on first use in each process; pickling carries the path alone.
+    """The crops of an LMDB archive, opened on first use in each process; only the path is pickled.
 
     Raises:
         DataError: there is no archive at `path`, it lacks `num-samples`, or the package lmdb is not installed.
     """
 
-    def __init__(self, path: str | Path, *, dataset: str = "", split: str = "") -> None:
+    def __init__(self, path: str | Path, *, dataset: str = "") -> None:
         path = Path(path)
         self._path = str((path if path.is_dir() else path.parent).resolve())
         self.dataset = dataset or Path(self._path).name
-        self.split = split
         count = self._get("num-samples").decode("ascii", "replace").strip()
         if not count.isdecimal():
             raise DataError(f"{self._path}: num-samples is {count!r}, not a number: rebuild the archive")
@@ -73,7 +75,7 @@ class LmdbSource:
         try:
             with environment.begin() as transaction:
                 value = transaction.get(key.encode())
-        except _lmdb_error() as error:
+        except _lmdb().Error as error:
             raise DataError(f"{self._path}: {key} cannot be read ({error}): copy the archive again") from error
         if value is None:
             raise DataError(f"{self._path}: the archive has no {key}: rebuild it")
@@ -100,7 +102,7 @@ class LmdbSource:
             raise DataError(f"{self._path}: {key} is not UTF-8: rebuild the archive") from error
 
     def labels(self) -> Iterator[tuple[int, str]]:
-        """(i, label) of every sample that has a readable one, in one walk through the file: for millions of them.
+        """(i, label) of every sample with a readable label, in one pass through the file: for millions of them.
 
         Raises:
             DataError: the archive is damaged.
@@ -119,7 +121,7 @@ class LmdbSource:
                     except UnicodeDecodeError:
                         continue
                     yield int(number) - 1, text
-        except _lmdb_error() as error:
+        except _lmdb().Error as error:
             raise DataError(f"{self._path}: the labels cannot be read ({error}): copy the archive again") from error
 
     def __getitem__(self, i: int) -> Sample:
@@ -133,11 +135,11 @@ class LmdbSource:
             image = load_image(self._get(key), name=f"{self._path}: {key}")
         except ImageError as error:
             raise DataError(str(error)) from error
-        return Sample(key, image, self.text(i), dataset=self.dataset, split=self.split)
+        return Sample(key, image, self.text(i), dataset=self.dataset)
 
 
 def write_lmdb(samples: Iterable[tuple[bytes, str]], out: Path) -> int:
-    """Writes an archive into the folder `out`, which holds nothing new until all of it is written; returns its size.
+    """Writes an archive into the folder `out`, which stays as it was until all is written; returns the sample count.
 
     Args:
         samples: encoded pictures, as files hold them, and their labels.
@@ -147,10 +149,7 @@ def write_lmdb(samples: Iterable[tuple[bytes, str]], out: Path) -> int:
         DataError: the package lmdb is not installed.
         OSError: it cannot be written.
     """
-    try:
-        import lmdb
-    except ImportError as error:
-        raise DataError(f"{out}: an LMDB archive needs the package lmdb: pip install lmdb") from error
+    lmdb = _lmdb()
     with filling(out, last="data.mdb") as folder:
         with lmdb.open(str(folder), map_size=_FIRST_SIZE, lock=False) as environment:
             count = 0
@@ -160,33 +159,20 @@ def write_lmdb(samples: Iterable[tuple[bytes, str]], out: Path) -> int:
         return count
 
 
-_FIRST_SIZE = 64 << 20  # bytes that an archive may have, doubled as needed
-
-
 def _put(environment: Any, values: Mapping[str, bytes]) -> None:
-    import lmdb
-
     while True:
         try:
             with environment.begin(write=True) as transaction:
                 for key, value in values.items():
                     transaction.put(key.encode(), value)
-        except lmdb.MapFullError:
+        except _lmdb().MapFullError:
             environment.set_mapsize(2 * environment.info()["map_size"])
         else:
             return
 
 
-def _lmdb_error() -> type[Exception]:
-    """What the package raises for a damaged archive."""
-    import lmdb
-
-    errors: type[Exception] = lmdb.Error
-    return errors
-
-
 def encoded(source: Source, i: int) -> tuple[bytes, str]:
-    """Sample i as an encoded picture and its label: a folder's file as it is, of anything else a PNG.
+    """Sample i as an encoded picture and its label: the file itself from a folder, otherwise a PNG.
 
     Raises:
         DataError: its image is missing or cannot be decoded.

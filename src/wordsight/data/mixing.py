@@ -1,10 +1,9 @@
-"""Views of sources and mixtures of them. Everything is a function of (seed, index), so that a run can be resumed."""
+"""Views and mixtures of sources. Everything is a function of (seed, index), so that a run can be resumed."""
 
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +20,13 @@ log = logging.getLogger(__name__)
 Indices = Sequence[int] | npt.NDArray[np.uint32]
 
 _SLOTS = 1024
-_ATTEMPTS = 16  # where a hundredth of a set is broken, all sixteen are once in 1e32
+_ATTEMPTS = 16  # with one sample in a hundred broken, all sixteen fail once in 1e32
 _REPORTED = 20  # broken samples that are logged one by one
 _MASK = (1 << 64) - 1
-_S = TypeVar("_S", bound=Source)
 
 
 class View:
-    """Samples `indices` of `source`, in that order; with `charset`, their labels are as a recognizer learns them."""
+    """Samples `indices` of `source`, in that order; with `charset`, labels have the form in which it is learned."""
 
     def __init__(self, source: Source, indices: Indices, charset: Charset | None = None) -> None:
         self.source = source
@@ -51,11 +49,11 @@ class View:
         return replace(sample, text=self._label(sample.text))
 
 
-class Learnable:
-    """An endless `source` in which every sample whose label a recognizer cannot learn is replaced by another.
+class TrainableLabels:
+    """An endless `source` in which every sample whose label a recognizer cannot be trained on is replaced by another.
 
-    Labels are as it learns them, see `data.labels`; which sample stands in is a function of the place alone. An empty
-    label, of a crop without text, can be learned.
+    Labels are in the form that it learns, see `data.labels`; the replacement is a function of the place alone. An empty
+    label, of a crop without text, is trainable.
     """
 
     def __init__(self, source: Source, charset: Charset, max_length: int) -> None:
@@ -68,19 +66,18 @@ class Learnable:
 
     def place(self, i: int) -> int:
         """Which sample of the source is sample i."""
-        for attempt in range(_ATTEMPTS):
-            place = _hash(i, attempt) % len(self.source) if attempt else i
+        for place in _candidates(i, len(self.source)):
             given = self.source.text(place)
             if not given or not rejection(given, self.charset, self.max_length):
                 return place
         raise DataError(f"{_ATTEMPTS} labels in a row have no character of this charset: use another charset")
 
     def text(self, i: int) -> str:
-        """Label of sample i or of its stand-in."""
+        """Label of sample i or of its replacement."""
         return trained_label(self.source.text(self.place(i)), self.charset)
 
     def __getitem__(self, i: int) -> Sample:
-        """Sample i or its stand-in."""
+        """Sample i or its replacement."""
         sample = self.source[self.place(i)]
         return replace(sample, text=trained_label(sample.text, self.charset))
 
@@ -88,11 +85,11 @@ class Learnable:
 class SkipBroken:
     """`source`, with every sample that cannot be read replaced by another.
 
-    Which one is a function of the place alone, so runs stay repeatable; the sample says so in `problem`, and its label
-    is the one in the sample, not in `text(i)`. What a process came across is in its own `broken`.
+    The replacement is a function of the place alone, so runs are repeatable; the sample says so in `problem`, and its
+    label is the one in the sample, not in `text(i)`. `broken` holds what this process came across.
 
     Raises:
-        DataError: from `[i]`, where the stand-ins cannot be read either, sixteen in a row.
+        DataError: from `[i]`, if sixteen samples in a row cannot be read.
     """
 
     def __init__(self, source: Source) -> None:
@@ -102,15 +99,9 @@ class SkipBroken:
     def __len__(self) -> int:
         return len(self.source)
 
-    def _places(self, i: int) -> Iterator[int]:
-        yield i
-        for attempt in range(1, _ATTEMPTS):
-            yield _hash(i, attempt) % len(self.source)
-
     def text(self, i: int) -> str:
-        """Label of sample i, or of its stand-in where that label cannot be read."""
-        problem = DataError("")
-        for place in self._places(i):
+        """Label of sample i, or of its replacement if that label cannot be read."""
+        for place in _candidates(i, len(self.source)):
             try:
                 return self.source.text(place)
             except DataError as error:
@@ -120,20 +111,24 @@ class SkipBroken:
     def __getitem__(self, i: int) -> Sample:
         """Sample i, or the first readable one of its replacements."""
         problem: DataError | None = None
-        for place in self._places(i):
+        for place in _candidates(i, len(self.source)):
             try:
                 sample = self.source[place]
             except DataError as error:
-                self._note(place, error)
+                if place not in self.broken and len(self.broken) < _REPORTED:
+                    log.warning("left out: %s", error)
+                self.broken.add(place)
                 problem = problem or error
             else:
                 return replace(sample, problem=str(problem)) if problem else sample
         raise DataError(f"{problem} (and so are {_ATTEMPTS - 1} others of this data set: check it)") from problem
 
-    def _note(self, i: int, error: DataError) -> None:
-        if i not in self.broken and len(self.broken) < _REPORTED:
-            log.warning("left out: %s", error)
-        self.broken.add(i)
+
+def _candidates(i: int, size: int) -> Iterator[int]:
+    """Sample i of `size`, then those that may replace it."""
+    yield i
+    for attempt in range(1, _ATTEMPTS):
+        yield _hash(i, attempt) % size
 
 
 def subset(source: Source, start: int, stop: int) -> View:
@@ -144,9 +139,8 @@ def subset(source: Source, start: int, stop: int) -> View:
 def holdout(source: Source, fraction: float) -> tuple[View, View]:
     """Splits `source` into (training, validation), the validation part being its last `fraction`.
 
-    Sources list the crops of one scene one after the other (folders in the natural order of their names), so a cut in
-    one place keeps all scenes but at most one on one side; in a `ScenesSource`, or a view of one, the cut is moved to
-    the start of a scene.
+    Sources list the crops of a scene consecutively (folders in the natural order of their names), so a single cut
+    divides at most one scene; in a `ScenesSource`, or a view of one, it is moved to the start of a scene.
     """
     if not 0 <= fraction <= 1:
         raise ConfigError(f"a holdout fraction of {fraction} is not between 0 and 1")
@@ -157,7 +151,7 @@ def holdout(source: Source, fraction: float) -> tuple[View, View]:
 
 
 def _scene(source: Source, i: int) -> tuple[int, int] | None:
-    """Part and number of the scene that sample i was cut from, where that is known."""
+    """Part and number of the scene that sample i was cut from, if known."""
     part = 0
     while True:
         if isinstance(source, View):
@@ -172,8 +166,8 @@ def _scene(source: Source, i: int) -> tuple[int, int] | None:
 def fold(source: ScenesSource, number: int, of: int, *, seed: int = 0) -> tuple[View, View]:
     """(training, validation) parts of `source`: the words of fold `number` of `of` are the validation part.
 
-    Scenes are dealt to the folds in an order that is a function of the seed and their ids alone: folds have equally
-    many scenes (to one), each scene is in one of them, and the order of the file does not matter.
+    Scenes are dealt to the folds in an order that depends only on the seed and their ids, not on the file: folds differ
+    by at most one scene in size, and each scene is in one of them.
 
     Raises:
         ConfigError: there is no such fold, or fewer scenes than folds.
@@ -214,12 +208,12 @@ def scenes_below(source: Source) -> Iterator[ScenesSource]:
 def filter_labels(
     source: Source, charset: Charset, max_length: int = 40, *, keep_empty: bool = False
 ) -> tuple[View, dict[str, int]]:
-    """The samples of `source` that a recognizer can be trained on, with labels as it learns them.
+    """The samples of `source` that a recognizer can be trained on, with labels in the form that it learns.
 
-    Returns the view and how many samples were left out: "empty" (nothing left after normalising), "too long" (more than
-    `max_length` characters), "unknown characters", and "unreadable label" where there are any; see `data.labels` for
-    the rules. With `keep_empty`, crops labelled with the empty string (no text on them) stay. What the labels of an
-    LMDB archive come to is kept in an index file, see `data.index`.
+    Returns the view and the number of samples left out by reason: "empty" (nothing left after normalising), "too long"
+    (more than `max_length` characters), "unknown characters", and "unreadable label" if there are any; see
+    `data.labels` for the rules. With `keep_empty`, crops labelled with the empty string (no text) stay. For LMDB
+    archives the result is cached in an index file, see `data.index`.
     """
     index = label_index(source, charset, max_length, keep_empty=keep_empty)
     return View(source, index.indices, charset), index.dropped
@@ -237,9 +231,9 @@ def _hash(*values: int) -> int:
 
 
 def permuted(position: int, size: int, key: int) -> int:
-    """Where a random permutation of range(size) puts `position`; nothing is stored, so size may be astronomic.
+    """Where a random permutation of range(size) puts `position`; nothing is stored, so size may be astronomical.
 
-    A four-round Feistel network on the smallest even number of bits that holds size - 1, walked until it is in range.
+    A four-round Feistel network on the smallest even number of bits that holds size - 1, iterated until in range.
     """
     half = max(1, ((size - 1).bit_length() + 1) // 2)
     mask = (1 << half) - 1
@@ -253,11 +247,11 @@ def permuted(position: int, size: int, key: int) -> int:
 
 
 class Mixture:
-    """Samples of several sources by weight, endless in principle: any index >= 0 is a function of (seed, index).
+    """Samples of several sources by weight; endless, since the sample of any index >= 0 is a function of (seed, index).
 
     The sources share each run of 1,024 indices in proportion to their weights (to 1/1,024, at least one slot each), in
-    shuffled order. Each source is walked in a new random order every time it is used up, so small sources are seen
-    evenly. `length` is what `len` says; default: the samples of all sources together.
+    shuffled order. Each source is traversed in a new random order whenever it is used up, so small sources are seen
+    evenly. `length` is what `len` says, by default the number of samples of all sources.
 
     Raises:
         ConfigError: no sources, an empty source, or weights that do not fit.

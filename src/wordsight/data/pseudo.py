@@ -1,4 +1,4 @@
-"""Pseudo-labels: words that nobody labelled, where several readers read the same (after arXiv 2103.04400)."""
+"""Pseudo-labels: unlabelled words that several readers read alike (after arXiv 2103.04400)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,21 +12,19 @@ from wordsight.data.scenes import Scene
 from wordsight.errors import DataError
 from wordsight.files import filling
 
-_LEGIBLE = 8
-"""Pixels that a crop must have either way."""
-
+_LEAST_SIDE = 8  # pixels, of a crop's height and width
 
 Readers: TypeAlias = Sequence[Callable[[list[npt.NDArray[np.uint8]]], Sequence[tuple[str, float]]]]
-"""Each takes crops, uint8 RGB (h, w, 3), and says what it reads of each and how sure it is of that, 0 to 1."""
+"""Each takes crops, uint8 RGB (h, w, 3), and returns the text and the confidence, 0 to 1, of each."""
 
 
 def pseudo_label(scenes: Iterable[Scene], readers: Readers, out: str | Path, least: float = 0.6) -> Iterator[int]:
     """Cuts words that are marked illegible out of photographs, and writes those that all readers read alike.
 
-    Annotators leave out much that can be read: what is small, in part hidden, or of no interest to them. Words are cut
-    along upright boxes into `out` as JPEG (quality 95) with `labels.tsv`. The first reader gives the label and has to
-    be sure of it by `least`; the others have to read the same, in either case. Yields the number of each scene's
-    labels. What the folder held stays until all are there.
+    Annotators leave out much that can be read: small, partly hidden or uninteresting words. Words are cut along upright
+    boxes into `out` as JPEG (quality 95) with `labels.tsv`. The first reader gives the label, with a confidence of at
+    least `least`; the others have to read the same, ignoring case. Yields the number of labels of each scene. The
+    previous content of the folder is replaced only at the end.
 
     Raises:
         DataError: a picture is missing or damaged, or `out` cannot be written.
@@ -59,7 +57,7 @@ def _labelled(scene: Scene, readers: Readers, least: float) -> Iterator[tuple[in
         x0, y0 = np.maximum(polygon.min(axis=0), 0).astype(int)
         x1, y1 = np.maximum(polygon.max(axis=0), 0).astype(int)
         crop = pixels[y0 : y1 + 1, x0 : x1 + 1]
-        if min(crop.shape[:2]) >= _LEGIBLE:
+        if min(crop.shape[:2]) >= _LEAST_SIDE:
             crops[i] = crop
     first, *others = (read([*crops.values()]) for read in readers)
     for (i, crop), (text, confidence), *checks in zip(crops.items(), first, *others, strict=True):

@@ -1,8 +1,8 @@
-"""RandAugment as PARSeq and CLIP4STR train with it: three of sixteen changes, each made or left out by a coin.
+"""RandAugment as PARSeq and CLIP4STR train with it: three of sixteen operations, each applied with probability 1/2.
 
-The list and the strengths are those of the released training (PARSeq and CLIP4STR, as released; the paper names the
-method only). Pillow and NumPy only. On one slow core a crop of 32 x 100 pixels takes 0.4 ms, 64 x 200 1 ms and
-200 x 600 6 ms. `augment` is our own, milder set for compact models.
+Operations and strengths are those of the released training code; the papers only name the method. On one slow core a
+crop of 32 x 100 pixels takes 0.4 ms, 64 x 200 1 ms and 200 x 600 6 ms. `augment` is our own, milder set for compact
+models.
 """
 
 from collections.abc import Callable
@@ -13,108 +13,43 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 Picture = npt.NDArray[np.uint8]
 Rng = np.random.Generator
-Op = Callable[[Image.Image, float, Rng], Image.Image]
-"""(picture, strength as a share of the largest, generator) -> changed picture."""
-
-MAGNITUDE = 5.0
-"""Of 10; released training never uses another, and draws no variation around it."""
-
-LAYERS = 3
-"""Operations drawn for a crop, without drawing one twice."""
-
-_PROBABILITY = 0.5  # of making a change that was drawn; and of each sign, where a change has two
-_GREY = (128, 128, 128)  # what comes in from outside the crop
-_FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC)
+_STRENGTH = 0.5  # magnitude 5 of 10; the released training uses no other and draws no variation around it
+_LAYERS = 3  # operations drawn for each crop, without replacement
+_PROBABILITY = 0.5  # of applying a drawn operation; and of each sign, where an operation has two
+_GREY = (128, 128, 128)  # fills what comes in from outside the crop
 
 
-def rand_augment(image: Picture, rng: Rng, magnitude: float = MAGNITUDE, layers: int = LAYERS) -> Picture:
+def rand_augment(image: Picture, rng: Rng) -> Picture:
     """A changed copy of a crop, uint8 RGB (H, W, 3) to uint8 RGB (H', W', 3); the same for the same state of `rng`.
 
-    Only rotation changes the size (it makes room for the corners). `magnitude` is 0 to 10.
+    Only rotation changes the size, to make room for the corners.
     """
     picture = Image.fromarray(image)
-    for name in rng.choice(_NAMES, layers, replace=False):
+    for name in rng.choice(tuple(OPERATIONS), _LAYERS, replace=False):
         if rng.random() < _PROBABILITY:
-            picture = OPERATIONS[name](picture, magnitude / 10, rng)
+            picture = OPERATIONS[name](picture, _STRENGTH, rng)
     return np.array(picture)
 
 
-def _signed(largest: float, share: float, rng: Rng) -> float:
-    return largest * share * (1 if rng.random() < _PROBABILITY else -1)
+def _signed(largest: float, rng: Rng) -> float:
+    return largest if rng.random() < _PROBABILITY else -largest
 
 
-def _auto_contrast(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return ImageOps.autocontrast(picture)
-
-
-def _equalize(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return ImageOps.equalize(picture)
-
-
-def _invert(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return ImageOps.invert(picture)
-
-
-def _rotate(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    degrees = _signed(30.0, share, rng)
-    return picture.rotate(degrees, _resampling(rng), expand=True, fillcolor=_GREY)
-
-
-def _posterize(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return ImageOps.posterize(picture, max(1, 4 - int(4 * share)))  # bits that are kept; none would leave it black
-
-
-def _solarize(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return ImageOps.solarize(picture, 256 - int(256 * share))
-
-
-def _solarize_add(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    add = int(110 * share)
+def _solarize_add(picture: Image.Image, strength: float) -> Image.Image:
+    add = int(110 * strength)
     return picture.point([min(level + add, 255) if level < 128 else level for level in range(256)] * 3)
 
 
-def _color(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return ImageEnhance.Color(picture).enhance(1 + _signed(0.9, share, rng))
-
-
-def _contrast(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return ImageEnhance.Contrast(picture).enhance(1 + _signed(0.9, share, rng))
-
-
-def _brightness(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return ImageEnhance.Brightness(picture).enhance(1 + _signed(0.9, share, rng))
-
-
-def _shear_x(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return _affine(picture, (1, _signed(0.9, share, rng), 0, 0, 1, 0), rng)
-
-
-def _shear_y(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return _affine(picture, (1, 0, 0, _signed(0.2, share, rng), 1, 0), rng)
-
-
-def _translate_x(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return _affine(picture, (1, 0, _signed(0.1, share, rng) * picture.width, 0, 1, 0), rng)
-
-
-def _translate_y(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return _affine(picture, (1, 0, 0, 0, 1, _signed(0.3, share, rng) * picture.height), rng)
-
-
-def _gaussian_blur(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
-    return picture.filter(ImageFilter.GaussianBlur(_capped(4 * share, picture, 0.02)))
-
-
-def _poisson_noise(picture: Image.Image, share: float, rng: Rng) -> Image.Image:
+def _poisson_noise(picture: Image.Image, strength: float, rng: Rng) -> Image.Image:
     """The same noise in all three channels: Poisson counts with a random sign."""
-    mean = _capped(40 * share, picture, 0.2) | 1  # made odd, as released
+    mean = _capped(40 * strength, picture, 0.2) | 1  # made odd, as released
     shape = picture.height, picture.width, 1
     noise = rng.poisson(mean, shape) * rng.choice(np.array([-1, 1]), shape)
     return Image.fromarray((np.asarray(picture) + noise).clip(0, 255).astype(np.uint8))
 
 
 def _capped(value: float, picture: Image.Image, share: float) -> int:
-    """At most `share` of the longer side, which may fall to 1 but not below."""
+    """At most `share` of the longer side, but never capped below 1."""
     return round(min(value, max(1.0, share * max(picture.size))))
 
 
@@ -123,28 +58,34 @@ def _affine(picture: Image.Image, matrix: tuple[float, ...], rng: Rng) -> Image.
 
 
 def _resampling(rng: Rng) -> Image.Resampling:
-    return _FILTERS[rng.integers(2)]
+    return (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC)[rng.integers(2)]
 
 
-# Strengths at magnitude 5, half of the largest, beside each.
-OPERATIONS: dict[str, Op] = {
-    "AutoContrast": _auto_contrast,
-    "Equalize": _equalize,
-    "Invert": _invert,
-    "Rotate": _rotate,  # +-15 degrees
-    "Posterize": _posterize,  # 2 bits
-    "Solarize": _solarize,  # from level 128
-    "SolarizeAdd": _solarize_add,  # +55 below level 128
-    "Color": _color,  # x 0.55 or 1.45
-    "Contrast": _contrast,  # x 0.55 or 1.45
-    "Brightness": _brightness,  # x 0.55 or 1.45
-    "ShearX": _shear_x,  # +-0.45
-    "ShearY": _shear_y,  # +-0.1
-    "TranslateX": _translate_x,  # +-5 % of the width
-    "TranslateY": _translate_y,  # +-15 % of the height
-    "GaussianBlur": _gaussian_blur,  # radius 2, at most 2 % of the longer side
+# (picture, strength as a share of the largest, generator) -> changed picture; beside each, what strength 0.5 does.
+OPERATIONS: dict[str, Callable[[Image.Image, float, Rng], Image.Image]] = {
+    "AutoContrast": lambda picture, s, rng: ImageOps.autocontrast(picture),
+    "Equalize": lambda picture, s, rng: ImageOps.equalize(picture),
+    "Invert": lambda picture, s, rng: ImageOps.invert(picture),
+    "Rotate": lambda picture, s, rng: picture.rotate(  # +-15 degrees
+        _signed(30 * s, rng), _resampling(rng), expand=True, fillcolor=_GREY
+    ),
+    "Posterize": lambda picture, s, rng: ImageOps.posterize(picture, max(1, 4 - int(4 * s))),  # keeps 2 bits
+    "Solarize": lambda picture, s, rng: ImageOps.solarize(picture, 256 - int(256 * s)),  # from level 128
+    "SolarizeAdd": lambda picture, s, rng: _solarize_add(picture, s),  # +55 below level 128
+    "Color": lambda picture, s, rng: ImageEnhance.Color(picture).enhance(1 + _signed(0.9 * s, rng)),  # x 0.55 or 1.45
+    "Contrast": lambda picture, s, rng: ImageEnhance.Contrast(picture).enhance(1 + _signed(0.9 * s, rng)),  # the same
+    "Brightness": lambda picture, s, rng: ImageEnhance.Brightness(picture).enhance(1 + _signed(0.9 * s, rng)),
+    "ShearX": lambda picture, s, rng: _affine(picture, (1, _signed(0.9 * s, rng), 0, 0, 1, 0), rng),  # +-0.45
+    "ShearY": lambda picture, s, rng: _affine(picture, (1, 0, 0, _signed(0.2 * s, rng), 1, 0), rng),  # +-0.1
+    "TranslateX": lambda picture, s, rng: _affine(  # +-5 % of the width
+        picture, (1, 0, _signed(0.1 * s, rng) * picture.width, 0, 1, 0), rng
+    ),
+    "TranslateY": lambda picture, s, rng: _affine(  # +-15 % of the height
+        picture, (1, 0, 0, 0, 1, _signed(0.3 * s, rng) * picture.height), rng
+    ),
+    "GaussianBlur": lambda picture, s, rng: picture.filter(  # radius 2, at most 2 % of the longer side
+        ImageFilter.GaussianBlur(_capped(4 * s, picture, 0.02))
+    ),
     "PoissonNoise": _poisson_noise,  # mean 21, at most 20 % of the longer side
 }
-"""The changes by their names in RandAugment."""
-
-_NAMES = tuple(OPERATIONS)
+"""The operations by their names in RandAugment."""

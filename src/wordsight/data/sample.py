@@ -1,4 +1,4 @@
-"""What every source of words yields, what a source is, and several of them as one."""
+"""Samples, the protocol of sources, and several sources as one."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from wordsight.data.links import SceneLink
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One word crop and what is written on it.
+    """A word crop and its label.
 
     Attributes:
         id: unique within its data set: a file name, the key of an archive, or scene and word number.
         image: uint8 RGB (H, W, 3).
-        text: the label as it is given, not normalised; empty where the crop shows no text.
-        legible: false where the organisers mark the word as unreadable; such words are neither scored nor trained on.
-        script: ISO 15924 code where it is known, else empty.
+        text: the label as given, not normalised; empty if the crop shows no text.
+        legible: false if the organisers mark the word as illegible; such words are neither scored nor trained on.
+        script: ISO 15924 code, empty if unknown.
         dataset: name of the data set, for tables.
-        split: "train", "test", ... where it is known, else empty.
+        split: "train", "test", ..., empty if unknown.
         problem: why the original sample cannot be read, if this one replaces it (`SkipBroken`).
-        link: the photograph that it was cut from, and where; None where that is not known, as in archives of words.
+        link: the photograph that it was cut from, and where; None if unknown, as in archives of words.
     """
 
     id: str
@@ -57,18 +57,18 @@ class Source(Protocol):
 
 
 class JoinedSource:
-    """The samples of `parts`, part by part: what a folder with many archives below it opens as."""
+    """The samples of `parts`, part by part, as a folder with many archives below it opens."""
 
     def __init__(self, parts: Sequence[Source], *, dataset: str = "") -> None:
         self.parts = tuple(parts)
         self.dataset = dataset
-        self.starts = (0, *accumulate(map(len, self.parts)))  # of each part, and where the last one ends
+        self.starts = (0, *accumulate(map(len, self.parts)))  # of each part, and the end of the last one
 
     def locate(self, i: int) -> tuple[int, int]:
         """(number of the part, number of the sample in it) of sample i."""
         if not 0 <= i < len(self):
             raise IndexError(f"sample {i} of {len(self)}")
-        part = bisect_right(self.starts, i) - 1  # past empty parts, too
+        part = bisect_right(self.starts, i) - 1  # never an empty part
         return part, i - self.starts[part]
 
     def __len__(self) -> int:

@@ -16,15 +16,9 @@ from wordsight.imaging.geometry import word_height
 
 
 def cut_word(
-    scene: Scene,
-    number: int,
-    pixels: npt.NDArray[np.uint8],
-    polygon: npt.NDArray[np.float64] | None = None,
-    *,
-    dataset: str = "",
-    split: str = "",
+    scene: Scene, number: int, pixels: npt.NDArray[np.uint8], polygon: npt.NDArray[np.float64] | None = None
 ) -> Sample:
-    """Word `number` cut out of the photograph `pixels`, along `polygon` where that differs from the label's.
+    """Word `number` cut out of the photograph `pixels`, along `polygon` if given, else along its label.
 
     Raises:
         DataError: the polygon encloses nothing.
@@ -35,37 +29,27 @@ def cut_word(
         crop = rectify(pixels, word.polygon if polygon is None else polygon)
     except BoxError as error:
         raise DataError(f"{scene.image}: word {number} of {name}: {error}") from error
-    return Sample(
-        word.id or f"{name}#{number}",
-        crop,
-        word.text,
-        legible=word.legible,
-        script=word.script,
-        dataset=dataset or scene.dataset,
-        split=split or scene.split,
-    )
+    id = word.id or f"{name}#{number}"
+    return Sample(id, crop, word.text, word.legible, word.script, scene.dataset, scene.split)
 
 
 class ScenesSource:
     """The legible words of a `scenes.jsonl`, scene by scene, each cut out of its photograph when it is read.
 
-    A photograph is decoded once for consecutive words of it, and each sample is linked to it (see `show`). With
-    `jitter` above 0 every corner moves by a normal shift of `jitter` times the word's height, a function of (seed, i):
-    detectors do not draw boxes like annotators.
+    A photograph is decoded once for consecutive words, and each sample is linked to it (see `show`). With `jitter`
+    above 0 every corner is shifted by a normal deviate of `jitter` times the word's height, a function of (seed, i),
+    because detectors do not draw boxes as annotators do.
 
     Raises:
         DataError: as `read_scenes`.
     """
 
-    def __init__(
-        self, path: str | Path, *, jitter: float = 0.0, seed: int = 0, dataset: str = "", split: str = ""
-    ) -> None:
+    def __init__(self, path: str | Path, *, jitter: float = 0.0, seed: int = 0, dataset: str = "") -> None:
         path = Path(path)
         self.scenes = read_scenes(path)
         named = {scene.dataset for scene in self.scenes}
         folder = (path if path.is_dir() else path.parent).resolve().name
         self.dataset = dataset or (named.pop() if len(named) == 1 else "") or folder
-        self.split = split
         self.words = [
             (s, w) for s, scene in enumerate(self.scenes) for w, word in enumerate(scene.words) if word.legible
         ]
@@ -74,7 +58,7 @@ class ScenesSource:
         self.show("real")
 
     def show(self, mode: Mode, seed: int = 0) -> None:
-        """From now on, links samples to what a control shows instead of their scenes; crops stay as they are.
+        """From now on, link samples to what a control shows instead of their scenes; crops do not change.
 
         Raises:
             ConfigError: there is no such control, or only one scene to shuffle.
@@ -92,7 +76,7 @@ class ScenesSource:
         if mode == "none":
             return None
         if self._partners is not None:
-            return SceneView(self.scenes[self._partners[s]], 0)  # shown as it is: it has no word of ours
+            return SceneView(self.scenes[self._partners[s]], 0)  # as it is: our word is not in it
         return SceneView(self.scenes[s], w, mode, seed)
 
     def __len__(self) -> int:
@@ -100,7 +84,7 @@ class ScenesSource:
 
     @property
     def illegible(self) -> int:
-        """Number of words that are left out because nobody can read them."""
+        """Number of words that are left out as illegible."""
         return sum(not word.legible for scene in self.scenes for word in scene.words)
 
     def _word(self, i: int) -> SceneWord:
@@ -128,8 +112,6 @@ class ScenesSource:
         s, w = self.words[i]
         scene = self.scenes[s]
         pixels, polygon = decoded(scene), self.polygon(i)
-        sample = cut_word(
-            scene, w, pixels, polygon, dataset=scene.dataset or self.dataset, split=self.split or scene.split
-        )
+        sample = cut_word(scene, w, pixels, polygon)
         link = SceneLink(scene, polygon, box_of(polygon, pixels), self._view(s, w))
-        return replace(sample, link=link)
+        return replace(sample, dataset=scene.dataset or self.dataset, link=link)

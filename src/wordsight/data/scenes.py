@@ -19,18 +19,18 @@ import numpy as np
 import numpy.typing as npt
 
 from wordsight.errors import DataError, ImageError
-from wordsight.files import read_regular
+from wordsight.files import read_regular, write_text
 from wordsight.imaging import load_image
 
 FAR = 1e6
-"""Pixels. A corner that lies farther out is a mistake: JPEG pictures end at 65,535."""
+"""Pixels. A corner farther out is a mistake: JPEG pictures have at most 65,535."""
 
 
 @dataclass(frozen=True, eq=False)
 class SceneWord:
     """A word in a scene: polygon float64 (N, 2) in pixels, its text, and whether it counts.
 
-    `script` is its ISO 15924 code and `id` its name in the data set, both empty where they are not known.
+    `script` is its ISO 15924 code and `id` its name in the data set, both empty if unknown.
     """
 
     polygon: npt.NDArray[np.float64]
@@ -48,10 +48,10 @@ class Scene:
         image: its file.
         words: in the order of the data set.
         id: its name, unique in its data set and split.
-        dataset: name of the data set; empty where it is not known, like `split`.
+        dataset: name of the data set; empty if unknown, like `split`.
         split: "train", "test", ...
-        at: (offset, length) of the picture in `image` where that file holds many of them, in bytes.
-        data: the bytes of the picture, where it has been streamed; `image` is then only a name.
+        at: (offset, length) in bytes of the picture in `image`, if that file holds many of them.
+        data: the bytes of the picture, if it was streamed; `image` is then only a name.
     """
 
     image: Path
@@ -63,7 +63,7 @@ class Scene:
     data: bytes | None = None
 
     def read(self) -> bytes:
-        """The picture as it was encoded.
+        """The encoded picture.
 
         Raises:
             DataError: its file cannot be read.
@@ -84,7 +84,7 @@ class Scene:
 
     @cached_property
     def digest(self) -> str:
-        """Hash of the picture as it was encoded, 32 hexadecimal digits; it is read once.
+        """Hash of the encoded picture, 32 hexadecimal digits; it is read once.
 
         Raises:
             DataError: its file cannot be read.
@@ -116,7 +116,7 @@ class Scene:
 
 @lru_cache(maxsize=4)
 def decoded(scene: Scene) -> npt.NDArray[np.uint8]:
-    """`Scene.load`; the last ones are kept, since consecutive words often share their photograph.
+    """`Scene.load`, with the last few pictures cached: consecutive words often share a photograph.
 
     Raises:
         DataError: it is missing or cannot be decoded.
@@ -142,16 +142,10 @@ def write_scenes(path: Path, scenes: Iterable[Scene]) -> None:
     Raises:
         DataError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("w", encoding="utf-8", newline="\n") as stream:
-                for scene in scenes:
-                    stream.write(json.dumps(scene.as_json(path.parent), ensure_ascii=False) + "\n")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        lines = (json.dumps(scene.as_json(path.parent), ensure_ascii=False) + "\n" for scene in scenes)
+        write_text(path, "".join(lines))
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error}): choose another folder") from error
     except UnicodeEncodeError as error:
@@ -162,7 +156,7 @@ def scene_from_json(folder: Path, entry: Any, *, data: bytes | None = None) -> S
     """The scene of a line of a `scenes.jsonl` in `folder`.
 
     Raises:
-        ValueError, LookupError, TypeError, OverflowError: it is none.
+        ValueError, LookupError, TypeError, OverflowError: it is not a scene.
     """
     words = []
     for word in entry["words"]:
@@ -194,7 +188,7 @@ def scene_from_json(folder: Path, entry: Any, *, data: bytes | None = None) -> S
 
 
 def _unicode(value: Any) -> str:
-    """As text; halves of surrogate pairs, which JSON can escape, can be written nowhere."""
+    """As text, without lone surrogates, which JSON can escape but no file can hold."""
     text = str(value)
     text.encode()
     return text

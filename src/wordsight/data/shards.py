@@ -1,12 +1,11 @@
 """Scenes in a few large files: WebDataset shards, read scene by scene from disk, or streamed from disk or over HTTP.
 
-A folder of shards holds `000000.tar`, ... (members 000000000.jpg and 000000000.json, ..., as every WebDataset reader
-expects them), `shards.json` (the shards and how many scenes each has) and `scenes.jsonl`, which says where in them each
-picture lies, so that the folder opens like any other data set. Pictures are packed as they are, in random order: each
-shard is a random part of the data set.
+A folder of shards has `000000.tar`, ... (members 000000000.jpg and 000000000.json, ..., as every WebDataset reader
+expects them), `shards.json` (the shards and their numbers of scenes) and `scenes.jsonl`, which locates each picture in
+them, so that the folder opens like any other data set. Pictures are packed as they are, in random order: each shard is
+a random part of the data set.
 
-Plain `tarfile`, not the webdataset library: that deals whole shards to workers and neither says what a worker has read
-nor resumes from there, so resuming would have to be built around it; reading a tar file is all that is left.
+This uses `tarfile` and not the webdataset library, which cannot resume in the middle of what a worker has read.
 """
 
 import io
@@ -29,7 +28,7 @@ from wordsight.files import filling, read_regular
 from wordsight.imaging import load_image
 
 _VERSION = 1
-_HEADER = tarfile.BLOCKSIZE  # before each member's content: their names are short, so there is one block
+_HEADER = tarfile.BLOCKSIZE  # before each member's content: one block, as their names are short
 _ATTEMPTS = 4
 _WAIT = 0.5  # seconds before the second attempt, doubled each time
 _TIMEOUT = 60.0  # seconds without a byte
@@ -41,13 +40,13 @@ _SUFFIXES = {b"\xff\xd8\xff": "jpg", b"\x89PN": "png", b"RIF": "webp", b"GIF": "
 def pack_scenes(
     scenes: Sequence[Scene], out: Path, *, below: Sequence[Path], seed: int = 0, shard_bytes: int = 128 << 20
 ) -> Iterator[Scene | DataError]:
-    """Writes shards of at most `shard_bytes` (one scene at least) into the folder `out`.
+    """Writes shards of at most `shard_bytes` (at least one scene) into the folder `out`.
 
-    Shards are given to others: only files that lie in the folders `below`, wherever links lead, and that are pictures
-    get into them, whatever a scenes.jsonl names.
+    Shards are given to others, so only pictures in the folders `below`, links resolved, are packed, whatever a
+    scenes.jsonl names.
 
-    Yields each scene as it lies in its shard, or why one was left out, in a random order that the seed decides. The
-    folder can be read when all have been yielded.
+    Yields each scene as it is in its shard, or the reason why it was left out, in a random order set by the seed. The
+    folder can be read once all have been yielded.
 
     Raises:
         DataError: the folder holds a data set already, or cannot be written.
@@ -66,7 +65,7 @@ def pack_scenes(
 def _pack(
     scenes: Sequence[Scene], folder: Path, out: Path, below: Sequence[Path], seed: int, shard_bytes: int
 ) -> Iterator[Scene | DataError]:
-    """Into `folder`, the files of which are going to lie in `out`."""
+    """Writes into `folder`, whose files will end up in `out`."""
     packed: list[Scene] = []
     shards: list[dict[str, Any]] = []
     tar: tarfile.TarFile | None = None
@@ -103,10 +102,10 @@ def _pack(
 
 
 def _picture(scene: Scene, below: Sequence[Path]) -> bytes:
-    """The picture as it is encoded.
+    """The encoded picture.
 
     Raises:
-        DataError: it lies elsewhere, or is none.
+        DataError: it lies elsewhere, or is not a picture.
     """
     if scene.data is None and not any(scene.image.resolve().is_relative_to(place) for place in below):
         raise DataError(f"{scene.image}: lies outside {', '.join(map(str, below))}: add --images FOLDER to pack it")
@@ -127,23 +126,23 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 class ShardStream:
     """The scenes of a folder of shards, in shuffled order, for one of several readers.
 
-    Each time round, every scene goes to exactly one of the readers, once. Shards are dealt in turn, in a new order
-    every time round, and the scenes of a shard are shuffled; both are functions of the seed. One shard at a time is in
-    memory. The scenes carry their encoded pictures.
+    In each round, every scene goes to exactly one of the readers. Shards are dealt to them in turn, in a new order each
+    round, and the scenes of a shard are shuffled; both are functions of the seed. One shard at a time is in memory. The
+    scenes carry their encoded pictures.
 
     Args:
         place: the folder, or its address (http:// or https://).
         seed: of the order.
         reader: which of the `readers` this one is, from 0: rank * workers + worker.
         readers: how many there are: ranks * workers.
-        position: how many scenes this reader has had: it continues after them, if seed and readers are the same. Shards
-            that lie before are not read.
-        rounds: how often the scenes are gone through; None: without end. Readers get different numbers of scenes in a
-            round, so training in step wants None.
+        position: how many scenes this reader has had: it continues after them, if seed and readers are the same.
+            Earlier shards are not read.
+        rounds: how often to go through the scenes; None: endless. Readers get different numbers of scenes in a round,
+            so synchronous training needs None.
 
     Raises:
         ConfigError: there is no such reader.
-        DataError: the folder is no folder of shards, or cannot be reached.
+        DataError: the folder has no shards, or cannot be reached.
     """
 
     def __init__(
@@ -186,7 +185,6 @@ class ShardStream:
         skip, visit = self.position, self.reader
         while self.rounds is None or visit < self.rounds * len(self.shards):
             turn, place = divmod(visit, len(self.shards))
-            # The generator's first number is as good a key as any; permuted() mixes it
             key = int(np.random.default_rng((self.seed, turn)).integers(1 << 62))
             number = permuted(place, len(self.shards), key)
             name, count = self.shards[number]
@@ -206,9 +204,9 @@ class ShardStream:
         scenes = []
         try:
             whole = _fetch(place)
-            with tarfile.open(fileobj=io.BytesIO(whole), mode="r:") as tar:  # as we write them: nothing is unpacked
+            with tarfile.open(fileobj=io.BytesIO(whole), mode="r:") as tar:  # uncompressed, as we write them
                 for member in tar:
-                    if not member.isreg() or member.size > len(whole):  # a link, or a file of holes
+                    if not member.isreg() or member.size > len(whole):  # a link, or a sparse file
                         raise ValueError(f"{member.name} is not a plain file")
                     content = tar.extractfile(member)
                     data = content.read() if content else b""
@@ -225,7 +223,7 @@ class ShardStream:
 
 
 def _fetch(place: str) -> bytes:
-    """The content of a file or address; what fails on the way is tried again."""
+    """The content of a file or address; failed transfers are repeated."""
     if not place.startswith(("http://", "https://")):
         try:
             return read_regular(place, _LARGEST)
@@ -241,7 +239,7 @@ def _fetch(place: str) -> bytes:
                 if len(data) > _LARGEST:
                     problem = f"over {_LARGEST >> 20} MB"
                     break
-                if left := getattr(answer, "length", None):  # read(n) does not say that less came than was promised
+                if left := getattr(answer, "length", None):  # read(n) does not report a short answer
                     raise EOFError(f"{left} bytes are missing")
                 return data
         except urllib.error.HTTPError as error:

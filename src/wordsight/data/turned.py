@@ -1,4 +1,4 @@
-"""Tall crops, in which most words lie on their side."""
+"""Rotated crops: tall ones, in which most words lie on their side, and those of PARSeq's rotated evaluation."""
 
 from dataclasses import replace
 
@@ -10,12 +10,12 @@ from wordsight.imaging.geometry import FEW, TALL
 
 
 class Turned:
-    """`source` with its tall crops of more than two characters turned by a quarter, to the right.
+    """`source` with tall crops of more than two characters rotated clockwise by 90 degrees.
 
-    A reader turns tall boxes to either side. One that has learned them as they stand, squeezed into the shape of its
-    input, takes other tall boxes for the few that it knows. Of 127 such training crops of IIIT5K, SVT, ICDAR 2003 and
-    2015 text runs upwards in most, so that a turn to the right makes it level; where it runs down, it ends up
-    upside down, as some rendered words are, too. Links to scenes are left as they are.
+    A reader tries tall boxes in both rotations. A recognizer trained on them unrotated, squeezed into its input shape,
+    mistakes other tall boxes for the few that it has seen. In most of 127 such training crops of IIIT5K, SVT, ICDAR
+    2003 and 2015 text runs upwards, so this makes it level; text that runs down ends up upside down, as some rendered
+    words do. Links to scenes are not changed.
     """
 
     def __init__(self, source: Source) -> None:
@@ -38,7 +38,7 @@ class Turned:
 
 
 def rotated(sample: Sample, degrees: float) -> Sample:
-    """A sample turned anticlockwise on a canvas that holds all of it, black around, as PARSeq's evaluation turns."""
+    """A sample rotated anticlockwise on a black canvas that holds all of it, as in PARSeq's evaluation."""
     if not degrees:
         return sample
     image = Image.fromarray(sample.image).rotate(degrees, Image.Resampling.NEAREST, expand=True)

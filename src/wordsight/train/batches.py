@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from wordsight.data import Learnable, Mixture, Sample, SceneView, Source, augment
+from wordsight.data import Mixture, Sample, SceneView, Source, TrainableLabels, augment
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.geometry import Box
 from wordsight.synth.draft import Drafts
@@ -265,7 +265,7 @@ def padded_targets(tokenizer: CharTokenizer, labels: list[str], longest: int) ->
 
 def rendered_words(source: Source) -> tuple[RenderedWords, Callable[[int], int]] | None:
     """The rendered words that a source consists of, and which of them each of its samples is; None for others."""
-    if isinstance(source, Learnable) and isinstance(source.source, RenderedWords):
+    if isinstance(source, TrainableLabels) and isinstance(source.source, RenderedWords):
         return source.source, source.place
     return (source, int) if isinstance(source, RenderedWords) else None
 
@@ -273,7 +273,7 @@ def rendered_words(source: Source) -> tuple[RenderedWords, Callable[[int], int]]
 def _lines(number: int, source: Source, places: list[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Sample]]:
     """The samples of a step that a source of rendered lines has, or of words at their own shape, drawn at once."""
     found: tuple[RenderedLines | RenderedWords, Callable[[int], int]] | None = rendered_words(source)
-    if isinstance(source, Learnable) and isinstance(source.source, RenderedLines):
+    if isinstance(source, TrainableLabels) and isinstance(source.source, RenderedLines):
         found = source.source, source.place
     if found is None:
         return

@@ -9,11 +9,11 @@ import lightning
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from wordsight.data import (
-    Learnable,
     Mixture,
     Sample,
     SkipBroken,
     Source,
+    TrainableLabels,
     View,
     augment,
     filter_labels,
@@ -191,7 +191,7 @@ class WordsData(lightning.LightningDataModule):
         weights = [self.real_share * len(source) / total for source in training]
         sources = list(real)
         if self.real_share < 1:
-            sources.append(Learnable(self._rendered(cfg), cfg.charset, cfg.max_length))
+            sources.append(TrainableLabels(self._rendered(cfg), cfg.charset, cfg.max_length))
             weights.append(1 - self.real_share if training else 1.0)
         self.batches = Batches(
             Mixture(sources, weights, self.seed, length=2**62),

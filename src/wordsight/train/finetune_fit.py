@@ -12,7 +12,7 @@ import lightning
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
-from wordsight.data import Learnable, Mixture, Source
+from wordsight.data import Mixture, Source, TrainableLabels
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.peft import PeftConfig
@@ -84,7 +84,7 @@ def _replay(plan: Plan, watch: Watch) -> list[Source]:
     if not wide:
         return [words]
     lines = RenderedLines(seed=settings.seed, fonts=fonts, characters=cfg.charset.characters)
-    return [words, Learnable(lines, cfg.charset, cfg.max_length)]
+    return [words, TrainableLabels(lines, cfg.charset, cfg.max_length)]
 
 
 def _module(plan: Plan, scratch: Path) -> Recognition:

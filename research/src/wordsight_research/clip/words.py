@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from wordsight.data import Learnable, Mixture, Sample, SkipBroken, Source, filter_labels, holdout, open_source
+from wordsight.data import Mixture, Sample, SkipBroken, Source, TrainableLabels, filter_labels, holdout, open_source
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.models.clip import Clip, ClipConfig
@@ -76,7 +76,7 @@ def word_pairs(
     training = [SkipBroken(train) for train, _ in halves]
     total = sum(map(len, training))
     weights = [real_share * len(source) / total for source in training]
-    sources: list[Source] = [*training, Learnable(rendered, charset, longest)]
+    sources: list[Source] = [*training, TrainableLabels(rendered, charset, longest)]
     mixture = Mixture(sources, [*weights, 1 - sum(weights)], seed, length=2**62)
     augmented = frozenset(range(len(training)))
     batches = Batches(mixture, augmented, CharTokenizer(charset), spec, batch_size, pool=1)
@@ -85,7 +85,7 @@ def word_pairs(
         images = torch.from_numpy(prepare([sample.image for sample in samples], spec))
         return Pairs(images, model.tokens([sample.text for sample in samples]))
 
-    read = Learnable(unseen, charset, longest)
+    read = TrainableLabels(unseen, charset, longest)
     held_out = {"rendered": pairs([read[i] for i in range(HELD_OUT)])}
     others = [part[i] for _, part in halves for i in range(len(part))]
     if others:

@@ -1,6 +1,6 @@
-"""Data sets as their organisers distribute them, to `scenes.jsonl`: a reader each, what all need in `unpacked`.
+"""Importers: data sets as their organisers distribute them, to `scenes.jsonl`; `unpacked` has what all of them need.
 
-A new one is a module here with `DATA_SETS`, what it reads by name, and its name in `MODULES`.
+A new one is a module here with `DATA_SETS`, its data sets by name, and its name in `MODULES`.
 """
 
 import csv
@@ -13,9 +13,7 @@ from wordsight.data.importers.unpacked import DataSet, Unpacked
 from wordsight.data.scenes import Scene, write_scenes
 from wordsight.errors import ConfigError, DataError
 
-MODULES = (
-    "tagset", "icdar2013", "icdar2015", "totaltext", "ctw1500", "coco_like", "hiertext", "ubertext", "baidu", "quads",
-)  # fmt: skip
+MODULES = ("xml_files", "text_files", "json_files")
 
 
 def collect(modules: Iterable[str]) -> dict[str, DataSet]:
@@ -28,7 +26,7 @@ def collect(modules: Iterable[str]) -> dict[str, DataSet]:
 
 
 DATA_SETS = collect(MODULES)
-"""All of them. Licences: read in their pages and in the field's tables of them."""
+"""All of them, with licences as stated on their pages and in the literature."""
 
 
 def import_scenes(name: str, files: Unpacked) -> Iterator[Scene]:
@@ -51,7 +49,7 @@ def import_scenes(name: str, files: Unpacked) -> Iterator[Scene]:
 
 
 def write_splits(scenes: list[Scene], out: Path) -> dict[str, Path]:
-    """Writes `out/SPLIT/scenes.jsonl` for each split, or `out/scenes.jsonl` where none is known: split -> that file.
+    """Writes `out/SPLIT/scenes.jsonl` for each split, or `out/scenes.jsonl` if none is known: split -> that file.
 
     Raises:
         DataError: it cannot be written.

@@ -1,4 +1,4 @@
-"""What all importers need: the files below a folder, words and scenes checked, and a count of what was left out."""
+"""What all importers need: the files below a folder, checks of words and scenes, and a count of what is left out."""
 
 import csv
 import gzip
@@ -32,8 +32,8 @@ _SPLITS = (
     ("test", re.compile("(?<![a-z])test(ing)?(?![a-z])")),
     ("train", re.compile("(?<![a-z])train(ing)?(?![a-z])")),
 )
-_MIN_AREA = 1.0  # square pixels; the same as where crops are cut
-# First word of the Unicode name of a letter -> ISO 15924; kana mean Japanese whatever else is there.
+_MIN_AREA = 1.0  # square pixels, as for cutting crops
+# First word of the Unicode name of a letter -> ISO 15924; kana mean Japanese whatever else there is.
 _SCRIPTS = {
     "LATIN": "Latn", "CJK": "Hani", "HIRAGANA": "Jpan", "KATAKANA": "Jpan", "HANGUL": "Kore", "ARABIC": "Arab",
     "BENGALI": "Beng", "DEVANAGARI": "Deva", "CYRILLIC": "Cyrl", "GREEK": "Grek", "HEBREW": "Hebr", "THAI": "Thai",
@@ -47,9 +47,9 @@ class DataSet:
 
     Attributes:
         title: its name in papers.
-        licence: as its organisers or those who asked them state it; the user's to check.
+        licence: as its organisers, or others who asked them, state it; users should check.
         address: where it can be downloaded.
-        seen: whether the importer has been run on files of the organisers.
+        seen: whether the importer was tested on the organisers' files.
         read: yields its scenes.
     """
 
@@ -61,11 +61,11 @@ class DataSet:
 
 
 class Unpacked:
-    """The folder that a data set was unpacked to, in whatever arrangement, and what had to be left out of it.
+    """The folder that a data set was unpacked to, whatever its layout, and what had to be left out of it.
 
     Args:
-        root: where the annotations are, itself or below.
-        images: where the pictures are, if not there.
+        root: has the annotations, itself or below.
+        images: has the pictures, if they are elsewhere.
 
     Attributes:
         skipped: why words or scenes were left out -> how many, and the first of them.
@@ -98,7 +98,7 @@ class Unpacked:
         return found
 
     def find(self, *patterns: str) -> list[Path]:
-        """The files whose name matches one of these regular expressions wholly, in natural order of their paths.
+        """The files whose whole name matches one of these regular expressions, in the natural order of their paths.
 
         Raises:
             DataError: there is none.
@@ -110,7 +110,7 @@ class Unpacked:
         return found
 
     def once(self, paths: Sequence[Path]) -> Iterator[Path]:
-        """Files of one name and split once: the same annotations may lie there for several tasks of a challenge."""
+        """Each file name once per split: the same annotations may be there for several tasks of a challenge."""
         seen = set()
         for path in paths:
             name = self.split(path), path.name.lower()
@@ -121,7 +121,7 @@ class Unpacked:
                 yield path
 
     def split(self, path: Path) -> str:
-        """Which split a file belongs to, by its name and folders below the root; the nearest says it."""
+        """Which split a file belongs to, by its name or else the nearest folder below the root that says so."""
         below = path.relative_to(self.images or self.root) if path.is_relative_to(self.images or self.root) else path
         for part in reversed(below.parts):
             words = re.sub("(?<=[a-z])(?=[A-Z])", "_", part).lower()  # SceneTrialTest
@@ -145,15 +145,15 @@ class Unpacked:
         script: str | None = None,
         id: str = "",
     ) -> SceneWord | None:
-        """A word, or None where its polygon is no use.
+        """A word, or None if its polygon is unusable.
 
         Args:
-            where: for examples of what is skipped: file and line.
-            points: alternating x and y, as numbers or strings.
-            text: as it is given; white space around it goes. Words without text are not legible.
-            legible: false where the organisers say that it is not.
-            marks: texts that mean that nobody can read it.
-            script: where it is said; None: by the letters of the text.
+            where: file and line, for examples of what is skipped.
+            points: x and y alternating, numbers or strings of them.
+            text: as it is given, surrounding white space aside. Words without text are not legible.
+            legible: false if the organisers say so.
+            marks: texts that mean illegible.
+            script: if stated; None: by the letters of the text.
             id: its name in the data set.
         """
         try:
@@ -189,17 +189,17 @@ class Unpacked:
         size: tuple[int, int] | None = None,
         rotation: int = 0,
     ) -> Iterator[Scene]:
-        """The scene of a picture, or nothing where the picture is missing or of another size.
+        """The scene of a picture, or nothing if the picture is missing or of another size.
 
-        The field's annotations are on the pixels as they are stored; pictures with an EXIF orientation are shown
-        upright here, and their words are turned with them.
+        The usual annotations refer to the pixels as they are stored; pictures with an EXIF orientation are turned
+        upright here, and their words with them.
 
         Args:
-            name: the picture's file name, with folders before it and ending or without.
+            name: the picture's file name, with or without folders and ending.
             words: its words; None are left out.
-            split: where the annotations are of several.
-            size: width and height of the picture that was annotated, where that is said.
-            rotation: by how many degrees counter-clockwise the stored picture was turned to be annotated.
+            split: if the annotations have several.
+            size: width and height of the annotated picture, if stated.
+            rotation: by how many degrees counter-clockwise the stored picture was turned for annotation.
         """
         path = self._picture(name, split)
         if path is None:
@@ -210,9 +210,8 @@ class Unpacked:
         except Exception:  # Pillow raises whatever its parsing ran into
             self.skip("picture is unreadable", str(path))
             return
-        kept = [word for word in words if word is not None]
         turned = []
-        for word in kept:
+        for word in filter(None, words):
             polygon = _upright(word.polygon, stored, orientation, size or stored, rotation)
             if polygon is None:
                 self.skip("picture is not of the annotated size", f"{path}: {stored}, not {size}")
@@ -228,7 +227,7 @@ class Unpacked:
             self.skip("picture is missing", name)
             return None
         folders = tuple(part.lower() for part in given.parts[:-1])
-        # Whatever tells several of one name apart, in this order
+        # What distinguishes pictures of the same name, in this order
         tests = (
             lambda path: tuple(part.lower() for part in path.parts[:-1])[-len(folders) :] == folders,
             lambda path: self.split(path) == split,
@@ -246,7 +245,7 @@ class Unpacked:
 def _upright(
     polygon: Points, stored: tuple[int, int], orientation: int, annotated: tuple[int, int], rotation: int
 ) -> Points | None:
-    """The polygon on the upright picture; None where the annotated picture was neither that nor the stored one."""
+    """The polygon on the upright picture; None if the annotated picture was neither that nor the stored one."""
     upright = stored[::-1] if orientation in (5, 6, 7, 8) else stored
     if _alike(annotated, stored):
         x, y = (polygon * (np.array(stored) / annotated)).T
@@ -272,17 +271,17 @@ def _upright(
 
 
 def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two sizes have the same shape: a picture and a smaller copy of it."""
+    """Whether two sizes have the same aspect ratio, as a picture and a smaller copy of it."""
     return abs(one[0] * other[1] - one[1] * other[0]) <= 0.01 * one[0] * other[1]
 
 
 def box(x: float, y: float, width: float, height: float) -> list[float]:
-    """Corners of an upright rectangle, alternating x and y, clockwise from its top left."""
+    """Corners of an upright rectangle, x and y alternating, clockwise from its top left."""
     return [x, y, x + width, y, x + width, y + height, x, y + height]
 
 
 def script_of(text: str) -> str:
-    """ISO 15924 code of most letters of a text; empty where it has none or others than are known here."""
+    """ISO 15924 code of most letters of a text; empty if it has none, or of scripts that are not listed here."""
     found = Counter(_SCRIPTS.get(unicodedata.name(c, "").split(" ")[0], "") for c in text if c.isalpha())
     if found["Jpan"]:
         return "Jpan"
@@ -290,7 +289,7 @@ def script_of(text: str) -> str:
 
 
 def decode(path: Path, *fallbacks: str) -> str:
-    """A text file in UTF-8, or UTF-16 with its mark, or else one of `fallbacks`; without byte order mark.
+    """A text file in UTF-8, UTF-16 with a byte order mark, or one of `fallbacks`; without the mark.
 
     Raises:
         DataError: it cannot be opened, or is in none of these encodings.
@@ -309,14 +308,14 @@ def decode(path: Path, *fallbacks: str) -> str:
 
 
 def lines(path: Path, *fallbacks: str) -> Iterator[tuple[str, str]]:
-    """(where it stands, line) for all lines of a text file that are not empty; see `decode`."""
+    """(file and number, line) for all lines of a text file that are not empty; see `decode`."""
     for number, line in enumerate(decode(path, *fallbacks).split("\n"), start=1):
         if line := line.removesuffix("\r"):
             yield f"{path}: line {number}", line
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds, gzipped or not.
+    """The content of a JSON file, gzipped or not.
 
     Raises:
         DataError: it cannot be opened or is no JSON.
@@ -328,9 +327,9 @@ def read_json(path: Path) -> Any:
 
 
 def rotations(files: Unpacked) -> dict[str, int]:
-    """Open Images' id -> degrees that its picture is to be turned counter-clockwise, from their tables of images.
+    """Open Images' id -> degrees by which its picture is to be turned counter-clockwise, from their image tables.
 
-    Empty where no such table (`*rotation*.csv`) lies beside the annotations.
+    Empty if no such table (`*rotation*.csv`) lies beside the annotations.
     """
     try:
         tables = files.find(r".*rotation.*\.csv")
