@@ -108,7 +108,7 @@ def test_words_are_of_the_language() -> None:
     rng = random.Random(3)
     german = {tongues.word(rng, "de").lower() for _ in range(3000)}
     assert {"und", "der", "für"} <= german
-    assert {code for _, code in (tongues.marked(rng) for _ in range(200))} == {"vi", "de"}
+    assert {code for _, code in (tongues.accented(rng) for _ in range(200))} == {"vi", "de"}
     assert len(LANGUAGES) == len(set(LANGUAGES)) == 25
 
 

@@ -1,9 +1,10 @@
-"""What is behind the words: procedural surfaces, or random cuts out of a folder of pictures."""
+"""Backgrounds of words: procedural surfaces, or random parts of the pictures in a folder."""
 
 import math
 import random
 from collections import OrderedDict
 from collections.abc import Sequence
+from colorsys import hsv_to_rgb
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,30 +18,27 @@ Color = tuple[int, int, int]
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 _CACHE_BYTES = 256 * 2**20
-_SHORT_SIDE = 80
-"""Pictures are kept this small: crops are 30 to 50 px high, and 4,000 pictures should fit into the cache."""
+_SHORT_SIDE = 80  # pixels of cached pictures: crops are 30 to 50 px high, and 4,000 pictures should fit into the cache
+# Sixths of the colour circle: red, orange, amber, yellow, green, teal, sky, blue.
+_SIGN_HUES = (0.0, 0.0, 0.0, 0.5, 0.8, 1.0, 2.2, 2.7, 3.3, 3.6, 3.6)
 
 
 @lru_cache(maxsize=1)
 def noise_bank() -> NDArray[np.float32]:
-    """A fixed field (512, 2048, 3) of standard normal noise, limited to +-4; random windows of it replace drawing."""
+    """A fixed field (512, 2048, 3) of standard normal noise, clipped to +-4, from which random windows are taken."""
     field = np.random.default_rng(20150).standard_normal((512, 2048, 3), dtype=np.float32)
     return np.clip(field, -4, 4)
 
 
 def noise_window(rng: random.Random, height: int, width: int) -> NDArray[np.float32]:
-    """A random window (height, width, 3) of the noise bank, as far as the bank reaches."""
+    """A random window (height, width, 3) of the noise bank, smaller if the bank is."""
     bank = noise_bank()
     y, x = rng.randint(0, max(0, bank.shape[0] - height)), rng.randint(0, max(0, bank.shape[1] - width))
     return bank[y : y + height, x : x + width]
 
 
-_SIGN_HUES = (0.0, 0.0, 0.0, 0.5, 0.8, 1.0, 2.2, 2.7, 3.3, 3.6, 3.6)
-"""Sixths of the colour circle: red, orange, amber, yellow, green, teal, sky, blue."""
-
-
 def limit(values: tuple[float, float, float]) -> Color:
-    """Three numbers as a colour of 8 bits."""
+    """Three numbers as a colour of 8 bits per channel."""
     red, green, blue = (min(255, max(0, int(v))) for v in values)
     return red, green, blue
 
@@ -51,7 +49,7 @@ def luma(color: Sequence[float]) -> float:
 
 
 def random_color(rng: random.Random) -> Color:
-    """Colours as surfaces have them: greys and muted ones often, white, black and strong ones too."""
+    """Colours of real surfaces: often grey or muted, but white, black and strong ones too."""
     form = rng.random()
     if form < 0.28:
         grey = rng.randint(0, 255)
@@ -59,21 +57,11 @@ def random_color(rng: random.Random) -> Color:
     if form < 0.40:
         grey = rng.choice((rng.randint(225, 255), rng.randint(0, 35)))
         return grey, grey, grey
-    # Red, yellow, green and blue paint are what signs are made of; the rest of the circle is rarer.
+    # Signs are mostly red, yellow, green or blue; other hues are rarer.
     hue = (rng.choice(_SIGN_HUES) + rng.gauss(0, 0.25)) % 6 if rng.random() < 0.7 else rng.random() * 6
     value = rng.random() ** 0.7
     saturation = rng.random() ** 1.5 if form < 0.72 else 0.55 + 0.45 * rng.random()
-    sector, part = int(hue) % 6, hue % 1
-    low, high = value * (1 - saturation), value
-    falling, rising = value * (1 - saturation * part), value * (1 - saturation * (1 - part))
-    red, green, blue = (
-        (high, rising, low),
-        (falling, high, low),
-        (low, high, rising),
-        (low, falling, high),
-        (rising, low, high),
-        (high, low, falling),
-    )[sector]
+    red, green, blue = hsv_to_rgb(hue / 6, saturation, value)
     return limit((255 * red, 255 * green, 255 * blue))
 
 
@@ -84,7 +72,7 @@ def near(rng: random.Random, color: Color, spread: float) -> Color:
 
 
 def _smooth(rng: random.Random, size: tuple[int, int], color: Color, spread: float) -> Image.Image:
-    """Clouds, stains, gradients: a few random colours blown up smoothly."""
+    """Clouds, stains, gradients: a few random colours, enlarged smoothly."""
     columns, rows = rng.choice(((2, 1), (1, 2), (2, 2), (3, 2), (5, 3), (9, 4)))
     field = noise_window(rng, rows, columns)
     cells = np.asarray(color, dtype=np.float32) + spread * (field[..., :1] + field / 3)
@@ -93,7 +81,7 @@ def _smooth(rng: random.Random, size: tuple[int, int], color: Color, spread: flo
 
 
 def _grain(rng: random.Random, picture: Image.Image, strength: float) -> Image.Image:
-    """Plaster, stone, cloth, wood: noise with its own grain size along and across."""
+    """Plaster, stone, cloth, wood: noise with different grain sizes along and across."""
     width, height = picture.size
     step_x, step_y = rng.choice(((1, 1), (2, 2), (3, 3), (8, 1), (1, 6), (4, 2)))
     field = noise_window(rng, height // step_y + 1, width // step_x + 1)[..., :1]
@@ -159,13 +147,13 @@ def procedural(rng: random.Random, size: tuple[int, int], color: Color | None = 
 
 
 class Backgrounds:
-    """Cuts of the pictures below a folder (none without a folder). Picklable; decoded pictures are cached."""
+    """Random parts of the pictures below a folder (none without a folder). Picklable; decoded pictures are cached."""
 
     def __init__(self, folder: str | Path | None = None) -> None:
         """Lists the pictures.
 
         Raises:
-            DataError: `folder` is not there or holds no JPEG, PNG, WebP or BMP.
+            DataError: `folder` does not exist or has no JPEG, PNG, WebP or BMP.
         """
         self._paths: list[Path] = []
         if folder is not None:
@@ -184,9 +172,9 @@ class Backgrounds:
         return {"_paths": self._paths, "_cache": OrderedDict(), "_bytes": 0}
 
     def cut(self, rng: random.Random, size: tuple[int, int], nearest: float = 0.35) -> Image.Image | None:
-        """A random part of a random picture as (width, height); None if there is no (readable) picture.
+        """A random part of a random picture, resized to (width, height); None if there is no (readable) picture.
 
-        At least the share `nearest` of what fits into the picture is seen.
+        It is at least `nearest` times as wide as the largest part of that shape.
         """
         if not self._paths:
             return None

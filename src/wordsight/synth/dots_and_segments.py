@@ -1,4 +1,4 @@
-"""Type that is in no font: dots of a printer, segments of a display; and letters pressed into what they are on."""
+"""Letters that fonts do not have: dot matrices and seven-segment displays; and embossed or pale ones."""
 
 import math
 import random
@@ -11,9 +11,10 @@ from PIL import Image, ImageDraw
 from wordsight.synth.background import luma, near, random_color
 from wordsight.synth.draft import Draft, Layer, Pixels
 from wordsight.synth.fonts import CAP_HEIGHT
+from wordsight.synth.sampling import reduced
 from wordsight.synth.setting import Line
 
-# Letters of 5 x 7 dots, as matrix printers and displays have them: the characters, then their seven rows.
+# Letters of 5 x 7 dots, as of matrix printers and displays: the characters, then their seven rows.
 _MATRIX = """
 A     B     C     D     E     F     G     H     I     J     K     L     M
 .###. ####. .###. ####. ##### ##### .###. #...# .###. ..### #...# #.... #...#
@@ -63,7 +64,7 @@ def _matrix() -> dict[str, Pixels]:
 
 
 DOTS = _matrix()
-"""Characters of the dot matrix, each (7, 5), 1 where there is a dot."""
+"""Characters of the dot matrix, each (7, 5), 1 for a dot."""
 
 # Segments of a digit: a top, b and c right, d bottom, e and f left, g middle.
 _SEGMENTS = {
@@ -74,22 +75,22 @@ _SEGMENTS = {
     "y": "bcdfg", "°": "abfg", " ": "",
 }  # fmt: skip
 SEGMENTED = frozenset(_SEGMENTS) | {".", ":"}
-"""Characters that seven segments show, and the points between them."""
-_FINE = 3  # segments and dots are drawn so many times larger: edges become grey
+"""Characters that seven segments can show, and the points between them."""
+_FINE = 3  # segments and dots are drawn this many times larger, against aliasing
 
 
 @dataclass(frozen=True)
 class Segments:
-    """A set display: its lit and its dark segments, two masks (h, w), and the box of what is lit in them."""
+    """A display: masks (h, w) of its lit and its dark segments."""
 
     lit: Pixels
     dark: Pixels
 
 
 def set_dots(rng: random.Random, text: str) -> Line | None:
-    """Sets capitals, digits and a few signs in dots; None if there are others.
+    """Sets capitals, digits and a few signs in dots; None if there are other characters.
 
-    Dots are round or square, touch or not, and in a few places miss, as of worn nozzles.
+    Dots are round or square, touch or not, and a few may be missing, as with worn nozzles.
     """
     if not set(text) <= {*DOTS, " "} or text.isspace():
         return None
@@ -98,7 +99,7 @@ def set_dots(rng: random.Random, text: str) -> Line | None:
     size = step * rng.uniform(0.62, 1.08)
     jitter, missing = rng.choice((0.0, 0.0, 0.05, 0.12)) * step, rng.choice((0.0, 0.0, 0.0, 0.01, 0.03))
     gap, square = rng.choice((1.0, 1.0, 1.0, 2.0)), rng.random() < 0.2
-    narrow = rng.random() < 0.3  # points and colons as wide as they are, not as letters
+    narrow = rng.random() < 0.3  # points and colons narrower than letters
     pen, dots = 0.0, []
     for character in text:
         cells = DOTS.get(character)
@@ -133,7 +134,7 @@ def set_segments(rng: random.Random, text: str) -> Segments | None:
     wide, thick = high * rng.uniform(0.42, 0.62), high * rng.uniform(0.07, 0.15)
     gap, slant = high * rng.uniform(0.12, 0.3), rng.choice((0.0, 0.08, 0.12, 0.15))
     apart, pointed = thick * rng.uniform(0.0, 0.2), rng.random() < 0.6
-    own = rng.random() < 0.35  # points with a place of their own, others in the corner of the digit before
+    own = rng.random() < 0.35  # points in a cell of their own, not in the corner of the digit before
     dot = thick * rng.uniform(0.9, 1.4)
     room = math.ceil(slant * high) + math.ceil(dot)
     length = room + round(sum((dot * 1.6 if c in ".:" else wide) + gap for c in text) + dot)
@@ -162,7 +163,7 @@ def set_segments(rng: random.Random, text: str) -> Segments | None:
         return None
     box = (0, 0, min(length, max(box[2], math.ceil(pen - gap + slant * high))), high)
     bright, faint = (np.asarray(one.crop(box).reduce(_FINE)) for one in (lit, dark))
-    return Segments(bright, np.minimum(faint, 255 - bright))  # what is lit covers what is not
+    return Segments(bright, np.minimum(faint, 255 - bright))  # lit segments cover dark ones
 
 
 def _bars(wide: float, high: float, thick: float, apart: float, pointed: bool) -> dict[str, list[tuple[float, float]]]:
@@ -171,17 +172,11 @@ def _bars(wide: float, high: float, thick: float, apart: float, pointed: bool) -
     tip = t / 2 if pointed else 0.0
 
     def level(y: float, out: float) -> list[tuple[float, float]]:
-        """A bar from left to right around y; `out`: the outer edge of a slanted end, up or down."""
+        """A horizontal bar around y; `out`: the outer edge of slanted ends, up (-1) or down (1)."""
         x0, x1 = t / 2 + apart, wide - t / 2 - apart
         if pointed:
-            return [
-                (x0, y),
-                (x0 + tip, y - t / 2),
-                (x1 - tip, y - t / 2),
-                (x1, y),
-                (x1 - tip, y + t / 2),
-                (x0 + tip, y + t / 2),
-            ]
+            upper, lower = ([(x, y + side) for x in (x0 + tip, x1 - tip)] for side in (-t / 2, t / 2))
+            return [(x0, y), *upper, (x1, y), *lower[::-1]]
         inner = t / 2
         top, bottom = (0.0, inner) if out < 0 else (inner, 0.0) if out > 0 else (inner / 2, inner / 2)
         return [(x0 + top, y - t / 2), (x1 - top, y - t / 2), (x1 - bottom, y + t / 2), (x0 + bottom, y + t / 2)]
@@ -189,14 +184,8 @@ def _bars(wide: float, high: float, thick: float, apart: float, pointed: bool) -
     def upright(x: float, y0: float, y1: float) -> list[tuple[float, float]]:
         y0, y1 = y0 + apart, y1 - apart
         if pointed:
-            return [
-                (x, y0),
-                (x + t / 2, y0 + tip),
-                (x + t / 2, y1 - tip),
-                (x, y1),
-                (x - t / 2, y1 - tip),
-                (x - t / 2, y0 + tip),
-            ]
+            right, left = ([(x + side, y) for y in (y0 + tip, y1 - tip)] for side in (t / 2, -t / 2))
+            return [(x, y0), *right, (x, y1), *left[::-1]]
         return [(x - t / 2, y0), (x + t / 2, y0), (x + t / 2, y1), (x - t / 2, y1)]
 
     left, right, top, bottom = t / 2, wide - t / 2, t / 2, high - t / 2
@@ -208,41 +197,38 @@ def _bars(wide: float, high: float, thick: float, apart: float, pointed: bool) -
 
 
 def displayed(rng: random.Random, draft: Draft, dark: Pixels) -> Draft:
-    """A draft of lit segments as a display, in the colours of LCDs and LEDs, its `dark` segments (a mask) faint."""
+    """A draft of lit segments in the colours of LCDs and LEDs, with the `dark` segments (a mask) faint."""
     form = rng.random()
     if form < 0.5:  # a reflecting LCD: black on greenish grey
         ground = near(rng, rng.choice(((160, 172, 148), (178, 184, 170), (120, 138, 112), (200, 204, 198))), 10)
         paint = near(rng, (24, 30, 26), 12)
     elif form < 0.85:  # light-emitting
-        paint = near(
-            rng, rng.choice(((255, 60, 40), (60, 255, 90), (80, 190, 255), (255, 190, 60), (245, 250, 255))), 12
-        )
+        light = rng.choice(((255, 60, 40), (60, 255, 90), (80, 190, 255), (255, 190, 60), (245, 250, 255)))
+        paint = near(rng, light, 12)
         ground = near(rng, (18, 14, 16), 8)
     else:  # a backlit LCD, light on blue or dark on orange
         ground = near(rng, rng.choice(((30, 60, 190), (240, 150, 40), (70, 190, 80))), 12)
         paint = near(rng, (235, 240, 250) if luma(ground) < 110 else (26, 24, 24), 10)
     surface = np.empty_like(draft.surface)
     surface[:] = ground
-    look = replace(draft.look, opacity=rng.uniform(0.85, 1.0), turn_x=0.0, turn_y=0.0)
-    look.red, look.green, look.blue = (v / 255 for v in paint)
+    color = (paint[0] / 255, paint[1] / 255, paint[2] / 255)
+    params = replace(draft.parameters, opacity=rng.uniform(0.85, 1.0), turn=(0, 0), color=color)
     ghost = rng.choice((0.0, 0.0, 0.04, 0.08, 0.14))
-    shrink = round(look.shrink_x), round(look.shrink_y)
-    small = dark if shrink == (1, 1) else np.asarray(Image.fromarray(dark).reduce(shrink))
-    color = look.red, look.green, look.blue
-    return replace(draft, surface=surface, look=look, below=[Layer(small, color, ghost)] if ghost else [], fill=None)
+    below = [Layer(reduced(dark, params.shrink), color, ghost)] if ghost else []
+    return replace(draft, surface=surface, parameters=params, below=below, fill=None)
 
 
 def pressed(rng: random.Random, draft: Draft) -> Draft:
-    """A draft's letters embossed or engraved: of the colour of their ground, with a light edge and a dark one."""
+    """A draft with its letters embossed or engraved: in the colour of the ground, with a light and a dark edge."""
     if draft.letters is None:
         return draft
     mean = draft.surface.reshape(-1, 3).mean(0)
     red, green, blue = (min(0.8, max(0.25, float(v) / 255)) for v in mean)
-    # Of the ground's own pattern so much is left that edges can be told from it.
+    # The ground's own pattern is weakened, so that the edges stand out.
     ground = 255 * np.array((red, green, blue)) + rng.uniform(0, 0.35) * (draft.surface - mean)
-    look = replace(draft.look, turn_x=0.0, turn_y=0.0, contrast=0.0, opacity=1.0)
     tint = rng.uniform(-0.06, 0.06)
-    look.red, look.green, look.blue = red + tint, green + tint, blue + tint
+    color = (red + tint, green + tint, blue + tint)
+    params = replace(draft.parameters, turn=(0, 0), contrast=0.0, opacity=1.0, color=color)
     far = rng.choice((1, 1, 2))
     step = (far, far) if rng.random() < 0.7 else (far, 0)
     light, shade = rng.uniform(0.35, 0.8), rng.uniform(0.4, 0.75)
@@ -252,23 +238,24 @@ def pressed(rng: random.Random, draft: Draft) -> Draft:
     dark = (red * (1 - shade), green * (1 - shade), blue * (1 - shade))
     bright = (red + (1 - red) * light, green + (1 - green) * light, blue + (1 - blue) * light)
     surface = np.clip(ground, 0, 255).astype(np.uint8)
-    return replace(draft, surface=surface, look=look, below=[Layer(lower, dark), Layer(upper, bright)], fill=None)
+    below = [Layer(lower, dark), Layer(upper, bright)]
+    return replace(draft, surface=surface, parameters=params, below=below, fill=None)
 
 
 def pale(rng: random.Random, draft: Draft) -> Draft:
-    """A draft's letters light on a light ground, as on transparent pictures and washed-out paper."""
+    """A draft with light letters on a light ground, as on transparent pictures and faded paper."""
     ground = near(rng, (rng.randint(205, 255),) * 3, 4) if rng.random() < 0.7 else _lightened(rng)
     step = rng.uniform(18, 45)
     up = luma(ground) + step <= 255 or rng.random() < 0.5
     paint = [min(255.0, v + step) if up else v - step for v in ground]
-    if luma(paint) - luma(ground) < 12 and up:  # there is nothing lighter: the ground gives way
+    if luma(paint) - luma(ground) < 12 and up:  # nothing is lighter, so the ground becomes darker
         ground = near(rng, (232 - round(step),) * 3, 3)
         paint = [255.0, 255.0, 255.0]
     surface = np.empty_like(draft.surface)
     surface[:] = ground
-    look = replace(draft.look, turn_x=0.0, turn_y=0.0, opacity=1.0)
-    look.red, look.green, look.blue = (v / 255 for v in paint)
-    return replace(draft, surface=surface, look=look, below=[], fill=None)
+    color = (paint[0] / 255, paint[1] / 255, paint[2] / 255)
+    params = replace(draft.parameters, turn=(0, 0), opacity=1.0, color=color)
+    return replace(draft, surface=surface, parameters=params, below=[], fill=None)
 
 
 def _lightened(rng: random.Random) -> tuple[int, int, int]:

@@ -1,11 +1,11 @@
-"""A word before it is photographed: masks, a surface, and the numbers that say what is to happen to them.
+"""Drafts: a sample before it is rasterized, as masks, a surface and the parameters of what happens to them.
 
-Everything about a sample that is random is drawn here, on the CPU; `rasterize` makes the picture, without any further
-randomness, for many drafts at once and on any device.
+All randomness is in drafts, which are made on the CPU; `rasterize` turns many of them into pictures at once, on any
+device.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -15,81 +15,60 @@ from torch import Tensor
 Pixels = NDArray[np.uint8]
 
 
-@dataclass
-class Look:
-    """Numbers of one sample, in the order of the columns of `Drafts.looks`. Colours and tones are 0 to 1."""
+Pair = tuple[float, float]
+Rgb = tuple[float, float, float]
 
-    # Sensor and crop, pixels.
+
+@dataclass
+class Parameters:
+    """The numbers of one sample, in the order of the columns of `Drafts.parameters`. Colours and tones are 0 to 1."""
+
+    # Sensor and crop, pixels. The crop is as large as the sensor, or larger than the model's input and so than that.
     rows: float = 32
     columns: float = 128
     high: float = 32
     wide: float = 128
-    # From the sensor to the plane, see `geometry.View`.
-    m0: float = 1
-    m1: float = 0
-    m2: float = 0
-    m3: float = 0
-    m4: float = 1
-    m5: float = 0
-    m6: float = 0
-    m7: float = 0
-    m8: float = 1
+    # From the sensor to the plane: a homography; then the word's ends lie `bend` plane pixels lower than its middle,
+    # along a parabola, or it is set on a circle of radius `ring`, negative: on its lower half (0: straight).
+    inverse: tuple[float, ...] = (1, 0, 0, 0, 1, 0, 0, 0, 1)
     bend: float = 0
     ring: float = 0
-    middle_x: float = 0
-    middle_y: float = 0
+    # The word's centre in the plane, half its width there, and the factors by which the plane is reduced (across, down)
+    # before, against aliasing.
+    middle: Pair = (0, 0)
     half: float = 1
-    shrink_x: float = 1
-    shrink_y: float = 1
-    # The letters' paint; `turn_*` is how it changes across the crop to the second colour (no gradient: both 0).
-    red: float = 0
-    green: float = 0
-    blue: float = 0
+    shrink: tuple[int, int] = (1, 1)
+    # The letters' paint; `turn` is how it changes across and down the crop to the second colour (no gradient: both 0).
+    color: Rgb = (0, 0, 0)
     opacity: float = 1
-    second_red: float = 0
-    second_green: float = 0
-    second_blue: float = 0
-    turn_x: float = 0
-    turn_y: float = 0
-    # Least difference between letters and surroundings; 0 where there are no letters.
+    second_color: Rgb = (0, 0, 0)
+    turn: Pair = (0, 0)
+    # Least difference between letters and surroundings; 0 if there are no letters.
     contrast: float = 0
-    # A shadow's border: its place across the crop, direction, sharpness, and how dark it is (1: none).
-    shade_x: float = 0
-    shade_y: float = 0
+    # A shadow's edge: direction, position in the crop, sharpness, and its darkness (1: none).
+    shade_direction: Pair = (0, 0)
     shade_at: float = 0
     shade_sharp: float = 0
     shade_dark: float = 1
     # A highlight: centre and inverse radii in crops, strength.
-    glare_x: float = 0
-    glare_y: float = 0
-    glare_wide: float = 1
-    glare_high: float = 1
+    glare_at: Pair = (0, 0)
+    glare_inverse: Pair = (1, 1)
     glare: float = 0
     # Something in front: from, to and half its thickness in crop pixels (0: nothing), colour.
-    bar_x0: float = 0
-    bar_y0: float = 0
-    bar_x1: float = 0
-    bar_y1: float = 0
+    bar_from: Pair = (0, 0)
+    bar_to: Pair = (0, 0)
     bar: float = 0
-    bar_red: float = 0
-    bar_green: float = 0
-    bar_blue: float = 0
-    # Lens and software: deviation of the blur in crop pixels, half the way moved, amount and reach of sharpening.
+    bar_color: Rgb = (0, 0, 0)
+    # Lens and software: deviation of the blur in crop pixels, half the motion, amount and reach of sharpening.
     sigma: float = 0
     motion: float = 0
     motion_angle: float = 0
     sharpen: float = 0
     sharpen_reach: float = 1
     # Tone: base + slope v + curve v^2 in each channel.
-    base_red: float = 0
-    base_green: float = 0
-    base_blue: float = 0
-    slope_red: float = 1
-    slope_green: float = 1
-    slope_blue: float = 1
-    curve_red: float = 0
-    curve_green: float = 0
-    curve_blue: float = 0
+    base: Rgb = (0, 0, 0)
+    slope: Rgb = (1, 1, 1)
+    curve: Rgb = (0, 0, 0)
     # Noise before and after the blur, share of colour in it, where in the bank it starts (0 to 1).
     noise_before: float = 0
     noise_after: float = 0
@@ -98,42 +77,54 @@ class Look:
     # JPEG quality, 0: none.
     quality: float = 0
 
+    def flat(self) -> list[float]:
+        """All numbers in one row."""
+        return [x for value in vars(self).values() for x in (value if isinstance(value, tuple) else (value,))]
 
-LOOK = {field.name: number for number, field in enumerate(fields(Look))}
-"""Column of each number of a `Look`."""
+
+def _columns() -> dict[str, slice]:
+    columns, end = {}, 0
+    for name, value in vars(Parameters()).items():
+        start, end = end, end + (len(value) if isinstance(value, tuple) else 1)
+        columns[name] = slice(start, end)
+    return columns
+
+
+COLUMNS = _columns()
+"""Columns of `Drafts.parameters`, by the name of the parameter."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What lies below the letters: an outline, a shadow, the sides of thick letters. The mask is as the letters'."""
+    """What lies below the letters: an outline, a shadow, the sides of thick letters; a mask like the letters'."""
 
     mask: Pixels
-    color: tuple[float, float, float]
+    color: Rgb
     opacity: float = 1.0
 
 
 @dataclass(frozen=True)
 class Draft:
-    """One sample before it is photographed.
+    """One sample before it is rasterized.
 
     Attributes:
-        letters: mask of the plane (h, w), shrunken; None without text.
+        letters: mask of the plane (h, w), reduced; None without text.
+        surface: (rows, columns, 3) the background, as large as the sensor.
+        parameters: everything else.
         below: at most two layers, the lowest first.
-        surface: (rows, columns, 3) what is behind, as large as the sensor.
         fill: (rows, columns, 3) paint of the letters; None: of one colour or two.
-        look: everything else.
     """
 
     letters: Pixels | None
     surface: Pixels
-    look: Look
+    parameters: Parameters
     below: Sequence[Layer] = ()
     fill: Pixels | None = None
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The same kind of thing for some of the rows of a batch: which rows, masks or pictures, colour and opacity."""
+    """Masks or pictures for some of the rows of a batch: which rows, pixels, colour and opacity."""
 
     rows: Tensor  # (n,) int64
     pixels: Tensor  # (n, ...) uint8
@@ -145,15 +136,15 @@ class Drafts:
     """A batch of drafts, ready to go to a device.
 
     Attributes:
-        looks: (B, len(LOOK)) float32.
+        parameters: (B, number of columns) float32, see `COLUMNS`.
         letters: (B, 1, h, w) uint8.
         surfaces: (B, 3, H, W) uint8, H x W the canvas, each surface continued to the right and below.
-        below: at most two `Stack`s of masks as `letters`, the lowest first.
-        fills: pictures as `surfaces`.
-        having: rows in which something happens that does not happen in all, by its name.
+        below: at most two `Stack`s of masks like `letters`, the lowest first.
+        fills: pictures like `surfaces`.
+        having: rows with an effect that not all have, by its name.
     """
 
-    looks: Tensor
+    parameters: Tensor
     letters: Tensor
     surfaces: Tensor
     below: tuple[Stack, ...]
@@ -161,15 +152,11 @@ class Drafts:
     having: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.looks)
+        return len(self.parameters)
 
     def of(self, name: str) -> Tensor:
-        """One number of all looks, (B, 1, 1, 1)."""
-        return self.looks[:, LOOK[name], None, None, None]
-
-    def color(self, *names: str) -> Tensor:
-        """Three numbers of all looks, (B, 3, 1, 1)."""
-        return self.looks[:, [LOOK[name] for name in names], None, None]
+        """A parameter of all rows, (B, 1, 1, 1), or (B, 2, 1, 1) of points and (B, 3, 1, 1) of colours."""
+        return self.parameters[:, COLUMNS[name], None, None]
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Drafts":
         def stack(one: Stack) -> Stack:
@@ -177,7 +164,7 @@ class Drafts:
 
         return replace(
             self,
-            looks=change(self.looks),
+            parameters=change(self.parameters),
             letters=change(self.letters),
             surfaces=change(self.surfaces),
             below=tuple(stack(one) for one in self.below),
@@ -190,7 +177,7 @@ class Drafts:
         return self._map(lambda x: x.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "Drafts":
-        """For quick copies to a GPU."""
+        """In page-locked memory, for fast copies to a GPU."""
         return self._map(Tensor.pin_memory)
 
 
@@ -202,11 +189,11 @@ def plane(draft: Draft) -> tuple[int, int]:
 
 
 def collate(drafts: Sequence[Draft], canvas: tuple[int, int], least: tuple[int, int] = (1, 1)) -> Drafts:
-    """A batch of drafts whose sensors have at most `canvas` (rows, columns), its masks at least `least` large.
+    """A batch of drafts whose sensors have at most `canvas` (rows, columns), padded to masks of at least `least`.
 
-    Where all masks have this size, pictures are the same to the last bit in every batch.
+    If all masks fit into this size, pictures are the same to the last bit in every batch.
     """
-    looks = np.array([tuple(vars(draft.look).values()) for draft in drafts], dtype=np.float32)
+    parameters = np.array([draft.parameters.flat() for draft in drafts], dtype=np.float32)
     shapes = [least, *map(plane, drafts)]
     shape = max(h for h, _ in shapes), max(w for _, w in shapes)
     letters = _masks([draft.letters for draft in drafts], shape)
@@ -218,12 +205,12 @@ def collate(drafts: Sequence[Draft], canvas: tuple[int, int], least: tuple[int, 
         below.append(Stack(torch.tensor(rows), _masks([layer.mask for layer in layers], shape), torch.tensor(paint)))
     filled = [b for b, draft in enumerate(drafts) if draft.fill is not None]
     fills = _pictures([draft.fill for draft in drafts if draft.fill is not None], canvas)
-    having = {
-        name: torch.from_numpy(np.flatnonzero(np.any(looks[:, [LOOK[n] for n in names]] != neutral, axis=1)))
-        for name, (names, neutral) in _OPTIONAL.items()
-    }
+    having = {}
+    for name, (names, neutral) in _OPTIONAL.items():
+        used = np.any([np.any(parameters[:, COLUMNS[n]] != neutral, axis=1) for n in names], axis=0)
+        having[name] = torch.from_numpy(np.flatnonzero(used))
     return Drafts(
-        torch.from_numpy(looks),
+        torch.from_numpy(parameters),
         letters,
         _pictures([draft.surface for draft in drafts], canvas),
         tuple(below),
@@ -234,7 +221,7 @@ def collate(drafts: Sequence[Draft], canvas: tuple[int, int], least: tuple[int, 
 
 _OPTIONAL = {
     "ring": (("ring",), 0),
-    "gradient": (("turn_x", "turn_y"), 0),
+    "gradient": (("turn",), 0),
     "shade": (("shade_dark",), 1),
     "glare": (("glare",), 0),
     "bar": (("bar",), 0),

@@ -1,4 +1,4 @@
-"""Writing rendered words and scenes to folders of data sets, and cutting the backgrounds to render on out of others."""
+"""Writing rendered words and scenes as data sets, and cutting backgrounds out of photographs."""
 
 import json
 import os
@@ -24,19 +24,18 @@ from wordsight.synth.scene import render_scene
 from wordsight.synth.words import RenderedWords
 
 _CHUNK = 50
-SHEET_CROPS = 400
-"""How many crops the contact sheet shows."""
+_SHEET_CROPS = 400  # on the contact sheet
 
 # Of patches without text, pixels.
 _HEIGHTS = (64, 200)
 _ASPECTS = (1.0, 4.0)
-_CLEARANCE = 6  # boxes of annotators are tight and sometimes a little off
+_CLEARANCE = 6  # annotators' boxes are tight and sometimes slightly off
 _TRIES = 12
 
 
 @contextmanager
 def _writing(out: str | Path, last: str | None = None) -> Iterator[Path]:
-    """A folder that takes the place of `out` once all is there; what cannot be written is a `DataError`."""
+    """A folder whose files move to `out` at the end; `DataError` if something cannot be written."""
     try:
         with filling(out, last=last) as folder:
             yield folder
@@ -48,8 +47,8 @@ def _writing(out: str | Path, last: str | None = None) -> Iterator[Path]:
 def write_words(source: RenderedWords | RenderedLines, out: str | Path, count: int, workers: int = 1) -> Iterator[int]:
     """Writes samples 0 to `count` - 1 as JPEG (quality 95) with `labels.tsv` and `contact-sheet.png`.
 
-    The pictures are the same for every number of `workers` (processes). Yields how many are done, after every few. What
-    the folder held stays until all are there.
+    The pictures do not depend on the number of `workers` (processes). Yields the number done so far, once in a while.
+    The previous content of the folder is replaced only at the end.
 
     Raises:
         DataError: the folder cannot be written.
@@ -62,7 +61,7 @@ def write_words(source: RenderedWords | RenderedLines, out: str | Path, count: i
             yield len(labels)
         lines = "".join(f"{name}\t{text}\n" for name, text in labels)
         (folder / "labels.tsv").write_text(lines, encoding="utf-8", newline="\n")
-        contact_sheet(folder, labels[:SHEET_CROPS]).save(folder / "contact-sheet.png")
+        contact_sheet(folder, labels[:_SHEET_CROPS]).save(folder / "contact-sheet.png")
 
 
 def _written(
@@ -73,12 +72,12 @@ def _written(
         for start in starts:
             yield _write_chunk(source, folder, start, min(start + _CHUNK, count))
         return
-    # spawn: forked processes inherit the locks of threads that do not exist in them.
+    # spawn, because forked processes inherit locks held by threads that they do not have
     with ProcessPoolExecutor(workers, get_context("spawn"), _start, (source, folder)) as pool:
         yield from pool.map(_work, starts, [min(start + _CHUNK, count) for start in starts])
 
 
-_given: list[tuple[RenderedWords | RenderedLines, Path]] = []  # what a worker process was started with
+_given: list[tuple[RenderedWords | RenderedLines, Path]] = []  # the arguments of a worker process
 
 
 def _start(source: RenderedWords | RenderedLines, folder: Path) -> None:
@@ -91,19 +90,18 @@ def _work(start: int, end: int) -> list[tuple[str, str]]:
 
 
 def follow_parent() -> None:
-    """What every worker process does first: end with its parent, however that ends, and leave Ctrl-C to it.
+    """Makes a worker process end with its parent, however that ends, and leave Ctrl-C to it.
 
-    A pool's processes otherwise wait for work for ever where their parent was killed, in some 300 MB each.
+    Otherwise a pool's processes wait for work for ever if their parent is killed, with some 300 MB each.
     """
+
+    def end_with_parent() -> None:
+        if (parent := parent_process()) is not None:
+            wait([parent.sentinel])
+            os._exit(1)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+    Thread(target=end_with_parent, daemon=True).start()
 
 
 def _write_chunk(source: RenderedWords | RenderedLines, folder: Path, start: int, end: int) -> list[tuple[str, str]]:
@@ -116,7 +114,7 @@ def _write_chunk(source: RenderedWords | RenderedLines, folder: Path, start: int
 
 
 def contact_sheet(folder: Path, labels: list[tuple[str, str]]) -> Image.Image:
-    """A picture of the crops in rows of twenty, each with its label below."""
+    """A picture of crops in rows of twenty, each with its label below."""
     columns, wide, high = 20, 130, 56
     sheet = Image.new("RGB", (columns * wide, max(1, -(-len(labels) // columns)) * high), "white")
     draw = ImageDraw.Draw(sheet)
@@ -133,7 +131,7 @@ def contact_sheet(folder: Path, labels: list[tuple[str, str]]) -> Image.Image:
 def write_scenes(
     out: str | Path, count: int, seed: int = 0, fonts: Sequence[str | Path] | None = None
 ) -> Iterator[int]:
-    """Writes streets as PNG with `scenes.jsonl`: scene i is that of seed + i. Yields the number of words of each.
+    """Writes streets as PNG with `scenes.jsonl`; scene i has seed + i. Yields the number of words of each.
 
     Raises:
         DataError: the folder cannot be written, or `fonts` has no usable font.
@@ -142,7 +140,7 @@ def write_scenes(
         lines = []
         for i in range(count):
             scene = render_scene(seed + i, fonts)
-            with replacing(folder / f"{i}.png") as file:  # which names it where the disk is full
+            with replacing(folder / f"{i}.png") as file:  # names the file if the disk is full
                 Image.fromarray(scene.image).save(file, optimize=True)
             words = [{"polygon": word.polygon, "text": word.text, "legible": True} for word in scene.words]
             lines.append(json.dumps({"image": f"{i}.png", "words": words}) + "\n")
@@ -151,11 +149,11 @@ def write_scenes(
 
 
 def cut_backgrounds(scenes: Iterable[Scene], out: str | Path, per_scene: int = 4, seed: int = 0) -> Iterator[int]:
-    """Cuts patches that come near no polygon, illegible words included, out of photographs, and writes them as JPEG.
+    """Cuts patches away from all polygons, illegible words included, out of photographs, and writes them as JPEG.
 
-    A patch is 64 to 200 px high (smaller where the photograph is) and 1 to 4 times as wide. Scenes that label only
-    some of their words give patches with text; leave those data sets out. Crowded photographs give fewer than
-    `per_scene`. Yields the number of patches of each photograph.
+    A patch is 64 to 200 px high (less if the photograph is smaller) and 1 to 4 times as wide. Data sets that label only
+    some of their words are not suitable. Crowded photographs give fewer than `per_scene` patches. Yields the number of
+    patches of each photograph.
 
     Raises:
         DataError: a picture is missing or damaged, or `out` cannot be written.
@@ -173,7 +171,7 @@ def cut_backgrounds(scenes: Iterable[Scene], out: str | Path, per_scene: int = 4
 def free_boxes(
     rng: random.Random, scene: Scene, width: int, height: int, wanted: int
 ) -> list[tuple[int, int, int, int]]:
-    """Up to `wanted` random boxes (x0, y0, x1, y1) of a photograph of width x height that no word comes near to."""
+    """Up to `wanted` random boxes (x0, y0, x1, y1), away from all words, in a photograph of width x height."""
     words = np.array([_bounds(word.polygon) for word in scene.words]).reshape(-1, 4)
     found: list[tuple[int, int, int, int]] = []
     for _ in range(wanted * _TRIES):

@@ -1,4 +1,4 @@
-"""Texts with figures: numbers, serials, dates, amounts, prices, what displays and stamps show."""
+"""Texts with digits: numbers, serials, dates, amounts, prices, and the texts of displays and stamps."""
 
 import random
 import string
@@ -24,7 +24,7 @@ _LABELS = ("LOT", "EXP", "BEST", "BEST BEFORE", "MFG", "MHD", "BATCH", "S/N", "S
 
 
 def digits(rng: random.Random, count: int) -> str:
-    """Digits; in most numbers some come several times in a row."""
+    """Digits, mostly with some of them repeated."""
     if rng.random() < 0.35:
         return "".join(rng.choices(string.digits, k=count))
     text = ""
@@ -35,7 +35,7 @@ def digits(rng: random.Random, count: int) -> str:
 
 
 def number(rng: random.Random) -> str:
-    """Six to eighteen digits, repeated ones in most; at times in groups."""
+    """Six to eighteen digits, mostly with repetitions; sometimes in groups."""
     run = digits(rng, rng.randint(6, 18))
     form = rng.random()
     if form < 0.75:
@@ -46,7 +46,7 @@ def number(rng: random.Random) -> str:
 
 
 def serial(rng: random.Random) -> str:
-    """Serials of capitals and digits that mix 0 and O, 1 and I, and others that look alike."""
+    """Serial numbers of capitals and digits that mix 0 and O, 1 and I, and other look-alikes."""
     letters = rng.choice(("0O1I", "0O1I8B5S2Z", string.ascii_uppercase + string.digits, "0OQD1I", "O0" + string.digits))
     usual = string.ascii_uppercase + string.digits
     one = ["".join(rng.choices(letters if rng.random() < 0.6 else usual, k=rng.randint(2, 6))) for _ in range(4)]
@@ -72,7 +72,7 @@ def date(rng: random.Random) -> str:
 
 
 def time(rng: random.Random) -> str:
-    """Times of day, spans of time, opening hours."""
+    """Times of day, time spans, opening hours."""
     hour, minute, second = rng.randint(0, 23), rng.randint(0, 59), rng.randint(0, 59)
     later = f"{(hour + rng.randint(1, 9)) % 24:02d}:{rng.choice(('00', '15', '30', '45'))}"
     usual = f"{hour:{rng.choice(('02d', '02d', 'd'))}}:{minute:02d}"
@@ -85,11 +85,9 @@ def time(rng: random.Random) -> str:
 
 
 def ip(rng: random.Random) -> str:
-    """IPv4 and MAC addresses, with ports and nets, and version numbers."""
-    parts = [
-        rng.choice((10, 192, 172, 127, rng.randint(1, 255))),
-        *(rng.choice((0, 1, 168, rng.randint(0, 255))) for _ in "abc"),
-    ]
+    """IPv4 and MAC addresses, with ports and subnets, and version numbers."""
+    parts = [rng.choice((10, 192, 172, 127, rng.randint(1, 255)))]
+    parts += [rng.choice((0, 1, 168, rng.randint(0, 255))) for _ in range(3)]
     text, form = ".".join(map(str, parts)), rng.random()
     if form < 0.15:
         return rng.choice(":-").join(f"{rng.randint(0, 255):02X}" for _ in range(6))
@@ -118,7 +116,7 @@ def unit(rng: random.Random) -> str:
 
 
 def price(rng: random.Random) -> str:
-    """Prices with every currency's sign, before or after."""
+    """Prices with a currency sign before or after."""
     whole = rng.randint(0, 10 ** rng.choices((1, 2, 3, 4, 6), (25, 35, 20, 15, 5))[0])
     amount, form = str(whole), rng.random()
     if form < 0.6:
@@ -133,7 +131,7 @@ def price(rng: random.Random) -> str:
 
 
 def display(rng: random.Random) -> str:
-    """What seven segments show."""
+    """Texts of seven-segment displays."""
     form = rng.random()
     run = digits(rng, rng.randint(1, 6))
     if form < 0.5:
@@ -151,18 +149,16 @@ def display(rng: random.Random) -> str:
 
 
 def stamp(rng: random.Random) -> str:
-    """What is printed in dots on packages: lots, dates, codes."""
+    """Texts printed in dots on packages: lots, dates, codes."""
     form = rng.random()
     code = digits(rng, rng.randint(4, 9)) if form < 0.4 else serial(rng)
     sign = rng.choice("../- ")
     date = f"{rng.randint(1, 31):02d}{sign}{rng.randint(1, 12):02d}{sign}{rng.randint(2019, 2035)}"
     month = f"{rng.randint(1, 31):02d} {rng.choice(_MONTHS)[:3].upper()} {rng.randint(19, 35)}"
     text = rng.choice((date, month, code, date, f"{date} {rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}"))
-    return (
-        f"{rng.choice(_LABELS)}{rng.choice((' ', ' ', ':', ': '))}{text}".upper()
-        if rng.random() < 0.6
-        else text.upper()
-    )
+    if rng.random() < 0.6:
+        text = f"{rng.choice(_LABELS)}{rng.choice((' ', ' ', ':', ': '))}{text}"
+    return text.upper()
 
 
 def phone(rng: random.Random) -> str:
@@ -177,15 +173,7 @@ def phone(rng: random.Random) -> str:
 
 
 FIGURES: Mapping[str, Callable[[random.Random], str]] = {
-    "numbers": number,
-    "serials": serial,
-    "dates": date,
-    "times": time,
-    "ips": ip,
-    "units": unit,
-    "prices": price,
-    "displays": display,
-    "stamps": stamp,
-    "phones": phone,
-}
-"""The kinds of these texts and who draws them."""
+    "numbers": number, "serials": serial, "dates": date, "times": time, "ips": ip, "units": unit, "prices": price,
+    "displays": display, "stamps": stamp, "phones": phone,
+}  # fmt: skip
+"""The kinds of these texts and the functions that draw them."""

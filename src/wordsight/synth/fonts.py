@@ -1,7 +1,7 @@
-"""Fonts: which files there are, which characters each can really draw, and quick access to their glyphs.
+"""Fonts: which files there are, which characters each can really draw, and cached glyphs.
 
-Everything goes through Pillow's FreeType. Looking at a font costs milliseconds, so the result of `font_index` is kept
-in the user's cache folder; glyph masks are drawn once per process and kept up to a limit.
+Everything goes through Pillow's FreeType. Inspecting a font takes milliseconds, so the result of `font_index` is kept
+in the user's cache folder; glyph masks are drawn once per process and cached up to a limit.
 """
 
 import json
@@ -21,34 +21,34 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
 from wordsight.errors import DataError
-from wordsight.files import cache_folder
+from wordsight.files import cache_folder, write_text
 
 _log = logging.getLogger(__name__)
 
 CAP_HEIGHT = 32
-"""Height in pixels at which the capital H of every font is drawn: the scale of all masks in this room."""
+"""Height in pixels at which the capital H of every font is drawn: the scale of all masks in this package."""
 
 PRINTABLE = string.ascii_uppercase + string.ascii_lowercase + string.digits + string.punctuation
 NO_GLYPH = ("\uffff", "\u0378", "\U000e0fff")
-"""Never assigned characters: what a face draws for them means 'missing'."""
+"""Unassigned characters: what a face draws for them means 'missing'."""
 _USUAL = frozenset(string.ascii_letters + string.digits)
 _SUFFIXES = {".ttf", ".otf", ".ttc", ".pfb", ".woff"}
 _INDEX_VERSION = 3
-# Seven-segment, line and machine-reading faces: not what is written on signs (DSEG draws text as digits of a clock).
+# Seven-segment, line and OCR faces, which are not used on signs (DSEG draws text as digits of a clock).
 _SKIPPED_PARTS = ("dseg", "linex", "ocr-a", "ocr-b", "ocra", "ocrb", "sortsmill-dingbat")
 _GLYPH_CACHE_BYTES = 256 * 2**20
 _OPEN_FONTS = 128
-# Below this share of letters recognised as themselves a face counts as symbols. Text faces score 0.6 to 1.
+# A face with a lower score counts as symbols. Text faces score 0.6 to 1.
 _MIN_SCORE = 0.25
 
 
 @dataclass(frozen=True)
 class Face:
-    """One way to draw letters: a font file (`path` "" is Pillow's own), its size for `CAP_HEIGHT`, what it can draw.
+    """A typeface: a font file (`path` "" is Pillow's own), its size for `CAP_HEIGHT`, and the characters it can draw.
 
-    `weight` is the wght axis of a variable font, 0 where there is none. `characters` leaves out lower-case letters that
-    are drawn as capitals. `score` is the share of letters that look more like themselves than like any other letter.
-    `mono`: known to have letters of one width, as typewriters.
+    `weight` is the wght axis of a variable font, otherwise 0. `characters` leaves out lower-case letters that are drawn
+    as capitals. `score` is the share of letters that look more like themselves than like any other letter. `mono`:
+    known to be monospaced.
     """
 
     path: str
@@ -60,13 +60,13 @@ class Face:
     mono: bool = False
 
     def can_draw(self, text: str) -> bool:
-        """Whether every character of `text` (spaces apart) has a glyph of its own."""
+        """Whether every character of `text`, except spaces, has a glyph of its own."""
         return set(text) <= {*self.characters, " "}
 
 
 @dataclass(frozen=True)
 class Glyph:
-    """A drawn character: its mask cropped to the ink (None for a space), where it goes, how far the pen moves."""
+    """A drawn character: its mask cropped to the ink (None for a space), its offset, and the advance of the pen."""
 
     mask: NDArray[np.uint8] | None
     left: int
@@ -75,19 +75,15 @@ class Glyph:
 
 
 def default_folders() -> list[Path]:
-    """The folders where this system keeps fonts, those that exist."""
+    """The existing font folders of this system."""
     home = Path.home()
     if sys.platform == "darwin":
         folders = [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library/Fonts"]
     elif sys.platform == "win32":
         folders = [Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts"]
     else:
-        folders = [
-            Path("/usr/share/fonts"),
-            Path("/usr/local/share/fonts"),
-            home / ".fonts",
-            home / ".local/share/fonts",
-        ]
+        shared = [Path("/usr/share/fonts"), Path("/usr/local/share/fonts")]
+        folders = [*shared, home / ".fonts", home / ".local/share/fonts"]
     return [folder for folder in folders if folder.is_dir()]
 
 
@@ -100,18 +96,14 @@ def open_font(face: Face) -> ImageFont.FreeTypeFont:
         return font
     font = ImageFont.truetype(face.path, face.size, layout_engine=ImageFont.Layout.BASIC)
     if face.weight:
-        _set_weight(font, face.weight)
+        values = [float(axis["default"] or 0) for axis in font.get_variation_axes()]
+        values[_weight_axis(font)] = face.weight
+        font.set_variation_by_axes(values)
     return font
 
 
-def _set_weight(font: ImageFont.FreeTypeFont, weight: int) -> None:
-    values = [float(axis["default"] or 0) for axis in font.get_variation_axes()]
-    values[_weight_axis(font)] = weight
-    font.set_variation_by_axes(values)
-
-
 def _weight_axis(font: ImageFont.FreeTypeFont) -> int:
-    """Which axis of a variable font is its weight (axis names are bytes in Pillow), -1 if none is."""
+    """Index of a variable font's weight axis (axis names are bytes in Pillow), -1 if there is none."""
     try:
         names = [bytes(axis["name"] or b"").lower() for axis in font.get_variation_axes()]
     except (OSError, NotImplementedError):
@@ -126,7 +118,7 @@ def draw_glyph(font: ImageFont.FreeTypeFont, character: str) -> Glyph:
 
 
 def ink(font: ImageFont.FreeTypeFont, text: str) -> tuple[NDArray[np.uint8] | None, int, int]:
-    """Mask of a text cropped to its ink (None if there is none), and where that is from the pen on the baseline."""
+    """Mask of a text cropped to its ink (None if there is none), and its offset from the pen on the baseline."""
     core, offset = font.getmask2(text, "L", anchor="ls")
     box = core.getbbox() if core.size[0] and core.size[1] else None
     if box is None:
@@ -136,17 +128,17 @@ def ink(font: ImageFont.FreeTypeFont, text: str) -> tuple[NDArray[np.uint8] | No
 
 
 def shape(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A glyph as a unit vector that does not depend on size and position: 16x16, ink centred at zero mean."""
+    """A glyph as a vector independent of its size: 16 x 16 grey levels of mean 0 and norm 1, and its aspect ratio."""
     small = np.asarray(Image.fromarray(mask).resize((16, 16), Image.Resampling.BOX), dtype=np.float32).ravel()
     small = small - small.mean()
     norm = float(np.linalg.norm(small))
-    # Width over height tells I from O once both fill the square.
+    # Width over height distinguishes I and O, as both fill the square.
     ratio = np.float32(min(mask.shape[1] / mask.shape[0], 3.0) * 0.3)
     return np.append(small / norm if norm else small, ratio)
 
 
 def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float32]]] | None:
-    """What a file can draw, and the shapes of its letters; None if it draws no capitals or no digits."""
+    """The face of a file and the shapes of its letters; None if it draws no capitals or no digits."""
     probe = Face(str(path) if path.name else "", 64, "", weight)
     font = open_font(probe)
     capital = ink(font, "H")[0]
@@ -162,14 +154,14 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float3
         mask = ink(font, character)[0]
         if mask is None or mask.shape[1] > 4 * CAP_HEIGHT or mask.shape[0] > 3 * CAP_HEIGHT or _bytes(mask) in missing:
             if character == "E" and not drawable.keys() & {*"ABCD"}:
-                return None  # not a Latin face: spare the rest
+                return None  # not a Latin face: skip the rest
             continue
         drawable[character] = mask
-    # Boxes and the like for what was never drawn: one picture for four letters or digits or more (I, l, 1 share one).
+    # Placeholders such as boxes: the same picture for four or more letters or digits (I, l and 1 may share one).
     pictures = Counter(_bytes(g) for c, g in drawable.items() if c.isalnum())
     drawable = {c: g for c, g in drawable.items() if pictures[_bytes(g)] < 4}
     shapes = {c: shape(g) for c, g in drawable.items() if c.isalpha()}
-    # A small-caps or capitals-only face draws 'a' with the shape of 'A'; letters alike in both cases are no evidence.
+    # A small-caps or capitals-only face draws 'a' with the shape of 'A'; letters alike in both cases prove nothing.
     pairs = [c for c in "abdefghijlmnqrty" if c in shapes and c.upper() in shapes]
     same = sum(float(shapes[c][:-1] @ shapes[c.upper()][:-1]) > 0.85 for c in pairs)
     if pairs and same > len(pairs) / 2:
@@ -186,7 +178,7 @@ def _bytes(mask: NDArray[np.uint8]) -> bytes:
 
 
 def _weights(path: Path) -> list[int]:
-    """The weights at which a file is used: 400, 600, 800 as far as a variable font goes, else [0]."""
+    """The weights at which a file is used: 300 to 900 within the range of a variable font, otherwise [0]."""
     font = ImageFont.truetype(str(path), 16, layout_engine=ImageFont.Layout.BASIC)
     axis = _weight_axis(font)
     if axis < 0:
@@ -196,7 +188,7 @@ def _weights(path: Path) -> list[int]:
 
 
 def _score(faces: list[tuple[Face, dict[str, NDArray[np.float32]]]]) -> list[Face]:
-    """Keeps the faces whose letters look like letters: compared with the mean shape of each letter over all faces."""
+    """The faces whose letters look like letters, by comparison with the mean shape of each letter over all faces."""
     if len(faces) < 20:  # too few to know what letters usually look like
         return [face for face, _ in faces]
     letters = string.ascii_letters
@@ -216,26 +208,31 @@ def font_index(
 ) -> tuple[Face, ...]:
     """The usable faces below `folders` (default: the system's), sorted by path; at least Pillow's own font.
 
-    Left out: files FreeType cannot open, symbol fonts, faces without capitals, exact copies of another face.
-    The result is cached in the user's cache folder under a name made of all paths, sizes and times. Without it,
-    looking at 2,000 files takes 25 s; `watch` may wrap the files that are looked at, in a progress bar for one.
+    Left out are files that FreeType cannot open, symbol fonts, faces without capitals, and exact copies of other faces.
+    The result is cached in the user's cache folder, keyed by all paths, sizes and times. Without the cache, inspecting
+    2,000 files takes 25 s; `watch` may wrap the files, for instance in a progress bar.
 
     Raises:
-        DataError: a folder that was asked for is not there or has no usable font.
+        DataError: a requested folder does not exist or has no usable font.
     """
     faces = indexed(folders, [_INDEX_VERSION, CAP_HEIGHT], lambda paths: _build(watch(paths)))
     if not faces and folders is not None:
         raise DataError(f"{', '.join(map(str, folders))}: no usable font: give a folder with .ttf or .otf files")
-    return faces or _fallback()
+    if faces:
+        return faces
+    fallback = _inspect(Path(), 0)  # Pillow's own
+    if fallback is None:
+        raise DataError("no font found: give a folder with --fonts")
+    return (fallback[0],)
 
 
 def indexed(
     folders: Sequence[str | Path] | None, kind: Sequence[object], build: Callable[[list[Path]], tuple[Face, ...]]
 ) -> tuple[Face, ...]:
-    """What `build` makes of the font files below `folders` (None: the system's), kept for this `kind` of index.
+    """The result of `build` for the font files below `folders` (None: the system's), cached for this `kind` of index.
 
     Raises:
-        DataError: a folder is not there.
+        DataError: a folder does not exist.
     """
     roots = [Path(folder) for folder in folders] if folders is not None else default_folders()
     for root in roots:
@@ -246,18 +243,16 @@ def indexed(
     stamp = [(str(p), s.st_size, s.st_mtime_ns) for p in paths for s in (p.stat(),)]
     name = sha256(json.dumps([*kind, stamp]).encode()).hexdigest()[:24]
     file = cache_folder() / f"fonts-{name}.json"
-    faces = _load(file)
-    if faces is None:
+    try:
+        return tuple(Face(**entry) for entry in json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # not there yet, or damaged
         faces = build(paths)
-        _store(file, faces)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, json.dumps([asdict(face) for face in faces]))
+    except OSError as error:
+        _log.info("%s: font index not kept: %s", file, error)
     return faces
-
-
-def _fallback() -> tuple[Face, ...]:
-    face = _inspect(Path(), 0)
-    if face is None:
-        raise DataError("no font found: give a folder with --fonts")
-    return (face[0],)
 
 
 def _build(paths: Iterable[Path]) -> tuple[Face, ...]:
@@ -279,25 +274,8 @@ def _build(paths: Iterable[Path]) -> tuple[Face, ...]:
     return tuple(_score(faces))
 
 
-def _load(file: Path) -> tuple[Face, ...] | None:
-    try:
-        return tuple(Face(**entry) for entry in json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def _store(file: Path, faces: Sequence[Face]) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.part")
-        partial.write_text(json.dumps([asdict(face) for face in faces]), encoding="utf-8")
-        partial.replace(file)
-    except OSError as error:
-        _log.info("%s: font index not kept: %s", file, error)
-
-
 def covering(faces: Sequence[Face], characters: Iterable[str]) -> tuple[Face, ...]:
-    """The faces, each told which of the further `characters` it draws too. About 5 ms a face."""
+    """The faces, with those of the further `characters` that each can draw. About 5 ms per face."""
     wanted = sorted(set(characters))
     return tuple(replace(face, characters=face.characters + _drawn(face, wanted)) for face in faces)
 
@@ -314,7 +292,7 @@ def _drawn(face: Face, wanted: Sequence[str]) -> str:
 
 
 class FontBook:
-    """Picks faces and draws their glyphs; opened fonts and glyph masks are cached, both bounded. Picklable when new."""
+    """Picks faces and draws their glyphs; fonts and glyph masks are cached, within limits. Picklable when new."""
 
     def __init__(self, faces: Sequence[Face]) -> None:
         self.faces = tuple(faces)
@@ -323,7 +301,7 @@ class FontBook:
         for number, face in enumerate(self.faces):
             families.setdefault(face.family, []).append(number)
         self._families = list(families.values())
-        # Text faces, display faces, and everything: outlines of dots are fonts too, but hardly ever signs.
+        # Text faces, display faces, and all faces, which include those made of dots and the like.
         self._classes = [self._groups(least) for least in (0.75, 0.5, 0.0)]
         self._fonts: OrderedDict[int, ImageFont.FreeTypeFont] = OrderedDict()
         self._glyphs: OrderedDict[tuple[int, str], Glyph] = OrderedDict()
@@ -331,12 +309,12 @@ class FontBook:
         self._known: set[int] = set()
 
     def _groups(self, least: float) -> list[list[int]]:
-        """The families as far as their faces score at least `least`; all if none does."""
+        """The families of faces that score at least `least`; all families if none does."""
         groups = [[n for n in family if self.faces[n].score >= least] for family in self._families]
         return [group for group in groups if group] or self._families
 
     def pick(self, rng: random.Random, text: str) -> int:
-        """Number of a face that can draw `text`: text faces mostly, families rather than files alike."""
+        """Number of a face that can draw `text`: mostly text faces, each family with equal probability."""
         wanted = set(text)
         for _ in range(12):
             form = rng.random()
@@ -348,12 +326,12 @@ class FontBook:
         return rng.choice(able) if able else max(range(len(self._sets)), key=lambda n: len(wanted & self._sets[n]))
 
     def glyph(self, number: int, character: str) -> Glyph:
-        """The glyph of a character in face `number`, drawn once."""
+        """The glyph of a character in face `number`, cached."""
         glyph = self._glyphs.get((number, character))
         return self._draw(number, character) if glyph is None else glyph
 
     def _draw(self, number: int, character: str) -> Glyph:
-        """Draws a character; where it is the first of its face, letters and digits too: opening a file costs most."""
+        """Draws a character, and letters and digits with the first one of a face: opening the file takes longest."""
         font = self._font(number)
         if number not in self._known and character.isascii():
             self._known.add(number)

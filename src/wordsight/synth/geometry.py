@@ -1,21 +1,21 @@
-"""Where the camera stands: from the plane in which a word was set to the crop that an annotator's box cuts out.
+"""The camera: from the plane in which a word is set to the crop that an annotator's box cuts out.
 
-Matrices are 9 numbers, row by row: for so few points plain Python is several times quicker than NumPy.
+Matrices are 9 numbers, row by row: for so few points plain Python is several times faster than NumPy.
 """
 
 import math
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from wordsight.synth.config import RenderConfig
+from wordsight.synth.draft import Parameters
 from wordsight.synth.fonts import CAP_HEIGHT
 
 Box = tuple[int, int, int, int]
 Point = tuple[float, float]
 Matrix = tuple[float, float, float, float, float, float, float, float, float]
 
-# A word of 40 letters is stretched to 128 px for the model: wider crops than this cost time and show nothing more.
+# A word of 40 letters is squeezed to 128 px for the model: wider crops would only cost time.
 _WIDEST = 400
 
 
@@ -51,31 +51,6 @@ def project(m: Matrix, points: Iterable[Point]) -> list[Point]:
     return moved
 
 
-@dataclass(frozen=True)
-class View:
-    """A crop and the map from its pixels back to the plane.
-
-    Attributes:
-        size: (width, height) of the crop in pixels.
-        sensor: (columns, rows) in which it is taken: those of `size`, less where it is larger than the model looks at.
-        inverse: takes points of the sensor to the plane.
-        bend: the word's ends lie so many plane pixels lower than its middle, along a parabola; 0 is straight.
-        ring: radius of the circle that the word is set on, in plane pixels, negative: on its lower half; 0 is straight.
-        middle: of the word in the plane, (x, y).
-        half: half its width there.
-        shrink: the plane is to be made so many times smaller (across, down) before, against aliasing.
-    """
-
-    size: tuple[int, int]
-    sensor: tuple[int, int]
-    inverse: Matrix
-    bend: float
-    ring: float
-    middle: Point
-    half: float
-    shrink: tuple[int, int]
-
-
 def random_view(
     rng: random.Random,
     box: Box,
@@ -83,15 +58,14 @@ def random_view(
     config: RenderConfig,
     canvas: tuple[int, int],
     curls: bool,
-    natural: bool = False,
-) -> View:
-    """A view of the word in `box` of a plane: turned, sheared, foreshortened, arched, then cut with margins.
+    natural: bool,
+) -> Parameters:
+    """A view of the word in `box` of a plane: rotated, sheared, in perspective, curved, then cut with margins.
 
-    The word is about `letters` pixels high in the crop, less if the crop would become wider than 400 px and than
-    `canvas`. The crop is the upright rectangle around what the word's box becomes, as ICDAR cuts its crops, plus
-    margins from slightly inside the ink to loose ones. `canvas` is the (rows, columns) of the largest sensor; `curls`:
-    curves are allowed; `natural`: what is larger than the sensor becomes smaller as a whole, instead of in one
-    direction only.
+    The word is about `letters` pixels high in the crop, less if the crop would be wider than both 400 px and `canvas`.
+    The crop is the upright rectangle around the transformed box, as ICDAR cuts its crops, with margins from slightly
+    inside the ink to loose. `canvas` is the (rows, columns) of the largest sensor; `curls` allows curves; with
+    `natural`, what is larger than the sensor is scaled down as a whole, instead of in one direction only.
     """
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
@@ -116,7 +90,7 @@ def random_view(
         tall, long = (high_y - low_y) * scale + above + below, (high_x - low_x) * scale + left + right
         smaller = min(1.0, canvas[0] / tall, canvas[1] / long)
         scale, left, right, above, below = (smaller * v for v in (scale, left, right, above, below))
-    # A multiple of four: so few widths that the matrices which bring them to the model's can be kept (see `optics`).
+    # A multiple of four, so that there are few resampling matrices, which `optics` caches.
     wide = max(8, 4 * round(((high_x - low_x) * scale + left + right) / 4))
     high = max(8, round((high_y - low_y) * scale + above + below))
     columns, rows = min(wide, canvas[1]), min(high, canvas[0])
@@ -130,11 +104,11 @@ def random_view(
     x, y = columns / 2, rows / 2
     (u, v), (right_u, right_v), (down_u, down_v) = project(inverse, ((x, y), (x + 1, y), (x, y + 1)))
     shrink = max(1, int(math.hypot(right_u - u, down_u - u))), max(1, int(math.hypot(right_v - v, down_v - v)))
-    return View((wide, high), (columns, rows), inverse, bend, ring, middle, half, shrink)
+    return Parameters(rows, columns, high, wide, inverse, bend, ring, middle, half, shrink)
 
 
 def _curl(rng: random.Random, width: int, height: int, config: RenderConfig) -> tuple[float, float]:
-    """How far a word is bent, and the radius of the ring that it is set on: at most one of them is not 0."""
+    """How far a word is bent, and the radius of the circle that it is set on; at most one of them is not 0."""
     form = rng.random()
     if width < 1.5 * height or form > config.curved + config.circular:
         return 0.0, 0.0
@@ -145,7 +119,7 @@ def _curl(rng: random.Random, width: int, height: int, config: RenderConfig) -> 
 
 
 def _curled(point: Point, bend: float, ring: float, middle: Point, half: float) -> Point:
-    """Where a point of the straight word comes to lie on the bent one."""
+    """The position on the curved word of a point of the straight one."""
     x, y = point
     if not ring:
         return x, y + bend * ((x - middle[0]) / half) ** 2
@@ -155,7 +129,7 @@ def _curled(point: Point, bend: float, ring: float, middle: Point, half: float) 
 
 
 def _margin(rng: random.Random, config: RenderConfig, usual: float) -> float:
-    """One side's margin in heights of the text: mostly up to `usual`, at times cutting the ink or loose."""
+    """One side's margin in heights of the text: mostly up to `usual`, sometimes cutting into the ink, or loose."""
     form = rng.random()
     if form < config.tight:
         return rng.uniform(-0.07, 0.0)
@@ -165,7 +139,7 @@ def _margin(rng: random.Random, config: RenderConfig, usual: float) -> float:
 
 
 def _turn(rng: random.Random, config: RenderConfig) -> float:
-    """By how many degrees a word is turned."""
+    """Rotation of a word in degrees."""
     form = rng.random()
     if (form := form - config.tilted) < 0:
         return rng.gauss(0, 6.0)
@@ -179,23 +153,23 @@ def _turn(rng: random.Random, config: RenderConfig) -> float:
 
 
 def _camera(rng: random.Random, box: Box, config: RenderConfig) -> Matrix:
-    """Plane to picture: stretch, shear, turn, perspective, the word's middle at the origin."""
+    """Plane to picture: stretch, shear, rotation, perspective, with the word's centre at the origin."""
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
     degrees = _turn(rng, config)
-    if width > 4 * height:  # turned far, a long line fills a crop in which nothing is left of it
+    if width > 4 * height:  # a long line at a steep angle would be tiny in its crop
         upright = 180 * round(degrees / 180)
         degrees = upright + (degrees - upright) * min(1.0, max(0.25, 4 * height / width)) ** 1.5
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     stretch = math.exp(rng.gauss(-0.16, 0.20))
     shear = rng.gauss(0, 0.12) if rng.random() < config.sheared else 0.0
-    # Lines that climb while the letters stand upright.
+    # Lines that climb while the letters stay upright.
     lean = rng.gauss(0, 0.06) if rng.random() < config.climbing else 0.0
     matrix: Matrix = (stretch, shear, 0.0, lean * stretch, 1.0, 0.0, 0.0, 0.0, 1.0)
     matrix = multiply(matrix, (1.0, 0.0, -(x0 + x1) / 2, 0.0, 1.0, -(y0 + y1) / 2, 0.0, 0.0, 1.0))
     matrix = multiply((cos, -sin, 0.0, sin, cos, 0.0, 0.0, 0.0, 1.0), matrix)
     if rng.random() < config.perspective:
-        # The far end of the word is up to about 2 times smaller than the near one.
+        # The far end of the word is up to about half as large as the near one.
         reach = 0.5 * (width + height) * max(1.0, stretch)
         matrix = multiply(
             (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, rng.uniform(-0.3, 0.3) / reach, rng.uniform(-0.15, 0.15) / reach, 1.0),

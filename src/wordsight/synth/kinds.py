@@ -1,4 +1,4 @@
-"""Texts by kind: what recognizers trained on words of photographs get wrong, each drawn on its own."""
+"""Texts by kind: those that recognizers trained on words in photographs get wrong."""
 
 import random
 import string
@@ -33,19 +33,7 @@ Rabatt|Summe|MwSt 19%|Pfand 0,25|Café crème|Pain au chocolat|Jambon|Żurek|Pie
 """
 _ENDINGS = ("com", "org", "net", "de", "co.uk", "fr", "it", "io", "eu", "nl", "pl", "edu", "gov", "info", "ch", "at")
 _THIN = "illi lilli bell hill mill till fill jill will ill tilli flip jiffy filly".split()  # noqa: SIM905
-_PAGES = (
-    "index.html",
-    "shop",
-    "about",
-    "menu.pdf",
-    "contact",
-    "login",
-    "de/hilfe",
-    "item?id=",
-    "files/",
-    "~lil",
-    "en/",
-)
+_PAGES = "index.html shop about menu.pdf contact login de/hilfe item?id= files/ ~lil en/".split()  # noqa: SIM905
 
 
 def _split(text: str) -> tuple[str, ...]:
@@ -56,25 +44,25 @@ _SIGN_LINES, _ITEM_LINES = _split(_SIGNS), _split(_ITEMS)
 
 
 class Texts:
-    """Draws texts of a kind: see `KINDS`. Words are those of `vocabulary` and of other languages."""
+    """Draws texts of a kind (see `KINDS`), with words from `vocabulary` and of other languages."""
 
     def __init__(self, vocabulary: Vocabulary, tongues: Tongues) -> None:
         self._vocabulary = vocabulary
         self._tongues = tongues
 
     def draw(self, rng: random.Random, kind: str) -> str:
-        """A text of this kind: at most `LONGEST` characters, single spaces inside, empty only in the kind "street"."""
+        """A text of this kind: at most `LONGEST` characters, with single spaces, empty only in the kind "street"."""
         while True:
             text = " ".join((FIGURES[kind](rng) if kind in FIGURES else _WORDY[kind](self, rng)).split())
             if len(text) <= LONGEST and (text or kind == "street"):
                 return text
 
     def street(self, rng: random.Random) -> str:
-        """The words that `Vocabulary` draws."""
+        """Words of street photographs, see `Vocabulary`."""
         return self._vocabulary.draw(rng)
 
     def word(self, rng: random.Random) -> str:
-        """A word of the lists, or of a language, in some case."""
+        """A word of the lists or of a language, in any case."""
         form = rng.random()
         if form < 0.5:
             return self._vocabulary.word(rng)
@@ -84,19 +72,19 @@ class Texts:
 
     def accented(self, rng: random.Random) -> str:
         """A word with letters beyond ASCII."""
-        word, code = self._tongues.marked(rng)
+        word, code = self._tongues.accented(rng)
         form = rng.random()
         cased = upper(word, code) if form < 0.35 else _title(word, code) if form < 0.6 else word
-        word = word if cased.isascii() else cased  # the capitals of ß and ı are
+        word = word if cased.isascii() else cased  # as the capitals of ß and ı are
         return f"{word}{rng.choice('.,:!?;')}" if rng.random() < 0.05 else word
 
     def accented_line(self, rng: random.Random) -> str:
         """Two to eight words of one language."""
-        _, code = self._tongues.marked(rng)
+        _, code = self._tongues.accented(rng)
         return self._sentence(rng, lambda: self._tongues.word(rng, code), code)
 
     def line(self, rng: random.Random) -> str:
-        """Two to eight words, 5 to 60 characters, of English and of the lists, numbers among them."""
+        """Two to eight words, 5 to 60 characters, of English and of the lists, with some numbers."""
 
         def word() -> str:
             form = rng.random()
@@ -129,20 +117,18 @@ class Texts:
         return text + rng.choices(("", ".", "!", "?", ":", "…", "..."), (70, 15, 5, 4, 3, 1, 2))[0]
 
     def sign(self, rng: random.Random) -> str:
-        """One to four words in capitals, thin letters often."""
+        """One to four words in capitals, often with thin letters."""
         if rng.random() < 0.35:
             return rng.choice(_SIGN_LINES).upper()
         count = rng.choices((1, 2, 3, 4), (25, 45, 20, 10))[0]
         words = [rng.choice(SIGN_WORDS) if rng.random() < 0.6 else self._tongues.word(rng, "en") for _ in range(count)]
-        if rng.random() < 0.5:  # of some words the one with most thin letters
-            words[0] = max(
-                (self._tongues.word(rng, "en") for _ in range(12)), key=lambda w: sum(w.count(c) for c in "ilj")
-            )
+        if rng.random() < 0.5:  # of twelve words the one with most thin letters
+            words[0] = max((self._tongues.word(rng, "en") for _ in range(12)), key=_thin_letters)
             rng.shuffle(words)
         return " ".join(words).upper() if rng.random() < 0.85 else " ".join(words).title()
 
     def long(self, rng: random.Random) -> str:
-        """One word of 11 to 40 characters: long words, words joined, random letters."""
+        """One word of 11 to 40 characters: long words, compounds, random letters."""
         wanted, form = rng.randint(11, 40) if rng.random() < 0.5 else rng.randint(11, 20), rng.random()
         word, code = self._tongues.long(rng)
         if form < 0.45:
@@ -164,14 +150,9 @@ class Texts:
         return upper(word, code)[:40] if rng.random() < 0.35 else _title(word, code) if rng.random() < 0.4 else word
 
     def email(self, rng: random.Random) -> str:
-        """Mail addresses, thin letters often."""
-        name = rng.choice(
-            (
-                self._host(rng),
-                rng.choice(NAMES).lower().replace("'", ""),
-                rng.choice(("info", "mail", "sales", "hello")),
-            )
-        )
+        """E-mail addresses, often with thin letters."""
+        host, person = self._host(rng), rng.choice(NAMES).lower().replace("'", "")
+        name = rng.choice((host, person, rng.choice(("info", "mail", "sales", "hello"))))
         if rng.random() < 0.4:
             name = f"{rng.choice(string.ascii_lowercase)}{rng.choice('._-')}{name}"
         if rng.random() < 0.2:
@@ -180,7 +161,7 @@ class Texts:
         return text.upper() if rng.random() < 0.06 else text
 
     def url(self, rng: random.Random) -> str:
-        """Addresses of pages, bare or with their scheme and path; file names and handles."""
+        """Addresses of web pages, with or without scheme and path; file names and handles."""
         host, form = f"{self._host(rng)}.{rng.choice(_ENDINGS)}", rng.random()
         if form < 0.2:
             before = "@" if form < 0.08 else "#" if form < 0.12 else ""
@@ -194,21 +175,15 @@ class Texts:
     def _host(self, rng: random.Random) -> str:
         def part() -> str:
             form = rng.random()
-            word = (
-                rng.choice(_THIN)
-                if form < 0.3
-                else rng.choice(SIGN_WORDS)
-                if form < 0.6
-                else self._vocabulary.word(rng)
-            )
+            listed = _THIN if form < 0.3 else SIGN_WORDS
+            word = rng.choice(listed) if form < 0.6 else self._vocabulary.word(rng)
             return "".join(c for c in word.lower() if c.isascii() and c.isalnum()) or "ill"
 
-        return rng.choice(("-", "-", "", "", ".", "_")).join(
-            part() for _ in range(rng.choices((1, 2, 3), (55, 38, 7))[0])
-        )
+        sign = rng.choice(("-", "-", "", "", ".", "_"))
+        return sign.join(part() for _ in range(rng.choices((1, 2, 3), (55, 38, 7))[0]))
 
     def bracket(self, rng: random.Random) -> str:
-        """Brackets empty and full: calls, footnotes, lists, tags."""
+        """Empty and full brackets: calls, footnotes, lists, tags."""
         left, right = rng.choice(("()", "()", "()", "[]", "{}", "<>", "()"))
         word = self._vocabulary.word(rng)
         small = "".join(c for c in word.lower() if c.isalnum()) or "main"
@@ -223,11 +198,11 @@ class Texts:
         )  # fmt: skip
 
     def receipt(self, rng: random.Random) -> str:
-        """A row of a receipt: item and amount."""
+        """A row of a receipt: item and price."""
         return " ".join(self.bought(rng))
 
     def bought(self, rng: random.Random) -> tuple[str, str]:
-        """An item of a receipt, and its amount."""
+        """An item of a receipt, and its price."""
         item = rng.choice(_ITEM_LINES)
         if rng.random() < 0.3:
             item = self._tongues.word(rng, rng.choice(("en", "de", "fr", "pl"))).capitalize()
@@ -235,12 +210,14 @@ class Texts:
             item = f"{rng.randint(1, 12)}{rng.choice((' x ', 'x ', ' '))}{item}"
         elif rng.random() < 0.15:
             item += f" {rng.choice(('1L', '250 g', '1.2 kg', '0,5l', '500ml', '6 pcs'))}"
-        sign, end = (
-            rng.choice(("", "", "", "", "$", "€", "£", "-")),
-            rng.choice(("",) * 4 + (" A", " B", "*", " €", " EUR")),
-        )
+        sign = rng.choice(("", "", "", "", "$", "€", "£", "-"))
+        end = rng.choice(("",) * 4 + (" A", " B", "*", " €", " EUR"))
         price = f"{sign}{rng.randint(0, 10 ** rng.randint(1, 3))}{rng.choice('..,')}{rng.randint(0, 99):02d}{end}"
         return (upper(item) if rng.random() < 0.35 else item), price
+
+
+def _thin_letters(word: str) -> int:
+    return sum(word.count(c) for c in "ilj")
 
 
 def _title(word: str, code: str) -> str:

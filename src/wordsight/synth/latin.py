@@ -1,4 +1,4 @@
-"""The faces for Latin text: which letters each draws as others do, which a test may keep, and choosing among them."""
+"""Faces for Latin text: which letters each really draws, which are held out for tests, and choosing among them."""
 
 import random
 import string
@@ -24,8 +24,8 @@ SIGNS = "¡¢£¤¥¦§¨©ª«¬®¯°±²³´µ¶·¸¹º»¼½¾¿×÷€™�
 """Signs beyond ASCII found on price tags, packages, signs and screens."""
 LATIN = LETTERS + SIGNS
 _VERSION = 2
-_LIKE = 0.3  # correlation with the mean of all faces below which a sign is another picture: hearts, arrows, nothing
-# Families drawn after one another: a test on one of them says nothing if training saw another.
+_LEAST_CORRELATION = 0.3  # with the median of all faces; below it a sign is another picture (hearts, arrows, nothing)
+# Families that imitate one another: a test on one of them proves nothing if another was trained on.
 _ALIKE = {
     "helvetica": ("nimbus", "texgyre", "freesans", "freeserif", "freemono", "liberation", "arimo", "tinos", "cousine"),
     "dejavu": ("dejavu", "vera", "bitstream", "verana"),
@@ -40,26 +40,26 @@ _ALIKE = {
     "paratype": ("ptcf", "ptff", "ptmf", "ptnf", "ptsf", "ptzf"),
     "roadgeek": ("rg",),
 }
-_HELD_OUT = 6  # one family in so many
-_SALT = "139"  # one with which plain sans, serif, monospaced and Vietnamese faces are on both sides
+_HELD_OUT = 6  # one family in six
+_SALT = "139"  # puts plain sans, serif, monospaced and Vietnamese faces on both sides
 
 
 def latin_index(folders: Sequence[str | Path] | None = None) -> tuple[Face, ...]:
-    """The faces of `font_index`, each told which characters of `LATIN` it draws too and whether it is monospaced.
+    """The faces of `font_index`, with the characters of `LATIN` that each can draw and whether it is monospaced.
 
-    Accented letters that a face draws like the bare ones do not count, nor do signs, ASCII's too, that look unlike
-    those of most other faces. Kept like that index; without it, 2,000 files take half a minute more.
+    Accented letters that a face draws like the bare ones do not count, nor do signs, ASCII included, that look unlike
+    those of most other faces. Cached like that index; without the cache, 2,000 files take half a minute more.
     """
-    return indexed(folders, ["latin", _VERSION, CAP_HEIGHT, LATIN], lambda _: _told(font_index(folders)))
+    return indexed(folders, ["latin", _VERSION, CAP_HEIGHT, LATIN], lambda _: _extended(font_index(folders)))
 
 
 def held_out(face: Face) -> bool:
-    """Whether a face is kept for tests: a sixth of the families, by a hash of the name, look-alikes together."""
+    """Whether a face is held out for tests: a sixth of the families, by a hash of the name, look-alikes together."""
     name = next((name for name, parts in _ALIKE.items() if face.family.startswith(parts)), face.family[:6])
     return sha256(f"{_SALT} {name}".encode()).digest()[0] % _HELD_OUT == 0
 
 
-def _told(faces: Sequence[Face]) -> tuple[Face, ...]:
+def _extended(faces: Sequence[Face]) -> tuple[Face, ...]:
     drawn = [_drawn(face) for face in faces]
     means = {c: _mean(shapes[c] for _, shapes, _ in drawn if c in shapes) for c in string.punctuation + SIGNS}
 
@@ -83,7 +83,7 @@ def _drawn(face: Face) -> tuple[str, dict[str, NDArray[np.float16]], bool]:
         mask, bare = masks[letter], masks.get(unicodedata.normalize("NFD", letter)[0])
         if mask is None or _bytes(mask) in missing:
             return False
-        # Faces that lack a letter draw the bare one for it, or the accents alone.
+        # Faces that lack a letter draw the bare one instead, or only the accents.
         return bare is None or bare is mask or (_bytes(bare) != _bytes(mask) and mask.sum() > 0.85 * bare.sum())
 
     letters = [c for c in LETTERS if own(c)]
@@ -107,17 +107,17 @@ def _mean(shapes: Iterable[NDArray[np.float16]]) -> NDArray[np.float32] | None:
 
 
 def _alike(one: NDArray[np.float16], mean: NDArray[np.float32] | None) -> bool:
-    if mean is None:  # too few to know what it usually looks like
+    if mean is None:  # too few faces to know what it usually looks like
         return True
     a, b = one[:-1].astype(np.float32), mean[:-1]
-    # A dot or a stroke fills its square and has no shape, but for its width over height.
+    # A dot or a stroke fills its square, so only its aspect ratio can be compared.
     flat = float(np.linalg.norm(a)) * float(np.linalg.norm(b)) < 0.1
     near = abs(float(one[-1] - mean[-1])) < 0.5
-    return near if flat else float(a @ b) > _LIKE * float(np.linalg.norm(b))
+    return near if flat else float(a @ b) > _LEAST_CORRELATION * float(np.linalg.norm(b))
 
 
 class Cast:
-    """Picks faces that can draw a text, by families, of those that score well or are monospaced."""
+    """Picks a face that can draw a text, by family, among faces that score well or are monospaced."""
 
     def __init__(self, faces: Sequence[Face]) -> None:
         self._able: dict[str, int] = defaultdict(int)  # character: a bit for every face
@@ -140,14 +140,14 @@ class Cast:
         return list(families.values())
 
     def able(self, text: str) -> int:
-        """Which faces draw all characters of a text, a bit for each."""
+        """Which faces can draw all characters of a text, one bit each."""
         able = self._all
         for character in {*text} - {" "}:
             able &= self._able.get(character, 0)
         return able
 
     def pick(self, rng: random.Random, text: str, manner: str) -> int | None:
-        """Number of a face; None if none of this manner draws the text."""
+        """Number of a face; None if none of this kind ("any", "plain" or "mono") can draw the text."""
         able, form = self.able(text), rng.random()
         families = next(families for below, families in self._sets[manner] if form <= below)
         for _ in range(6 if able and families else 0):
@@ -163,6 +163,6 @@ def _is_plain(face: Face) -> bool:
 
 
 def kept(faces: Sequence[Face], held: bool | None) -> tuple[Face, ...]:
-    """The faces that are held out for tests, or the others, or all (None); all where there are none of these."""
+    """The faces held out for tests, or the others, or all (None); all if there would be none."""
     kept = tuple(face for face in faces if held is None or held_out(face) == held)
     return kept or tuple(faces)

@@ -1,4 +1,4 @@
-"""Words to render if no list is given: those of signs and packages, names, brands, and words with accents."""
+"""Built-in words to render: those of signs and packages, names, invented brands, and words with accents."""
 
 import random
 
@@ -59,7 +59,7 @@ caffè perché più lunedì þór reyðar ísland
 
 
 def brand(rng: random.Random) -> str:
-    """A name as companies invent them: sayable, in no dictionary, cased in their ways."""
+    """An invented brand name: pronounceable, in no dictionary, capitalised as brands are."""
     count = rng.choices((1, 2, 3), (30, 50, 20))[0]
     name = "".join(rng.choices(_BEGINS, k=count)) + rng.choice(_ENDS)
     form = rng.random()
@@ -77,10 +77,10 @@ def brand(rng: random.Random) -> str:
 
 
 def accented(rng: random.Random, text: str) -> str:
-    """`text` with accents on some of its letters, or one of a few European words instead, each in the case given."""
+    """`text` with accents on some of its letters, or one of a few European words instead, in the same case."""
     if text.isalpha() and rng.random() < 0.4:
         word = rng.choice(_WORDS)
-        # There is no capital of the sharp s or of the y with two dots in Latin-1.
+        # Latin-1 has no capital ß or ÿ.
         if text.isupper() and not {*"ßÿ"} & {*word}:
             return word.upper()
         return word.capitalize() if text[0].isupper() else word

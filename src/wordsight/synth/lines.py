@@ -1,4 +1,4 @@
-"""Rendered words and lines of any width, by kind: for recognizers that take any width."""
+"""Rendered words and lines by kind, with their own aspect ratio: for recognizers that take any width."""
 
 import math
 import random
@@ -39,8 +39,7 @@ _CLEAN = replace(
     wall=0.02, flat=0.92, shade=0.02, glare=0.0, occluded=0.0, defocus=0.15, motion=0.0, toned=0.1, negative=0.0,
     noisy=0.08, sharpened=0.05, jpeg=0.3,
 )  # fmt: skip
-_SHORT = 18
-"""Characters up to which a text may be curved, steep and the like; longer ones are set plainly."""
+_SHORT = 18  # characters up to which a text may be curved, steep and so on; longer ones are set plainly
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class Look:
 
     Attributes:
         config: see `RenderConfig`.
-        faces: "any", "plain" or "mono" of the fonts; "dots" and "segments" are drawn.
-        material: what is done to the finished draft.
+        faces: "any", "plain" or "mono" fonts; "dots" and "segments" are drawn.
+        material: applied to the finished draft.
     """
 
     config: RenderConfig
@@ -86,20 +85,20 @@ SHARES: Mapping[str, float] = {
     "units": 0.025, "brackets": 0.02, "prices": 0.035, "receipts": 0.02, "displays": 0.02, "stamps": 0.02,
     "phones": 0.01,
 }  # fmt: skip
-"""How often the kinds of texts are drawn, unless told otherwise: only their ratios count."""
+"""Default frequencies of the kinds of texts; only their ratios count."""
 
 
 class RenderedLines:
     """A source of rendered words and lines; sample i is a function of (seed, i), fonts, lists, pictures and shares.
 
-    Crops keep their shape: at most `size` large, mostly smaller, wide as the text is. Arguments as of
+    Crops keep their aspect ratio and are at most `size` large, mostly smaller. Arguments are those of
     `words.RenderedWords`, and:
 
     Args:
-        shares: how often the kinds of `kinds.KINDS` are drawn; only their ratios count.
-        characters: texts with others are not drawn.
-        looks: how they are set, by the names of `LOOKS`; kinds have their shares of these.
-        held_out: set in the faces that are kept for tests, instead of in the others; None: in all.
+        shares: frequencies of the kinds in `kinds.KINDS`; only their ratios count.
+        characters: texts with other characters are not drawn.
+        looks: a selection of `LOOKS`; each kind has its own shares of them.
+        held_out: use the typefaces held out for tests instead of the others; None: all.
         size: (height, width) of the largest crop, pixels.
 
     Raises:
@@ -145,7 +144,7 @@ class RenderedLines:
 
     @property
     def faces(self) -> int:
-        """How many faces (font files and weights) the texts are set in."""
+        """Number of typefaces (font files and weights) in use."""
         return len(self._faces)
 
     def kind(self, i: int, /) -> str:
@@ -161,7 +160,7 @@ class RenderedLines:
         return self.many([i])[0]
 
     def many(self, numbers: Sequence[int]) -> list[Sample]:
-        """Samples of these numbers, the same as one by one and several times as quick: some hundreds at a time."""
+        """Samples of these numbers, the same as one by one but several times faster: some hundreds at a time."""
         chosen = [self._chosen(i) for i in numbers]
         drafts = [self._draft(i, *each) for i, each in zip(numbers, chosen, strict=True)]
         groups: dict[tuple[tuple[int, int], tuple[int, int]], list[int]] = defaultdict(list)
@@ -174,8 +173,8 @@ class RenderedLines:
                 some = places[start : start + step]
                 pixels = rasterize(collate([drafts[place] for place in some], canvas, least))
                 for place, picture in zip(some, pixels.to(torch.uint8).permute(0, 2, 3, 1).numpy(), strict=True):
-                    look = drafts[place].look
-                    images[place] = np.ascontiguousarray(picture[: int(look.rows), : int(look.columns)])
+                    params = drafts[place].parameters
+                    images[place] = np.ascontiguousarray(picture[: int(params.rows), : int(params.columns)])
         return [
             Sample(f"lines-{self._seed}-{i}", images[place], text, dataset=kind)
             for place, (i, (kind, _, text)) in enumerate(zip(numbers, chosen, strict=True))
@@ -235,19 +234,17 @@ class RenderedLines:
 
 
 _DRAWN = {"dots", "segments"}
-_PIXELS = 64 * 48 * 192  # of a batch that is finished together: it stays in the caches of a CPU
+_PIXELS = 64 * 48 * 192  # of a batch that is rasterized together: it stays in the caches of a CPU
 
 
 def _sizes(draft: Draft) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Rows and columns of the canvas and of the masks with which a draft is finished: its own, up to a few sizes.
+    """Rows and columns of the canvas and of the masks with which a draft is rasterized, rounded up to a few sizes.
 
-    So pictures depend on nothing else in their batch, down to the rounding of sums.
+    So a picture does not depend on others in its batch, not even in rounding.
     """
     high, wide = plane(draft)
-    return (16 * math.ceil(draft.look.rows / 16), _coarse(int(draft.look.columns))), (
-        64 * math.ceil(high / 64),
-        _coarse(wide),
-    )
+    canvas = 16 * math.ceil(draft.parameters.rows / 16), _coarse(int(draft.parameters.columns))
+    return canvas, (64 * math.ceil(high / 64), _coarse(wide))
 
 
 def _coarse(length: int) -> int:
@@ -260,13 +257,12 @@ _ROW = re.compile(r"(.+?) (\S*\d+[.,]\d\d\b.*)")
 
 
 def _line(rng: random.Random, text: str, book: FontBook, face: int, config: RenderConfig, row: bool) -> Line | None:
-    """Sets a text; of a `row` the amount stands apart."""
+    """Sets a text; in the `row` of a receipt the price stands apart."""
     spacing, gap = 0.0, 0.0
     if rng.random() < config.spaced:
-        spacing = CAP_HEIGHT * (
-            rng.uniform(-0.06, 0.12) if rng.random() < 0.75 or len(text) > 30 else rng.uniform(0.1, 0.6)
-        )
-        # Words stand as far apart as a letter n is wide, and further where letters do.
+        tight = rng.random() < 0.75 or len(text) > 30
+        spacing = CAP_HEIGHT * (rng.uniform(-0.06, 0.12) if tight else rng.uniform(0.1, 0.6))
+        # Words are about as far apart as a letter n is wide, and farther if letters are.
         gap = max(0.0, spacing) * rng.uniform(0.6, 1.2) + CAP_HEIGHT * rng.uniform(-0.06, 0.25)
     if row and (parts := _ROW.fullmatch(text)):
         text = (" " * rng.randint(1, max(1, min(14, 40 - len(text))))).join(parts.groups())

@@ -34,14 +34,14 @@ _TO_YCC = (
 
 
 def lens(picture: Tensor, sigma: Tensor, motion: Tensor, sharpen: Tensor, reach: Tensor) -> Tensor:
-    """Blurs, smears and sharpens every row with one kernel of 7 x 7.
+    """Applies defocus, motion blur and sharpening to every row with one 7 x 7 kernel.
 
     Args:
         picture: (B, C, H, W).
-        sigma: (B, 2) deviation of the blur across and down, pixels.
-        motion: (B, 2) half the way that the picture moves across and down, pixels.
-        sharpen: (B,) how much of the difference to a still more blurred picture is added (unsharp masking).
-        reach: (B,) deviation of that further blur, pixels.
+        sigma: (B, 2) standard deviation of the blur across and down, pixels.
+        motion: (B, 2) half the motion of the picture across and down, pixels.
+        sharpen: (B,) amount of unsharp masking.
+        reach: (B,) standard deviation of its blur, pixels.
     """
     kernel = _spread(sigma, motion)
     broad = _spread((sigma.square() + reach[:, None].square()).sqrt(), motion)
@@ -54,13 +54,13 @@ def lens(picture: Tensor, sigma: Tensor, motion: Tensor, sharpen: Tensor, reach:
 
 
 def _spread(sigma: Tensor, motion: Tensor) -> Tensor:
-    """What becomes of a point, (B, 7, 7), its sum 1."""
+    """The point spread function, (B, 7, 7), with sum 1."""
     where = torch.arange(-_REACH, _REACH + 1, device=sigma.device, dtype=sigma.dtype)
     steps = torch.linspace(-1, 1, _STEPS, device=sigma.device, dtype=sigma.dtype)
-    # Of a sharp point a quarter pixel is left: exp(-8) beside it is nothing.
+    # A deviation of at least a quarter pixel: exp(-8) for the neighbours is nothing.
     sharpness = -0.5 / sigma.clamp_min(0.25).square()
     offset = where[None, None, None] - steps[None, None, :, None] * motion[:, :, None, None]  # (B, 2, steps, 7)
-    # Nothing below exp(-40) in either direction: products would be denormal, with which a CPU takes twice as long.
+    # At least exp(-40) in either direction: smaller products would be denormal, which takes a CPU twice as long.
     profile = torch.exp((offset.square() * sharpness[:, :, None, None]).clamp_min(-40))
     kernel = (profile[:, 1, :, :, None] * profile[:, 0, :, None, :]).sum(1)  # (B, 7, 7)
     return kernel / kernel.sum((1, 2), keepdim=True)
@@ -68,12 +68,14 @@ def _spread(sigma: Tensor, motion: Tensor) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _noise(device: torch.device, length: int) -> Tensor:
-    """Every run of `length` numbers of the noise bank, as rows (a view)."""
+    """All runs of `length` consecutive numbers of the noise bank, as rows (a view)."""
     return torch.from_numpy(noise_bank().ravel()).to(device).unfold(0, length, 1)
 
 
 def noise(like: Tensor, start: Tensor, chroma: Tensor) -> Tensor:
-    """Normal noise for pictures (B, 3, H, W) from `start` (B,), 0 to 1, on; `chroma` (B, 1, 1, 1) is its colour."""
+    """Normal noise for pictures (B, 3, H, W), from position `start` (B,), 0 to 1, of the bank; `chroma` (B, 1, 1, 1) is
+    the share of colour in it.
+    """
     runs = _noise(like.device, like[0].numel())
     field = runs[(start * (len(runs) - 1)).long()].view_as(like)
     return torch.lerp(field[:, :1].expand_as(field), field, chroma)
@@ -91,9 +93,9 @@ def _tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tenso
 
 
 def jpeg(picture: Tensor, quality: Tensor) -> Tensor:
-    """What JPEG of a quality (B,) from 1 to 100 makes of pictures whose height and width are multiples of 16.
+    """JPEG compression, at qualities (B,) from 1 to 100, of pictures whose height and width are multiples of 16.
 
-    Colours are stored at half the resolution. Not bit by bit what libjpeg gives: sums are not rounded on the way.
+    Chroma has half the resolution. Not bit by bit like libjpeg, as intermediate sums are not rounded.
     """
     cosines, luma, chroma, to_ycc, to_rgb = _tables(picture.device)
     b, _, h, w = picture.shape
@@ -107,7 +109,7 @@ def jpeg(picture: Tensor, quality: Tensor) -> Tensor:
 
 
 def _quantised(planes: Tensor, table: Tensor, scale: Tensor, cosines: Tensor) -> Tensor:
-    """Planes (B, C, H, W) after their blocks of 8 x 8 were rounded to multiples of the scaled table."""
+    """Planes (B, C, H, W) with their 8 x 8 DCT blocks quantised by the scaled table."""
     b, c, h, w = planes.shape
     steps = (table * scale + 0.5).floor().clamp(1, 255)  # (B, 8, 8)
     steps = steps[:, None, None, :, None, :]
@@ -119,7 +121,7 @@ def _quantised(planes: Tensor, table: Tensor, scale: Tensor, cosines: Tensor) ->
 
 @lru_cache(maxsize=8)
 def _resampling(most: int, wanted: int, step: int, device: torch.device) -> Tensor:
-    """Matrices (most / step + 1, wanted, most): number n brings n * step pixels to `wanted`, bicubic as Pillow does."""
+    """Matrices (most / step + 1, wanted, most): number n resamples n * step pixels to `wanted`, as Pillow's bicubic."""
     bank = np.zeros((most // step + 1, wanted, most), dtype=np.float32)
     for number in range(1, len(bank)):
         count = number * step
@@ -134,7 +136,7 @@ def _resampling(most: int, wanted: int, step: int, device: torch.device) -> Tens
 
 
 def enlarge(picture: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int], step: int) -> Tensor:
-    """The upper left `rows` (B,) x `columns` (B,) pixels of each picture (B, C, H, W) brought to `size`, bicubic.
+    """The upper left `rows` (B,) x `columns` (B,) pixels of each picture (B, C, H, W) resampled to `size`, bicubic.
 
     `columns` are multiples of `step`.
     """

@@ -1,18 +1,18 @@
 """From drafts to pictures, a batch at once on any device: view, paint, light, lens, sensor, JPEG. Plain PyTorch.
 
 Nothing is random here, and no row depends on another: a sample is the same in every batch, but for rounding on
-different devices. Nothing waits for the device either: which rows an effect concerns is known from the drafts.
+different devices. Nothing waits for the device: the drafts know which rows have which effect.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wordsight.synth.draft import LOOK, Drafts
+from wordsight.synth.draft import Drafts
 from wordsight.synth.optics import enlarge, jpeg, lens, noise
 
 WIDTH_STEP = 4
-"""Sensors are a multiple of this wide: so few matrices stay in the caches of a CPU."""
+"""Sensor widths are multiples of this, so that the resampling matrices stay in the caches of a CPU."""
 
 
 def rasterize(drafts: Drafts) -> Tensor:
@@ -26,41 +26,40 @@ def rasterize(drafts: Drafts) -> Tensor:
         grid = _grid(drafts, x, y)
         picture, letters = _painted(drafts, picture, grid, x, y)
         _lit(drafts, picture, x, y)
-        strength = drafts.of("noise_before"), drafts.of("noise_after")
-        _noised(drafts, picture, drafts.having["noise_before"], strength[0])
+        _add_noise(drafts, picture, "noise_before")
         picture, letters = _focused(drafts, picture, letters)
         picture = _toned(drafts, picture)
         picture = _told_apart(drafts, picture, letters, x, y).clamp_(0, 1)
-        _noised(drafts, picture, drafts.having["noise_after"], strength[1])
+        _add_noise(drafts, picture, "noise_after")
         rows = drafts.having["jpeg"]
         if len(rows):
-            picture[rows] = jpeg(picture[rows].clamp_(0, 1), drafts.looks[rows, LOOK["quality"]])
+            picture[rows] = jpeg(picture[rows].clamp_(0, 1), drafts.of("quality")[rows].flatten())
         return picture.clamp_(0, 1).mul_(255).round_()
 
 
 def images(drafts: Drafts, size: tuple[int, int]) -> Tensor:
     """Finished training crops, (B, 3, *size) float32, whole numbers from 0 to 255."""
     with torch.inference_mode():
-        rows, columns = (drafts.looks[:, LOOK[name]].long() for name in ("rows", "columns"))
+        rows, columns = (drafts.of(name).flatten().long() for name in ("rows", "columns"))
         return enlarge(rasterize(drafts) / 255, rows, columns, size, WIDTH_STEP).mul_(255).round_()
 
 
 def _pixels(drafts: Drafts) -> tuple[Tensor, Tensor]:
-    """Where the pixels of the sensor are, (B, 1, 1, W) and (B, 1, H, 1); those beyond are at its border."""
+    """Pixel centres of the sensor, (B, 1, 1, W) and (B, 1, H, 1); those beyond it are clamped to its border."""
     height, width = drafts.surfaces.shape[2:]
-    x = torch.arange(width, device=drafts.looks.device, dtype=torch.float32)[None, None, None] + 0.5
-    y = torch.arange(height, device=drafts.looks.device, dtype=torch.float32)[None, None, :, None] + 0.5
+    x = torch.arange(width, device=drafts.parameters.device, dtype=torch.float32)[None, None, None] + 0.5
+    y = torch.arange(height, device=drafts.parameters.device, dtype=torch.float32)[None, None, :, None] + 0.5
     return torch.minimum(x, drafts.of("columns") - 0.5), torch.minimum(y, drafts.of("rows") - 0.5)
 
 
 def _grid(drafts: Drafts, x: Tensor, y: Tensor) -> Tensor:
-    """Where the pixels lie in the shrunken plane, as `grid_sample` wants it: (B, H, W, 2)."""
-    m = [drafts.of(f"m{k}") for k in range(9)]
-    # Homogeneous coordinates are sums of a part for the column and a part for the row: no product of every pixel.
+    """Positions of the pixels in the reduced plane, in the form of `grid_sample`: (B, H, W, 2)."""
+    m = drafts.of("inverse").split(1, 1)
+    # Homogeneous coordinates are sums of one term per column and one per row: no product for every pixel.
     depth = (m[6] * x) + (m[7] * y + m[8])
     u = ((m[0] * x) + (m[1] * y + m[2])).div_(depth)
     v = ((m[3] * x) + (m[4] * y + m[5])).div_(depth)
-    middle_x, middle_y = drafts.of("middle_x"), drafts.of("middle_y")
+    middle_x, middle_y = drafts.of("middle").split(1, 1)
     v.addcmul_((u - middle_x).square_(), drafts.of("bend") / drafts.of("half").square(), value=-1)
     rows = drafts.having["ring"]
     if len(rows):
@@ -70,30 +69,32 @@ def _grid(drafts: Drafts, x: Tensor, y: Tensor) -> Tensor:
         u[rows] = middle[0] + radius.abs() * torch.atan2(right, up)
         v[rows] = middle[1] + radius - sign * torch.hypot(right, up)
     height, width = drafts.letters.shape[2:]
-    u.mul_(2 / (width * drafts.of("shrink_x"))).sub_(1)
-    v.mul_(2 / (height * drafts.of("shrink_y"))).sub_(1)
+    shrink_x, shrink_y = drafts.of("shrink").split(1, 1)
+    u.mul_(2 / (width * shrink_x)).sub_(1)
+    v.mul_(2 / (height * shrink_y)).sub_(1)
     return torch.stack((u[:, 0], v[:, 0]), -1)
 
 
 def _seen(masks: Tensor, grid: Tensor) -> Tensor:
-    """Masks (n, 1, h, w) uint8 as the sensor sees them, 0 to 1."""
+    """Masks (n, 1, h, w) uint8 sampled at the sensor's pixels, 0 to 1."""
     return F.grid_sample(masks.to(torch.float32), grid, align_corners=False).div_(255)
 
 
 def _painted(drafts: Drafts, picture: Tensor, grid: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The letters and what lies below them on the surfaces, and where the letters are (B, 1, H, W)."""
+    """The surfaces with the letters and what lies below them, and the mask of the letters (B, 1, H, W)."""
     for layer in drafts.below:
         mask = _seen(layer.pixels, grid[layer.rows]) * layer.paint[:, 3, None, None, None]
         picture[layer.rows] = torch.lerp(picture[layer.rows], layer.paint[:, :3, None, None], mask)
     letters = _seen(drafts.letters, grid)
-    color = drafts.color("red", "green", "blue")
+    color = drafts.of("color")
     painted = torch.lerp(picture, color.expand_as(picture), letters * drafts.of("opacity"))
     rows = drafts.having["gradient"]
     if len(rows):
-        right = (x[rows] / drafts.of("columns")[rows] - 0.5) * drafts.of("turn_x")[rows]
-        down = (y[rows] / drafts.of("rows")[rows] - 0.5) * drafts.of("turn_y")[rows]
+        turn_x, turn_y = drafts.of("turn")[rows].split(1, 1)
+        right = (x[rows] / drafts.of("columns")[rows] - 0.5) * turn_x
+        down = (y[rows] / drafts.of("rows")[rows] - 0.5) * turn_y
         share = (0.5 + right + down).clamp_(0, 1)  # (n, 1, H, W)
-        mixed = torch.lerp(color[rows], drafts.color("second_red", "second_green", "second_blue")[rows], share)
+        mixed = torch.lerp(color[rows], drafts.of("second_color")[rows], share)
         painted[rows] = torch.lerp(picture[rows], mixed, letters[rows] * drafts.of("opacity")[rows])
     if len(rows := drafts.fills.rows):
         fill = drafts.fills.pixels.to(torch.float32).div_(255)
@@ -102,63 +103,71 @@ def _painted(drafts: Drafts, picture: Tensor, grid: Tensor, x: Tensor, y: Tensor
 
 
 def _lit(drafts: Drafts, picture: Tensor, x: Tensor, y: Tensor) -> None:
-    """Shadows that fall onto the crop, highlights, and things in front of it."""
+    """Shadows that fall onto the crop, highlights, and things in front of it, in place."""
 
     def number(name: str) -> Tensor:
         return drafts.of(name)[rows]
 
+    def pair(name: str) -> tuple[Tensor, ...]:
+        return number(name).split(1, 1)
+
     across, down = x / drafts.of("columns") - 0.5, y / drafts.of("rows") - 0.5
     if len(rows := drafts.having["shade"]):
-        side = across[rows] * number("shade_x") + down[rows] * number("shade_y") - number("shade_at")
+        to_x, to_y = pair("shade_direction")
+        side = across[rows] * to_x + down[rows] * to_y - number("shade_at")
         lit = torch.sigmoid(side * number("shade_sharp"))
         picture[rows] *= torch.lerp(number("shade_dark"), torch.ones_like(lit), lit)
     if len(rows := drafts.having["glare"]):
-        away = ((across[rows] - number("glare_x")) * number("glare_wide")).square()
-        away = away + ((down[rows] - number("glare_y")) * number("glare_high")).square()
+        (at_x, at_y), (wide, high) = pair("glare_at"), pair("glare_inverse")
+        away = ((across[rows] - at_x) * wide).square()
+        away = away + ((down[rows] - at_y) * high).square()
         bright = torch.exp(-away) * number("glare")
         picture[rows] = picture[rows] + (1 - picture[rows]) * bright
     if len(rows := drafts.having["bar"]):
-        # In pixels of the crop, in which distances are the same across and down.
-        px = x[rows] * (number("wide") / number("columns")) - number("bar_x0")
-        py = y[rows] * (number("high") / number("rows")) - number("bar_y0")
-        dx, dy = number("bar_x1") - number("bar_x0"), number("bar_y1") - number("bar_y0")
+        # In pixels of the crop, whose scale is the same across and down.
+        (x0, y0), (x1, y1) = pair("bar_from"), pair("bar_to")
+        px = x[rows] * (number("wide") / number("columns")) - x0
+        py = y[rows] * (number("high") / number("rows")) - y0
+        dx, dy = x1 - x0, y1 - y0
         along = ((px * dx + py * dy) / (dx.square() + dy.square() + 1e-6)).clamp_(0, 1)
         away = torch.hypot(px - along * dx, py - along * dy)
         cover = (number("bar") - away + 0.5).clamp_(0, 1)
-        picture[rows] = torch.lerp(picture[rows], drafts.color("bar_red", "bar_green", "bar_blue")[rows], cover)
+        picture[rows] = torch.lerp(picture[rows], number("bar_color"), cover)
 
 
-def _noised(drafts: Drafts, picture: Tensor, rows: Tensor, strength: Tensor) -> None:
-    if len(rows):
-        start = drafts.looks[rows, LOOK["noise_from"]]
-        picture[rows] += noise(picture[rows], start, drafts.of("chroma")[rows]) * strength[rows]
+def _add_noise(drafts: Drafts, picture: Tensor, kind: str) -> None:
+    if len(rows := drafts.having[kind]):
+        start = drafts.of("noise_from")[rows].flatten()
+        picture[rows] += noise(picture[rows], start, drafts.of("chroma")[rows]) * drafts.of(kind)[rows]
 
 
 def _focused(drafts: Drafts, picture: Tensor, letters: Tensor) -> tuple[Tensor, Tensor]:
-    """Through the lens, letters too, so that it is known where they are."""
+    """Picture and mask of the letters through the lens."""
     if len(rows := drafts.having["lens"]):
-        look = dict(zip(LOOK, drafts.looks[rows].unbind(1), strict=True))
-        scale = torch.stack((look["columns"] / look["wide"], look["rows"] / look["high"]), 1)
-        angle = look["motion_angle"]
-        way = torch.stack((angle.cos(), angle.sin()), 1) * look["motion"][:, None]
+
+        def number(name: str) -> Tensor:
+            return drafts.of(name)[rows, 0, 0]  # (n, 1)
+
+        scale = torch.cat((number("columns") / number("wide"), number("rows") / number("high")), 1)
+        angle = number("motion_angle")
+        way = torch.cat((angle.cos(), angle.sin()), 1) * number("motion")
         both = torch.cat((picture[rows], letters[rows]), 1)
-        both = lens(both, look["sigma"][:, None] * scale, way * scale, look["sharpen"], look["sharpen_reach"])
+        both = lens(both, number("sigma") * scale, way * scale, number("sharpen")[:, 0], number("sharpen_reach")[:, 0])
         picture[rows], letters[rows] = both[:, :3], both[:, 3:].clamp_(0, 1)
     return picture, letters
 
 
 def _toned(drafts: Drafts, picture: Tensor) -> Tensor:
     """Exposure, contrast, gamma, colour of the light."""
-    base, slope, curve = (drafts.color(f"{n}_red", f"{n}_green", f"{n}_blue") for n in ("base", "slope", "curve"))
+    base, slope, curve = (drafts.of(name) for name in ("base", "slope", "curve"))
     return torch.addcmul(base, torch.addcmul(slope, picture, curve), picture)
 
 
 def _told_apart(drafts: Drafts, picture: Tensor, letters: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Moves the colour of letters that can hardly be told from what is around them, until they can.
+    """Changes the colour of letters that can hardly be distinguished from their surroundings, until they can.
 
-    The means inside and outside must differ by `contrast` in at least one channel, and by 0.75 of what either side
-    varies by itself; below that (and 11 of 255 grey levels), people who looked at contact sheets of ours could no
-    longer read the words.
+    The means inside and outside must differ by `contrast` in at least one channel, and by 0.75 of the smaller standard
+    deviation; below that (and 11 of 255 grey levels), people could no longer read the words on our contact sheets.
     """
     b, _, h, w = picture.shape
     inside = torch.arange(w, device=x.device)[None, None, None] < drafts.of("columns")
@@ -173,9 +182,9 @@ def _told_apart(drafts: Drafts, picture: Tensor, letters: Tensor, x: Tensor, y: 
     vary_in = squares[..., 1] / safe - mean_in.square()
     vary_out = (squares[..., 0] - squares[..., 1]) / (1 - safe) - mean_out.square()
     spread = torch.minimum(vary_in, vary_out).clamp_min(0).sqrt()
-    contrast = drafts.looks[:, LOOK["contrast"], None]
+    contrast = drafts.of("contrast")[:, 0, 0]
     wanted = torch.maximum(contrast, 0.75 * spread)  # (B, 3)
-    short = (wanted - (mean_in - mean_out).abs()).amin(1, keepdim=True)  # of the channel that shows most
+    short = (wanted - (mean_in - mean_out).abs()).amin(1, keepdim=True)  # in the channel with most contrast
     sign = torch.where((mean_in - mean_out).mean(1, keepdim=True) < 0, -1.0, 1.0)
     ground = mean_out.mean(1, keepdim=True)
     most = wanted.amax(1, keepdim=True)

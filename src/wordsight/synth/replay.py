@@ -1,4 +1,4 @@
-"""Rendered words for fine-tuning: the general ones, so that nothing is forgotten, and ones like the user's labels."""
+"""Rendered words for fine-tuning: general ones, so that nothing is forgotten, and ones like the user's labels."""
 
 import random
 import string
@@ -9,31 +9,28 @@ from wordsight.synth.fonts import Face, covering
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
 
-LIKE_LABELS = 0.5
-"""Share of words made after one of the user's labels; the others are the general vocabulary."""
-WITH_NEW = 0.2
-"""Share of the general words that get a new character put in, where there are any."""
-
+_LIKE_LABELS = 0.5  # share of words modelled on one of the user's labels; the others are the general vocabulary
+_WITH_NEW = 0.2  # share of the general words with a new character, if there are any
 _SAME_KIND = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
 
 
 class ReplayWords(RenderedWords):
     """An endless source of rendered words in `charset`; sample i is a function of (seed, i), labels and fonts.
 
-    Half are general words as far as the charset can write them, some with a new character put in; half are made after
-    one of `labels`: other digits, often other letters, everything else kept.
+    Half are general words as far as the charset can express them, some with a new character; half are modelled on one
+    of `labels`, with other digits and often other letters.
 
     Args:
-        charset: what the recognizer writes.
-        new: those of its characters that it does not know yet.
-        labels: the user's, normalised for `charset`; none: general words alone.
+        charset: the recognizer's.
+        new: those of its characters that the recognizer does not know yet.
+        labels: the user's, normalised for `charset`; none: only general words.
         max_length: longest label that the recognizer can write.
-        seed: another seed, other words.
+        seed: of the words.
         fonts: folders of fonts; None: the system's.
-        watch: may wrap the faces that are looked at for further characters, in a progress bar for one.
+        watch: may wrap the faces that are inspected for further characters, for instance in a progress bar.
         size: (height, width) of the largest crop, pixels.
 
-    `undrawable` are the characters of the charset that no face draws: no rendered word has them.
+    `undrawable` has the characters of the charset that no typeface can draw, which no rendered word has.
     """
 
     def __init__(
@@ -69,20 +66,20 @@ class ReplayWords(RenderedWords):
         return ""
 
     def _draw_text(self, rng: random.Random) -> str:
-        if self._labels and rng.random() < LIKE_LABELS:
+        if self._labels and rng.random() < _LIKE_LABELS:
             return _alike(rng, rng.choice(self._labels), self._kinds)
         text = self._charset.adapt(self._charset.normalize(self._vocabulary.draw(rng)))
-        if self._new and text and rng.random() < WITH_NEW:
+        if self._new and text and rng.random() < _WITH_NEW:
             place = rng.choice((0, len(text), rng.randrange(len(text) + 1)))
-            rest = text[place + rng.randrange(2) :]  # in between, or instead of the character there
+            rest = text[place + rng.randrange(2) :]  # inserted, or instead of the character there
             text = text[:place] + rng.choice(self._new) + rest
         return text
 
 
 def _alike(rng: random.Random, label: str, kinds: Sequence[str]) -> str:
-    """Other digits; in half of the cases other letters, each in its case; all other characters as they are.
+    """A label with other digits and, in half of the cases, other letters of the same case.
 
-    `kinds` are the digits, capitals and small letters to draw from.
+    `kinds` are the digits, capitals and lower-case letters to draw from.
     """
     kinds = kinds if rng.random() < 0.5 else kinds[:1]
     return "".join(next((rng.choice(kind) for kind in kinds if c in kind), c) for c in label)

@@ -1,22 +1,23 @@
-"""Sampling what a rendered word is: letters in a face, outlines, shadows, a surface, a view, light, lens, sensor."""
+"""Sampling a rendered word: letters in a typeface, outlines, shadows, a surface, a view, light, lens, sensor."""
 
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from wordsight.synth.background import Backgrounds, Color, limit, luma, near, procedural, random_color
 from wordsight.synth.config import RenderConfig
-from wordsight.synth.draft import Draft, Layer, Look, Pixels
+from wordsight.synth.draft import Draft, Layer, Parameters, Pixels, Rgb
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook
-from wordsight.synth.geometry import Box, View, random_view
+from wordsight.synth.geometry import Box, random_view
 from wordsight.synth.setting import Line, set_line, set_stack, stamp
 from wordsight.synth.textless import textless
 
-_PAD = 12  # room around the text for outlines and shadows, pixels of the plane
-_CLEAR = (11, 24)  # least difference in grey levels that a word is left with; see `rasterize._told_apart`
+_PAD = 12  # margin around the text for outlines and shadows, pixels of the plane
+_CLEAR = (11, 24)  # range of the least contrast of a word, in grey levels; see `rasterize._told_apart`
 
 
 def sample_parameters(
@@ -50,31 +51,31 @@ def painted(
     stacked: bool = False,
     natural: bool = False,
 ) -> Draft:
-    """A draft of the `length` letters that are set in `box` of a plane: their view, paint, ground and conditions.
+    """A draft of the `length` letters that are set in `box` of a plane: view, paint, background and conditions.
 
-    `stacked`: the letters stand below each other. `natural`: see `geometry.random_view`.
+    `stacked`: the letters are one below the other. `natural`: see `geometry.random_view`.
     """
     plane = _weight(rng, plane, config)
-    letters = letter_height(rng, length, config)
+    letters = _letter_height(rng, length, config)
     curls = length > 3 and not stacked
-    view = random_view(rng, box, letters * (length if stacked else 1), config, canvas, curls, natural)
-    surface, color = _surface(rng, view.sensor, backgrounds, config)
-    look = _look(view)
+    params = random_view(rng, box, letters * (length if stacked else 1), config, canvas, curls, natural)
+    sensor = int(params.columns), int(params.rows)
+    surface, color = _surface(rng, sensor, backgrounds, config)
     plane, below = _layers(rng, plane, color, config)
-    look.red, look.green, look.blue = _unit(color)
+    params.color = _unit(color)
     if rng.random() < config.translucent:
-        look.opacity = rng.uniform(0.55, 0.95)
+        params.opacity = rng.uniform(0.55, 0.95)
     form, fill = rng.random(), None
     if form < config.gradient:
-        look.second_red, look.second_green, look.second_blue = _unit(near(rng, color, 45))
+        params.second_color = _unit(near(rng, color, 45))
         angle, steep = rng.choice((0.0, math.pi / 2, rng.uniform(0, math.pi))), rng.uniform(0.8, 3)
-        look.turn_x, look.turn_y = steep * math.cos(angle), steep * math.sin(angle)
+        params.turn = steep * math.cos(angle), steep * math.sin(angle)
     elif form < config.gradient + config.textured:
-        fill = np.asarray(procedural(rng, view.sensor, color))
-    look.contrast = rng.uniform(*_CLEAR) / 255
-    photographed(rng, look, letters, config)
-    small = [Layer(_shrunken(mask, view), tint, opacity) for mask, tint, opacity in below]
-    return Draft(_shrunken(plane, view), np.asarray(surface), look, small, fill)
+        fill = np.asarray(procedural(rng, sensor, color))
+    params.contrast = rng.uniform(*_CLEAR) / 255
+    _photograph(rng, params, letters, config)
+    small = [replace(layer, mask=reduced(layer.mask, params.shrink)) for layer in below]
+    return Draft(reduced(plane, params.shrink), np.asarray(surface), params, small, fill)
 
 
 def blank(
@@ -85,7 +86,7 @@ def blank(
     canvas: tuple[int, int],
     natural: bool = False,
 ) -> Draft:
-    """A crop without text, which a reader should be silent about."""
+    """A crop without text, for which a reader should return nothing."""
     picture, finished = textless(rng, book, backgrounds)
     wide, high = picture.size
     if natural:
@@ -94,18 +95,13 @@ def blank(
     columns, rows = min(wide, canvas[1]), min(high, canvas[0])
     if (columns, rows) != picture.size:
         picture = picture.resize((columns, rows), Image.Resampling.BOX)
-    look = Look(rows=rows, columns=columns, high=high, wide=wide)
+    params = Parameters(rows, columns, high, wide)
     if not finished:
-        photographed(rng, look, 0.6 * high, config)
-    return Draft(None, np.asarray(picture), look)
+        _photograph(rng, params, 0.6 * high, config)
+    return Draft(None, np.asarray(picture), params)
 
 
-def _look(view: View) -> Look:
-    (wide, high), (columns, rows) = view.size, view.sensor
-    return Look(rows, columns, high, wide, *view.inverse, view.bend, view.ring, *view.middle, view.half, *view.shrink)
-
-
-def _unit(color: Color) -> tuple[float, float, float]:
+def _unit(color: Color) -> Rgb:
     red, green, blue = color
     return red / 255, green / 255, blue / 255
 
@@ -117,13 +113,13 @@ def _line(rng: random.Random, text: str, book: FontBook, face: int, stacked: boo
     if rng.random() < config.spaced:
         spacing = CAP_HEIGHT * (rng.uniform(-0.06, 0.12) if rng.random() < 0.7 else rng.uniform(0.1, 0.7))
     jitter = rng.uniform(0.5, 2.5) if rng.random() < config.dancing else 0.0
-    # Words stand as far apart as a letter n is wide, more or less.
+    # Words are about as far apart as a letter n is wide.
     gap = CAP_HEIGHT * rng.uniform(-0.08, 0.25) if " " in text and rng.random() < config.spaced else 0.0
     return set_line(book, face, text, spacing, jitter, rng, gap)
 
 
 def plane_of(rng: random.Random, book: FontBook, face: int, line: Line, neighbours: float) -> tuple[Pixels, Box]:
-    """The word, with a probability among its neighbours: a mask, and the word's ink box in it."""
+    """A mask of the word, with probability `neighbours` among others, and the word's ink box in it."""
     height, width = line.mask.shape
     around: list[tuple[Line, int, int]] = []
     if rng.random() < neighbours:
@@ -163,9 +159,9 @@ def _blurred(plane: Pixels, radius: float, table: Pixels) -> Pixels:
 
 
 def _weight(rng: random.Random, plane: Pixels, config: RenderConfig) -> Pixels:
-    """Strokes grown or shrunk a little, as paint, neon and print do."""
+    """Strokes slightly thicker or thinner, as in paint, neon and print."""
     form = rng.random()
-    if form < config.heavy:  # by a pixel on each side
+    if form < config.heavy:  # thicker by a pixel on each side
         wide = np.maximum(plane[1:], plane[:-1])
         wide = np.maximum(wide[1:], wide[:-1])
         wide = np.maximum(wide[:, 1:], wide[:, :-1])
@@ -178,7 +174,7 @@ def _weight(rng: random.Random, plane: Pixels, config: RenderConfig) -> Pixels:
 def _surface(
     rng: random.Random, size: tuple[int, int], backgrounds: Backgrounds, config: RenderConfig
 ) -> tuple[Image.Image, Color]:
-    """The background and a colour for letters that can be told from it."""
+    """The background and a colour for letters that stand out from it."""
     surface, form = None, rng.random()
     if len(backgrounds) and form < config.photo + config.wall:
         surface = backgrounds.cut(rng, size, config.photo_nearest)
@@ -190,7 +186,7 @@ def _surface(
         surface = procedural(rng, size)
     mean = surface.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     base: Color = mean if isinstance(mean, tuple) and len(mean) == 3 else (128, 128, 128)
-    # Least difference in brightness: usually clear, at times hardly there.
+    # Least difference in brightness: usually clear, sometimes faint.
     wanted = rng.uniform(30, 70) if rng.random() < config.faint else rng.uniform(60, 160)
     ground = luma(base)
     wanted = min(wanted, max(ground, 255 - ground) - 5)
@@ -206,12 +202,9 @@ def _surface(
     return surface, limit((base[0] + step, base[1] + step, base[2] + step))
 
 
-Painted = tuple[Pixels, tuple[float, float, float], float]
-
-
-def _layers(rng: random.Random, plane: Pixels, color: Color, config: RenderConfig) -> tuple[Pixels, Sequence[Painted]]:
-    """The letters, hollow at times, and what lies below them: shadow or sides first, then the outline."""
-    below: list[Painted] = []
+def _layers(rng: random.Random, plane: Pixels, color: Color, config: RenderConfig) -> tuple[Pixels, Sequence[Layer]]:
+    """The letters, sometimes hollow, and what lies below them: shadow or sides first, then the outline."""
+    below: list[Layer] = []
     outlined, hollow = rng.random() < config.outlined, rng.random() < config.hollow
     outline = _blurred(plane, rng.choice((1, 1, 2, 3)), _OUTLINE) if outlined or hollow else plane
     if hollow:
@@ -223,15 +216,15 @@ def _layers(rng: random.Random, plane: Pixels, color: Color, config: RenderConfi
         if rng.random() < 0.5:
             cast = _blurred(cast, rng.uniform(0.5, 2), _SAME)
         dark = (0, 0, 0) if luma(color) > 90 else (255, 255, 255)
-        below.append((cast, _unit(near(rng, dark, 20)), rng.uniform(0.3, 1)))
+        below.append(Layer(cast, _unit(near(rng, dark, 20)), rng.uniform(0.3, 1)))
     elif form < config.shadow + config.extruded:
         dx, dy = rng.choice((-1, 1)), rng.choice((-1, 0, 1, 1))
         sides = outline
         for _ in range(rng.randint(2, 5)):
             sides = np.maximum(outline, np.roll(sides, (dy, dx), (0, 1)))
-        below.append((sides, _unit(_edge(rng, color)), 1.0))
+        below.append(Layer(sides, _unit(_edge(rng, color))))
     if outlined and not hollow:
-        below.append((outline, _unit(_edge(rng, color)), 1.0))
+        below.append(Layer(outline, _unit(_edge(rng, color))))
     return plane, below
 
 
@@ -244,85 +237,86 @@ def _edge(rng: random.Random, color: Color) -> Color:
     return near(rng, (0, 0, 0) if luma(color) > 128 else (255, 255, 255), 20)
 
 
-def _shrunken(mask: Pixels, view: View) -> Pixels:
-    return mask if view.shrink == (1, 1) else np.asarray(Image.fromarray(mask).reduce(view.shrink))
+def reduced(mask: Pixels, factors: tuple[int, int]) -> Pixels:
+    """A mask made smaller by whole factors (across, down)."""
+    return mask if factors == (1, 1) else np.asarray(Image.fromarray(mask).reduce(factors))
 
 
-def letter_height(rng: random.Random, length: int, config: RenderConfig) -> float:
-    """How high the word is on the sensor, in pixels.
+def _letter_height(rng: random.Random, length: int, config: RenderConfig) -> float:
+    """Height of the word on the sensor, in pixels.
 
-    ICDAR 2015 training crops are 15 to 91 px high (5 to 95 %), the median 27, IIIT5K's 34; of those from 30 px on,
-    which all come down to 32 px for the model, only the sharpness differs.
+    ICDAR 2015 training crops are 15 to 91 px high (5 to 95 %), with a median of 27 (IIIT5K: 34); those of 30 px or
+    more, which are all scaled to 32 px for the model, differ only in sharpness.
     """
     if rng.random() >= config.small:
         return rng.uniform(20, 38)
     return rng.triangular(8 if length < 16 else 11, 36, 14)
 
 
-def photographed(rng: random.Random, look: Look, letters: float, config: RenderConfig) -> None:
+def _photograph(rng: random.Random, params: Parameters, letters: float, config: RenderConfig) -> None:
     """Draws everything that happens between a sign and its pixels.
 
-    `letters` is the height in pixels of the text: blur goes with it, so that it stays readable.
+    `letters` is the height of the text in pixels: blur is proportional to it, so that it stays readable.
     """
     if rng.random() < config.shade:
-        _shade(rng, look)
+        _shade(rng, params)
     if rng.random() < config.glare:
-        look.glare_x, look.glare_y = rng.uniform(-0.6, 0.6), rng.uniform(-0.7, 0.7)
-        look.glare_wide, look.glare_high = 1 / rng.uniform(0.1, 0.8), 1 / rng.uniform(0.2, 1.2)
-        look.glare = rng.uniform(0.2, 0.75)
+        params.glare_at = rng.uniform(-0.6, 0.6), rng.uniform(-0.7, 0.7)
+        params.glare_inverse = 1 / rng.uniform(0.1, 0.8), 1 / rng.uniform(0.2, 1.2)
+        params.glare = rng.uniform(0.2, 0.75)
     if rng.random() < config.occluded:
-        _bar(rng, look)
+        _bar(rng, params)
     if rng.random() < config.defocus:
         # 0.05 of 40 px is a blur of 2 px, at which 'e' and 'c' just differ.
-        look.sigma = letters * config.blur_limit * rng.uniform(0.3, 1.0)
+        params.sigma = letters * config.blur_limit * rng.uniform(0.3, 1.0)
     if letters >= 13 and rng.random() < config.motion:
-        look.motion = rng.uniform(0.5, min(2.2, 0.09 * letters))
-        look.motion_angle = rng.choice((0.0, math.pi / 2, rng.uniform(0, math.pi)))
+        params.motion = rng.uniform(0.5, min(2.2, 0.09 * letters))
+        params.motion_angle = rng.choice((0.0, math.pi / 2, rng.uniform(0, math.pi)))
     if rng.random() < config.sharpened:
-        look.sharpen, look.sharpen_reach = rng.uniform(0.3, 1.6), rng.uniform(0.6, 1.5)
+        params.sharpen, params.sharpen_reach = rng.uniform(0.3, 1.6), rng.uniform(0.6, 1.5)
     if rng.random() < config.toned:
-        _tone(rng, look, rng.random() < config.negative / max(config.toned, 1e-9))
+        _tone(rng, params, rng.random() < config.negative / max(config.toned, 1e-9))
     if rng.random() < config.noisy:
         strength = (abs(rng.gauss(0, config.noise_level)) + 1) / 255
         if rng.random() < config.smoothed:
-            look.noise_before = 1.5 * strength
+            params.noise_before = 1.5 * strength
         else:
-            look.noise_after = strength
-        look.chroma = rng.choice((0.0, 0.0, 0.4))
-        look.noise_from = rng.random()
+            params.noise_after = strength
+        params.chroma = rng.choice((0.0, 0.0, 0.4))
+        params.noise_from = rng.random()
     if rng.random() < config.jpeg:
-        look.quality = rng.randint(30, 95)
+        params.quality = rng.randint(30, 95)
 
 
-def _shade(rng: random.Random, look: Look) -> None:
-    """From a slow fall of light to the edge of a shadow."""
+def _shade(rng: random.Random, params: Parameters) -> None:
+    """From a gradual fall of light to the edge of a shadow."""
     angle = rng.uniform(0, 2 * math.pi)
-    look.shade_x, look.shade_y = math.cos(angle), math.sin(angle)
-    look.shade_at = rng.gauss(0, 0.3)
-    look.shade_sharp = math.exp(rng.uniform(math.log(2), math.log(40)))
-    look.shade_dark = rng.uniform(0.3, 0.9)
+    params.shade_direction = math.cos(angle), math.sin(angle)
+    params.shade_at = rng.gauss(0, 0.3)
+    params.shade_sharp = math.exp(rng.uniform(math.log(2), math.log(40)))
+    params.shade_dark = rng.uniform(0.3, 0.9)
 
 
-def _bar(rng: random.Random, look: Look) -> None:
-    """Wires, bars, leaves, the border of something: small against the text, which must stay readable."""
-    wide, high, form = look.wide, look.high, rng.random()
+def _bar(rng: random.Random, params: Parameters) -> None:
+    """Wires, bars, leaves, the edge of something: small, so that the text stays readable."""
+    wide, high, form = params.wide, params.high, rng.random()
     if form < 0.5:
-        look.bar_x0, look.bar_y0 = rng.uniform(0, wide), rng.uniform(0, high)
-        look.bar_x1, look.bar_y1 = rng.uniform(0, wide), rng.uniform(0, high)
-        look.bar = max(0.5, high * rng.uniform(0.01, 0.05))
+        params.bar_from = rng.uniform(0, wide), rng.uniform(0, high)
+        params.bar_to = rng.uniform(0, wide), rng.uniform(0, high)
+        params.bar = max(0.5, high * rng.uniform(0.01, 0.05))
     elif form < 0.8:
-        look.bar_x0, look.bar_y0 = rng.uniform(0, wide), rng.uniform(0, high)
-        look.bar_x1, look.bar_y1 = (v + high * rng.uniform(-0.1, 0.1) for v in (look.bar_x0, look.bar_y0))
-        look.bar = max(0.5, high * rng.uniform(0.03, 0.10))
+        params.bar_from = x, y = rng.uniform(0, wide), rng.uniform(0, high)
+        params.bar_to = x + high * rng.uniform(-0.1, 0.1), y + high * rng.uniform(-0.1, 0.1)
+        params.bar = max(0.5, high * rng.uniform(0.03, 0.10))
     else:
-        look.bar_y0 = look.bar_y1 = rng.choice((0.0, high))
-        look.bar_x1 = wide
-        look.bar = max(0.5, high * rng.uniform(0.03, 0.12))
-    look.bar_red, look.bar_green, look.bar_blue = (v / 255 for v in random_color(rng))
+        edge = rng.choice((0.0, high))
+        params.bar_from, params.bar_to = (0.0, edge), (wide, edge)
+        params.bar = max(0.5, high * rng.uniform(0.03, 0.12))
+    params.bar_color = _unit(random_color(rng))
 
 
-def _tone(rng: random.Random, look: Look, negative: bool) -> None:
-    """Exposure, contrast, gamma (as far as a parabola is one), colour of the light, now and then a negative."""
+def _tone(rng: random.Random, params: Parameters, negative: bool) -> None:
+    """Exposure, contrast, gamma (approximated by a parabola), colour of the light, occasionally a negative."""
     bow = min(0.9, max(-0.9, rng.gauss(0, 0.3)))
     gain = min(1.25, max(0.4, math.exp(rng.gauss(-0.05, 0.22))))
     contrast = rng.uniform(0.5, 1.1) if rng.random() < 0.35 else 1.0
@@ -332,5 +326,4 @@ def _tone(rng: random.Random, look: Look, negative: bool) -> None:
         cast = gain * math.exp(rng.gauss(0, 0.07))
         base, slope, curve = cast * pivot * (1 - contrast), cast * contrast * (1 + bow), -cast * contrast * bow
         values.append((1 - base, -slope, -curve) if negative else (base, slope, curve))
-    (look.base_red, look.slope_red, look.curve_red), *rest = values
-    (look.base_green, look.slope_green, look.curve_green), (look.base_blue, look.slope_blue, look.curve_blue) = rest
+    params.base, params.slope, params.curve = zip(*values, strict=True)

@@ -1,4 +1,4 @@
-"""A small street: shop fronts, signs and posters with words whose places are known."""
+"""A rendered street: shop fronts, signs and posters, with the polygons of their words."""
 
 import random
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _BLADES = ("CAFE", "HOTEL", "BAR", "PHARMACY", "DENTIST", "PARKING")
 
 @dataclass(frozen=True)
 class SceneText:
-    """A word and its box: four corners (x, y) in pixels, clockwise from the text's top left."""
+    """A word and its four corners (x, y) in pixels, clockwise from the text's top left."""
 
     text: str
     polygon: tuple[tuple[float, float], ...]
@@ -35,17 +35,17 @@ class SceneText:
 
 @dataclass(frozen=True, eq=False)
 class RenderedScene:
-    """A picture, uint8 RGB (H, W, 3), and all words in it."""
+    """A picture, uint8 RGB (H, W, 3), and all its words."""
 
     image: NDArray[np.uint8]
     words: tuple[SceneText, ...]
 
 
 def render_scene(seed: int = 0, fonts: Sequence[str | Path] | None = None) -> RenderedScene:
-    """Two shop fronts in a street, 1280 x 800, with 9 to 14 words; the same for a seed and a set of fonts.
+    """Two shop fronts in a street, 1280 x 800, with 9 to 14 words; a function of the seed and the fonts.
 
     Raises:
-        DataError: `fonts` (folders; None: the system's) is not there or has no usable font.
+        DataError: `fonts` (folders; None: the system's) does not exist or has no usable font.
     """
     rng = random.Random(f"{seed}/scene")
     faces = font_index(fonts)
@@ -78,7 +78,7 @@ def _wall(rng: random.Random) -> Image.Image:
 
 
 class _Street:
-    """The picture while it is painted, and where its words are."""
+    """The picture while it is painted, and the boxes of its words."""
 
     def __init__(self, rng: random.Random, faces: Sequence[Face]) -> None:
         self.rng, self.faces = rng, faces
@@ -88,7 +88,7 @@ class _Street:
         self.words: list[tuple[str, tuple[int, int, int, int]]] = []
 
     def write(self, text: str, box: tuple[int, int, int, int], color: Color, tallest: int = 74) -> None:
-        """Writes a line of words into the middle of a box, as large as fits, capitals at most `tallest` pixels."""
+        """Writes a line of words into the centre of a box, as large as fits; capitals of at most `tallest` pixels."""
         able = [face for face in self.faces if face.can_draw(text)] or self.faces
         face = self.rng.choice(able)
         wide, high = box[2] - box[0], box[3] - box[1]
@@ -106,7 +106,7 @@ class _Street:
             x += font.getlength(word + " ")
 
     def panel(self, text: str, box: tuple[int, int, int, int], paint: Color, tallest: int = 74) -> None:
-        """A painted board with a rim and words on it."""
+        """A painted board with a border and words on it."""
         bright = luma(paint) > 128
         self.draw.rectangle((box[0] + 5, box[1] + 6, box[2] + 5, box[3] + 6), fill=(58, 54, 52))
         self.draw.rectangle(box, fill=paint, outline=near(self.rng, paint, 30), width=4)
@@ -129,19 +129,19 @@ class _Street:
             self.panel(poster, (x, y, x + half - 25, y + self.rng.randint(80, 110)), self.rng.choice(_PAINTS), 44)
 
     def plate(self, name: str, middle: int) -> None:
-        """The street's name high on the wall."""
+        """The street sign, high on the wall."""
         self.panel(name, (middle - 420, 130, middle - 130, 200), (22, 58, 110), 34)
 
     def blade(self, text: str, middle: int) -> None:
-        """A sign that sticks out of the wall."""
+        """A sign that projects from the wall."""
         x = middle + self.rng.randint(120, 320)
         self.draw.rectangle((x - 12, 120, x - 4, 235), fill=(40, 40, 42))
         self.panel(text, (x, 130, x + 220, 220), self.rng.choice(_PAINTS), 48)
 
     def photograph(self) -> RenderedScene:
-        """The street seen from a little aside, with light, a lens and its boxes in place."""
+        """The street seen from slightly to one side, with light and a lens, and its words projected likewise."""
         width, height = SIZE
-        # The part of the street in the picture: a trapezoid, its higher side is farther away.
+        # The part of the street in the picture: a trapezoid, whose higher side is farther away.
         left, right = self.rng.sample((5, self.rng.randint(20, 70)), 2)
         part = np.array(
             [[12, left], [width - 12, right], [width - 12, height - 0.6 * right], [12, height - 0.6 * left]]

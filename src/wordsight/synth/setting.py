@@ -1,4 +1,4 @@
-"""Setting a line of letters: their masks side by side."""
+"""Setting text: the masks of its letters side by side."""
 
 import random
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from wordsight.synth.fonts import CAP_HEIGHT, FontBook
 
 @dataclass(frozen=True)
 class Line:
-    """A set line: its mask (h, w), cropped to the ink, and the baseline's height below the mask's top, pixels."""
+    """A set line: its mask (h, w), cropped to the ink, and the distance of the baseline from the mask's top, pixels."""
 
     mask: NDArray[np.uint8]
     baseline: int
@@ -27,9 +27,9 @@ def set_line(
     rng: random.Random | None = None,
     gap: float = 0.0,
 ) -> Line | None:
-    """Sets `text` in a face: `spacing` pixels more between letters, each up to `jitter` pixels off the baseline.
+    """Sets `text` in a face, with `spacing` more pixels between letters and `gap` more between words.
 
-    Words are `gap` pixels further apart. Returns None if nothing is drawn.
+    Letters are off the baseline by a standard deviation of `jitter` pixels. Returns None if nothing is drawn.
     """
     pen, placed = 0.0, []
     for character in text:
@@ -37,7 +37,7 @@ def set_line(
         if glyph.mask is not None:
             rise = round(rng.gauss(0, jitter)) if rng is not None and jitter else 0
             placed.append((glyph.mask, round(pen) + glyph.left, glyph.top + rise))
-            # Some script faces have letters without advance: keep them from falling onto each other.
+            # Some script faces have letters without advance, which must not overlap.
             pen += max(glyph.advance, 0.3 * glyph.mask.shape[1]) + spacing
         else:
             pen += max(glyph.advance, CAP_HEIGHT * 0.2) + spacing + gap
@@ -45,7 +45,7 @@ def set_line(
 
 
 def set_stack(book: FontBook, face: int, text: str, gap: float) -> Line | None:
-    """Sets the letters of `text` upright below each other, `gap` pixels apart; None if nothing is drawn."""
+    """Sets the letters of `text` upright, one below the other, `gap` pixels apart; None if nothing is drawn."""
     pen, placed = 0, []
     for character in text:
         mask = book.glyph(face, character).mask
@@ -56,7 +56,7 @@ def set_stack(book: FontBook, face: int, text: str, gap: float) -> Line | None:
 
 
 def _composed(placed: Sequence[tuple[NDArray[np.uint8], int, int]]) -> Line | None:
-    """Masks at their places (x, y) as one line whose baseline is at y = 0."""
+    """A line of masks at positions (x, y), with the baseline at y = 0."""
     if not placed:
         return None
     left, top = min(x for _, x, _ in placed), min(y for *_, y in placed)
@@ -69,7 +69,7 @@ def _composed(placed: Sequence[tuple[NDArray[np.uint8], int, int]]) -> Line | No
 
 
 def stamp(canvas: NDArray[np.uint8], mask: NDArray[np.uint8], x: int, y: int) -> None:
-    """Adds a mask to a canvas at (x, y), cut off at the canvas' edges."""
+    """Adds a mask to a canvas at (x, y), clipped to the canvas."""
     x0, y0 = max(0, -x), max(0, -y)
     spot = canvas[y + y0 : max(0, y + mask.shape[0]), x + x0 : max(0, x + mask.shape[1])]
     if spot.size:

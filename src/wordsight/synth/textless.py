@@ -1,4 +1,4 @@
-"""Crops without text, as detectors take them for text: fences, windows, leaves, shelves, parts of photographs."""
+"""Crops without text that detectors mistake for text: fences, windows, leaves, shelves, parts of photographs."""
 
 import math
 import random
@@ -10,17 +10,16 @@ from wordsight.synth.background import Backgrounds, Color, limit, luma, near, pr
 from wordsight.synth.fonts import FontBook
 from wordsight.synth.setting import set_line
 
-# Without photographs, all crops are drawn.
-_PHOTOS = 0.65
+_PHOTOS = 0.65  # share of crops from photographs; without photographs, all are drawn
 _PATTERNS = 0.75  # of the others
-_SLIVERS = 0.10  # of all: with the feet or the heads of letters at the border
+_SLIVERS = 0.10  # of all: with the top or bottom of letters at the border
 
 
 def textless(rng: random.Random, book: FontBook, backgrounds: Backgrounds) -> tuple[Image.Image, bool]:
-    """A picture without text, which a reader should be silent about, and whether it is finished as it is.
+    """A picture without text, for which a reader should return nothing, and whether it needs no further degradation.
 
-    Two thirds are parts of photographs as `patches.free_boxes` cuts them, 1 to 5 times as wide as high, half of them
-    as they are. Some show the border of a neighbouring line: less of its letters than anybody could read.
+    Two thirds are parts of photographs, 1 to 5 times as wide as high, half of them as they are. Some show the edge of a
+    neighbouring line, too little of it to be read.
     """
     height = rng.randint(24, 56)
     size = (round(height * rng.uniform(1, 5)), height)
@@ -37,7 +36,7 @@ def textless(rng: random.Random, book: FontBook, backgrounds: Backgrounds) -> tu
 
 
 def _sliver(rng: random.Random, picture: Image.Image, book: FontBook) -> None:
-    """Puts the lowest or the highest 4 to 14 % of a line's letters at the upper or the lower border."""
+    """Puts the lowest or highest 4 to 14 % of a line's letters at the upper or lower border."""
     text = "".join(rng.choices("ABCDEFGHIKLMNOPRSTUabdefhiklmnorstu", k=rng.randint(3, 9)))
     line = set_line(book, book.pick(rng, text), text)
     if line is None:
@@ -53,7 +52,7 @@ def _sliver(rng: random.Random, picture: Image.Image, book: FontBook) -> None:
 
 
 def _turned(rng: random.Random, size: tuple[int, int], draw: Callable[["_Canvas"], None]) -> Image.Image:
-    """A pattern drawn on a ground larger than `size`, turned and sheared a little, and its middle cut out."""
+    """The centre of a pattern drawn on a canvas larger than `size` and slightly rotated and sheared."""
     width, height = size
     canvas = _Canvas(rng, (math.ceil(1.3 * width) + height, 2 * height))
     draw(canvas)
@@ -69,7 +68,7 @@ def _turned(rng: random.Random, size: tuple[int, int], draw: Callable[["_Canvas"
 
 
 class _Canvas:
-    """A picture while it is drawn on, its colours, and the lengths that its size suggests."""
+    """A picture to draw on, its colours, and lengths in proportion to its size."""
 
     def __init__(self, rng: random.Random, size: tuple[int, int]) -> None:
         self.rng = rng
@@ -92,7 +91,7 @@ class _Canvas:
 
 
 def _fence(c: _Canvas) -> None:
-    """Bars or slats with gaps like those between letters, and rails; at times every bar a little different."""
+    """Bars or slats with gaps like those between letters, and rails; sometimes with uneven bars."""
     step, thick = c.length(0.08, 0.6), c.length(0.03, 0.15)
     uneven = c.rng.choice((0.0, 0.0, 0.3))
     upright = c.rng.random() < 0.7
@@ -127,7 +126,7 @@ def _mesh(c: _Canvas) -> None:
 
 
 def _windows(c: _Canvas) -> None:
-    """Rows of panes, lit and dark ones: façades, shelves, keyboards, lamps."""
+    """Rows of lit and dark panes: façades, shelves, keyboards, lamps."""
     wide, high = c.length(0.1, 0.6), c.length(0.12, 0.7)
     gap_x, gap_y = c.length(0.03, 0.3), c.length(0.05, 0.5)
     mixed, missing = c.rng.choice((0.0, 0.15, 0.6, 1.0)), c.rng.choice((0.0, 0.0, 0.2))
@@ -144,7 +143,7 @@ def _windows(c: _Canvas) -> None:
 
 
 def _leaves(c: _Canvas) -> None:
-    """Leaves, pebbles, crowds: many small blots of a few colours."""
+    """Leaves, pebbles, crowds: many small blobs of a few colours."""
     size = c.length(0.06, 0.3)
     spread = c.rng.choice((15, 35, 60))
     count = min(250, round(c.rng.uniform(0.3, 1.5) * c.width * c.height / size**2))

@@ -1,8 +1,8 @@
-"""What the rendered words say: dictionary words as signs write them, numbers, codes, addresses, random strings.
+"""The texts of rendered words: dictionary words as on signs, numbers, codes, addresses, random strings.
 
-The shares follow the labels of real crops (ICDAR 2015, IIIT5K, SVT and ICDAR 2003 training words: 40-50 % capitals,
-a quarter Title case, a tenth with digits or signs, median length 5), with more of the rare kinds, so that a model has
-to read them rather than guess.
+The shares follow the labels of real crops (training words of ICDAR 2015, IIIT5K, SVT and ICDAR 2003: 40-50 % capitals,
+a quarter title case, a tenth with digits or punctuation, median length 5), with more of the rare kinds, so that a model
+has to read rather than guess.
 """
 
 import html
@@ -11,6 +11,7 @@ import string
 from bisect import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -21,33 +22,12 @@ from wordsight.text.charset import PRESETS
 
 MAX_LENGTH = 40
 _CHARSET = frozenset(PRESETS["94+space"])
-# How strongly counts pull: 0 all words alike, 1 as often as in the file. At 0.5 'the' does not crowd out the rest.
-_TEMPER = 0.5
+# Exponent of the counts: 0 makes all words equally likely, 1 proportional. At 0.5 'the' does not crowd out the rest.
+_TEMPERING = 0.5
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DOMAINS = ("com", "com", "net", "org", "co.uk", "de", "com.sg", "in", "fr", "edu", "gov", "info", "it", "eu", "nl")
-_UNITS = (
-    "kg",
-    "g",
-    "ml",
-    "L",
-    "cm",
-    "mm",
-    "km",
-    "m",
-    "KM",
-    "%",
-    "W",
-    "V",
-    "GB",
-    "MB",
-    "th",
-    "st",
-    "nd",
-    "rd",
-    "x",
-    "am",
-)
+_UNITS = "kg g ml L cm mm km m KM % W V GB MB th st nd rd x am".split()  # noqa: SIM905
 
 
 @dataclass(frozen=True)
@@ -58,17 +38,17 @@ class WordList:
     weights: tuple[float, ...]
 
     def draw(self, rng: random.Random) -> str:
-        """One word, by weight."""
+        """A word, by weight."""
         return self.words[bisect(self.weights, rng.random() * self.weights[-1], hi=len(self.words) - 1)]
 
 
 def load_words(path: str | Path) -> WordList:
-    """Reads a list of words: one a line, or word TAB count; lines starting with # and one space are comments.
+    """Reads a list of words, one per line, or word TAB count; lines that start with "# " are comments.
 
-    HTML entities are unescaped. Words with characters outside the 94 printable ASCII ones or over 40 are left out.
+    HTML entities are unescaped. Words of more than 40 characters, or with others than printable ASCII, are left out.
 
     Raises:
-        DataError: the file cannot be read or holds no usable word.
+        DataError: the file cannot be read or has no usable word.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
@@ -88,11 +68,11 @@ def load_words(path: str | Path) -> WordList:
             counts[word] = counts.get(word, 0.0) + max(weight, 0.0)
     if not counts:
         raise DataError(f"{path}: no usable word; one word a line, optionally TAB and a count")
-    return WordList(tuple(counts), tuple(accumulate(count**_TEMPER for count in counts.values())))
+    return WordList(tuple(counts), tuple(accumulate(count**_TEMPERING for count in counts.values())))
 
 
 class Vocabulary:
-    """Draws texts. The built-in list of sign words gives a sixth of the words, all of `paths` the rest alike."""
+    """Draws texts. A sixth of the words comes from the built-in sign words, the rest equally from the lists `paths`."""
 
     def __init__(self, paths: Sequence[str | Path] = (), config: RenderConfig = RenderConfig()) -> None:  # noqa: B008 frozen
         signs = tuple(dict.fromkeys(SIGN_WORDS))
@@ -100,25 +80,16 @@ class Vocabulary:
         self._lists = tuple(load_words(path) for path in paths)
         self._config = config
         self._kinds: dict[str, Callable[[random.Random], str]] = {
-            "phrases": self._phrase,
-            "names": _name,
-            "brands": brand,
-            "numbers": _number,
-            "prices": _price,
-            "times": _time,
-            "dates": _date,
-            "phones": _phone,
-            "addresses": self._address,
-            "plates": _plate,
-            "codes": _code,
-            "letters": _random_letters,
-            "signs": _random_signs,
-        }
+            "phrases": self._phrase, "names": _name, "brands": brand, "numbers": _number, "prices": _price,
+            "times": _time, "dates": _date, "phones": _phone, "addresses": self._address,
+            "plates": partial(_filled, patterns=_PLATES), "codes": partial(_filled, patterns=_CODES),
+            "letters": _random_letters, "signs": _random_signs,
+        }  # fmt: skip
         self._bounds = tuple(accumulate(getattr(config, name) for name in TEXTS))
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What its lists have; numbers, names and the like are made up and are in none."""
+        """The words of its lists, without numbers, names and the like, which are made up."""
         return (*self._signs.words, *(word for one in self._lists for word in one.words))
 
     def _entry(self, rng: random.Random) -> str:
@@ -131,9 +102,9 @@ class Vocabulary:
         return rng.choice(self._lists).draw(rng)
 
     def draw(self, rng: random.Random) -> str:
-        """A text of at most 40 characters, single spaces inside, at times empty.
+        """A text of at most 40 characters with single spaces, sometimes empty.
 
-        Of "94+space", or of "latin" where `RenderConfig.latin` is above 0.
+        In the charset "94+space", or "latin" if `RenderConfig.latin` is above 0.
         """
         for _ in range(8):
             kind = bisect(self._bounds, rng.random())
@@ -151,12 +122,12 @@ class Vocabulary:
         return _punctuate(rng, word) if rng.random() < self._config.punctuated else word
 
     def word(self, rng: random.Random) -> str:
-        """A single word of the lists, in some case."""
+        """A single word of the lists, in any case."""
         word = self._entry(rng)
         return _change_case(rng, word, keep=0.1 if word.islower() else 0.5)
 
     def _phrase(self, rng: random.Random) -> str:
-        """Two to five words; whole phrases share their case, as on signs."""
+        """Two to five words, whole phrases in the same case, as on signs."""
         count = rng.choices((2, 3, 4, 5), (60, 25, 10, 5))[0]
         words = [
             self._entry(rng) if rng.random() < 0.85 else rng.choice((*NAMES, "&", "-", _number(rng)))
@@ -203,13 +174,8 @@ def _punctuate(rng: random.Random, word: str) -> str:
         return word
     form = rng.random()
     if form < 0.6:
-        return (
-            word
-            + rng.choices(
-                (".", ",", "!", "?", ":", ";", "...", "!!", "'S" if word.isupper() else "'s"),
-                (25, 15, 18, 8, 10, 3, 4, 3, 14),
-            )[0]
-        )
+        signs = (".", ",", "!", "?", ":", ";", "...", "!!", "'S" if word.isupper() else "'s")
+        return word + rng.choices(signs, (25, 15, 18, 8, 10, 3, 4, 3, 14))[0]
     if form < 0.75:
         left, right = rng.choice(("()", '""', "''", "[]", "<>", "{}", "**", "--"))
         return f"{left}{word}{right}"
@@ -293,7 +259,7 @@ def _phone(rng: random.Random) -> str:
     return text
 
 
-# Patterns of A capital, a small letter, 9 digit.
+# Patterns: A is a capital, a is a small letter, 9 is a digit.
 _PLATES = (
     "AAA999", "AAA 999", "AAA-9999", "AA 9999", "AAA9999A", "AAA 9999 A", "A 999 AA", "A-AA 9999", "AA99 AAA",
     "AA99AAA", "99-AA-99", "AA-999-AA", "9AAA999", "999 AAA", "AA 99 A 9999", "AA 999AA",
@@ -307,14 +273,6 @@ _CODES = (  # unit numbers, part and postal codes
 _TABLE = {"9": string.digits, "A": string.ascii_uppercase, "a": string.ascii_lowercase}
 
 
-def _plate(rng: random.Random) -> str:
-    return _filled(rng, rng.choice(_PLATES))
-
-
-def _code(rng: random.Random) -> str:
-    return _filled(rng, rng.choice(_CODES))
-
-
 def _name(rng: random.Random) -> str:
     return _change_case(rng, rng.choice(NAMES), keep=0.5)
 
@@ -323,12 +281,12 @@ def _random_signs(rng: random.Random) -> str:
     return "".join(rng.choices(PRESETS["94"], k=_short(rng, 10)))
 
 
-def _filled(rng: random.Random, pattern: str) -> str:
-    return "".join(rng.choice(_TABLE[c]) if c in _TABLE else c for c in pattern)
+def _filled(rng: random.Random, patterns: Sequence[str]) -> str:
+    return "".join(rng.choice(_TABLE[c]) if c in _TABLE else c for c in rng.choice(patterns))
 
 
 def _random_letters(rng: random.Random) -> str:
-    """Letters without sense: no dictionary helps with them."""
+    """Random letters, with which no dictionary helps."""
     length = _short(rng, 11)
     form = rng.random()
     if form < 0.4:

@@ -13,7 +13,7 @@ from PIL import Image
 from wordsight.data.sample import Sample
 from wordsight.synth.background import Backgrounds
 from wordsight.synth.config import RenderConfig
-from wordsight.synth.draft import LOOK, Drafts, collate
+from wordsight.synth.draft import COLUMNS, Drafts, collate
 from wordsight.synth.fonts import FontBook, font_index
 from wordsight.synth.latin import latin_index
 from wordsight.synth.rasterize import rasterize
@@ -21,28 +21,28 @@ from wordsight.synth.sampling import sample_parameters
 from wordsight.synth.vocabulary import Vocabulary
 
 CHUNK = 64
-"""How many crops are finished together on a CPU: their pictures stay in its caches."""
+"""Crops rasterized together on a CPU, so that their pictures stay in its caches."""
 
 
 class RenderedWords:
     """A source of rendered word crops; sample i is a function of (seed, i), the fonts, word lists, pictures and config.
 
-    Crops are at most as large as `size`, or stretched from that: more than a model of that input looks at costs time
-    and shows nothing.
+    Crops are rendered at most as large as `size`, and enlarged if necessary: a model with that input would not see
+    more.
 
     Args:
-        count: how many there are; the default never runs out.
-        seed: another seed, other words.
+        count: number of samples; practically endless by default.
+        seed: of the words.
         fonts: folders of fonts, searched recursively; None: the system's.
         words: word lists (see `vocabulary.load_words`).
-        backgrounds: a folder of pictures to cut backgrounds from; None: procedural ones only.
-        config: how often and how strongly what happens.
-        size: (height, width) of the input of the model that these are for, pixels.
+        backgrounds: a folder of pictures for backgrounds; None: procedural ones only.
+        config: how often and how strongly each effect occurs.
+        size: (height, width) of the model's input, pixels.
 
     Fonts are opened lazily, so that instances are small to pickle for worker processes.
 
     Raises:
-        DataError: a folder or list is missing or useless.
+        DataError: a folder or list is missing or unusable.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RenderedWords:
 
     @property
     def faces(self) -> int:
-        """How many faces (font files and weights) the words are set in."""
+        """Number of typefaces (font files and weights) in use."""
         return len(self._faces)
 
     def __len__(self) -> int:
@@ -86,7 +86,7 @@ class RenderedWords:
         return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
     def name(self, i: int, /) -> str:
-        """What sample i is called."""
+        """Id of sample i."""
         return f"synth-{self._seed}-{i}"
 
     def __getitem__(self, i: int, /) -> Sample:
@@ -94,14 +94,16 @@ class RenderedWords:
         return self.many([i])[0]
 
     def many(self, numbers: Sequence[int]) -> list[Sample]:
-        """Samples of these numbers: the same as one by one, and several times as quick."""
+        """Samples of these numbers: the same as one by one, but several times faster."""
         samples = []
         for start in range(0, len(numbers), CHUNK):
             part = numbers[start : start + CHUNK]
             drafts = self.drafts(part)
             pixels = rasterize(drafts).to(torch.uint8).permute(0, 2, 3, 1).numpy()
-            for i, picture, look in zip(part, pixels, drafts.looks.numpy(), strict=True):
-                rows, columns, high, wide = (int(look[LOOK[name]]) for name in ("rows", "columns", "high", "wide"))
+            for i, picture, row in zip(part, pixels, drafts.parameters.numpy(), strict=True):
+                rows, columns, high, wide = (
+                    int(row[COLUMNS[name]].item()) for name in ("rows", "columns", "high", "wide")
+                )
                 image = np.ascontiguousarray(picture[:rows, :columns])
                 if (rows, columns) != (high, wide):
                     image = np.asarray(Image.fromarray(image).resize((wide, high), Image.Resampling.BICUBIC))
@@ -109,7 +111,7 @@ class RenderedWords:
         return samples
 
     def drafts(self, numbers: Sequence[int]) -> Drafts:
-        """Samples of these numbers before they are photographed: `rasterize.images` does the rest, on any device."""
+        """Drafts of these samples; `rasterize.images` finishes them, on any device."""
         if self._book is None:
             self._book = FontBook(self._faces)
         drafts = []
