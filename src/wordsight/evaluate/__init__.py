@@ -1,4 +1,4 @@
-"""Protocols, metrics and reports. Scores strings and boxes, knows no model."""
+"""Protocols, metrics and reports: scores of strings and boxes, independent of models."""
 
 from wordsight.evaluate.benchmarks import BENCHMARKS, SUITES, Suite, compare, find_suite, locate, remarks
 from wordsight.evaluate.calibration import calibration_error, fit_temperature

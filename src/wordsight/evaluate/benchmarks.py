@@ -1,4 +1,4 @@
-"""The field's test sets by name, the suites that papers report on, and what others scored on them."""
+"""The common test sets by name, the suites that papers report on, and published scores."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,29 +24,16 @@ class Benchmark:
 BENCHMARKS: dict[str, Benchmark] = {
     benchmark.name: benchmark
     for benchmark in (
-        Benchmark("IIIT5k", 3000, ("IIIT5k_3000",)),
-        Benchmark("SVT", 647),
-        Benchmark("IC13_857", 857),
-        Benchmark("IC13_1015", 1015),
-        Benchmark("IC15_1811", 1811),
-        Benchmark("IC15_2077", 2077),
-        Benchmark("SVTP", 645),
-        Benchmark("CUTE80", 288, ("CUTE",)),
-        Benchmark("HOST", 2416, ("heavy",)),
-        Benchmark("WOST", 2416, ("weak",)),
-        Benchmark("COCOv1.4", 9825, ("COCO",)),
-        Benchmark("ArT", 35_149),
-        Benchmark("Uber", 80_551),
-        Benchmark("artistic", 900),
-        Benchmark("contextless", 779),
-        Benchmark("curve", 2426),
-        Benchmark("general", 400_000),
-        Benchmark("multi_oriented", 1369),
-        Benchmark("multi_words", 829),
+        Benchmark("IIIT5k", 3000, ("IIIT5k_3000",)), Benchmark("SVT", 647), Benchmark("IC13_857", 857),
+        Benchmark("IC13_1015", 1015), Benchmark("IC15_1811", 1811), Benchmark("IC15_2077", 2077),
+        Benchmark("SVTP", 645), Benchmark("CUTE80", 288, ("CUTE",)), Benchmark("HOST", 2416, ("heavy",)),
+        Benchmark("WOST", 2416, ("weak",)), Benchmark("COCOv1.4", 9825, ("COCO",)), Benchmark("ArT", 35_149),
+        Benchmark("Uber", 80_551), Benchmark("artistic", 900), Benchmark("contextless", 779), Benchmark("curve", 2426),
+        Benchmark("general", 400_000), Benchmark("multi_oriented", 1369), Benchmark("multi_words", 829),
         Benchmark("salient", 1585),
     )
-}
-"""Every test set by name."""
+}  # fmt: skip
+"""All test sets by name."""
 
 _SUBSET = ("IIIT5k", "SVT", "IC13_857", "IC15_1811", "SVTP", "CUTE80")
 _FULL = ("IIIT5k", "SVT", "IC13_1015", "IC15_2077", "SVTP", "CUTE80")
@@ -56,13 +43,13 @@ _UNION14M = ("curve", "multi_oriented", "artistic", "contextless", "salient", "m
 
 @dataclass(frozen=True)
 class Suite:
-    """What one of the field's tables reports.
+    """The test sets of a table in the literature.
 
     Attributes:
-        name: what `--protocol` calls it.
-        protocol: how its samples count.
+        name: its name for `--protocol`.
+        protocol: name of the protocol by which its samples count.
         groups: title -> sets that are averaged together. A set may be in several.
-        summary: one line for people.
+        summary: a one-line description.
     """
 
     name: str
@@ -105,7 +92,7 @@ SUITES: dict[str, Suite] = {
         ),
     )
 }
-"""Every suite by name."""
+"""All suites by name."""
 
 
 def find_suite(name: str) -> Suite:
@@ -120,13 +107,13 @@ def find_suite(name: str) -> Suite:
 
 
 def locate(places: Iterable[PurePath], suite: Suite) -> dict[str, PurePath]:
-    """Which of the folders `places` (relative, or what is above them) are the suite's sets, by their names.
+    """Which of the relative folders `places`, or folders above them, are the suite's sets, by their names.
 
-    Case and punctuation in folder names do not matter. What is below a folder `train` or `val` is left alone: the
-    field's training sets have the same names.
+    Case and punctuation do not matter. Folders below `train` or `val` are ignored, as training sets have the same
+    names.
 
     Raises:
-        DataError: a set is there twice, or none is there.
+        DataError: a set is found twice, or none is found.
     """
     names = {_folded(n): name for name in suite.sets for n in (name, *BENCHMARKS[name].aliases)}
     found: dict[str, PurePath] = {}
@@ -154,7 +141,7 @@ def _folded(name: str) -> str:
 
 
 def remarks(suite: Suite, scores: Sequence[Score]) -> list[str]:
-    """What stands between these scores and the published ones: sets that are missing, or have other counts."""
+    """What prevents comparison with published scores: sets that are missing or have other counts."""
     said = []
     counted = {score.dataset: score for score in scores}
     for name in suite.sets:
@@ -168,7 +155,7 @@ def remarks(suite: Suite, scores: Sequence[Score]) -> list[str]:
 
 @dataclass(frozen=True)
 class ComparedModel:
-    """A model's accuracies on the sets of a group, as shares of 1; None where they are unknown."""
+    """A model's accuracies on the sets of a group, as shares of 1; None if unknown."""
 
     model: str
     source: str
@@ -188,7 +175,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Published:
-    """A row of somebody's table: accuracies in percent by set, and by group where only a mean is published."""
+    """A row of a published table: accuracies in percent by set, and by group if only a mean is published."""
 
     model: str
     suite: str
@@ -199,16 +186,16 @@ class Published:
 
 @cache
 def published() -> tuple[Published, ...]:
-    """The scores of others, from published.json, each with its source."""
+    """Published scores, from published.json, each with its source."""
     text = Path(__file__).with_name("published.json").read_text(encoding="utf-8")
     return tuple(Published(**entry) for entry in json.loads(text)["models"])
 
 
 def compare(model: str, suite: Suite, scores: Sequence[Score]) -> list[Comparison]:
-    """The scores of `model` above what others published on the same sets, group by group.
+    """The scores of `model` and published ones on the same sets, group by group.
 
-    Ema are over complete groups only: weighted by the samples (of published models: by the published counts), and
-    the mean of the sets. Where a publication gives a group's mean alone, that is taken.
+    Averages are over complete groups only: weighted by samples (for published models by the published counts), and the
+    mean of the sets. If a publication only gives a group's mean, that is used.
     """
     counted = {score.dataset: score for score in scores if score.n}
     out = []
@@ -231,7 +218,7 @@ def compare(model: str, suite: Suite, scores: Sequence[Score]) -> list[Compariso
 
 
 def _averages(scores: Mapping[str, float | None], counts: Mapping[str, int]) -> tuple[float | None, float | None]:
-    """Over all samples, and of the sets; None where a set is missing."""
+    """Averages over all samples and over the sets; None if a set is missing."""
     known = {name: score for name, score in scores.items() if score is not None}
     if len(known) < len(scores):
         return None, None

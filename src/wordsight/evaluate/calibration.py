@@ -1,4 +1,4 @@
-"""How far confidences can be believed, and the temperature with which they can be believed most."""
+"""Calibration of confidences: reliability, expected calibration error, and fitting a temperature."""
 
 import math
 from collections.abc import Callable
@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 CALIBRATION_BINS = 15  # Guo et al. 2017, "On Calibration of Modern Neural Networks", section 5
 
-_COOLEST, _WARMEST = 0.5, 4.0  # temperatures that are tried; what needs another is broken rather than too sure
-_NEAR = 0.01  # a hundredth of the temperature: nothing that 1,000 words could tell
+_COOLEST, _WARMEST = 0.5, 4.0  # range of temperatures; a model that needs another is broken, not overconfident
+_NEAR = 0.01  # relative precision of the temperature, beyond what 1,000 words can determine
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 Floats = npt.NDArray[np.float64]
@@ -20,13 +20,7 @@ Readings = tuple[npt.ArrayLike, npt.ArrayLike]
 
 @dataclass(frozen=True)
 class Bin:
-    """Words of about the same confidence.
-
-    Attributes:
-        n: how many there are.
-        confidence: their mean confidence.
-        accuracy: the share of them that is right.
-    """
+    """Words of similar confidence: their number, their mean confidence, and the share of them that is right."""
 
     n: int
     confidence: float
@@ -36,13 +30,13 @@ class Bin:
 def reliability(
     confidences: npt.ArrayLike, correct: npt.ArrayLike, bins: int = CALIBRATION_BINS, *, adaptive: bool = False
 ) -> list[Bin]:
-    """The words in bins, least sure first, empty bins left out: a reliability diagram.
+    """A reliability diagram: the words in bins of increasing confidence, without empty bins.
 
     Args:
         confidences: (N,) in [0, 1].
         correct: (N,), whether each word is right.
-        bins: how many.
-        adaptive: bins of equally many words (Nguyen and O'Connor 2015), to one; equal confidences may then be parted.
+        bins: number of bins.
+        adaptive: bins of equally many words, to one (Nguyen and O'Connor 2015), which may separate equal confidences.
             Otherwise of equal width, closed on the right as in Guo et al. 2017, equation 3.
     """
     sure, right = np.asarray(confidences, dtype=np.float64), np.asarray(correct, dtype=np.float64)
@@ -59,7 +53,7 @@ def calibration_error(
 ) -> float:
     """Expected calibration error: the mean distance of confidence and accuracy over bins, weighted by their words.
 
-    Arguments are those of `reliability`. NaN where there are no words.
+    Arguments are those of `reliability`. NaN if there are no words.
     """
     found = reliability(confidences, correct, bins, adaptive=adaptive)
     n = sum(each.n for each in found)
@@ -67,20 +61,20 @@ def calibration_error(
 
 
 def log_losses(confidences: npt.ArrayLike, correct: npt.ArrayLike) -> Floats:
-    """-log of the probability that was given to what is the case, right or wrong, of each word (N,)."""
+    """Log loss of each word (N,): -log of the confidence if it is right, of 1 - confidence if it is wrong."""
     sure = np.clip(np.asarray(confidences, dtype=np.float64), 1e-12, 1 - 1e-12)
     losses: Floats = -np.log(np.where(np.asarray(correct, dtype=bool), sure, 1 - sure))
     return losses
 
 
 def fit_temperature(read: Callable[[float], Readings]) -> float:
-    """The temperature at which confidences deserve most belief: the least mean log loss of words being right.
+    """The temperature with the least mean log loss of words being right, by golden-section search in a dozen readings.
 
-    Guo et al. 2017 (section 4.2) fit the loss of classes; a word's confidence is the product over its characters, and
-    what it promises is the word, so that is what is scored here. Found by golden section, in a dozen readings.
+    Guo et al. 2017 (section 4.2) fit the loss of classes; here it is that of words, whose confidence is the product
+    over their characters.
 
     Args:
-        read: confidences and whether the words are right at a given temperature. The same words every time.
+        read: confidences and whether the words are right at a given temperature, for the same words every time.
     """
     known: dict[float, float] = {}
 
@@ -100,6 +94,6 @@ def fit_temperature(read: Callable[[float], Readings]) -> float:
 
 
 def is_better(before: Readings, after: Readings) -> bool:
-    """Whether the log losses of the same words fell by more than luck: by over two standard errors of the mean."""
+    """Whether the mean log loss of the same words fell significantly: by more than two standard errors."""
     gains = log_losses(*before) - log_losses(*after)
     return bool(gains.mean() > 2 * gains.std(ddof=1) / math.sqrt(len(gains))) if len(gains) > 1 else False

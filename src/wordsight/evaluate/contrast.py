@@ -1,4 +1,4 @@
-"""Two readings of the same words beside each other: what one mends and what it spoils, and whether that is luck."""
+"""Comparing two readings of the same words: what one of them mends or spoils, and whether that is significant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from wordsight.evaluate.protocol import Protocol
 
 @dataclass(frozen=True)
 class Contrast:
-    """Reading `one` less reading `other` on a data set, under a protocol.
+    """Reading `one` minus reading `other` on a data set, under a protocol.
 
     Attributes:
         result: the difference, its interval over scenes, McNemar's test.
         accuracy: of `one`; `other_accuracy` of the other; shares of 1.
-        mended: words that `one` alone reads right, each with the other's reading; `spoilt` those that it alone reads
+        mended: words that only `one` reads right, each with the other's reading; `spoilt` those that only it reads
             wrong.
     """
 
@@ -40,13 +40,13 @@ def contrast(
     names: tuple[str, str],
     dataset: str,
 ) -> Contrast | None:
-    """Compares two readings of the same crops in the same order; None where the protocol counts none of them.
+    """Compares two readings of the same crops in the same order; None if the protocol counts none of them.
 
     Args:
         one: the reading in question.
         other: what it is compared with.
-        scenes: the photograph that each crop comes from, empty if unknown: the crop is then a cluster of its own.
-        protocol: how words count.
+        scenes: the photograph of each crop, empty if unknown: the crop is then a cluster of its own.
+        protocol: decides which words count and which are right.
         names: of both readings.
         dataset: for tables.
 
@@ -54,7 +54,7 @@ def contrast(
         ValueError: they are not of the same crops.
     """
     if [r.id for r in one] != [r.id for r in other] or len(one) != len(scenes):
-        raise ValueError("readings of other crops cannot be compared")
+        raise ValueError("readings of different crops cannot be compared")
     rows = [i for i, record in enumerate(one) if not protocol.reject(record.label)]
     if not rows:
         return None

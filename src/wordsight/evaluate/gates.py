@@ -1,13 +1,13 @@
-"""What the gates of a model with CLIPTER say about its training: the signs of failure, by name."""
+"""What the gates of a model with CLIPTER say about its training: signs of failure."""
 
 from collections.abc import Mapping
 
 SHUT = 0.01
-"""A gate that ends below this has not opened: one of the paper's two signs of failure; the number is ours."""
+"""A gate that ends below this has not opened, one of the paper's two signs of failure; the threshold is ours."""
 
 
 def sign(value: float) -> str:
-    """What is wrong with a gate of this value in the end; empty where nothing is."""
+    """What is wrong with a gate that ends at this value; empty if nothing is."""
     if abs(value) < SHUT:
         return "shut: the recognizer does not listen to scenes"
     if value < 0:
@@ -16,7 +16,7 @@ def sign(value: float) -> str:
 
 
 def remarks(gates: Mapping[str, float]) -> list[str]:
-    """A sentence on every gate."""
+    """A sentence about each gate."""
     said = []
     for place, value in gates.items():
         wrong = sign(value)

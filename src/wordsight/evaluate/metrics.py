@@ -1,4 +1,4 @@
-"""Scores of word readings: accuracy, edit distances, calibration, and both averages over data sets."""
+"""Scores of word readings: accuracy, edit distances, calibration, and averages over data sets."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from wordsight.evaluate.protocol import Protocol
 
 @dataclass(frozen=True)
 class Record:
-    """A reading of one crop and its label, both raw: any protocol can be applied later.
+    """The reading of a crop and its label, both raw, so that any protocol can be applied later.
 
-    `scene` says whether it was given the scene; None for a model that takes none.
+    `scene` says whether the scene was available; None for a model that takes no scenes.
     """
 
     dataset: str
@@ -31,14 +31,14 @@ class Score:
 
     Attributes:
         n: samples counted.
-        correct: of these, read without an error.
+        correct: those of them without an error.
         ned: 1-NED of ICDAR 2019: mean over samples of 1 - edit distance / length of the longer string.
         cer: character error rate: edit distances of all samples / characters of all labels. May exceed 1.
         ece: expected calibration error of the confidence that a word is right, 15 bins of equal width.
         adaptive_ece: the same over 15 bins of equally many samples.
         confidence: mean confidence.
         left_out: reason -> number of samples that the protocol does not count.
-        scenes: with how many of the counted samples a scene was available; None for a recognizer that takes none.
+        scenes: number of counted samples with a scene; None for a recognizer that takes no scenes.
     """
 
     dataset: str
@@ -55,15 +55,15 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        """Share of the counted samples that are read without an error; NaN where none is counted."""
+        """Share of the counted samples without an error; NaN if none is counted."""
         return self.correct / self.n if self.n else float("nan")
 
 
 @dataclass(frozen=True)
 class Average:
-    """Both averages of several data sets under one protocol: over all samples, and over the sets' scores.
+    """Averages of several data sets under one protocol: weighted over all samples, and arithmetic over the sets.
 
-    `group` says which sets, where some of them are averaged.
+    `group` names the sets, if only some are averaged.
     """
 
     protocol: str
@@ -78,7 +78,7 @@ class Average:
 
 
 def similarity(label: str, text: str) -> float:
-    """1 - edit distance / length of the longer string; 1 where both are empty (ICDAR 2019 RRC-MLT and ArT)."""
+    """1 - edit distance / length of the longer string; 1 if both are empty (ICDAR 2019 RRC-MLT and ArT)."""
     return 1.0 - Levenshtein.distance(label, text) / max(len(label), len(text), 1)
 
 
@@ -88,7 +88,7 @@ def is_right(record: Record, protocol: Protocol) -> bool:
 
 
 def score(records: Sequence[Record], protocol: Protocol, dataset: str = "") -> Score:
-    """Scores readings of one data set (named after the first record's unless `dataset` is given)."""
+    """Scores readings of one data set, which is called like the first record's unless `dataset` is given."""
     dataset = dataset or (records[0].dataset if records else "")
     left_out: Counter[str] = Counter()
     confidences, right, similarities, scenes = [], [], [], []
@@ -122,7 +122,7 @@ def score(records: Sequence[Record], protocol: Protocol, dataset: str = "") -> S
 
 
 def averages(scores: Sequence[Score], group: str = "") -> list[Average]:
-    """Both averages for every protocol that has scores on at least two data sets with samples."""
+    """Averages for every protocol with scores on at least two non-empty data sets."""
     out = []
     for protocol in dict.fromkeys(s.protocol for s in scores):
         mine = [s for s in scores if s.protocol == protocol and s.n]

@@ -1,4 +1,4 @@
-"""When two readings of the same words differ by more than luck, the words of one scene not being independent."""
+"""Significance of the difference between two readings of the same words, where words of a scene are not independent."""
 
 from dataclasses import dataclass
 from math import comb
@@ -11,14 +11,12 @@ Right = npt.NDArray[np.bool_]
 
 Ids = npt.NDArray[np.int64]
 
-Z95 = 1.96
-"""Two-sided 95 % of the normal distribution."""
-
+_Z95 = 1.96  # two-sided 95 % of the normal distribution
 _T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262, 10: 2.228, 12: 2.179}
 
 
-def t95(freedom: int) -> float:
-    """Two-sided 95 % of Student's t; of 11 and above 12 degrees of freedom a little too wide."""
+def _t95(freedom: int) -> float:
+    """Two-sided 95 % of Student's t; slightly too wide for 11 and more than 12 degrees of freedom."""
     return _T[max(f for f in _T if f <= freedom)]
 
 
@@ -29,16 +27,16 @@ class Paired:
     Attributes:
         n: words.
         clusters: scenes that they come from.
-        seeds: trainings of each; of the side that has fewer.
-        difference: accuracy of a less that of b, means over seeds.
+        seeds: trainings of each side, or of the one with fewer.
+        difference: accuracy of a minus that of b, means over seeds.
         low: lower end of the 95 % interval of the difference over scenes, by bootstrap.
         high: its upper end.
-        won: words that a alone reads right, summed over these seeds.
-        lost: words that b alone reads right, likewise.
-        mcnemar: exact two-sided p of McNemar's test that `won` and `lost` are equally likely, of the first seed: it
-            takes words as independent, as papers that print it do.
-        smallest: the least difference that would be called one at 95 %, with these words, scenes and seeds.
-        covers_seeds: whether `smallest` covers the luck of the training seed; not with one seed.
+        won: words that only a reads right, summed over these seeds.
+        lost: words that only b reads right, likewise.
+        mcnemar: exact two-sided p-value of McNemar's test for the first seed; like papers that report it, this treats
+            words as independent.
+        smallest: the least difference that is significant at 95 %, with these words, scenes and seeds.
+        covers_seeds: whether `smallest` accounts for the variation between seeds; not with one seed.
     """
 
     n: int
@@ -55,21 +53,21 @@ class Paired:
 
     @property
     def shown(self) -> bool:
-        """Whether the difference is larger than luck: beyond `smallest`, and its interval does not hold 0."""
+        """Whether the difference is significant: beyond `smallest`, and 0 is not in its interval."""
         return abs(self.difference) > self.smallest and not self.low <= 0 <= self.high
 
 
 def mcnemar(won: int, lost: int) -> float:
-    """Two-sided exact p that of `won` + `lost` changed words so unequal a number went either way: a sign test."""
+    """Exact two-sided p-value of McNemar's test, a sign test of the `won` + `lost` changed words."""
     n, k = won + lost, min(won, lost)
     tail = sum(comb(n, i) for i in range(k + 1))
     return min(1.0, float(2 * tail / 2**n))
 
 
 def clustered(values: npt.NDArray[np.float64], clusters: Ids, draws: int = 4000, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the mean of `values` (words,), whole clusters drawn with replacement (percentile bootstrap).
+    """95 % interval of the mean of `values` (words,), by percentile bootstrap over whole clusters.
 
-    `clusters` (words,) says which words belong together. A function of its arguments.
+    `clusters` (words,) says which words belong together. Deterministic.
     """
     _, place = np.unique(clusters, return_inverse=True)
     totals = np.bincount(place, weights=values)
@@ -85,7 +83,7 @@ def clustered(values: npt.NDArray[np.float64], clusters: Ids, draws: int = 4000,
 
 
 def standard_error(values: npt.NDArray[np.float64], clusters: Ids) -> float:
-    """Of the mean of `values`, clusters being independent and their words not (the ratio estimator's, linearised)."""
+    """Standard error of the mean of `values` with independent clusters (of the linearised ratio estimator)."""
     _, place = np.unique(clusters, return_inverse=True)
     residuals = np.bincount(place, weights=values - values.mean())
     count = len(residuals)
@@ -105,23 +103,23 @@ def paired(
 ) -> Paired:
     """Compares a and b, which are paired by word.
 
-    The bootstrap draws scenes, on the mean over seeds; as Bonett and Price (2012) do for paired proportions, two words
-    are added, a scene each, one that either side wins: without them a handful of changed words would seem certain.
-    `smallest` adds two kinds of luck in quadrature: of the scenes (clustered standard error), and of the seeds
-    (Student's t). Seeds also move single words, which counts in both, so it is rather too large than too small.
+    The bootstrap draws scenes, for the mean over seeds; following Bonett and Price (2012) for paired proportions, two
+    words in scenes of their own are added, one won by each side: otherwise a handful of changed words would seem
+    certain. `smallest` adds two variances: of the scenes (clustered standard error) and of the seeds (Student's t).
+    Seeds also change single words, which counts in both, so it tends to be too large.
 
     Args:
         a: the reading in question.
         b: what it is compared with.
-        clusters: (words,), which words are of one scene; None: each is of its own.
-        same_start: whether trainings are paired by seed, too (same starting weights, same data): the luck is then that
-            of the pairs' differences, otherwise that of each side (Welch's variance, pooled degrees of freedom), which
+        clusters: (words,), the scene of each word; None: each word is a scene of its own.
+        same_start: whether trainings are also paired by seed (same starting weights, same data). The variance is then
+            that of the pairs' differences, otherwise that of each side (Welch's, with pooled degrees of freedom), which
             may have different numbers of seeds.
         draws: of the bootstrap.
-        seed: of that.
+        seed: of the bootstrap.
 
     Raises:
-        ValueError: a and b are of other words or, where they are paired, other seeds; or there are no words.
+        ValueError: a and b have different words or, if paired, different numbers of seeds; or there are no words.
     """
     if clusters is None:
         clusters = np.arange(a.shape[1])
@@ -134,7 +132,7 @@ def paired(
     above = int(clusters.max())
     scenes = np.append(clusters, [above + 1, above + 2])
     low, high = clustered(values, scenes, draws, seed)
-    words = Z95 * standard_error(values, scenes)
+    words = _Z95 * standard_error(values, scenes)
     pairs = min(len(a), len(b))
     won, lost = a[:pairs] & ~b[:pairs], b[:pairs] & ~a[:pairs]
     return Paired(
@@ -147,20 +145,20 @@ def paired(
         won=int(won.sum()),
         lost=int(lost.sum()),
         mcnemar=mcnemar(int(won[0].sum()), int(lost[0].sum())),
-        smallest=float(np.hypot(words, _luck_of_seeds(a.mean(axis=1), b.mean(axis=1), same_start))),
+        smallest=float(np.hypot(words, _variation_of_seeds(a.mean(axis=1), b.mean(axis=1), same_start))),
         covers_seeds=pairs > 1,
     )
 
 
-def _luck_of_seeds(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], same_start: bool) -> float:
-    """Half the 95 % interval of the difference between two means of accuracies, one for each seed; 0 of one seed."""
+def _variation_of_seeds(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], same_start: bool) -> float:
+    """Half the 95 % interval of the difference between the mean accuracies over seeds; 0 with one seed."""
     groups = [a - b] if same_start else [a, b]
     freedom = sum(map(len, groups)) - len(groups)
     variance = sum(float(x.var(ddof=1)) / len(x) for x in groups if len(x) > 1)
-    return t95(freedom) * variance**0.5 if freedom else 0.0
+    return _t95(freedom) * variance**0.5 if freedom else 0.0
 
 
 def mean_and_spread(right: Right) -> tuple[float, float | None]:
-    """Accuracy over all seeds, and its standard deviation from seed to seed; None of one seed."""
+    """Mean accuracy over seeds and its standard deviation; None with one seed."""
     accuracies = right.mean(axis=1)
     return float(accuracies.mean()), float(accuracies.std(ddof=1)) if len(accuracies) > 1 else None

@@ -1,4 +1,4 @@
-"""How a benchmark of word crops counts. docs/measuring.md says the same in prose."""
+"""How word crops count in a benchmark; docs/measuring.md says the same in prose."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from wordsight.text import Charset
 
 @dataclass(frozen=True)
 class Protocol:
-    """The rules under which labels and readings are compared.
+    """The rules by which labels and readings are compared.
 
     Attributes:
-        name: what scores are printed under.
+        name: its name in tables.
         charset: both sides are folded to it: to its only case, then characters outside it deleted.
         max_length: samples with longer labels are left out; counted before characters are deleted, as in PARSeq.
-        keep_empty: whether samples count whose label has no character of the charset; the right reading of them is one
-            without any either.
-        summary: one line for people.
+        keep_empty: whether samples count whose label has no character of the charset; a correct reading then has none
+            either.
+        summary: a one-line description.
     """
 
     name: str
@@ -26,11 +26,11 @@ class Protocol:
     summary: str = ""
 
     def label(self, given: str) -> str:
-        """A label as this protocol compares it: normalised for the charset, then folded to it."""
+        """A label in the form that is compared: normalised for the charset, then folded to it."""
         return self.charset.adapt(self.charset.normalize(given))
 
     def reading(self, text: str) -> str:
-        """A reading as this protocol compares it: folded to the charset. Not normalised first (nor does PARSeq)."""
+        """A reading in the form that is compared: folded to the charset, but not normalised (like PARSeq)."""
         return self.charset.adapt(text)
 
     def reject(self, given: str) -> str:
@@ -73,4 +73,4 @@ def _all() -> list[Protocol]:
 
 
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _all()}
-"""Every protocol by name."""
+"""All protocols by name."""

@@ -1,4 +1,4 @@
-"""Scores as tables on the screen, JSON, CSV and one HTML page with the worst samples."""
+"""Reports of scores: tables on the screen, JSON, CSV, and an HTML page with the worst samples."""
 
 import base64
 import csv
@@ -22,19 +22,19 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that one evaluation found out.
+    """The results of an evaluation.
 
     Attributes:
         model: what was evaluated.
         settings: what else the numbers depend on: threads, batch size, limit, ...
-        scores: word scores, a row for each data set and protocol.
-        averages: both averages, where there are several data sets.
+        scores: word scores, one for each data set and protocol.
+        averages: averages, if there are several data sets.
         records: raw readings behind `scores`.
         spotting: end-to-end scores by data set.
-        findings: raw words behind `spotting`: data set -> name of each image and what was found in it.
-        comparisons: the scores of others on the same sets.
-        remarks: what a reader of these numbers should know, a sentence each.
-        contrasts: this reading less another one of the same words.
+        findings: raw words behind `spotting`: data set -> name of each image and the words found in it.
+        comparisons: published scores on the same sets.
+        remarks: sentences about these numbers.
+        contrasts: comparisons with other readings of the same words.
         gates: of a model that takes scenes, by place.
     """
 
@@ -53,7 +53,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A sample to be shown: its record, its picture, encoded (PNG, JPEG), and another reading of it."""
+    """A sample to show: its record, its picture (encoded as PNG or JPEG), and perhaps another reading of it."""
 
     record: Record
     picture: bytes
@@ -66,7 +66,7 @@ def percent(share: float) -> str:
 
 
 def reasons(left_out: Mapping[str, int]) -> str:
-    """Counts of filtered samples in words."""
+    """Counts of filtered samples, as text."""
     return ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none"
 
 
@@ -75,21 +75,11 @@ _SPOTTING_COLUMNS = ("data", "scenes", "words", "found", "what", "precision %", 
 
 
 def word_rows(report: Report) -> list[tuple[str, ...]]:
-    """The cells of the word table, averages last; one more where the recognizer takes scenes."""
-    rows: list[tuple[str, ...]] = [
-        (
-            s.dataset,
-            s.protocol,
-            str(s.n),
-            percent(s.accuracy),
-            percent(s.ned),
-            percent(s.cer),
-            percent(s.ece),
-            percent(s.adaptive_ece),
-            reasons(s.left_out),
-        )
-        for s in report.scores
-    ]
+    """The cells of the word table, averages last, with one more column if the recognizer takes scenes."""
+    rows: list[tuple[str, ...]] = []
+    for s in report.scores:
+        rates = map(percent, (s.accuracy, s.ned, s.cer, s.ece, s.adaptive_ece))
+        rows.append((s.dataset, s.protocol, str(s.n), *rates, reasons(s.left_out)))
     for a in report.averages:
         weighted = (percent(a.weighted_accuracy), percent(a.weighted_ned))
         arithmetic = (percent(a.arithmetic_accuracy), percent(a.arithmetic_ned))
@@ -110,7 +100,7 @@ def _told(report: Report) -> bool:
 def spotting_rows(report: Report) -> list[tuple[str, ...]]:
     """The cells of the end-to-end table: for each data set, boxes alone and boxes with the right text.
 
-    Words and findings that do not care are in brackets.
+    "Don't care" words are in brackets.
     """
     rows = []
     for name, s in report.spotting.items():
@@ -129,39 +119,17 @@ def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     ]
 
 
-_CONTRAST_COLUMNS = (
-    "data",
-    "protocol",
-    "n",
-    "scenes",
-    "accuracy %",
-    "of it",
-    "difference",
-    "95 %",
-    "p",
-    "mended",
-    "spoilt",
-)
-
-
 def contrast_rows(contrasts: Sequence[Contrast]) -> list[tuple[str, ...]]:
     """The cells of comparisons between two readings, in points; p is McNemar's."""
-    return [
-        (
-            c.dataset,
-            c.protocol,
-            str(c.result.n),
-            str(c.result.clusters),
-            percent(c.accuracy),
-            percent(c.other_accuracy),
-            f"{100 * c.result.difference:+.2f}" + ("" if c.result.shown else ", not shown"),
-            f"{100 * c.result.low:+.2f} to {100 * c.result.high:+.2f}",
-            f"{c.result.mcnemar:.2g}",
-            str(c.result.won),
-            str(c.result.lost),
-        )
-        for c in contrasts
-    ]
+    rows = []
+    for c in contrasts:
+        r = c.result
+        difference = f"{100 * r.difference:+.2f}" + ("" if r.shown else ", not shown")
+        interval = f"{100 * r.low:+.2f} to {100 * r.high:+.2f}"
+        accuracies = percent(c.accuracy), percent(c.other_accuracy)
+        counts, changed = (str(r.n), str(r.clusters)), (str(r.won), str(r.lost))
+        rows.append((c.dataset, c.protocol, *counts, *accuracies, difference, interval, f"{r.mcnemar:.2g}", *changed))
+    return rows
 
 
 def tables(report: Report) -> list[Table]:
@@ -187,7 +155,7 @@ def _sections(report: Report) -> Iterable[tuple[str, tuple[str, ...], list[tuple
         yield f"{report.model}: scenes, IoU > 0.5, (+don't care){settings}", _SPOTTING_COLUMNS, spotting_rows(report)
     for one, other in dict.fromkeys((c.one, c.other) for c in report.contrasts):
         mine = [c for c in report.contrasts if (c.one, c.other) == (one, other)]
-        columns = tuple(one if c == "accuracy %" else other if c == "of it" else c for c in _CONTRAST_COLUMNS)
+        columns = ("data", "protocol", "n", "scenes", one, other, "difference", "95 %", "p", "mended", "spoilt")
         yield f"{report.model}: {one} less {other}, accuracy %, intervals over scenes", columns, contrast_rows(mine)
     for comparison in report.comparisons:
         sets = [f"{name} {count}" for name, count in comparison.counts.items()]
@@ -196,7 +164,7 @@ def _sections(report: Report) -> Iterable[tuple[str, tuple[str, ...], list[tuple
 
 
 def references(report: Report) -> list[str]:
-    """Where the scores of others come from: the models of each source, in their order."""
+    """The sources of published scores, each with its models."""
     models: dict[str, dict[str, None]] = {}
     for comparison in report.comparisons:
         for row in comparison.models[1:]:
@@ -205,7 +173,7 @@ def references(report: Report) -> list[str]:
 
 
 def to_dict(report: Report) -> dict[str, Any]:
-    """The report for JSON: scores as shares of 1 (null where nothing counted), protocols, raw readings."""
+    """The report for JSON: scores as shares of 1 (null if nothing counted), protocols, raw readings."""
     names = dict.fromkeys(s.protocol for s in report.scores)
     spotting = {}
     for name, s in report.spotting.items():
@@ -260,9 +228,9 @@ def to_csv(report: Report) -> str:
 
 
 def worst(records: Sequence[Record], protocol: Protocol, count: int) -> list[int]:
-    """Indices of the `count` worst readings that the protocol counts and finds wrong, worst first.
+    """Indices of the `count` worst readings among those that count and are wrong, worst first.
 
-    The least similar come first; among equals the most confident: those are the ones that no threshold catches.
+    The least similar come first, then the most confident, which no threshold would catch.
     """
     wrong = [i for i, r in enumerate(records) if not protocol.reject(r.label) and not is_right(r, protocol)]
 
@@ -285,10 +253,8 @@ b { color: #087f3a } i { color: #c02f1d; font-style: normal } small { opacity: .
 """
 
 
-def to_html(
-    report: Report, exhibits: Sequence[Exhibit] = (), more: Mapping[str, Sequence[Exhibit]] | None = None
-) -> str:
-    """The report as one page that loads nothing from elsewhere: tables, and the exhibits with their pictures inside.
+def to_html(report: Report, exhibits: Sequence[Exhibit], more: Mapping[str, Sequence[Exhibit]] | None = None) -> str:
+    """The report as a self-contained page: tables, and the exhibits with embedded pictures.
 
     `more` are further exhibits by title.
     """

@@ -1,6 +1,6 @@
-"""End-to-end scoring of words found in scenes, and of their boxes alone (the rules of ICDAR 2015 incidental text).
+"""End-to-end scores of words found in scenes, and of boxes alone (the rules of ICDAR 2015 incidental text).
 
-The rules, word for word in docs/measuring.md:
+The rules, as in docs/measuring.md:
 
 * A truth is *don't care* if it is illegible or has fewer than three alphanumerics.
 * A finding is *don't care* if it has fewer than three alphanumerics, or if more than half of its area lies inside one
@@ -14,7 +14,7 @@ The rules, word for word in docs/measuring.md:
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A word that was found: polygon (N, 2) in pixels and what was read."""
+    """A detected word: polygon (N, 2) in pixels and its reading."""
 
     polygon: Polygon
     text: str
@@ -46,7 +46,7 @@ class Found:
 
 @dataclass(frozen=True)
 class SpottingScore:
-    """Counts over scenes. `paired` are found boxes, `read` those of them that are also read right."""
+    """Counts over scenes. `paired` are matched boxes, `read` those of them that are also read right."""
 
     scenes: int
     truths: int
@@ -57,15 +57,7 @@ class SpottingScore:
     ignored_found: int
 
     def __add__(self, other: "SpottingScore") -> "SpottingScore":
-        return SpottingScore(
-            self.scenes + other.scenes,
-            self.truths + other.truths,
-            self.found + other.found,
-            self.paired + other.paired,
-            self.read + other.read,
-            self.ignored_truths + other.ignored_truths,
-            self.ignored_found + other.ignored_found,
-        )
+        return SpottingScore(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
     def detection(self) -> tuple[float, float, float]:
         """Precision, recall and H-mean of the boxes alone."""
@@ -85,14 +77,14 @@ def _rates(hits: int, found: int, truths: int) -> tuple[float, float, float]:
 
 
 def alphanumerics(text: str) -> str:
-    """What is compared end to end: letters and digits in lower case, without accents."""
+    """The letters and digits of a text, in lower case and without accents: what is compared end to end."""
     plain = unicodedata.normalize("NFKD", text).casefold()
     return "".join(c for c in plain if c.isalnum())
 
 
 def _shape(polygon: Polygon) -> shapely.Geometry:
     shape = shapely.Polygon(polygon)
-    # Annotators and detectors now and then list corners so that sides cross; what is enclosed still counts.
+    # Sides of annotated and detected polygons sometimes cross; the enclosed area still counts.
     return shape if shape.is_valid else shapely.make_valid(shape)
 
 
@@ -133,19 +125,19 @@ def score_scene(truths: Sequence[Truth], found: Sequence[Found]) -> SpottingScor
 
 
 def score_spotting(scenes: Sequence[tuple[Sequence[Truth], Sequence[Found]]]) -> SpottingScore:
-    """Scores the words found in scenes, all counts added up before rates are taken."""
+    """Scores the words found in scenes, adding up all counts before rates are taken."""
     return sum((score_scene(*scene) for scene in scenes), SpottingScore(0, 0, 0, 0, 0, 0, 0))
 
 
 def score_boxes(polygons: Sequence[Polygon], legible: Sequence[bool], found: Sequence[Polygon]) -> SpottingScore:
-    """Scores the boxes found in one scene, whatever they say, by the protocol of ICDAR 2015 (localisation).
+    """Scores the boxes found in one scene, whatever their text, by the protocol of ICDAR 2015 (localisation).
 
     The rules are those above, but only illegible truths are don't care, and all findings count.
 
     Args:
         polygons: labelled words, (N, 2) in pixels.
         legible: whether each counts.
-        found: the boxes.
+        found: the detected boxes.
     """
     any_word = "a" * MIN_ALPHANUMERICS
     truths = [Truth(polygon, any_word, counts) for polygon, counts in zip(polygons, legible, strict=True)]

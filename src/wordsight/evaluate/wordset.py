@@ -1,4 +1,4 @@
-"""The words that a training had, as a set of hashes: eight bytes a word, small enough to travel with a checkpoint."""
+"""The words of a training run as a set of hashes: eight bytes per word, small enough for a checkpoint."""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,20 +12,20 @@ FILE = "words.u64"
 
 
 class WordSet:
-    """Words with case ignored. Asked for one that it never had it says yes once in 1e13, for a million words."""
+    """Words, ignoring case. With a million words, a false positive has a probability of 1e-13."""
 
     def __init__(self, hashes: npt.NDArray[np.uint64]) -> None:
         self.hashes = hashes
 
     @classmethod
     def of(cls, words: Iterable[str]) -> "WordSet":
-        """From words, any number of times each."""
+        """The set of some words, which may be repeated."""
         distinct = {word.casefold() for word in words}
         return cls(np.unique(np.array([_hash(word) for word in distinct], dtype=np.uint64)))
 
     @classmethod
     def load(cls, folder: Path) -> "WordSet | None":
-        """That of a checkpoint folder; None where it has none."""
+        """The set stored in a checkpoint folder; None if there is none."""
         file = folder / FILE
         return cls(np.fromfile(file, dtype="<u8").astype(np.uint64)) if file.is_file() else None
 

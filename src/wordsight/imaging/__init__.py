@@ -1,4 +1,4 @@
-"""Images in, crops out: safe decoding, polygons to strips, preprocessing."""
+"""Safe decoding of images, rectification of polygons, preprocessing."""
 
 from wordsight.imaging.load import DPI, MAX_PIXELS, Page, Pages, load_image, load_only, open_pages
 from wordsight.imaging.preprocess import Batch, Preprocessing, batches, prepare

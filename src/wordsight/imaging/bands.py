@@ -1,4 +1,4 @@
-"""Decoded pictures to arrays a band of rows at a time, so that a hundred megapixels are held once and not thrice."""
+"""Decoded pictures to arrays in bands of rows, so that a hundred megapixels are in memory once and not three times."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 _ROWS = 256
-_PLAIN = ("1", "L", "P", "RGB", "CMYK", "YCbCr")
-"""Modes whose pixels become RGB each by itself. Others are stretched or laid over a ground as a whole."""
+_PLAIN = ("1", "L", "P", "RGB", "CMYK", "YCbCr")  # modes that are converted to RGB pixel by pixel, not as a whole
 
-# By the EXIF orientation: the array upright, as a view in which its rows and columns lie as in the file
+# By EXIF orientation: a view of the upright array with rows and columns as in the file
 _AS_IN_THE_FILE: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda upright: upright[:, ::-1],
     3: lambda upright: upright[::-1, ::-1],
@@ -26,7 +25,7 @@ _AS_IN_THE_FILE: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 def upright_rgb(
     image: Image.Image, orientation: int, to_rgb: Callable[[Image.Image], Image.Image]
 ) -> NDArray[np.uint8]:
-    """A picture as uint8 RGB (H, W, 3), turned by its EXIF orientation, 1 to 8; `to_rgb` converts it, or a part."""
+    """A picture as uint8 RGB (H, W, 3), rotated by its EXIF orientation, 1 to 8; `to_rgb` converts it, or a part."""
     plain = image.mode in _PLAIN and "transparency" not in image.info
     if not plain:
         image = to_rgb(image)

@@ -1,4 +1,4 @@
-"""Plane geometry of polygons: (N, 2) float64 arrays of x and y in pixels, y downwards, (0, 0) the image's corner."""
+"""Geometry of polygons: (N, 2) float64 arrays of x and y in pixels, y downwards, (0, 0) the image's corner."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -11,16 +11,16 @@ from wordsight.errors import BoxError
 Polygon = NDArray[np.float64]
 
 Box: TypeAlias = tuple[float, float, float, float]
-"""A crop's position in its photograph: centre x, centre y, width, height as shares of its sides."""
+"""Position of a crop in its photograph: centre x, centre y, width, height as shares of its sides."""
 
 WHOLE: Box = (0.5, 0.5, 1.0, 1.0)
-"""The crop is all of it, or it is not known where it lies."""
+"""The whole photograph, also if the position is unknown."""
 
 TALL = 1.5
-"""Height to width from which on text in a box may run up or down (PP-OCR turns crops at the same ratio)."""
+"""Ratio of height to width above which text in a box may run up or down (PP-OCR rotates crops at the same ratio)."""
 
 FEW = 2
-"""Characters that may well stand upright in a tall box."""
+"""Number of characters that may well be upright in a tall box."""
 
 
 def as_polygon(points: ArrayLike) -> Polygon:
@@ -46,14 +46,14 @@ def as_polygon(points: ArrayLike) -> Polygon:
 
 
 def word_height(polygon: Polygon) -> float:
-    """Mean distance in pixels of the top edge's ends from the bottom edge's."""
+    """Mean distance in pixels between the ends of the top edge and those of the bottom edge."""
     middle = len(polygon) // 2
     left, right = polygon[0] - polygon[-1], polygon[middle - 1] - polygon[middle]
     return float(np.linalg.norm(left) + np.linalg.norm(right)) / 2
 
 
 def box_in(polygon: Polygon, width: int, height: int) -> Box:
-    """The upright rectangle around what a photograph of this size shows of a polygon."""
+    """The upright rectangle around the visible part of a polygon in a photograph of this size."""
     size = (width, height)
     (x0, y0), (x1, y1) = np.clip([polygon.min(axis=0), polygon.max(axis=0)], 0, size) / size
     return float(x0 + x1) / 2, float(y0 + y1) / 2, float(x1 - x0), float(y1 - y0)
@@ -71,14 +71,14 @@ def clockwise(polygon: Polygon) -> Polygon:
 
 
 def is_convex(polygon: Polygon) -> bool:
-    """Whether a clockwise polygon has no dent; points in line with their neighbours are none."""
+    """Whether a clockwise polygon is convex; points may be in line with their neighbours."""
     sides = np.roll(polygon, -1, axis=0) - polygon
     turns = _cross(sides, np.roll(sides, -1, axis=0))
     return bool((turns >= 0).all())
 
 
 def sides_cross(quad: Polygon) -> bool:
-    """Whether opposite sides of four corners intersect, as when corners are listed by rows instead of around."""
+    """Whether opposite sides of a quad intersect, as when corners are listed by rows instead of around it."""
     a, b, c, d = quad
     return _segments_cross(a, b, c, d) or _segments_cross(b, c, d, a)
 
@@ -92,7 +92,7 @@ def _cross(a: Polygon, b: Polygon) -> NDArray[np.float64]:
 
 
 def clip_to_rectangle(polygon: Polygon, width: float, height: float) -> Polygon:
-    """What a convex polygon and the rectangle from (0, 0) to (width, height) share: (M, 2), M is 0 if nothing."""
+    """The intersection (M, 2) of a convex polygon and the rectangle from (0, 0) to (width, height); M may be 0."""
     for axis, limit, sign in ((0, 0.0, 1.0), (0, width, -1.0), (1, 0.0, 1.0), (1, height, -1.0)):
         if len(polygon) == 0:
             break
@@ -109,10 +109,10 @@ def clip_to_rectangle(polygon: Polygon, width: float, height: float) -> Polygon:
 
 
 def homography(source: Polygon, target: Polygon) -> NDArray[np.float64]:
-    """The 3 x 3 matrix that takes four points to four others by perspective.
+    """The 3 x 3 homography that maps four points to four others.
 
     Raises:
-        numpy.linalg.LinAlgError: three of the points lie on a line.
+        numpy.linalg.LinAlgError: three of the points are on a line.
     """
     rows = []
     for (x, y), (u, v) in zip(source, target, strict=True):
@@ -123,23 +123,23 @@ def homography(source: Polygon, target: Polygon) -> NDArray[np.float64]:
 
 
 def project(matrix: NDArray[np.floating[Any]], points: Polygon) -> Polygon:
-    """Points (N, 2) moved by a homography."""
+    """Points (N, 2) mapped by a homography."""
     moved = np.c_[points, np.ones(len(points))] @ matrix.T
     return np.asarray(moved[:, :2] / moved[:, 2:])
 
 
 def upright(quad: Polygon) -> Polygon:
-    """The corners of a quad clockwise, begun where the side that follows points most to the right."""
+    """The corners of a quad, clockwise, starting with the side that points most to the right."""
     quad = clockwise(quad)
     sides = np.roll(quad, -1, axis=0) - quad
     lengths = np.maximum(np.linalg.norm(sides, axis=1), 1e-9)
-    # rounded, so that of two equally good sides (a diamond) it is always the upper one, not a matter of rounding
+    # rounded, so that of two equally good sides (of a diamond) it is always the upper one
     order = np.lexsort((quad[:, 1], -np.round(sides[:, 0] / lengths, 6)))
     return np.roll(quad, -int(order[0]), axis=0)
 
 
 def around(polygons: Sequence[Polygon]) -> Polygon:
-    """The polygon (N, 2) around the boxes of a line, given left to right: of one its own, of several four corners."""
+    """The polygon (N, 2) around the boxes of a line, from left to right: a single box itself, else four corners."""
     if len(polygons) == 1:
         return polygons[0]
     first, last = polygons[0], polygons[-1]

@@ -1,6 +1,6 @@
 """Image files, bytes, arrays and Pillow images to upright RGB arrays; anything unreadable is an `ImageError`.
 
-A source may hold several pictures: the pages of a TIFF or PDF, the frames of an animation.
+A source may have several pictures: the pages of a TIFF or PDF, the frames of an animation.
 """
 
 import contextlib
@@ -25,20 +25,20 @@ from wordsight.imaging.scans import check_scans
 from wordsight.imaging.sources import Source, reason, tell
 
 MAX_PIXELS = 100_000_000
-"""Default pixel limit: three bytes each, so 300 MB for the array, and some 400 MB more while it is decoded."""
+"""Default pixel limit: 300 MB for the array, and some 400 MB more during decoding."""
 
 DPI = 200
 """Default pixels per inch at which PDF pages are rendered: 10-point letters are 20 pixels high."""
 
-_SUBFILE = 254  # TIFF's tag: bit 0 says a smaller copy of another page, bit 2 a mask of one
+_SUBFILE = 254  # TIFF tag: bit 0 means a smaller copy of another page, bit 2 a mask of one
 _NO_PAGE = 0b101
 
 
 class _Tiff(TiffImageFile):
-    """Pillow's decoder, without its second look at the size (and its warning) where the pixel limit has judged it."""
+    """Pillow's decoder, without its second check of the size (and its warning), which the pixel limit has replaced."""
 
     def load_prepare(self) -> None:
-        """Makes the picture to decode into; Pillow does it after its check, unless it is there already."""
+        """Allocates the picture, which Pillow would do after its check."""
         if getattr(self, "_tile_size", self.size) == self.size:
             ImageFile.ImageFile.load_prepare(self)
         else:
@@ -60,8 +60,8 @@ def _avif(stream: BinaryIO) -> ImageFile.ImageFile:
 
 _Decoder = Callable[[BinaryIO], ImageFile.ImageFile]
 
-# The decoders are called directly and not through Image.open: that one would run any of Pillow's forty formats
-# (Ghostscript among them) and warn about decompression bombs by a process-wide setting that is not ours to change.
+# The decoders are called directly and not through Image.open, which would run any of Pillow's forty formats (even
+# Ghostscript) and warn about decompression bombs according to a process-wide setting that is not ours to change.
 _DECODERS: tuple[tuple[tuple[bytes, ...], _Decoder], ...] = (
     ((b"\xff\xd8\xff",), JpegImageFile),
     ((b"\x89PNG\r\n\x1a\n",), PngImageFile),
@@ -93,16 +93,16 @@ class Page:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what users of the result should know."""
+        """Sentences for users of the result."""
         return (f"page {self.number} has a text layer, which a PDF reader copies exactly",) if self.own_text else ()
 
 
 class Pages:
-    """The pictures of one source, decoded on demand. A context manager that closes the source.
+    """The pictures of a source, decoded on demand. A context manager that closes the source.
 
     Attributes:
         name: the source's name in messages.
-        reducible: whether it is a JPEG on disk or in bytes, which `load_reduced` can decode at reduced size.
+        reducible: whether it is a JPEG on disk or in bytes, which `load_reduced` can decode at a reduced size.
     """
 
     def __init__(self, name: str, count: int, load: Callable[[int], Page], close: Callable[[], None]) -> None:
@@ -127,7 +127,7 @@ class Pages:
         return self._load(number)
 
     def numbers(self, wanted: "str | Iterable[int] | None") -> list[int]:
-        """The requested page numbers, given as in `--pages` or one by one; None: all.
+        """The requested page numbers, given as for `--pages` or one by one; None: all.
 
         Raises:
             ConfigError: `wanted` names no pages.
@@ -137,7 +137,7 @@ class Pages:
         return list(range(1, self._count + 1) if wanted is None else wanted)
 
     def others(self) -> str:
-        """The message for when only the first page is read."""
+        """The message if only the first page is read."""
         rest = "page 2" if self._count == 2 else f"pages 2 to {self._count}"
         return f"{rest} of {self._count} left out: read_pages reads them"
 
@@ -217,10 +217,10 @@ def load_only(source: Source, *, name: str | None = None, max_pixels: int = MAX_
 
 
 def page_numbers(text: str) -> list[tuple[int, int | None]]:
-    """Ranges of pages as people write them: `3`, `2-5`, `7-` to the end, several with commas.
+    """Page ranges as people write them: `3`, `2-5`, `7-` to the end, several with commas.
 
     Raises:
-        ConfigError: it is none of these, or a range ends before it begins.
+        ConfigError: it is invalid, or a range ends before it begins.
     """
     ranges: list[tuple[int, int | None]] = []
     for part in text.split(","):
@@ -237,7 +237,7 @@ def page_numbers(text: str) -> list[tuple[int, int | None]]:
 
 
 def chosen(ranges: Iterable[tuple[int, int | None]], count: int) -> Iterator[int]:
-    """The numbers that ranges of pages name, in their order; a range's end is that of the file if it lies beyond."""
+    """The page numbers in these ranges, in their order, up to the end of the file."""
     for first, last in ranges:
         yield from range(first, max(first, min(last or count, count)) + 1)
 
@@ -317,7 +317,7 @@ def _what(head: bytes) -> str:
 
 
 def _frames(image: ImageFile.ImageFile) -> list[int]:
-    """The frames that are pages. Where one cannot be reached it is the last: asking for it raises the reason."""
+    """The frames that are pages. One that cannot be reached is the last: loading it raises the reason."""
     try:
         count = int(getattr(image, "n_frames", 1))
     except Exception:

@@ -1,4 +1,4 @@
-"""Pages of PDFs as pictures, drawn by PDFium (the extra `pdf`)."""
+"""Pages of PDFs as pictures, rendered by PDFium (the extra `pdf`)."""
 
 import math
 import threading
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wordsight.errors import ImageError
 
-_LOCK = threading.RLock()  # PDFium must not be called by two threads at a time, not even for different files
+_LOCK = threading.RLock()  # PDFium is not thread-safe, not even for different files
 _POINTS_PER_INCH = 72
 
 
@@ -18,8 +18,8 @@ class Pdf:
     """An open PDF.
 
     Args:
-        stream: the file; it is closed with the PDF.
-        name: what messages call it.
+        stream: the file, which is read and closed.
+        name: its name in messages.
 
     Raises:
         ImageError: it is damaged, or cannot be opened without a password.
@@ -44,13 +44,13 @@ class Pdf:
         return self._count
 
     def size(self, number: int, dpi: float) -> tuple[int, int]:
-        """Width and height in pixels of the page of that number, from 1."""
+        """Width and height in pixels of a page, counted from 1."""
         with _LOCK:
             width, height = self._document.get_page_size(number - 1)
         return math.ceil(width * dpi / _POINTS_PER_INCH), math.ceil(height * dpi / _POINTS_PER_INCH)
 
     def draw(self, number: int, dpi: float) -> tuple[NDArray[np.uint8], bool]:
-        """The page as uint8 RGB (H, W, 3), and whether it holds text of its own."""
+        """The page as uint8 RGB (H, W, 3), and whether it contains text objects."""
         try:
             with _LOCK:
                 page = self._document[number - 1]
@@ -66,6 +66,6 @@ class Pdf:
         return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels, own_text
 
     def close(self) -> None:
-        """Frees it."""
+        """Closes the document."""
         with _LOCK:
             self._document.close()

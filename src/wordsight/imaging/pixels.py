@@ -1,4 +1,4 @@
-"""Decoded pictures and arrays of any depth to upright RGB of 8 bits."""
+"""Decoded pictures and arrays of any bit depth to upright 8-bit RGB."""
 
 from typing import Any
 
@@ -10,30 +10,29 @@ from wordsight.errors import ImageError
 from wordsight.imaging.bands import upright_rgb
 
 _ORIENTATION = 0x0112  # the EXIF tag
+# White in floats of 0..1 and in integers of 8, 10, 12, 14 and 16 bits; industrial and medical cameras store the middle
+# ones in 16-bit files.
 _FULL_SCALES = (1, 255, 1023, 4095, 16383, 65535)
-"""White in floats of 0..1 and in integers of 8, 10, 12, 14 and 16 bits: industrial and medical cameras store the middle
-ones in files of 16."""
-
-_LEAST_RANGE = 1 / 8  # of the scale; what takes up less of it (thermal cameras) would be a few greys in 8 bits
+_LEAST_RANGE = 1 / 8  # of the scale; a smaller range (thermal cameras) would be only a few grey levels in 8 bits
 _GROUNDS = (255, 128, 0)
-_GROUND_MARGIN = 16  # grey levels of contrast that another ground must gain over white, on which pages are shown
+_GROUND_MARGIN = 16  # grey levels of contrast by which another ground must be better than white, the usual one
 
 
 def from_pillow(image: Image.Image) -> NDArray[np.uint8]:
     """The current frame of a picture, decoded, as uint8 RGB (H, W, 3), upright by its EXIF data.
 
     Raises:
-        Exception: anything, where the picture is damaged; it is Pillow's.
+        Exception: any of Pillow's, if the picture is damaged.
     """
     deep = _deep_colours(image)
     if deep is not None:
         return upright_rgb(Image.fromarray(from_array(deep, "the picture")), _orientation(image), _to_rgb)
-    image.load()  # which turns TIFFs upright, and forgets that they were not
+    image.load()  # which turns TIFFs upright and removes their orientation
     return upright_rgb(image, _orientation(image), _to_rgb)
 
 
 def _deep_colours(image: Image.Image) -> NDArray[np.uint16] | None:
-    """Colours of 16 bits, of which Pillow would keep the upper 8; None where it loses nothing."""
+    """16-bit colours, of which Pillow would keep only the upper 8 bits; None if it loses nothing."""
     tiles = getattr(image, "tile", None)
     if not tiles or image.mode not in ("RGB", "RGBA") or ";16" not in str(tiles[0].args) or image.tell():
         return None
@@ -54,7 +53,7 @@ def from_array(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     """Grey (H, W) or (H, W, 1), RGB (H, W, 3) or RGBA (H, W, 4) as uint8 RGB (H, W, 3).
 
     Raises:
-        ImageError: the shape or the type is none of those that `load_image` names.
+        ImageError: the shape or type is not one that `load_image` accepts.
     """
     if array.ndim == 2:
         array = array[:, :, None]
@@ -70,7 +69,7 @@ def from_array(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
 
 
 def _to_bytes(array: NDArray[Any], name: str, full: int | None = None) -> NDArray[np.uint8]:
-    """`full`: white in 16 bits, where that is known."""
+    """To 8 bits; `full`: white in 16 bits, if known."""
     if array.dtype == np.uint8:
         return array
     if array.dtype == np.bool_:
@@ -90,10 +89,10 @@ def _to_bytes(array: NDArray[Any], name: str, full: int | None = None) -> NDArra
 
 
 def to_scale_of_8_bits(values: NDArray[Any]) -> NDArray[Any]:
-    """Finite greys or colours of unknown depth to 0..255.
+    """Finite greys or colours of unknown bit depth to 0..255.
 
-    They are divided by the smallest scale that holds them all. Where they take up less than an eighth of it, or no
-    scale holds them, their extremes become black and white.
+    They are divided by the smallest scale that contains them. If they cover less than an eighth of it, or none contains
+    them, their extremes become black and white.
     """
     low, high = float(values.min()), float(values.max())
     full = next((scale for scale in _FULL_SCALES if low >= 0 and high <= scale), None)
@@ -119,17 +118,17 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _on_ground(image: Image.Image) -> Image.Image:
-    """An RGBA picture on white, or on black or grey if what is drawn in it stands out much better there."""
+    """An RGBA picture on white, or on black or grey if its content is much more visible there."""
     ground = (_ground(image),) * 3
     return Image.alpha_composite(Image.new("RGBA", image.size, ground), image).convert("RGB")
 
 
 def _ground(image: Image.Image) -> int:
-    """The grey level from which the edges of what is drawn differ most: nine tenths of them at least so much."""
+    """The grey level with most contrast to the edges of the content (at the tenth percentile)."""
     alpha = image.getchannel("A")
     if alpha.getextrema()[0] == 255:
         return _GROUNDS[0]
-    # Where a pixel is more opaque than the clearest of its neighbours, the ground shows beside it.
+    # Beside a pixel that is more opaque than one of its neighbours, the ground is visible.
     edge = np.asarray(alpha) - np.asarray(alpha.filter(ImageFilter.MinFilter(3)))
     if not edge.any():
         return _GROUNDS[0]

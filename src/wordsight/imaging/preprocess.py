@@ -1,4 +1,4 @@
-"""Crops to network input: training and inference run this same code."""
+"""Crops to network input, by the same code in training and inference."""
 
 import math
 from collections import defaultdict
@@ -13,21 +13,21 @@ from PIL import Image
 from wordsight.errors import ConfigError, ImageError
 
 WIDTH_STEP = 32
-"""Pixels. Input of any width has one that this divides, so that crops of like width go through a network together."""
+"""Pixels. Variable widths are multiples of this, so that crops of similar width can be batched."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a crop becomes network input: scaled to `height`, divided by 255, minus `mean`, by `std` (RGB).
+    """How a crop becomes network input: scaled to `height`, divided by 255, minus `mean`, divided by `std` (RGB).
 
-    With a `width` it is stretched to that. Without one (None) it keeps its aspect ratio, `stretch` times as wide, and
-    is followed on the right by at least `margin` columns of zeros, up to the next multiple of `WIDTH_STEP`.
+    With a `width` it is stretched to that. Without one (None) it keeps its aspect ratio, but for a factor of `stretch`,
+    and is padded on the right with at least `margin` columns of zeros, up to the next multiple of `WIDTH_STEP`.
 
     The defaults are PARSeq's (32 x 128, values in -1..1).
 
     Raises:
-        ConfigError: a size below 1, not three means or deviations, a deviation that is not above 0, or margins or a
-            stretch that are invalid or only for a width of None.
+        ConfigError: a size below 1, not three means and three positive deviations, or a margin or stretch that is
+            invalid or combined with a width.
     """
 
     height: int = 32
@@ -49,21 +49,21 @@ class Preprocessing:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width, of what takes pictures of one size.
+        """Height and width.
 
         Raises:
-            ConfigError: it takes any width.
+            ConfigError: the width is variable.
         """
         if self.width is None:
             raise ConfigError("this model takes pictures of any width, but a fixed size is needed here")
         return self.height, self.width
 
     def columns(self, height: int, width: int) -> int:
-        """How many columns of the input a crop of this size covers, in pixels."""
+        """Number of columns of the input that a crop of this size covers."""
         return self.width or max(1, round(self.height * width / height * self.stretch))
 
     def input_width(self, height: int, width: int) -> int:
-        """The width of the input that a crop of this size becomes, in pixels."""
+        """Width of the input for a crop of this size, in pixels."""
         if self.width is not None:
             return self.width
         return math.ceil((self.columns(height, width) + self.margin) / WIDTH_STEP) * WIDTH_STEP
@@ -104,25 +104,20 @@ def centre_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 class Batch(NamedTuple):
-    """Crops that go through a network together.
-
-    Attributes:
-        numbers: which of the crops they are.
-        images: float32 (B, 3, H, W).
-    """
+    """Crops that go through a network together: their numbers, and float32 (B, 3, H, W)."""
 
     numbers: list[int]
     images: NDArray[np.float32]
 
 
 def batches(crops: Sequence[NDArray[np.uint8]], spec: Preprocessing, size: int) -> Iterator[Batch]:
-    """All crops as batches of input of equal width: what a crop becomes depends on itself alone.
+    """All crops as batches of input of equal width, in which the input for a crop does not depend on the others.
 
     Args:
         crops: uint8 RGB, (h, w, 3) each.
         spec: how they become input.
-        size: crops of a batch, at most. Where input may have any width, batches of wide crops are smaller, so that
-            none is larger than `size` crops four times as wide as high.
+        size: largest number of crops in a batch. With variable widths, batches of wide crops are smaller, so that none
+            is larger than `size` crops four times as wide as high.
 
     Raises:
         ImageError: a crop is empty, or not uint8 RGB.
@@ -139,22 +134,19 @@ def batches(crops: Sequence[NDArray[np.uint8]], spec: Preprocessing, size: int) 
 
 
 def prepare(crops: Sequence[NDArray[np.uint8]], spec: Preprocessing, *, together: bool = False) -> NDArray[np.float32]:
-    """Scales crops to the size that a recognizer takes (Pillow's bicubic, anti-aliased) and normalises them.
-
-    A crop's result does not depend on the others.
+    """Scales crops to a recognizer's input size (Pillow's bicubic, anti-aliased) and normalises them.
 
     Args:
-        crops: uint8 RGB, (h, w, 3) each. Where the input may have any width they must become equally wide: `batches`
-            sees to that.
+        crops: uint8 RGB, (h, w, 3) each. With variable widths they must result in the same width, see `batches`.
         spec: size, mean and deviation.
-        together: whether crops that become unequally wide are followed by zeros up to the widest (for training: what a
-            crop becomes then depends on the others).
+        together: whether crops of different widths are padded with zeros to the widest (for training; the input for a
+            crop then depends on the others).
 
     Returns:
         float32 (B, 3, height, width).
 
     Raises:
-        ImageError: a crop is empty, or not uint8 RGB, or they do not become equally wide.
+        ImageError: a crop is empty or not uint8 RGB, or their widths differ.
     """
     for i, crop in enumerate(crops):
         _check(i, crop)

@@ -1,4 +1,4 @@
-"""Polygons in a photo to upright strips: perspective for four corners, a chain of pieces for curved text."""
+"""Rectification of polygons to upright strips: by perspective for four corners, piecewise for curved text."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,21 +8,21 @@ from wordsight.errors import BoxError
 from wordsight.imaging.geometry import area, as_polygon, clip_to_rectangle, homography, is_convex, project, sides_cross
 
 MAX_STRIP = 2048
-"""Longest side of a strip in pixels: more than any recognizer takes, so that a huge box costs no huge picture."""
-
-_LEGIBLE = 64  # pixels; a long line stays so high, however long that makes it
+"""Longest side of a strip in pixels: more than any recognizer uses, so that a huge box does not give a huge strip."""
 
 LONGEST = 200
-"""Times its height that a strip is long, at most: lines of some 400 characters. What is longer is squeezed. A line of
-pixels across a picture would otherwise be as much work as thousands of words."""
+"""Largest aspect ratio of a strip: a line of some 400 characters. Longer ones are squeezed; otherwise a line of pixels
+across a picture would be as much work as thousands of words."""
 
-_PIECES_PER_SEGMENT = 4  # a piece maps bilinearly; four between two given points leave no visible kink
-_MIN_SIDE = 1.0  # pixels; below there is nothing to read
-_MAX_PERSPECTIVE = 20.0  # a far side so much smaller than the near one is a triangle, not a sign seen at an angle
+_LEGIBLE = 64  # pixels: a strip is not scaled down below this height, however long it is
+_PIECES_PER_SEGMENT = 4  # a piece maps bilinearly; with four between two given points no kink is visible
+_MIN_SIDE = 1.0  # pixels
+_MAX_PERSPECTIVE = 20.0  # if the far side is so much smaller, it is a triangle and not a sign seen at an angle
+_UNIT = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
 
 
 def reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image as large as a strip may be, so that a batch of huge crops stays small in memory."""
+    """The image, scaled down to the largest size of a strip, so that batches of huge crops fit into memory."""
     height, width = image.shape[:2]
     scale = _scale(width, height, MAX_STRIP)
     size = _strip_size(width * scale, height * scale)
@@ -32,36 +32,31 @@ def reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX_STRIP) -> NDArray[np.uint8]:
-    """Cuts the text inside a polygon out of an image and makes it a straight strip.
+    """Cuts the text inside a polygon out of an image as a straight strip.
 
-    Four corners are mapped by their perspective (by bilinear interpolation where they are not convex). More points are
-    the top edge (first half) followed by the bottom edge backwards (second half), as curved text is annotated; both
-    edges are sampled evenly along their length and the pieces between them straightened one by one. The strip is as
-    wide and high as the opposite sides are long on average.
+    Four corners are mapped by perspective (by bilinear interpolation if they are not convex). More points are the top
+    edge (first half) followed by the bottom edge backwards (second half), as in annotations of curved text; both edges
+    are sampled evenly along their length, and the pieces between them straightened one by one. Width and height of the
+    strip are the mean lengths of opposite sides.
 
-    A quad that reaches beyond the image is cut along its own sides to what the image shows; of other polygons, points
+    A quad that extends beyond the image is cut along its own sides to the visible part; of other polygons, points
     outside are moved to the border.
 
     Args:
         image: uint8 RGB (H, W, 3).
-        polygon: (N, 2) in pixels, x then y, (0, 0) the corner of the first pixel; from the text's top left, clockwise
-            (if counter-clockwise, it is turned round and the first point kept).
-        max_side: a longer strip is scaled down to this length, in pixels, but not to less than 64 on its short side.
+        polygon: (N, 2) in pixels, x then y, (0, 0) the corner of the first pixel; clockwise from the text's top left
+            (if counter-clockwise, it is reversed, keeping the first point).
+        max_side: longer strips are scaled down to this length, in pixels, but not to less than 64 on the short side.
 
     Returns:
         uint8 RGB (h, w, 3), h and w at least 1.
 
     Raises:
-        BoxError: fewer than four points, NaN or infinite, empty, its sides cross, or wholly outside the image.
+        BoxError: fewer than four points, NaN or infinite, empty, crossing sides, or completely outside the image.
     """
     points = as_polygon(polygon)
     height, width = image.shape[:2]
-    if (
-        points[:, 0].max() <= 0
-        or points[:, 1].max() <= 0
-        or points[:, 0].min() >= width
-        or points[:, 1].min() >= height
-    ):
+    if (points.max(axis=0) <= 0).any() or (points.min(axis=0) >= (width, height)).any():
         raise BoxError(
             f"{_describe(points)} lies outside the image of {width} x {height} pixels: check its coordinates"
         )
@@ -73,11 +68,10 @@ def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX
 def part_of(polygon: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
     """The part of a polygon (N, 2) that `rectify` maps to the columns between two shares of its strip's width.
 
-    Of four corners in their perspective; of more points, as many as lie in between stay.
+    Four corners are cut in their perspective; of more points, those in between remain.
     """
     if len(polygon) == 4 and is_convex(polygon) and _perspective(polygon) <= _MAX_PERSPECTIVE:
-        unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
-        return project(homography(unit, polygon), np.array([(start, 0), (end, 0), (end, 1), (start, 1)], float))
+        return project(homography(_UNIT, polygon), np.array([(start, 0), (end, 0), (end, 1), (start, 1)], float))
     top, bottom = _edges(polygon)
     at = np.linspace(0, 1, max(len(top), len(bottom)))
     at = np.concatenate([[start], at[(at > start) & (at < end)], [end]])
@@ -85,12 +79,12 @@ def part_of(polygon: NDArray[np.float64], start: float, end: float) -> NDArray[n
 
 
 def _scale(width: float, height: float, max_side: int) -> float:
-    """By how much a strip of this size has to be reduced, at most 1."""
+    """The factor, at most 1, by which a strip of this size is scaled down."""
     return min(1.0, max(max_side / max(width, height), _LEGIBLE / max(1.0, min(width, height))))
 
 
 def _strip_size(width: float, height: float) -> tuple[int, int]:
-    """Whole pixels, and no longer than `LONGEST`."""
+    """Size in whole pixels, with an aspect ratio of at most `LONGEST`."""
     w, h = max(1, round(width)), max(1, round(height))
     return min(w, LONGEST * h), min(h, LONGEST * w)
 
@@ -106,7 +100,7 @@ def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64], max_side:
     if not is_convex(quad) or _perspective(quad) > _MAX_PERSPECTIVE:
         return _straighten(image, quad[:2], quad[[3, 2]], 1, strip_width, strip_height, max_side)
     source, quad, w, h = _source(image, quad, strip_width, strip_height, max_side)
-    # Pillow asks for the map from the strip's pixels to the source's
+    # Pillow needs the map from the strip's pixels to the source's
     to_source = homography(np.array([(0, 0), (w, 0), (w, h), (0, h)], float), quad)
     coefficients = (to_source / to_source[2, 2]).ravel()[:8].tolist()
     strip = source.transform((w, h), Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC)
@@ -114,24 +108,22 @@ def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64], max_side:
 
 
 def _cut_quad(quad: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
-    """The smallest quad with the same perspective that holds all of `quad` that the image shows."""
+    """The smallest quad with the same perspective that contains the visible part of `quad`."""
     visible = clip_to_rectangle(quad, width, height)
     if len(visible) < 3 or abs(area(visible)) < _MIN_SIDE:
         raise BoxError(f"{_describe(quad)} lies outside the image of {width} x {height} pixels: check its coordinates")
     if not is_convex(quad) or _perspective(quad) > _MAX_PERSPECTIVE:
         return np.clip(quad, 0, (width, height))
-    unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
-    to_quad = homography(unit, quad)
+    to_quad = homography(_UNIT, quad)
     places = project(np.linalg.inv(to_quad), visible)
     (x0, y0), (x1, y1) = places.min(axis=0).clip(0, 1), places.max(axis=0).clip(0, 1)
     return project(to_quad, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
 
 
 def _perspective(quad: NDArray[np.float64]) -> float:
-    """How many times nearer the nearest corner is than the farthest, at least 1; infinite for impossible views."""
-    unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
+    """Ratio of the distances of the farthest and the nearest corner, at least 1; infinite for impossible views."""
     try:
-        depth = (np.c_[unit, np.ones(4)] @ homography(unit, quad).T)[:, 2]
+        depth = (np.c_[_UNIT, np.ones(4)] @ homography(_UNIT, quad).T)[:, 2]
     except np.linalg.LinAlgError:
         return np.inf
     depth = depth * np.sign(depth[0])
@@ -170,7 +162,7 @@ def _length(edge: NDArray[np.float64]) -> float:
 
 
 def _along(edge: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The points of an edge at the given fractions of its length."""
+    """The points of an edge at the given shares of its length."""
     reached = np.r_[0.0, np.cumsum(np.linalg.norm(np.diff(edge, axis=0), axis=1))]
     at = at * reached[-1]
     return np.stack([np.interp(at, reached, edge[:, 0]), np.interp(at, reached, edge[:, 1])], axis=1)
@@ -185,7 +177,7 @@ def _straighten(
     height: float,
     max_side: int,
 ) -> NDArray[np.uint8]:
-    """Cuts the band between two edges into pieces, evenly along both, and lays them side by side, each bilinearly."""
+    """Cuts the band between two edges into pieces, evenly along both, and maps each bilinearly to its place."""
     source, points, w, h = _source(image, np.concatenate([top, bottom]), width, height, max_side)
     borders = np.unique(np.rint(np.linspace(0, w, pieces + 1)).astype(int))
     top, bottom = _along(points[: len(top)], borders / w), _along(points[len(top) :], borders / w)
@@ -203,9 +195,9 @@ def _source(
 ) -> tuple[Image.Image, NDArray[np.float64], int, int]:
     """The part of the image around `points`, the points in it, and the strip's width and height.
 
-    Cut with a margin, the image's border repeated beyond it; scaled down where the strip would be too long.
+    Cut with a margin, repeating the image's border beyond it; scaled down if the strip would be too long.
     """
-    margin = 4 + int(max(width, height) / max_side)  # bicubic looks two pixels around, in the scaled picture
+    margin = 4 + int(max(width, height) / max_side)  # bicubic uses two pixels around, in the scaled picture
     x0, y0 = np.floor(points.min(axis=0)).astype(int) - margin
     x1, y1 = np.ceil(points.max(axis=0)).astype(int) + margin
     rows = np.clip(np.arange(y0, y1), 0, image.shape[0] - 1)
@@ -214,7 +206,7 @@ def _source(
     source = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]) if inside else image[rows[:, None], columns])
     points = points - (x0, y0)
     scale = _scale(width, height, max_side)
-    if scale < 1:  # Image.transform does not smooth, so a picture is reduced before
+    if scale < 1:  # Image.transform does not anti-alias, so the picture is reduced first
         size = (max(1, round(source.width * scale)), max(1, round(source.height * scale)))
         points = points * (size[0] / source.width, size[1] / source.height)
         source = source.resize(size, Image.Resampling.BOX)

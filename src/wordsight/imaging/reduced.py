@@ -1,4 +1,4 @@
-"""Large photographs decoded reduced, where that is all that is looked at: a JPEG can be decoded at half its size."""
+"""Decoding large JPEGs at a reduced size, if no more is needed."""
 
 import io
 from pathlib import Path
@@ -26,13 +26,13 @@ def load_reduced(
     """Reads an image like `load_image`, a JPEG at a half, a quarter or an eighth of its size.
 
     Args:
-        source: as in `load_image`; only files and their bytes are ever reduced.
-        longest: pixels that the long side keeps at least.
-        name: what error messages call it.
+        source: as for `load_image`; only files and their bytes are ever reduced.
+        longest: least length of the long side after reduction, in pixels.
+        name: its name in error messages.
         max_pixels: larger images are refused.
 
     Returns:
-        The image, uint8 RGB (h, w, 3), upright, and its whole height and width.
+        The image, uint8 RGB (h, w, 3), upright, and its full height and width.
 
     Raises:
         ImageError: as `load_image`.
@@ -47,7 +47,7 @@ def load_reduced(
         try:
             image = JpegImageFile(stream)
             turned = image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
-        except Exception:  # a broken header, whose error `load_image` words
+        except Exception:  # a broken header, which `load_image` reports
             return _whole(source, name, max_pixels)
         width, height = image.size
         if width * height > max_pixels or max(width, height) < 2 * longest:
@@ -61,7 +61,7 @@ def load_reduced(
 
 
 def _opened(source: Any) -> BinaryIO | None:
-    """The file or the bytes to read from; None for all else, and for what cannot be read, which `load_image` words."""
+    """The file or bytes to read from; None for anything else, or if unreadable, which `load_image` reports."""
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source)
     try:

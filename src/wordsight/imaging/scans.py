@@ -1,4 +1,4 @@
-"""JPEG files that go over their picture again and again."""
+"""A limit on the number of scans in JPEG files."""
 
 import re
 from typing import BinaryIO
@@ -6,24 +6,24 @@ from typing import BinaryIO
 from wordsight.errors import ImageError
 
 MAX_SCANS = 200
-"""Cameras go over a picture once, progressive pictures some ten times. Each time costs by the picture's size and can be
-written in a few bytes: 900 kB of them took 36 s."""
+"""Baseline pictures have one scan, progressive ones some ten. Each takes time in proportion to the picture's size, but
+only a few bytes: 900 kB of them took 36 s."""
 
-_LOOKED_AT = 1 << 28  # bytes; beyond, the file is as long as what it costs
-_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # but those within a scan
+_CHECKED = 1 << 28  # bytes; in longer files the time is in proportion to the file
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # except those within a scan
 
 
 def check_scans(stream: BinaryIO, name: str) -> None:
-    """Looks through the file of a JPEG, without decoding it, and leaves it at its start.
+    """Counts the scans of a JPEG file without decoding it, and rewinds it.
 
     Raises:
         ImageError: its first picture has more than `MAX_SCANS` scans.
     """
-    data = stream.read(_LOOKED_AT)
+    data = stream.read(_CHECKED)
     stream.seek(0)
     place, scans = 2, 0
     while marker := _MARKER.search(data, place):
-        if marker[1] == b"\xd9":  # the end: what follows is another picture, or a film
+        if marker[1] == b"\xd9":  # the end: another picture or a video may follow
             return
         scans += marker[1] == b"\xda"
         if scans > MAX_SCANS:

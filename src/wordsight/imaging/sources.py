@@ -1,4 +1,4 @@
-"""What people pass as a picture: a file, its bytes, pixels, a Pillow image, or a mistake and its cure."""
+"""What users may pass as a picture (a file, bytes, pixels, a Pillow image), and errors with cures for mistakes."""
 
 import inspect
 import io
@@ -17,10 +17,10 @@ from wordsight.errors import ImageError
 
 
 class Readable(Protocol):
-    """An open binary file, a `BytesIO`, an upload: it is read from its beginning."""
+    """An open binary file, a `BytesIO`, an upload: it is read from the beginning."""
 
     def read(self) -> Any:
-        """All of its bytes."""
+        """All its bytes."""
 
 
 class Pixels(Protocol):
@@ -37,17 +37,17 @@ Source: TypeAlias = (
 
 Told: TypeAlias = BinaryIO | NDArray[Any] | Image.Image
 
-_LONGEST_NAME = 200  # characters of a name that messages show
-_PIECE = 60  # of a longer one, at either end
+_LONGEST_NAME = 200  # characters of a name that messages show in full
+_PIECE = 60  # characters at either end of a longer one
 _ADDRESS = re.compile(r"(https?|ftp|s3|gs)://", re.IGNORECASE)
-# How images and PDFs begin in base64; the last is a bitmap's, which is short.
+# The beginnings of images and PDFs in base64; the last and shortest is a bitmap's.
 _BASE64 = re.compile(
     r"(/9j/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK|JVBERi|AAAA[A-Z]GZ0eX|Qk)[A-Za-z0-9+/_\s-]{90,}={0,2}\s*"
 )
 
 
 def name_of(source: Source) -> str:
-    """The name of a picture in results: its path, or its kind in angle brackets."""
+    """The name of a picture in results: its path, or its type in angle brackets."""
     if isinstance(source, str):
         return source
     if isinstance(source, os.PathLike):
@@ -107,7 +107,7 @@ def _open_file(path: str, name: str) -> tuple[BinaryIO, str]:
 
 
 def _no_path(text: str) -> str | None:
-    """What is said of a text that is given as a path, is none, and is known for what it is."""
+    """The message for a text that is not a path but a data URI, base64 or an address; None for others."""
     if text[:5].lower() == "data:":
         return "this is a data URI, not a path: pass its bytes, base64.b64decode(text.split(',', 1)[1])"
     if _BASE64.fullmatch(text):
@@ -124,7 +124,7 @@ def _read_all(stream: Any, name: str) -> bytes:
             raise ImageError(f"{name} is read asynchronously: pass its bytes, await file.read()")
     try:
         if getattr(stream, "seekable", lambda: hasattr(stream, "seek"))():
-            stream.seek(0)  # code that has just written or checked it leaves it at its end
+            stream.seek(0)  # code that has just written or checked it leaves it at the end
         data = stream.read()
     except (OSError, ValueError, UnicodeDecodeError) as error:  # closed, write-only, binary data read as text
         raise ImageError(f"{name} cannot be read ({reason(error)}): open it again with open(path, 'rb')") from None
@@ -134,7 +134,7 @@ def _read_all(stream: Any, name: str) -> bytes:
 
 
 def _from_tensor(source: Any, name: str) -> NDArray[Any]:
-    for step in ("detach", "cpu"):  # PyTorch's, which gives no array of what has a gradient or lies on another device
+    for step in ("detach", "cpu"):  # PyTorch has no array for tensors with gradients or on other devices
         source = getattr(source, step, lambda source=source: source)()
     try:
         array = np.asarray(source)
@@ -157,11 +157,11 @@ def _from_lists(source: Sequence[Any], name: str) -> NDArray[Any]:
 
 
 def reason(error: Exception) -> str:
-    """What an error of another library says, in one line."""
+    """The message of another library's error, in one line."""
     return _shown(" ".join(str(error).split())) or type(error).__name__
 
 
 def _shown(text: str) -> str:
-    """Line breaks and control characters as their escapes; of what is longer than a message should be, its two ends."""
+    """Text for a message: control characters escaped, and only the two ends of a long text."""
     printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return printable if len(printable) <= _LONGEST_NAME else f"{printable[:_PIECE]} ... {printable[-_PIECE:]}"

@@ -1,4 +1,4 @@
-"""Charsets, tokenizers and the field's label rules. Needs nothing but NumPy, and `tokenizers` for word pieces."""
+"""Charsets, tokenizers, label rules, dictionaries and constraints. Needs only NumPy, and `tokenizers` for CLIP."""
 
 from wordsight.text.bpe import ClipTokenizer
 from wordsight.text.captions import Captions, CharCaptions, ClipCaptions, HubCaptions

@@ -12,16 +12,16 @@ import numpy.typing as npt
 from wordsight.errors import ConfigError, ModelError, pip_install
 
 START, END = 49406, 49407
-"""Tokens before and after every text. `END` is the largest of all: that is how it is found in a row."""
+"""Tokens before and after every text. `END` is the largest of all, by which it is found in a row."""
 
 _SHIPPED = Path(__file__).with_name("clip_tokenizer.json.gz")
 
 
 class ClipTokenizer:
-    """Text to tokens as OpenAI's CLIP makes them: lower case, white space runs as one, no HTML or mojibake repair.
+    """Text to tokens like OpenAI's CLIP: lower case, runs of white space as one, no repair of HTML or mojibake.
 
     Args:
-        path: a `tokenizer.json`, maybe gzipped; None for the one that comes with the package. Read at first use.
+        path: a `tokenizer.json`, perhaps gzipped; None for the one that comes with the package. Read on first use.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
@@ -40,7 +40,7 @@ class ClipTokenizer:
         tokenizer = _engine(self.path)
         out = np.zeros((len(texts), context), np.int64)
         for row, text in zip(out, texts, strict=True):
-            # One by one: batches go to threads of their own, which processes that fork later are warned about.
+            # One by one: batches would use threads, which cause warnings in processes that fork later.
             tokens = [START, *tokenizer.encode(text, add_special_tokens=False).ids[: context - 2], END]
             row[: len(tokens)] = tokens
         return out
@@ -66,11 +66,11 @@ def _engine(path: Path) -> Any:
 
 
 def engine(content: str | bytes, source: str) -> Any:
-    """The `tokenizers.Tokenizer` that the content of a tokenizer.json describes; `source` is what errors call it.
+    """The `tokenizers.Tokenizer` with the content of a tokenizer.json, which error messages call `source`.
 
     Raises:
         ConfigError: `tokenizers` is not installed.
-        ModelError: it is no such content.
+        ModelError: it is not such content.
     """
     try:
         from tokenizers import Tokenizer

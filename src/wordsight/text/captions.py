@@ -1,4 +1,4 @@
-"""What the text tower of a recognizer is told: a reading as tokens."""
+"""Captions: readings as tokens for the text tower of a recognizer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,21 +16,21 @@ Ids = npt.NDArray[np.int64]
 
 
 class Captions(Protocol):
-    """Makes captions of readings."""
+    """Converts readings to tokens."""
 
     @property
     def pad(self) -> int | None:
-        """The token that fills rows up, hidden from the decoder; None where all of a row is seen."""
+        """The padding token, hidden from the decoder; None if it sees the whole row."""
         ...
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Ids]:
-        """Token ids (N, S), and how many tokens of each row (N,) the decoder sees."""
+        """Token ids (N, S), and the number of tokens of each row that the decoder sees (N,)."""
         ...
 
 
 @dataclass(frozen=True)
 class CharCaptions:
-    """[B] reading [E], by the recognizer's own tokenizer; [P] up to the longest, which nobody sees."""
+    """[B] reading [E] by the recognizer's own tokenizer, padded with [P], which is masked."""
 
     tokenizer: CharTokenizer
     max_length: int
@@ -48,9 +48,9 @@ class CharCaptions:
 
 @dataclass(frozen=True)
 class ClipCaptions:
-    """CLIP's tokens of the lower-case letters and digits of a reading, zero padded, padding seen (as released).
+    """CLIP's tokens of the lower-case letters and digits of a reading, padded with zeros that are not masked.
 
-    Letters lose their accents, which the released models, of ASCII alone, do not know.
+    As in the released models, which only know ASCII, accents are removed.
     """
 
     pad: ClassVar[None] = None
@@ -68,7 +68,7 @@ class ClipCaptions:
 class HubCaptions:
     """A reading by the tokenizer of a text encoder from the hub, in its case and with its special tokens.
 
-    `tokenizer` is the content of its tokenizer.json, whose own rules for padding and cutting do not count.
+    `tokenizer` is the content of its tokenizer.json, whose rules for padding and truncation are ignored.
     """
 
     pad: ClassVar[int] = -1  # no token of any tokenizer
@@ -78,7 +78,7 @@ class HubCaptions:
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Ids]:
         """(N, longest), at most `context`. Longer ones are cut, their special tokens kept."""
         tokenizer = _cutting(self.tokenizer, self.context)
-        # One by one, see ClipTokenizer. A text encoder cannot read nothing at all, which some make of an empty reading.
+        # One by one, see ClipTokenizer. Some give no token for an empty reading, with which no text encoder works.
         rows = [tokenizer.encode(text).ids or [0] for text in texts]
         lengths = np.array([len(row) for row in rows], np.int64)
         out = np.full((len(rows), lengths.max(initial=0)), self.pad, np.int64)
@@ -92,7 +92,7 @@ class HubCaptions:
         return int(_cutting(self.tokenizer, self.context).get_vocab_size())
 
     def names(self, ids: Ids) -> tuple[str, ...]:
-        """The tokens of a caption in writing."""
+        """The tokens of a caption as text."""
         tokenizer = _cutting(self.tokenizer, self.context)
         return tuple(tokenizer.id_to_token(int(i)) or str(i) for i in ids)
 

@@ -1,4 +1,4 @@
-"""The ordered set of characters that a recognizer can write, and how labels are brought into it."""
+"""Charsets, the ordered sets of characters that recognizers can write, and how labels are adapted to them."""
 
 import hashlib
 import string
@@ -36,7 +36,7 @@ of all European languages and Vietnamese, and the signs of price tags and typogr
 
 
 def _acts(c: str) -> bool:
-    """Whether a character does something instead of standing there: ends lines, moves cursors, turns text round."""
+    """Whether a character is a control: ends lines, moves cursors, changes the direction of text."""
     return (
         unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
         or c in "\u202a\u202b\u202d\u202e\u202c\u2066\u2067\u2068\u2069"
@@ -48,7 +48,7 @@ class Charset:
     """An ordered, named set of characters (NFC, one code point each).
 
     Raises:
-        ConfigError: a character is repeated, is not one NFC code point or none that shows, or there are none.
+        ConfigError: a character is repeated, a control or not a single NFC code point, or there are none.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Charset:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the characters in order, hexadecimal: two charsets are the same exactly if this is."""
+        """SHA-256 of the characters in order, hexadecimal: the identity of the charset."""
         return hashlib.sha256(self.characters.encode()).hexdigest()
 
     @property
@@ -92,19 +92,19 @@ class Charset:
         return self.characters.isascii() and " " not in self.characters
 
     def normalize(self, label: str) -> str:
-        """A label in the form that this charset writes, unknown characters kept.
+        """A label in the normal form of this charset, keeping unknown characters.
 
-        ASCII charsets without space follow the field (PARSeq): white space is removed, then NFKD and everything
-        outside ASCII dropped. All others: NFC, and runs of white space become one space.
+        ASCII charsets without space follow PARSeq: white space is removed, then NFKD applied and everything outside
+        ASCII dropped. For all others: NFC, and runs of white space become one space.
         """
         if self.strips_space:
             return unicodedata.normalize("NFKD", "".join(label.split())).encode("ascii", "ignore").decode()
         return unicodedata.normalize("NFC", " ".join(label.split()))
 
     def adapt(self, text: str) -> str:
-        """`text` as far as this charset can express it: folded to its only case, then unknown characters deleted.
+        """`text` folded to the charset's case, if it has only one, and without unknown characters.
 
-        This is how labels and predictions are compared under a benchmark's charset (PARSeq's charset adapter).
+        Labels and predictions are compared in this form under a benchmark's charset (PARSeq's charset adapter).
         """
         if not any(c.isupper() for c in self.characters):
             text = text.lower()

@@ -1,4 +1,4 @@
-"""What a reading may be: only certain characters, a regular expression, one of a list of words."""
+"""Constraints on readings: a set of characters, a regular expression, or a list of words."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,8 @@ from wordsight.text.lexicons import Trie
 from wordsight.text.patterns import MAX_STATES, TooLargeError, automaton
 from wordsight.text.tokenizer import CharTokenizer
 
-LONGEST = 1000
-"""Characters of a word in a list. No recognizer writes so many, and each more is another level of the automaton."""
-
-NEVER = 2**31
-"""Characters to the end of a word where there is no end."""
+_LONGEST = 1000  # characters of a listed word: no recognizer writes so many, and each is another level of the automaton
+_NEVER = 2**31  # characters to the end of a word, if there is no end
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +17,9 @@ class Constraint:
     """A deterministic automaton over the ids of characters; a reading is a path from state 0 to a state in `ends`.
 
     Attributes:
-        steps: of each state, which character id leads to which state.
-        ends: of each state, whether a word may end there.
-        left: of each state, how many characters are needed at least until a word may end.
+        steps: for each state, which character id leads to which state.
+        ends: for each state, whether a word may end there.
+        left: for each state, the least number of characters until a word may end.
     """
 
     steps: Sequence[Mapping[int, int]]
@@ -33,10 +30,10 @@ class Constraint:
     def of(
         cls, allow: str | None, pattern: str | None, lexicon: Iterable[str] | None, tokenizer: CharTokenizer
     ) -> "Constraint | None":
-        """What one of the three ways to constrain a reading asks for, or None.
+        """The constraint that one of the three arguments describes; None if all are None.
 
         Raises:
-            ConfigError: there is more than one of them, or nothing that it allows can be written.
+            ConfigError: there is more than one of them, or the recognizer can write nothing that it allows.
         """
         if sum(given is not None for given in (allow, pattern, lexicon)) > 1:
             raise ConfigError("allow, pattern and lexicon exclude each other: give one of them")
@@ -48,7 +45,7 @@ class Constraint:
 
     @classmethod
     def allow(cls, characters: str, tokenizer: CharTokenizer) -> "Constraint":
-        """Any text of these characters, the empty one too.
+        """Any text of these characters, or none.
 
         Raises:
             ConfigError: the recognizer can write none of them.
@@ -62,10 +59,10 @@ class Constraint:
     def pattern(cls, expression: str, tokenizer: CharTokenizer) -> "Constraint":
         r"""Texts that a regular expression matches as a whole.
 
-        Python's syntax but for anchors, back references and `\b`, which are not known.
+        Python's syntax except for anchors, back references and `\b`.
 
         Raises:
-            ConfigError: it is none, or matches nothing that the recognizer can write.
+            ConfigError: it is invalid, or matches nothing that the recognizer can write.
         """
         name = f"pattern {expression if len(expression) <= 60 else expression[:57] + '...'!r}"
         try:
@@ -77,22 +74,22 @@ class Constraint:
             raise ConfigError(f"{name} cannot be used: {reason}") from None
         steps = [{place + 1: target for place, target in leads.items()} for leads in steps]
         left = _distances(steps, ends)
-        if left[0] >= NEVER:
+        if left[0] >= _NEVER:
             raise ConfigError(f"{name} allows nothing that this model can write: allow something else")
         return cls(steps, ends, left)
 
     @classmethod
     def lexicon(cls, words: Iterable[str], tokenizer: CharTokenizer) -> "Constraint":
-        """One of these words, each letter in either case: signs are often in capitals, lists are not.
+        """One of these words, ignoring case: signs are often in capitals, lists are not.
 
-        Words with characters that the recognizer cannot write are left out, and those of more than 1,000 characters.
+        Words of more than 1,000 characters, or with characters that the recognizer cannot write, are left out.
 
         Raises:
-            ConfigError: no word is left.
+            ConfigError: no words remain.
         """
         known = frozenset(tokenizer.charset.characters)
         texts = (tokenizer.charset.normalize(word) for word in words)
-        trie = Trie({text for text in texts if 0 < len(text) <= LONGEST and known.issuperset(text)}, tokenizer.charset)
+        trie = Trie({text for text in texts if 0 < len(text) <= _LONGEST and known.issuperset(text)}, tokenizer.charset)
         if not trie[0]:
             raise ConfigError("the list of words allows nothing that this model can write: allow something else")
         return cls(trie, trie.ends, trie.left)
@@ -107,7 +104,7 @@ class Constraint:
         return bool(self.ends[state])
 
     def choices(self, state: int, room: int, eos: int) -> list[int]:
-        """Which ids may come next in `state` where there is room for `room` more characters; `eos` where it may end."""
+        """The ids that may follow in `state` if `room` more characters fit; `eos` among them if the word may end."""
         ids = [i for i, target in self.steps[state].items() if self.left[target] < room]
         return [eos, *ids] if self.ends[state] else ids
 
@@ -118,11 +115,11 @@ def _distances(steps: Sequence[Mapping[int, int]], ends: Sequence[bool]) -> list
     for state, leads in enumerate(steps):
         for target in set(leads.values()):
             sources[target].append(state)
-    left = [0 if end else NEVER for end in ends]
+    left = [0 if end else _NEVER for end in ends]
     queue = [state for state, end in enumerate(ends) if end]
     for state in queue:  # grows while it is walked: breadth first
         for source in sources[state]:
-            if left[source] == NEVER:
+            if left[source] == _NEVER:
                 left[source] = left[state] + 1
                 queue.append(source)
     return left

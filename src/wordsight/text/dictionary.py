@@ -1,4 +1,4 @@
-"""Words that are likelier than other strings of letters, and which of them look like a given one."""
+"""Dictionaries: known words, and those of them that are similar to a given one."""
 
 import gzip
 from collections import Counter
@@ -12,19 +12,20 @@ import numpy.typing as npt
 from wordsight.errors import ConfigError, pip_install
 
 NEIGHBOURS = 10
-"""Known words that a reading is compared with at most, the most similar ones. 32 help no more."""
+"""Most similar known words that a reading is compared with; 32 are no better."""
 
 _LONGEST = 64
+_MOST = 100_000  # words of a language, the most frequent ones
 
 
 class Dictionary:
     """A set of words, whose case does not matter.
 
     Args:
-        words: empty ones and those of over 64 characters are left out.
+        words: empty ones and those of more than 64 characters are left out.
 
     Raises:
-        ConfigError: no words are left.
+        ConfigError: no words remain.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
@@ -35,14 +36,14 @@ class Dictionary:
 
     @classmethod
     def of(cls, words: str | Iterable[str]) -> "Dictionary":
-        """A dictionary by its name, or one of words.
+        """A dictionary by name, or of the given words.
 
         Args:
-            words: words, or the name of a language: "english" (also "en"), which comes with the package, or a code such
-                as "de" of those that the package `wordfreq` knows; several with commas between them.
+            words: words, or a language: "english" (also "en"), which comes with the package, or a code such as "de"
+                that the package `wordfreq` knows; several, separated by commas.
 
         Raises:
-            ConfigError: there is none of that name, `wordfreq` is not installed, or there are no words.
+            ConfigError: there is no such dictionary, `wordfreq` is not installed, or there are no words.
         """
         if not isinstance(words, str):
             return cls(words)
@@ -64,9 +65,10 @@ class Dictionary:
         return word.lower() in self._words
 
     def near(self, word: str) -> list[str]:
-        """Known words, in the case of `word`, in which a letter is another one, missing or added; two from five letters
-        on, three from eight on. The most similar come first. None lacks a letter with a diacritic that `word` has: such
-        a letter is seldom seen where there is none."""
+        """Known words, in the case of `word`, within an edit distance of 1, of 2 for five letters or more, of 3 for
+        eight or more; the most similar first. None lacks a letter with a diacritic that `word` has, as such a
+        letter is rarely read where there is none.
+        """
         from rapidfuzz.distance import Levenshtein
         from rapidfuzz.process import extract
 
@@ -74,7 +76,7 @@ class Dictionary:
         if len(word) > _LONGEST:
             return []
         words, letters, lengths = self._index
-        # A letter more or less is a bit at most, another one two: most words need not be compared
+        # An inserted or deleted letter changes at most one bit, a substituted one two: this excludes most words
         longer = np.abs(lengths - len(folded))
         bits = np.bitwise_count(letters ^ _letters([folded]))
         likely = words[np.flatnonzero((longer <= far) & (bits + longer <= 2 * far))].tolist()
@@ -85,7 +87,7 @@ class Dictionary:
 
     @cached_property
     def _index(self) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.uint64], npt.NDArray[np.int8]]:
-        """The words, which letters they have, and how many."""
+        """The words, their letters as bits, and their lengths."""
         words = list(self._words)
         return np.array(words, dtype=object), _letters(words), np.array([len(word) for word in words], np.int8)
 
@@ -105,16 +107,13 @@ def _words_of(language: str) -> Iterable[str]:
     return top_n_list(language, _MOST)
 
 
-_MOST = 100_000  # words of a language, the most frequent ones
-
-
 def _letters(words: list[str]) -> npt.NDArray[np.uint64]:
-    """Which letters words have, and which of them twice: 31 bits each, of which rare characters share some. (words,)"""
+    """(words,) 31 bits for the letters that words have, and 31 for those that they have twice; rare ones share bits."""
     codes = np.array(words, dtype=np.str_).view(np.uint32).reshape(len(words), -1) & 31
     once = np.zeros(len(words), np.uint64)
     twice = np.zeros(len(words), np.uint64)
     for column in codes.T:
-        bit = np.left_shift(np.uint64(1), column.astype(np.uint64)) & ~np.uint64(1)  # 0 fills up shorter words
+        bit = np.left_shift(np.uint64(1), column.astype(np.uint64)) & ~np.uint64(1)  # 0 pads shorter words
         twice |= once & bit
         once |= bit
     found: npt.NDArray[np.uint64] = once | twice << np.uint64(32)
@@ -122,7 +121,7 @@ def _letters(words: list[str]) -> npt.NDArray[np.uint64]:
 
 
 def _in_case_of(word: str, other: str) -> str:
-    """`other` in capitals if most letters of `word` are, or the first of several; else with the first as there."""
+    """`other` in capitals if most letters of `word` are, else capitalised if `word` is."""
     capitals = sum(map(str.isupper, word))
     if word.isupper() or 2 * capitals > sum(map(str.isalpha, word)) + 1:
         return other.upper()

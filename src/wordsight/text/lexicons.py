@@ -1,4 +1,4 @@
-"""Lists of words as automata: tries in a few flat arrays, about twenty bytes a letter that words do not share."""
+"""Lists of words as automata: tries in a few flat arrays, about twenty bytes per node."""
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,17 +14,17 @@ Ints = npt.NDArray[np.int32]
 
 
 class Trie(Sequence[Mapping[int, int]]):
-    """Of each state, which character id leads to which state: state 0 is the beginning, each other one a prefix.
+    """For each state, a prefix of words, which character id leads to which state; state 0 is the beginning.
 
-    Letters are in either case: all ids of one letter lead to the same state.
+    Case is ignored: all ids of a letter lead to the same state.
 
     Args:
         words: made of characters of `charset`.
-        charset: whose characters have the ids from 1 on.
+        charset: whose characters have ids from 1.
 
     Attributes:
-        ends: of each state, whether a word ends there.
-        left: of each state, how many characters are needed at least until a word ends.
+        ends: for each state, whether a word ends there.
+        left: for each state, the least number of characters until a word ends.
     """
 
     ends: Sequence[bool]
@@ -35,7 +35,7 @@ class Trie(Sequence[Mapping[int, int]]):
         for number, c in enumerate(charset.characters, 1):
             letters.setdefault(_letter(c), []).append(number)
         self._ids = tuple(map(tuple, letters.values()))
-        # A letter is a character whose code is its number, so that Python compares and counts words quickly
+        # Letters are encoded as characters with their numbers as codes, so that Python compares words quickly
         codes = {number: code for code, name in enumerate(letters) for number in map(ord, _cases(name, charset))}
         spelled = sorted({word.translate(codes) for word in words})
         lengths = np.fromiter(map(len, spelled), np.int64, len(spelled))
@@ -43,7 +43,7 @@ class Trie(Sequence[Mapping[int, int]]):
         self._build(spelled, lengths, flat)
 
     def _build(self, spelled: Sequence[str], lengths: npt.NDArray[np.int64], flat: npt.NDArray[np.uint32]) -> None:
-        """A level of the trie at a time: words with a prefix in common are neighbours, as they are sorted."""
+        """Builds the trie level by level: words with a common prefix are adjacent, as they are sorted."""
         starts = np.fromiter(accumulate(map(len, spelled), initial=0), np.int64, len(spelled) + 1)[:-1]
         state = np.zeros(len(spelled), np.int64)  # of each word, that of its prefix
         letters: list[Ints] = [np.zeros(1, np.int32)]
@@ -66,7 +66,7 @@ class Trie(Sequence[Mapping[int, int]]):
             words = words[lengths[words] > depth]
         self._letters = np.concatenate(letters)
         ending = np.concatenate(ends)
-        # States are numbered by level and within one by their parents: those of one parent follow each other
+        # States are numbered by level, then by parent, so that the children of a state are consecutive
         self._first = np.searchsorted(np.concatenate(parents), np.arange(first + 1)).astype(np.int32) + 1
         left = np.where(ending, 0, np.iinfo(np.int32).max - 1).astype(np.int32)
         bounds = np.cumsum([0, *map(len, letters)])
@@ -91,7 +91,7 @@ class Trie(Sequence[Mapping[int, int]]):
 
 
 def _letter(c: str) -> str:
-    """What is the same for both cases of a letter, and where there is a third one (dotless i, long s) for that too."""
+    """The same character for all cases of a letter, even if it has a third one (dotless i, long s)."""
     upper = c.upper() if len(c.upper()) == 1 else c
     return upper.lower() if len(upper.lower()) == 1 else upper
 

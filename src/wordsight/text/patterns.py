@@ -5,12 +5,12 @@ from functools import cache, reduce
 from typing import Any, TypeAlias
 
 MAX_STATES = 10_000
-"""Of an automaton: `.*a.{13}` needs 2^14, what people write seldom a hundredth of this."""
+"""Of an automaton: `.*a.{13}` needs 2^14, but common patterns rarely a hundredth of the limit."""
 
 _MAX_NODES = 30 * MAX_STATES
 
 _Node: TypeAlias = int
-"""Number of an expression in `_Expressions`; equal ones have the same."""
+"""Number of an expression in `_Expressions`; equal expressions have equal numbers."""
 
 
 class TooLargeError(Exception):
@@ -18,14 +18,14 @@ class TooLargeError(Exception):
 
 
 def automaton(expression: str, characters: str) -> tuple[list[dict[int, int]], list[bool]]:
-    """The deterministic automaton of a regular expression, over the places of characters in `characters`.
+    """The deterministic automaton of a regular expression, over the indices of characters in `characters`.
 
     Returns:
-        Of each state, the first of which is 0, which place leads to which state, and whether a match may end there.
+        For each state, of which 0 is the first, which index leads to which state, and whether a match may end there.
 
     Raises:
         TooLargeError: it has too many states.
-        Exception: those of `interegular`, whose syntax it is, which share no base class.
+        Exception: those of `interegular`, whose syntax it is; they share no base class.
     """
     from interegular import parse_pattern
 
@@ -54,7 +54,7 @@ def automaton(expression: str, characters: str) -> tuple[list[dict[int, int]], l
 
 
 class _Expressions:
-    """Expressions over places in `characters`, each kept once and in one form, so that there are few derivatives."""
+    """Expressions over indices of `characters`, each stored once in normal form, so that there are few derivatives."""
 
     def __init__(self, characters: str) -> None:
         self.characters = characters
@@ -119,13 +119,13 @@ class _Expressions:
         return self._node("both", frozenset((first, second)), nullable=nullable)
 
     def neither(self, node: _Node) -> _Node:
-        """All that it does not match."""
+        """The complement."""
         kind, *parts = self.keys[node]
         inner: _Node = parts[0] if kind == "not" else -1
         return inner if kind == "not" else self._node("not", node, nullable=not self.nullable[node])
 
     def repeated(self, node: _Node, least: int, most: int | None) -> _Node:
-        """From `least` to `most` times, None for any number."""
+        """From `least` to `most` times; None is unbounded."""
         if most is not None and most < least:
             raise ValueError(f"{{{least},{most}}}: the minimum is larger than the maximum")
         if max(least, most or 0) > MAX_STATES:
@@ -141,7 +141,7 @@ class _Expressions:
         return out
 
     def _derivative(self, node: _Node, place: int) -> _Node:
-        """What has to follow this character."""
+        """What has to follow the character with this index."""
         kind, *parts = self.keys[node]
         if kind == "any of":
             return self.empty if place in parts[0] else self.none
@@ -159,7 +159,7 @@ class _Expressions:
         return self.either(*found) if kind == "either" else reduce(self.both, found)
 
     def classes(self) -> list[list[int]]:
-        """The places of characters, those together that no expression tells from each other."""
+        """The indices of characters, grouped by those that no expression distinguishes."""
         sets = [key[1] for key in self.keys if key[0] == "any of"]
         groups: dict[tuple[bool, ...], list[int]] = {}
         for place in range(len(self.characters)):
@@ -167,7 +167,7 @@ class _Expressions:
         return list(groups.values())
 
     def of(self, tree: Any, flags: Any = None, *, outermost: bool = True) -> _Node:
-        """The expression that `interegular` parsed."""
+        """The expression of a tree that `interegular` parsed."""
         from interegular import patterns
 
         flags = patterns.REFlags(0) if flags is None else flags

@@ -49,7 +49,7 @@ class CharTokenizer:
         return [self.charset.characters.index(c) + 1 for c in text]
 
     def encode(self, labels: Sequence[str]) -> npt.NDArray[np.int64]:
-        """[B] label [E] [P]... for every label. Returns (N, longest + 2)."""
+        """[B] label [E] [P]... for each label: (N, longest + 2)."""
         rows = [self.ids(label) for label in labels]
         out = np.full((len(rows), max(map(len, rows), default=0) + 2), self.pad, dtype=np.int64)
         for row, ids in zip(out, rows, strict=True):
