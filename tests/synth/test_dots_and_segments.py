@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wordsight.synth.dots_and_segments import DOTS, SEGMENTED, displayed, pale, pressed, set_dots, set_segments
-from wordsight.synth.draft import Draft, Look, collate
+from wordsight.synth.draft import Draft, Parameters, collate
 from wordsight.synth.rasterize import rasterize
 
 
@@ -60,7 +60,7 @@ def test_what_segments_cannot_show() -> None:
 def _draft(ground: int) -> Draft:
     letters = np.zeros((32, 64), np.uint8)
     letters[8:24, 10:20] = letters[8:24, 40:44] = 255
-    look = Look(rows=32, columns=64, high=32, wide=64, contrast=0.05)
+    look = Parameters(rows=32, columns=64, high=32, wide=64, contrast=0.05)
     return Draft(letters, np.full((32, 64, 3), ground, np.uint8), look)
 
 
