@@ -4,6 +4,7 @@ A source may have several pictures: the pages of a TIFF or PDF, the frames of an
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,6 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from wordsight.errors import ConfigError, ImageError, pip_install
 from wordsight.imaging.pixels import from_array, from_pillow
-from wordsight.imaging.scans import check_scans
 from wordsight.imaging.sources import Source, reason, tell
 
 MAX_PIXELS = 100_000_000
@@ -32,6 +32,11 @@ DPI = 200
 
 _SUBFILE = 254  # TIFF tag: bit 0 means a smaller copy of another page, bit 2 a mask of one
 _NO_PAGE = 0b101
+# Baseline JPEGs have one scan, progressive ones some ten. Each takes time in proportion to the picture's size, but only
+# a few bytes: 900 kB of them took 36 s.
+_MAX_SCANS = 200
+_CHECKED = 1 << 28  # bytes; in longer files the time is in proportion to the file
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # except those within a scan
 
 
 class _Tiff(TiffImageFile):
@@ -133,7 +138,7 @@ class Pages:
             ConfigError: `wanted` names no pages.
         """
         if isinstance(wanted, str):
-            return list(chosen(page_numbers(wanted), self._count))
+            return page_numbers(wanted, self._count)
         return list(range(1, self._count + 1) if wanted is None else wanted)
 
     def others(self) -> str:
@@ -216,13 +221,13 @@ def load_only(source: Source, *, name: str | None = None, max_pixels: int = MAX_
         return pages.page(1).pixels
 
 
-def page_numbers(text: str) -> list[tuple[int, int | None]]:
-    """Page ranges as people write them: `3`, `2-5`, `7-` to the end, several with commas.
+def page_numbers(text: str, count: int) -> list[int]:
+    """The numbers of pages as people write them: `3`, `2-5`, `7-` to the end, several with commas; up to `count`.
 
     Raises:
         ConfigError: it is invalid, or a range ends before it begins.
     """
-    ranges: list[tuple[int, int | None]] = []
+    numbers: list[int] = []
     for part in text.split(","):
         first, dash, last = (piece.strip() for piece in part.partition("-"))
         try:
@@ -232,14 +237,8 @@ def page_numbers(text: str) -> list[tuple[int, int | None]]:
             begin, end = 0, 0
         if begin < 1 or (end is not None and end < begin):
             raise ConfigError(f"{text!r} names no pages: write 3, 2-5, 7-, or several of these with commas")
-        ranges.append((begin, end))
-    return ranges
-
-
-def chosen(ranges: Iterable[tuple[int, int | None]], count: int) -> Iterator[int]:
-    """The page numbers in these ranges, in their order, up to the end of the file."""
-    for first, last in ranges:
-        yield from range(first, max(first, min(last or count, count)) + 1)
+        numbers += range(begin, max(begin, min(end or count, count)) + 1)
+    return numbers
 
 
 def _open_file(stream: BinaryIO, name: str, max_pixels: int, dpi: float) -> Pages:
@@ -266,7 +265,7 @@ def _open_file(stream: BinaryIO, name: str, max_pixels: int, dpi: float) -> Page
         if decoder is None:
             raise ImageError(f"{name} is {_what(head)}: give a {_READABLE} file")
         if decoder is JpegImageFile:
-            check_scans(stream, name)
+            _check_scans(stream, name)
         try:
             image = decoder(stream)
         except ModuleNotFoundError:
@@ -286,6 +285,24 @@ def _open_file(stream: BinaryIO, name: str, max_pixels: int, dpi: float) -> Page
     pages = Pages(name, len(frames), decoded, close)
     pages.reducible = decoder is JpegImageFile
     return pages
+
+
+def _check_scans(stream: BinaryIO, name: str) -> None:
+    """Counts the scans of a JPEG file without decoding it, and rewinds it.
+
+    Raises:
+        ImageError: its first picture has more than `_MAX_SCANS` scans.
+    """
+    data = stream.read(_CHECKED)
+    stream.seek(0)
+    place, scans = 2, 0
+    while marker := _MARKER.search(data, place):
+        if marker[1] == b"\xd9":  # the end: another picture or a video may follow
+            return
+        scans += marker[1] == b"\xda"
+        if scans > _MAX_SCANS:
+            raise ImageError(f"{name} has more than {_MAX_SCANS} scans: save it again as PNG or JPEG")
+        place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2])
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Decoded pictures and arrays of any bit depth to upright 8-bit RGB."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from wordsight.errors import ImageError
-from wordsight.imaging.bands import upright_rgb
 
 _ORIENTATION = 0x0112  # the EXIF tag
+_ROWS = 256  # of a band
+_PLAIN = ("1", "L", "P", "RGB", "CMYK", "YCbCr")  # modes that are converted to RGB pixel by pixel, not as a whole
+# By EXIF orientation: a view of the upright array with rows and columns as in the file
+_AS_IN_THE_FILE: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.swapaxes(0, 1),
+    6: lambda upright: np.rot90(upright),
+    7: lambda upright: np.rot90(upright, 2).swapaxes(0, 1),
+    8: lambda upright: np.rot90(upright, -1),
+}
 # White in floats of 0..1 and in integers of 8, 10, 12, 14 and 16 bits; industrial and medical cameras store the middle
 # ones in 16-bit files.
 _FULL_SCALES = (1, 255, 1023, 4095, 16383, 65535)
@@ -26,9 +38,27 @@ def from_pillow(image: Image.Image) -> NDArray[np.uint8]:
     """
     deep = _deep_colours(image)
     if deep is not None:
-        return upright_rgb(Image.fromarray(from_array(deep, "the picture")), _orientation(image), _to_rgb)
+        return _upright_rgb(Image.fromarray(from_array(deep, "the picture")), _orientation(image))
     image.load()  # which turns TIFFs upright and removes their orientation
-    return upright_rgb(image, _orientation(image), _to_rgb)
+    return _upright_rgb(image, _orientation(image))
+
+
+def _upright_rgb(image: Image.Image, orientation: int) -> NDArray[np.uint8]:
+    """A picture as uint8 RGB (H, W, 3), rotated by its EXIF orientation, 1 to 8.
+
+    In bands of rows if possible, so that a hundred megapixels are in memory once and not three times.
+    """
+    plain = image.mode in _PLAIN and "transparency" not in image.info
+    if not plain:
+        image = _to_rgb(image)
+    size = (image.width, image.height) if orientation in (5, 6, 7, 8) else (image.height, image.width)
+    upright = np.empty((*size, 3), np.uint8)
+    rows = _AS_IN_THE_FILE.get(orientation, np.asarray)(upright)
+    for top in range(0, image.height, _ROWS):
+        bottom = min(top + _ROWS, image.height)
+        band = image.crop((0, top, image.width, bottom))
+        rows[top:bottom] = np.asarray(_to_rgb(band) if plain else band)
+    return upright
 
 
 def _deep_colours(image: Image.Image) -> NDArray[np.uint16] | None:

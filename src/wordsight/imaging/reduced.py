@@ -1,6 +1,5 @@
 """Decoding large JPEGs at a reduced size, if no more is needed."""
 
-import io
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,6 +9,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from wordsight.imaging.load import MAX_PIXELS, load_image
+from wordsight.imaging.sources import tell
 
 _JPEG = b"\xff\xd8\xff"
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -37,41 +37,28 @@ def load_reduced(
     Raises:
         ImageError: as `load_image`.
     """
-    stream = _opened(source)
-    if stream is None:
-        return _whole(source, name, max_pixels)
-    with stream:
-        if stream.read(3) != _JPEG:
-            return _whole(source, name, max_pixels)
-        stream.seek(0)
-        try:
-            image = JpegImageFile(stream)
-            turned = image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
-        except Exception:  # a broken header, which `load_image` reports
-            return _whole(source, name, max_pixels)
-        width, height = image.size
-        if width * height > max_pixels or max(width, height) < 2 * longest:
-            return _whole(source, name, max_pixels)
-        scale = longest / max(width, height)
-        image.draft(None, (max(1, round(width * scale)), max(1, round(height * scale))))
-        pixels = load_image(
-            image, name=name or str(source if isinstance(source, str | Path) else "the image in memory")
-        )
-    return pixels, (width, height) if turned else (height, width)
-
-
-def _opened(source: Any) -> BinaryIO | None:
-    """The file or bytes to read from; None for anything else, or if unreadable, which `load_image` reports."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        return io.BytesIO(source)
-    try:
-        if isinstance(source, str | Path) and Path(source).is_file():  # a pipe would wait for a writer
-            return Path(source).open("rb")
-    except (OSError, ValueError):
-        pass
-    return None
-
-
-def _whole(source: Any, name: str | None, max_pixels: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    told, shown = tell(source, name)
+    if not isinstance(told, np.ndarray | Image.Image):
+        with told as stream:
+            if (image := _jpeg(stream)) is not None:
+                width, height = image.size
+                if width * height <= max_pixels and max(width, height) >= 2 * longest:
+                    scale = longest / max(width, height)
+                    image.draft(None, (max(1, round(width * scale)), max(1, round(height * scale))))
+                    turned = image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+                    return load_image(image, name=shown), (width, height) if turned else (height, width)
     pixels = load_image(source, name=name, max_pixels=max_pixels)
     return pixels, pixels.shape[:2]
+
+
+def _jpeg(stream: BinaryIO) -> JpegImageFile | None:
+    """The JPEG in a stream; None if it is not one, or has a broken header, which `load_image` reports."""
+    if stream.read(3) != _JPEG:
+        return None
+    stream.seek(0)
+    try:
+        image = JpegImageFile(stream)
+        image.getexif()
+    except Exception:
+        return None
+    return image

@@ -2,7 +2,6 @@
 
 import math
 import random
-from collections import OrderedDict
 from collections.abc import Sequence
 from colorsys import hsv_to_rgb
 from functools import lru_cache
@@ -17,8 +16,10 @@ from wordsight.errors import DataError
 Color = tuple[int, int, int]
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-_CACHE_BYTES = 256 * 2**20
-_SHORT_SIDE = 80  # pixels of cached pictures: crops are 30 to 50 px high, and 4,000 pictures should fit into the cache
+_CACHED = 8000  # decoded pictures of some 30 kB
+_SHORT_SIDE = (
+    80  # pixels of cached pictures: crops are 30 to 50 px high, and thousands of pictures should fit into memory
+)
 # Sixths of the colour circle: red, orange, amber, yellow, green, teal, sky, blue.
 _SIGN_HUES = (0.0, 0.0, 0.0, 0.5, 0.8, 1.0, 2.2, 2.7, 3.3, 3.6, 3.6)
 
@@ -147,7 +148,7 @@ def procedural(rng: random.Random, size: tuple[int, int], color: Color | None = 
 
 
 class Backgrounds:
-    """Random parts of the pictures below a folder (none without a folder). Picklable; decoded pictures are cached."""
+    """Random parts of the pictures below a folder (none without a folder)."""
 
     def __init__(self, folder: str | Path | None = None) -> None:
         """Lists the pictures.
@@ -162,14 +163,9 @@ class Backgrounds:
             self._paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in _PICTURES)
             if not self._paths:
                 raise DataError(f"{folder}: no picture in it; backgrounds are JPEG, PNG, WebP or BMP files")
-        self._cache: OrderedDict[int, Image.Image | None] = OrderedDict()
-        self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._paths)
-
-    def __getstate__(self) -> dict[str, object]:
-        return {"_paths": self._paths, "_cache": OrderedDict(), "_bytes": 0}
 
     def cut(self, rng: random.Random, size: tuple[int, int], nearest: float = 0.35) -> Image.Image | None:
         """A random part of a random picture, resized to (width, height); None if there is no (readable) picture.
@@ -178,7 +174,7 @@ class Backgrounds:
         """
         if not self._paths:
             return None
-        picture = self._picture(rng.randrange(len(self._paths)))
+        picture = _decoded(rng.choice(self._paths))
         if picture is None:
             return None
         width, height = picture.size
@@ -188,27 +184,17 @@ class Backgrounds:
         part = picture.resize(size, Image.Resampling.BILINEAR, (x, y, min(x + wide, width), min(y + high, height)))
         return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else part
 
-    def _picture(self, number: int) -> Image.Image | None:
-        if number in self._cache:
-            self._cache.move_to_end(number)
-            return self._cache[number]
-        try:
-            with Image.open(self._paths[number]) as file:
-                factor = _SHORT_SIDE / min(file.size)
-                size = (math.ceil(file.width * factor), math.ceil(file.height * factor))
-                if factor < 1:
-                    file.draft("RGB", size)
-                picture: Image.Image | None = file.convert("RGB")
-            if picture is not None and factor < 1:
-                picture = picture.resize(size, Image.Resampling.BILINEAR)
-        except (OSError, ValueError):
-            picture = None
-        self._cache[number] = picture
-        self._bytes += _size(picture)
-        while self._bytes > _CACHE_BYTES:
-            self._bytes -= _size(self._cache.popitem(last=False)[1])
-        return picture
 
-
-def _size(picture: Image.Image | None) -> int:
-    return 3 * picture.width * picture.height if picture else 0
+@lru_cache(maxsize=_CACHED)
+def _decoded(path: Path) -> Image.Image | None:
+    """A picture reduced to `_SHORT_SIDE`; None if it cannot be read."""
+    try:
+        with Image.open(path) as file:
+            factor = _SHORT_SIDE / min(file.size)
+            size = (math.ceil(file.width * factor), math.ceil(file.height * factor))
+            if factor < 1:
+                file.draft("RGB", size)
+            picture = file.convert("RGB")
+        return picture.resize(size, Image.Resampling.BILINEAR) if factor < 1 else picture
+    except (OSError, ValueError):
+        return None

@@ -13,6 +13,7 @@ import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -37,7 +38,6 @@ _INDEX_VERSION = 3
 # Seven-segment, line and OCR faces, which are not used on signs (DSEG draws text as digits of a clock).
 _SKIPPED_PARTS = ("dseg", "linex", "ocr-a", "ocr-b", "ocra", "ocrb", "sortsmill-dingbat")
 _GLYPH_CACHE_BYTES = 256 * 2**20
-_OPEN_FONTS = 128
 # A face with a lower score counts as symbols. Text faces score 0.6 to 1.
 _MIN_SCORE = 0.25
 
@@ -66,7 +66,9 @@ class Face:
 
 @dataclass(frozen=True)
 class Glyph:
-    """A drawn character: its mask cropped to the ink (None for a space), its offset, and the advance of the pen."""
+    """A drawn character: its mask cropped to the ink (None for a space), its offset from the pen on the baseline, and the
+    advance of the pen.
+    """
 
     mask: NDArray[np.uint8] | None
     left: int
@@ -87,8 +89,9 @@ def default_folders() -> list[Path]:
     return [folder for folder in folders if folder.is_dir()]
 
 
+@lru_cache(maxsize=128)
 def open_font(face: Face) -> ImageFont.FreeTypeFont:
-    """The FreeType font of a face, at its size and weight."""
+    """The FreeType font of a face, at its size and weight; the last ones are kept open."""
     if not face.path:
         font = ImageFont.load_default(face.size)
         if not isinstance(font, ImageFont.FreeTypeFont):
@@ -109,12 +112,6 @@ def _weight_axis(font: ImageFont.FreeTypeFont) -> int:
     except (OSError, NotImplementedError):
         return -1
     return names.index(b"weight") if b"weight" in names else -1
-
-
-def draw_glyph(font: ImageFont.FreeTypeFont, character: str) -> Glyph:
-    """Draws one character; `left` and `top` are relative to the pen on the baseline."""
-    mask, left, top = ink(font, character)
-    return Glyph(mask, left, top, font.getlength(character))
 
 
 def ink(font: ImageFont.FreeTypeFont, text: str) -> tuple[NDArray[np.uint8] | None, int, int]:
@@ -148,18 +145,23 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float3
     if face.size > 400:
         return None
     font = open_font(face)
-    missing = {_bytes(mask) for c in NO_GLYPH if (mask := ink(font, c)[0]) is not None}
+    missing = {identity(ink(font, c)[0]) for c in NO_GLYPH} - {b""}
     drawable: dict[str, NDArray[np.uint8]] = {}
     for character in PRINTABLE:
         mask = ink(font, character)[0]
-        if mask is None or mask.shape[1] > 4 * CAP_HEIGHT or mask.shape[0] > 3 * CAP_HEIGHT or _bytes(mask) in missing:
+        if (
+            mask is None
+            or mask.shape[1] > 4 * CAP_HEIGHT
+            or mask.shape[0] > 3 * CAP_HEIGHT
+            or identity(mask) in missing
+        ):
             if character == "E" and not drawable.keys() & {*"ABCD"}:
                 return None  # not a Latin face: skip the rest
             continue
         drawable[character] = mask
     # Placeholders such as boxes: the same picture for four or more letters or digits (I, l and 1 may share one).
-    pictures = Counter(_bytes(g) for c, g in drawable.items() if c.isalnum())
-    drawable = {c: g for c, g in drawable.items() if pictures[_bytes(g)] < 4}
+    pictures = Counter(identity(g) for c, g in drawable.items() if c.isalnum())
+    drawable = {c: g for c, g in drawable.items() if pictures[identity(g)] < 4}
     shapes = {c: shape(g) for c, g in drawable.items() if c.isalpha()}
     # A small-caps or capitals-only face draws 'a' with the shape of 'A'; letters alike in both cases prove nothing.
     pairs = [c for c in "abdefghijlmnqrty" if c in shapes and c.upper() in shapes]
@@ -167,14 +169,15 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float3
     if pairs and same > len(pairs) / 2:
         drawable = {c: g for c, g in drawable.items() if not c.islower()}
         shapes = {c: s for c, s in shapes.items() if not c.islower()}
-    distinct = {_bytes(g) for c, g in drawable.items() if c in string.ascii_uppercase}
+    distinct = {identity(g) for c, g in drawable.items() if c in string.ascii_uppercase}
     if len(distinct) < 24:
         return None
     return Face(face.path, face.size, "".join(drawable), weight), shapes
 
 
-def _bytes(mask: NDArray[np.uint8]) -> bytes:
-    return bytes(mask.tobytes()) + bytes(divmod(mask.shape[1], 256))
+def identity(mask: NDArray[np.uint8] | None) -> bytes:
+    """Equal for equal masks; empty if there is no ink."""
+    return b"" if mask is None else mask.tobytes() + bytes(divmod(mask.shape[1], 256))
 
 
 def _weights(path: Path) -> list[int]:
@@ -283,16 +286,13 @@ def covering(faces: Sequence[Face], characters: Iterable[str]) -> tuple[Face, ..
 def _drawn(face: Face, wanted: Sequence[str]) -> str:
     font = open_font(face)
 
-    def picture(character: str) -> tuple[int, bytes] | None:
-        mask = draw_glyph(font, character).mask
-        return None if mask is None else (mask.shape[1], mask.tobytes())
-
-    missing = {None, *map(picture, NO_GLYPH)}
-    return "".join(c for c in wanted if c not in face.characters and picture(c) not in missing)
+    missing = {b"", *(identity(ink(font, c)[0]) for c in NO_GLYPH)}
+    new = (c for c in wanted if c not in face.characters)
+    return "".join(c for c in new if identity(ink(font, c)[0]) not in missing)
 
 
 class FontBook:
-    """Picks faces and draws their glyphs; fonts and glyph masks are cached, within limits. Picklable when new."""
+    """Picks faces and draws their glyphs, which are cached up to a limit."""
 
     def __init__(self, faces: Sequence[Face]) -> None:
         self.faces = tuple(faces)
@@ -303,7 +303,6 @@ class FontBook:
         self._families = list(families.values())
         # Text faces, display faces, and all faces, which include those made of dots and the like.
         self._classes = [self._groups(least) for least in (0.75, 0.5, 0.0)]
-        self._fonts: OrderedDict[int, ImageFont.FreeTypeFont] = OrderedDict()
         self._glyphs: OrderedDict[tuple[int, str], Glyph] = OrderedDict()
         self._glyph_bytes = 0
         self._known: set[int] = set()
@@ -332,27 +331,19 @@ class FontBook:
 
     def _draw(self, number: int, character: str) -> Glyph:
         """Draws a character, and letters and digits with the first one of a face: opening the file takes longest."""
-        font = self._font(number)
+        font = open_font(self.faces[number])
         if number not in self._known and character.isascii():
             self._known.add(number)
             for usual in sorted(self._sets[number] & _USUAL - {character}):
-                self._keep((number, usual), draw_glyph(font, usual))
-        return self._keep((number, character), draw_glyph(font, character))
+                self._keep(font, number, usual)
+        return self._keep(font, number, character)
 
-    def _keep(self, key: tuple[int, str], glyph: Glyph) -> Glyph:
-        self._glyphs[key] = glyph
+    def _keep(self, font: ImageFont.FreeTypeFont, number: int, character: str) -> Glyph:
+        glyph = self._glyphs[number, character] = Glyph(*ink(font, character), font.getlength(character))
         self._glyph_bytes += _weight_of(glyph)
         while self._glyph_bytes > _GLYPH_CACHE_BYTES:
             self._glyph_bytes -= _weight_of(self._glyphs.popitem(last=False)[1])
         return glyph
-
-    def _font(self, number: int) -> ImageFont.FreeTypeFont:
-        font = self._fonts.get(number)
-        if font is None:
-            font = self._fonts[number] = open_font(self.faces[number])
-            if len(self._fonts) > _OPEN_FONTS:
-                self._fonts.popitem(last=False)
-        return font
 
 
 def _weight_of(glyph: Glyph) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.synth.fonts import CAP_HEIGHT, NO_GLYPH, Face, font_index, indexed, ink, open_font, shape
+from wordsight.synth.fonts import CAP_HEIGHT, NO_GLYPH, Face, font_index, identity, indexed, ink, open_font, shape
 
 LETTERS = (
     "".join(c for c in map(chr, range(0xC0, 0x180)) if c.isalpha() and c not in "ĲĳŉſĿŀ")
@@ -77,28 +77,24 @@ def _drawn(face: Face) -> tuple[str, dict[str, NDArray[np.float16]], bool]:
     """The letters of `LETTERS` that a face draws, the shapes of its signs, and whether it is monospaced."""
     font = open_font(face)
     masks = {c: ink(font, c)[0] for c in LETTERS + string.ascii_letters}
-    missing = {_bytes(ink(font, c)[0]) for c in NO_GLYPH} | {b""}
+    missing = {identity(ink(font, c)[0]) for c in NO_GLYPH} | {b""}
 
     def own(letter: str) -> bool:
         mask, bare = masks[letter], masks.get(unicodedata.normalize("NFD", letter)[0])
-        if mask is None or _bytes(mask) in missing:
+        if mask is None or identity(mask) in missing:
             return False
         # Faces that lack a letter draw the bare one instead, or only the accents.
-        return bare is None or bare is mask or (_bytes(bare) != _bytes(mask) and mask.sum() > 0.85 * bare.sum())
+        return bare is None or bare is mask or (identity(bare) != identity(mask) and mask.sum() > 0.85 * bare.sum())
 
     letters = [c for c in LETTERS if own(c)]
     shapes = {}
     for sign in string.punctuation + SIGNS:
         mask = ink(font, sign)[0]
         known = sign in face.characters or not sign.isascii()
-        if known and mask is not None and _bytes(mask) not in missing:
+        if known and mask is not None and identity(mask) not in missing:
             shapes[sign] = shape(mask).astype(np.float16)
     mono = len({round(font.getlength(c)) for c in "iMl0."}) == 1
     return "".join(letters), shapes, mono
-
-
-def _bytes(mask: NDArray[np.uint8] | None) -> bytes:
-    return b"" if mask is None else bytes(divmod(mask.shape[1], 256)) + mask.tobytes()
 
 
 def _mean(shapes: Iterable[NDArray[np.float16]]) -> NDArray[np.float32] | None:
