@@ -7,7 +7,7 @@ still shows how long the word is, but so does the crop.
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ the scene with the word itself painted over, or all its words, illegible ones to
 scene as an encoder with random weights sees it; no scene."""
 
 CONTROLS: tuple[Mode, ...] = get_args(Mode)
+_Id = TypeVar("_Id", int, str)
 Pixels = npt.NDArray[np.uint8]
 Polygon = npt.NDArray[np.float64]
 
@@ -72,7 +73,7 @@ def scene_key(scene: str, word_number: int, mode: Mode, seed: int = 0) -> str:
     return f"{mode}:{scene}#{word_number}" if mode == "mask-word" else f"{mode}:{scene}"
 
 
-def shuffled(ids: Iterable[str], seed: int = 0) -> dict[str, str]:
+def shuffled(ids: Iterable[_Id], seed: int = 0) -> dict[_Id, _Id]:
     """Assigns to every scene another one, each used once: one random cycle through all of them (Sattolo 1986).
 
     Raises:

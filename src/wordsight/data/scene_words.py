@@ -66,10 +66,7 @@ class ScenesSource:
         if mode not in CONTROLS:
             raise ConfigError(f"no control {mode!r}; there are {', '.join(CONTROLS)}")
         self._shown = mode, seed
-        self._partners: list[int] | None = None
-        if mode == "shuffle":
-            other = shuffled(map(str, range(len(self.scenes))), seed)
-            self._partners = [int(other[str(s)]) for s in range(len(self.scenes))]
+        self._partners = shuffled(range(len(self.scenes)), seed) if mode == "shuffle" else None
 
     def _view(self, s: int, w: int) -> SceneView | None:
         mode, seed = self._shown

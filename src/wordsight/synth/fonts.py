@@ -66,9 +66,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Glyph:
-    """A drawn character: its mask cropped to the ink (None for a space), its offset from the pen on the baseline, and the
-    advance of the pen.
-    """
+    """A drawn character: its mask cropped to the ink (None for a space), its offset from the pen, the pen's advance."""
 
     mask: NDArray[np.uint8] | None
     left: int
