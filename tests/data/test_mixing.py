@@ -20,7 +20,7 @@ from wordsight.data import (
     subset,
 )
 from wordsight.data.mixing import permuted
-from wordsight.data.turned import Turned
+from wordsight.data.rotated import RotatedTall
 from wordsight.errors import ConfigError, DataError
 from wordsight.text import Charset
 
@@ -212,7 +212,7 @@ class Shaped(Words):
 
 
 def test_tall_crops_of_several_letters_are_turned() -> None:
-    turned = Turned(Shaped(["sale", "sale", "sale", "no", ""]))
+    turned = RotatedTall(Shaped(["sale", "sale", "sale", "no", ""]))
     assert [turned[i].image.shape[:2] for i in range(len(turned))] == [(2, 2), (3, 2), (2, 4), (5, 2), (6, 2)]
     assert turned.text(2) == turned[2].text == "sale"
     assert (turned[2].image[0] == 0).all()  # what was on the left is above: text that ran upwards is level

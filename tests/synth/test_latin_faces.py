@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wordsight.synth.fonts import Face, ink, open_font
-from wordsight.synth.latin import LETTERS, Cast, held_out, kept, latin_index
+from wordsight.synth.latin import LETTERS, FacePicker, held_out, latin_index, select_faces
 
 
 @pytest.fixture(scope="module")
@@ -50,19 +50,20 @@ def test_look_alikes_are_on_one_side() -> None:
 
 def test_kept_faces_are_the_ones_asked_for() -> None:
     faces = [_face(f"{k:04d}family") for k in range(100)]
-    test, train = kept(faces, True), kept(faces, False)
+    test, train = select_faces(faces, True), select_faces(faces, False)
     assert {*test} | {*train} == {*faces}
     assert not {*test} & {*train}
-    assert kept(faces, None) == tuple(faces)
-    assert kept([replace(faces[0], family=train[0].family)], True)  # better one of the others than none
+    assert select_faces(faces, None) == tuple(faces)
+    assert select_faces([replace(faces[0], family=train[0].family)], True)  # better one of the others than none
 
 
 def test_faces_are_picked_by_what_they_draw() -> None:
     letters = "aegikltIL0189.:-"
-    cast = Cast([_face("a", letters), _face("b", letters + "é"), _face("c", letters, mono=True), _face("d", "é", 0.3)])
+    faces = [_face("a", letters), _face("b", letters + "é"), _face("c", letters, mono=True), _face("d", "é", 0.3)]
+    picker = FacePicker(faces)
     rng = random.Random(1)
-    assert {cast.pick(rng, "ég", "plain") for _ in range(50)} == {1}
-    assert {cast.pick(rng, "ag 1", "mono") for _ in range(50)} == {2}
-    assert {cast.pick(rng, "ag", "plain") for _ in range(50)} == {0, 1, 2}
-    assert cast.pick(rng, "ß", "any") is None
-    assert cast.able("é") == 0b1010
+    assert {picker.pick(rng, "ég", "plain") for _ in range(50)} == {1}
+    assert {picker.pick(rng, "ag 1", "mono") for _ in range(50)} == {2}
+    assert {picker.pick(rng, "ag", "plain") for _ in range(50)} == {0, 1, 2}
+    assert picker.pick(rng, "ß", "any") is None
+    assert picker.able("é") == 0b1010

@@ -86,13 +86,13 @@ def word_rows(report: Report) -> list[tuple[str, ...]]:
         group = f"{a.group}: " if a.group else ""
         rows.append((f"{group}all {a.n} samples", a.protocol, str(a.n), *weighted, "", "", "", ""))
         rows.append((f"{group}mean of {a.sets} sets", a.protocol, str(a.n), *arithmetic, "", "", "", ""))
-    if not _told(report):
+    if not _takes_scenes(report):
         return rows
     behind: list[Score | Average] = [*report.scores, *(a for a in report.averages for _ in range(2))]  # each row's
     return [(*row, f"{s.scenes or 0}/{s.n}") for row, s in zip(rows, behind, strict=True)]
 
 
-def _told(report: Report) -> bool:
+def _takes_scenes(report: Report) -> bool:
     """Whether the recognizer takes scenes."""
     return any(score.scenes is not None for score in report.scores)
 
@@ -149,8 +149,8 @@ def tables(report: Report) -> list[Table]:
 def _sections(report: Report) -> Iterable[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
     settings = "".join(f", {name} {value}" for name, value in report.settings.items())
     if report.scores:
-        told = ("scene available",) if _told(report) else ()
-        yield f"{report.model}: words{settings}", (*_WORD_COLUMNS, *told), word_rows(report)
+        further = ("scene available",) if _takes_scenes(report) else ()
+        yield f"{report.model}: words{settings}", (*_WORD_COLUMNS, *further), word_rows(report)
     if report.spotting:
         yield f"{report.model}: scenes, IoU > 0.5, (+don't care){settings}", _SPOTTING_COLUMNS, spotting_rows(report)
     for one, other in dict.fromkeys((c.one, c.other) for c in report.contrasts):

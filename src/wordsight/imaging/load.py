@@ -22,7 +22,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from wordsight.errors import ConfigError, ImageError, pip_install
 from wordsight.imaging.pixels import from_array, from_pillow
-from wordsight.imaging.sources import Source, reason, tell
+from wordsight.imaging.sources import Source, opened, reason
 
 MAX_PIXELS = 100_000_000
 """Default pixel limit: 300 MB for the array, and some 400 MB more during decoding."""
@@ -178,9 +178,9 @@ def open_pages(
     """
     if dpi is not None and not 1 <= dpi <= 2400:
         raise ConfigError("dpi must be between 1 and 2400")
-    told, name = tell(source, name)
-    if isinstance(told, np.ndarray):
-        array = told
+    given, name = opened(source, name)
+    if isinstance(given, np.ndarray):
+        array = given
 
         def from_pixels(number: int) -> Page:
             if array.ndim in (2, 3):
@@ -188,16 +188,16 @@ def open_pages(
             return Page(number, from_array(array, name))
 
         return Pages(name, 1, from_pixels, lambda: None)
-    if isinstance(told, Image.Image):
-        image = told
+    if isinstance(given, Image.Image):
+        image = given
         return Pages(name, 1, lambda number: _decoded(image, number, name, max_pixels), lambda: None)
     try:
-        pages = _open_file(told, name, max_pixels, dpi or DPI)
+        pages = _open_file(given, name, max_pixels, dpi or DPI)
     except BaseException:
-        told.close()
+        given.close()
         raise
-    told_again = isinstance(source, str | Path | bytes | bytearray | memoryview)
-    pages.reducible &= told_again
+    from_file = isinstance(source, str | Path | bytes | bytearray | memoryview)
+    pages.reducible &= from_file
     return pages
 
 

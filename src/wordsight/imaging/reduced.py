@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from wordsight.imaging.load import MAX_PIXELS, load_image
-from wordsight.imaging.sources import tell
+from wordsight.imaging.sources import opened
 
 _JPEG = b"\xff\xd8\xff"
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -37,9 +37,9 @@ def load_reduced(
     Raises:
         ImageError: as `load_image`.
     """
-    told, shown = tell(source, name)
-    if not isinstance(told, np.ndarray | Image.Image):
-        with told as stream:
+    given, shown = opened(source, name)
+    if not isinstance(given, np.ndarray | Image.Image):
+        with given as stream:
             if (image := _jpeg(stream)) is not None:
                 width, height = image.size
                 if width * height <= max_pixels and max(width, height) >= 2 * longest:

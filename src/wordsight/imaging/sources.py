@@ -35,7 +35,7 @@ Source: TypeAlias = (
 )
 """A picture: a path, the bytes of a file, an open file, an array or tensor, nested lists, or a Pillow image."""
 
-Told: TypeAlias = BinaryIO | NDArray[Any] | Image.Image
+Opened: TypeAlias = BinaryIO | NDArray[Any] | Image.Image
 
 _LONGEST_NAME = 200  # characters of a name that messages show in full
 _PIECE = 60  # characters at either end of a longer one
@@ -62,7 +62,7 @@ def name_of(source: Source) -> str:
     return "<array>"
 
 
-def tell(source: Source, name: str | None) -> tuple[Told, str]:
+def opened(source: Source, name: str | None) -> tuple[Opened, str]:
     """An open file, an array or a Pillow image, and its name in messages.
 
     Raises:

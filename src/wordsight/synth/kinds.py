@@ -3,10 +3,11 @@
 import random
 import string
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from wordsight.synth.figures import FIGURES, digits
+from wordsight.synth.languages import Languages, upper
 from wordsight.synth.lexicon import NAMES, SIGN_WORDS
-from wordsight.synth.tongues import Tongues, upper
 from wordsight.synth.vocabulary import Vocabulary
 
 LONGEST = 64
@@ -46,9 +47,9 @@ _SIGN_LINES, _ITEM_LINES = _split(_SIGNS), _split(_ITEMS)
 class Texts:
     """Draws texts of a kind (see `KINDS`), with words from `vocabulary` and of other languages."""
 
-    def __init__(self, vocabulary: Vocabulary, tongues: Tongues) -> None:
+    def __init__(self, vocabulary: Vocabulary, languages: Languages) -> None:
         self._vocabulary = vocabulary
-        self._tongues = tongues
+        self._languages = languages
 
     def draw(self, rng: random.Random, kind: str) -> str:
         """A text of this kind: at most `LONGEST` characters, with single spaces, empty only in the kind "street"."""
@@ -66,13 +67,13 @@ class Texts:
         form = rng.random()
         if form < 0.5:
             return self._vocabulary.word(rng)
-        code = rng.choice(self._tongues.languages)
-        word = self._tongues.word(rng, code)
+        code = rng.choice(self._languages.codes)
+        word = self._languages.word(rng, code)
         return upper(word, code) if form < 0.65 else word.capitalize() if form < 0.8 else word
 
     def accented(self, rng: random.Random) -> str:
         """A word with letters beyond ASCII."""
-        word, code = self._tongues.accented(rng)
+        word, code = self._languages.accented(rng)
         form = rng.random()
         cased = upper(word, code) if form < 0.35 else _title(word, code) if form < 0.6 else word
         word = word if cased.isascii() else cased  # as the capitals of ß and ı are
@@ -80,8 +81,8 @@ class Texts:
 
     def accented_line(self, rng: random.Random) -> str:
         """Two to eight words of one language."""
-        _, code = self._tongues.accented(rng)
-        return self._sentence(rng, lambda: self._tongues.word(rng, code), code)
+        _, code = self._languages.accented(rng)
+        return self._sentence(rng, lambda: self._languages.word(rng, code), code)
 
     def line(self, rng: random.Random) -> str:
         """Two to eight words, 5 to 60 characters, of English and of the lists, with some numbers."""
@@ -92,7 +93,7 @@ class Texts:
                 return digits(rng, rng.randint(1, 4))
             if form < 0.12:
                 return rng.choice(("&", "-", "–", "/", "+", "|", "•", "→"))
-            return self._tongues.word(rng, "en") if form < 0.75 else self._vocabulary.word(rng).lower()
+            return self._languages.word(rng, "en") if form < 0.75 else self._vocabulary.word(rng).lower()
 
         return self._sentence(rng, word, "en")
 
@@ -121,23 +122,24 @@ class Texts:
         if rng.random() < 0.35:
             return rng.choice(_SIGN_LINES).upper()
         count = rng.choices((1, 2, 3, 4), (25, 45, 20, 10))[0]
-        words = [rng.choice(SIGN_WORDS) if rng.random() < 0.6 else self._tongues.word(rng, "en") for _ in range(count)]
+        english = partial(self._languages.word, rng, "en")
+        words = [rng.choice(SIGN_WORDS) if rng.random() < 0.6 else english() for _ in range(count)]
         if rng.random() < 0.5:  # of twelve words the one with most thin letters
-            words[0] = max((self._tongues.word(rng, "en") for _ in range(12)), key=_thin_letters)
+            words[0] = max((english() for _ in range(12)), key=_thin_letters)
             rng.shuffle(words)
         return " ".join(words).upper() if rng.random() < 0.85 else " ".join(words).title()
 
     def long(self, rng: random.Random) -> str:
         """One word of 11 to 40 characters: long words, compounds, random letters."""
         wanted, form = rng.randint(11, 40) if rng.random() < 0.5 else rng.randint(11, 20), rng.random()
-        word, code = self._tongues.long(rng)
+        word, code = self._languages.long(rng)
         if form < 0.45:
             while len(word) < max(11, wanted - 3):
-                word += self._tongues.word(rng, code).lower()
+                word += self._languages.word(rng, code).lower()
         elif form < 0.65:
             sign = rng.choice("-_./–")
             while len(word) < max(11, wanted - 3):
-                word += sign + self._tongues.word(rng, code).lower()
+                word += sign + self._languages.word(rng, code).lower()
         elif form < 0.75:
             word = self._vocabulary.word(rng).capitalize()
             while len(word) < max(11, wanted - 3):
@@ -205,7 +207,7 @@ class Texts:
         """An item of a receipt, and its price."""
         item = rng.choice(_ITEM_LINES)
         if rng.random() < 0.3:
-            item = self._tongues.word(rng, rng.choice(("en", "de", "fr", "pl"))).capitalize()
+            item = self._languages.word(rng, rng.choice(("en", "de", "fr", "pl"))).capitalize()
         if rng.random() < 0.25:
             item = f"{rng.randint(1, 12)}{rng.choice((' x ', 'x ', ' '))}{item}"
         elif rng.random() < 0.15:

@@ -112,7 +112,7 @@ def _alike(one: NDArray[np.float16], mean: NDArray[np.float32] | None) -> bool:
     return near if flat else float(a @ b) > _LEAST_CORRELATION * float(np.linalg.norm(b))
 
 
-class Cast:
+class FacePicker:
     """Picks a face that can draw a text, by family, among faces that score well or are monospaced."""
 
     def __init__(self, faces: Sequence[Face]) -> None:
@@ -158,7 +158,7 @@ def _is_plain(face: Face) -> bool:
     return face.score >= 0.85 and {*"aegikltIL0189.:-"} <= {*face.characters}
 
 
-def kept(faces: Sequence[Face], held: bool | None) -> tuple[Face, ...]:
+def select_faces(faces: Sequence[Face], held: bool | None) -> tuple[Face, ...]:
     """The faces held out for tests, or the others, or all (None); all if there would be none."""
     kept = tuple(face for face in faces if held is None or held_out(face) == held)
     return kept or tuple(faces)

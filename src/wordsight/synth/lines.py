@@ -19,11 +19,11 @@ from wordsight.synth.dots_and_segments import displayed, pale, pressed, set_dots
 from wordsight.synth.draft import Draft, collate, plane
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook
 from wordsight.synth.kinds import KINDS, Texts
-from wordsight.synth.latin import LATIN, Cast, kept, latin_index
+from wordsight.synth.languages import Languages
+from wordsight.synth.latin import LATIN, FacePicker, latin_index, select_faces
 from wordsight.synth.rasterize import rasterize
 from wordsight.synth.sampling import blank, painted, plane_of
 from wordsight.synth.setting import Line, set_line
-from wordsight.synth.tongues import Tongues
 from wordsight.synth.vocabulary import Vocabulary
 
 _PLAIN = RenderConfig(
@@ -131,10 +131,10 @@ class RenderedLines:
         self._kinds, self._weights = list(shares), list(shares.values())
         self._characters = frozenset(characters)
         self._looks = dict(looks)
-        self._faces = kept(latin_index(folders), held_out)
-        self._texts = Texts(Vocabulary(words), Tongues())
+        self._faces = select_faces(latin_index(folders), held_out)
+        self._texts = Texts(Vocabulary(words), Languages())
         self._backgrounds = Backgrounds(backgrounds)
-        self._open: tuple[FontBook, Cast] | None = None
+        self._open: tuple[FontBook, FacePicker] | None = None
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_open": None}
@@ -185,7 +185,7 @@ class RenderedLines:
         if not 0 <= i < self._count:
             raise IndexError(i)
         rng = self._generator(i, "text")
-        cast = self._opened()[1]
+        picker = self._opened()[1]
         for _ in range(200):
             kind = rng.choices(self._kinds, self._weights)[0]
             looks = {name: share for name, share in _DRESSED.get(kind, _USUAL).items() if name in self._looks}
@@ -195,13 +195,13 @@ class RenderedLines:
             text = self._texts.draw(rng, kind)
             if name == "street" and len(text) > _SHORT and "plain" in self._looks:
                 name = "plain"
-            if set(text) <= self._characters and (self._looks[name].faces in _DRAWN or not text or cast.able(text)):
+            if set(text) <= self._characters and (self._looks[name].faces in _DRAWN or not text or picker.able(text)):
                 return kind, name, text
         raise DataError("no font can draw the requested texts: give more with --fonts, or change the shares")
 
     def _draft(self, i: int, kind: str, name: str, text: str) -> Draft:
         rng, look = self._generator(i, "image"), self._looks[name]
-        book, cast = self._opened()
+        book, picker = self._opened()
         if not text:
             return blank(rng, book, self._backgrounds, look.config, self.size, natural=True)
         dark = None
@@ -213,8 +213,8 @@ class RenderedLines:
         config, face = look.config, 0
         if line is None:
             manner = look.faces if look.faces not in _DRAWN else "plain"
-            picked = cast.pick(rng, text, manner)
-            face = cast.pick(rng, text, "any") or 0 if picked is None else picked
+            picked = picker.pick(rng, text, manner)
+            face = picker.pick(rng, text, "any") or 0 if picked is None else picked
             line = _line(rng, text, book, face, config, kind == "receipts")
         if line is None:
             return blank(rng, book, self._backgrounds, config, self.size, natural=True)
@@ -224,9 +224,9 @@ class RenderedLines:
             return displayed(rng, draft, plane_of(rng, book, face, dark, 0.0)[0])
         return look.material(rng, draft) if look.material else draft
 
-    def _opened(self) -> tuple[FontBook, Cast]:
+    def _opened(self) -> tuple[FontBook, FacePicker]:
         if self._open is None:
-            self._open = FontBook(self._faces), Cast(self._faces)
+            self._open = FontBook(self._faces), FacePicker(self._faces)
         return self._open
 
     def _generator(self, i: int, part: str) -> random.Random:

@@ -14,9 +14,9 @@ from wordsight.synth.background import Color, limit, luma, near, random_color
 from wordsight.synth.dots_and_segments import set_dots, set_segments
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook
 from wordsight.synth.kinds import Texts
-from wordsight.synth.latin import Cast, kept, latin_index
+from wordsight.synth.languages import Languages
+from wordsight.synth.latin import FacePicker, latin_index, select_faces
 from wordsight.synth.setting import Line, set_line
-from wordsight.synth.tongues import Tongues
 from wordsight.synth.vocabulary import Vocabulary
 
 Polygon = NDArray[np.float64]
@@ -68,10 +68,10 @@ class Strewn:
         bent: float = _BENT,
         capitals: tuple[float, float] = _CAPITALS,
     ) -> None:
-        self._faces = kept(latin_index(fonts), held_out)
-        self._texts = Texts(Vocabulary(words), Tongues())
+        self._faces = select_faces(latin_index(fonts), held_out)
+        self._texts = Texts(Vocabulary(words), Languages())
         self._bent, self._capitals = bent, capitals
-        self._open: tuple[FontBook, Cast] | None = None
+        self._open: tuple[FontBook, FacePicker] | None = None
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_open": None}
@@ -221,12 +221,12 @@ class Strewn:
         return self._opened()[0]
 
     @property
-    def _cast(self) -> Cast:
+    def _cast(self) -> FacePicker:
         return self._opened()[1]
 
-    def _opened(self) -> tuple[FontBook, Cast]:
+    def _opened(self) -> tuple[FontBook, FacePicker]:
         if self._open is None:
-            self._open = FontBook(self._faces), Cast(self._faces)
+            self._open = FontBook(self._faces), FacePicker(self._faces)
         return self._open
 
 

@@ -35,7 +35,7 @@ PRESETS: dict[str, str] = {
 of all European languages and Vietnamese, and the signs of price tags and typography."""
 
 
-def _acts(c: str) -> bool:
+def _is_control(c: str) -> bool:
     """Whether a character is a control: ends lines, moves cursors, changes the direction of text."""
     return (
         unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
@@ -60,7 +60,7 @@ class Charset:
         repeated = sorted({c for c in self.characters if self.characters.count(c) > 1})
         if repeated:
             raise ConfigError(f"charset {self.name!r} repeats {''.join(repeated)!r}: list every character once")
-        unseen = [f"U+{ord(c):04X}" for c in self.characters if _acts(c)]
+        unseen = [f"U+{ord(c):04X}" for c in self.characters if _is_control(c)]
         if unseen:
             raise ConfigError(
                 f"charset {self.name!r} holds {', '.join(unseen[:5])}, which are invisible in text: leave them out"

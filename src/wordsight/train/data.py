@@ -22,7 +22,7 @@ from wordsight.data import (
     rand_augment,
     scenes_below,
 )
-from wordsight.data.turned import Turned
+from wordsight.data.rotated import RotatedTall
 from wordsight.errors import ConfigError
 from wordsight.evaluate.wordset import WordSet
 from wordsight.synth.lines import RenderedLines
@@ -52,7 +52,7 @@ class WordsData(lightning.LightningDataModule):
         real_share: share of real words in training, spread over the real sources by their size. 1: no rendered words.
         rendering: what rendered words are made of.
         augmentation: what real words go through. "compact" is made for inputs of about 32 rows, and turns tall crops
-            (`data.turned`); "randaugment" is what PARSeq and CLIP4STR train with.
+            (`data.rotated`); "randaugment" is what PARSeq and CLIP4STR train with.
         batch_size: crops that a device sees at once.
         total_batch: crops per optimiser step over all devices: `trainer.accumulate_grad_batches` follows from it. None:
             batch_size times devices times trainer.accumulate_grad_batches.
@@ -167,7 +167,7 @@ class WordsData(lightning.LightningDataModule):
             trainer.val_check_interval *= rounds
         parts, augmentation = trainer.world_size * rounds, _AUGMENTATIONS[self.augmentation]
         use = SceneUse(model.clipter is not None, self.scene.dropout, self.scene.box_jitter, self.scene.box_padding)
-        upright = Turned if self.augmentation == "compact" else lambda source: source
+        upright = RotatedTall if self.augmentation == "compact" else lambda source: source
         training, held_out = self._open(cfg)
         self._validation = [upright(view) for view in held_out]
         self.batches: Batches | StreamBatches

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wordsight.data import Source, View, filter_labels, holdout, open_source, subset
-from wordsight.data.turned import Turned
+from wordsight.data.rotated import RotatedTall
 from wordsight.errors import ConfigError, DataError
 from wordsight.models import checkpoint
 from wordsight.models.charset import with_charset
@@ -138,7 +138,7 @@ def plan_finetuning(
     if len(usable) < LEAST_WORDS:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "none left out"
         raise DataError(f"{words}: {len(usable)} usable words ({reasons}): at least {LEAST_WORDS} are needed")
-    training, held_out = (Turned(part) for part in holdout(usable, settings.valid_share))
+    training, held_out = (RotatedTall(part) for part in holdout(usable, settings.valid_share))
     if not len(training) or not len(held_out):
         raise ConfigError(f"valid share {settings.valid_share} leaves nothing to train on or to hold out: change it")
     new = "".join(c for c in charset.characters if c not in known.characters)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from wordsight.data import Sample, Source, filter_labels, holdout, open_source
-from wordsight.data.turned import Turned
+from wordsight.data.rotated import RotatedTall
 from wordsight.evaluate import Protocol
 from wordsight.imaging import prepare
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
@@ -205,7 +205,7 @@ def evaluation(cfg: Clip4StrConfig, settings: Settings) -> list[Sample]:
     samples = [rendered[i] for i in range(settings.eval_words)]
     for path in settings.real:
         _, last = holdout(filter_labels(open_source(path), cfg.charset, cfg.max_length)[0], 0.1)
-        held_out = Turned(last)
+        held_out = RotatedTall(last)
         spread = np.linspace(0, len(held_out), min(len(held_out), settings.eval_words), endpoint=False)
         samples += [held_out[int(i)] for i in spread]
     protocol = Protocol.named(PROTOCOL)

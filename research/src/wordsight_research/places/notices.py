@@ -16,10 +16,10 @@ from wordsight.synth.dots_and_segments import set_dots, set_segments
 from wordsight.synth.figures import FIGURES
 from wordsight.synth.fonts import CAP_HEIGHT, FontBook
 from wordsight.synth.kinds import Texts
-from wordsight.synth.latin import Cast, kept, latin_index
+from wordsight.synth.languages import Languages
+from wordsight.synth.latin import FacePicker, latin_index, select_faces
 from wordsight.synth.scene import RenderedScene, SceneText
 from wordsight.synth.setting import set_line
-from wordsight.synth.tongues import Tongues
 from wordsight.synth.vocabulary import Vocabulary
 
 Box = tuple[int, int, int, int]
@@ -51,9 +51,9 @@ class RenderedNotices:
         if kind not in NOTICES:
             raise ConfigError(f"no kind of picture is called {kind!r}: there are {', '.join(NOTICES)}")
         self._kind, self._seed = kind, seed
-        faces = kept(latin_index(fonts), held_out)
-        self._book, self._cast = FontBook(faces), Cast(faces)
-        self._texts = Texts(Vocabulary(words), Tongues())
+        faces = select_faces(latin_index(fonts), held_out)
+        self._book, self._cast = FontBook(faces), FacePicker(faces)
+        self._texts = Texts(Vocabulary(words), Languages())
 
     def __getitem__(self, i: int, /) -> RenderedScene:
         """Picture i."""
@@ -66,7 +66,7 @@ class RenderedNotices:
 class _Sheet:
     """A picture while it is drawn, and where its lines are."""
 
-    def __init__(self, rng: random.Random, book: FontBook, cast: Cast, texts: Texts) -> None:
+    def __init__(self, rng: random.Random, book: FontBook, cast: FacePicker, texts: Texts) -> None:
         self.rng, self.book, self.cast, self.texts = rng, book, cast, texts
         self.picture = Image.new("RGB", (1, 1))
         self.lines: list[tuple[str, Box]] = []

@@ -9,7 +9,7 @@ from wordsight.data.sample import Sample, Source
 from wordsight.imaging.geometry import FEW, TALL
 
 
-class Turned:
+class RotatedTall:
     """`source` with tall crops of more than two characters rotated clockwise by 90 degrees.
 
     A reader tries tall boxes in both rotations. A recognizer trained on them unrotated, squeezed into its input shape,

@@ -18,25 +18,25 @@ _NOUNS = {"de"}  # languages that capitalise nouns; the lists do not say which w
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz'-" + LETTERS)
 
 
-class Tongues:
+class Languages:
     """Draws words of a language, weighted by the inverse square root of their rank.
 
     Raises:
         ConfigError: `wordfreq` is not installed.
     """
 
-    def __init__(self, languages: tuple[str, ...] = LANGUAGES) -> None:
+    def __init__(self, codes: tuple[str, ...] = LANGUAGES) -> None:
         try:
             from wordfreq import top_n_list
         except ImportError:
-            raise ConfigError(f"words of other languages need wordfreq: {pip_install('languages')}") from None
-        self.languages = languages
+            raise ConfigError("words of other languages need wordfreq: pip install 'wordsight[train]'") from None
+        self.codes = codes
         self._words: dict[str, list[str]] = {}
-        for code in languages:
+        for code in codes:
             words = (unicodedata.normalize("NFC", word) for word in top_n_list(code, _MOST, wordlist="small"))
             self._words[code] = [word for word in words if set(word) <= _LETTERS and word[0].isalpha()]
-        self._accented = {code: [word for word in self._words[code] if not word.isascii()] for code in languages}
-        self._long = {code: [word for word in self._words[code] if len(word) >= 11] for code in languages}
+        self._accented = {code: [word for word in self._words[code] if not word.isascii()] for code in codes}
+        self._long = {code: [word for word in self._words[code] if len(word) >= 11] for code in codes}
         self._weights = tuple(accumulate((rank + 20) ** -0.5 for rank in range(_MOST)))
 
     def word(self, rng: random.Random, code: str) -> str:
@@ -47,7 +47,7 @@ class Tongues:
     def accented(self, rng: random.Random) -> tuple[str, str]:
         """A word with a letter beyond ASCII, and the code of its language."""
         while True:
-            code = rng.choice(self.languages)
+            code = rng.choice(self.codes)
             # More Vietnamese, which has two thirds of the letters
             code = "vi" if "vi" in self._words and rng.random() < 0.12 else code
             if len(self._accented[code]) > 200:
@@ -56,7 +56,7 @@ class Tongues:
     def long(self, rng: random.Random) -> tuple[str, str]:
         """A word of 11 letters or more, and the code of its language."""
         while True:
-            code = rng.choice(self.languages)
+            code = rng.choice(self.codes)
             if len(self._long[code]) > 200:
                 return self._drawn(rng, self._long[code]), code
 
