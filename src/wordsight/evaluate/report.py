@@ -121,7 +121,7 @@ def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
 
 def contrast_rows(contrasts: Sequence[Contrast]) -> list[tuple[str, ...]]:
     """The cells of comparisons between two readings, in points; p is McNemar's."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for c in contrasts:
         r = c.result
         difference = f"{100 * r.difference:+.2f}" + ("" if r.shown else ", not shown")
@@ -155,6 +155,7 @@ def _sections(report: Report) -> Iterable[tuple[str, tuple[str, ...], list[tuple
         yield f"{report.model}: scenes, IoU > 0.5, (+don't care){settings}", _SPOTTING_COLUMNS, spotting_rows(report)
     for one, other in dict.fromkeys((c.one, c.other) for c in report.contrasts):
         mine = [c for c in report.contrasts if (c.one, c.other) == (one, other)]
+        columns: tuple[str, ...]
         columns = ("data", "protocol", "n", "scenes", one, other, "difference", "95 %", "p", "mended", "spoilt")
         yield f"{report.model}: {one} less {other}, accuracy %, intervals over scenes", columns, contrast_rows(mine)
     for comparison in report.comparisons:

@@ -108,8 +108,9 @@ def _lit(drafts: Drafts, picture: Tensor, x: Tensor, y: Tensor) -> None:
     def number(name: str) -> Tensor:
         return drafts.of(name)[rows]
 
-    def pair(name: str) -> tuple[Tensor, ...]:
-        return number(name).split(1, 1)
+    def pair(name: str) -> tuple[Tensor, Tensor]:
+        point = number(name)
+        return point[:, :1], point[:, 1:]
 
     across, down = x / drafts.of("columns") - 0.5, y / drafts.of("rows") - 0.5
     if len(rows := drafts.having["shade"]):
