@@ -83,7 +83,7 @@ def test_what_one_reading_mends_and_spoils():
     together = contrast(one, other, [f"photo {i // 20}" for i in range(40)], Protocol.named("36"), ("a", "b"), "set")
     assert together.result.clusters == 2
     assert contrast(records([("!", "!")]), records([("!", "?")]), [""], Protocol.named("36"), ("a", "b"), "s") is None
-    with pytest.raises(ValueError, match="other crops"):
+    with pytest.raises(ValueError, match="different crops"):
         contrast(one, other[:5], [""] * 40, Protocol.named("36"), ("a", "b"), "set")
 
 

@@ -309,7 +309,6 @@ def _read(
 ) -> list["Record"]:
     """Reads the crops of a source, adding what was read, where it is and of which photograph to `into`."""
     from wordsight.cli.recognizers import OurReader
-    from wordsight.cli.shown import read_told
     from wordsight.data.rotated import rotated
     from wordsight.errors import DataError
     from wordsight.evaluate import Record

@@ -5,7 +5,7 @@ import unicodedata
 from bisect import bisect
 from itertools import accumulate
 
-from wordsight.errors import ConfigError, pip_install
+from wordsight.errors import ConfigError
 from wordsight.synth.latin import LETTERS
 
 LANGUAGES = (
