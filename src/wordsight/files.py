@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 from uuid import uuid4
 
 
@@ -75,6 +76,19 @@ def write_text(path: str | Path, text: str) -> None:
     """Writes a text file in UTF-8, lines ended by a line feed everywhere, all of it or nothing; see `replacing`."""
     with replacing(path) as new:
         new.write_text(text, encoding="utf-8", newline="\n")
+
+
+def lock(file: IO[Any]) -> bool:
+    """Locks an open file until it is closed. False: another process holds it. True where the system has no locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:
+        pass
+    except BlockingIOError:
+        return False
+    return True
 
 
 def read_regular(path: str | Path, limit: int = 1 << 30) -> bytes:

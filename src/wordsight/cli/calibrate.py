@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from wordsight.cli.models import models
-from wordsight.cli.options import Device, DeviceName, ModelArgument, Threads
+from wordsight.cli.options import Device, DeviceName, ModelArgument, Threads, leaving_out
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -75,17 +75,14 @@ def calibrate(
 def _held_out(pack: "Pack", data: Sequence[Path], share: float) -> list["Sample"]:
     """The words that training would hold out, without those that cannot be read."""
     from wordsight.data import filter_labels, holdout, open_source
-    from wordsight.errors import DataError
 
     samples = []
     for path in data:
         words, _ = filter_labels(open_source(path), pack.charset, pack.max_length)
         _, part = holdout(words, share)
         for i in progress(range(len(part)), len(part), path.name):
-            try:
+            with leaving_out():
                 samples.append(part[i])
-            except DataError as error:
-                typer.echo(f"wordsight: left out: {error}", err=True)
     return samples
 
 

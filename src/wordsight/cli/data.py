@@ -1,6 +1,5 @@
 """`wordsight data`: looking after data sets."""
 
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.options import Seed
+from wordsight.cli.options import Seed, leaving_out, print_tables, say
 from wordsight.cli.progress import progress
 from wordsight.errors import printable
 
@@ -52,8 +51,6 @@ def check(
 
     Exit status: 1 where a label or image cannot be read, or a sample is also in a test set; 0 otherwise.
     """
-    from rich.console import Console
-
     from wordsight.data import ScenesSource, open_source
     from wordsight.data.check import check_scenes, check_source
     from wordsight.errors import ConfigError
@@ -76,8 +73,7 @@ def check(
             check_scenes(progress(source.scenes, len(source.scenes), f"scenes of {name}"), test_scenes, found)
         _print_findings(name, found, charset)
         checked.append((name, found))
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(_table(checked, charset, compared=gallery is not None))
+    print_tables([_table(checked, charset, compared=gallery is not None)], 120)
     if any(found.unreadable.count or found.duplicates.count or found.scene_duplicates.count for _, found in checked):
         raise typer.Exit(1)
 
@@ -94,14 +90,12 @@ def import_(
 
     Skipped words are counted by reason. Nothing is downloaded.
     """
-    from rich.console import Console
-
     from wordsight.data.importers import DATA_SETS, import_scenes, write_splits
     from wordsight.data.importers.unpacked import Unpacked
     from wordsight.errors import ConfigError, DataError
 
     if listed:
-        Console(width=None if sys.stdout.isatty() else 160).print(_data_sets())
+        print_tables([_data_sets()], 160)
         return
     if not name or out is None:
         raise ConfigError("give the name of a data set, its folder and -o FOLDER; --list shows the data sets")
@@ -144,38 +138,32 @@ def pack(
         _pack_words(paths, out)
         return
     scenes = [scene for path in paths for scene in read_scenes(path)]
-    missing = 0
     below = [*images, *(path if path.is_dir() else path.parent for path in paths)]
     shards = pack_scenes(scenes, out, below=below, seed=seed, shard_bytes=shard_mb << 20)
-    for packed in progress(shards, len(scenes), "packing"):
-        if isinstance(packed, DataError):
-            missing += 1
-            typer.echo(f"wordsight: left out: {packed}", err=True)
+    broken = [packed for packed in progress(shards, len(scenes), "packing") if isinstance(packed, DataError)]
+    for error in broken:
+        say(f"left out: {error}")
     count = len(list(out.glob("*.tar")))
-    typer.echo(f"{out}: {len(scenes) - missing} scenes in {count} shards, {missing} left out")
-    if missing:
+    typer.echo(f"{out}: {len(scenes) - len(broken)} scenes in {count} shards, {len(broken)} left out")
+    if broken:
         raise typer.Exit(1)
 
 
 def _pack_words(paths: Sequence[Path], out: Path) -> None:
     from wordsight.data import open_source
     from wordsight.data.lmdb import encoded, write_lmdb
-    from wordsight.errors import DataError
 
     sources = [open_source(path) for path in paths]
-    broken: list[str] = []
 
     def crops() -> Iterator[tuple[bytes, str]]:
         for path, source in zip(paths, sources, strict=True):
             for i in progress(range(len(source)), len(source), str(path)):
-                try:
+                with leaving_out():
                     yield encoded(source, i)
-                except DataError as error:
-                    broken.append(str(error))
-                    typer.echo(f"wordsight: left out: {error}", err=True)
 
     count = write_lmdb(crops(), out)
-    typer.echo(f"{out}: {count} words, {len(broken)} left out")
+    broken = sum(map(len, sources)) - count
+    typer.echo(f"{out}: {count} words, {broken} left out")
     if broken:
         raise typer.Exit(1)
 
@@ -247,32 +235,26 @@ def _parts(name: str, source: "OpenedSource") -> Iterator[tuple[str, "OpenedSour
 def _gallery(paths: Sequence[Path], similar: bool) -> "Gallery":
     from wordsight.data import open_source
     from wordsight.data.near_duplicates import Gallery
-    from wordsight.errors import DataError
 
     gallery = Gallery(similar=similar)
     for path in paths:
         source = open_source(path)
         for i in progress(range(len(source)), len(source), f"test: {path}"):
-            try:
+            with leaving_out("cannot be compared"):
                 gallery.add(source[i])
-            except DataError as error:
-                typer.echo(f"wordsight: cannot be compared: {error}", err=True)
     return gallery
 
 
 def _scene_gallery(paths: Sequence[Path]) -> "SceneGallery":
     from wordsight.data import ScenesSource, open_source
     from wordsight.data.near_duplicates import SceneGallery
-    from wordsight.errors import DataError
 
     gallery = SceneGallery()
     for path in paths:
         for name, source in _parts(str(path), open_source(path)):
             for scene in source.scenes if isinstance(source, ScenesSource) else ():
-                try:
+                with leaving_out("cannot be compared"):
                     gallery.add(scene, name)
-                except DataError as error:
-                    typer.echo(f"wordsight: cannot be compared: {error}", err=True)
     return gallery
 
 
@@ -308,9 +290,7 @@ def _table(checked: Sequence[tuple[str, "Findings"]], charset: str, *, compared:
         (
             found.samples,
             found.samples - found.unusable,
-            found.count("empty"),
-            found.count("too long"),
-            found.count("unknown characters"),
+            *(found.count(problem) for problem in columns[2:5]),
             found.unreadable.count,
             *([found.duplicates.count] if compared else []),
         )

@@ -21,15 +21,13 @@ def document_of(name: str, *, crops: bool, named: bool, chars: bool) -> "Format"
     found = find_format(name)
     if name in ("json", "jsonl") and not chars:
         end = "\n" if name == "jsonl" else ""
-        return replace(found, item=lambda photo, number, image=None: photo.to_json(chars=False) + end)
+        return replace(found, item=lambda photo, *_: photo.to_json(chars=False) + end)
     if name != "text" or not (crops or named):
         return found
     if crops:
         head = "{}\t".format if named else "".format
-        return Format(lambda photo, number, image=None: f"{head(printable(photo.source))}{photo.text}\n")
-    return Format(
-        lambda photo, number, image=None: f"==> {printable(title(photo))} <==\n{found.item(photo, 1)}", separator="\n"
-    )
+        return Format(lambda photo, *_: f"{head(printable(photo.source))}{photo.text}\n")
+    return Format(lambda photo, *_: f"==> {printable(title(photo))} <==\n{found.item(photo, 1, None)}", separator="\n")
 
 
 def remarks(photo: "Photo") -> Iterator[str]:

@@ -1,6 +1,5 @@
 """`wordsight eval`: how well a model reads data sets."""
 
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.options import BatchSize, DecodingMode, JsonFile, Mode, Seed, Threads
+from wordsight.cli.options import BatchSize, DecodingMode, JsonFile, Mode, Seed, Threads, leaving_out, print_tables
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -85,8 +84,6 @@ def evaluate(
 ) -> None:
     """Score how well a model reads data sets. Each number comes with its protocol and its number of samples."""
     import json
-
-    from rich.console import Console
 
     from wordsight.cli.compared import contrasts, costs, exhibits, gates
     from wordsight.cli.detection import evaluate_detector
@@ -168,10 +165,7 @@ def evaluate(
         report = replace(report, remarks=[*report.remarks, *_calibration(crop_reader)])
         if html_file:
             worst_ones = _worst(sources, report.records, reading.places, rules[0])
-    # Rich takes 80 columns where the output is a file; the tables need about 130, with published scores 160.
-    console = Console(width=None if sys.stdout.isatty() else 160 if suite else 130)
-    for table in tables(report):
-        console.print(table)
+    print_tables(tables(report), 160 if suite else 130)
     for line in (*report.remarks, *references(report)):
         typer.echo(line)
     if json_file:
@@ -310,7 +304,6 @@ def _read(
     """Reads the crops of a source, adding what was read, where it is and of which photograph to `into`."""
     from wordsight.cli.recognizers import OurReader
     from wordsight.data.rotated import rotated
-    from wordsight.errors import DataError
     from wordsight.evaluate import Record
 
     count = min(len(source), limit or len(source))
@@ -319,11 +312,8 @@ def _read(
     for start in progress(starts, len(starts), name):
         samples = []
         for i in range(start, min(start + batch_size, count)):
-            try:
+            with leaving_out():
                 samples.append(rotated(source[i], rotation))
-            except DataError as error:
-                typer.echo(f"wordsight: left out: {error}", err=True)
-            else:
                 into.places.append(i)
         if not samples:
             continue

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.options import DEFAULT_MODEL, Fonts, Out, Seed, Start
+from wordsight.cli.options import DEFAULT_MODEL, Fonts, Out, Seed, Start, print_tables
 from wordsight.cli.progress import progress_or_lines
 
 if TYPE_CHECKING:
@@ -59,8 +59,6 @@ def finetune(
     """
     import json
 
-    from rich.console import Console
-
     from wordsight.cli.folders import check_folder
     from wordsight.errors import ConfigError
     from wordsight.evaluate.report import tables, to_dict, to_html
@@ -84,9 +82,7 @@ def finetune(
     outcome = run_finetuning(plan, out, progress_or_lines)
     if outcome.steps < steps:
         typer.echo(f"stopped after {outcome.steps} of {steps} steps")
-    console = Console(width=None if Console().is_terminal else 120)
-    for table in tables(outcome.report):
-        console.print(table)
+    print_tables(tables(outcome.report), 120)
     held_out = len(plan.held_out)
     typer.echo(f"of {held_out} held-out words {outcome.gained} became right and {outcome.lost} wrong")
     report = to_dict(outcome.report)

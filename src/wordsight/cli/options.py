@@ -1,12 +1,18 @@
 """Options that several commands offer, so that the same flag means the same everywhere."""
 
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from wordsight.errors import printable
+from wordsight.errors import DataError, printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class Device(StrEnum):
@@ -101,6 +107,24 @@ def chosen_dictionary(dictionary: str | None, no_dictionary: bool) -> str | list
 def say(message: str) -> None:
     """One line on standard error, whatever characters are in it."""
     typer.echo(f"wordsight: {printable(message)}", err=True)
+
+
+@contextmanager
+def leaving_out(what: str = "left out") -> Iterator[None]:
+    """Goes on without a sample that cannot be read, and says so."""
+    try:
+        yield
+    except DataError as error:
+        say(f"{what}: {error}")
+
+
+def print_tables(tables: "Iterable[Table]", width: int) -> None:
+    """Tables on standard output; `width` columns wide where that is a file, for which Rich would take 80."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else width)
+    for table in tables:
+        console.print(table)
 
 
 def refuse(message: str) -> NoReturn:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from wordsight.errors import ConfigError
+from wordsight.files import lock
 
 Write = Callable[[str], None]
 
@@ -137,15 +138,9 @@ def _part(out: Path) -> Path:
 def _alone(path: Path, mode: str) -> IO[Any]:
     """Opens a file and locks it, where the system has file locks, so that no second process writes to it."""
     file: IO[Any] = path.open(mode, encoding=None if "b" in mode else "utf-8", newline=None if "b" in mode else "")
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:
-        pass
-    except BlockingIOError:
+    if not lock(file):
         file.close()
-        raise ConfigError(f"{path} is being written by another process: choose another --out") from None
+        raise ConfigError(f"{path} is being written by another process: choose another --out")
     return file
 
 

@@ -183,10 +183,14 @@ def read(
         dictionary=known,
         tta=tta,
     )
-    reader, box_file = _start(spec, boxes)
+    try:
+        reader, box_file = spec.reader(), BoxFile(boxes) if boxes else None
+    except WordsightError as error:
+        refuse(str(error))
     if context and not reader.takes_scenes:
         refuse(f"{model} takes no context: leave out --context, or use a model with CLIPTER")
-    say(f"reading with {model} on {reader.provider}{', with context' if _hears(reader, context, crops) else ''}")
+    shown = reader.takes_scenes and context is not False and not crops
+    say(f"reading with {model} on {reader.provider}{', with context' if shown else ''}")
 
     stdin = sys.stdin.buffer.read() if any(item.is_stdin for item in inputs) else b""
 
@@ -253,7 +257,7 @@ def read(
                 for problem in kept.problems:
                     say(problem)
                     failed = True
-                read_photos(todo, lambda item, photo: kept.add(item.name, document.item(photo, 1)))
+                read_photos(todo, lambda item, photo: kept.add(item.name, document.item(photo, 1, None)))
                 kept.finish(item.name for item in inputs)
         else:
             with opened(out) as write:
@@ -275,14 +279,6 @@ def read(
         failed = True
     if failed:
         raise typer.Exit(1)
-
-
-def _start(spec: "ReaderSpec", boxes: Path | None) -> tuple["Reader", BoxFile | None]:
-    """The reader, and the boxes. Ends the command if either is not available."""
-    try:
-        return spec.reader(), BoxFile(boxes) if boxes else None
-    except WordsightError as error:
-        refuse(str(error))
 
 
 def _command(spec: "ReaderSpec", boxes: Path | None, options: list[bool | int | None]) -> str:
@@ -308,10 +304,6 @@ def _in_processes(
     with Pool(make, min(workers, len(inputs))) as pool:
         for item, result in pool.in_order(inputs):
             yield ImageError(f"{item.name}: {result}") if isinstance(result, WorkerError) else result
-
-
-def _hears(reader: "Reader", context: bool | None, crops: bool) -> bool:
-    return reader.takes_scenes and context is not False and not crops
 
 
 def _photo(

@@ -1,20 +1,15 @@
 """What a format is, and what several of them share."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
-from typing import Protocol
 
 from wordsight.imaging import Source
 from wordsight.results import Photo, Polygon, bounds
 
-
-class Item(Protocol):
-    """Writes one photo."""
-
-    def __call__(self, photo: Photo, number: int, image: Source | None = None) -> str:
-        """What a document has for it: the `number`-th from 1; `image` is its picture where that is at hand."""
+Item = Callable[[Photo, int, Source | None], str]
+"""What a document has for a photo: its `number`-th from 1; the last argument is its picture where that is at hand."""
 
 
 @dataclass(frozen=True)

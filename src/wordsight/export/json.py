@@ -2,4 +2,4 @@
 
 from wordsight.export.format import Format
 
-FORMAT = Format(lambda photo, number, image=None: photo.to_json(), head="[\n", separator=",\n", tail="\n]\n")
+FORMAT = Format(lambda photo, *_: photo.to_json(), head="[\n", separator=",\n", tail="\n]\n")

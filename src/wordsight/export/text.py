@@ -2,4 +2,4 @@
 
 from wordsight.export.format import Format
 
-FORMAT = Format(lambda photo, number, image=None: photo.text + "\n" if photo.lines else "")
+FORMAT = Format(lambda photo, *_: photo.text + "\n" if photo.lines else "")

@@ -16,13 +16,9 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Any
 
-try:
-    import fcntl
-except ImportError:  # on Windows, where two pulls of one file are not prevented
-    fcntl = None  # type: ignore[assignment]
-
 from wordsight import __version__
 from wordsight.errors import ModelError
+from wordsight.files import lock
 
 MEGABYTE = 1_000_000
 ATTEMPTS = 4
@@ -184,11 +180,8 @@ def _alone(part: Path) -> Iterator[None]:
         ModelError: another process is writing it.
     """
     with part.open("ab") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ModelError(f"{part}: another pull is downloading it: wait until it is done") from None
+        if not lock(file):
+            raise ModelError(f"{part}: another pull is downloading it: wait until it is done")
         try:
             yield
         finally:
