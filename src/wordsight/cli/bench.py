@@ -1,16 +1,12 @@
 """`wordsight bench`."""
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from wordsight.cli.app import app
 from wordsight.cli.options import DEFAULT_MODEL, DecodingMode, JsonFile, Mode, ModelArgument, Threads
-
-if TYPE_CHECKING:
-    from wordsight.cli.stopwatch import Times
 
 
 @app.command()
@@ -31,6 +27,7 @@ def bench(
     """
     import json
 
+    import numpy as np
     from rich.console import Console
     from rich.table import Table
 
@@ -47,18 +44,11 @@ def bench(
     table = Table("stage", title=f"{pack.name}, {threads} threads, {provider}", title_justify="left")
     for column in ("n", "median, ms", "p95, ms"):
         table.add_column(column, justify="right")
-    for stage, *cells in _rows(times):
-        table.add_row(stage, *cells)
+    for stage, seconds in times.items():
+        table.add_row(stage, str(len(seconds)), *(f"{1000 * np.percentile(seconds, q):.1f}" for q in (50, 95)))
     Console().print(table)
     typer.echo(f"peak memory of this process: {peak_memory():.0f} MB; the pack: {pack.bytes / 1e6:.1f} MB")
     for name, count in flops(pack).items():
         typer.echo(f"{name}: {count / 1e6:,.0f} MFLOPs for one crop (multiplications and additions)")
     if json_file:
         write_text(json_file, json.dumps({"model": pack.name, "threads": threads, "seconds": times}) + "\n")
-
-
-def _rows(times: "Times") -> Iterator[Sequence[str]]:
-    import numpy as np
-
-    for stage, seconds in times.items():
-        yield stage, str(len(seconds)), *(f"{1000 * float(np.percentile(seconds, q)):.1f}" for q in (50, 95))

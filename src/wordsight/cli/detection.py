@@ -1,6 +1,6 @@
 """`wordsight eval --detection`: the boxes that a detector finds, whatever they say."""
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -8,27 +8,22 @@ import typer
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
+    from wordsight.data import Scene
     from wordsight.evaluate import SpottingScore
 
 
 def evaluate_detector(
-    detector: str, data: list[Path], *, limit: int | None, threads: int | None, max_side: int | None
+    detector: str, data: "Mapping[str, Sequence[Scene]]", threads: int | None, max_side: int | None
 ) -> dict[str, "SpottingScore"]:
     """Finds the words of scenes, prints the score of each data set, and returns it."""
-    from wordsight.data import ScenesSource, open_source
     from wordsight.detect import TextDetector
-    from wordsight.errors import ConfigError
     from wordsight.evaluate import SpottingScore, score_boxes
 
     options = {} if max_side is None else {"max_side": max_side}
     finder = TextDetector(detector, threads=threads, **options)  # type: ignore[arg-type]
     scores: dict[str, SpottingScore] = {}
-    for path in data:
-        source = open_source(path)
-        name = "/".join(path.resolve().parts[-2:])
-        if not isinstance(source, ScenesSource):
-            raise ConfigError(f"{name} has no whole scenes: --detection needs a scenes.jsonl")
-        scenes, score = source.scenes[:limit], SpottingScore(0, 0, 0, 0, 0, 0, 0)
+    for name, scenes in data.items():
+        score = SpottingScore(0, 0, 0, 0, 0, 0, 0)
         for scene in progress(scenes, len(scenes), name):
             found = [box.polygon for box in finder.detect(scene.load())]
             words = scene.words

@@ -17,7 +17,7 @@ from wordsight.cli.progress import progress
 if TYPE_CHECKING:
     from wordsight.cli.compared import Reading
     from wordsight.cli.recognizers import CropReader, SceneReader, Settings
-    from wordsight.data import OpenedSource
+    from wordsight.data import OpenedSource, Scene
     from wordsight.data.controls import Mode as Control
     from wordsight.evaluate import Average, Protocol, Record, Score, Suite
     from wordsight.evaluate.report import Exhibit, Report
@@ -88,7 +88,7 @@ def evaluate(
     from wordsight.cli.compared import contrasts, costs, exhibits, gates
     from wordsight.cli.detection import evaluate_detector
     from wordsight.cli.recognizers import open_crop_reader, open_scene_reader
-    from wordsight.cli.shown import control_for, encoder_options, show
+    from wordsight.cli.shown import control_for, encoder_options, show, whole_scenes
     from wordsight.errors import ConfigError
     from wordsight.evaluate import find_suite
     from wordsight.evaluate.gates import remarks as gate_remarks
@@ -104,9 +104,9 @@ def evaluate(
             raise ConfigError(
                 "--detection finds boxes in scenes: give DATA, without --benchmarks, --end-to-end, --chars"
             )
-        scores = evaluate_detector(model, data, limit=limit, threads=threads, max_side=max_side)
+        scores = evaluate_detector(model, whole_scenes(_open(data), "--detection", limit), threads, max_side)
         if json_file:
-            json_file.write_text(json.dumps({name: asdict(score) for name, score in scores.items()}) + "\n")
+            write_text(json_file, json.dumps({name: asdict(score) for name, score in scores.items()}) + "\n")
         return
     if benchmarks and (data or end_to_end or len(protocols) > 1):
         raise ConfigError("--benchmarks reads word crops by one protocol: leave out DATA, --end-to-end, others")
@@ -129,7 +129,8 @@ def evaluate(
     more: dict[str, list[Exhibit]] = {}
     if end_to_end:
         reader = open_scene_reader(model, threads, mode.value, dictionary=not no_dictionary, **encoders)
-        report = _scenes(reader, sources, limit, control_for(reader, scene), seed)
+        scenes = whole_scenes(sources, "--end-to-end", limit)
+        report = _scenes(reader, scenes, limit, control_for(reader, scene), seed)
     else:
         options = {"dictionary": not no_dictionary, "as_is": as_is}
         crop_reader = open_crop_reader(model, threads, mode.value, **options, **encoders)
@@ -141,8 +142,8 @@ def evaluate(
         others = []
         if against:
             other = open_crop_reader(against, threads, mode.value, **options)
-            if told := control_for(other, None):
-                show(sources.values(), told, seed)
+            if control := control_for(other, None):
+                show(sources.values(), control, seed)
             others.append(replace(words(other, sources, rules, limit, batch_size)[1], name=other.name))
             if other.name == reading.name:
                 reading, others = replace(reading, name=model), [replace(others[0], name=against)]
@@ -250,8 +251,8 @@ def _calibration(reader: "CropReader") -> list[str]:
         texts[when] = (
             f"temperature {errors['temperature']:g}: ECE {errors['ece']} %, adaptive {errors['adaptive_ece']} %"
         )
-    told = "; ".join(dict.fromkeys(texts.values()))  # one text where no other temperature was measurably better
-    return [f"calibrated on {facts['words']} held-out training words (protocol {facts['protocol']}): {told}"]
+    both = "; ".join(dict.fromkeys(texts.values()))  # one text where no other temperature was measurably better
+    return [f"calibrated on {facts['words']} held-out training words (protocol {facts['protocol']}): {both}"]
 
 
 def _shown(control: "Control", seed: int) -> "Settings":
@@ -318,10 +319,10 @@ def _read(
         if not samples:
             continue
         if isinstance(reader, OurReader) and reader.reader.takes_scenes:
-            told = reader.read_samples(samples)
+            readings = reader.read_samples(samples)
         else:
-            told = [(*read, None) for read in reader.read([sample.image for sample in samples])]
-        for sample, (text, confidence, scene) in zip(samples, told, strict=True):
+            readings = [(*read, None) for read in reader.read([sample.image for sample in samples])]
+        for sample, (text, confidence, scene) in zip(samples, readings, strict=True):
             records.append(Record(name, sample.id, sample.text, text, confidence, scene))
             into.scenes.append("" if sample.link is None else str(sample.link.scene.image))
     into.records.extend(records)
@@ -329,23 +330,20 @@ def _read(
 
 
 def _scenes(
-    reader: "SceneReader", sources: dict[str, "OpenedSource"], limit: int | None, control: "Control | None", seed: int
+    reader: "SceneReader",
+    data: dict[str, "Sequence[Scene]"],
+    limit: int | None,
+    control: "Control | None",
+    seed: int,
 ) -> "Report":
-    """Finds, reads and scores the words of every scene, which the control, where there is one, shows."""
+    """Finds, reads and scores the words of every scene; `control`, where there is one, decides what is shown of it."""
     from wordsight.cli.recognizers import OurReader
     from wordsight.cli.shown import shown_instead
-    from wordsight.data import ScenesSource
-    from wordsight.errors import ConfigError
     from wordsight.evaluate import Found, Truth, score_spotting
     from wordsight.evaluate.report import Report
 
-    for name, source in sources.items():
-        if not isinstance(source, ScenesSource):
-            raise ConfigError(f"{name} has no whole scenes: --end-to-end needs a scenes.jsonl")
     spotting, findings = {}, {}
-    for name, source in sources.items():
-        assert isinstance(source, ScenesSource)  # noqa: S101 - checked above, before anything is read
-        scenes = source.scenes[:limit]
+    for name, scenes in data.items():
         found = []
         for number, scene in enumerate(progress(scenes, len(scenes), name)):
             pixels = scene.load()

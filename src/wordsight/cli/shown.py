@@ -1,11 +1,11 @@
 """Which scenes a recognizer is shown while it is evaluated: the true ones, those of a control, or none."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from wordsight.cli.recognizers import Crop
-    from wordsight.data import Scene, Source
+    from wordsight.data import OpenedSource, Scene, Source
     from wordsight.data.controls import Mode
 
 
@@ -51,6 +51,23 @@ def show(sources: Iterable["Source"], mode: "Mode", seed: int) -> None:
     for source in sources:
         for scenes in scenes_below(source):
             scenes.show(mode, seed)
+
+
+def whole_scenes(sources: "Mapping[str, OpenedSource]", option: str, limit: int | None) -> "dict[str, Sequence[Scene]]":
+    """The first `limit` scenes of each source.
+
+    Raises:
+        ConfigError: a source has none, which `option` needs.
+    """
+    from wordsight.data import ScenesSource
+    from wordsight.errors import ConfigError
+
+    found: dict[str, Sequence[Scene]] = {}
+    for name, source in sources.items():
+        if not isinstance(source, ScenesSource):
+            raise ConfigError(f"{name} has no whole scenes: {option} needs a scenes.jsonl")
+        found[name] = source.scenes[:limit]
+    return found
 
 
 def shown_instead(scenes: Sequence["Scene"], number: int, pixels: "Crop", mode: "Mode", seed: int) -> "Crop | None":
