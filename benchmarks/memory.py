@@ -37,7 +37,7 @@ def kept(model: Clip4Str, batch: int, orders: Tensor, dtype: torch.dtype) -> int
         torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16),
         torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
     ):
-        losses = model.loss_under(images, targets, orders, cross=True)
+        losses = model.loss(images, targets, torch.Generator(), orders=orders)
     total = sum(tensor.untyped_storage().nbytes() for tensor in found.values())
     del losses
     return total

@@ -149,6 +149,7 @@ class Clip4Str(Parseq):
         *,
         context: SceneContext | None = None,
         characters: float | None = None,
+        orders: Tensor | None = None,
         cross: bool = True,
     ) -> Losses:
         """Permuted sequence modelling: the cross entropies of both branches, on average over K permutations, and CTC.
@@ -159,23 +160,11 @@ class Clip4Str(Parseq):
             generator: draws the permutations, on the CPU.
             context: the scenes of the images.
             characters: see `Recognizer.loss`.
+            orders: permutations (K, T + 1) instead of drawn ones.
             cross: whether the cross-modal branch takes part. It sends no gradient to the image tower or the visual
                 decoder, so the visual branch trains the same with and without it.
         """
-        orders = self.draw_orders(targets, generator)
-        return self.loss_under(images, targets, orders, context=context, characters=characters, cross=cross)
-
-    def loss_under(
-        self,
-        images: Tensor,
-        targets: Tensor,
-        orders: Tensor,
-        *,
-        context: SceneContext | None = None,
-        characters: float | None = None,
-        cross: bool = True,
-    ) -> Losses:
-        """`loss` under given permutations (K, T + 1)."""
+        orders = self.draw_orders(targets, generator) if orders is None else orders
         logits = self.forward(images, targets[:, :-1], orders, context, cross)
         columns = logits.pop("ctc", None)
         both = Goals.of(targets, len(orders), self.tokenizer, characters).losses(logits)

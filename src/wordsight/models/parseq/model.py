@@ -124,27 +124,19 @@ class Parseq(Recognizer):
         *,
         context: SceneContext | None = None,
         characters: float | None = None,
+        orders: Tensor | None = None,
     ) -> Losses:
-        """Permutation language modelling (section 3.2): cross entropy, on average over K permutations of the batch."""
-        orders = self.draw_orders(targets, generator)
-        return self.loss_under(images, targets, orders, context=context, characters=characters)
+        """Permutation language modelling (section 3.2): cross entropy, on average over K permutations of the batch.
+
+        They are drawn from `generator`, unless `orders` (K, T + 1) are given; the rest as in `Recognizer.loss`.
+        """
+        orders = self.draw_orders(targets, generator) if orders is None else orders
+        logits = self.forward(images, targets[:, :-1], orders, context)
+        return Goals.of(targets, len(orders), self.tokenizer, characters).losses(logits)
 
     def draw_orders(self, targets: Tensor, generator: torch.Generator) -> Tensor:
         """K permutations (K, T + 1) for a batch of targets (B, T + 1)."""
         return draw_orders(targets.shape[1] - 2, self.cfg.num_permutations, generator)
-
-    def loss_under(
-        self,
-        images: Tensor,
-        targets: Tensor,
-        orders: Tensor,
-        *,
-        context: SceneContext | None = None,
-        characters: float | None = None,
-    ) -> Losses:
-        """`loss` under given permutations (K, T + 1)."""
-        logits = self.forward(images, targets[:, :-1], orders, context)
-        return Goals.of(targets, len(orders), self.tokenizer, characters).losses(logits)
 
     @torch.inference_mode()
     def generate(self, images: Tensor, refine_iters: int = 1) -> list[Tensor]:
