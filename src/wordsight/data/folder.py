@@ -1,11 +1,14 @@
 """A folder of crops with `labels.tsv`: file name, TAB, text."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from wordsight.data.sample import Sample
 from wordsight.data.scenes import read_text
 from wordsight.errors import DataError, ImageError
+from wordsight.files import filling
 from wordsight.imaging import load_image
 
 
@@ -13,6 +16,21 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key that puts word_2 before word_10, and digits before letters."""
     parts = re.findall(r"(\d+)|(\D+)", name)
     return tuple((0, int(digits), "") if digits else (1, 0, other) for digits, other in parts)
+
+
+@contextmanager
+def filling_data_set(out: str | Path, last: str | None = None) -> Iterator[Path]:
+    """As `files.filling`: a folder whose files move to `out` at the end.
+
+    Raises:
+        DataError: something cannot be written.
+    """
+    try:
+        with filling(out, last=last) as folder:
+            yield folder
+    except OSError as error:
+        file = error.filename or out
+        raise DataError(f"{file}: cannot be written ({error.strerror or error}); choose another --out") from error
 
 
 class FolderSource:

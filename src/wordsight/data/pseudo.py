@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from wordsight.data.folder import filling_data_set
 from wordsight.data.scenes import Scene
-from wordsight.errors import DataError
-from wordsight.files import filling
 
 _LEAST_SIDE = 8  # pixels, of a crop's height and width
 
@@ -30,19 +29,15 @@ def pseudo_label(scenes: Iterable[Scene], readers: Readers, out: str | Path, lea
         DataError: a picture is missing or damaged, or `out` cannot be written.
     """
     labels: list[str] = []
-    try:
-        with filling(out, last="labels.tsv") as folder:
-            for number, scene in enumerate(scenes):
-                before = len(labels)
-                for word, crop, text in _labelled(scene, readers, least):
-                    name = f"{number:05d}-{word:03d}.jpg"
-                    Image.fromarray(crop).save(folder / name, quality=95, subsampling=0)
-                    labels.append(f"{name}\t{text}\n")
-                yield len(labels) - before
-            (folder / "labels.tsv").write_text("".join(labels), encoding="utf-8", newline="\n")
-    except OSError as error:
-        file = error.filename or out
-        raise DataError(f"{file}: cannot be written ({error.strerror or error}); choose another --out") from error
+    with filling_data_set(out, last="labels.tsv") as folder:
+        for number, scene in enumerate(scenes):
+            before = len(labels)
+            for word, crop, text in _labelled(scene, readers, least):
+                name = f"{number:05d}-{word:03d}.jpg"
+                Image.fromarray(crop).save(folder / name, quality=95, subsampling=0)
+                labels.append(f"{name}\t{text}\n")
+            yield len(labels) - before
+        (folder / "labels.tsv").write_text("".join(labels), encoding="utf-8", newline="\n")
 
 
 def _labelled(scene: Scene, readers: Readers, least: float) -> Iterator[tuple[int, npt.NDArray[np.uint8], str]]:

@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from wordsight.data.folder import filling_data_set
 from wordsight.data.mixing import permuted
 from wordsight.data.scenes import Scene, scene_from_json
 from wordsight.errors import ConfigError, DataError, ImageError
-from wordsight.files import filling, read_regular
+from wordsight.files import read_regular
 from wordsight.imaging import load_image
 
 _VERSION = 1
@@ -54,12 +55,8 @@ def pack_scenes(
     for name in ("shards.json", "scenes.jsonl"):
         if (out / name).exists():
             raise DataError(f"{out}: already holds a data set ({name}): choose another folder")
-    try:
-        with filling(out, last="shards.json") as folder:
-            yield from _pack(scenes, folder, out, [place.resolve() for place in below], seed, shard_bytes)
-    except OSError as error:
-        file = error.filename or out
-        raise DataError(f"{file}: cannot be written ({error.strerror or error}): choose another folder") from error
+    with filling_data_set(out, last="shards.json") as folder:
+        yield from _pack(scenes, folder, out, [place.resolve() for place in below], seed, shard_bytes)
 
 
 def _pack(

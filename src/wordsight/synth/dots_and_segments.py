@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from wordsight.synth.background import luma, near, random_color
 from wordsight.synth.draft import Draft, Layer, Pixels
 from wordsight.synth.fonts import CAP_HEIGHT
-from wordsight.synth.sampling import reduced
+from wordsight.synth.sampling import reduced, unit
 from wordsight.synth.setting import Line
 
 # Letters of 5 x 7 dots, as of matrix printers and displays: the characters, then their seven rows.
@@ -211,7 +211,7 @@ def displayed(rng: random.Random, draft: Draft, dark: Pixels) -> Draft:
         paint = near(rng, (235, 240, 250) if luma(ground) < 110 else (26, 24, 24), 10)
     surface = np.empty_like(draft.surface)
     surface[:] = ground
-    color = (paint[0] / 255, paint[1] / 255, paint[2] / 255)
+    color = unit(paint)
     params = replace(draft.parameters, opacity=rng.uniform(0.85, 1.0), turn=(0, 0), color=color)
     ghost = rng.choice((0.0, 0.0, 0.04, 0.08, 0.14))
     below = [Layer(reduced(dark, params.shrink), color, ghost)] if ghost else []
@@ -253,8 +253,7 @@ def pale(rng: random.Random, draft: Draft) -> Draft:
         paint = [255.0, 255.0, 255.0]
     surface = np.empty_like(draft.surface)
     surface[:] = ground
-    color = (paint[0] / 255, paint[1] / 255, paint[2] / 255)
-    params = replace(draft.parameters, turn=(0, 0), opacity=1.0, color=color)
+    params = replace(draft.parameters, turn=(0, 0), opacity=1.0, color=unit(paint))
     return replace(draft, surface=surface, parameters=params, below=[], fill=None)
 
 

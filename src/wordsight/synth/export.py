@@ -6,7 +6,6 @@ import random
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -16,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from wordsight.data.folder import filling_data_set
 from wordsight.data.scenes import Scene
-from wordsight.errors import DataError
-from wordsight.files import filling, replacing
+from wordsight.files import replacing
 from wordsight.synth.lines import RenderedLines
 from wordsight.synth.scene import render_scene
 from wordsight.synth.words import RenderedWords
@@ -33,17 +32,6 @@ _CLEARANCE = 6  # annotators' boxes are tight and sometimes slightly off
 _TRIES = 12
 
 
-@contextmanager
-def _writing(out: str | Path, last: str | None = None) -> Iterator[Path]:
-    """A folder whose files move to `out` at the end; `DataError` if something cannot be written."""
-    try:
-        with filling(out, last=last) as folder:
-            yield folder
-    except OSError as error:
-        file = error.filename or out
-        raise DataError(f"{file}: cannot be written ({error.strerror or error}); choose another --out") from error
-
-
 def write_words(source: RenderedWords | RenderedLines, out: str | Path, count: int, workers: int = 1) -> Iterator[int]:
     """Writes samples 0 to `count` - 1 as JPEG (quality 95) with `labels.tsv` and `contact-sheet.png`.
 
@@ -53,7 +41,7 @@ def write_words(source: RenderedWords | RenderedLines, out: str | Path, count: i
     Raises:
         DataError: the folder cannot be written.
     """
-    with _writing(out, last="labels.tsv") as folder:
+    with filling_data_set(out, last="labels.tsv") as folder:
         (folder / "images").mkdir()
         labels = []
         for chunk in _written(source, folder, count, workers):
@@ -136,7 +124,7 @@ def write_scenes(
     Raises:
         DataError: the folder cannot be written, or `fonts` has no usable font.
     """
-    with _writing(out, last="scenes.jsonl") as folder:
+    with filling_data_set(out, last="scenes.jsonl") as folder:
         lines = []
         for i in range(count):
             scene = render_scene(seed + i, fonts)
@@ -158,7 +146,7 @@ def cut_backgrounds(scenes: Iterable[Scene], out: str | Path, per_scene: int = 4
     Raises:
         DataError: a picture is missing or damaged, or `out` cannot be written.
     """
-    with _writing(out) as folder:
+    with filling_data_set(out) as folder:
         for number, scene in enumerate(scenes):
             image = scene.load()
             boxes = free_boxes(random.Random(f"{seed}/{number}"), scene, image.shape[1], image.shape[0], per_scene)

@@ -62,12 +62,12 @@ def painted(
     sensor = int(params.columns), int(params.rows)
     surface, color = _surface(rng, sensor, backgrounds, config)
     plane, below = _layers(rng, plane, color, config)
-    params.color = _unit(color)
+    params.color = unit(color)
     if rng.random() < config.translucent:
         params.opacity = rng.uniform(0.55, 0.95)
     form, fill = rng.random(), None
     if form < config.gradient:
-        params.second_color = _unit(near(rng, color, 45))
+        params.second_color = unit(near(rng, color, 45))
         angle, steep = rng.choice((0.0, math.pi / 2, rng.uniform(0, math.pi))), rng.uniform(0.8, 3)
         params.turn = steep * math.cos(angle), steep * math.sin(angle)
     elif form < config.gradient + config.textured:
@@ -101,7 +101,8 @@ def blank(
     return Draft(None, np.asarray(picture), params)
 
 
-def _unit(color: Color) -> Rgb:
+def unit(color: Sequence[float]) -> Rgb:
+    """A colour of 0 to 255 as 0 to 1."""
     red, green, blue = color
     return red / 255, green / 255, blue / 255
 
@@ -132,14 +133,10 @@ def plane_of(rng: random.Random, book: FontBook, face: int, line: Line, neighbou
             distance = round(CAP_HEIGHT * rng.uniform(0.12, 0.6))
             h, w = near_line.mask.shape
             x = rng.randint(-w // 2, max(1, width - w // 2))
-            if side == "above":
-                around.append((near_line, x, -distance - h))
-            elif side == "below":
-                around.append((near_line, x, height + distance))
-            elif side == "left":
-                around.append((near_line, -distance - w, line.baseline - near_line.baseline))
-            else:
-                around.append((near_line, width + distance, line.baseline - near_line.baseline))
+            level = line.baseline - near_line.baseline
+            corners = {"above": (x, -distance - h), "below": (x, height + distance)}
+            corners |= {"left": (-distance - w, level), "right": (width + distance, level)}
+            around.append((near_line, *corners[side]))
     pad = _PAD + (CAP_HEIGHT if around else 0)
     plane = np.zeros((height + 2 * pad, width + 2 * pad), dtype=np.uint8)
     for near_line, x, y in around:
@@ -216,15 +213,15 @@ def _layers(rng: random.Random, plane: Pixels, color: Color, config: RenderConfi
         if rng.random() < 0.5:
             cast = _blurred(cast, rng.uniform(0.5, 2), _SAME)
         dark = (0, 0, 0) if luma(color) > 90 else (255, 255, 255)
-        below.append(Layer(cast, _unit(near(rng, dark, 20)), rng.uniform(0.3, 1)))
+        below.append(Layer(cast, unit(near(rng, dark, 20)), rng.uniform(0.3, 1)))
     elif form < config.shadow + config.extruded:
         dx, dy = rng.choice((-1, 1)), rng.choice((-1, 0, 1, 1))
         sides = outline
         for _ in range(rng.randint(2, 5)):
             sides = np.maximum(outline, np.roll(sides, (dy, dx), (0, 1)))
-        below.append(Layer(sides, _unit(_edge(rng, color))))
+        below.append(Layer(sides, unit(_edge(rng, color))))
     if outlined and not hollow:
-        below.append(Layer(outline, _unit(_edge(rng, color))))
+        below.append(Layer(outline, unit(_edge(rng, color))))
     return plane, below
 
 
@@ -312,7 +309,7 @@ def _bar(rng: random.Random, params: Parameters) -> None:
         edge = rng.choice((0.0, high))
         params.bar_from, params.bar_to = (0.0, edge), (wide, edge)
         params.bar = max(0.5, high * rng.uniform(0.03, 0.12))
-    params.bar_color = _unit(random_color(rng))
+    params.bar_color = unit(random_color(rng))
 
 
 def _tone(rng: random.Random, params: Parameters, negative: bool) -> None:

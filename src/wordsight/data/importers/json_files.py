@@ -1,9 +1,10 @@
 """Data sets annotated in JSON: COCO-Text, TextOCR, IntelOCR, HierText, ArT, LSVT and ReCTS."""
 
+import html
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from wordsight.data.importers.unpacked import DataSet, Unpacked, box, read_json, rotations, unescape
+from wordsight.data.importers.unpacked import DataSet, Unpacked, box, read_json, rotations
 from wordsight.data.scenes import Scene
 
 _SPLITS = {"val": "validation"}
@@ -15,7 +16,7 @@ def read_cocotext(files: Unpacked) -> Iterator[Scene]:
 
     def word(ann: Any) -> dict[str, Any]:
         corners = _corners(ann.get("mask") or ann.get("polygon"), ann.get("bbox"))
-        text = unescape(ann.get("utf8_string"))
+        text = html.unescape(ann.get("utf8_string") or "")
         return {"points": corners, "text": text, "legible": ann.get("legibility") == "legible"}
 
     return _read_coco(files, r"coco_?text.*\.json", word)

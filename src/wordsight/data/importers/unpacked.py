@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import html
 import json
 import os
 import re
@@ -342,8 +341,3 @@ def rotations(files: Unpacked) -> dict[str, int]:
                 if (degrees := row.get("Rotation") or "0") not in ("0", "0.0"):
                     turned[row.get("ImageID", "")] = int(float(degrees))
     return turned
-
-
-def unescape(text: str | None) -> str:
-    """Text with HTML entities (`&amp;`) as characters."""
-    return html.unescape(text or "")
