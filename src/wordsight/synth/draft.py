@@ -205,10 +205,11 @@ def collate(drafts: Sequence[Draft], canvas: tuple[int, int], least: tuple[int, 
         below.append(Stack(torch.tensor(rows), _masks([layer.mask for layer in layers], shape), torch.tensor(paint)))
     filled = [b for b, draft in enumerate(drafts) if draft.fill is not None]
     fills = _pictures([draft.fill for draft in drafts if draft.fill is not None], canvas)
-    having = {}
-    for name, (names, neutral) in _OPTIONAL.items():
-        used = np.any([np.any(parameters[:, COLUMNS[n]] != neutral, axis=1) for n in names], axis=0)
-        having[name] = torch.from_numpy(np.flatnonzero(used))
+    changed = parameters != np.array(Parameters().flat(), dtype=np.float32)
+    having = {
+        name: torch.from_numpy(np.flatnonzero(np.any([changed[:, COLUMNS[n]].any(1) for n in names], axis=0)))
+        for name, names in _EFFECTS.items()
+    }
     return Drafts(
         torch.from_numpy(parameters),
         letters,
@@ -219,17 +220,12 @@ def collate(drafts: Sequence[Draft], canvas: tuple[int, int], least: tuple[int, 
     )
 
 
-_OPTIONAL = {
-    "ring": (("ring",), 0),
-    "gradient": (("turn",), 0),
-    "shade": (("shade_dark",), 1),
-    "glare": (("glare",), 0),
-    "bar": (("bar",), 0),
-    "noise_before": (("noise_before",), 0),
-    "lens": (("sigma", "motion", "sharpen"), 0),
-    "noise_after": (("noise_after",), 0),
-    "jpeg": (("quality",), 0),
-}
+# The parameters of effects that happen only if one of these differs from its default.
+_EFFECTS = {
+    "ring": ("ring",), "gradient": ("turn",), "shade": ("shade_dark",), "glare": ("glare",), "bar": ("bar",),
+    "noise_before": ("noise_before",), "lens": ("sigma", "motion", "sharpen"), "noise_after": ("noise_after",),
+    "jpeg": ("quality",),
+}  # fmt: skip
 
 
 def _masks(masks: Sequence[Pixels | None], shape: tuple[int, int]) -> Tensor:
