@@ -29,7 +29,7 @@ def rasterize(drafts: Drafts) -> Tensor:
         _add_noise(drafts, picture, "noise_before")
         picture, letters = _focused(drafts, picture, letters)
         picture = _toned(drafts, picture)
-        picture = _told_apart(drafts, picture, letters, x, y).clamp_(0, 1)
+        picture = _ensure_contrast(drafts, picture, letters, x, y).clamp_(0, 1)
         _add_noise(drafts, picture, "noise_after")
         rows = drafts.having["jpeg"]
         if len(rows):
@@ -164,7 +164,7 @@ def _toned(drafts: Drafts, picture: Tensor) -> Tensor:
     return torch.addcmul(base, torch.addcmul(slope, picture, curve), picture)
 
 
-def _told_apart(drafts: Drafts, picture: Tensor, letters: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def _ensure_contrast(drafts: Drafts, picture: Tensor, letters: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Changes the colour of letters that can hardly be distinguished from their surroundings, until they can.
 
     The means inside and outside must differ by `contrast` in at least one channel, and by 0.75 of the smaller standard

@@ -17,7 +17,7 @@ from wordsight.synth.setting import Line, set_line, set_stack, stamp
 from wordsight.synth.textless import textless
 
 _PAD = 12  # margin around the text for outlines and shadows, pixels of the plane
-_CLEAR = (11, 24)  # range of the least contrast of a word, in grey levels; see `rasterize._told_apart`
+_CLEAR = (11, 24)  # range of the least contrast of a word, in grey levels; see `rasterize._ensure_contrast`
 
 
 def sample_parameters(
