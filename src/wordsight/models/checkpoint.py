@@ -25,7 +25,7 @@ TOKENIZER = "tokenizer.json"
 """Of a text tower from the hub; megabytes, so not in config.json."""
 
 
-def save(model: Model, folder: str | Path, dtype: torch.dtype = torch.float32, **about: Any) -> Path:
+def save(model: Model, folder: str | Path, dtype: torch.dtype = torch.float32, **about: object) -> Path:
     """Write a recognizer to `folder`, whose earlier one stays until all is written.
 
     `about` (steps, data, scores ...) is kept in its config.json. `dtype` is how floating-point weights are stored; half

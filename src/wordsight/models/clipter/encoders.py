@@ -5,9 +5,10 @@ import inspect
 import json
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -297,6 +298,8 @@ def _hub(name: str, resolution: int | None, download: bool) -> Encoder:
     return HubEncoder(vision, Preprocessing(side, side, mean, std), cfg.model_type)
 
 
+Triple: TypeAlias = tuple[float, float, float]
+
 _HALF = (0.5, 0.5, 0.5)
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _STATISTICS = {"clip": (MEAN, STD), "owlv": (MEAN, STD), "blip": (MEAN, STD), "metaclip": (MEAN, STD)}
@@ -304,7 +307,7 @@ _STATISTICS |= {"siglip": (_HALF, _HALF), "vit": (_HALF, _HALF), "dino": _IMAGEN
 """Default mean and standard deviation in `transformers`, by the beginning of a model's type."""
 
 
-def _statistics(name: str, kind: str, processing: Any) -> tuple[Any, Any]:
+def _statistics(name: str, kind: str, processing: Mapping[str, Any] | None) -> tuple[Triple, Triple]:
     """Mean and standard deviation: those of the preprocessor's file, or without one those of the model's family.
 
     Raises:
@@ -319,7 +322,8 @@ def _statistics(name: str, kind: str, processing: Any) -> tuple[Any, Any]:
         raise ConfigError(f"{name}: its preprocessor does not rescale pixels to 0 to 1, which is not supported")
     if processing.get("do_normalize") is False:
         return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    return tuple(processing.get("image_mean", MEAN)), tuple(processing.get("image_std", STD))
+    mean, std = (tuple(processing.get(key, default)) for key, default in (("image_mean", MEAN), ("image_std", STD)))
+    return cast(Triple, mean), cast(Triple, std)
 
 
 def _here(name: str) -> str:
@@ -341,12 +345,12 @@ def _here(name: str) -> str:
         ) from None
 
 
-def _side(size: Any) -> int | None:
+def _side(size: Mapping[str, float] | float | Sequence[float] | None) -> int | None:
     """The side of the square input, from any of the forms that preprocessor files have; None if none is given."""
-    if isinstance(size, dict):
+    if isinstance(size, Mapping):
         size = size.get("height", size.get("shortest_edge"))
     return _pair(size)[0] if size is not None else None
 
 
-def _pair(size: Any) -> tuple[int, int]:
+def _pair(size: float | Sequence[float]) -> tuple[int, int]:
     return (int(size), int(size)) if isinstance(size, int | float) else (int(size[0]), int(size[1]))

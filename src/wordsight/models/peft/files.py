@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -26,7 +26,7 @@ M = TypeVar("M", bound=Recognizer)
 FORMAT = 1
 
 
-def save_adapter(model: Recognizer, folder: str | Path, **about: Any) -> Path:
+def save_adapter(model: Recognizer, folder: str | Path, **about: object) -> Path:
     """Writes what trains in `model` (all parameters that require a gradient) into `folder`.
 
     Raises:
