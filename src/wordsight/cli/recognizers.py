@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wordsight.data import Sample, SceneView
     from wordsight.decoding import Mode
     from wordsight.imaging.geometry import Box
+    from wordsight.reading.parts import SceneConditioned
     from wordsight.reading.scenes import EncodedScene
 
     Crop = npt.NDArray[np.uint8]
@@ -131,7 +132,7 @@ class OurReader:
             raise ConfigError("--as-is is greedy decoding: leave out --mode parallel, or add --no-as-is")
         if as_is and mode != "visual":
             mode = "full"
-        self._recognizer: Any = None
+        self._recognizer: SceneConditioned | None = None
         """Reads crops as they are; None: `reader` reads them."""
         threads = threads or processors()
         self.calibration: Mapping[str, Any] = {}

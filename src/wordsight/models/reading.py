@@ -18,10 +18,10 @@ from wordsight.models.recognizer import Recognizer
 
 
 class TorchRecognizer:
-    """Reads prepared crops with a model as it stands, on its device and in its precision: put it in eval mode before.
+    """A `SceneConditioned` recognizer: a model as it is, on its device and in its precision, in eval mode.
 
     Args:
-        model: A recognizer of the registry.
+        model: A recognizer of the registry, which the caller puts into eval mode.
         mode: How it decodes: "full", "adaptive", "visual" or "parallel", see `read_psm`. Kinds other than `psm` have
             one way alone: of `ctc` all mean it, of the others the first two.
         cross: False leaves the cross-modal branch out, for a model whose visual branch alone is trained.
@@ -73,12 +73,12 @@ class TorchRecognizer:
             raise ConfigError("this recognizer was created without a scene encoder: give it one")
         return self.scenes.encode(photos).float().cpu().numpy()
 
-    def read(self, images: Floats, context: AnyContext = None) -> list[Reading]:
-        """Read prepared crops (B, 3, H, W) as one batch, given the scenes `context`, in torch or in NumPy.
+    def read(self, images: Floats, scenes: AnyContext = None) -> list[Reading]:
+        """Read prepared crops (B, 3, H, W) as one batch, given their scenes, in torch or in NumPy.
 
         A crop's reading does not depend on the others.
         """
-        return self.model.kind.read(self.engine, images, self._spec, self.settings, context)[0]
+        return self.model.kind.read(self.engine, images, self._spec, self.settings, scenes)[0]
 
 
 class TorchEngine:
