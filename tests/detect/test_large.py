@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.detect import TextDetector
 from wordsight.detect import detector as module
-from wordsight.detect.large import with_large
+from wordsight.detect.large import is_large, with_large
 
 
 def box(left: float, top: float, right: float, bottom: float):
@@ -38,11 +38,17 @@ def test_parts_give_way_to_the_whole(regions, kept):
     [
         [box(95, 95, 690, 310)],  # found already
         [box(110, 110, 690, 150), box(110, 160, 690, 200), box(110, 210, 690, 250)],  # lines of a notice
+        [box(110, 110, 690, 200), box(110, 210, 690, 290)],  # two lines of a sign
         [box(400, 200, 1000, 400)],  # half of it is something else
     ],
 )
 def test_what_is_found_stays(regions):
     assert with_large(regions, [LARGE]) == regions
+
+
+def test_rows_of_letters_are_large_if_they_are_high_and_not_much_higher_than_wide():
+    shapes = [box(0, 0, 300, 100), box(0, 0, 80, 150), box(0, 0, 300, 90), box(0, 0, 60, 150)]
+    assert [is_large(polygon) for polygon, _ in shapes] == [True, True, False, False]
 
 
 def test_bent_text_stays_bent():
@@ -55,11 +61,11 @@ def test_bent_text_stays_bent():
 
 def test_letters_as_high_as_a_third_of_the_picture(monkeypatch):
     image = Image.new("RGB", (1280, 960), (245, 240, 230))
-    ImageDraw.Draw(image).text((90, 250), "TAXI", (40, 60, 120), ImageFont.load_default(460))
+    ImageDraw.Draw(image).text((90, 250), "EXIT", (40, 60, 120), ImageFont.load_default(460))
     ImageDraw.Draw(image).text((90, 860), "closed on Sundays", (40, 60, 120), ImageFont.load_default(36))
     detector = TextDetector(threads=1)
     large, small = detector.detect(np.asarray(image))
-    drawn = ImageDraw.Draw(image).textbbox((90, 250), "TAXI", ImageFont.load_default(460))
+    drawn = ImageDraw.Draw(image).textbbox((90, 250), "EXIT", ImageFont.load_default(460))
     assert (*large.polygon.min(axis=0), *large.polygon.max(axis=0)) == pytest.approx(drawn, abs=60)
     assert small.polygon[:, 1].min() > 840
     monkeypatch.setattr(module, "with_large", lambda regions, copied: regions)

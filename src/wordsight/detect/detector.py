@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.detect.frames import STRIDE, network_input
-from wordsight.detect.large import LARGE, REDUCED, with_large
+from wordsight.detect.large import REDUCED, is_large, with_large
 from wordsight.detect.maps import Region, find_regions
 from wordsight.detect.packs import DEFAULT, find_detector
 from wordsight.errors import ConfigError
@@ -122,7 +122,7 @@ class TextDetector:
         height, width = image.shape[:2]
         regions, scale = self._regions(image, self._max_side)
         copied, _ = self._regions(image, max(STRIDE, round(scale * max(height, width) / REDUCED)))
-        copied = [region for region in copied if scale * word_height(region[0]) >= LARGE]
+        copied = [region for region in copied if is_large(scale * region[0])]
         boxes = [Box(polygon, score) for polygon, score in with_large(regions, copied)]
         return sorted(boxes, key=lambda box: (box.polygon[:, 1].min(), box.polygon[:, 0].min()))
 

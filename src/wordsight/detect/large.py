@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wordsight.detect.maps import Region
 from wordsight.imaging.geometry import word_height
@@ -10,13 +11,18 @@ from wordsight.imaging.geometry import word_height
 REDUCED = 4
 """How many times smaller the copy is: it costs a sixteenth of the picture's own time."""
 
-LARGE = 96.0
-"""Pixels of the network's input: the height from which on text is looked for in the copy."""
-
+_LARGE = 96.0  # pixels of the network's input: the height from which on text is looked for in the copy
+_TALL = 2.0  # times as high as wide: no row of letters
 _SAME, _SAME_BENT = 0.7, 0.6  # intersection over union of outlines of one text, straight or bent in the picture
 _PART = 0.15, 0.7  # shares of a region inside another: more is nothing, more is all of it
-_LOWER = 0.5  # of the height of large letters: what is lower is other text ...
-_MUCH = 0.25  # ... if it covers as much of them
+_LOWER = 0.6  # of the height of large letters: what is lower is other text ...
+_MUCH = 0.05  # ... if it covers as much of them
+
+
+def is_large(polygon: NDArray[np.float64]) -> bool:
+    """Whether a region, in pixels of the network's input, is text that may be seen better in the copy."""
+    width = float(np.linalg.norm(polygon[len(polygon) // 2 - 1] - polygon[0]))
+    return _LARGE <= word_height(polygon) <= _TALL * width
 
 
 def with_large(regions: Sequence[Region], copied: Sequence[Region]) -> list[Region]:
