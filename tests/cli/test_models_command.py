@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from wordsight.cli.main import app
 from wordsight.errors import ModelError
+from wordsight.runtime import find_model, load_pack
 from wordsight.weights import catalogue
 from wordsight.weights.catalogue import PUBLISHED, File, Weights
 
@@ -47,6 +48,16 @@ def test_info_of_a_shipped_model():
     assert max(map(len, result.output.splitlines())) <= 100
     assert "input 128 x 32 pixels" in output
     assert "input any width x 48 pixels" in info("latin")[1]
+
+
+@pytest.mark.parametrize("model", ["latin", "small"])
+def test_scores_of_shipped_models_are_those_of_their_cards(model, request):
+    scores = load_pack(find_model(model)).about["scores"]
+    assert list(scores) == ["IC15-2077 36", "IC15-2077 62", "IC15-2077 94"]
+    card = (request.config.rootpath / "docs" / "models" / f"{model}.md").read_text(encoding="utf-8")
+    for what, score in scores.items():
+        assert f"{what} {score}" in info(model)[1]
+        assert f"{score:.2f} %" in card, what
 
 
 def test_info_of_published_weights():
