@@ -108,7 +108,7 @@ def test_confidence_is_a_colour_and_below_90_a_number(confidence: float, name: s
     picture = np.asarray(photo.draw(np.full((240, 320, 3), 255, np.uint8)))
     colour = next(colour for each, _, colour in COLOURS if each == name)
     assert picture[60, 90].tolist() == list(colour)
-    assert labels(photo)[0].text == ("Coffee" if name == "sure" else f"Coffee {100 * confidence:.0f}%")
+    assert labels(photo)[0].text == ("Coffee" if name == "sure" else f"Coffee ({100 * confidence:.0f} %)")
     legend = [(picture == other).all(axis=2)[150:].any() for _, _, other in COLOURS]
     assert legend == [True] * 3
 

@@ -206,7 +206,7 @@ def labels(photo: Photo) -> list[Label]:
 
 
 def _said(word: Word) -> str:
-    sure = "" if word.confidence >= COLOURS[0][1] else f" {round(100 * word.confidence)}%"
+    sure = "" if word.confidence >= COLOURS[0][1] else f" ({round(100 * word.confidence)} %)"
     return f"{word.text or '(no text)'}{sure}"
 
 
