@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 
 from wordsight.decoding import reading
 from wordsight.decoding.autoregressive import decode
@@ -11,7 +12,7 @@ class Spec:
     max_length = 6
 
 
-class Spelling:
+class Spelling(FakeEngine):
     """Image i is a number, and says word i; the state counts the steps, what was written last is checked."""
 
     def __init__(self, words):
@@ -64,7 +65,7 @@ def test_nothing_to_read():
     assert decode(Spelling([]), images([0])[:0], Spec()) == []
 
 
-class RandomCell:
+class RandomCell(FakeEngine):
     """A recurrent cell of random matrices."""
 
     def __init__(self, seed=0, width=16):

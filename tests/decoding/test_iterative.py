@@ -1,4 +1,5 @@
 import numpy as np
+from fake_engine import FakeEngine
 
 from wordsight.decoding import reading
 from wordsight.decoding.iterative import CORRECTIONS, decode
@@ -20,7 +21,7 @@ def spell(texts):
     return logits
 
 
-class Corrections:
+class Corrections(FakeEngine):
     """Row i's reading goes through `stages[i]`, then stays; features say which row it is."""
 
     def __init__(self, stages):

@@ -4,34 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wordsight.decoding.arrays import Floats, Ids, Rows
-from wordsight.decoding.context import AnyContext, WithContext
+from wordsight.decoding.arrays import Floats
+from wordsight.decoding.context import AnyContext
 from wordsight.decoding.graphs import Engine, Spec
 from wordsight.decoding.kind import Kind, Settings
 from wordsight.decoding.readings import Reading, reading
 from wordsight.decoding.signature import Graph, Shape
 
 
-class AutoregressiveGraphs:
-    """The parts of a recognizer over an engine. B rows; no row may influence another."""
-
-    def __init__(self, engine: Engine, context: AnyContext = None) -> None:
-        self.engine = engine
-        self.context = context
-
-    def image(self, images: Floats) -> tuple[Rows, Rows]:
-        """(B, 3, H, W) to what every step reads (features and their projection, computed once) and the first state."""
-        memory, state = self.engine.run("image", images, context=self.context)
-        return WithContext.of(memory, self.context), state
-
-    def step(self, tokens: Ids, state: Rows, memory: Rows) -> tuple[Floats, Rows]:
-        """Ids (B,) of the characters before, [B] at first, to logits (B, C + 1) of the next ones and the next state."""
-        features, context = WithContext.parts(memory)
-        logits, state = self.engine.run("step", tokens, state, features, context=context)
-        return self.engine.numpy(logits), state
-
-
-def decode(graphs: AutoregressiveGraphs, images: Floats, spec: Spec) -> list[Floats]:
+def decode(engine: Engine, images: Floats, spec: Spec, context: AnyContext = None) -> list[Floats]:
     """Logits (length + 1, C + 1) of every row of images (B, 3, H, W): its characters and [E].
 
     The reading of a row does not depend on the other rows.
@@ -40,23 +21,27 @@ def decode(graphs: AutoregressiveGraphs, images: Floats, spec: Spec) -> list[Flo
     todo = np.arange(len(images))
     if not len(todo):
         return []
-    memory, state = graphs.image(images)
+    memory, state = engine.run("image", images, context=context)
     tokens = np.full(len(todo), spec.tokenizer.bos)
     for _ in range(spec.max_length + 1):
-        logits, state = graphs.step(tokens, state, memory)
+        step, state = engine.run("step", tokens, state, memory, context=context)
+        logits = engine.numpy(step)
         for row, x in zip(todo, logits, strict=True):
             written[row].append(x)
         tokens = logits.argmax(axis=1)
         going = np.flatnonzero(tokens != spec.tokenizer.eos)
         if not len(going):
             break
-        if len(going) < len(todo):  # rows that have said [E] leave
+        if len(going) < len(todo):  # rows that have predicted [E] leave
             todo, tokens, state, memory = todo[going], tokens[going], state[going], memory[going]
+            context = None if context is None else context[going]
     return [np.stack(row) for row in written]
 
 
 class Autoregressive(Kind):
-    """Two graphs: `image` gives a memory and the first state, `step` a character and the next state."""
+    """Two graphs. `image`: an image to the memory that every step reads, and the initial state. `step`: the characters
+    before, [B] at first, to the logits of the next ones, and the next state.
+    """
 
     name = "autoregressive"
     made = "memory and state"
@@ -76,7 +61,7 @@ class Autoregressive(Kind):
         self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
     ) -> tuple[list[Reading], None]:
         """See `Kind`."""
-        found = decode(AutoregressiveGraphs(engine, context), images, spec)
+        found = decode(engine, images, spec, context)
         return [reading(x, spec.tokenizer, temperature=settings.temperature) for x in found], None
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wordsight.decoding.arrays import Floats, Ids, Rows
-from wordsight.decoding.context import AnyContext, WithContext
+from wordsight.decoding.arrays import Floats, Ids
+from wordsight.decoding.context import AnyContext
 from wordsight.decoding.graphs import Engine, Spec
 from wordsight.decoding.kind import Kind, Settings
 from wordsight.decoding.readings import Reading, reading, text_length
@@ -15,26 +15,9 @@ CORRECTIONS = 3
 """Iterations, in training and testing (section 3.3)."""
 
 
-class IterativeGraphs:
-    """The parts of a recognizer over an engine. B rows, P = max_length + 1 positions; no row may influence another."""
-
-    def __init__(self, engine: Engine, context: AnyContext = None) -> None:
-        self.engine = engine
-        self.context = context
-
-    def image(self, images: Floats) -> tuple[Floats, Rows]:
-        """(B, 3, H, W) to logits (B, P, C + 1) of what is seen, and the features that corrections need."""
-        logits, features = self.engine.run("image", images, context=self.context)
-        return self.engine.numpy(logits), WithContext.of(features, self.context)
-
-    def correct(self, logits: Floats, features: Rows) -> Floats:
-        """Logits of a reading (B, P, C + 1) to those of its correction: language model and fusion with the features."""
-        plain, context = WithContext.parts(features)
-        (corrected,) = self.engine.run("correct", logits, plain, context=context)
-        return self.engine.numpy(corrected)
-
-
-def decode(graphs: IterativeGraphs, images: Floats, spec: Spec, corrections: int = CORRECTIONS) -> list[Floats]:
+def decode(
+    engine: Engine, images: Floats, spec: Spec, corrections: int = CORRECTIONS, context: AnyContext = None
+) -> list[Floats]:
     """Logits (length + 1, C + 1) of every row of images (B, 3, H, W): its characters and [E].
 
     It is corrected `corrections` times at most; 0 leaves the vision model's prediction. No row depends on the others.
@@ -44,17 +27,20 @@ def decode(graphs: IterativeGraphs, images: Floats, spec: Spec, corrections: int
     """
     if not len(images):
         return []
-    logits, features = graphs.image(images)
+    seen, features = engine.run("image", images, context=context)
+    logits: Floats = engine.numpy(seen)
     final = logits.copy()
     todo = np.arange(len(images))
     for left in range(corrections, 0, -1):
-        before, logits = logits, graphs.correct(logits, features)
+        (corrected,) = engine.run("correct", logits, features, context=context)
+        before, logits = logits, engine.numpy(corrected)
         final[todo] = logits
         changed = np.flatnonzero((_spelled(logits, spec) != _spelled(before, spec)).any(axis=1))
         if left == 1 or not len(changed):
             break
         if len(changed) < len(todo):
             todo, logits, features = todo[changed], logits[changed], features[changed]
+            context = None if context is None else context[changed]
     lengths = text_length(final.argmax(axis=2), spec.tokenizer.eos)
     return [row[: length + 1] for row, length in zip(final, lengths, strict=True)]
 
@@ -67,7 +53,9 @@ def _spelled(logits: Floats, spec: Spec) -> Ids:
 
 
 class Iterative(Kind):
-    """Two graphs: `image` predicts, `correct` corrects a prediction."""
+    """Two graphs. `image`: an image to the vision model's logits (B, P, C + 1), P = max_length + 1, and features.
+    `correct`: logits and features to the logits of the fusion.
+    """
 
     name = "iterative"
     refinements = CORRECTIONS
@@ -90,7 +78,7 @@ class Iterative(Kind):
     ) -> tuple[list[Reading], None]:
         """See `Kind`."""
         count = CORRECTIONS if settings.refine_iters is None else settings.refine_iters
-        found = decode(IterativeGraphs(engine, context), images, spec, count)
+        found = decode(engine, images, spec, count, context)
         return [reading(x, spec.tokenizer, temperature=settings.temperature) for x in found], None
 
 
