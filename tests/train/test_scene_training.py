@@ -167,7 +167,7 @@ def test_options_of_one_recognizer_are_refused_by_another(train, tmp_path):
 def batches(source, *, parts=1, batch_size=8, **use):
     mixture = Mixture([SkipBroken(View(source, range(len(source))))], [1.0], seed=3, length=2**62)
     tokenizer = CharTokenizer(Charset.preset("36"))
-    use = SceneUse(**{"told": True} | use)
+    use = SceneUse(**{"conditioned": True} | use)
     return Batches(
         mixture, frozenset([0]), tokenizer, Preprocessing(32, 128), batch_size, 2, parts, lambda image, _: image, use
     )
@@ -187,7 +187,7 @@ def test_a_batch_holds_each_scene_once(source):
         assert len(part.views) == len(set(files))
         assert part.present.tolist() == [1.0] * 8
         assert {round(box[1].item(), 3) for box in part.boxes} <= {round(26 / 64, 3), round(46 / 64, 3)}
-    assert batches(source, told=False)[0].scenes is None
+    assert batches(source, conditioned=False)[0].scenes is None
 
 
 def test_scene_dropout_is_a_function_of_seed_and_sample(source):

@@ -34,7 +34,7 @@ def shards(tmp_path, monkeypatch):
 
 
 def stream(shards, *, rank=0, ranks=1, parts=1, batch_size=5, mode="real", **use):
-    use = SceneUse(**{"told": True} | use)
+    use = SceneUse(**{"conditioned": True} | use)
     return StreamBatches(
         str(shards),
         CFG,

@@ -111,7 +111,9 @@ def costs(reader: "CropReader", sources: "Mapping[str, OpenedSource]") -> list[s
             rows.append((len(samples), *_times(reader, samples)))
     if len(rows) < 2:
         return []
-    each = np.array([[alone / n, told / n, (told + encoding) / n] for n, alone, told, encoding in rows[1:]]) * 1000
+    each = (
+        np.array([[alone / n, cached / n, (cached + encoding) / n] for n, alone, cached, encoding in rows[1:]]) * 1000
+    )
     low, middle, high = np.percentile(each, [25, 50, 75], axis=0)
     names = ("alone", "scene cached", "scene cold")
     text = ", ".join(
@@ -129,6 +131,6 @@ def _times(reader: "OurReader", samples: Sequence[Any]) -> tuple[float, float, f
     scene = reader.reader.scene(pixels)
     encoded = time.perf_counter()
     reader.read_scenes(crops, [scene] * len(crops))
-    told = time.perf_counter()
+    read = time.perf_counter()
     reader.read(crops)
-    return time.perf_counter() - told, told - encoded, encoded - began
+    return time.perf_counter() - read, read - encoded, encoded - began

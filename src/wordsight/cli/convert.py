@@ -43,7 +43,7 @@ def convert(
 ) -> None:
     """Convert published weights to a checkpoint: CLIP (OpenAI, open_clip, Hugging Face), CLIP4STR, PARSeq, timm's ViT.
 
-    Sizes are inferred from the tensors. What these do not tell is stated by the file or assumed, and printed.
+    Sizes are inferred from the tensors. What they do not determine is stated by the file or assumed, and printed.
 
     Options override what was assumed. Nothing in the file is executed.
     """

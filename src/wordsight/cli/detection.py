@@ -1,4 +1,4 @@
-"""`wordsight eval --detection`: the boxes that a detector finds, whatever they say."""
+"""`wordsight eval --detection`: the boxes that a detector finds, whatever is read in them."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING

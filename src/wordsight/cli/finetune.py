@@ -78,7 +78,7 @@ def finetune(
         cast("Tower", tower), steps, batch_size, replay, lr, blend, valid_share, workers, seed, tuple(fonts or ())
     )
     plan = plan_finetuning(checkpoint_folder(start), words, settings, general, progress_or_lines)
-    _tell(plan)
+    _print_plan(plan)
     outcome = run_finetuning(plan, out, progress_or_lines)
     if outcome.steps < steps:
         typer.echo(f"stopped after {outcome.steps} of {steps} steps")
@@ -96,8 +96,8 @@ def finetune(
         typer.echo(f"{pack}: {made.bytes / 1e6:.1f} MB; read with it: wordsight read PHOTO --model {pack}")
 
 
-def _tell(plan: "Plan") -> None:
-    """What is going to happen, and what is wrong with the words."""
+def _print_plan(plan: "Plan") -> None:
+    """Prints what will be trained, and what is wrong with the words."""
     svtr = plan.model.architecture == "svtr"
     means = {
         "frozen": "convolutions frozen: the rest trains" if svtr else "towers frozen: decoders and heads train",

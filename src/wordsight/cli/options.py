@@ -105,7 +105,7 @@ def chosen_dictionary(dictionary: str | None, no_dictionary: bool) -> str | list
 
 
 def say(message: str) -> None:
-    """One line on standard error, whatever characters are in it."""
+    """Prints one line on standard error, with unprintable characters escaped."""
     typer.echo(f"wordsight: {printable(message)}", err=True)
 
 

@@ -157,7 +157,7 @@ class Batches(Dataset[Batch]):
         self._sorted: tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None  # the pool in use
 
     def __getitem__(self, index: int) -> Batch:
-        """Batch number `index`, whatever was asked for before."""
+        """Batch number `index`, independent of those before."""
         step, part = divmod(index, self.parts)
         indices, lengths = self._step(step)
         mine = [int(i) for i in indices[part :: self.parts]]
@@ -204,7 +204,7 @@ class Batches(Dataset[Batch]):
             float(lengths.sum()) / self.parts,
             tuple(samples),
             skipped,
-            SceneBatch.of(shown) if self.use.told else None,
+            SceneBatch.of(shown) if self.use.conditioned else None,
             unfinished=() if self.finished else unfinished,
         )
 
@@ -250,7 +250,7 @@ def learned(
         image, box = again or (image, box)
     if augmentation:
         image = augmentation(image, np.random.default_rng(key))
-    if not (use.told and link and link.view and box):
+    if not (use.conditioned and link and link.view and box):
         return image, None
     dropped = np.random.default_rng((*key, 2)).random() < use.dropout
     return image, None if dropped else (link.view, box)

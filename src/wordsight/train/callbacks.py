@@ -95,11 +95,11 @@ class KeepModel(Callback):
 class KeepCheckpoint(Callback):
     """Writes `last.ckpt`, from which a run can resume, in the run's folder, after `every` steps and after the last.
 
-    The last step is validated, too, whatever the interval.
+    The last step is always validated, too.
 
     After `minutes`, counted from now, it writes one more and ends the run, which then validates. Lightning's own limit
     counts the time before a resumption, too, and leaves nothing to resume from; its own checkpoints are also written
-    the first time after a resumption, be it in the middle of a step that has several parts.
+    right after a resumption, even in the middle of a step that has several parts.
     """
 
     def __init__(self, every: int, minutes: float | None = None) -> None:
@@ -145,7 +145,7 @@ class _Seen:
 class StopOnNaN(Callback):
     """Ends a run whose loss is no finite number, before anything is written over the last good checkpoint.
 
-    On a GPU the verdict comes some steps late, since nobody waits for it; what was in the batch is kept until then and
+    On a GPU the result arrives some steps late, since the loop does not wait for it; the batch's samples are kept and
     written to `bad-batch-<step>-<rank>.json` in the run's folder.
     """
 

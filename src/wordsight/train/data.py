@@ -275,5 +275,5 @@ class WordsData(lightning.LightningDataModule):
 
 
 def _kept(trainer: lightning.Trainer) -> KeepPosition:
-    """The callback that knows where readers stand; one that nobody asks where none was given."""
+    """The callback that records the positions of readers; an unused one where none was given."""
     return next((one for one in trainer.callbacks if isinstance(one, KeepPosition)), KeepPosition())  # type: ignore[attr-defined]

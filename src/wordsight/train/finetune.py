@@ -70,15 +70,21 @@ def run_finetuning(plan: Plan, out: Path, watch: Watch | None = None) -> Outcome
         save_adapter(model, out / "adapter", start=plan.start.name, steps=steps)
     merge_peft(model)
     model.eval()
-    told = {"start": plan.start.name, "words": len(plan.training), "new": plan.new, "tower": plan.tower, "steps": steps}
-    checkpoint.save(model, out, **(plan.about | {"cross": cross, "finetuned": told}))
+    facts = {
+        "start": plan.start.name,
+        "words": len(plan.training),
+        "new": plan.new,
+        "tower": plan.tower,
+        "steps": steps,
+    }
+    checkpoint.save(model, out, **(plan.about | {"cross": cross, "finetuned": facts}))
     after = {name: read_words(model, source, f"{name} after", cross, watch) for name, source in sets.items()}
     report = _compare(plan, before, after)
     rule = _protocol(model.cfg.charset)
     pairs = list(zip(before["held-out"], after["held-out"], strict=True))
     gained = sum(not is_right(a, rule) and is_right(b, rule) for a, b in pairs)
     lost = sum(is_right(a, rule) and not is_right(b, rule) for a, b in pairs)
-    return Outcome(model, steps, report, rule, gained, lost, told)
+    return Outcome(model, steps, report, rule, gained, lost, facts)
 
 
 def _protocol(charset: Charset) -> Protocol:

@@ -19,14 +19,14 @@ from wordsight.train.validation import Share, read
 _log = logging.getLogger(__name__)
 
 JUMP, STEPS = 0.2, 50
-"""A gate that moves by more than this within so many steps jumps: the other sign."""
+"""A gate that moves by more than `JUMP` within `STEPS` steps jumps."""
 
 
 class GateWatch(Callback):
     """Logs every gate at every step as `train/gate`, or `train/gate.<place>` where there are several.
 
-    Warns of a gate that jumps, and of one that is still shut in the end. Values are looked at every `STEPS` steps, so
-    that nobody waits for the GPU in between.
+    Warns of a gate that jumps, and of one that is still shut at the end. Values are checked every `STEPS` steps, so
+    that training does not wait for the GPU in between.
     """
 
     def __init__(self) -> None:

@@ -6,8 +6,8 @@ import math
 def warmup_stable_decay(step: int, warmup: int, decay_from: int, end: int) -> float:
     """Up linearly over `warmup` steps, flat, down linearly from `decay_from` to 0 at `end`.
 
-    The flat part has no end of its own: a run can continue for as long as there is compute, and be annealed when it is
-    to be shipped (Hägele et al., arXiv 2405.18392).
+    The flat part has no fixed end: a run can continue for as long as there is compute, and be annealed before it is
+    shipped (Hägele et al., arXiv 2405.18392).
     """
     up = min(1.0, (step + 1) / max(warmup, 1))
     down = min(1.0, (end - step) / max(end - decay_from, 1))

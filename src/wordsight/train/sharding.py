@@ -22,7 +22,7 @@ def shard(model: nn.Module, device_type: str) -> None:
 
 
 def whole(model: Any) -> Any:
-    """The model itself; where its weights are spread, a copy with all of them, for which all ranks have to ask."""
+    """The model itself; where its weights are sharded, a copy with all of them. All ranks have to call this."""
     if not any(isinstance(parameter, DTensor) for parameter in model.parameters()):
         return model
     state = {k: v.full_tensor() if isinstance(v, DTensor) else v for k, v in model.state_dict().items()}

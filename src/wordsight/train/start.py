@@ -66,7 +66,7 @@ def starting_model(
 
 
 def set_permutations(model: Any, count: int) -> None:
-    """Have `model`, a CLIP4STR or a PARSeq, trained in so many orders per word.
+    """Have `model`, a CLIP4STR or a PARSeq, trained in `count` orders per word.
 
     Raises:
         ConfigError: it is neither, or the number is below 1.
@@ -79,9 +79,9 @@ def set_permutations(model: Any, count: int) -> None:
 
 
 def refinements(model: Any) -> int | None:
-    """How often to refine readings: not where only left to right was trained, else as in the papers (None).
+    """How often to refine readings: never (0) if only left to right was trained, else as in the papers (None).
 
-    A model that was trained so has never seen what stands after a character.
+    A model trained left to right has never seen the characters after the one that it reads.
     """
     return 0 if getattr(model.cfg, "num_permutations", 0) == 1 else None
 

@@ -43,7 +43,7 @@ class _Word:
 
 
 class StreamBatches(IterableDataset[Batch]):
-    """Endless batches of the words of a `ShardStream`; each worker of each device is a reader of its own.
+    """Endless batches of the words of a `ShardStream`; each worker of each device is one reader.
 
     Args:
         place: folder of shards, or its address.
@@ -139,7 +139,7 @@ class StreamBatches(IterableDataset[Batch]):
             None,
             tuple(word.name for word in words),
             skipped,
-            SceneBatch.of([word.shown for word in words]) if self.use.told else None,
+            SceneBatch.of([word.shown for word in words]) if self.use.conditioned else None,
             position,
         )
 
@@ -203,7 +203,7 @@ class KeepPosition(Callback):
             self.positions[batch.position.reader] = batch.position
 
     def state_dict(self) -> dict[str, Any]:
-        """Positions of the readers of all devices; all of them have to ask."""
+        """Positions of the readers of all devices. All ranks have to call this."""
         found = list(self.positions.values())
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             everyone: list[list[Position]] = [[] for _ in range(torch.distributed.get_world_size())]

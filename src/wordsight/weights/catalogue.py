@@ -77,7 +77,7 @@ _REAL = "real words (3.3 M)"
 _MJST = "MJSynth and SynthText"
 _UNION = "RBU: real words, benchmarks' training sets, Union14M-L (6.5 M)"
 
-# What follows the last underscore of their names may be a digest; nobody says of what, so it is not checked.
+# What follows the last underscore of their names may be a digest; of what is not documented, so it is not checked.
 _CLIP4STR = {
     "clip4str-b16-synth": _clip4str(
         "OpenAI's ViT-B/16", _MJST, 633, _AUTHORS,

@@ -58,7 +58,7 @@ HUGGING_FACE: Rules = (
 
 IGNORED = (
     "attn_mask",  # old open_clip: the causal mask
-    "input_resolution",  # OpenAI: the sizes, which the shapes tell too
+    "input_resolution",  # OpenAI: the sizes, which the shapes give too
     "context_length",
     "vocab_size",
     "vision_model.embeddings.position_ids",  # Hugging Face: 0, 1, 2, ...
@@ -141,7 +141,7 @@ def input_size(
 ) -> tuple[int, int]:
     """Height and width in pixels: as said, a square for square patches, or PARSeq's, four times as wide as high.
 
-    `size` is what the checkpoint states, `tokens` the number of its patches, `source` the tensor that tells it.
+    `size` is what the checkpoint states, `tokens` the number of its patches, `source` the tensor with that number.
     """
     if given := choices.given("size") or size:
         rows, columns = given[0] // patch[0], given[1] // patch[1]

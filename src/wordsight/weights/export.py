@@ -203,7 +203,7 @@ def _check_sizes(proto: onnx.ModelProto, graph: Graph) -> None:
 
 
 def _as_declared(module: nn.Module, dynamic: list[dict[int, Any]]) -> tuple[Any, ...]:
-    """What is said of each input, in a tuple of its own for those that `forward` takes as *inputs."""
+    """The dynamic sizes of the inputs, those that `forward` takes as *inputs in a tuple of their own."""
     kinds = [parameter.kind for parameter in inspect.signature(module.forward).parameters.values()]
     if Parameter.VAR_POSITIONAL not in kinds:
         return tuple(dynamic)

@@ -67,7 +67,7 @@ def open_foreign(path: str | Path) -> Foreign:
     return foreign
 
 
-# Facts of a folder, and checkpoints in the order of preference; Hugging Face's names, whose layout is told by them.
+# Files with facts, and checkpoints in the order of preference.
 _FACTS = ("config.json", "open_clip_config.json", "preprocessor_config.json")
 _WHOLE = ("model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.bin", "pytorch_model.bin")
 
@@ -114,7 +114,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _kind(path: Path) -> str:
-    """ "zip", "pickle", "safetensors", or "" for anything else; told by the first bytes."""
+    """ "zip", "pickle", "safetensors", or "" for anything else; by the first bytes."""
     with path.open("rb") as file:
         head = file.read(9)
     if head[:4] == b"PK\x03\x04":

@@ -157,7 +157,7 @@ class _Record:
         self.items[key] = item
 
     def append(self, item: Any) -> None:
-        """What would have been another kind of list stays without its items."""
+        """Other kinds of lists stay without their items."""
 
     extend = append
 
@@ -177,7 +177,7 @@ class _Dict(dict[Any, Any]):
     def __init__(self, *_: Any) -> None: ...
 
     def __setstate__(self, _: Any) -> None:
-        """Attributes of a dictionary, which nobody asks for."""
+        """Attributes of a dictionary are left out."""
 
 
 class _Unpickler(pickle._Unpickler):  # in Python: its memory grows with the file alone, whatever the file says

@@ -127,7 +127,7 @@ def _onnx_layers(path: Path) -> Iterator[tuple[Tensor, Tensor]]:
             after.setdefault(name, []).append(node)
 
     def added(name: str, channels: int | None = None) -> tuple[Tensor | None, Any]:
-        """What the next node adds to a value, if it is a constant of so many numbers or of several, and that node."""
+        """The constant that the next node adds to a value (of `channels` numbers, or of several), and that node."""
         for node in after.get(name, ()):
             if node.op_type == "Identity":
                 return added(node.output[0], channels)
