@@ -104,3 +104,12 @@ def test_the_worst_come_first_and_right_ones_never() -> None:
     assert worst(records, PROTOCOLS["36"], 10) == [3, 2, 1]
     assert worst(records, PROTOCOLS["36"], 1) == [3]
     assert math.isnan(score([], PROTOCOLS["36"]).accuracy)
+
+
+def test_on_the_page_a_right_reading_is_green_and_a_wrong_one_red() -> None:
+    right, wrong = Record("one", "a.png", "OPEN", "OPEN", 0.9), Record("one", "a.png", "OPEN", "0PEN", 0.6)
+    for first, other, shown in (
+        (right, wrong, "<strong>OPEN</strong><br><b>OPEN</b><br>instead of <i>0PEN</i>"),
+        (wrong, right, "<strong>OPEN</strong><br><i>0PEN</i><br>instead of <b>OPEN</b>"),
+    ):
+        assert shown in to_html(report(), [Exhibit(first, b"jpeg", other)])

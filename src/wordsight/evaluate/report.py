@@ -250,7 +250,7 @@ th, td { text-align: right } th:first-child, td:first-child, th:last-child, td:l
 .worst { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1rem }
 figure { margin: 0; padding: .6rem; border: 1px solid #8886; border-radius: .4rem; overflow-wrap: anywhere }
 img { max-width: 100%; height: 4rem; object-fit: contain; display: block; margin-bottom: .4rem }
-b { color: #087f3a } i { color: #c02f1d; font-style: normal } small { opacity: .7 }
+b { color: #087f3a } i { color: #c02f1d } b, i { font-style: normal; font-weight: normal } small { opacity: .7 }
 """
 
 
@@ -289,9 +289,15 @@ def _figure(exhibit: Exhibit) -> str:
     record = exhibit.record
     kind = "png" if exhibit.picture.startswith(b"\x89PNG") else "jpeg"
     picture = f"data:image/{kind};base64,{base64.b64encode(exhibit.picture).decode()}"
-    instead = "" if exhibit.other is None else f"<br>instead of {html.escape(exhibit.other.text) or '(nothing)'}"
-    label, text, where = (html.escape(s) for s in (record.label, record.text, f"{record.dataset} {record.id}"))
+    instead = "" if exhibit.other is None else f"<br>instead of {_reading(exhibit.other)}"
+    label, where = (html.escape(s) for s in (record.label, f"{record.dataset} {record.id}"))
     return (
-        f"<figure><img alt='' src='{picture}'><figcaption><b>{label}</b><br><i>{text or '(nothing)'}</i>{instead}"
+        f"<figure><img alt='' src='{picture}'><figcaption><strong>{label}</strong><br>{_reading(record)}{instead}"
         f"<br><small>{record.confidence:.3f} {where}</small></figcaption></figure>"
     )
+
+
+def _reading(record: Record) -> str:
+    """Green if it is what the label says to the letter, else red."""
+    tag = "b" if record.text == record.label else "i"
+    return f"<{tag}>{html.escape(record.text) or '(nothing)'}</{tag}>"
