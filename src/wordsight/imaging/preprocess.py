@@ -12,7 +12,7 @@ from PIL import Image
 
 from wordsight.errors import ConfigError, ImageError
 
-WIDTH_STEP = 32
+WIDTH_STEP = 16
 """Pixels. Variable widths are multiples of this, so that crops of similar width can be batched."""
 
 
