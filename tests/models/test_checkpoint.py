@@ -85,7 +85,7 @@ def test_options_that_are_gone_load_with_their_only_value(model, tmp_path):
     folder = checkpoint.save(model, tmp_path / "before")
     written = json.loads((folder / "config.json").read_text())
     written["config"] |= {"share_dim": True, "pooled": False}
-    written["config"]["image"]["backbone"] = ""
+    written["config"]["image"]["dropout"] = 0.0
     written["config"]["decoder"]["depth"] = 1
     (folder / "config.json").write_text(json.dumps(written))
     assert checkpoint.load(folder)[0].cfg == model.cfg

@@ -6,6 +6,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from wordsight.errors import ConfigError
 
+PP_LCNET: Literal["pp-lcnet-v4"] = "pp-lcnet-v4"
+"""The name of PP-OCRv6's convolutions."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -49,6 +52,8 @@ class ImageTowerConfig(Config):
 
     With `stem` empty, images are cut into patches by one convolution, as in CLIP. Otherwise `stem` lists 3x3
     convolutions as (channels, vertical stride, horizontal stride); the last one's channels are the width.
+    `backbone` names convolutions of others instead: "pp-lcnet-v4", those of PP-OCRv6 small's recognizer, whose 384
+    channels are the width; three rows are left of 48 pixels, and a column of every 4.
     `norm_pre` is CLIP's normalisation before the first block; other vision transformers have none. `norm_eps` is what
     every normalisation adds to the variance: 1e-5 in CLIP, 1e-6 in timm's vision transformers and so in PARSeq.
     """
@@ -57,6 +62,7 @@ class ImageTowerConfig(Config):
     width_px: int = 224
     patch: tuple[int, int] = (16, 16)
     stem: tuple[tuple[int, int, int], ...] = ()
+    backbone: Literal["", "pp-lcnet-v4"] = ""
     class_token: bool = True
     width: int = 768
     layers: int = 12
@@ -65,12 +71,18 @@ class ImageTowerConfig(Config):
     norm_pre: bool = True
     norm_eps: float = 1e-5
 
-    RETIRED: ClassVar[Mapping[str, object]] = {"backbone": "", "dropout": 0.0}
+    RETIRED: ClassVar[Mapping[str, object]] = {"dropout": 0.0}
+
+    def __post_init__(self) -> None:
+        if self.backbone not in ("", PP_LCNET) or (self.backbone and self.stem):
+            raise ConfigError(f"backbone {self.backbone!r}: it is {PP_LCNET!r} and has no stem, or it is left out")
 
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of image tokens."""
         rows, columns = self.height, self.width_px
+        if self.backbone:
+            return rows // 16, columns // 4
         if not self.stem:
             return rows // self.patch[0], columns // self.patch[1]
         for _, down, across in self.stem:
@@ -177,3 +189,8 @@ COMPACT_TOWER = ImageTowerConfig(
     activation="gelu",
 )
 """The image tower of the compact models (ours): convolutions to one row of 32 tokens, and three blocks."""
+
+PPOCR_TOWER = ImageTowerConfig(
+    48, 192, backbone=PP_LCNET, class_token=False, width=384, layers=0, heads=8, activation="gelu", norm_pre=False
+)
+"""PP-OCRv6 small's convolutions, which have learned to see text: 3 rows of 48 tokens, and no blocks (ours)."""

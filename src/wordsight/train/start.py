@@ -11,10 +11,13 @@ from wordsight.models.clip import Clip
 from wordsight.models.clip.hub_text import hub_text
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.clipter import insert
-from wordsight.models.parseq import Parseq
+from wordsight.models.config import PP_LCNET, ImageTowerConfig
+from wordsight.models.crnn import CrnnConfig
+from wordsight.models.layers.convolutions import Backbone
+from wordsight.models.parseq import Parseq, ParseqConfig
 from wordsight.models.peft import merge_peft
 from wordsight.models.ppocr import Svtr
-from wordsight.models.recognizer import Recognizer
+from wordsight.models.recognizer import Recognizer, RecognizerConfig
 from wordsight.models.registry import preset
 from wordsight.text import Charset
 from wordsight.train.config import ArchitectureConfig
@@ -33,7 +36,9 @@ def starting_model(
         name: preset that decides all sizes, unless `start` is a recognizer of its kind.
         start: a recognizer. For a CLIP4STR also CLIP towers of the preset's size (what their shapes do not show, heads
             and activation, is as their configuration says; another input size or patch becomes the preset's); or a
-            PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random.
+            PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random. For
+            presets on PP-OCRv6's convolutions an SVTR (`wordsight models convert rapidocr`), whose convolutions are
+            taken.
         architecture: what is changed in it.
         token_only: whether the text tower of a CLIP4STR consists only of CLIP's token embeddings.
 
@@ -44,7 +49,12 @@ def starting_model(
     """
     kind, cfg = preset(name)
     given = checkpoint.load(start)[0] if start else None
-    if given is not None and type(given) is not kind and not (kind is Clip4Str and isinstance(given, Clip | Parseq)):
+    if (
+        given is not None
+        and type(given) is not kind
+        and not (kind is Clip4Str and isinstance(given, Clip | Parseq))
+        and not (isinstance(given, Svtr) and _has_backbone(cfg))
+    ):
         raise ConfigError(
             f"{start} holds a {given.architecture}, {name} is a {kind.architecture}: choose a preset of that kind with "
             "--model.model"
@@ -52,6 +62,11 @@ def starting_model(
     charset = architecture.charset
     if isinstance(charset, str):
         charset = Charset.preset(charset)
+    if isinstance(given, Svtr) and kind is not Svtr:
+        model = kind(cfg if charset is None else config_with_charset(cfg, charset))
+        backbone = next(module for module in model.modules() if isinstance(module, Backbone))
+        backbone.net.load_state_dict(given.image_encoder.state_dict())
+        return model
     if isinstance(given, Svtr) and charset is not None:
         given, _ = with_head_of(given, charset)
     if isinstance(cfg, Clip4StrConfig):
@@ -63,6 +78,11 @@ def starting_model(
             cfg = config_with_charset(cfg, charset)
         return _clip4str(cfg, given, name, start, token_only, architecture.text)
     return kind(cfg) if given is None else given.train()
+
+
+def _has_backbone(cfg: RecognizerConfig) -> bool:
+    image = cfg.image if isinstance(cfg, ParseqConfig) else cfg
+    return isinstance(image, ImageTowerConfig | CrnnConfig) and image.backbone == PP_LCNET
 
 
 def set_permutations(model: Any, count: int) -> None:

@@ -6,8 +6,14 @@ from torch import Tensor, nn
 from wordsight.models.clip.resize import resize_image_tower
 from wordsight.models.clipter.context import Conditioning
 from wordsight.models.config import ImageTowerConfig
-from wordsight.models.layers.convolutions import ConvStem
+from wordsight.models.layers.convolutions import BACKBONE_CHANNELS, Backbone, ConvStem
 from wordsight.models.layers.transformer import Block, run_blocks
+
+
+def _stem(cfg: ImageTowerConfig) -> nn.Module:
+    if cfg.backbone:
+        return Backbone()
+    return ConvStem(cfg.stem) if cfg.stem else nn.Conv2d(3, cfg.width, cfg.patch, stride=cfg.patch, bias=False)
 
 
 class Tower(nn.Module):
@@ -45,11 +51,10 @@ class ImageTower(Tower):
 
     def __init__(self, cfg: ImageTowerConfig, output_dim: int | None) -> None:
         super().__init__(cfg)
-        if cfg.stem and cfg.stem[-1][0] != cfg.width:
-            raise ValueError(f"the stem ends with {cfg.stem[-1][0]} channels, the tower is {cfg.width} wide")
-        self.stem: nn.Module = (
-            ConvStem(cfg.stem) if cfg.stem else nn.Conv2d(3, cfg.width, cfg.patch, stride=cfg.patch, bias=False)
-        )
+        channels = BACKBONE_CHANNELS if cfg.backbone else cfg.stem[-1][0] if cfg.stem else cfg.width
+        if channels != cfg.width:
+            raise ValueError(f"the stem ends with {channels} channels, the tower is {cfg.width} wide")
+        self.stem = _stem(cfg)
         self.class_embedding = nn.Parameter(torch.randn(cfg.width) * cfg.width**-0.5) if cfg.class_token else None
         self.positional_embedding = nn.Parameter(torch.randn(cfg.tokens, cfg.width) * cfg.width**-0.5)
         self.norm_pre = nn.LayerNorm(cfg.width, cfg.norm_eps) if cfg.norm_pre else nn.Identity()

@@ -9,6 +9,7 @@ from wordsight.errors import ConfigError
 from wordsight.models.clip.config import MEAN, STD, ClipConfig, clip_config
 from wordsight.models.config import (
     COMPACT_TOWER,
+    PPOCR_TOWER,
     DecoderConfig,
     HubTextConfig,
     ImageTowerConfig,
@@ -138,6 +139,7 @@ def _openclip_h14() -> ClipConfig:
 CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
     "clip4str-tiny": _compact(COMPACT_TOWER, 192, text_layers=2),
     "clip4str-small": _compact(SMALL_TOWER, 192, text_layers=2),
+    "clip4str-ppocr": _compact(PPOCR_TOWER, 256, text_layers=4),
     "clip4str-b32": _released(clip_config("ViT-B-32")),
     "clip4str-b16": _released(clip_config("ViT-B-16")),
     "clip4str-l14": _released(clip_config("ViT-L-14")),

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from wordsight.decoding.ctc import CTC
 from wordsight.models.clipter import SceneContext
 from wordsight.models.crnn.config import VGG, CrnnConfig
-from wordsight.models.layers.convolutions import ConvStem
+from wordsight.models.layers.convolutions import Backbone, ConvStem
 from wordsight.models.losses import Losses, ctc_loss
 from wordsight.models.recognizer import Recognizer
 
@@ -46,9 +46,9 @@ class Crnn(Recognizer):
 
     def __init__(self, cfg: CrnnConfig) -> None:
         super().__init__(cfg)
-        self.image_encoder: nn.Module = ConvStem(cfg.stem) if cfg.stem else vgg()
+        self.image_encoder: nn.Module = Backbone() if cfg.backbone else ConvStem(cfg.stem) if cfg.stem else vgg()
         # What batch norm does for the scale of the paper's frames, without statistics of the batch
-        self.norm: nn.Module = nn.LayerNorm(cfg.channels) if cfg.stem else nn.Identity()
+        self.norm: nn.Module = nn.LayerNorm(cfg.channels) if cfg.stem or cfg.backbone else nn.Identity()
         self.first = nn.LSTM(cfg.channels, cfg.hidden, batch_first=True, bidirectional=True)
         # Not in the paper's text, but in its released code and in its 8.3 M parameters
         self.between = nn.Linear(2 * cfg.hidden, cfg.hidden)

@@ -1,6 +1,9 @@
-"""The convolutions that images go through first: stems of our own, and parts of residual networks."""
+"""The convolutions that images go through first: stems of our own, and PP-OCRv6's."""
 
+import torch
 from torch import Tensor, nn
+
+from wordsight.models.layers.lcnet import LcNet, LcNetConfig
 
 
 class ConvStem(nn.Sequential):
@@ -33,3 +36,19 @@ class ConvStage(nn.Module):
         """Convolve, activate; add the input where shapes allow."""
         out: Tensor = self.activation(self.conv(x))
         return x + out if self.residual else out
+
+
+BACKBONE_CHANNELS = 384
+
+
+class Backbone(nn.Module):
+    """PP-OCRv6 small's convolutions: images (B, 3, H, W), RGB from -1 to 1, to (B, 384, H / 16, W / 4)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = LcNet(LcNetConfig()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See the class."""
+        out: Tensor = self.net(images.contiguous(memory_format=torch.channels_last))[-1]
+        return out

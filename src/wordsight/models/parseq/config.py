@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from wordsight.imaging import Preprocessing
-from wordsight.models.config import COMPACT_TOWER, DecoderConfig, ImageTowerConfig
+from wordsight.models.config import COMPACT_TOWER, PPOCR_TOWER, DecoderConfig, ImageTowerConfig
 from wordsight.models.recognizer import RecognizerConfig
 from wordsight.text import Charset
 
@@ -65,5 +65,6 @@ PARSEQ_PRESETS: dict[str, ParseqConfig] = {
     "parseq-tiny": _deit(192),
     "parseq-small": _deit(384),
     "parseq-compact": _compact(COMPACT_TOWER, 192),
+    "parseq-ppocr": _compact(PPOCR_TOWER, 256),
 }
-"""The paper's PARSeq-Ti and PARSeq-S, and a compact one of our own."""
+"""The paper's PARSeq-Ti and PARSeq-S, a compact one of our own, and one on PP-OCRv6's convolutions."""
