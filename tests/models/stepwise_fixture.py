@@ -27,12 +27,12 @@ def load_stepwise():
     return module
 
 
-def small_model(bias: float = 0.0) -> Clip4Str:
+def small_model(bias: float = 0.0, depth: int = 1) -> Clip4Str:
     model = Clip4Str(
         Clip4StrConfig(
             image=ImageTowerConfig(24, 24, patch=(8, 8), width=32, layers=2, heads=2),
             text=TextTowerConfig(49408, context=77, width=16, layers=2, heads=2),
-            decoder=DecoderConfig(heads=4, dropout=0.0),
+            decoder=DecoderConfig(depth=depth, heads=4, dropout=0.0),
             embed_dim=24,
             charset=Charset.preset("94"),
             max_length=25,

@@ -3,10 +3,13 @@ import os
 
 import pytest
 import torch
+from small_models import small_config
 
 from wordsight.errors import ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
+from wordsight.models.clip4str import Clip4Str
+from wordsight.models.config import DecoderConfig, TextTowerConfig
 from wordsight.models.ppocr import Db, DbConfig
 
 
@@ -84,15 +87,27 @@ def test_more_layers_than_there_are_weights_are_not_made(model, tmp_path, part, 
 def test_options_that_are_gone_load_with_their_only_value(model, tmp_path):
     folder = checkpoint.save(model, tmp_path / "before")
     written = json.loads((folder / "config.json").read_text())
-    written["config"] |= {"share_dim": True, "pooled": False}
-    written["config"]["image"]["dropout"] = 0.0
-    written["config"]["decoder"]["depth"] = 1
+    written["config"]["image"]["dropout"] = written["config"]["text"]["dropout"] = 0.0
     (folder / "config.json").write_text(json.dumps(written))
     assert checkpoint.load(folder)[0].cfg == model.cfg
-    written["config"]["pooled"] = True
+    written["config"]["image"]["dropout"] = 0.1
     (folder / "config.json").write_text(json.dumps(written))
-    with pytest.raises(ModelError, match="pooled"):
+    with pytest.raises(ModelError, match="dropout"):
         checkpoint.load(folder)
+
+
+def test_options_of_the_released_code_are_kept(model, tmp_path):
+    text = TextTowerConfig(49408, context=16, width=24, layers=1, heads=2)
+    deep = DecoderConfig(depth=2, heads=4, dropout=0.0)
+    cfg = small_config(captions="clip", text=text, decoder=deep, share_dim=False, pooled=True)
+    assert checkpoint.load(checkpoint.save(Clip4Str(cfg), tmp_path / "options"))[0].cfg == cfg
+    folder = checkpoint.save(model, tmp_path / "between")
+    written = json.loads((folder / "config.json").read_text())
+    for key in ("share_dim", "pooled"):
+        del written["config"][key]
+    del written["config"]["decoder"]["depth"]
+    (folder / "config.json").write_text(json.dumps(written))
+    assert checkpoint.load(folder)[0].cfg == model.cfg
 
 
 def test_what_reads_nothing_is_no_recognizer(model, tmp_path):

@@ -10,14 +10,22 @@ from small_models import small_config
 from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.errors import ConfigError
 from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str, Clip4StrConfig, clip4str_preset
-from wordsight.models.config import TextTowerConfig
-from wordsight.models.parseq.permutations import draw_orders, query_masks
+from wordsight.models.config import DecoderConfig, TextTowerConfig
+from wordsight.models.parseq.permutations import content_masks, draw_orders, query_masks
 from wordsight.models.reading import TorchEngine
 
 CLIP_TEXT = TextTowerConfig(49408, context=16, width=24, layers=1, heads=2)
 VARIANTS = {
     "characters": {},
+    "deep": {"decoder": DecoderConfig(depth=2, heads=4, dropout=0.0)},
     "clip": {"captions": "clip", "text": CLIP_TEXT},
+    "clip, deep, not shared": {
+        "captions": "clip",
+        "text": CLIP_TEXT,
+        "decoder": DecoderConfig(depth=2, heads=4, dropout=0.0),
+        "share_dim": False,
+    },
+    "one vector each": {"captions": "clip", "text": CLIP_TEXT, "pooled": True},
     "token embeddings": {"captions": "clip", "text": dataclasses.replace(CLIP_TEXT, embedding_only=True)},
 }
 
@@ -36,22 +44,22 @@ def plain_loss(model, images, targets, generator):
     orders = draw_orders(context.shape[1] - 1, model.cfg.num_permutations, generator)
     padding = torch.zeros(context.shape).masked_fill((context == ids.pad) | (context == ids.eos), float("-inf"))
     total = count = 0.0
-    for number, mask in enumerate(query_masks(orders)):
+    for number, (mask, content) in enumerate(zip(query_masks(orders), content_masks(orders), strict=True)):
         if number == 2:
             goals = goals.masked_fill(goals == ids.eos, ids.pad)
-        rows = mask + padding[:, None]
+        rows, seen = mask + padding[:, None], content + padding[:, None]
         memory = model.encode(images)
-        visual = model.visual_decoder(context, model.visual_decoder.memory_kv(memory), rows)
+        visual = model.visual_decoder(context, model.visual_decoder.memory_kv(memory), rows, content_mask=seen)
         texts = [ids.decode(row) for row in visual.argmax(-1).tolist()]
         if model.cfg.captions == "characters":  # has room for [E] only in place of the last character
             texts = [text[: context.shape[1] - 1] for text in texts]
         tokens, lengths = model.caption_tokenizer.encode(texts)
-        features = model.text_tower(torch.from_numpy(tokens))
+        features = model.text_features(torch.from_numpy(tokens))
         hidden = torch.arange(features.shape[1]) >= torch.from_numpy(lengths)[:, None]
         hidden = torch.zeros(features.shape[:2]).masked_fill(hidden, float("-inf"))
-        both = torch.cat([memory.detach(), features], dim=1)
+        both = torch.cat([model.cross_memory(memory.detach()), features], dim=1)
         hidden = torch.cat([torch.zeros(memory.shape[:2]), hidden], dim=1)
-        cross = model.cross_decoder(context, model.cross_decoder.memory_kv(both), rows, hidden)
+        cross = model.cross_decoder(context, model.cross_decoder.memory_kv(both), rows, hidden, content_mask=seen)
         n = (goals != ids.pad).sum()
         for logits in (visual, cross):
             total = total + n * F.cross_entropy(logits.flatten(0, 1), goals.flatten(), ignore_index=ids.pad)
@@ -84,11 +92,12 @@ def test_options_decode_like_one_image_alone(variant):
     for image, logits in zip(images, found, strict=True):
         np.testing.assert_allclose(logits, decode_psm(graphs, image[None], variant.cfg.spec).logits[0], atol=1e-4)
     visual, cross, _ = graphs.image(images)
-    assert visual.shape[3:] == cross.shape[3:] == (variant.cfg.image.tokens, variant.cfg.embed_dim)
+    assert visual.shape[3:] == (1 if variant.cfg.pooled else variant.cfg.image.tokens, variant.cfg.visual_dim)
+    assert cross.shape[3:] == (1 if variant.cfg.pooled else variant.cfg.image.tokens, variant.cfg.embed_dim)
 
 
 def test_options_that_contradict_each_other():
-    for changes in ({"captions": "words"}, {"cross_steps": "all"}, {"captions": "clip"}):
+    for changes in ({"pooled": True}, {"captions": "words"}, {"cross_steps": "all"}, {"captions": "clip"}):
         with pytest.raises(ConfigError):
             small_config(**changes)
     with pytest.raises(ConfigError, match="width 16"):
@@ -163,6 +172,17 @@ def test_auxiliary_ctc_takes_part_and_ignores_what_does_not_fit():
     assert losses.parts["ctc"] > 0
     too_long = torch.from_numpy(model.tokenizer.encode(["abcdefgh", "aabb"]))  # 8 > 4; aabb needs 6 columns
     assert model.loss(images, too_long, torch.Generator(), cross=False).parts["ctc"] == 0
+
+
+def test_deeper_decoders_need_their_content_mask(model):
+    torch.manual_seed(0)
+    deep = Clip4Str(small_config(decoder=DecoderConfig(depth=2, heads=4, dropout=0.0))).visual_decoder
+    kv = deep.memory_kv(torch.randn(1, 6, 24))
+    assert kv.shape == (1, 2, 2, 6, 24)
+    tokens, causal = torch.tensor([[11, 1, 2]]), torch.full((3, 3), float("-inf")).triu(1)
+    assert deep(tokens, kv, causal, content_mask=causal).shape == (1, 3, 11)
+    with pytest.raises(ValueError, match="content mask"):
+        deep(tokens, kv, causal)
 
 
 @pytest.mark.parametrize("name", ["clip4str-tiny", "clip4str-small"])

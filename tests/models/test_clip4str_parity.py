@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from parity_model import converted
 
 from wordsight.decoding import PsmGraphs, decode_psm
-from wordsight.models.parseq.permutations import query_masks
+from wordsight.models.parseq.permutations import content_masks, query_masks
 from wordsight.models.reading import TorchEngine
 from wordsight.weights.choices import Choices
 from wordsight.weights.recognizers import read_clip4str
@@ -119,8 +119,10 @@ def test_validation_loss(parity, released):
 
 def test_masks(parity):
     train = parity["train"]
-    for found, (_, theirs) in zip(query_masks(train["perms"]), train["masks"], strict=True):
-        assert torch.equal(found == 0, theirs == 0)
+    for ours, theirs in ((content_masks, 0), (query_masks, 1)):
+        masks = ours(train["perms"])
+        for found, pair in zip(masks, train["masks"], strict=True):
+            assert torch.equal(found == 0, pair[theirs] == 0)
 
 
 def test_loss_and_gradients(parity, released):

@@ -243,12 +243,13 @@ def test_another_charset_leaves_the_fusions_as_they_are():
 
 
 @pytest.mark.parametrize("place", ["early", "late"])
+@pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("name", ["parseq-compact", "clip4str-tiny"])
-def test_decoding_takes_scenes_along(name, place):
+def test_decoding_takes_scenes_along(name, depth, place):
     """What a row reads depends on its own scene, not on the other rows; decoding selects rows of both."""
     cls, cfg = PRESETS[name]
     torch.manual_seed(0)
-    decoder, image = DecoderConfig(heads=6, dropout=0.0), dataclasses.replace(cfg.image, layers=1)
+    decoder, image = DecoderConfig(depth, heads=6, dropout=0.0), dataclasses.replace(cfg.image, layers=1)
     model = cls(dataclasses.replace(cfg, decoder=decoder, image=image, max_length=6)).eval()
     insert(model, ClipterConfig(place=place, scene_dim=WIDTH, kernel=2, fusion="mh-ca-mini", keys="word+scene"))
     open_gates(model, 0.8)
@@ -263,6 +264,19 @@ def test_decoding_takes_scenes_along(name, place):
         np.testing.assert_allclose(logits, alone, atol=1e-3)
         same = logits.shape == without[i].shape and np.allclose(logits, without[i], atol=1e-3)
         assert same == (i == 1)
+
+
+@pytest.mark.parametrize("place", ["early", "late"])
+def test_deep_decoders_hear_of_the_right_scene_under_every_order(place):
+    torch.manual_seed(0)
+    model = Clip4Str(small_config(decoder=DecoderConfig(depth=2, heads=4, dropout=0.0))).eval()
+    insert(model, ClipterConfig(place=place, scene_dim=WIDTH, kernel=2))
+    open_gates(model, 0.7)
+    images, targets = torch.randn(4, 3, 16, 32), torch.from_numpy(model.tokenizer.encode(["abc", "j", "ab", ""]))
+    context, order = scenes(), torch.tensor([3, 1, 0, 2])
+    loss = model.loss(images, targets, torch.Generator().manual_seed(0), context=context).total
+    moved = model.loss(images[order], targets[order], torch.Generator().manual_seed(0), context=context[order]).total
+    torch.testing.assert_close(moved, loss)
 
 
 def test_early_in_clip4str_learns_from_the_visual_loss_alone():

@@ -82,7 +82,7 @@ def test_features_are_the_encoders_last_hidden_states(any_model, tmp_path):
     tokens, lengths = any_model.caption_tokenizer.encode(CAPTIONS)
     assert tokens.shape[1] == CONTEXT == lengths.max()  # one was cut
     with torch.inference_mode():
-        ours = any_model.text_tower(torch.from_numpy(tokens))
+        ours = any_model.text_features(torch.from_numpy(tokens))
         for row, length, features in zip(tokens, lengths, ours, strict=True):
             plain = torch.from_numpy(row[:length])[None]
             expected = any_model.text_tower.bridge(theirs(input_ids=plain).last_hidden_state)[0]
@@ -134,7 +134,7 @@ def test_freezing(any_model, layers):
 def test_no_projection_where_widths_are_the_same(xlm_r):
     model = recognizer(xlm_r, embed_dim=16)
     assert not list(model.text_tower.bridge.parameters())
-    assert model.text_tower(torch.tensor([[0, 5, 2]])).shape == (1, 3, 16)
+    assert model.text_features(torch.tensor([[0, 5, 2]])).shape == (1, 3, 16)
 
 
 def test_checkpointing_changes_memory_alone(xlm_r):
@@ -248,7 +248,7 @@ def test_what_is_no_text_encoder_is_refused_in_one_line(tmp_path, monkeypatch, x
 
 def test_configurations_that_do_not_fit(xlm_r):
     hub, _ = hub_text(str(xlm_r), CONTEXT)
-    for changes in ({"hub": hub}, {"captions": "hub"}):
+    for changes in ({"hub": hub}, {"captions": "hub"}, {"hub": hub, "captions": "hub", "pooled": True}):
         with pytest.raises(ConfigError):
             small_config(**changes)
     broken = dataclasses.replace(hub, model={"model_type": "nothing"})

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from stepwise_fixture import CASES, FILE, images, load_stepwise, reference, small_model
+from stepwise_fixture import CASES, FILE, images, load_stepwise, reference, small_model, until_end
 
 from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.models.parseq.permutations import draw_orders
@@ -40,6 +40,17 @@ def test_what_is_stored_is_what_the_reference_says():
     stored = np.load(FILE)
     for i, logits in enumerate(reference(small_model(1.0), 1)):
         np.testing.assert_allclose(logits, stored[f"1.0/1/{i}"], atol=1e-4 * np.abs(logits).max())
+
+
+@torch.inference_mode()
+def test_deep_decoders_equal_the_reference_before_refinement():
+    """In refinement the released code's content mask is the query mask by mistake; ours is not."""
+    model = small_model(1.0, depth=2)
+    stepwise = load_stepwise().Stepwise(model).eval()
+    found = decode_psm(PsmGraphs(TorchEngine(model)), images(), model.cfg.spec, refine_iters=0).logits
+    for image, got in zip(images(), found, strict=True):
+        want = until_end(stepwise(torch.from_numpy(image[None]), 0).final[0].numpy())
+        np.testing.assert_allclose(got, want, atol=1e-4 * np.abs(want).max())
 
 
 @pytest.mark.parametrize("longest", [1, 3, 9])

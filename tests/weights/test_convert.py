@@ -307,7 +307,7 @@ def test_released_code_computed_the_same():
     text = reference["text_case"]
     with torch.inference_mode():
         torch.testing.assert_close(found.model.encode(reference["images"]), reference["memory"], atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(found.model.text_tower(text["tokens"]), text["features"], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(found.model.text_features(text["tokens"]), text["features"], atol=1e-5, rtol=1e-4)
 
 
 # ---- what shapes do not tell
@@ -317,29 +317,33 @@ def test_a_training_checkpoint_says_more(make):
     characters = "".join(map(chr, range(0x430, 0x430 + 32))) + "".join(map(chr, range(0x61, 0x61 + 26)))
     state = theirs.clip4str((8, 128, 2, 64, 2, 32), make)
     for branch in ("visual_decoder.", "cross_decoder."):
-        state |= theirs.decoder(branch, branch, 64, make, characters=len(characters))
+        state |= theirs.decoder(branch, branch, 64, make, characters=len(characters), depth=2)
     said = {"charset_train": characters, "dec_num_heads": 4, "context_length": 20, "perm_num": 12, "dropout": 0.2}
     cfg = converted(state, facts={"hyper_parameters": said}).model.cfg
-    assert (cfg.charset.characters, cfg.decoder.heads) == (characters, 4)
+    assert (cfg.charset.characters, cfg.decoder.heads, cfg.decoder.depth) == (characters, 4, 2)
     assert (cfg.caption_context, cfg.num_permutations, cfg.decoder.dropout) == (20, 12, 0.2)
     with pytest.raises(ModelError, match="writes 58 characters and does not say which: list them with --charset"):
         converted(state)
     assert converted(state, Options(charset=Charset("mine", characters))).model.cfg.charset.name == "mine"
     with pytest.raises(ModelError, match="58 characters, the charset has 36"):
         converted(state, Options(charset=Charset.preset("36")))
-    with pytest.raises(ModelError, match="its decoder has 2 layers"):
-        converted(state | theirs.decoder("visual_decoder.", "visual_decoder.", 64, make, depth=2))
 
 
 def test_variants_of_clip4str(make):
-    """Token embeddings only are known; decoders of another width, and one vector for an image, are not."""
+    """Token embeddings only; one vector for an image and for a text; a visual decoder in the image tower's width."""
     state = theirs.clip4str(SMALL, make)
     cfg = converted(state, facts={"hyper_parameters": {"cross_token_embeding": True}}).model.cfg
     assert cfg.text.embedding_only
-    with pytest.raises(ModelError, match="use_share_dim off or clip_cls_eot_feature on"):
-        converted(state | theirs.decoder("visual_decoder.", "visual_decoder.", 128, make))
-    with pytest.raises(ModelError, match="use_share_dim off or clip_cls_eot_feature on"):
-        converted(state, facts={"hyper_parameters": {"clip_cls_eot_feature": True}})
+    model = converted(state, facts={"hyper_parameters": {"clip_cls_eot_feature": True}}).model
+    assert model.cfg.pooled
+    assert model.encode(torch.zeros(1, 3, model.cfg.image.height, model.cfg.image.width_px)).shape == (1, 1, 64)
+    wide = state | theirs.decoder("visual_decoder.", "visual_decoder.", 128, make)
+    model = converted(wide).model
+    assert not model.cfg.share_dim
+    assert model.visual_decoder.head.in_features == 128
+    odd = state | theirs.decoder("visual_decoder.", "visual_decoder.", 96, make)
+    with pytest.raises(ModelError, match="visual decoder is 96 wide, neither 64 nor 128"):
+        converted(odd)
 
 
 def test_configuration_files_of_folders(make):

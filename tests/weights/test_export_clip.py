@@ -1,5 +1,7 @@
 """Packs of CLIP4STR with CLIP's text input: the tokenizer inside, all modes, weights in a file of their own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,9 +16,11 @@ from wordsight.text import Charset
 from wordsight.weights import export
 from wordsight.weights.export import export_graphs, export_pack
 
+VARIANTS = {"shared": {}, "own widths, pooled": {"share_dim": False, "pooled": True}}
 
-@pytest.fixture(scope="module")
-def model():
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def model(request):
     torch.manual_seed(0)
     cfg = Clip4StrConfig(
         image=ImageTowerConfig(16, 16, patch=(8, 8), width=32, layers=1, heads=2),
@@ -28,7 +32,7 @@ def model():
         captions="clip",
         cross_steps="visual",
     )
-    model = Clip4Str(cfg)
+    model = Clip4Str(replace(cfg, **VARIANTS[request.param]))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.ndim > 1:

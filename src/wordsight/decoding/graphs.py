@@ -89,7 +89,7 @@ class PsmGraphs:
         return Seen(kv[0], kv[1] if "cross" in self.engine.graphs and len(kv) > 1 else None, columns)
 
     def text(self, tokens: Ids) -> KV:
-        """Caption tokens (B, S) to K/V (B, depth, 2, S, D) of the cross-modal decoder."""
+        """Caption tokens (B, S) to K/V (B, depth, 2, S, D) of the cross-modal decoder; S is 1 if pooled."""
         return self.engine.run("text", tokens)[0]
 
     def join(self, image: KV, captions: Sequence[KV], of_row: Ids, lengths: Ids) -> KV:

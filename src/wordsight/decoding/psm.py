@@ -266,7 +266,7 @@ class Psm(Kind):
         graphs = {"visual": Graph("visual.onnx", query, logits)}
         if "text" in made:
             (*_, tokens, wide), *_ = made["text"]
-            text: Shape = ("batch", depth, 2, 1 if tokens == 1 else "text", wide)  # 1 in some older packs
+            text: Shape = ("batch", depth, 2, 1 if tokens == 1 else "text", wide)  # one, of pooled towers
             both = query | {"kv": ("batch", depth, 2, "memory", wide), "memory_mask": ("batch", "memory")}
             seen["kv_cross_image"] = ("batch", depth, 2, memory, wide)
             graphs["text"] = Graph("text.onnx", {"tokens": ("batch", "text")}, {"kv_cross_text": text})

@@ -159,6 +159,8 @@ def _from_checkpoint(folder: Path) -> Explainer:
     if not isinstance(model, Parseq):
         raise ModelError(f"{folder} holds a {model.architecture}: explain a clip4str or parseq recognizer")
     cfg, cross = model.cfg, isinstance(model, Clip4Str) and bool(about.get("cross", True))
+    if isinstance(model, Clip4Str) and model.cfg.pooled:
+        raise ModelError(f"{folder} reduces an image to one vector: it has no attention to show")
     spec = cfg.spec if cross else replace(cfg.spec, captions=None)
     return Explainer(WatchedTorch(model, cross), spec, cfg.preprocessing, cfg.image.grid, cfg.image.tokens)
 

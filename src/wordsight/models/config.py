@@ -131,18 +131,18 @@ class HubTextConfig(Config):
 
 @dataclass(frozen=True)
 class DecoderConfig(Config):
-    """A PARSeq decoder, of a single layer. Its width is that of the memory it reads.
+    """A PARSeq decoder. Its width is that of the memory it reads.
 
+    `depth` is its layers: one in the papers, more where the released codes were given `dec_depth`.
     `packed_init` is how the q, k and v of its attention start: as one packed matrix, which is what the released codes
     of PARSeq and CLIP4STR leave to `torch.nn.MultiheadAttention`; else like all other matrices.
     """
 
+    depth: int = 1
     heads: int = 8
     mlp_ratio: float = 4.0
     dropout: float = 0.1
     packed_init: bool = False
-
-    RETIRED: ClassVar[Mapping[str, object]] = {"depth": 1}
 
 
 @dataclass(frozen=True)

@@ -66,10 +66,10 @@ def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[Sta
     names = openai_names("clip_model.visual.", "clip_model.")
     state, towers = read_clip(tensors, names, Stated(), CLIP4STR, choices)
     sizes = _decoder_sizes(tensors, DECODER)
-    if sizes.width != towers.embed_dim or said.get("clip_cls_eot_feature"):
+    share_dim = sizes.width == towers.embed_dim
+    if not share_dim and sizes.width != towers.image.width:
         raise ModelError(
-            "it was trained with use_share_dim off or clip_cls_eot_feature on, which no table of the paper has: only "
-            f"decoders as wide as CLIP's common space ({towers.embed_dim}) that read all tokens are known"
+            f"its visual decoder is {sizes.width} wide, neither {towers.embed_dim} nor {towers.image.width}"
         )
     text = towers.text
     if said.get("cross_token_embeding"):  # so they call it: the text tower's token embeddings and nothing else of it
@@ -87,6 +87,8 @@ def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[Sta
         num_permutations=int(said.get("perm_num", 6)),
         captions="clip",
         caption_context=int(said.get("context_length", 16)),
+        share_dim=share_dim,
+        pooled=bool(said.get("clip_cls_eot_feature", False)),
         cross_steps="visual",
         mean=towers.mean,
         std=towers.std,
@@ -241,6 +243,7 @@ class DecoderSizes:
     """The sizes that follow from a decoder's shapes."""
 
     width: int
+    depth: int
     hidden: int
     characters: int
     max_length: int
@@ -253,17 +256,19 @@ def _decoder_sizes(tensors: Tensors, names: Rules) -> DecoderSizes:
     classes, width = tensors.shape(head, 2)
     _, positions, _ = tensors.shape(queries, 3)
     hidden, _ = tensors.shape(first, 2)
-    if (depth := tensors.count(foreign_name("visual_decoder.layers.{}.", names))) != 1:
-        raise ModelError(f"its decoder has {depth} layers: those of PARSeq and CLIP4STR have one")
-    return DecoderSizes(width, hidden, classes - 1, positions - 1)
+    depth = tensors.count(foreign_name("visual_decoder.layers.{}.", names))
+    return DecoderSizes(width, depth, hidden, classes - 1, positions - 1)
 
 
 def _decoder_choices(
     sizes: DecoderSizes, said: Facts, heads: int, why: str, choices: Choices
 ) -> tuple[DecoderConfig, Charset]:
-    choices.found.append(f"decoder: width {sizes.width}, words of up to {sizes.max_length} characters")
+    choices.found.append(
+        f"decoder: {sizes.depth} layers, width {sizes.width}, words of up to {sizes.max_length} characters"
+    )
     heads = choices.choose("decoder_heads", "decoder heads", said.get("dec_num_heads"), heads, why)
     config = DecoderConfig(
+        depth=sizes.depth,
         heads=check_heads(heads, sizes.width, "decoder-heads"),
         mlp_ratio=sizes.hidden / sizes.width,
         dropout=float(said.get("dropout", 0.1)),

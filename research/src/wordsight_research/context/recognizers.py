@@ -38,11 +38,11 @@ def visual_branch(model: Clip4Str) -> Parseq:
     """A CLIP4STR without its cross-modal branch, which is a PARSeq: the same weights, the same visual readings.
 
     Raises:
-        ConfigError: it has adapters.
+        ConfigError: it has adapters, or widths that a PARSeq cannot have.
     """
     cfg = model.cfg
-    if model.peft is not None:
-        raise ConfigError("no PARSeq is in this CLIP4STR: give one without adapters")
+    if not cfg.share_dim or cfg.pooled or model.peft is not None:
+        raise ConfigError("no PARSeq is in this CLIP4STR: give one without adapters and with one width")
     out = Parseq(ParseqConfig(**{field.name: getattr(cfg, field.name) for field in fields(ParseqConfig)}))
     theirs = model.state_dict()
     out.load_state_dict({name: theirs[name] for name in out.state_dict()})

@@ -26,6 +26,11 @@ class Clip4StrConfig(ParseqConfig):
     Attributes:
         text: the text tower.
         embed_dim: D, the width of image tokens, text features and both decoders: that of CLIP's common space.
+        share_dim: whether the visual decoder, too, reads image tokens that are projected to `embed_dim` (the released
+            `use_share_dim`). Otherwise it has the image tower's width, and tokens are projected for the cross-modal
+            branch alone.
+        pooled: whether one vector is kept of each tower, the class token and the end of the text (the released
+            `clip_cls_eot_feature`, an ablation).
         ctc_weight: of an auxiliary CTC loss on the image tokens (ours, for training from random weights; 0 leaves its
             head out).
         captions: what the text tower reads. "clip": CLIP's byte-pair encoding of the prediction's letters and digits in
@@ -45,16 +50,21 @@ class Clip4StrConfig(ParseqConfig):
     captions: Literal["characters", "clip", "hub"] = "characters"
     caption_context: int = 16
     hub: HubTextConfig | None = None
+    share_dim: bool = True
+    pooled: bool = False
     cross_steps: Literal["own", "visual"] = "own"
 
     PARTS: ClassVar[Mapping[str, type]] = {**ParseqConfig.PARTS, "text": TextTowerConfig, "hub": HubTextConfig}
-    RETIRED: ClassVar[Mapping[str, object]] = {"share_dim": True, "pooled": False}
 
     def __post_init__(self) -> None:
         if self.captions not in ("characters", "clip", "hub") or self.cross_steps not in ("own", "visual"):
             raise ConfigError(f"captions {self.captions!r} or cross_steps {self.cross_steps!r}: these do not exist")
         if (self.captions == "hub") != (self.hub is not None):
             raise ConfigError("captions by a hub tokenizer need a hub text encoder, and vice versa")
+        if self.pooled and not (self.captions == "clip" and self.image.class_token and not self.text.embedding_only):
+            raise ConfigError("pooled needs clip captions, a class token and a text tower with blocks")
+        if self.ctc_weight and not (self.share_dim and not self.pooled):
+            raise ConfigError("a CTC head reads all image tokens in embed_dim: set ctc_weight to 0")
         if self.hub is not None:
             return
         if self.text.embedding_only and self.text.width != self.embed_dim:
@@ -62,6 +72,11 @@ class Clip4StrConfig(ParseqConfig):
         needed = self.caption_context if self.captions == "clip" else self.max_length + 2
         if self.text.context < needed:
             raise ConfigError(f"the text tower has {self.text.context} positions, its captions need {needed}")
+
+    @property
+    def visual_dim(self) -> int:
+        """See `ParseqConfig`."""
+        return self.embed_dim if self.share_dim else self.image.width
 
     @property
     def caption_tokenizer(self) -> Captions:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wordsight.models.clip.hub_text import HubTextTower
-from wordsight.models.clip.text import TextTower
+from wordsight.models.clip.text import TextTower, end_of_text
 from wordsight.models.clip4str.config import Clip4StrConfig
 from wordsight.models.clipter import SceneContext
 from wordsight.models.losses import Losses, column_logits, ctc_loss
@@ -45,12 +45,32 @@ class Clip4Str(Parseq):
         super().__init__(cfg)
         self.caption_tokenizer = cfg.caption_tokenizer
         self.text_tower = HubTextTower(cfg.hub, cfg.embed_dim) if cfg.hub else TextTower(cfg.text, cfg.embed_dim)
-        self.cross_decoder = self._decoder()
+        self.cross_decoder = self._decoder(cfg.embed_dim)
         self.ctc_head = nn.Linear(cfg.embed_dim, self.tokenizer.num_classes) if cfg.ctc_weight else None
 
     def checkpointing(self, on: bool = True) -> None:
         """Whether both towers recompute their blocks in the backward pass, to use less memory."""
         self.image_tower.checkpointing = self.text_tower.checkpointing = on
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """See `Contextual`."""
+        return super().widths | {"late_cross": self.cfg.embed_dim}
+
+    def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
+        """Images (B, 3, H, W) to memory (B, L, D) of the visual decoder; (B, 1, D) if pooled."""
+        see = self.image_tower if self.cfg.share_dim else self.image_tower.tokens
+        memory: Tensor = see(images, self.inside(context))
+        return self.fuse("early", memory[:, :1] if self.cfg.pooled else memory, context)
+
+    def cross_memory(self, memory: Tensor) -> Tensor:
+        """The image's part (B, L, embed_dim) of the cross-modal decoder's memory."""
+        return memory if self.cfg.share_dim else self.image_tower.project(memory)
+
+    def text_features(self, tokens: Tensor) -> Tensor:
+        """Caption tokens (N, S) to features (N, S, D); (N, 1, D) if pooled."""
+        features: Tensor = self.text_tower(tokens)
+        return end_of_text(features, tokens)[:, None] if self.cfg.pooled else features
 
     def forward(
         self,
@@ -94,7 +114,7 @@ class Clip4Str(Parseq):
         """
         text, text_mask = self.encode_captions(self.captions(prediction).flatten(0, 1))  # (B * K, S, D)
         # The image half of the memory is the same under all permutations: projected once
-        image_kv = self.cross_decoder.memory_kv(memory).repeat_interleave(len(orders), dim=0)
+        image_kv = self.cross_decoder.memory_kv(self.cross_memory(memory)).repeat_interleave(len(orders), dim=0)
         kv = torch.cat([image_kv, self.cross_decoder.memory_kv(text)], dim=3)
         mask = None if text_mask is None else F.pad(text_mask, (memory.shape[1], 0))
         return self._decode_permuted(self.cross_decoder, tokens, kv, orders, "late_cross", context, mask)
@@ -130,11 +150,11 @@ class Clip4Str(Parseq):
         """Text features of captions (N, S), each distinct caption encoded once.
 
         Returns:
-            Features (N, S, D), and the additive mask (N, S) that hides their padding; None where the decoder attends to
-            padding too (as released).
+            Features, see `text_features`, and the additive mask (N, S) that hides their padding; None where the decoder
+            attends to padding too (as released).
         """
         distinct, inverse = captions.unique(dim=0, return_inverse=True)
-        features: Tensor = self.text_tower(distinct)[inverse]
+        features = self.text_features(distinct)[inverse]
         pad = self.caption_tokenizer.pad
         if pad is None:
             return features, None
@@ -202,7 +222,8 @@ class Clip4Str(Parseq):
     def _bound_cross(self, memory: Tensor, prediction: Tensor) -> Decode:
         """The cross-modal decoder, bound to an image's memory (1, L, D) and a visual prediction (P, C + 1)."""
         text, mask = self.encode_captions(self.captions(prediction[None]))
-        kv = torch.cat([self.cross_decoder.memory_kv(memory), self.cross_decoder.memory_kv(text)], dim=3)
+        decoder = self.cross_decoder
+        kv = torch.cat([decoder.memory_kv(self.cross_memory(memory)), decoder.memory_kv(text)], dim=3)
         return self._bound(self.decode_cross, kv, None if mask is None else F.pad(mask, (memory.shape[1], 0)))
 
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
@@ -220,21 +241,21 @@ class Clip4Str(Parseq):
         return super().limits | {"text": longest}
 
     def image_kv(self, images: Tensor, context: SceneContext | None = None, cross: bool = True) -> tuple[Tensor, ...]:
-        """Images (B, 3, H, W) to keys and values (B, 1, 2, L, D) of the visual and the cross-modal decoder.
+        """Images (B, 3, H, W) to keys and values (B, depth, 2, L, D) of the visual and the cross-modal decoder.
 
         The latter with `cross` alone. With a CTC head also the class that each column (B, W) shows.
         """
         memory = self.encode(images, context)
         made = [self.visual_decoder.memory_kv(memory)]
         if cross:
-            made.append(self.cross_decoder.memory_kv(memory))
+            made.append(self.cross_decoder.memory_kv(self.cross_memory(memory)))
         if self.ctc_head is not None:
             made.append(column_logits(self.ctc_head, memory, self.cfg.image.grid).argmax(-1))
         return tuple(made)
 
     def caption_kv(self, tokens: Tensor) -> Tensor:
-        """Caption tokens (B, S) to keys and values (B, 1, 2, S, D) of the cross-modal decoder, padding included."""
-        return self.cross_decoder.memory_kv(self.text_tower(tokens))
+        """Caption tokens (B, S) to the cross-modal decoder's keys and values (B, depth, 2, S or 1, D), with padding."""
+        return self.cross_decoder.memory_kv(self.text_features(tokens))
 
     def decode_cross(
         self,
@@ -246,7 +267,7 @@ class Clip4Str(Parseq):
     ) -> Tensor:
         """As `decode_visual`, by the cross-modal decoder; `memory_mask` (B, L) is additive."""
         decoder, condition = self.cross_decoder, self.conditioning("late_cross", context)
-        logits: Tensor = decoder(tokens, kv, mask, memory_mask, condition)
+        logits: Tensor = decoder(tokens, kv, mask, memory_mask, condition, decoder.causal(mask))
         return logits
 
     def encodes(self, name: str) -> bool:

@@ -33,6 +33,11 @@ class ParseqConfig(RecognizerConfig):
     }
 
     @property
+    def visual_dim(self) -> int:
+        """Width of the decoder that reads the image, and of its memory."""
+        return self.embed_dim
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """How crops become the image tower's input."""
         return Preprocessing(self.image.height, self.image.width_px, self.mean, self.std)

@@ -1,4 +1,4 @@
-"""The visio-lingual decoder of PARSeq (arXiv 2207.06966, section 3.1): a single layer.
+"""The visio-lingual decoder of PARSeq (arXiv 2207.06966, section 3.1), of a single layer in the papers.
 
 Position queries attend to the context, which is the characters that are visible, and then to the image.
 """
@@ -48,7 +48,7 @@ class Decoder(nn.Module):
         self.embedding = nn.Embedding(vocab_size, width)
         self.scale = math.sqrt(width)
         self.positions = nn.Parameter(torch.empty(max_length + 1, width))  # one query per character and one for [E]
-        self.layers = nn.ModuleList([DecoderLayer(width, cfg)])  # a list, as checkpoints name its weights
+        self.layers = nn.ModuleList(DecoderLayer(width, cfg) for _ in range(cfg.depth))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, num_classes)
         self.dropout = nn.Dropout(cfg.dropout)
@@ -58,7 +58,7 @@ class Decoder(nn.Module):
         nn.init.trunc_normal_(self.positions, std=0.02)
 
     def memory_kv(self, memory: Tensor) -> Tensor:
-        """The layer's keys and values of a memory (B, L, D), projected once. Returns (B, 1, 2, L, D)."""
+        """Every layer's keys and values of a memory (B, L, D), projected once. Returns (B, depth, 2, L, D)."""
         kv = [layer.cross_attention.project_kv(memory) for layer in self.layers]  # type: ignore[union-attr,operator]
         return torch.stack(kv, dim=1)
 
@@ -69,19 +69,25 @@ class Decoder(nn.Module):
         mask: Tensor,
         memory_mask: Tensor | None = None,
         condition: Conditioning | None = None,
+        content_mask: Tensor | None = None,
     ) -> Tensor:
         """Logits of all queries at once.
 
         Args:
             tokens: (B, T) ids: [B], then the characters known so far.
-            kv: (B, 1, 2, L, D) from `memory_kv`.
+            kv: (B, depth, 2, L, D) from `memory_kv`.
             mask: additive, broadcasting to (B, Q, T): which content each query sees. Q may be a multiple of T: the T
                 position queries are then repeated, once per permutation.
             memory_mask: additive (B, L), hides memory tokens (padding of captions).
             condition: what the output (B, Q, D) goes through before the head: CLIPTER's late insertion point.
+            content_mask: additive, broadcasting to (B, T, T): which content each content token sees. Decoders of more
+                than one layer need it.
 
         Returns:
             (B, Q, C + 1).
+
+        Raises:
+            ValueError: `content_mask` is needed and missing.
         """
         batch, length = tokens.shape
         content = self.embedding(tokens) * self.scale
@@ -90,5 +96,15 @@ class Decoder(nn.Module):
         x = self.dropout(self.positions[:length].repeat(repeats, 1).expand(batch, -1, -1))
         mask = mask.unsqueeze(-3)  # (B, 1, Q, T): the same for every head
         memory_mask = None if memory_mask is None else memory_mask[:, None, None]
-        x = self.norm(self.layers[0](x, content, kv[:, 0], mask, memory_mask))
+        for i, layer in enumerate(self.layers):
+            x = layer(x, content, kv[:, i], mask, memory_mask)
+            if i + 1 < len(self.layers):
+                if content_mask is None:
+                    raise ValueError("a decoder of more than one layer needs a content mask")
+                content = layer(content, content, kv[:, i], content_mask.unsqueeze(-3), memory_mask)
+        x = self.norm(x)
         return self.head(x if condition is None else condition(x))
+
+    def causal(self, mask: Tensor) -> Tensor | None:
+        """The content mask of reading, beside a query mask (B, T, T); None where there is one layer."""
+        return None if len(self.layers) == 1 else torch.full_like(mask, float("-inf")).triu(1)

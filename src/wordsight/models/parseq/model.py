@@ -23,7 +23,7 @@ from wordsight.models.parseq.config import ParseqConfig
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.parseq.generate import Decode, predict, refine
 from wordsight.models.parseq.loss import Goals, hide_padding
-from wordsight.models.parseq.permutations import draw_orders, query_masks
+from wordsight.models.parseq.permutations import content_masks, draw_orders, query_masks
 from wordsight.models.recognizer import GraphModule, Recognizer, RecognizerConfig
 
 
@@ -44,16 +44,16 @@ class Parseq(Recognizer):
     def __init__(self, cfg: ParseqConfig) -> None:
         super().__init__(cfg)
         self.image_tower: Tower = ImageTower(cfg.image, cfg.embed_dim)
-        self.visual_decoder = self._decoder()
+        self.visual_decoder = self._decoder(cfg.visual_dim)
 
-    def _decoder(self) -> Decoder:
+    def _decoder(self, width: int) -> Decoder:
         ids, cfg = self.tokenizer, self.cfg
-        return Decoder(cfg.decoder, cfg.embed_dim, ids.vocab_size, ids.num_classes, cfg.max_length)
+        return Decoder(cfg.decoder, width, ids.vocab_size, ids.num_classes, cfg.max_length)
 
     @property
     def widths(self) -> dict[str, int]:
         """See `Contextual`."""
-        return dict.fromkeys(self.insertion_points, self.cfg.embed_dim) | {BLOCK: self.cfg.image.width}
+        return dict.fromkeys(self.insertion_points, self.cfg.visual_dim) | {BLOCK: self.cfg.image.width}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to memory (B, L, D)."""
@@ -95,7 +95,7 @@ class Parseq(Recognizer):
         Args:
             decoder: with or without a cross-modal memory.
             tokens: (B, T) ids, as in `forward`.
-            kv: of the memory (B, 1, 2, L, D), or (B * K, 1, 2, L, D) where each permutation has its own.
+            kv: of the memory (B, depth, 2, L, D), or (B * K, depth, 2, L, D) where each permutation has its own.
             orders: (K, T + 1).
             point: the late insertion point.
             context: the scenes.
@@ -107,13 +107,16 @@ class Parseq(Recognizer):
         count = len(orders)
         seen = hide_padding(query_masks(orders), tokens, self.tokenizer)
         logits: Tensor
-        if len(kv) == len(tokens):  # the permutations share content and memory, and differ in their queries alone
+        deep = len(decoder.layers) > 1  # so content is updated, under each permutation in another way
+        if len(kv) == len(tokens) and not deep:  # they share content and memory, and differ in their queries alone
             condition = self.conditioning(point, context)
             logits = decoder(tokens, kv, seen.flatten(1, 2), memory_mask, condition)
             return logits.unflatten(1, (count, -1))
         condition = self.conditioning(point, None if context is None else context.repeat_interleave(count))
         rows = tokens.repeat_interleave(count, dim=0)
-        logits = decoder(rows, kv, seen.flatten(0, 1), memory_mask, condition)
+        kv = kv.repeat_interleave(len(rows) // len(kv), dim=0)
+        content = hide_padding(content_masks(orders), tokens, self.tokenizer).flatten(0, 1) if deep else None
+        logits = decoder(rows, kv, seen.flatten(0, 1), memory_mask, condition, content)
         return logits.unflatten(0, (-1, count))
 
     def loss(
@@ -164,13 +167,13 @@ class Parseq(Recognizer):
         }
 
     def image_kv(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, ...]:
-        """Images (B, 3, H, W) to the decoder's keys and values (B, 1, 2, L, D)."""
+        """Images (B, 3, H, W) to the decoder's keys and values (B, depth, 2, L, D)."""
         return (self.visual_decoder.memory_kv(self.encode(images, context)),)
 
     def decode_visual(self, tokens: Tensor, kv: Tensor, mask: Tensor, context: SceneContext | None = None) -> Tensor:
         """Tokens (B, T), keys and values, and the query mask (B, T, T) to logits (B, T, C + 1)."""
         decoder, condition = self.visual_decoder, self.conditioning("late_visual", context)
-        logits: Tensor = decoder(tokens, kv, mask, condition=condition)
+        logits: Tensor = decoder(tokens, kv, mask, condition=condition, content_mask=decoder.causal(mask))
         return logits
 
     def _bound(self, decode: Callable[..., Tensor], kv: Tensor, *memory_mask: Tensor | None) -> Decode:

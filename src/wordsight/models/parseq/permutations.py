@@ -50,3 +50,17 @@ def query_masks(orders: Tensor) -> Tensor:
     rank = torch.argsort(orders, dim=1)  # when each content position is predicted
     hidden = rank[:, None, :-1] >= rank[:, 1:, None]
     return torch.zeros(hidden.shape).masked_fill(hidden, float("-inf"))
+
+
+def content_masks(orders: Tensor) -> Tensor:
+    """Which content each content token may attend to under each permutation, in decoders of more than one layer.
+
+    Args:
+        orders: (K, T + 1) from `draw_orders`.
+
+    Returns:
+        (K, T, T) additive: 0 where content token i sees content token j, -inf where not. Every token sees itself.
+    """
+    rank = torch.argsort(orders, dim=1)
+    hidden = rank[:, None, :-1] > rank[:, :-1, None]
+    return torch.zeros(hidden.shape).masked_fill(hidden, float("-inf"))

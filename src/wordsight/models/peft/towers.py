@@ -2,6 +2,7 @@
 
 from wordsight.errors import ConfigError
 from wordsight.models.clip.image import ImageTower
+from wordsight.models.clip4str.config import Clip4StrConfig
 from wordsight.models.config import PeftConfig
 from wordsight.models.peft.adapter import AdaptedTower, ClipAdapter
 from wordsight.models.peft.ladder import Ladder, LadderTower
@@ -16,7 +17,8 @@ def add_peft(model: Recognizer, cfg: PeftConfig) -> None:
     the towers' rate.
 
     Raises:
-        ConfigError: `model` has such weights already, or no such tower.
+        ConfigError: `model` has such weights already, no such tower, or a visual decoder whose image tokens are not
+            projected.
     """
     if model.peft is not None:
         raise ConfigError("this model already has adapters: start from a plain one, or merge them first")
@@ -26,6 +28,8 @@ def add_peft(model: Recognizer, cfg: PeftConfig) -> None:
             add_lora(tower, cfg.rank, cfg.alpha)
     if cfg.kind not in ("frozen", "lora"):
         tower = model.get_submodule("image_tower")
+        if isinstance(model.cfg, Clip4StrConfig) and not model.cfg.share_dim:
+            raise ConfigError(f"{cfg.kind!r} changes projected image tokens: it needs a model with share_dim")
         if not isinstance(tower, ImageTower) or tower.projection is None:
             raise ConfigError(f"{cfg.kind!r} changes projected image tokens: it is for PARSeq and CLIP4STR")
         if cfg.kind == "adapter":
