@@ -78,6 +78,9 @@ def evaluate(
     scene_encoder: str | None = typer.Option(
         None, metavar="NAME", help="Load the scene encoder of a checkpoint from here, not from where it was trained."
     ),
+    rerank: Path | None = typer.Option(
+        None, metavar="CLIP", help="Let this CLIP (a checkpoint folder) choose among sampled readings of a checkpoint."
+    ),
     json_file: JsonFile = None,
     csv_file: Path | None = typer.Option(None, "--csv", help="Also write the tables to this file."),
     html_file: Path | None = typer.Option(None, "--html", help="Also write a page of the worst samples to this file."),
@@ -122,6 +125,10 @@ def evaluate(
     suite = find_suite(protocols[0] if protocols else "parseq") if benchmarks else None
     comparing = scene == "compare"
     encoders = encoder_options(None if comparing else scene, seed, scene_encoder)
+    if rerank:
+        if end_to_end or model in ("rapidocr", "tesseract"):
+            raise ConfigError("--rerank is for a checkpoint that reads crops: leave --end-to-end out")
+        encoders["rerank"] = rerank
     rules = _rules([suite.protocol] if suite else protocols)
     sources = _find_sets(benchmarks, suite) if benchmarks and suite else _open(data)
     words = partial(_words, rotation=rotation)

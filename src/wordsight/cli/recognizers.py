@@ -103,6 +103,7 @@ class OurReader:
         dictionary: Whether a pack uses the English dictionary, see `Reader`. Checkpoints never do.
         encoder: Where the scene encoder of a checkpoint is, if not where its configuration says.
         untrained: Encode scenes by an encoder of the same architecture with random weights, drawn with this seed.
+        rerank: Checkpoint folder of a CLIP that chooses among sampled readings of a checkpoint.
         as_is: Each crop goes through the recognizer once, as the field's tables have it: greedy decoding and the
             paper's refinement, no dictionary, nothing turned, cut or looked at again.
 
@@ -120,6 +121,7 @@ class OurReader:
         dictionary: bool = True,
         encoder: str | None = None,
         untrained: int | None = None,
+        rerank: Path | None = None,
         as_is: bool = False,
     ) -> None:
         from wordsight.cli.named import find
@@ -140,10 +142,12 @@ class OurReader:
         if isinstance(found, Path):
             from wordsight.weights.encoders import open_checkpoint
 
-            recognizer = open_checkpoint(found, mode, threads, encoder, untrained)
+            recognizer = open_checkpoint(found, mode, threads, encoder, untrained, rerank)
             self._recognizer = recognizer if as_is else None
             self.name = found.resolve().name
             self.reader = Reader.of(recognizer, batch_size=_TOGETHER)
+        elif rerank is not None:
+            raise ConfigError("readings are sampled from a checkpoint: --rerank does not work with packs")
         elif encoder is not None or untrained is not None:
             raise ConfigError("a pack carries its own scene encoder: try another one with a checkpoint")
         else:

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 
 from wordsight.decoding import Mode
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
+from wordsight.models.clip import Clip
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.clipter.untrained import untrained
 from wordsight.models.reading import TorchRecognizer
 from wordsight.models.recognizer import Recognizer
+from wordsight.models.reranking import RerankingRecognizer
 
 
 def scene_encoder(
@@ -68,6 +70,7 @@ def open_checkpoint(
     threads: int,
     encoder: str | None = None,
     seed: int | None = None,
+    rerank: Path | None = None,
 ) -> TorchRecognizer:
     """The recognizer of a checkpoint folder, ready for a `Reader`.
 
@@ -77,9 +80,10 @@ def open_checkpoint(
         threads: Of torch, for the whole process.
         encoder: See `scene_encoder`.
         seed: Its scene encoder is replaced by one of the same build with random weights, by this seed.
+        rerank: Checkpoint folder of a CLIP, which chooses among sampled readings.
 
     Raises:
-        ModelError: it is no checkpoint of a recognizer, or its encoder cannot be loaded.
+        ModelError: it is no checkpoint of a recognizer, `rerank` is none of a CLIP, or its encoder cannot be loaded.
         ConfigError: see `scene_encoder`.
     """
     model, about = checkpoint.load_recognizer(folder)
@@ -87,7 +91,13 @@ def open_checkpoint(
     scenes = scene_encoder(model, about, encoder)
     if scenes is not None and seed is not None:
         scenes = untrained(scenes, seed)
-    return TorchRecognizer(model, mode, cross=bool(about.get("cross", True)), scenes=scenes)
+    cross = bool(about.get("cross", True))
+    if rerank is None:
+        return TorchRecognizer(model, mode, cross=cross, scenes=scenes)
+    clip, _ = checkpoint.load(rerank)
+    if not isinstance(clip, Clip):
+        raise ModelError(f"{rerank} holds no CLIP: give a folder that `wordsight models convert` wrote")
+    return RerankingRecognizer(model, clip, mode, cross=cross, scenes=scenes)
 
 
 def _weights(identity: str) -> str:
