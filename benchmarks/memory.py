@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=25, help="characters of the longest label")
     args = parser.parse_args()
     model = Clip4Str(clip4str_preset(args.model)).train()
-    model.encode_captions = lambda captions: (model.text_tower(captions), None)  # type: ignore[method-assign]
+    model.encode_captions = lambda captions: (model.text_features(captions), None)  # type: ignore[method-assign]
     orders = draw_orders(args.length, model.cfg.num_permutations, torch.Generator())
     weights = sum(parameter.numel() for parameter in model.parameters())
     out = {}

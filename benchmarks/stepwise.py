@@ -352,9 +352,9 @@ class Clocked(TorchEngine):
         if name == "image":
             memory = self._clock("image", model.encode, torch.from_numpy(inputs[0]).to(example))
             visual = self._clock("visual", model.visual_decoder.memory_kv, memory)
-            return visual, self._clock("cross", model.cross_decoder.memory_kv, memory)
+            return visual, self._clock("cross", model.cross_decoder.memory_kv, model.cross_memory(memory))
         if name == "text":
-            features = self._clock("text", model.text_tower, torch.from_numpy(inputs[0]).to(example.device))
+            features = self._clock("text", model.text_features, torch.from_numpy(inputs[0]).to(example.device))
             return (self._clock("cross", model.cross_decoder.memory_kv, features),)
         outputs: tuple[Any, ...] = self._clock(name, super().run, name, *inputs)
         return outputs

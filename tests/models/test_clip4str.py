@@ -102,6 +102,9 @@ def test_options_that_contradict_each_other():
             small_config(**changes)
     with pytest.raises(ConfigError, match="width 16"):
         small_config(text=TextTowerConfig(13, context=10, width=16, heads=2, embedding_only=True))
+    for changes in ({"share_dim": False}, {"pooled": True, "captions": "clip", "text": CLIP_TEXT}):
+        with pytest.raises(ConfigError, match="a CTC head reads all image tokens"):
+            small_config(ctc_weight=1.0, **changes)
 
 
 def test_checkpointing_gives_the_same_gradients(model, batch):

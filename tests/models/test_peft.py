@@ -225,3 +225,14 @@ def test_a_checkpoint_keeps_its_adapters(model, batch, tmp_path, kind):
     again, _ = checkpoint.load(tmp_path)
     assert again.peft == small_peft(kind)
     assert torch.equal(again.encode(batch[0]), model.eval().encode(batch[0]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tokens_that_are_not_projected_are_not_adapted(kind):
+    model = Clip4Str(small_config(share_dim=False))
+    if kind in ("frozen", "lora"):
+        add_peft(model, small_peft(kind))
+        assert model.encode(torch.zeros(1, 3, 16, 32)).shape[2] == model.cfg.image.width
+    else:
+        with pytest.raises(ConfigError, match="needs a model with share_dim"):
+            add_peft(model, small_peft(kind))

@@ -129,7 +129,7 @@ def test_parseq_as_released(width, patch, tokens, size, heads, decoder_heads, mi
     assert isinstance(found.model, Parseq)
     cfg = found.model.cfg
     assert cfg.image == vit(width, heads, size, patch)
-    assert (cfg.decoder.heads, cfg.embed_dim) == (decoder_heads, width)
+    assert (cfg.decoder.heads, cfg.decoder.depth, cfg.embed_dim) == (decoder_heads, 1, width)
     assert (cfg.charset, cfg.max_length, cfg.mean, cfg.std) == (Charset.preset("94"), 25, HALF, HALF)
     assert (found.unused, found.new, found.about["cross"]) == ((), (), False)
     projection, bias = width * width, width  # ours has a projection that changes nothing; no bias of its patches
@@ -292,6 +292,14 @@ def test_parseq_computes_what_it_did(make, inputs):
     with torch.inference_mode():
         torch.testing.assert_close(model.encode(inputs[0]), expected, atol=1e-5, rtol=1e-4)
     check_decoder(model.visual_decoder, state, "decoder.", "", expected, heads=4)
+
+
+def test_a_parseq_of_two_decoder_layers(make):
+    state = theirs.parseq(64, 1, (8, 8), 16, make) | theirs.decoder("decoder.", "", 64, make, depth=2)
+    model = converted(state, Options(heads=2, decoder_heads=4)).model
+    assert model.cfg.decoder.depth == 2
+    layer = model.visual_decoder.layers[1]
+    torch.testing.assert_close(layer.mlp[0].weight, state["decoder.layers.1.linear1.weight"])
 
 
 @pytest.mark.data

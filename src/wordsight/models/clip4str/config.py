@@ -63,8 +63,8 @@ class Clip4StrConfig(ParseqConfig):
             raise ConfigError("captions by a hub tokenizer need a hub text encoder, and vice versa")
         if self.pooled and not (self.captions == "clip" and self.image.class_token and not self.text.embedding_only):
             raise ConfigError("pooled needs clip captions, a class token and a text tower with blocks")
-        if self.ctc_weight and not (self.share_dim and not self.pooled):
-            raise ConfigError("a CTC head reads all image tokens in embed_dim: set ctc_weight to 0")
+        if self.ctc_weight and (self.pooled or self.visual_dim != self.embed_dim):
+            raise ConfigError("a CTC head reads all image tokens, in embed_dim: set ctc_weight to 0")
         if self.hub is not None:
             return
         if self.text.embedding_only and self.text.width != self.embed_dim:
