@@ -123,7 +123,7 @@ class Download:
                 raise ModelError(f"{self.url} states neither length nor SHA-256: its completeness cannot be checked")
             whole = start + int(length) if length else None
             if whole is not None and whole > self.limit:
-                raise ModelError(f"{self.url} states {whole} bytes, more than {self.limit}: look at its page")
+                raise ModelError(f"{self.url} states {whole} bytes, more than {self.limit} bytes: look at its page")
             self._remember(tag)
             if not resumed:
                 self._empty()
