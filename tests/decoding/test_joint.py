@@ -6,7 +6,8 @@ import pytest
 
 from wordsight.decoding.ctc import Frames, read_ctc
 from wordsight.decoding.ctc_paths import probability
-from wordsight.decoding.joint import SHARE, SecondReader, likeliest_texts
+from wordsight.decoding.joint import SHARE, SecondReader, Word, likeliest_texts
+from wordsight.decoding.logits_constraint import log_softmax
 from wordsight.text import Charset, CharTokenizer, Dictionary
 
 TOKENIZER = CharTokenizer(Charset("abc", "abc "))
@@ -113,3 +114,39 @@ def test_the_share_is_one():
     second = SecondReader(Graphs(said("ab"), ["ab"]), np.zeros((600, 3), np.float32), TOKENIZER)
     assert second.word(0.0, 1.0) is None  # longer than a decoder reads
     assert second.word(0.5, 0.5) is None
+
+
+class NoisyDecoder:
+    """A decoder whose logits are noise that the characters before decide, and which ends sooner or later."""
+
+    def __init__(self, seed, tokenizer):
+        self.seed, self.tokenizer, self.passes = seed, tokenizer, 0
+
+    def after(self, text):
+        logits = np.random.default_rng([self.seed, *text]).normal(0, 2, self.tokenizer.num_classes)
+        logits[self.tokenizer.eos] += len(text)
+        return logits
+
+    def visual(self, tokens, kv, mask):
+        self.passes += 1
+        return np.array([[self.after(row[1 : i + 1]) for i in range(len(row))] for row in tokens.tolist()])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_judged_are_all_texts_and_what_the_decoder_reads_step_by_step(seed):
+    tokenizer = CharTokenizer(Charset("letters", "abcdef"))
+    graphs = NoisyDecoder(seed, tokenizer)
+
+    def likelihood(text):
+        return sum(log_softmax(graphs.after(text[:i]))[one] for i, one in enumerate([*text, tokenizer.eos]))
+
+    own = ()
+    while (one := int(graphs.after(own).argmax())) != tokenizer.eos:
+        own = (*own, one)
+    word = Word(graphs, np.zeros((1, 1, 2, 3, 4)), tokenizer)
+    for texts in ([(1, 2, 3), (4,)], [own[:-1] or (6,), (1, 2)], [(*own, 1)], [own, (2, 2)]):
+        graphs.passes = 0
+        judged = word.judge(texts)
+        assert set(judged) == {*texts, own}
+        assert judged == pytest.approx({text: likelihood(text) for text in judged})
+        assert texts[0] != own or graphs.passes == 1  # a right draft takes no other

