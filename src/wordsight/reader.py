@@ -16,8 +16,9 @@ from wordsight.detect import Detector, look, on_demand
 from wordsight.detect.packs import DEFAULT as DETECTOR
 from wordsight.errors import BoxError, ConfigError, ImageError, ModelError, WordsightError, WorkerError
 from wordsight.habits import explains_habits
-from wordsight.imaging import MAX_PIXELS, Source, load_only, name_of, open_pages, rectify
+from wordsight.imaging import MAX_PIXELS, Pyramid, Source, load_only, name_of, open_pages, rectify
 from wordsight.imaging.geometry import as_polygon as checked
+from wordsight.imaging.geometry import few
 from wordsight.imaging.rectify import reduced
 from wordsight.parallel import Pool
 from wordsight.reading.context import SceneContexts
@@ -241,7 +242,7 @@ class Reader(ReadsPages):
             source: the photo, in any form that `wordsight.open_pages` takes.
             boxes: polygons (N, 2), N at least 4, in pixels of the upright image, clockwise from the top left of the
                 text; with more than four points, the first half is the top edge. Each is read as one word, spaces
-                included, in a line of its own. None: text is detected.
+                included, in a line of its own; 10,000 at most. None: text is detected.
             name: the photo's name in the result and in error messages; its path by default.
             context: whether the model is conditioned on the whole photo. None: if it can be. An `EncodedScene`: that
                 one is used instead.
@@ -254,6 +255,7 @@ class Reader(ReadsPages):
 
         Raises:
             ImageError: the photo cannot be read.
+            BoxError: there are too many boxes.
             ConfigError: the model takes no scenes, or the scene was encoded for another model.
         """
         with open_pages(source, name=name or name_of(source), max_pixels=self._max_pixels, dpi=dpi) as pages:
@@ -365,13 +367,13 @@ class Reader(ReadsPages):
     ) -> tuple[list[Line], list[str]]:
         lines: list[Line] = []
         problems: list[str] = []
-        numbered = enumerate(boxes, 1)
-        while chunk := list(islice(numbered, self._batch_size)):  # a strip may be as large as the photo
+        photo, numbered = Pyramid(image), enumerate(few(boxes), 1)
+        while chunk := list(islice(numbered, self._batch_size)):
             strips = []
             for number, box in chunk:
                 try:
                     polygon = checked(box)
-                    strips.append(Strip(rectify(image, polygon), polygon))
+                    strips.append(Strip(photo.cut(polygon), polygon))
                 except BoxError as error:
                     problems.append(f"box {number}: {error}")
             strips = self._scenes.added(strips, image, context)

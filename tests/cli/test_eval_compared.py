@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from test_eval_scenes import data, pack, trained, words  # noqa: F401 - fixtures
 from typer.testing import CliRunner
 
@@ -14,6 +15,10 @@ from wordsight.evaluate import Protocol, Record
 from wordsight.evaluate.contrast import contrast
 from wordsight.evaluate.gates import remarks
 from wordsight.imaging import prepare
+from wordsight.models import checkpoint
+from wordsight.models.clipter import ClipterConfig, insert
+from wordsight.models.ppocr import Db, DbConfig
+from wordsight.models.registry import preset
 from wordsight.runtime import OnnxRecognizer, find_model, load_pack
 
 
@@ -118,6 +123,49 @@ def test_own_scenes_anothers_and_none(trained, data, tmp_path):  # noqa: F811
         assert isinstance(evaluate(tmp_path, trained, data, "--scene", "compare", *flags, code=1), ConfigError)
     error = evaluate(tmp_path, "small", data, "--scene", "compare", code=1)
     assert "takes no scenes" in str(error)
+
+
+def told_by(folder, encoder, width):
+    """A checkpoint with an open gate that names its encoder."""
+    torch.manual_seed(0)
+    recognizer, cfg = preset("crnn-compact")
+    model = recognizer(cfg)
+    insert(model, ClipterConfig(encoder=encoder, scene_dim=width, kernel=2))
+    with torch.no_grad():
+        model.fusions["early"].gate.alpha.fill_(1.0)
+    return checkpoint.save(model, folder)
+
+
+@pytest.mark.parametrize("kind", ["network", "detector", "words"])
+def test_whatever_encoder_a_checkpoint_names_is_loaded(kind, data, tmp_path, monkeypatch):  # noqa: F811
+    """Convolutions of `transformers`, a detector, the other words of the photograph."""
+    if kind == "network":
+        transformers = pytest.importorskip("transformers")
+        sizes = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}
+        transformers.ResNetModel(transformers.ResNetConfig(**sizes)).save_pretrained(tmp_path / "encoder")
+        name, width = str(tmp_path / "encoder"), 16
+    elif kind == "detector":
+        checkpoint.save(Db(DbConfig()), tmp_path / "encoder")
+        name, width = str(tmp_path / "encoder"), DbConfig().convolutions.widths[-1]
+    else:
+        cfg = preset("clip4str-tiny")[1]
+        checkpoint.save(preset("clip4str-tiny")[0](cfg), tmp_path / "encoder")
+        name, width = f"words:{tmp_path / 'encoder'}", cfg.embed_dim
+        monkeypatch.setattr("wordsight.models.clipter.other_words.SURE", 0.0)
+    model = told_by(tmp_path / "model", name, width)
+    report, output = evaluate(tmp_path, model, data, "--scene", "compare", "--protocol", "36", "--as-is")
+    own, anothers, none = (
+        evaluate(tmp_path, model, data, "--scene", scene, "--as-is")[0]["readings"]
+        for scene in ("real", "shuffle", "none")
+    )
+    assert [c["n"] for c in report["contrasts"]] == [6, 6]
+    assert "ms a word" in output
+    assert report["readings"] == own
+    confidences = [[r["confidence"] for r in readings] for readings in (own, anothers, none)]
+    assert confidences[0] != confidences[1] != confidences[2] != confidences[0]  # each is told something else
+    if kind == "words":
+        for control in ("blur", "random-encoder"):
+            assert isinstance(evaluate(tmp_path, model, data, "--scene", control, code=1), ConfigError)
 
 
 def test_signs_of_failure_have_names():

@@ -12,7 +12,7 @@ from PIL import Image
 from word_cards import Board, CardReader, TwoWords, card
 
 from wordsight import Photo, Reader, Word, WordsightError
-from wordsight.errors import ConfigError, ImageError
+from wordsight.errors import BoxError, ConfigError, ImageError
 
 TEXTS = ["EXIT", "Cafe", "24h", "Main", "Street", "OPEN", "7"]
 
@@ -298,5 +298,12 @@ def test_boxes_of_the_whole_photo_are_held_a_batch_at_a_time(toy_pack: Path) -> 
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 120e6  # each is 5.8 MB
+    assert peak < 40e6  # at full size each is 5.8 MB
     assert [line.text for line in read.lines] == words[:1] * 40
+
+
+def test_more_boxes_than_a_photo_can_have_are_one_error(board: Board) -> None:
+    photo = np.zeros((40, 40, 3), np.uint8)
+    with pytest.raises(BoxError, match="one photo has more than 10,000 boxes") as caught:
+        Reader.of(board.reader).read(photo, [_rectangle(0, 0, 20, 10)] * 10_001)
+    assert "\n" not in str(caught.value)

@@ -125,10 +125,13 @@ def costs(reader: "CropReader", sources: "Mapping[str, OpenedSource]") -> list[s
 
 def _times(reader: "OurReader", samples: Sequence[Any]) -> tuple[float, float, float]:
     """Seconds for the words of a scene without it, for the same with it, and for encoding it."""
+    from wordsight.data import SceneView
+
     crops = [sample.image for sample in samples]
-    pixels = samples[0].link.scene.load()
+    view = SceneView(samples[0].link.scene, 0)
+    pixels = view.load()
     began = time.perf_counter()
-    scene = reader.reader.scene(pixels)
+    scene = reader.scene(view, pixels)
     encoded = time.perf_counter()
     reader.read_scenes(crops, [scene] * len(crops))
     read = time.perf_counter()

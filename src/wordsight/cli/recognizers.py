@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wordsight.data import Sample, SceneView
     from wordsight.decoding import Mode
     from wordsight.imaging.geometry import Box
+    from wordsight.models.clipter.other_words import OtherWords
     from wordsight.reading.parts import SceneConditioned
     from wordsight.reading.scenes import EncodedScene
 
@@ -136,14 +137,17 @@ class OurReader:
             mode = "full"
         self._recognizer: SceneConditioned | None = None
         """Reads crops as they are; None: `reader` reads them."""
+        self._others: OtherWords | None = None
+        """Context that is not pixels."""
         threads = threads or processors()
         self.calibration: Mapping[str, Any] = {}
         """The result of `wordsight models calibrate`, stored in the pack; empty if it was never run."""
         if isinstance(found, Path):
-            from wordsight.weights.encoders import open_checkpoint
+            from wordsight.weights.encoders import open_checkpoint, other_words
 
             recognizer = open_checkpoint(found, mode, threads, encoder, untrained, rerank)
             self._recognizer = recognizer if as_is else None
+            self._others = other_words(recognizer)
             self.name = found.resolve().name
             self.reader = Reader.of(recognizer, batch_size=_TOGETHER)
         elif rerank is not None:
@@ -157,7 +161,7 @@ class OurReader:
             words = "english" if dictionary and not as_is else None
             self.reader = Reader(found.folder, threads=threads, batch_size=_TOGETHER, mode=mode, dictionary=words)
         self.settings: Settings = {"threads": threads, "provider": self.reader.provider, "mode": mode}
-        self._known: OrderedDict[str, EncodedScene] = OrderedDict()
+        self._known: OrderedDict[str, EncodedScene | None] = OrderedDict()
 
     def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
         """Text and confidence of each crop, all in one batch."""
@@ -186,6 +190,25 @@ class OurReader:
         read = self.read_scenes([sample.image for sample in samples], scenes)
         return [(*one, scene is not None) for one, scene in zip(read, scenes, strict=True)]
 
+    def scene(self, view: "SceneView", pixels: "Crop | None" = None) -> "EncodedScene | None":
+        """What a word is told, encoded anew; None where nothing is left to tell. `pixels` of the view, if known.
+
+        Raises:
+            ConfigError: the view is a picture, and the model is told other words.
+            DataError: the photograph cannot be read.
+        """
+        from wordsight.errors import ConfigError
+        from wordsight.reading.scenes import EncodedScene
+
+        if self._others is None:
+            return self.reader.scene(view.load() if pixels is None else pixels)
+        if view.mode != "real":
+            raise ConfigError(
+                f"--scene {view.mode} changes pixels, and this model is told words: real, shuffle or none"
+            )
+        tokens = self._others.tokens(view.scene, view.word)
+        return None if tokens is None else EncodedScene(tokens.numpy(), (1, 1), self._others.identity)
+
     def _scene(self, view: "SceneView", box: "Box") -> "EncodedScene | None":
         """A scene with the place of a crop in it. The last `_KEPT` scenes are encoded only once."""
         from dataclasses import replace
@@ -193,16 +216,17 @@ class OurReader:
         from wordsight.errors import DataError
 
         try:
-            key = view.key
+            key = view.key if self._others is None else f"{view.key} {view.word}"
             if key not in self._known:
-                self._known[key] = self.reader.scene(view.load())
+                self._known[key] = self.scene(view)
         except DataError as error:
             _log.warning("no scene: %s", error)
             return None
         self._known.move_to_end(key)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
-        return replace(self._known[key], box=box)
+        known = self._known[key]
+        return None if known is None else replace(known, box=box)
 
     def find(self, image: "Crop", shown: "Crop | None" = None) -> list[tuple["Corners", str]]:
         """The words of a photograph; if the model takes scenes, `shown` is that of all words."""

@@ -2,6 +2,7 @@
 
 from wordsight.imaging.load import DPI, MAX_PIXELS, Page, Pages, load_image, load_only, open_pages
 from wordsight.imaging.preprocess import Batch, Preprocessing, batches, prepare
+from wordsight.imaging.pyramid import Pyramid
 from wordsight.imaging.rectify import rectify
 from wordsight.imaging.sources import Source, name_of
 
@@ -12,6 +13,7 @@ __all__ = [
     "Page",
     "Pages",
     "Preprocessing",
+    "Pyramid",
     "Source",
     "batches",
     "load_image",

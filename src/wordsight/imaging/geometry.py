@@ -1,6 +1,7 @@
 """Geometry of polygons: (N, 2) float64 arrays of x and y in pixels, y downwards, (0, 0) the image's corner."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +19,9 @@ WHOLE: Box = (0.5, 0.5, 1.0, 1.0)
 
 TALL = 1.5
 """Ratio of height to width above which text in a box may run up or down (PP-OCR rotates crops at the same ratio)."""
+
+MAX_BOXES = 10_000
+"""Of one photo: about as many as a page of a newspaper has words."""
 
 FEW = 2
 """Number of characters that may well be upright in a tall box."""
@@ -43,6 +47,18 @@ def as_polygon(points: ArrayLike) -> Polygon:
     if np.abs(polygon).max() > 1e9:  # products of coordinates must stay exact enough
         raise BoxError("a box has a coordinate beyond a thousand million: give numbers in pixels")
     return clockwise(polygon)
+
+
+def few(boxes: Iterable[ArrayLike]) -> list[ArrayLike]:
+    """The boxes of a photo.
+
+    Raises:
+        BoxError: there are more than MAX_BOXES.
+    """
+    found = list(islice(boxes, MAX_BOXES + 1))
+    if len(found) > MAX_BOXES:
+        raise BoxError(f"one photo has more than {MAX_BOXES:,} boxes: read them in several calls")
+    return found
 
 
 def word_height(polygon: Polygon) -> float:

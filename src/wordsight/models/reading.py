@@ -13,7 +13,7 @@ from wordsight.decoding.arrays import Array, Numbers
 from wordsight.decoding.context import AnyContext
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
-from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.clipter.scene import EncodesScenes
 from wordsight.models.recognizer import Recognizer
 
 
@@ -39,7 +39,7 @@ class TorchRecognizer:
         *,
         cross: bool = True,
         refine_iters: int | None = None,
-        scenes: SceneEncoder | None = None,
+        scenes: EncodesScenes | None = None,
     ) -> None:
         model.kind.check(mode, refine_iters or 0)
         self.model = model

@@ -13,7 +13,7 @@ from wordsight.decoding.readings import reading
 from wordsight.errors import ConfigError
 from wordsight.models.clip.model import Clip
 from wordsight.models.clip.rerank import rerank, sample_readings
-from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.clipter.scene import EncodesScenes
 from wordsight.models.reading import TorchRecognizer
 from wordsight.models.recognizer import Recognizer
 from wordsight.text import CharTokenizer
@@ -43,7 +43,7 @@ class RerankingRecognizer(TorchRecognizer):
         mode: Mode = "full",
         *,
         cross: bool = True,
-        scenes: SceneEncoder | None = None,
+        scenes: EncodesScenes | None = None,
     ) -> None:
         if model.kind is not PSM:
             raise ConfigError(f"re-ranking is for PARSeq and CLIP4STR, this model decodes by {model.kind.name!r}")

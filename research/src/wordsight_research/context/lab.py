@@ -19,8 +19,9 @@ from wordsight.evaluate.wordset import WordSet
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter import ClipterConfig
+from wordsight.models.clipter.backbones import Encoder
 from wordsight.models.clipter.cache import SceneCache
-from wordsight.models.clipter.encoders import Encoder, load_encoder
+from wordsight.models.clipter.encoders import load_encoder
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.clipter.untrained import untrained
 from wordsight.models.peft.files import fingerprint

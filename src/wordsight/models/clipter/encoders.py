@@ -1,7 +1,6 @@
-"""The backbones of scene encoders: CLIP towers of ours, vision models of `transformers`, random weights, a constant."""
+"""Scene encoders by name: a folder of ours or of `transformers`, a model on the hub, random weights, a constant."""
 
 import hashlib
-import inspect
 import json
 import math
 import re
@@ -11,164 +10,23 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import torch
-from torch import Tensor, nn
 
 from wordsight.errors import ConfigError, ModelError
 from wordsight.imaging import Preprocessing
 from wordsight.models.clip.config import CLIP_TOWERS, MEAN, STD, ClipConfig, clip_config
 from wordsight.models.clip.image import ImageTower
+from wordsight.models.clipter.backbones import ConstantEncoder, Encoder, HubEncoder, MapEncoder, TowerEncoder, pair
 from wordsight.models.config import ImageTowerConfig
 from wordsight.models.peft.files import fingerprint
 
 SMALL = ImageTowerConfig(64, 64, (16, 16), width=128, layers=2, heads=4)
 """The tower behind the plain name `random`: small, for quick tests."""
 
+DETECTOR_SIDE = 448
+"""Of the square that a detector is shown: words of 30 pixels on a photograph of 1280 are 10 high in it."""
+
+_CONVOLUTIONS_SIDE = 224  # of ImageNet's networks
 _WIDEST = 1 << 16  # a constant encoder's tokens; those of a ViT-bigG are 1664 wide
-
-
-class Encoder(nn.Module):
-    """Prepared photos (N, 3, H, W) to all tokens (N, L, width): [CLS] first if `has_cls`, then the grid, row by row.
-
-    `identity` names the weights.
-    """
-
-    width: int
-    grid: tuple[int, int]
-    has_cls: bool
-    preprocessing: Preprocessing
-    identity: str
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.anchor = nn.Buffer(torch.zeros(0), persistent=False)  # tells the device
-
-
-class TowerEncoder(Encoder):
-    """A tower of ours: its tokens through the last norm, not projected to CLIP's common space (ours)."""
-
-    def __init__(self, tower: ImageTower, preprocessing: Preprocessing, identity: str) -> None:
-        super().__init__()
-        self.tower = tower
-        self.width, self.grid, self.has_cls = tower.cfg.width, tower.cfg.grid, tower.cfg.class_token
-        self.preprocessing = preprocessing
-        self.identity = identity
-
-    def forward(self, images: Tensor) -> Tensor:
-        """See `Encoder`."""
-        return self.tower.tokens(images)
-
-
-class ConstantEncoder(Encoder):
-    """The same two tokens for every photo, a [CLS] and a grid of one: a control that carries no information."""
-
-    grid = (1, 1)
-    has_cls = True
-    preprocessing = Preprocessing(1, 1)
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.width = width
-        self.identity = f"constant:{width}"
-        self.tokens = nn.Buffer(torch.randn(1, 2, width, generator=torch.Generator().manual_seed(0)), persistent=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """See `Encoder`."""
-        return self.tokens.expand(images.shape[0], -1, -1)
-
-
-class HubEncoder(Encoder):
-    """A vision model of `transformers`, or the vision tower of a two-tower model. Register tokens are left out.
-
-    Tokens are taken after the model's final norm. CLIP, OWL-ViT and their kin apply it to the class token alone; here
-    it is applied to all tokens, as in our own towers.
-    """
-
-    def __init__(self, vision: nn.Module, preprocessing: Preprocessing, name: str) -> None:
-        super().__init__()
-        config: Any = vision.config
-        self.vision = vision
-        self.width = int(config.hidden_size)
-        self.patch = _pair(config.patch_size)
-        height, width = preprocessing.size
-        self.grid = height // self.patch[0], width // self.patch[1]
-        self.preprocessing = preprocessing
-        self.identity = f"{name}:{fingerprint(vision.state_dict())[:12]}"
-        # NaFlex models take a list of patches and the grid's sizes instead of pixels
-        self.flexible = "spatial_shapes" in inspect.signature(vision.forward).parameters
-        if self.flexible:
-            vision.embeddings = _OneGrid(vision.embeddings, self.grid)
-        native = getattr(config, "image_size", None)
-        other = native is not None and _pair(native) != (height, width)
-        able = "interpolate_pos_encoding" in inspect.signature(vision.forward).parameters
-        self.more: dict[str, Any] = {"interpolate_pos_encoding": True} if other and able else {}
-        self.norm = _forgotten_norm(self, torch.zeros(1, 3, height, width))
-        if self.norm is not None:
-            self.identity += "+norm"
-        with torch.no_grad():
-            extra = self._all(torch.zeros(1, 3, height, width)).shape[1] - self.cells
-        if extra < 0:
-            raise ConfigError(f"{name} gives fewer tokens than patches: it is not a plain vision transformer")
-        self.has_cls = extra > 0
-
-    @property
-    def cells(self) -> int:
-        """Tokens of the grid."""
-        return self.grid[0] * self.grid[1]
-
-    def forward(self, images: Tensor) -> Tensor:
-        """See `Encoder`."""
-        tokens = self._all(images)
-        if self.norm is not None:
-            tokens = self.norm(tokens)
-        patches = tokens[:, -self.cells :]
-        return torch.cat([tokens[:, :1], patches], dim=1) if self.has_cls else patches
-
-    def _all(self, images: Tensor) -> Tensor:
-        if not self.flexible:
-            return self.vision(pixel_values=images, **self.more).last_hidden_state
-        (high, wide), count = self.patch, images.shape[0]
-        patches = images.unflatten(3, (-1, wide)).unflatten(2, (-1, high))  # (N, 3, rows, high, columns, wide)
-        patches = patches.permute(0, 2, 4, 3, 5, 1).reshape(count, self.cells, -1)
-        there = torch.ones(count, self.cells, dtype=torch.long, device=images.device)
-        shapes = torch.tensor(self.grid, device=images.device).expand(count, 2)
-        return self.vision(pixel_values=patches, pixel_attention_mask=there, spatial_shapes=shapes).last_hidden_state
-
-
-def _forgotten_norm(encoder: HubEncoder, images: Tensor) -> nn.Module | None:
-    """The final norm, if the model does not apply it to all of its tokens; None if it does, or has none."""
-    norm = getattr(encoder.vision, "post_layernorm", None)
-    if not isinstance(norm, nn.Module):
-        return None
-    made: list[Tensor] = []
-    watching = norm.register_forward_hook(lambda _module, _given, out: made.append(out))
-    try:
-        with torch.no_grad():
-            tokens = encoder._all(images)
-    finally:
-        watching.remove()
-    return None if any(out.shape == tokens.shape and torch.equal(out, tokens) for out in made) else norm
-
-
-class _OneGrid(nn.Module):
-    """The embeddings of a NaFlex model for photos that all have the same grid.
-
-    The model's own code computes positions in a loop over the batch, which would fix the batch size of an exported
-    graph.
-    """
-
-    def __init__(self, given: Any, grid: tuple[int, int]) -> None:
-        super().__init__()
-        self.patch_embedding = given.patch_embedding
-        side = given.position_embedding_size
-        learned = given.position_embedding.weight.detach().reshape(side, side, -1)
-        self.positions = nn.Buffer(
-            given.resize_positional_embeddings(learned, torch.tensor([grid]), max_length=grid[0] * grid[1])
-        )  # (1, cells, D)
-
-    def forward(self, pixel_values: Tensor, spatial_shapes: Tensor) -> Tensor:
-        """Patches (N, cells, high * wide * 3) to embeddings (N, cells, D). `spatial_shapes` are not needed."""
-        out: Tensor = self.patch_embedding(pixel_values) + self.positions
-        return out
 
 
 def load_encoder(name: str, resolution: int | None = None, *, download: bool = True) -> Encoder:
@@ -177,7 +35,8 @@ def load_encoder(name: str, resolution: int | None = None, *, download: bool = T
     Args:
         name: "constant" or "constant:WIDTH"; "random", "random:SEED" or "random:TOWER:SEED", a tower of
             `CLIP_TOWERS` (a small one without a name) with random weights; a folder with a checkpoint of ours, whose
-            image tower is taken; a folder with a model of `transformers`, or its name on the hub.
+            image tower is taken, or of a detector its convolutions; a folder with a vision transformer or a
+            convolutional network of `transformers`, or its name on the hub.
         resolution: side of the square that photos are resized to; None: what the encoder was trained for.
         download: whether the hub may be contacted; otherwise only its local cache is used.
 
@@ -195,6 +54,8 @@ def load_encoder(name: str, resolution: int | None = None, *, download: bool = T
         return ConstantEncoder(width).eval()
     if kind == "random" and len(rest) < 3:
         return _random(name, rest, resolution).eval()
+    if kind == "words":
+        raise ConfigError(f"{name}: a photo's other words are told where words are outlined, which is in `eval` alone")
     folder = Path(name)
     if not folder.is_dir():
         if not may_be_on_the_hub(name):
@@ -206,7 +67,11 @@ def load_encoder(name: str, resolution: int | None = None, *, download: bool = T
         raise ModelError(f"{folder} has no readable config.json: it is not a scene encoder") from None
     if not isinstance(described, dict):
         raise ModelError(f"{folder}/config.json describes no model: it is not a scene encoder")
-    return (_ours(folder, resolution) if "architecture" in described else _hub(name, resolution, download)).eval()
+    return (
+        _ours(folder, resolution)
+        if {"architecture", "config"} <= described.keys()
+        else _hub(name, resolution, download)
+    ).eval()
 
 
 def may_be_on_the_hub(name: str) -> bool:
@@ -248,12 +113,19 @@ def random_encoder(cfg: ImageTowerConfig, seed: int, resolution: int | None = No
 
 def _ours(folder: Path, resolution: int | None) -> Encoder:
     from wordsight.models import checkpoint
+    from wordsight.models.ppocr.detector import STRIDE, Db
     from wordsight.models.recognizer import RecognizerConfig
 
     model, _ = checkpoint.load(folder)
+    if isinstance(model, Db):
+        side = resolution or DETECTOR_SIDE
+        if side % STRIDE:
+            raise ConfigError(f"resolution {side} does not fit a detector: it must be a multiple of {STRIDE}")
+        pixels = Preprocessing(side, side, model.cfg.mean, model.cfg.std)
+        return MapEncoder(model.image_encoder, pixels, model.architecture)
     tower = getattr(model, "image_tower", None)
     if not isinstance(tower, ImageTower) or not isinstance(model.cfg, ClipConfig | RecognizerConfig):
-        raise ConfigError(f"{folder} has no plain image tower: give a CLIP, or a recognizer without adapters")
+        raise ConfigError(f"{folder} has no plain image tower: give a CLIP, a detector, or a plain recognizer")
     if resolution is not None:
         tower = tower.resized(_at(tower.cfg, resolution))
     preprocessing = Preprocessing(tower.cfg.height, tower.cfg.width_px, model.cfg.mean, model.cfg.std)
@@ -276,6 +148,9 @@ def _hub(name: str, resolution: int | None, download: bool) -> Encoder:
     place = name if download else _here(name)
     try:
         model: Any = AutoModel.from_pretrained(place, dtype=torch.float32, trust_remote_code=False, weights_only=True)
+    except ImportError as error:  # such as timm
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"scene encoder {name!r} needs another library: {reason}") from None
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0][:200]
         raise ModelError(f"there is no scene encoder {name!r}, and the hub did not provide one: {reason}") from None
@@ -287,14 +162,15 @@ def _hub(name: str, resolution: int | None, download: bool) -> Encoder:
         processing = None
     vision = getattr(model, "vision_model", model)
     cfg = vision.config
-    if not hasattr(cfg, "patch_size") or not hasattr(cfg, "hidden_size"):
-        raise ConfigError(f"{name!r} is not a vision transformer: give CLIP, SigLIP, BLIP, OWL-ViT, DINOv2 or the like")
     mean, std = _statistics(name, cfg.model_type, processing)
     processing = processing or {}
     sizes = (processing.get("crop_size"), processing.get("size"), getattr(cfg, "image_size", None))
     side = resolution or next((side for side in map(_side, sizes) if side), None)
+    if not hasattr(cfg, "patch_size") or not hasattr(cfg, "hidden_size"):
+        side = side or _CONVOLUTIONS_SIDE
+        return MapEncoder(vision, Preprocessing(side, side, mean, std), cfg.model_type)
     if side is None:  # NaFlex takes any size: a square of as many patches as it was trained with
-        side = math.isqrt(cfg.num_patches) * _pair(cfg.patch_size)[0]
+        side = math.isqrt(cfg.num_patches) * pair(cfg.patch_size)[0]
     return HubEncoder(vision, Preprocessing(side, side, mean, std), cfg.model_type)
 
 
@@ -303,7 +179,8 @@ Triple: TypeAlias = tuple[float, float, float]
 _HALF = (0.5, 0.5, 0.5)
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _STATISTICS = {"clip": (MEAN, STD), "owlv": (MEAN, STD), "blip": (MEAN, STD), "metaclip": (MEAN, STD)}
-_STATISTICS |= {"siglip": (_HALF, _HALF), "vit": (_HALF, _HALF), "dino": _IMAGENET}
+_STATISTICS |= {"siglip": (_HALF, _HALF), "vit": (_HALF, _HALF)}
+_STATISTICS |= dict.fromkeys(("dino", "resnet", "regnet", "convnext", "efficientnet"), _IMAGENET)
 """Default mean and standard deviation in `transformers`, by the beginning of a model's type."""
 
 
@@ -323,6 +200,8 @@ def _statistics(name: str, kind: str, processing: Mapping[str, Any] | None) -> t
     if processing.get("do_normalize") is False:
         return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     mean, std = (tuple(processing.get(key, default)) for key, default in (("image_mean", MEAN), ("image_std", STD)))
+    if processing.get("include_top"):  # of EfficientNet: divided twice
+        std = tuple(value**2 for value in std)
     return cast(Triple, mean), cast(Triple, std)
 
 
@@ -349,8 +228,4 @@ def _side(size: Mapping[str, float] | float | Sequence[float] | None) -> int | N
     """The side of the square input, from any of the forms that preprocessor files have; None if none is given."""
     if isinstance(size, Mapping):
         size = size.get("height", size.get("shortest_edge"))
-    return _pair(size)[0] if size is not None else None
-
-
-def _pair(size: float | Sequence[float]) -> tuple[int, int]:
-    return (int(size), int(size)) if isinstance(size, int | float) else (int(size[0]), int(size[1]))
+    return pair(size)[0] if size is not None else None

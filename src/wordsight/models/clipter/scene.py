@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +12,26 @@ from torch import Tensor, nn
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.preprocess import centre_square
+from wordsight.models.clipter.backbones import Encoder
 from wordsight.models.clipter.config import ClipterConfig
-from wordsight.models.clipter.encoders import Encoder, load_encoder
+from wordsight.models.clipter.encoders import load_encoder
 from wordsight.models.clipter.pooling import pool
 
 BATCH = 16
 """Scenes that are encoded at once."""
+
+
+class EncodesScenes(Protocol):
+    """What a recognizer is given its scenes by: a `SceneEncoder`, or `OtherWords`."""
+
+    @property
+    def identity(self) -> str:
+        """What tokens depend on besides the photo."""
+        ...
+
+    def encode(self, scenes: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
+        """Scene tokens (N, M, D_s) of photos, uint8 RGB (h, w, 3) each."""
+        ...
 
 
 class SceneEncoder(nn.Module):
