@@ -154,14 +154,14 @@ def test_whatever_encoder_a_checkpoint_names_is_loaded(kind, data, tmp_path, mon
         monkeypatch.setattr("wordsight.models.clipter.other_words.SURE", 0.0)
     model = told_by(tmp_path / "model", name, width)
     report, output = evaluate(tmp_path, model, data, "--scene", "compare", "--protocol", "36", "--as-is")
-    own, anothers, none = (
+    own, other, none = (
         evaluate(tmp_path, model, data, "--scene", scene, "--as-is")[0]["readings"]
         for scene in ("real", "shuffle", "none")
     )
     assert [c["n"] for c in report["contrasts"]] == [6, 6]
     assert "ms a word" in output
     assert report["readings"] == own
-    confidences = [[r["confidence"] for r in readings] for readings in (own, anothers, none)]
+    confidences = [[r["confidence"] for r in readings] for readings in (own, other, none)]
     assert confidences[0] != confidences[1] != confidences[2] != confidences[0]  # each is told something else
     if kind == "words":
         for control in ("blur", "random-encoder"):

@@ -191,7 +191,7 @@ class OurReader:
         return [(*one, scene is not None) for one, scene in zip(read, scenes, strict=True)]
 
     def scene(self, view: "SceneView", pixels: "Crop | None" = None) -> "EncodedScene | None":
-        """What a word is told, encoded anew; None where nothing is left to tell. `pixels` of the view, if known.
+        """What a word is told, encoded again; None where nothing is left to tell. `pixels` of the view, if known.
 
         Raises:
             ConfigError: the view is a picture, and the model is told other words.
