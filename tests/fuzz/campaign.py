@@ -97,7 +97,7 @@ def pictures(_: Path) -> Case:
 
 
 def photos(_: Path) -> Case:
-    """Pictures of texts, blocks, lines and noise in odd sizes, through detection and reading."""
+    """Pictures of texts, blocks, lines and noise in odd sizes, through detection and reading, or with boxes."""
     from PIL import Image, ImageDraw, ImageFont
 
     from wordsight import Reader
@@ -105,7 +105,7 @@ def photos(_: Path) -> Case:
     reader = Reader(threads=1)
 
     def case(rng: np.random.Generator) -> Any:
-        height, width = (int(rng.choice([1, 2, 3, 15, 40, 90, 200, 300])) for _ in range(2))
+        height, width = (int(rng.choice([1, 2, 3, 15, 40, 90, 200, 300, 900], p=[*[0.12] * 8, 0.04])) for _ in range(2))
         pixels = np.full((height, width, 3), rng.integers(256), np.uint8)
         if rng.random() < 0.2:
             pixels = rng.integers(0, 256, pixels.shape, np.uint8)
@@ -118,11 +118,25 @@ def photos(_: Path) -> Case:
             font = ImageFont.load_default(int(rng.integers(6, 60)))
             place = int(rng.integers(-20, width)), int(rng.integers(-20, height))
             ImageDraw.Draw(image).text(place, text, tuple(rng.integers(256, size=3).tolist()), font)
-        photo = reader.read(np.asarray(image))
+        given = None
+        if rng.random() < 0.2:  # somebody's own boxes, of all sizes, bent ones too
+            given = [_box(rng, max(height, width)) for _ in range(rng.integers(1, 6))]
+        photo = reader.read(np.asarray(image), given)
         assert all(0 <= word.confidence <= 1 for word in photo.words)
         assert np.isfinite([point for word in photo.words for point in word.polygon]).all()
 
     return case
+
+
+def _box(rng: np.random.Generator, size: int) -> Any:
+    """Four points or more, mostly around a place in the picture, seldom numbers at all."""
+    points = rng.normal(rng.uniform(0, size, 2), size * rng.choice([0.01, 0.1, 1, 100]), (rng.integers(3, 9), 2))
+    if rng.random() < 0.7:  # upright
+        (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+        points = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    if rng.random() < 0.1:
+        points[0, 0] = rng.choice([np.nan, np.inf, -1e308, 1e9])
+    return points
 
 
 def boxes(folder: Path) -> Case:
