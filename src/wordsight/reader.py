@@ -18,7 +18,6 @@ from wordsight.errors import BoxError, ConfigError, ImageError, ModelError, Word
 from wordsight.habits import explains_habits
 from wordsight.imaging import MAX_PIXELS, Pyramid, Source, load_only, name_of, open_pages, rectify
 from wordsight.imaging.geometry import as_polygon as checked
-from wordsight.imaging.geometry import few
 from wordsight.imaging.rectify import reduced
 from wordsight.parallel import Pool
 from wordsight.reading.context import SceneContexts
@@ -367,7 +366,7 @@ class Reader(ReadsPages):
     ) -> tuple[list[Line], list[str]]:
         lines: list[Line] = []
         problems: list[str] = []
-        photo, numbered = Pyramid(image), enumerate(few(boxes), 1)
+        photo, numbered = Pyramid(image), enumerate(boxes, 1)
         while chunk := list(islice(numbered, self._batch_size)):
             strips = []
             for number, box in chunk:

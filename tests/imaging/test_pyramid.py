@@ -76,7 +76,7 @@ def test_errors_name_the_numbers_that_were_given(photo):
 
 
 def test_a_photo_has_only_so_many_boxes():
-    assert len(few([[0, 0, 1, 1]] * MAX_BOXES)) == MAX_BOXES
+    assert len(few([[0, 0, 1, 1]] * MAX_BOXES, "a")) == MAX_BOXES
     endless = iter(lambda: [0, 0, 1, 1], None)
-    with pytest.raises(BoxError, match="more than 10,000 boxes"):
-        few(endless)
+    with pytest.raises(BoxError, match=r"^a\.png: there are more than 10,000 boxes"):
+        few(endless, "a.png")

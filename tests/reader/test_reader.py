@@ -304,6 +304,6 @@ def test_boxes_of_the_whole_photo_are_held_a_batch_at_a_time(toy_pack: Path) -> 
 
 def test_more_boxes_than_a_photo_can_have_are_one_error(board: Board) -> None:
     photo = np.zeros((40, 40, 3), np.uint8)
-    with pytest.raises(BoxError, match="one photo has more than 10,000 boxes") as caught:
-        Reader.of(board.reader).read(photo, [_rectangle(0, 0, 20, 10)] * 10_001)
+    with pytest.raises(BoxError, match=r"^signs: there are more than 10,000 boxes") as caught:
+        Reader.of(board.reader).read(photo, [_rectangle(0, 0, 20, 10)] * 10_001, name="signs")
     assert "\n" not in str(caught.value)

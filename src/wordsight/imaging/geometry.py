@@ -49,15 +49,15 @@ def as_polygon(points: ArrayLike) -> Polygon:
     return clockwise(polygon)
 
 
-def few(boxes: Iterable[ArrayLike]) -> list[ArrayLike]:
-    """The boxes of a photo.
+def few(boxes: Iterable[ArrayLike], name: str) -> list[ArrayLike]:
+    """The boxes of the photo `name`.
 
     Raises:
         BoxError: there are more than MAX_BOXES.
     """
     found = list(islice(boxes, MAX_BOXES + 1))
     if len(found) > MAX_BOXES:
-        raise BoxError(f"one photo has more than {MAX_BOXES:,} boxes: read them in several calls")
+        raise BoxError(f"{name}: there are more than {MAX_BOXES:,} boxes for it: give fewer at a time")
     return found
 
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wordsight.errors import ImageError
 from wordsight.imaging import Pages, Source, name_of, open_pages
+from wordsight.imaging.geometry import few
 from wordsight.reading.context import SceneContexts
 from wordsight.reading.scenes import EncodedScene
 from wordsight.results import Line, Photo, Word
@@ -78,7 +79,7 @@ class ReadsPages(ABC):
             if boxes is None:
                 _, lines = self._detected(page.pixels, name, context, rejected)
             else:
-                lines, problems = self._given(page.pixels, boxes, context, rejected)
+                lines, problems = self._given(page.pixels, few(boxes, name), context, rejected)
         place = number if len(pages) > 1 else None
         return Photo(name, width, height, tuple(lines), tuple(problems), place, tuple(rejected), notes)
 
