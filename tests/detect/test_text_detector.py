@@ -181,14 +181,16 @@ def test_a_reader_takes_names_packs_and_objects(detector):
 @pytest.fixture
 def pack(tmp_path):
     shipped = find_detector()
-    shutil.copy(shipped.file, tmp_path)
-    write_detector(replace(shipped, name="other", file=tmp_path / shipped.file.name, min_score=0.9, about={"a": 1}))
+    file, glance = (Path(shutil.copy(graph, tmp_path)) for graph in (shipped.file, shipped.glance))
+    write_detector(replace(shipped, name="other", file=file, glance=glance, min_score=0.9, about={"a": 1}))
     return tmp_path
 
 
 def test_a_pack_comes_back(pack, detector):
     found = find_detector(pack)
-    assert found == replace(find_detector(), name="other", file=found.file, min_score=0.9, about={"a": 1})
+    assert found == replace(
+        find_detector(), name="other", file=found.file, glance=found.glance, min_score=0.9, about={"a": 1}
+    )
     image = picture(("Hello there", 60, 60))
     assert same(TextDetector(pack, threads=1, min_score=0.4).detect(image), detector.detect(image))
 
@@ -196,8 +198,10 @@ def test_a_pack_comes_back(pack, detector):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda folder: next(folder.glob("*.onnx")).write_bytes(b"other"),
-        lambda folder: next(folder.glob("*.onnx")).unlink(),
+        lambda folder: (folder / "map.onnx").write_bytes(b"other"),
+        lambda folder: (folder / "map.onnx").unlink(),
+        lambda folder: (folder / "glance.onnx").write_bytes(b"other"),
+        lambda folder: (folder / "glance.onnx").unlink(),
         lambda folder: (folder / "detector.json").write_text("{}"),
         lambda folder: (folder / "detector.json").write_text("["),
         lambda folder: (folder / "detector.json").write_text(

@@ -12,7 +12,8 @@ from wordsight.cli.main import app
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.ppocr import LcNetConfig, Svtr, SvtrConfig
+from wordsight.models.layers.lcnet import stage
+from wordsight.models.ppocr import Db, DbConfig, GlanceConfig, LcNetConfig, Svtr, SvtrConfig
 from wordsight.text import Charset
 
 SMALL = LcNetConfig(stem=(3, 4, 8), stages=(((3, 8, 8, (2, 1), True),), ((3, 8, 16, (2, 1), False),)))
@@ -59,6 +60,23 @@ def test_what_cannot_be_averaged_is_refused(folders, tmp_path):
         with pytest.raises(ConfigError, match=message):
             run(f"0.5={folders['a']}", second, "--out", str(tmp_path / "mean"))
     assert not (tmp_path / "mean").exists()
+
+
+def test_a_detector_without_a_glance_leaves_that_of_the_others(tmp_path):
+    stages = tuple(stage(8, 8, (stride, stride), "0") for stride in (1, 2, 2, 2))
+    convolutions = LcNetConfig(stem=(3, 8, 8), stages=stages)
+    glance = GlanceConfig(convolutions=replace(convolutions, stages=stages[:3]), width=8)
+    plain = DbConfig(convolutions=convolutions, width=16, kernel=3)
+    folders = [
+        str(checkpoint.save(Db(cfg), tmp_path / str(number)))
+        for number, cfg in enumerate((replace(plain, glance=glance), replace(plain, glance=glance), plain))
+    ]
+    run(f"0.2={folders[0]}", f"0.3={folders[1]}", f"0.5={folders[2]}", "--out", str(tmp_path / "mean"))
+    a, b, c, mean = (checkpoint.load(folder)[0].state_dict() for folder in (*folders, tmp_path / "mean"))
+    for name, tensor in mean.items():
+        wanted = 0.2 * a[name] + 0.3 * b[name] + 0.5 * c[name] if name in c else 0.4 * a[name] + 0.6 * b[name]
+        torch.testing.assert_close(tensor, wanted, atol=1e-3, rtol=1e-3)
+    assert any(name not in c for name in mean)
 
 
 def test_characters_that_one_only_guesses_are_taken_from_the_others(tmp_path):

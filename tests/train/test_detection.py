@@ -18,7 +18,7 @@ from wordsight.models.layers.lcnet import stage
 from wordsight.models.ppocr import Db, DbConfig, LcNetConfig
 from wordsight.train import run_recipe
 from wordsight.train.detection_data import Changes, MapBatches, Rendering, cut_out
-from wordsight.train.detection_loss import balanced_cross_entropy, db_loss
+from wordsight.train.detection_loss import balanced_cross_entropy, db_loss, glance_loss
 from wordsight.train.detection_maps import db_maps
 from wordsight.weights.export_detector import export_detector
 
@@ -206,7 +206,11 @@ def test_a_run_learns_resumes_exactly_and_becomes_a_pack(run, tmp_path):
     resumed = run("half", "--trainer.max_steps=8", f"--ckpt_path={half / 'last.ckpt'}")
     assert_same(weights(resumed), weights(through))
     start = checkpoint.load(tmp_path / "start")[0].state_dict()
-    assert largest_change(weights(through), start) > 1e-3
+    learned = weights(through)
+    assert largest_change({name: learned[name] for name in start}, start) > 1e-3
+    for name in start:  # the glance begins as the first stages
+        if name.startswith(("image_encoder.stem", "image_encoder.stages.0")):
+            assert (learned[f"glance.{name}"] - start[name]).abs().max() > 1e-3
     assert not [name for name in weights(through) if name.startswith("thresholds")]
     about = json.loads((through / "model" / "config.json").read_text())["about"]
     assert about["steps"] == 8
@@ -219,8 +223,37 @@ def test_a_run_learns_resumes_exactly_and_becomes_a_pack(run, tmp_path):
     for size in ((1, 32, 64), (2, 96, 32)):
         images = torch.rand(size[0], 3, *size[1:], generator=torch.Generator().manual_seed(0))
         found = detector._session.run(None, {"images": images.numpy()})[0]
+        seen = detector._glance.run(None, {"images": images.numpy()})[0]
         with torch.no_grad():
             np.testing.assert_allclose(found, model(images).numpy(), atol=1e-4)
+            np.testing.assert_allclose(seen, torch.sigmoid(model.glance(images)).numpy(), atol=1e-4)
+
+
+def test_a_glance_alone(run, tmp_path):
+    folder = run("glance", "--trainer.max_steps=2", "--model.glance_only=true", "--model.weight_decay=0.5")
+    start, learned = checkpoint.load(tmp_path / "start")[0].state_dict(), weights(folder)
+    assert largest_change({name: learned[name] for name in start}, start) == 0
+    begun = {f"glance.{name}": start[name] for name in start if f"glance.{name}" in learned}
+    assert len(begun) > 20
+    assert 1e-4 < largest_change({name: learned[name] for name in begun}, begun) < 0.1
+    again = run("again", "--trainer.max_steps=1", "--model.glance_only=true", f"--model.start={folder / 'model'}")
+    assert set(weights(again)) == set(learned)
+
+
+def test_the_loss_of_a_glance():
+    core, counts = torch.zeros(1, 64, 64), torch.ones(1, 64, 64)
+    core[0, 20, 40] = 1  # one pixel of text makes its block of 16 x 16 one of text
+    wanted = torch.zeros(1, 4, 4)
+    wanted[0, 1, 2] = 1
+    sure = 20 * (2 * wanted - 1)
+    assert glance_loss(sure, core, counts) < 1e-6
+    overlooked, in_vain = (sure.clone() for _ in range(2))
+    overlooked[0, 1, 2], in_vain[0, 0, 0] = -1, 1
+    losses = [glance_loss(logits, core, counts).item() for logits in (overlooked, in_vain)]
+    assert losses[0] == pytest.approx(4 * losses[1], rel=1e-4)
+    counts[0, 5, 5] = counts[0, 20, 41] = 0  # illegible text in a block without text, and beside other text
+    assert glance_loss(in_vain, core, counts) < 1e-6
+    assert glance_loss(overlooked, core, counts) > 0.1
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.detect.frames import STRIDE, network_input
+from wordsight.detect.glance import parts_with_text
 from wordsight.detect.large import REDUCED, is_large, with_large
 from wordsight.detect.maps import Region, find_regions
 from wordsight.detect.packs import DEFAULT, find_detector
@@ -53,7 +54,9 @@ class Box:
 
 
 class TextDetector:
-    """Detects text from a probability map (DB). Immutable; any number of threads may call `detect` at once.
+    """Detects text from a probability map (DB), computed where a glance at the picture sees that text may be.
+
+    Immutable; any number of threads may call `detect` at once.
 
     Args:
         model: "lines", which is shipped; "ppocr", PP-OCRv6 small's as published, which needs `rapidocr`; or the folder
@@ -93,12 +96,13 @@ class TextDetector:
         options.enable_cpu_mem_arena = False  # pictures differ in size, and an arena keeps the largest of each kind
         cure = "export or install it again"
 
-        def start(provider: str) -> Any:
-            return start_session(pack.file, provider, options, f"detector {pack.name}", cure)
+        def start(provider: str, file: Path = pack.file) -> Any:
+            return start_session(file, provider, options, f"detector {pack.name}", cure)
 
         self.provider = choose_provider(device, start)
         """The ONNX Runtime execution provider it runs on."""
         self._session = start(self.provider)
+        self._glance = start(self.provider, pack.glance) if pack.glance else None
         self._input: str = self._session.get_inputs()[0].name
         self._pack = pack
 
@@ -121,24 +125,40 @@ class TextDetector:
         """
         height, width = image.shape[:2]
         regions, scale = self._regions(image, self._max_side)
-        copied, _ = self._regions(image, max(STRIDE, round(scale * max(height, width) / REDUCED)))
+        copied, _ = self._regions(image, max(STRIDE, round(scale * max(height, width) / REDUCED)), everywhere=True)
         copied = [region for region in copied if is_large(scale * region[0])]
         boxes = [Box(polygon, score) for polygon, score in with_large(regions, copied)]
         return sorted(boxes, key=lambda box: (box.polygon[:, 1].min(), box.polygon[:, 0].min()))
 
-    def _regions(self, image: NDArray[np.uint8], max_side: int) -> tuple[list[Region], float]:
-        """Regions in pixels of a picture, and how many times as large as it is the network saw it."""
+    def _regions(
+        self, image: NDArray[np.uint8], max_side: int, *, everywhere: bool = False
+    ) -> tuple[list[Region], float]:
+        """Regions in pixels of a picture, and how many times as large as it is the network saw it.
+
+        With `everywhere` the glance, which sees little of large letters, is left out.
+        """
         height, width = image.shape[:2]
         batch, frame = network_input(image, max_side, self._pack.mean, self._pack.std)
         if self._pack.blue_first:
             batch = np.ascontiguousarray(batch[:, ::-1])
-        probability = self._session.run(None, {self._input: batch})[0][0, 0]
         regions = []
-        for region, score in find_regions(probability, self._threshold, self._min_score, self._unclip):
+        for region, score in find_regions(self._map(batch, everywhere), self._threshold, self._min_score, self._unclip):
             polygon = np.clip(frame.to_picture(region), 0, (width, height))
             if _sides(polygon).min() >= 1:  # else it lies in the margin
                 regions.append((polygon, score))
         return regions, frame.scale
+
+    def _map(self, batch: NDArray[np.float32], everywhere: bool) -> NDArray[np.float32]:
+        """The probability of text (H, W) in a picture (1, 3, H, W); 0 in parts that are not looked at."""
+        if everywhere or self._glance is None:
+            return np.asarray(self._session.run(None, {self._input: batch})[0][0, 0])
+        suspected = self._glance.run(None, {self._glance.get_inputs()[0].name: batch})[0][0]
+        probability = np.zeros(batch.shape[2:], np.float32)
+        for rows, columns in parts_with_text(suspected, self._pack.suspicion):
+            part = np.ascontiguousarray(batch[:, :, rows, columns])
+            seen = self._session.run(None, {self._input: part})[0][0, 0]
+            probability[rows, columns] = np.maximum(probability[rows, columns], seen)
+        return probability
 
 
 def look(

@@ -52,8 +52,8 @@ def network_input(
     rows, columns = (-side % STRIDE for side in image.shape[:2])
     top, left = rows // 2, columns // 2
     padded = cv2.copyMakeBorder(image, top, rows - top, left, columns - left, cv2.BORDER_REPLICATE)
-    values = padded.astype(np.float32)
-    values *= (1 / 255 / np.array(std)).astype(np.float32)
-    values -= (np.array(mean) / np.array(std)).astype(np.float32)
-    batch = np.ascontiguousarray(values.transpose(2, 0, 1))[None]
+    batch = np.empty((1, 3, *padded.shape[:2]), np.float32)
+    for colour, out in enumerate(batch[0]):
+        np.multiply(padded[..., colour], np.float32(1 / 255 / std[colour]), out=out)
+        out -= np.float32(mean[colour] / std[colour])
     return batch, Frame(scale, np.array([left, top], np.float64))

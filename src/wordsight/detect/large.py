@@ -13,7 +13,7 @@ REDUCED = 4
 
 _LARGE = 96.0  # pixels of the network's input: the height from which on text is looked for in the copy
 _TALL = 2.0  # times as high as wide: no row of letters
-_SAME, _SAME_BENT = 0.7, 0.6  # intersection over union of outlines of one text, straight or bent in the picture
+_SAME, _SAME_BENT = 0.85, 0.6  # intersection over union of outlines of one text, straight or bent in the picture
 _PART = 0.15, 0.7  # shares of a region inside another: more is nothing, more is all of it
 _LOWER = 0.6  # of the height of large letters: what is lower is other text ...
 _MUCH = 0.05  # ... if it covers as much of them

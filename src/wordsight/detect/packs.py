@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wordsight.detect.glance import SUSPICION
 from wordsight.errors import ModelError
 
 DEFAULT = "lines"
@@ -18,6 +19,7 @@ PPOCR = "ppocr"
 
 MANIFEST = "detector.json"
 GRAPH = "map.onnx"
+GLANCE = "glance.onnx"
 FORMAT = 1
 _SHIPPED = Path(__file__).parents[1] / "detectors"
 _WHEEL = "PP-OCRv6_det_small.onnx"
@@ -34,6 +36,9 @@ class DetectorPack:
         file: the ONNX graph.
         mean: of the input's R, G and B, from 0 to 1, subtracted.
         std: of the same, divided by.
+        glance: a graph that says where it need not look, (B, 3, H, W) to probabilities of text in blocks of 16 pixels,
+            (B, H / 16, W / 16); None: it always looks everywhere.
+        suspicion: probability of a block from which on it is looked at.
         blue_first: whether channels are in OpenCV's order.
         threshold: probability of a pixel from which on it is text.
         min_score: mean probability of a region from which on it counts.
@@ -45,6 +50,8 @@ class DetectorPack:
     file: Path
     mean: Triple
     std: Triple
+    glance: Path | None = None
+    suspicion: float = SUSPICION
     blue_first: bool = False
     threshold: float = 0.3
     min_score: float = 0.5
@@ -95,6 +102,8 @@ def _ppocr() -> DetectorPack:
 def write_detector(pack: DetectorPack) -> None:
     """Writes the manifest of a pack beside its graph."""
     values = asdict(pack) | {"file": pack.file.name, "format": FORMAT, "sha256": _hash(pack.file)}
+    if pack.glance:
+        values |= {"glance": pack.glance.name, "glance_sha256": _hash(pack.glance)}
     (pack.file.parent / MANIFEST).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -106,9 +115,14 @@ def _read(folder: Path) -> DetectorPack:
             raise ModelError(f"{folder / MANIFEST} is of another version: {cure}")
         stated, name = values.pop("sha256"), Path(values.pop("file")).name
         mean, std = (_triple(values.pop(key)) for key in ("mean", "std"))
-        pack = DetectorPack(file=folder / name, mean=mean, std=std, **values)
-        if _hash(pack.file) != stated:
-            raise ValueError("its graph has changed")
+        hashes = {folder / name: stated}
+        if glance := values.pop("glance", None):
+            glance = folder / Path(glance).name
+            hashes[glance] = values.pop("glance_sha256")
+        pack = DetectorPack(file=folder / name, mean=mean, std=std, glance=glance, **values)
+        for file, stated in hashes.items():
+            if _hash(file) != stated:
+                raise ValueError(f"{file.name} has changed")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"detector pack {folder} is damaged ({type(error).__name__}: {error}): {cure}") from None
     return pack

@@ -1,5 +1,6 @@
 """Training a detector: objective, optimiser, H-mean of its boxes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from wordsight.data.scenes import Scene
 from wordsight.detect.frames import network_input
+from wordsight.detect.glance import SUSPICION, parts_with_text
 from wordsight.detect.maps import find_regions
 from wordsight.errors import ConfigError
 from wordsight.evaluate import score_boxes
 from wordsight.evaluate.spotting import SpottingScore
 from wordsight.models import checkpoint
-from wordsight.models.ppocr import DB_PRESETS, Db
+from wordsight.models.ppocr import DB_PRESETS, Db, Glance, GlanceConfig
 from wordsight.models.ppocr.detector import MapHead
 from wordsight.train.detection_data import MapBatch
-from wordsight.train.detection_loss import db_loss
+from wordsight.train.detection_loss import db_loss, glance_loss
 from wordsight.train.schedules import warmup_stable_decay
 
 UNCLIP = 1.5
@@ -28,12 +30,16 @@ UNCLIP = 1.5
 
 
 class Detection(lightning.LightningModule):
-    """Trains a detector. The head that makes thresholds is of use in training alone, and in no checkpoint folder.
+    """Trains a detector, and the glance that says where it has to look.
+
+    The head that makes thresholds is of use in training alone, and in no checkpoint folder.
 
     Args:
         model: name of a preset.
         start: checkpoint folder of a detector to start from, which then decides all sizes.
         lr: peak learning rate.
+        glance_lr: peak learning rate of the glance, which starts from nothing where `start` has none.
+        glance_only: train the glance alone; the detector stays as it is.
         weight_decay: AdamW's, for matrices.
         warmup: steps until the peak.
         decay: the last steps of `trainer.max_steps`, over which the learning rate falls to 0. 0: it stays.
@@ -50,6 +56,8 @@ class Detection(lightning.LightningModule):
         model: str = "db",
         start: Path | None = None,
         lr: float = 1e-3,
+        glance_lr: float = 2e-3,
+        glance_only: bool = False,
         weight_decay: float = 1e-2,
         warmup: int = 200,
         decay: int = 0,
@@ -66,12 +74,22 @@ class Detection(lightning.LightningModule):
                 given = checkpoint.load(start)[0]
                 if not isinstance(given, Db):
                     raise ConfigError(f"{start} holds a {given.architecture}: give a detector's checkpoint folder")
-                self.model = given.train()
+                self.model = _with_glance(given).train()
             self.thresholds = MapHead(self.model.cfg.width)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as quick on a CPU
         if start:  # what finds cores knows most of what there is to know of their borders
             self.thresholds.load_state_dict(self.model.head.state_dict())
+        if glance_only:
+            self.requires_grad_(False)
+            self.glance.requires_grad_(True)
         self.lr, self.weight_decay, self.warmup, self.decay, self.max_side = lr, weight_decay, warmup, decay, max_side
+        self.glance_lr, self.glance_only = glance_lr, glance_only
+
+    @property
+    def glance(self) -> Glance:
+        """The model's."""
+        assert self.model.glance is not None  # noqa: S101 - presets have one, and what is started from is given one
+        return self.model.glance
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Maps go there; scenes are read where they are."""
@@ -79,9 +97,13 @@ class Detection(lightning.LightningModule):
 
     def training_step(self, batch: MapBatch, batch_idx: int) -> torch.Tensor:
         """One part of a step."""
-        features = self.model.features(batch.images)
-        text, threshold = self.model.head(features)[:, 0], self.thresholds(features)[:, 0]
-        loss, parts = db_loss(text, threshold, batch.core, batch.counts, batch.threshold, batch.near)
+        loss = glance_loss(self.glance(batch.images), batch.core, batch.counts)
+        parts = {"glance": loss.detach()}
+        if not self.glance_only:
+            features = self.model.features(batch.images)
+            text, threshold = self.model.head(features)[:, 0], self.thresholds(features)[:, 0]
+            maps, more = db_loss(text, threshold, batch.core, batch.counts, batch.threshold, batch.near)
+            loss, parts = loss + maps, parts | more
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=1)
         self.log_dict({f"train/{name}": value for name, value in parts.items()}, batch_size=1)
         return loss
@@ -94,13 +116,20 @@ class Detection(lightning.LightningModule):
         """Find the words of a scene and count them."""
         cfg = self.model.cfg
         images, frame = network_input(batch.load(), self.max_side, cfg.mean, cfg.std)
-        probability = self.model(torch.from_numpy(images).to(self.device))[0, 0].float().cpu().numpy()
-        found = [frame.to_picture(polygon) for polygon, _ in find_regions(probability, 0.3, 0.5, UNCLIP)]
+        shown = torch.from_numpy(images).to(self.device)
+        probability = self.model(shown)[0, 0].float().cpu().numpy()
+        suspected = torch.sigmoid(self.glance(shown))[0].float().cpu().numpy()
+        looked_at = np.zeros(probability.shape, np.float32)
+        for part in parts_with_text(suspected, SUSPICION):
+            looked_at[part] = 1
+        self.log("val/looked_at", 100 * float(looked_at.mean()), batch_size=1, sync_dist=True)
+        regions = find_regions(probability * looked_at, 0.3, 0.5, UNCLIP)
+        found = [frame.to_picture(polygon) for polygon, _ in regions]
         words = batch.words
         self._score += score_boxes([word.polygon for word in words], [word.legible for word in words], found)
 
     def on_validation_epoch_end(self) -> None:
-        """Log precision, recall and H-mean over all scenes, in percent."""
+        """Log precision, recall and H-mean over all scenes, in percent, beside the share of them that was looked at."""
         counts = torch.tensor([self._score.paired, self._score.found, self._score.truths], device=self.device)
         counts = self.trainer.strategy.reduce(counts, reduce_op="sum")
         paired, found, truths = map(int, counts)
@@ -110,11 +139,15 @@ class Detection(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW, biases without weight decay, under the schedule."""
+        glance = list(self.glance.parameters())
+        ids = {id(parameter) for parameter in glance}
+        rest = [p for p in self.parameters() if p.requires_grad and id(p) not in ids]
         groups = [
-            {"params": [p for p in self.parameters() if (p.ndim > 1) == matrices], "weight_decay": decay}
+            {"params": [p for p in part if (p.ndim > 1) == matrices], "weight_decay": decay, "lr": lr}
+            for part, lr in ((rest, self.lr), (glance, self.glance_lr))
             for matrices, decay in ((True, self.weight_decay), (False, 0.0))
         ]
-        optimizer = AdamW(groups, lr=self.lr)
+        optimizer = AdamW([group for group in groups if group["params"]])
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": LambdaLR(optimizer, self._factor), "interval": "step"},
@@ -123,6 +156,19 @@ class Detection(lightning.LightningModule):
     def _factor(self, step: int) -> float:
         end = self.trainer.max_steps if self.decay else 2**62
         return warmup_stable_decay(step, self.warmup, end - self.decay, end)
+
+
+def _with_glance(model: Db) -> Db:
+    """The detector; if it has no glance, with one that starts as the first stages of its own convolutions."""
+    if model.glance is not None:
+        return model
+    convolutions = replace(model.cfg.convolutions, stages=model.cfg.convolutions.stages[:3])
+    out = Db(replace(model.cfg, glance=GlanceConfig(convolutions=convolutions)))
+    assert out.glance is not None  # noqa: S101 - as configured
+    out.load_state_dict(model.state_dict(), strict=False)
+    own = out.glance.image_encoder.state_dict()
+    out.glance.image_encoder.load_state_dict({key: model.image_encoder.state_dict()[key] for key in own})
+    return out
 
 
 class KeepDetector(Callback):

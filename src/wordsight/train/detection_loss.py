@@ -48,6 +48,25 @@ def balanced_cross_entropy(logits: Tensor, core: Tensor, counts: Tensor) -> Tens
 _FEW = 100  # pixels: what a picture without text is taken to have of it
 
 
+def glance_loss(logits: Tensor, core: Tensor, counts: Tensor) -> Tensor:
+    """The mean cross-entropy of a glance over the blocks that count; a block with text in it has text.
+
+    Args:
+        logits: (B, H / 16, W / 16).
+        core: where text is, (B, H, W) like `counts`.
+        counts: where the labels can be trusted.
+    """
+    block = core.shape[-1] // logits.shape[-1]
+    text = F.max_pool2d(core, block)
+    known = torch.where(text > 0, 1.0, 1 - F.max_pool2d(1 - counts, block))
+    weight = torch.tensor(_OVERLOOKED, device=logits.device)
+    each = F.binary_cross_entropy_with_logits(logits.float(), text, reduction="none", pos_weight=weight)
+    return (each * known).sum() / known.sum().clamp(min=1)
+
+
+_OVERLOOKED = 4.0  # how much worse it is to overlook text than to look in vain
+
+
 def dice(binary: Tensor, core: Tensor, counts: Tensor) -> Tensor:
     """1 less the share of two maps that they have in common."""
     shared = (binary * core * counts).sum()

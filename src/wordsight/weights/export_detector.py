@@ -1,4 +1,4 @@
-"""Writing a trained detector as a pack: one graph for pictures of any size."""
+"""Writing a trained detector as a pack: graphs for pictures of any size."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,15 +7,16 @@ from typing import Any
 
 import onnx
 import torch
+from torch import Tensor, nn
 from torch.export import Dim
 
-from wordsight.detect.packs import GRAPH, DetectorPack, find_detector, write_detector
-from wordsight.models.ppocr import Db
+from wordsight.detect.packs import GLANCE, GRAPH, DetectorPack, find_detector, write_detector
+from wordsight.models.ppocr import Db, Glance
 from wordsight.models.ppocr.detector import STRIDE
 from wordsight.weights.export import traced
 from wordsight.weights.storage import shrink
 
-_SETTINGS = ("threshold", "min_score", "unclip")
+_SETTINGS = ("threshold", "min_score", "unclip", "suspicion")
 
 
 def export_detector(model: Db, out: str | Path, *, name: str, about: Mapping[str, Any] | None = None) -> DetectorPack:
@@ -25,23 +26,39 @@ def export_detector(model: Db, out: str | Path, *, name: str, about: Mapping[str
         model: on the CPU. It is not changed.
         out: the folder, made if need be.
         name: what the pack calls itself.
-        about: training data, scores, licence and the like. Where it has `threshold`, `min_score` or `unclip`, these
-            become the pack's.
+        about: training data, scores, licence and the like. Where it has `threshold`, `min_score`, `unclip` or
+            `suspicion`, these become the pack's.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     was_training = model.training
-    sizes = {0: Dim("batch", min=1), 2: STRIDE * Dim("rows", min=1), 3: STRIDE * Dim("columns", min=1)}
     try:
-        examples = (torch.zeros(2, 3, 3 * STRIDE, 5 * STRIDE),)
-        proto = traced(model.eval(), examples, (sizes,), ["images"], ["probability"])
+        _write(model.eval(), out / GRAPH)
+        if model.glance is not None:
+            _write(_Probabilities(model.glance), out / GLANCE)
     finally:
         model.train(was_training)
-    shrink(proto, "float16")
-    onnx.save(proto, out / GRAPH)
-    onnx.checker.check_model(str(out / GRAPH))
     about = dict(about or {})
-    pack = DetectorPack(name, out / GRAPH, model.cfg.mean, model.cfg.std, about=about)
+    glance = out / GLANCE if model.glance is not None else None
+    pack = DetectorPack(name, out / GRAPH, model.cfg.mean, model.cfg.std, glance, about=about)
     settings: dict[str, Any] = {key: float(about[key]) for key in _SETTINGS if key in about}
     write_detector(replace(pack, **settings))
     return find_detector(out)
+
+
+class _Probabilities(nn.Module):
+    def __init__(self, glance: Glance) -> None:
+        super().__init__()
+        self.glance = glance
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.sigmoid(self.glance(images))
+
+
+def _write(model: nn.Module, file: Path) -> None:
+    sizes = {0: Dim("batch", min=1), 2: STRIDE * Dim("rows", min=1), 3: STRIDE * Dim("columns", min=1)}
+    examples = (torch.zeros(2, 3, 3 * STRIDE, 5 * STRIDE),)
+    proto = traced(model, examples, (sizes,), ["images"], ["probability"])
+    shrink(proto, "float16")
+    onnx.save(proto, file)
+    onnx.checker.check_model(str(file))

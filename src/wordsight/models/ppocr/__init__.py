@@ -3,6 +3,7 @@
 from wordsight.models.layers.lcnet import LcNet, LcNetConfig
 from wordsight.models.ppocr.decoder import WordDecoder, WordDecoderConfig
 from wordsight.models.ppocr.detector import DB_PRESETS, Db, DbConfig
+from wordsight.models.ppocr.glance import Glance, GlanceConfig
 from wordsight.models.ppocr.model import SVTR_PRESETS, Svtr, SvtrConfig
 from wordsight.models.ppocr.neck import NeckConfig, SvtrNeck
 
@@ -11,6 +12,8 @@ __all__ = [
     "SVTR_PRESETS",
     "Db",
     "DbConfig",
+    "Glance",
+    "GlanceConfig",
     "LcNet",
     "LcNetConfig",
     "NeckConfig",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from wordsight.models.config import Config
 from wordsight.models.layers.lcnet import LcNet, LcNetConfig, stage
 from wordsight.models.model import Model
+from wordsight.models.ppocr.glance import Glance, GlanceConfig
 from wordsight.models.ppocr.pyramids import LargePyramid, LightPyramid
 
 STRIDE = 32
@@ -40,6 +41,7 @@ class DbConfig(Config):
         reduction: by how much its inner parts narrow.
         mean: of the input's R, G and B, from 0 to 1, subtracted.
         std: of the same, divided by.
+        glance: at the picture, before; None: none, as published.
     """
 
     convolutions: LcNetConfig = SMALL
@@ -49,8 +51,9 @@ class DbConfig(Config):
     reduction: int = 4
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    glance: GlanceConfig | None = None
 
-    PARTS: ClassVar[Mapping[str, type]] = {"convolutions": LcNetConfig}
+    PARTS: ClassVar[Mapping[str, type]] = {"convolutions": LcNetConfig, "glance": GlanceConfig}
 
 
 class Db(Model):
@@ -66,6 +69,7 @@ class Db(Model):
         neck = {"light": LightPyramid, "large": LargePyramid}[cfg.neck]
         self.neck = neck(cfg.convolutions.widths, cfg.width, cfg.kernel, cfg.reduction)
         self.head = MapHead(cfg.width)
+        self.glance = Glance(cfg.glance) if cfg.glance else None
 
     def features(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W), RGB less `mean` over `std`, sides multiples of 32, to (B, width, H / 4, W / 4)."""
@@ -92,5 +96,5 @@ class MapHead(nn.Module):
         return out
 
 
-DB_PRESETS: dict[str, DbConfig] = {"db": DbConfig()}
-"""Detectors by name: PP-OCRv6 small's."""
+DB_PRESETS: dict[str, DbConfig] = {"db": DbConfig(glance=GlanceConfig())}
+"""Detectors by name: PP-OCRv6 small's, with a glance before it."""
