@@ -139,3 +139,40 @@ def test_outlines_of_many_points_and_words_without_one() -> None:
     photo = Photo("x", 320, 240, (Line((Word("bent text", 0.9, bent), Word("card", 0.9, ())), bent),))
     for beside in (False, True):
         assert photo.draw(np.full((240, 320, 3), 255, np.uint8), beside=beside).height == 240
+
+
+def test_numbers_stand_beside_their_words_where_there_is_room() -> None:
+    """No text fits into this strip, but a number does, to the right of its word."""
+    photo = Photo("x", 110, 34, (Line((Word("A long hotel", 0.95, box(8, 8, 70, 16)),), box(8, 8, 70, 16)),))
+    (label,) = labels(photo)
+    assert label.number == 1
+    assert not overlapping(label.box, (8, 8, 78, 24))
+
+
+def test_numbers_of_a_crowd_cover_no_more_than_they_must() -> None:
+    words = [("Word", x, y, 36, 14) for y in range(0, 224, 16) for x in range(0, 280, 40)]
+    placed = labels(photo_of(*words))
+    numbered = [label for label in placed if label.number is not None]
+    assert numbered
+    for label in numbered:
+        left, top, right, bottom = label.box
+        assert left >= 0
+        assert top >= 0
+        assert right < 320
+        assert bottom < 240
+    apart = sum(not overlapping(a.box, b.box) for k, a in enumerate(numbered) for b in numbered[:k])
+    assert apart >= 0.95 * len(numbered) * (len(numbered) - 1) / 2
+
+
+def test_outlines_of_small_words_are_thin() -> None:
+    """A line of the picture's usual width would hide letters of ten pixels; large ones keep it."""
+    white = np.full((1000, 2000, 3), 255, np.uint8)
+
+    def covered(high: int) -> int:
+        """Rows inside the box that the outline covers."""
+        word = Word("I", 0.95, box(100, 500, 300, high))
+        drawn = np.asarray(Photo("x", 2000, 1000, (Line((word,), word.polygon),)).draw(white))
+        return int((drawn[500 : 500 + high, 200] != 255).any(axis=1).sum())
+
+    assert covered(10) <= 4
+    assert covered(120) > covered(10)

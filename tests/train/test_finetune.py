@@ -150,6 +150,25 @@ def test_interrupted_training_keeps_what_it_has(start, mine, general, tmp_path, 
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_training_comes_before_what_it_is_measured_on(start, mine, general, tmp_path, toy):
+    """Rendering and reading the general set takes minutes on a busy machine: training does not wait for it."""
+    labels = []
+
+    def watch(items, total, label):
+        labels.append((label, total))
+        return iter(items)
+
+    run_finetuning(plan_finetuning(start, mine, Settings("frozen", steps=1), general), tmp_path, watch)
+    names = [label for label, _ in labels]
+    assert "training" in names[: names.index("general words")]
+    after = labels[names.index("general words") :]
+    assert [label for label, _ in after] == [
+        "general words", "held-out before", "general before", "held-out after", "general after",
+    ]  # fmt: skip
+    assert set(names[: names.index("general words")]) <= {"looking at words", "looking at fonts", "training"}
+    assert dict(after)["general words"] == 2  # 100 words, 64 at once
+
+
 def test_the_size_of_the_data_decides_what_trains(start, mine, general, tmp_path):
     assert plan_finetuning(start, mine, Settings(), general).tower == "lora"
     words = ToyWords("ab", seed=1)

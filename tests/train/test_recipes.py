@@ -271,7 +271,22 @@ def test_a_recipe_costs_what_its_size_says(tmp_path, content):
         ("model:\n  optimiser:\n    lrr: 3\n", "there is no key model.optimiser.lrr: did you mean model.optimiser.lr?"),
         ("models:\n  seed: 3\n", "there is no key models.seed: did you mean model.seed?"),
         ("data:\n  batchsize: 3\n", "there is no key data.batchsize: did you mean data.batch_size?"),
-        ("data:\n  batch_size: many\n", "data.batch_size: Expected a <class 'int'>. Got value: many"),
+        ("data:\n  batch_size: many\n", "data.batch_size is 'many', expected a whole number"),
+        ("data:\n  real: [1, {a: 2}]\n", "data.real is \"[1, {'a': 2}]\", expected a list of paths"),
+        ("model:\n  architecture: 7\n", "model.architecture is '7', expected keys such as model.architecture.charset"),
+        (
+            "trainer:\n  logger: nosuch\n",
+            "trainer.logger is 'nosuch', expected a Logger or a list of Logger or true or false or null",
+        ),
+        (
+            "trainer:\n  callbacks: [{class_path: nosuch.X}]\n",
+            "trainer.callbacks is \"[{'class_path': 'nosuch.X'}]\", expected a list of Callback or a Callback or null "
+            "(No module named 'nosuch')",
+        ),
+        (
+            "model:\n  freezing:\n    peft: {kind: abc}\n",
+            "model.freezing.peft.kind is 'abc', expected one of frozen, adapter, ladder, ladder-released, lora",
+        ),
     ],
 )
 def test_a_mistyped_key_is_named_in_one_line(tmp_path, written, said):
@@ -283,6 +298,17 @@ def test_a_mistyped_key_is_named_in_one_line(tmp_path, written, said):
     assert str(error.value) == f"{recipe}: {said}"
 
 
-def test_a_mistyped_flag_is_named_in_one_line():
-    with pytest.raises(ConfigError, match=r"the command line: there is no key data\.seeds: did you mean data\.seed\?"):
-        parsed(RECIPES / "latin.yaml", "--data.seeds=3")
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--data.seeds=3", "there is no key data.seeds: did you mean data.seed?"),
+        ("--model.optimiser.lr=abc", "model.optimiser.lr is 'abc', expected a number"),  # the recipe also has this key
+        ("--data.real=5", "data.real is '5', expected a list of paths"),
+        ("--data.scene.mode", "--data.scene.mode needs a value: --data.scene.mode=VALUE"),
+        (f"--data.seed={'9' * 40}.5{'0' * 400}", f"data.seed is '{'9' * 40}.5{'0' * 15}...', expected a whole number"),
+    ],
+)
+def test_a_mistyped_flag_is_named_in_one_line(flag, said):
+    with pytest.raises(ConfigError) as error:
+        parsed(RECIPES / "latin.yaml", flag)
+    assert str(error.value) == f"the command line: {said}"

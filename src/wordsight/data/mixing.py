@@ -45,8 +45,14 @@ class View:
 
     def __getitem__(self, i: int) -> Sample:
         """Sample i of the view."""
-        sample = self.source[int(self.indices[i])]
-        return replace(sample, text=self._label(sample.text))
+        return self.many([i])[0]
+
+    def many(self, numbers: Sequence[int]) -> list[Sample]:
+        """Samples of these numbers; rendered words are rendered together, several times faster than one by one."""
+        places = [int(self.indices[i]) for i in numbers]
+        together = getattr(self.source, "many", None)
+        samples = together(places) if together else [self.source[i] for i in places]
+        return [replace(sample, text=self._label(sample.text)) for sample in samples]
 
 
 class TrainableLabels:

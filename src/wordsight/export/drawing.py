@@ -83,9 +83,10 @@ def draw(photo: Photo, image: Source | None = None, *, beside: bool = False) -> 
     stroke = max(2, round(max(picture.size) / 500))
     for word in words:
         ring = [*word.polygon, word.polygon[0], word.polygon[1]]  # one side more, so that the first corner is joined
+        thin = max(1, min(stroke, round(_height(word) / 12)))  # or it would hide small letters
         # A dark line under the coloured one shows on bright, dark and like-coloured backgrounds.
-        pen.line(ring, fill=_PLATE, width=stroke + 2, joint="curve")
-        pen.line(ring, fill=_grade(word)[2], width=stroke, joint="curve")
+        pen.line(ring, fill=_PLATE, width=thin + 2, joint="curve")
+        pen.line(ring, fill=_grade(word)[2], width=thin, joint="curve")
     for label in placed:
         if label.away:
             _leader(pen, label, stroke)
@@ -199,8 +200,10 @@ def labels(photo: Photo) -> list[Label]:
             letters = 0.75 * _font_size(word, size)
             wide, high = _plate_size(str(k + 1), letters)
             left, top, _, _ = bounds(word.polygon)
-            # On the corner of the outline: half of it stands beside the letters.
-            box = _inside(left - wide / 2, top - high / 2, wide, high, size)
+            corner = (left - wide / 2, top - high / 2, left + wide / 2, top + high / 2)  # half of it beside the letters
+            boxes = [_inside(box, size) for box in (*_places(word.polygon, wide, high), corner)]
+            box = boxes[int(np.argmin(_covered(boxes, taken)))]
+            taken.append(box)
             placed[k] = Label(word, _said(word), box, letters, number=k + 1)
     return [placed[k] for k in range(len(words))]
 
@@ -244,10 +247,12 @@ def _are_free(boxes: Sequence[_Box], size: tuple[int, int], taken: Sequence[_Box
 
 def _font_size(word: Word, size: tuple[int, int]) -> float:
     """Near the word's own height, but readable: 1/70 to 1/40 of the picture's long side and 11 px at least."""
-    points = np.asarray(word.polygon)
-    height = float(np.linalg.norm(points[-1] - points[0]))
     longest = max(size)
-    return max(11.0, min(max(0.6 * height, longest / 70), longest / 40))
+    return max(11.0, min(max(0.6 * _height(word), longest / 70), longest / 40))
+
+
+def _height(word: Word) -> float:
+    return math.dist(word.polygon[0], word.polygon[-1])
 
 
 def _plate_size(text: str, letters: float) -> tuple[float, float]:
@@ -331,7 +336,7 @@ def _side_by_side(outlined: Image.Image, original: Image.Image, words: Sequence[
     for word in words:
         (x0, y0), (x1, y1) = word.polygon[0], word.polygon[len(word.polygon) // 2 - 1]
         wide = math.dist((x0, y0), (x1, y1))
-        high = math.dist(word.polygon[0], word.polygon[-1])
+        high = _height(word)
         if not word.text or wide < 1 or high < 1:
             continue
         font = _font(64, word.text)
@@ -372,10 +377,20 @@ def _font_file() -> str | None:
     return None
 
 
-def _inside(x: float, y: float, wide: float, high: float, size: tuple[int, int]) -> _Box:
-    x = max(0.0, min(x, size[0] - wide - 1))
-    y = max(0.0, min(y, size[1] - high - 1))
+def _inside(box: _Box, size: tuple[int, int]) -> _Box:
+    wide, high = box[2] - box[0], box[3] - box[1]
+    x = max(0.0, min(box[0], size[0] - wide - 1))
+    y = max(0.0, min(box[1], size[1] - high - 1))
     return x, y, x + wide, y + high
+
+
+def _covered(boxes: Sequence[_Box], taken: Sequence[_Box]) -> NDArray[np.float64]:
+    """How many square pixels of what is taken each box covers."""
+    left, top, right, bottom = np.asarray(boxes).T
+    x0, y0, x1, y1 = np.asarray(taken).T[:, :, None]
+    wide = np.minimum(right, x1) - np.maximum(left, x0)
+    high = np.minimum(bottom, y1) - np.maximum(top, y0)
+    return np.asarray((np.maximum(wide, 0) * np.maximum(high, 0)).sum(axis=0))
 
 
 def _overlap(a: _Box, b: _Box) -> bool:

@@ -1,7 +1,7 @@
 """Fine-tuning on a few hundred of your own crops, without forgetting the rest.
 
-`plan_finetuning` looks at the words and decides; `run_finetuning` trains, and reads held-out and general words before
-and after.
+`plan_finetuning` looks at the words and decides; `run_finetuning` trains, then reads held-out and general words with
+the model as it was before and as it is after.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from wordsight.train.validation import read
 
 __all__ = ["Outcome", "Plan", "Settings", "plan_finetuning", "read_words", "run_finetuning"]
 
-_READ_AT_ONCE = 64
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,6 @@ def run_finetuning(plan: Plan, out: Path, watch: Watch | None = None) -> Outcome
     """
     watch = watch or unwatched
     cross = plan.cross
-    sets = {
-        name: list(watch((source[i] for i in range(len(source))), len(source), f"{name} words"))
-        for name, source in (("held-out", plan.held_out), ("general", plan.general))
-    }
-    before = {name: read_words(plan.model, source, f"{name} before", cross, watch) for name, source in sets.items()}
     model, steps = fit(plan, out, watch)
     blend(model, plan.model, plan.settings.blend, plan.new)
     if plan.tower == "lora":
@@ -78,7 +73,16 @@ def run_finetuning(plan: Plan, out: Path, watch: Watch | None = None) -> Outcome
         "steps": steps,
     }
     checkpoint.save(model, out, **(plan.about | {"cross": cross, "finetuned": facts}))
-    after = {name: read_words(model, source, f"{name} after", cross, watch) for name, source in sets.items()}
+    # Both models read at the end: training starts at once, and a stop while they read loses no training.
+    parts = [range(len(plan.general))[first : first + _AT_ONCE] for first in range(0, len(plan.general), _AT_ONCE)]
+    sets = {
+        "held-out": [plan.held_out[i] for i in range(len(plan.held_out))],
+        "general": [sample for part in watch(parts, len(parts), "general words") for sample in plan.general.many(part)],
+    }
+    before, after = (
+        {name: read_words(one, samples, f"{name} {when}", cross, watch) for name, samples in sets.items()}
+        for one, when in ((plan.model, "before"), (model, "after"))
+    )
     report = _compare(plan, before, after)
     rule = _protocol(model.cfg.charset)
     pairs = list(zip(before["held-out"], after["held-out"], strict=True))
@@ -95,9 +99,9 @@ def read_words(model: Clip4Str | Svtr, samples: Sequence[Sample], name: str, cro
     """What the model reads on every sample; `name` is the data set's in the records."""
     reader = TorchRecognizer(model.eval(), cross=cross)
     records = []
-    starts = range(0, len(samples), _READ_AT_ONCE)
+    starts = range(0, len(samples), _AT_ONCE)
     for first in watch(starts, len(starts), name):
-        some = samples[first : first + _READ_AT_ONCE]
+        some = samples[first : first + _AT_ONCE]
         for sample, reading in zip(some, read(reader, [sample.image for sample in some]), strict=True):
             records.append(Record(name, sample.id, sample.text, reading.text, reading.confidence))
     return records

@@ -92,7 +92,7 @@ class Plan:
     tower: Tower
     training: Source
     held_out: Source
-    general: Source
+    general: View
     left_out: dict[str, int]
     remarks: list[str]
     settings: Settings

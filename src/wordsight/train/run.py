@@ -1,9 +1,7 @@
 """From a recipe to a running trainer."""
 
-import re
 from argparse import ArgumentError
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +20,7 @@ from wordsight.train.detection import Detection, KeepDetector
 from wordsight.train.detection_data import ScenesData
 from wordsight.train.ema import Ema
 from wordsight.train.gates import GateWatch, StageOne, scene_facts, summary
+from wordsight.train.mistakes import misplaced, mistake
 from wordsight.train.module import Recognition
 from wordsight.train.quiet import quietly
 from wordsight.train.records import Records
@@ -56,11 +55,15 @@ class RecipeCLI(LightningCLI):
         Raises:
             ConfigError: a key is unknown, or its value is not of its type.
         """
+        actions = self._subcommand_parsers["fit"]._actions
+        kinds = {action.dest: getattr(action, "_typehint", None) for action in actions}
+        recipes = [(file, _keys(file)) for file in _recipes(args)]
+        if line := misplaced(recipes, kinds):
+            raise ConfigError(line)
         try:
             super().parse_arguments(parser, args)
         except ArgumentError as error:
-            known = [action.dest for action in self._subcommand_parsers["fit"]._actions]
-            raise ConfigError(_mistake(" ".join(str(error).split()), args, known)) from None
+            raise ConfigError(mistake(str(error), args, recipes, kinds)) from None
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would look for constructor arguments in the checkpoint: ours come from the recipe alone."""
@@ -174,25 +177,6 @@ def _recipes(command: Sequence[str]) -> list[Path]:
     recipes = [command[i + 1] for i, part in enumerate(command[:-1]) if part == "--config"]
     recipes += [part.removeprefix("--config=") for part in command if part.startswith("--config=")]
     return [Path(recipe) for recipe in reversed(recipes)]
-
-
-def _mistake(reason: str, command: Sequence[str], known: Sequence[str]) -> str:
-    """What jsonargparse refuses, after the file that says it; of an unknown key with the nearest one that there is."""
-    found = re.search(r"""(?:option '|key "|arguments: --)([\w.]+)""", reason)
-    key = found[1] if found else ""
-    said = (str(file) for file in _recipes(command) if _has(_keys(file), key.split(".")))
-    where = next(said, "the command line")
-    if found and found[0].startswith(("option", "arguments")):
-        leaf = key.split(".")[-1]
-        alike = get_close_matches(key, [name for name in known if name.split(".")[-1] == leaf] or known, 1, 0.5)
-        cure = f"did you mean {alike[0]}?" if alike else "see --print_config"
-        return f"{where}: there is no key {key}: {cure}"
-    reason = re.sub(r'^Parser key "([^"]+)"', r"\1", reason)
-    return f"{where}: {reason[:300]}"
-
-
-def _has(values: Any, key: Sequence[str]) -> bool:
-    return not key or (isinstance(values, dict) and key[0] in values and _has(values[key[0]], key[1:]))
 
 
 def _keys(recipe: Path) -> dict[str, Any]:
