@@ -14,9 +14,9 @@ def bench(
     model: ModelArgument = DEFAULT_MODEL,
     photos: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PHOTO]...", help="Pictures to read; by default one of a few words."),
+        typer.Argument(metavar="[PHOTO]...", help="Pictures to read. Default: a rendered one with a few words."),
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Read each photo this often.")] = 20,
+    rounds: Annotated[int, typer.Option(min=1, help="Read each photo this many times.")] = 20,
     threads: Threads = None,
     mode: DecodingMode = Mode.adaptive,
     json_file: JsonFile = None,

@@ -25,12 +25,12 @@ BATCH = 32
 @models.command()
 def calibrate(
     model: ModelArgument,
-    data: list[Path] = typer.Argument(help="Its training data: folders with labels.tsv, LMDB or scenes.jsonl."),
+    data: list[Path] = typer.Argument(help="Training data: folders with labels.tsv, LMDB or scenes.jsonl."),
     share: float = typer.Option(
         0.1,
         min=0,
         max=1,
-        help="Read this share at the end of each, which training held out (data.validation_share); 1: all.",
+        help="Read this share, the end of each data set, which training held out (data.validation_share); 1: all.",
     ),
     device: DeviceName = Device.auto,
     threads: Threads = None,

@@ -38,7 +38,7 @@ def convert(
         typer.Option(help="Write this charset (36, 62 ...), or these characters in the order of the head."),
     ] = None,
     allow_unused: Annotated[
-        bool, typer.Option("--allow-unused", help="Ignore tensors without a place in the model.")
+        bool, typer.Option("--allow-unused", help="Ignore tensors that the model does not use.")
     ] = False,
 ) -> None:
     """Convert published weights to a checkpoint: CLIP (OpenAI, open_clip, Hugging Face), CLIP4STR, PARSeq, timm's ViT.

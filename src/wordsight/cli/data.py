@@ -40,8 +40,8 @@ def check(
     charset: str = typer.Option(
         "94+space", help="Check against these characters: 36, 62, 94, 94+space, latin, latin-extended."
     ),
-    max_length: int = typer.Option(40, min=1, help="Count labels of more characters than this as too long."),
-    test: list[Path] = typer.Option([], help="List the samples that are also in this test set. May be repeated."),
+    max_length: int = typer.Option(40, min=1, help="Report labels with more characters than this as too long."),
+    test: list[Path] = typer.Option([], help="List the samples that are also in this test set; may be repeated."),
     similar: bool = typer.Option(
         False, "--similar", help="With --test: also list crops and whole scenes that look the same."
     ),
@@ -81,7 +81,7 @@ def check(
 @data_app.command("import")
 def import_(
     name: str = typer.Argument("", metavar="NAME", help="The data set; --list shows which there are."),
-    source: Path = typer.Argument(Path(), metavar="SRC", help="The folder it was unpacked to."),
+    source: Path = typer.Argument(Path(), metavar="SRC", help="Folder of the unpacked data set."),
     out: Path | None = typer.Option(None, "--out", "-o", metavar="DIR", help="Write SPLIT/scenes.jsonl below it."),
     images: Path | None = typer.Option(None, help="Look for its pictures in this folder, not in SRC."),
     listed: bool = typer.Option(False, "--list", help="List the data sets, their licences and where they are."),

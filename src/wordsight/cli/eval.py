@@ -35,7 +35,7 @@ def evaluate(
         [],
         "--protocol",
         "--chars",
-        help="Count by this: 36, 62 or 94 characters (default: all three), parseq-36, parseq-62, parseq-94, waics, "
+        help="Score by this protocol: 36, 62, 94 (characters; default: all), parseq-36, parseq-62, parseq-94, waics, "
         "exact, latin. May be repeated. With --benchmarks, which table: parseq (default), parseq-full, union14m or "
         "openocr.",
     ),
@@ -53,20 +53,18 @@ def evaluate(
     threads: Threads = None,
     batch_size: BatchSize = 32,
     mode: DecodingMode = Mode.adaptive,
-    no_dictionary: bool = typer.Option(
-        False, "--no-dictionary", help="Read doubtful letters as they look, as checkpoints always do."
-    ),
+    no_dictionary: bool = typer.Option(False, "--no-dictionary", help="Use no dictionary; checkpoints never do."),
     as_is: bool | None = typer.Option(
         None,
         "--as-is/--no-as-is",
         help="Read each crop once, as for published tables: no dictionary, nothing turned, cut or read again. "
         "Default with --benchmarks.",
     ),
-    rotation: float = typer.Option(0.0, metavar="DEGREES", help="Turn each crop anticlockwise before it is read."),
+    rotation: float = typer.Option(0.0, metavar="DEGREES", help="Rotate each crop anticlockwise before it is read."),
     against: str | None = typer.Option(
         None,
         metavar="OTHER",
-        help="Also read with this model, and test whether the difference is more than chance.",
+        help="Also read with this model, and test whether the difference is significant.",
     ),
     scene: str | None = typer.Option(
         None,
@@ -79,7 +77,7 @@ def evaluate(
         None, metavar="NAME", help="Load the scene encoder of a checkpoint from here, not from where it was trained."
     ),
     rerank: Path | None = typer.Option(
-        None, metavar="CLIP", help="Let this CLIP (a checkpoint folder) choose among sampled readings of a checkpoint."
+        None, metavar="CLIP", help="Have this CLIP (a checkpoint folder) choose among sampled readings of a checkpoint."
     ),
     json_file: JsonFile = None,
     csv_file: Path | None = typer.Option(None, "--csv", help="Also write the tables to this file."),

@@ -77,7 +77,7 @@ def export(
     stated = licence or ("not stated" if "converted" in about else "Apache-2.0")
     if isinstance(model, Db):
         if int8 or int8_arithmetic or visual_only or scene_encoder:
-            raise ConfigError(f"{checkpoint} holds a detector: it takes --name, --licence and --about alone")
+            raise ConfigError(f"{checkpoint} holds a detector: only --name, --licence and --about apply")
         detector = export_detector(model, out, name=name or out.resolve().name, about={"licence": stated} | about)
         typer.echo(f"{out}: {detector.file.name}, {detector.file.stat().st_size / 1e6:.1f} MB, verified")
         return

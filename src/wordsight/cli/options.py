@@ -80,7 +80,8 @@ DictionaryFile = Annotated[
     ),
 ]
 NoDictionary = Annotated[
-    bool, typer.Option("--no-dictionary", help="Read doubtful letters as they look, whether or not they spell a word.")
+    bool,
+    typer.Option("--no-dictionary", help="Use no dictionary: read doubtful words letter by letter."),
 ]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse pictures with more pixels than this.")]
 

@@ -63,7 +63,7 @@ def read(
         list[str], typer.Argument(metavar="PATH...", help="Read these files, folders and globs; - is standard input.")
     ],
     crops: Annotated[
-        bool, typer.Option("--crops", help="Take every picture as one word or line, and detect nothing.")
+        bool, typer.Option("--crops", help="Treat every picture as one word or line, without detection.")
     ] = False,
     boxes: Annotated[
         Path | None,
@@ -76,7 +76,8 @@ def read(
         ),
     ] = "text",
     no_chars: Annotated[
-        bool, typer.Option("--no-chars", help="Leave the characters of words out of JSON: a tenth of the size.")
+        bool,
+        typer.Option("--no-chars", help="Omit the characters of words from JSON: a tenth of the size."),
     ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write to this file, not to standard output.")

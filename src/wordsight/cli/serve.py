@@ -17,7 +17,7 @@ def serve(
     model: ModelName = DEFAULT_MODEL,
     device: DeviceName = Device.auto,
     threads: Threads = None,
-    queue: Annotated[int, typer.Option(min=0, help="Let this many requests wait, and refuse further ones.")] = 64,
+    queue: Annotated[int, typer.Option(min=0, help="Queue at most this many requests, and refuse further ones.")] = 64,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Answer a request, and take its upload, within this many seconds.")
     ] = 30.0,

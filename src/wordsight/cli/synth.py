@@ -33,7 +33,7 @@ Words = Annotated[
     typer.Option(help="Take words from this list, one per line, or word TAB count; may be repeated."),
 ]
 Backgrounds = Annotated[Path | None, typer.Option(help="Cut backgrounds from the pictures in this folder.")]
-Workers = Annotated[int, typer.Option(min=1, help="Render in this many processes, with the same result.")]
+Workers = Annotated[int, typer.Option(min=1, help="Render in this many processes; the result is the same.")]
 
 
 @synth.command()

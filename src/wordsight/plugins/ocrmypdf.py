@@ -60,7 +60,7 @@ class WordsightEngine(OcrEngine):
     @staticmethod
     def generate_pdf(input_file: Path, output_pdf: Path, output_text: Path, options: Any) -> None:
         """OCRmyPDF makes the PDF, out of hOCR."""
-        raise NotImplementedError("wordsight writes no PDFs: leave --pdf-renderer sandwich out")
+        raise NotImplementedError("wordsight does not write PDFs: omit --pdf-renderer sandwich")
 
 
 @hookimpl
