@@ -1,5 +1,6 @@
 """The documentation as a site: it builds without a warning, shows every public name, and needs no network."""
 
+import importlib
 import inspect
 import json
 import re
@@ -47,6 +48,36 @@ def test_every_public_name_is_in_the_reference_with_its_docstring(site: Path) ->
                 first = (inspect.getdoc(documented) or "").split("\n\n")[0].replace("`", "")
                 assert first, f"{name} has no docstring"
                 assert " ".join(first.split()) in page, name
+
+
+@pytest.mark.parametrize("name", ["data", "evaluate"])
+def test_every_name_of_a_research_module_is_in_the_reference_with_its_docstring(site: Path, name: str) -> None:
+    pytest.importorskip("torch")
+    module = importlib.import_module(f"wordsight.{name}")
+    described = _inventory(site)
+    for public in module.__all__:
+        assert f"wordsight.{name}.{public}" in described, public
+        documented = getattr(module, public)
+        if inspect.isclass(documented) or inspect.isfunction(documented):
+            assert inspect.getdoc(documented), public
+
+
+def test_names_that_the_pages_import_are_in_the_reference(site: Path) -> None:
+    """Readers look up what an example imports. Modules, values and what needs a plug-in's package are left out."""
+    pytest.importorskip("torch")
+    described, missing = _inventory(site), []
+    for page in (ROOT / "docs").rglob("*.md"):
+        for path, names in re.findall(r"^from (wordsight[\w.]*) import (.+)$", page.read_text(encoding="utf-8"), re.M):
+            for name in names.split(", "):
+                if path.startswith(("wordsight.plugins", "wordsight.cli")):
+                    continue
+                found = getattr(importlib.import_module(path), name)
+                if not (inspect.isclass(found) or inspect.isfunction(found)):
+                    continue
+                assert inspect.getdoc(found), f"{page.name}: {path}.{name} has no docstring"
+                if not any(one.split(".")[-1] == name for one in described if one.startswith("wordsight.")):
+                    missing.append(f"{page.name}: {path}.{name}")
+    assert not missing
 
 
 def test_public_methods_have_docstrings() -> None:
