@@ -71,7 +71,7 @@ def test_names_that_the_pages_import_are_in_the_reference(site: Path) -> None:
             for name in names.split(", "):
                 if path.startswith(("wordsight.plugins", "wordsight.cli")):
                     continue
-                found = getattr(importlib.import_module(path), name)
+                found = getattr(importlib.import_module(path), name, None)  # None: a module
                 if not (inspect.isclass(found) or inspect.isfunction(found)):
                     continue
                 assert inspect.getdoc(found), f"{page.name}: {path}.{name} has no docstring"

@@ -60,7 +60,8 @@ def test_errors_are_those_of_load_image(jpeg, tmp_path):
         (tmp_path / "cut.jpg", {}, "cut.jpg.*truncated"),
         (jpeg, {"max_pixels": 1000}, "over the limit"),
         (b"", {}, "empty"),
-        (7, {}, "is a int"),
+        (7, {}, "is of type int"),
+        ("", {}, "the path is empty"),
     ):
         with pytest.raises(ImageError, match=message) as caught:
             load_reduced(source, 100, **options)

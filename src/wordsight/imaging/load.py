@@ -270,9 +270,9 @@ def _open_file(stream: BinaryIO, name: str, max_pixels: int, dpi: float) -> Page
             image = decoder(stream)
         except ModuleNotFoundError:
             raise
-        except Exception as error:
+        except Exception:
             # Decoders raise whatever their parsing ran into: SyntaxError, struct.error, OverflowError, KeyError...
-            raise ImageError(f"{name} has a broken header ({reason(error)}): save it again as PNG or JPEG") from None
+            raise ImageError(f"{name} has a broken header: download it, or save it as PNG or JPEG again") from None
     frames = _frames(image)
 
     def decoded(number: int) -> Page:

@@ -85,12 +85,14 @@ def opened(source: Source, name: str | None) -> tuple[Opened, str]:
     if isinstance(source, list | tuple):
         return _from_lists(source, name or "the list"), name or "the list"
     raise ImageError(
-        f"{name or 'the image'} is a {type(source).__name__}: pass a path, the bytes of an image file, an open file, "
-        "an array or a Pillow image"
+        f"{name or 'the image'} is of type {type(source).__name__}: pass a path, the bytes of an image file, "
+        "an open file, an array or a Pillow image"
     )
 
 
 def _open_file(path: str, name: str) -> tuple[BinaryIO, str]:
+    if not path:  # the working directory, to the system
+        raise ImageError("the path is empty: give an image file")
     try:
         mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):

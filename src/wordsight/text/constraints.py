@@ -1,5 +1,6 @@
 """Constraints on readings: a set of characters, a regular expression, or a list of words."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ class Constraint:
         except TooLargeError:
             raise ConfigError(f"{name} needs an automaton of more than {MAX_STATES} states: simplify it") from None
         except Exception as error:  # the parser's own errors share no base class
-            reason = str(error) or "its syntax is wrong"
+            reason = str(error) or _wrong_syntax(expression)
             raise ConfigError(f"{name} cannot be used: {reason}") from None
         steps = [{place + 1: target for place, target in leads.items()} for leads in steps]
         left = _distances(steps, ends)
@@ -107,6 +108,15 @@ class Constraint:
         """The ids that may follow in `state` if `room` more characters fit; `eos` among them if the word may end."""
         ids = [i for i, target in self.steps[state].items() if self.left[target] < room]
         return [eos, *ids] if self.ends[state] else ids
+
+
+def _wrong_syntax(expression: str) -> str:
+    """What Python says of an expression that is none."""
+    try:
+        re.compile(expression)
+    except re.error as error:
+        return str(error)
+    return "it has syntax that is not supported"
 
 
 def _distances(steps: Sequence[Mapping[int, int]], ends: Sequence[bool]) -> list[int]:
