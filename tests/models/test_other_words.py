@@ -78,6 +78,10 @@ def test_the_surest_other_words_and_their_mean(others, read_as):
     torch.testing.assert_close(others.tokens(photo, 0)[1], hide)
     torch.testing.assert_close(others.tokens(photo, 3)[1], face)
     assert len(photo.loads) == 1  # read once
+    others.forget()
+    read_as(*[("abc", 0.95)] * 5)
+    torch.testing.assert_close(others.tokens(photo, 4)[0], abc)
+    assert len(photo.loads) == 2
 
 
 def test_nothing_is_told_of_a_word_alone(others, read_as):

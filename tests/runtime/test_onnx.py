@@ -73,13 +73,18 @@ def test_a_device_that_is_not_there_is_an_error(pack, monkeypatch):
     assert OnnxRecognizer(pack, device="auto").provider == "CPUExecutionProvider"
 
 
-def test_a_silent_fall_back_is_an_error(pack, monkeypatch, caplog):
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_fall_back_is_an_error(pack, monkeypatch, caplog, silent):
     """ONNX Runtime lists CUDA whenever it was built with it, and goes on with the CPU if the driver is missing."""
     session = ort.InferenceSession
+
+    def start(path, options, providers, **more):
+        if not silent and providers[0].startswith("CUDA"):
+            raise RuntimeError("no driver")
+        return session(path, options, ["CPUExecutionProvider"], **more)
+
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
-    monkeypatch.setattr(
-        ort, "InferenceSession", lambda path, options, providers: session(path, options, ["CPUExecutionProvider"])
-    )
+    monkeypatch.setattr(ort, "InferenceSession", start)
     with pytest.raises(DeviceError, match="CUDAExecutionProvider did not start"):
         OnnxRecognizer(pack, device="cuda")
     assert OnnxRecognizer(pack, device="auto").provider == "CPUExecutionProvider"

@@ -161,6 +161,20 @@ def test_files_of_weights_are_hashed_too(folder):
     assert load_pack(change(folder, lambda m: m.update(files=digests))).name == "plain"
 
 
+def test_a_graph_with_garbage_for_names_is_one_line_and_prints_nothing(folder, capfd):
+    """ONNX Runtime's message is no text then, for which its Python part printed three lines and tried again."""
+    graph = (folder / "image.onnx").read_bytes()
+    kind = onnx.load(folder / "image.onnx").graph.node[0].op_type.encode()
+    garbage = graph.replace(bytes([len(kind)]) + kind, bytes([len(kind)]) + b"\xf0" * len(kind))
+    assert garbage != graph
+    (folder / "image.onnx").write_bytes(garbage)
+    change(folder, lambda m: m["files"].update({"image.onnx": hashlib.sha256(garbage).hexdigest()}))
+    with pytest.raises(ModelError, match=r"image\.onnx cannot be loaded") as caught:
+        Reader(folder).read_crops([np.zeros((20, 60, 3), np.uint8)])
+    assert str(caught.value).isprintable()
+    assert capfd.readouterr().out == ""
+
+
 @pytest.mark.parametrize("what", ["NaN", "failure"])
 def test_what_is_no_number_is_an_error_that_names_the_model(folder, what, tmp_path):
     """It read "" with confidence 1.0."""

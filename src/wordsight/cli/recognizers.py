@@ -191,7 +191,9 @@ class OurReader:
         return [(*one, scene is not None) for one, scene in zip(read, scenes, strict=True)]
 
     def scene(self, view: "SceneView", pixels: "Crop | None" = None) -> "EncodedScene | None":
-        """What a word is told, encoded again; None where nothing is left to tell. `pixels` of the view, if known.
+        """What a word is told, encoded again; None where nothing is left to tell.
+
+        With the `pixels` of the view it takes the time that a photo takes of which nothing else is known.
 
         Raises:
             ConfigError: the view is a picture, and the model is told other words.
@@ -206,6 +208,8 @@ class OurReader:
             raise ConfigError(
                 f"--scene {view.mode} changes pixels, and this model is told words: real, shuffle or none"
             )
+        if pixels is not None:
+            self._others.forget()
         tokens = self._others.tokens(view.scene, view.word)
         return None if tokens is None else EncodedScene(tokens.numpy(), (1, 1), self._others.identity)
 

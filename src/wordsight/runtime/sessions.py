@@ -103,9 +103,12 @@ def start_session(path: Path, provider: str, options: ort.SessionOptions, what: 
         ModelError: the graph cannot be loaded.
     """
     try:
-        session = ort.InferenceSession(path, options, providers=[provider])
+        # Its fallback prints to standard output, and tries the CPU once more
+        session = ort.InferenceSession(path, options, providers=[provider], enable_fallback=0)
     except Exception as error:  # ONNX Runtime's own exceptions share no base class
         reason = " ".join(str(error).split())[:200]
+        if provider != PROVIDERS["cpu"]:
+            raise DeviceError(f"{provider} did not start ({reason}): check its drivers, or use cpu") from None
         raise ModelError(f"{what}: {path.name} cannot be loaded ({reason}): {cure}") from None
     if session.get_providers()[0] != provider:
         used = session.get_providers()[0]

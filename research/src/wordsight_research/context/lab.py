@@ -223,7 +223,7 @@ class Laboratory:
         if one.encoder is not None:
             return one.encoder
         folder = self.out / "encoder" / key(one.encoder_scenes, one.encoder_steps, one.wear)
-        return str(make_encoder(folder, one.encoder_scenes, one.encoder_steps, one.wear, self.say))
+        return str(make_encoder(folder, one.encoder_scenes, one.encoder_steps, one.wear, self.say).resolve())
 
     def clipter(self, arm: Arm) -> ClipterConfig:
         """What is inserted: the arm's, with the encoder that this run has."""

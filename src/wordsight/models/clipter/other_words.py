@@ -82,6 +82,10 @@ class OtherWords(nn.Module):
         """
         raise ConfigError("this model is told the other words of a photo, by their outlines: only `eval` has them")
 
+    def forget(self) -> None:
+        """Read photographs again, as for measuring."""
+        self._read.clear()
+
     def tokens(self, photo: Photograph, word: int) -> Tensor | None:
         """(1 + MOST, D): the mean and the surest others in turn, from the first again if fewer; None without any.
 
