@@ -38,7 +38,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[object, ...], dic
 def test_options_reach_the_job(calls: list[object], tmp_path: Path) -> None:
     result = run("photos", "--out", "words")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "wordsight: 2 read, 0 not: words\n"
+    assert result.stderr == "wordsight: words: 2 read, 0 failed\n"
     defaults = {"engine": "local", "workers": None, "shard_size": 1000, "shard": (0, 1), "retry_failed": False}
     assert calls[-1] == (("photos", "words", ReaderSpec()), defaults)
 
@@ -91,7 +91,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
 def test_lines_of_progress_where_there_is_no_terminal(calls: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wordsight.cli.bulk._EVERY", 0)
     lines = run("photos", "--out", "words").stderr.splitlines()
-    assert lines[0] == "wordsight: 1 of 2 pictures, 0 not read, 1.0 a second, 0:00:01 left"
+    assert lines[0] == "wordsight: 1 of 2 pictures, 0 failed, 1.0 a second, 0:00:01 left"
 
 
 def test_it_reads_and_says_what_it_did_not(toy_pack: Path, tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_it_reads_and_says_what_it_did_not(toy_pack: Path, tmp_path: Path) -> No
         lines = done.stderr.splitlines(keepends=True)  # without those of progress, where it is slow
         return done.returncode, "".join(line for line in lines if " a second, " not in line)
 
-    assert end(toy_pack, "--workers", 1) == (0, f"wordsight: 1 read, 0 not: {out}\n")
-    assert end(toy_pack) == (0, f"wordsight: 1 read, 0 not: {out}\n")
+    assert end(toy_pack, "--workers", 1) == (0, f"wordsight: {out}: 1 read, 0 failed\n")
+    assert end(toy_pack) == (0, f"wordsight: {out}: 1 read, 0 failed\n")
     code, said = end(toy_pack, "--pattern", "[0-9]+")
     assert (code, said.count("\n")) == (2, 1)
     assert "is of another job" in said
@@ -118,7 +118,7 @@ def test_it_reads_and_says_what_it_did_not(toy_pack: Path, tmp_path: Path) -> No
     command[6] = str(out)
     assert end(toy_pack, "--workers", 1) == (
         1,
-        f"wordsight: 0 read, 1 not: {out}\nwordsight: the column error says why; --retry-failed reads them again\n",
+        f"wordsight: {out}: 0 read, 1 failed\nwordsight: the column error says why; --retry-failed reads them again\n",
     )
     (photos / "white.png").unlink()
     assert end(toy_pack) == (1, f"wordsight: {photos}: holds no pictures: check the path\n")

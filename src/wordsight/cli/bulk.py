@@ -115,7 +115,7 @@ def bulk(
             )
     except (ConfigError, ModelError) as error:
         refuse(str(error))
-    say(f"{progress.done - progress.failed} read, {progress.failed} not: {out}")
+    say(f"{out}: {progress.done - progress.failed} read, {progress.failed} failed")
     if progress.failed:
         say("the column error says why; --retry-failed reads them again")
         raise typer.Exit(1)
@@ -160,7 +160,7 @@ def _lines() -> Callable[["Progress"], None]:
         nonlocal last
         if time.monotonic() - last >= _EVERY:
             last = time.monotonic()
-            say(f"{progress.done} of {progress.total} pictures, {progress.failed} not read, {_rate(progress)}")
+            say(f"{progress.done} of {progress.total} pictures, {progress.failed} failed, {_rate(progress)}")
 
     return show
 

@@ -38,7 +38,7 @@ class Detection(lightning.LightningModule):
         model: name of a preset.
         start: checkpoint folder of a detector to start from, which then decides all sizes.
         lr: peak learning rate.
-        glance_lr: peak learning rate of the glance, which starts from nothing where `start` has none.
+        glance_lr: peak learning rate of the glance, which starts from scratch where `start` has none.
         glance_only: train the glance alone; the detector stays as it is.
         weight_decay: AdamW's, for matrices.
         warmup: steps until the peak.
