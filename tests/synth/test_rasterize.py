@@ -2,12 +2,14 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import wordsight.synth.rasterize as rasterize_module
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.synth.optics import enlarge, jpeg, lens, noise
 from wordsight.synth.rasterize import images, rasterize
@@ -105,3 +107,27 @@ def test_noise_is_normal_and_a_function_of_its_place() -> None:
     assert field[0].std() == pytest.approx(1, abs=0.05)
     assert torch.equal(field[1, 0], field[1, 2])
     assert not torch.equal(field[0, 0], field[0, 2])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_pictures_are_made_in_one_thread_and_the_others_come_back(
+    source: RenderedWords, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    """Threads that wait for each other at every small operation stall where other programs run."""
+    seen = []
+    painted = rasterize_module._painted
+
+    def watched(*args: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return painted(*args)
+
+    monkeypatch.setattr(rasterize_module, "_painted", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        rasterize(source.drafts([1]))
+        images(source.drafts([1]), (32, 128))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 1]
