@@ -1,5 +1,7 @@
 """Rendered words in a user's charset."""
 
+import string
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +68,17 @@ def test_a_small_charset_is_kept_to(few_fonts: Path) -> None:
     texts = [source.text(i) for i in range(200)]
     assert set("".join(texts)) == set(charset.characters)
     assert {len(text) for text in texts} >= {0, 3}
+
+
+def test_fonts_are_not_searched_again_for_latin_letters(few_fonts: Path) -> None:
+    """Which of them a face draws is in the cached index; inspecting every face takes minutes on a busy machine."""
+    watched: list[int] = []
+
+    def watch(faces: Sequence[Face]) -> Iterable[Face]:
+        watched.append(len(faces))
+        return faces
+
+    ReplayWords(Charset("accents", string.ascii_letters + "éß€"), fonts=few_fonts, watch=watch)
+    assert not watched
+    ReplayWords(Charset("greek", string.ascii_letters + "éΔ"), fonts=few_fonts, watch=watch)
+    assert len(watched) == 1

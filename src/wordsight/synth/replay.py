@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from wordsight.synth.fonts import Face, covering
+from wordsight.synth.latin import LATIN, latin_index
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
 
@@ -46,6 +47,9 @@ class ReplayWords(RenderedWords):
     ) -> None:
         super().__init__(seed=seed, fonts=fonts, size=size)
         further = set(charset.characters) - {*string.printable}
+        if further & set(LATIN):
+            self._faces = latin_index([fonts] if isinstance(fonts, str | Path) else fonts)  # which is cached
+            further -= set(LATIN)
         if further:
             self._faces = tuple(face for one in watch(self._faces) for face in covering([one], further))
         drawn = {" "}.union(*(face.characters for face in self._faces))
