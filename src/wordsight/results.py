@@ -165,6 +165,7 @@ class Photo:
         page: its number, from 1, if the source has several pages.
         rejected: words that are not in `lines` because their confidence is too low.
         notes: remarks on the picture that are not problems.
+        context: whether words were read with a whole photo as context, by a model that takes one.
     """
 
     source: str
@@ -175,6 +176,7 @@ class Photo:
     page: int | None = None
     rejected: tuple[Word, ...] = ()
     notes: tuple[str, ...] = ()
+    context: bool = False
 
     def __repr__(self) -> str:
         text = " ".join(self.text.split())
@@ -226,6 +228,7 @@ class Photo:
             }
             | ({"rejected": [word.to_dict(chars=chars) for word in self.rejected]} if self.rejected else {})
             | ({"notes": list(self.notes)} if self.notes else {})
+            | ({"context": True} if self.context else {})
         )
 
     @classmethod
@@ -247,6 +250,7 @@ class Photo:
                 values.get("page"),
                 tuple(Word.from_dict(word) for word in values.get("rejected", ())),
                 tuple(values.get("notes", ())),
+                bool(values.get("context", False)),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"results of {values.get('source')!r} are incomplete or malformed ({error})") from None

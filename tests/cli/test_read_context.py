@@ -9,7 +9,7 @@ from PIL import Image
 from plain_pack import write_pack, write_scene_pack
 from typer.testing import CliRunner
 
-from wordsight import Reader
+from wordsight import Photo, Reader
 from wordsight.cli.main import app
 
 
@@ -46,11 +46,16 @@ def test_a_model_that_can_be_told_is_told_unless_it_is_not_wanted(photo: Path, b
     arguments = (photo, "--boxes", boxes, "--model", pack)
     default, wanted, unwanted = run(*arguments), run(*arguments, "--context"), run(*arguments, "--no-context")
     assert texts(default) == texts(wanted) != texts(unwanted)
+    said = [json.loads(result.stdout)[0].get("context", False) for result in (default, wanted, unwanted)]
+    assert said == [True, True, False]
     assert "CPUExecutionProvider, with context" in wanted.stderr
     assert "with context" not in unwanted.stderr
     corners = json.loads(boxes.read_text())
     words = Reader(pack, threads=1).read(photo, boxes=corners).words
     assert [word.text for word in words] == texts(default)
+    again = Photo.from_json(Reader(pack, threads=1).read(photo, boxes=corners).to_json())
+    assert again.context
+    assert not Photo.from_json(Reader(pack, threads=1).read(photo, boxes=corners, context=False).to_json()).context
 
 
 def test_a_model_that_cannot_be_told_says_so(photo: Path, boxes: Path, tmp_path: Path) -> None:

@@ -81,7 +81,8 @@ class ReadsPages(ABC):
             else:
                 lines, problems = self._given(page.pixels, few(boxes, name), context, rejected)
         place = number if len(pages) > 1 else None
-        return Photo(name, width, height, tuple(lines), tuple(problems), place, tuple(rejected), notes)
+        told = context is not False
+        return Photo(name, width, height, tuple(lines), tuple(problems), place, tuple(rejected), notes, told)
 
     @abstractmethod
     def _detected(
