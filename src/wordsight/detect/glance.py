@@ -9,7 +9,7 @@ BLOCK = 16
 SUSPICION = 0.3
 """Probability of text in a block from which on it is looked at."""
 
-_AROUND = 3  # blocks around suspected ones, so that the detector sees what text stands on
+_AROUND = 2  # blocks around suspected ones, so that the detector sees what text stands on
 _NEAR = 16  # blocks that two parts may waste as one: another run of the graph costs about as much
 _MOST = 0.75  # share of the picture from which on it is looked at as a whole
 
