@@ -357,7 +357,7 @@ class Reader(ReadsPages):
                 strips.append(Strip(rectify(image, polygon), polygon * (size[0] / image.shape[0])))
             except BoxError as error:
                 log.debug("left out a box of the detector: %s", error)
-        attempts = self._strips.read(self._scenes.added(strips, image, context), turn=True)
+        attempts = self._strips.read(self._scenes.added(strips, image, context), turn="photo")
         sure = ((each.strip.polygon, self._sure(words(each), DETECTED_CONFIDENCE, rejected)) for each in attempts)
         return size, in_lines([(polygon, found) for polygon, found in sure if found])  # which way up is known only now
 
@@ -377,7 +377,7 @@ class Reader(ReadsPages):
                     problems.append(f"box {number}: {error}")
             strips = self._scenes.added(strips, image, context)
             context = strips[0].scene or False if strips else context  # encoded once
-            attempts = self._strips.read(strips, turn=True, angles=True)
+            attempts = self._strips.read(strips, turn="each", angles=True)
             found = [self._sure([one_word(attempt)], 0.0, rejected) for attempt in attempts]
             lines += [Line(each, each[0].polygon) for each in found if each]
         return lines, problems

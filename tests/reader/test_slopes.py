@@ -129,7 +129,7 @@ def test_where_nothing_is_read_no_slope_is_looked_for() -> None:
 
 def test_lines_of_a_detector_are_turned_round_instead() -> None:
     read = Level()
-    (attempt,) = read_strips([_strip(0.25)], read, turn=True)
+    (attempt,) = read_strips([_strip(0.25)], read, turn="each")
     assert (one_word(attempt).text, read.looks) == ("slope", [1, 1])
 
 

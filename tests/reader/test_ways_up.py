@@ -42,6 +42,58 @@ def test_several_letters_seldom_stand_upright_in_a_tall_box(
     assert ways == [3]
 
 
+def _lines(heights: Sequence[int]) -> list[Strip]:
+    return [
+        Strip(np.full((h, 4 * h, 3), h, np.uint8), np.array([(0, 0), (4 * h, 0), (4 * h, h), (0, h)], np.float64))
+        for h in heights
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        (
+            {50: ("EXIT", 0.97), 51: ("OPEN", 0.97), 20: ("junk", 0.7), 30: ("NAd0", 0.7)},
+            [30],
+        ),  # small ones lie so, too
+        ({50: ("EXIT", 0.97), 51: ("ju", 0.97), 20: ("junk", 0.7), 30: ("NAd0", 0.7)}, [20, 30]),  # one sure line
+        ({50: ("EXIT", 0.97), 51: ("OPEN", 0.97), 30: ("NAd0", 0.2)}, [30]),
+    ],
+)
+def test_which_doubtful_lines_of_a_photo_are_looked_at_upside_down(
+    said: dict[int, tuple[str, float]], again: list[int]
+) -> None:
+    looks: list[list[int]] = []
+
+    def read(shown: Sequence[Look]) -> list[Reading]:
+        looks.append([look.pixels[0, 0, 0] for look in shown])
+        return [_said(*said[height]) for height in looks[-1]]
+
+    read_strips(_lines([*said]), read, turn="photo")
+    assert looks == [[*said], again]
+    looks.clear()
+    read_strips(_lines([*said]), read, turn="each")
+    assert looks[1] == [height for height, (_, probability) in said.items() if probability < 0.9]
+
+
+def test_hopeless_lines_of_a_photo_have_no_other_angle() -> None:
+    said = {50: ("EXIT", 0.97), 51: ("OPEN", 0.97), 20: ("junk", 0.4), 21: ("Cafe", 0.7)}
+    shown: list[int] = []
+
+    def read(looks: Sequence[Look]) -> list[Reading]:
+        return [_said(*said[look.pixels[0, 0, 0]]) for look in looks]
+
+    def angles(strip: Strip) -> list[Strip]:
+        shown.append(strip.pixels[0, 0, 0])
+        return [strip]
+
+    read_strips(_lines([*said]), read, turn="photo", angles=angles)
+    assert shown == [21]
+    shown.clear()
+    read_strips(_lines([*said]), read, turn="each", angles=angles)
+    assert shown == [20, 21]
+
+
 def test_words_of_a_reading_without_characters_are_words_all_the_same() -> None:
     outline = np.array([(0, 0), (90, 0), (90, 20), (0, 20)], float)
     strip = Strip(np.full((20, 90, 3), 200, np.uint8), outline)

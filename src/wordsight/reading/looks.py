@@ -8,7 +8,7 @@ from typing import cast
 from wordsight.decoding import Reading
 from wordsight.imaging import batches
 from wordsight.reading.angles import Angles, all_angles, as_it_lies, as_seen, stretched
-from wordsight.reading.lines import Attempt, read_by_words, read_strips
+from wordsight.reading.lines import Attempt, Turn, read_by_words, read_strips
 from wordsight.reading.parts import Recognizer, SceneConditioned
 from wordsight.reading.scenes import of_crops
 from wordsight.reading.strips import Look, Strip
@@ -39,12 +39,12 @@ class StripReader:
         if reads_lines(recognizer):
             self._angles, self._lies = stretched(self._angles), stretched(self._lies)
 
-    def read(self, strips: Sequence[Strip], *, turn: bool = False, angles: bool = False) -> list[Attempt]:
+    def read(self, strips: Sequence[Strip], *, turn: Turn = "no", angles: bool = False) -> list[Attempt]:
         """Each strip as it is read most surely.
 
         Args:
             strips: boxes as the picture shows them.
-            turn: whether doubtful ones may be upside down.
+            turn: which doubtful ones may be upside down.
             angles: whether their text may climb, fall or slant. A detector's lines lie along their text.
         """
         seen = self._angles if angles else self._lies

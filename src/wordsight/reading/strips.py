@@ -14,6 +14,9 @@ from wordsight.imaging.rectify import part_of
 from wordsight.reading.scenes import EncodedScene
 from wordsight.reading.stacks import side_by_side
 
+SMALL = 24
+"""Pixels of a box's height."""
+
 
 @dataclass(frozen=True)
 class Strip:
@@ -41,6 +44,11 @@ class Strip:
     def is_bent(self) -> bool:
         """Whether its outline in the photo has more than four corners. Half round, text is as often upside down."""
         return len(self.polygon) > 4
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a detector is often mistaken about it: straight, and lower than `SMALL` pixels."""
+        return self.pixels.shape[0] < SMALL and not self.is_bent
 
     @property
     def may_be_a_line(self) -> bool:
