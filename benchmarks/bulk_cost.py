@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--photos", type=float, default=10e6)
     parser.add_argument("--machines", type=int, default=100)
     parser.add_argument("--processes", type=int, default=16, help="of each machine, one for each core (assumed)")
-    parser.add_argument("--seconds", type=float, default=0.36, help="of a core for a photo (measured, docs/bulk.md)")
+    parser.add_argument("--seconds", type=float, default=0.2, help="of a core for a photo (measured, docs/bulk.md)")
     parser.add_argument("--variation", type=float, default=0.5, help="deviation / mean of that (guess)")
     parser.add_argument("--start", type=float, default=60, help="until a machine reads: image, Python, model (guess)")
     parser.add_argument(
