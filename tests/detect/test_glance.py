@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.detect import TextDetector, find_detector, write_detector
 from wordsight.detect.glance import parts_with_text
+from wordsight.errors import ModelError
 
 
 def blocks(*spots: tuple[int, int], size: tuple[int, int] = (40, 60)) -> np.ndarray:
@@ -84,6 +85,8 @@ def watched(monkeypatch):
     session = detector._session
 
     class Watching:
+        get_inputs = session.get_inputs
+
         def run(self, names, values):
             rows, columns = values["images"].shape[2:]
             if (rows, columns) != (192, 352):  # the copy that is a quarter as large is seen whole
@@ -145,3 +148,29 @@ def test_its_graph_is_of_blocks():
     graph = onnx.load(find_detector().glance).graph
     assert [value.name for value in graph.output] == ["probability"]
     assert len(graph.output[0].type.tensor_type.shape.dim) == 3
+
+
+@pytest.mark.parametrize("graph", ["map.onnx", "glance.onnx"])
+@pytest.mark.parametrize(
+    ("what", "message"), [("NaN", "outputs NaN"), ("shape", r"gives \(.*\) instead of"), ("failure", "failed")]
+)
+def test_what_is_no_probability_is_one_line(tmp_path, graph, what, message):
+    shipped = find_detector()
+    for file in (shipped.file, shipped.glance):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    model = onnx.load(tmp_path / graph)
+    node = next(node for node in model.graph.node if "probability" in node.output)
+    node.output[:] = ["before"]
+    number = {"NaN": np.full(1, np.nan, np.float32), "failure": np.zeros(5, np.float32)}
+    if what == "shape":
+        last = onnx.helper.make_node("Transpose", ["before"], ["probability"])
+    else:
+        model.graph.initializer.append(onnx.numpy_helper.from_array(number[what], "added"))
+        last = onnx.helper.make_node("Add", ["before", "added"], ["probability"])
+    model.graph.node.append(last)
+    del model.graph.output[0].type.tensor_type.shape.dim[:]
+    onnx.save(model, tmp_path / graph)
+    write_detector(replace(shipped, file=tmp_path / "map.onnx", glance=tmp_path / "glance.onnx"))
+    with pytest.raises(ModelError, match=message) as caught:
+        TextDetector(tmp_path, "cpu", 1).detect(sign())
+    assert "\n" not in str(caught.value)

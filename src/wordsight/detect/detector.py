@@ -9,18 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.detect.frames import STRIDE, network_input
-from wordsight.detect.glance import parts_with_text
+from wordsight.detect.glance import BLOCK, parts_with_text
 from wordsight.detect.large import REDUCED, is_large, with_large
 from wordsight.detect.maps import Region, find_regions
 from wordsight.detect.packs import DEFAULT, find_detector
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, ModelError
 from wordsight.imaging import load_image
 from wordsight.imaging.geometry import word_height
 from wordsight.imaging.reduced import load_reduced
-from wordsight.runtime.sessions import choose_provider, session_options, start_session
+from wordsight.runtime.sessions import choose_provider, run_session, session_options, start_session
 
 MAX_SIDE = 2000
 """Default long side, in pixels, of what a detector is shown."""
+
+_CURE = "export or install it again"
 
 
 class FoundBox(Protocol):
@@ -94,16 +96,14 @@ class TextDetector:
         self._max_side = _checked_side(max_side)
         options = session_options(threads or 0)
         options.enable_cpu_mem_arena = False  # pictures differ in size, and an arena keeps the largest of each kind
-        cure = "export or install it again"
 
         def start(provider: str, file: Path = pack.file) -> Any:
-            return start_session(file, provider, options, f"detector {pack.name}", cure)
+            return start_session(file, provider, options, f"detector {pack.name}", _CURE)
 
         self.provider = choose_provider(device, start)
         """The ONNX Runtime execution provider it runs on."""
         self._session = start(self.provider)
         self._glance = start(self.provider, pack.glance) if pack.glance else None
-        self._input: str = self._session.get_inputs()[0].name
         self._pack = pack
 
     @property
@@ -122,6 +122,9 @@ class TextDetector:
 
         Returns:
             At most 1,000 boxes, clipped to the image: of four corners, or of more points along bent text.
+
+        Raises:
+            ModelError: its graphs fail, or what comes out are no probabilities of this picture.
         """
         height, width = image.shape[:2]
         regions, scale = self._regions(image, self._max_side)
@@ -150,15 +153,24 @@ class TextDetector:
 
     def _map(self, batch: NDArray[np.float32], everywhere: bool) -> NDArray[np.float32]:
         """The probability of text (H, W) in a picture (1, 3, H, W); 0 in parts that are not looked at."""
+        height, width = batch.shape[2:]
         if everywhere or self._glance is None:
-            return np.asarray(self._session.run(None, {self._input: batch})[0][0, 0])
-        suspected = self._glance.run(None, {self._glance.get_inputs()[0].name: batch})[0][0]
-        probability = np.zeros(batch.shape[2:], np.float32)
+            return self._run(self._session, batch, (1, 1, height, width))[0, 0]
+        probability = np.zeros((height, width), np.float32)
+        (suspected,) = self._run(self._glance, batch, (1, height // BLOCK, width // BLOCK))
         for rows, columns in parts_with_text(suspected, self._pack.suspicion):
             part = np.ascontiguousarray(batch[:, :, rows, columns])
-            seen = self._session.run(None, {self._input: part})[0][0, 0]
+            seen = self._run(self._session, part, (1, 1, *part.shape[2:]))[0, 0]
             probability[rows, columns] = np.maximum(probability[rows, columns], seen)
         return probability
+
+    def _run(self, session: Any, batch: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """What a graph says of a picture, which must be of this shape."""
+        what = f"detector {self._pack.name}"
+        out: NDArray[np.float32] = run_session(session, {session.get_inputs()[0].name: batch}, what, _CURE)[0]
+        if out.shape != shape:
+            raise ModelError(f"{what} gives {out.shape} instead of {shape}: {_CURE}")
+        return out
 
 
 def look(

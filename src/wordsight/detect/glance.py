@@ -25,7 +25,7 @@ def parts_with_text(probability: NDArray[np.float32], threshold: float) -> list[
         threshold: probability of a block from which on it is looked at.
 
     Returns:
-        Parts that do not overlap; none: nowhere is text.
+        Parts, which overlap where that wastes little; none: nowhere is text.
     """
     import cv2
 

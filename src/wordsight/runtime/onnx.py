@@ -9,9 +9,8 @@ import numpy as np
 from wordsight.decoding import Floats, join_arrays
 from wordsight.decoding.arrays import Array, Numbers
 from wordsight.decoding.context import AnyContext, SceneContext
-from wordsight.errors import ModelError
 from wordsight.runtime.pack import Pack
-from wordsight.runtime.sessions import open_session
+from wordsight.runtime.sessions import open_session, run_session
 from wordsight.runtime.signatures import SCENE
 
 
@@ -62,11 +61,4 @@ class OnnxEngine:
 
     def _run(self, name: str, **inputs: Array | None) -> Sequence[Floats]:
         what = f"model pack {self._pack.folder}: {self._pack.graphs[name].file}"
-        try:
-            outputs: Sequence[Floats] = self._sessions[name].run(None, inputs)
-        except Exception as error:  # ONNX Runtime's own exceptions share no base class
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise ModelError(f"{what} failed ({reason}): download or export the pack again") from None
-        if any(out.size and np.isnan(out.min()) for out in outputs):  # one NaN makes a minimum NaN
-            raise ModelError(f"{what} outputs NaN: download or export the pack again")
-        return outputs
+        return run_session(self._sessions[name], inputs, what, "download or export the pack again")

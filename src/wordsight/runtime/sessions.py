@@ -2,9 +2,12 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 
 from wordsight.decoding import Graph
@@ -114,6 +117,24 @@ def start_session(path: Path, provider: str, options: ort.SessionOptions, what: 
         used = session.get_providers()[0]
         raise DeviceError(f"{provider} did not start, ONNX Runtime would use {used}: check its drivers, or use cpu")
     return session
+
+
+def run_session(
+    session: ort.InferenceSession, inputs: Mapping[str, Any], what: str, cure: str
+) -> Sequence[npt.NDArray[np.float32]]:
+    """What a graph gives for these inputs. `what` and `cure` are for people.
+
+    Raises:
+        ModelError: the graph cannot compute this, or what comes out are no numbers.
+    """
+    try:
+        outputs: Sequence[npt.NDArray[np.float32]] = session.run(None, dict(inputs))
+    except Exception as error:  # ONNX Runtime's own exceptions share no base class
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelError(f"{what} failed ({reason}): {cure}") from None
+    if any(out.size and np.isnan(out.min()) for out in outputs):  # one NaN makes a minimum NaN
+        raise ModelError(f"{what} outputs NaN: {cure}")
+    return outputs
 
 
 def _check(pack: Pack, graph: Graph, session: ort.InferenceSession) -> None:
