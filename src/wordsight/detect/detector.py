@@ -155,7 +155,7 @@ class TextDetector:
         """The probability of text (H, W) in a picture (1, 3, H, W); 0 in parts that are not looked at."""
         height, width = batch.shape[2:]
         if everywhere or self._glance is None:
-            return self._run(self._session, batch, (1, 1, height, width))[0, 0]
+            return np.asarray(self._run(self._session, batch, (1, 1, height, width))[0, 0])
         probability = np.zeros((height, width), np.float32)
         (suspected,) = self._run(self._glance, batch, (1, height // BLOCK, width // BLOCK))
         for rows, columns in parts_with_text(suspected, self._pack.suspicion):
