@@ -207,6 +207,9 @@ def test_a_pack_comes_back(pack, detector):
         lambda folder: (folder / "detector.json").write_text(
             (folder / "detector.json").read_text().replace('"format": 1', '"format": 2')
         ),
+        lambda folder: (folder / "detector.json").write_text(
+            (folder / "detector.json").read_text().replace('"suspicion": 0.3', '"suspicion": "often"')
+        ),
     ],
 )
 def test_a_damaged_pack_is_one_line(pack, damage):

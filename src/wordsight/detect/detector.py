@@ -91,7 +91,8 @@ class TextDetector:
         self._threshold = _share("threshold", pack.threshold if threshold is None else threshold)
         self._min_score = _share("min_score", pack.min_score if min_score is None else min_score)
         self._unclip = pack.unclip if unclip is None else unclip
-        if self._unclip < 0:
+        self._suspicion = _share("suspicion", pack.suspicion)
+        if not self._unclip >= 0:
             raise ConfigError("unclip must be at least 0")
         self._max_side = _checked_side(max_side)
         options = session_options(threads or 0)
@@ -158,7 +159,7 @@ class TextDetector:
             return np.asarray(self._run(self._session, batch, (1, 1, height, width))[0, 0])
         probability = np.zeros((height, width), np.float32)
         (suspected,) = self._run(self._glance, batch, (1, height // BLOCK, width // BLOCK))
-        for rows, columns in parts_with_text(suspected, self._pack.suspicion):
+        for rows, columns in parts_with_text(suspected, self._suspicion):
             part = np.ascontiguousarray(batch[:, :, rows, columns])
             seen = self._run(self._session, part, (1, 1, *part.shape[2:]))[0, 0]
             probability[rows, columns] = np.maximum(probability[rows, columns], seen)

@@ -21,6 +21,7 @@ MANIFEST = "detector.json"
 GRAPH = "map.onnx"
 GLANCE = "glance.onnx"
 FORMAT = 1
+_NUMBERS = ("suspicion", "threshold", "min_score", "unclip")
 _SHIPPED = Path(__file__).parents[1] / "detectors"
 _WHEEL = "PP-OCRv6_det_small.onnx"
 
@@ -119,6 +120,7 @@ def _read(folder: Path) -> DetectorPack:
         if glance := values.pop("glance", None):
             glance = folder / Path(glance).name
             hashes[glance] = values.pop("glance_sha256")
+        values |= {key: float(values[key]) for key in _NUMBERS if key in values}
         pack = DetectorPack(file=folder / name, mean=mean, std=std, glance=glance, **values)
         for file, stated in hashes.items():
             if _hash(file) != stated:
