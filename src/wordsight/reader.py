@@ -16,7 +16,7 @@ from wordsight.detect import Detector, look, on_demand
 from wordsight.detect.packs import DEFAULT as DETECTOR
 from wordsight.errors import BoxError, ConfigError, ImageError, ModelError, WordsightError, WorkerError
 from wordsight.habits import explains_habits
-from wordsight.imaging import MAX_PIXELS, Pyramid, Source, load_only, name_of, open_pages, rectify
+from wordsight.imaging import MAX_PIXELS, Pyramid, Source, load_only, name_of, open_pages, rectify, several
 from wordsight.imaging.geometry import as_polygon as checked
 from wordsight.imaging.rectify import reduced
 from wordsight.parallel import Pool
@@ -272,11 +272,11 @@ class Reader(ReadsPages):
         Yields the photo of each source or, if it cannot be read, the error, whose text names it.
         """
         if workers == 1:
-            yield from map(self._photo_or_error, sources)
+            yield from map(self._photo_or_error, several(sources))
             return
         options = self._made_of()
         with Pool(partial(_photo_reader, {**options, "threads": options["threads"] or 1}), workers) as pool:
-            for source, result in pool.in_order(sources):
+            for source, result in pool.in_order(several(sources)):
                 yield ImageError(f"{name_of(source)}: {result}") if isinstance(result, WorkerError) else result
 
     def _photo_or_error(self, source: Source) -> Photo | WordsightError:
@@ -319,7 +319,7 @@ class Reader(ReadsPages):
 
         Yields the word of each crop (with the crop's outline as polygon) or, if it cannot be read, the error.
         """
-        crops = iter(crops)
+        crops = iter(several(crops))
         scenes = repeat(scene) if scene is None or isinstance(scene, EncodedScene) else iter(scene)
         while chunk := list(islice(crops, self._batch_size)):
             given = list(islice(scenes, len(chunk)))

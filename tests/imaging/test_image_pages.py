@@ -173,3 +173,22 @@ def test_heic() -> None:
     assert pixels[:, :28].max() < 20
     assert pixels[:, 36:].min() > 235
     assert "HEIF" not in Image.OPEN  # Pillow is left as it was
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_deflate"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_last_page_of_a_tiff_cut_off_is_no_copy_of_the_one_before(compression: str, count: int) -> None:
+    stream = io.BytesIO()
+    FRAMES[0].save(stream, "TIFF", save_all=True, append_images=FRAMES[1:count], compression=compression)
+    with open_pages(stream.getvalue()[:-20]) as pages:
+        assert len(pages) == count
+        for _ in range(2):  # the error is not forgotten
+            np.testing.assert_array_equal(pages.page(count - 1).pixels, np.asarray(FRAMES[count - 2]))
+            with pytest.raises(ImageError, match=f"page {count}, cannot be decoded .* truncated or damaged"):
+                pages.page(count)
+
+
+def test_one_page_by_its_number() -> None:
+    with open_pages(encoded("TIFF")) as pages:
+        assert pages.numbers(2) == [2]
+        assert pages.numbers([3, 1]) == [3, 1]

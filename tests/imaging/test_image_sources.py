@@ -2,13 +2,14 @@
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from wordsight.errors import ImageError
-from wordsight.imaging import load_image, name_of
+from wordsight.errors import ConfigError, ImageError
+from wordsight.imaging import load_image, name_of, several
 
 
 def picture(height: int = 24, width: int = 40) -> np.ndarray:
@@ -109,6 +110,9 @@ def test_tensors_of_pytorch():
     chw = torch.from_numpy(rgb).permute(2, 0, 1)
     for source in (chw, chw / 255, (chw / 255).requires_grad_(), chw.permute(1, 2, 0), chw.long()):
         np.testing.assert_array_equal(load_image(source), rgb)
+    np.testing.assert_allclose(load_image((chw / 255).bfloat16()), rgb, atol=1)
+    with pytest.raises(ImageError, match="cannot be converted to an array"):
+        load_image(torch.empty(3, 24, 40, device="meta"))
     with pytest.raises(ImageError, match=r"shape \(1, 3, 24, 40\)"):
         load_image(chw[None])
 
@@ -122,6 +126,23 @@ def test_text_in_base64_gets_one_short_line(size, encode):
             load_image(text)
         assert len(str(caught.value)) < 120
         assert "\n" not in str(caught.value)
+        with pytest.raises(ImageError, match=r"written as text, which base64\.b64decode turns back into bytes"):
+            load_image(text.encode())
+
+
+@pytest.mark.parametrize(
+    "one",
+    ["a/sign.png", Path("a/sign.png"), b"bytes", io.BytesIO(), picture(), picture()[..., 0], Image.new("L", (9, 9))],
+)
+def test_one_picture_is_not_taken_for_several(one):
+    with pytest.raises(ConfigError, match="is one picture where several are expected: put it in a list"):
+        several(one)
+    assert several([one]) == [one]
+
+
+def test_several_pictures():
+    for many in (["a.png"], ("a.png",), iter(["a.png"]), np.array(["a.png"]), np.zeros((2, 24, 40)), [picture()]):
+        assert several(many) is many
 
 
 def test_long_names_are_shown_by_their_ends():

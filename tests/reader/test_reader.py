@@ -12,7 +12,11 @@ from PIL import Image
 from word_cards import Board, CardReader, TwoWords, card
 
 from wordsight import Photo, Reader, Word, WordsightError
+from wordsight.decoding import Reading
 from wordsight.errors import BoxError, ConfigError, ImageError
+from wordsight.reading.lines import Attempt, one_word
+from wordsight.reading.strips import Strip
+from wordsight.results import Char
 
 TEXTS = ["EXIT", "Cafe", "24h", "Main", "Street", "OPEN", "7"]
 
@@ -173,6 +177,21 @@ def test_crops_of_all_kinds_keep_their_order(cards: CardReader, tmp_path: Path) 
     words = _reader(Board(cards)).read_crops([pixels, path, str(path), empty, buffer.getvalue(), Image.open(path)])
     assert [word.text for word in words] == ["EXIT", "EXIT", "EXIT", "", "Cafe", "EXIT"]
     assert words[3] == Word("", pytest.approx(0.95), ((0, 0), (80, 0), (80, 30), (0, 30)))
+
+
+@pytest.mark.parametrize("text", ["NO 7", " NO 7", "NO 7 ", "  NO 7 ", " "])
+def test_spaces_at_the_ends_of_a_crop_are_margins(text: str) -> None:
+    strip = Strip(np.zeros((30, 80, 3), np.uint8), np.array(_rectangle(0, 0, 80, 30)))
+    word = one_word(Attempt.of(strip, Reading(text, 0.9, tuple(Char(letter, 0.97) for letter in text))))
+    assert word.text == "".join(char.text for char in word.chars) == text.strip()
+
+
+def test_one_crop_is_not_taken_for_several(cards: CardReader) -> None:
+    reader, pixels = _reader(Board(cards)), card(cards, "EXIT", 80, 30)
+    for one in ("exit.png", pixels, Image.fromarray(pixels)):
+        for reading in (reader.read_crops, lambda given: list(reader.iter_read(given))):
+            with pytest.raises(ConfigError, match="is one picture where several are expected"):
+                reading(one)  # type: ignore[operator]
 
 
 def test_tall_crops_are_turned(cards: CardReader) -> None:

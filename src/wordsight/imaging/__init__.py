@@ -4,7 +4,7 @@ from wordsight.imaging.load import DPI, MAX_PIXELS, Page, Pages, load_image, loa
 from wordsight.imaging.preprocess import Batch, Preprocessing, batches, prepare
 from wordsight.imaging.pyramid import Pyramid
 from wordsight.imaging.rectify import rectify
-from wordsight.imaging.sources import Source, name_of
+from wordsight.imaging.sources import Source, name_of, several
 
 __all__ = [
     "DPI",
@@ -22,4 +22,5 @@ __all__ = [
     "open_pages",
     "prepare",
     "rectify",
+    "several",
 ]

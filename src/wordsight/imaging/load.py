@@ -22,7 +22,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from wordsight.errors import ConfigError, ImageError, pip_install
 from wordsight.imaging.pixels import from_array, from_pillow
-from wordsight.imaging.sources import Source, opened, reason
+from wordsight.imaging.sources import Source, is_text, opened, reason
 
 MAX_PIXELS = 100_000_000
 """Default pixel limit: 300 MB for the array, and some 400 MB more during decoding."""
@@ -131,14 +131,16 @@ class Pages:
             raise ImageError(f"{self.name} has {has}, there is no page {number}: choose an existing one")
         return self._load(number)
 
-    def numbers(self, wanted: "str | Iterable[int] | None") -> list[int]:
-        """The requested page numbers, given as for `--pages` or one by one; None: all.
+    def numbers(self, wanted: "str | int | Iterable[int] | None") -> list[int]:
+        """The requested page numbers, given as for `--pages`, as one number or several; None: all.
 
         Raises:
             ConfigError: `wanted` names no pages.
         """
         if isinstance(wanted, str):
             return page_numbers(wanted, self._count)
+        if isinstance(wanted, int):
+            return [wanted]
         return list(range(1, self._count + 1) if wanted is None else wanted)
 
     def others(self) -> str:
@@ -330,6 +332,8 @@ def _what(head: bytes) -> str:
         return "a video, or an image of a kind that is not read here"
     if head.startswith(b"\0\5\x16\7"):
         return "what macOS keeps beside a file of that name, not an image"
+    if is_text(head):
+        return "a picture written as text, which base64.b64decode turns back into bytes"
     return "not an image of a known format"
 
 
@@ -340,8 +344,9 @@ def _frames(image: ImageFile.ImageFile) -> list[int]:
     except Exception:
         count = 1
         with contextlib.suppress(Exception):
+            image.seek(0)
             while True:
-                image.seek(count)
+                _seek(image, count)
                 count += 1
         count += 1
     if count == 1 or not isinstance(image, TiffImageFile):
@@ -350,9 +355,17 @@ def _frames(image: ImageFile.ImageFile) -> list[int]:
     return frames or [0]
 
 
-def _is_copy(image: TiffImageFile, frame: int) -> bool:
+def _seek(image: Image.Image, frame: int) -> None:
     try:
         image.seek(frame)
+    except Exception:
+        image.seek(0)  # else Pillow takes the frame for reached, and gives the pixels of the one before
+        raise
+
+
+def _is_copy(image: TiffImageFile, frame: int) -> bool:
+    try:
+        _seek(image, frame)
         return bool(int(image.tag_v2.get(_SUBFILE, 0)) & _NO_PAGE)
     except Exception:
         return False
@@ -361,7 +374,7 @@ def _is_copy(image: TiffImageFile, frame: int) -> bool:
 def _decoded(image: Image.Image, number: int, name: str, max_pixels: int, frame: int | None = None) -> Page:
     try:
         if frame is not None and frame != image.tell():
-            image.seek(frame)
+            _seek(image, frame)
         _check_size(image.width, image.height, name, max_pixels)
         return Page(number, from_pillow(image))
     except ImageError:

@@ -5,7 +5,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeAlias
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wordsight.errors import ImageError
+from wordsight.errors import ConfigError, ImageError
 
 
 class Readable(Protocol):
@@ -119,6 +119,26 @@ def _no_path(text: str) -> str | None:
     return None
 
 
+def is_text(head: bytes) -> bool:
+    """Whether the beginning of a file is that of a data URI, or of an image in base64."""
+    return head[:5].lower() == b"data:" or _BASE64.fullmatch(head.decode("latin-1")) is not None
+
+
+def several(sources: Iterable[Source]) -> Iterable[Source]:
+    """The pictures given to what reads several: Python would take one path for its letters, one array for its rows.
+
+    Raises:
+        ConfigError: it is one picture.
+    """
+    given: Any = sources
+    shape: tuple[int, ...] = getattr(given, "shape", ())
+    of_one = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    one = isinstance(given, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
+    if one or of_one or hasattr(given, "read"):
+        raise ConfigError(f"{_shown(name_of(given))} is one picture where several are expected: put it in a list")
+    return sources
+
+
 def _read_all(stream: Any, name: str) -> bytes:
     if inspect.iscoroutinefunction(stream.read):  # Starlette's and FastAPI's UploadFile keeps its file there
         stream = getattr(stream, "file", stream)
@@ -136,9 +156,11 @@ def _read_all(stream: Any, name: str) -> bytes:
 
 
 def _from_tensor(source: Any, name: str) -> NDArray[Any]:
-    for step in ("detach", "cpu"):  # PyTorch has no array for tensors with gradients or on other devices
-        source = getattr(source, step, lambda source=source: source)()
     try:
+        for step in ("detach", "cpu"):  # PyTorch has no array for tensors with gradients or on other devices
+            source = getattr(source, step, lambda source=source: source)()
+        if str(getattr(source, "dtype", None)) == "torch.bfloat16":  # which NumPy does not have
+            source = source.float()
         array = np.asarray(source)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ImageError(f"{name} cannot be converted to an array ({reason(error)}): pass a NumPy array") from None

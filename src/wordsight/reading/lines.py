@@ -249,9 +249,12 @@ def _apart(reading: Reading) -> Iterator[tuple[str, float, tuple[Char, ...]]]:
 
 
 def one_word(attempt: Attempt) -> Word:
-    """The whole text of a box as one word, spaces and all. Empty if there is none."""
+    """The whole text of a box as one word, with the spaces within it. Empty if there is none."""
     reading = attempt.reading
-    return Word(reading.text, reading.confidence, as_polygon(attempt.strip.polygon), reading.chars, reading.outside)
+    text = reading.text.strip(" ")  # wide margins are sometimes read as spaces
+    begin = len(reading.text) - len(reading.text.lstrip(" "))
+    chars = reading.chars[begin : begin + len(text)]
+    return Word(text, reading.confidence, as_polygon(attempt.strip.polygon), chars, reading.outside)
 
 
 def _to_ink(pixels: NDArray[np.uint8], span: Span) -> Span:

@@ -23,7 +23,7 @@ class ReadsPages(ABC):
     def read_pages(
         self,
         source: Source,
-        pages: str | Iterable[int] | None = None,
+        pages: str | int | Iterable[int] | None = None,
         *,
         name: str | None = None,
         context: bool | EncodedScene | None = None,
@@ -33,7 +33,7 @@ class ReadsPages(ABC):
 
         Args:
             source: the file.
-            pages: numbers from 1, or text such as "2-5" or "1,7-". None: all.
+            pages: a number from 1, several, or text such as "2-5" or "1,7-". None: all.
             name: the photos' name in the result and in error messages; the file's path by default.
             context: as in `read`.
             dpi: pixels per inch at which pages of a PDF are rendered. None: 200.
