@@ -144,7 +144,7 @@ def test_no_process_outlives_its_parent(tmp_path: Path, how: signal.Signals) -> 
         "import os, time\n"
         "from wordsight.parallel import Pool\n"
         "def sleeping():\n"
-        "    print(os.getpid(), flush=True)\n"
+        "    os.write(1, f'{os.getpid()}\\n'.encode())  # at once: two processes write here\n"
         "    return time.sleep\n"
         "if __name__ == '__main__':\n"
         "    with Pool(sleeping, 2) as pool:\n"
