@@ -292,6 +292,38 @@ def test_a_pipe_or_device_in_place_of_a_picture_is_refused(tmp_path: Path, kind:
         read_scenes(folder)
 
 
+@pytest.mark.parametrize("name", ["a\0.png", "loop", "a" * 5000])
+def test_a_picture_whose_name_leads_nowhere_is_left_out(tmp_path: Path, name: str) -> None:
+    """The others are packed."""
+    folder = named(tmp_path / "data", name)
+    (folder / "loop").symlink_to("loop")
+    good = folder / "good.png"
+    Image.new("RGB", (8, 8)).save(good)
+    with (folder / "scenes.jsonl").open("a") as file:
+        file.write("\n" + json.dumps({"image": good.name, "words": []}))
+    said, found = packed(folder)
+    assert "cannot be read" in said
+    assert "unexpected" not in said
+    assert found == {good.read_bytes()}
+
+
+def test_a_picture_beyond_the_end_of_its_file_is_refused(tmp_path: Path) -> None:
+    """And no memory is taken for the length that is stated."""
+    folder = named(tmp_path / "data", "good.png", at=[0, 1 << 62])
+    Image.new("RGB", (8, 8)).save(folder / "good.png")
+    (scene,) = read_scenes(folder)
+    with pytest.raises(DataError, match="ends before byte"):
+        scene.read()
+
+
+@pytest.mark.parametrize("count", [0, -5])
+def test_a_shard_without_scenes_is_refused(tmp_path: Path, count: int) -> None:
+    """A stream without end would look for its next scene for ever."""
+    (tmp_path / "shards.json").write_text(json.dumps({"version": 1, "shards": [{"name": "0.tar", "scenes": count}]}))
+    with pytest.raises(DataError, match="scenes: pack them again"):
+        ShardStream(tmp_path)
+
+
 def shard_of(folder: Path, content: bytes) -> ShardStream:
     folder.mkdir()
     (folder / "0.tar").write_bytes(content)

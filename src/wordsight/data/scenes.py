@@ -75,9 +75,12 @@ class Scene:
                 return read_regular(self.image)
             if not self.image.is_file():
                 raise ValueError("not a regular file")
+            start, length = self.at
             with self.image.open("rb") as stream:
-                stream.seek(self.at[0])
-                return stream.read(self.at[1])
+                if start + length > os.fstat(stream.fileno()).st_size:  # read(n) would allocate n bytes first
+                    raise ValueError(f"it ends before byte {start + length}")
+                stream.seek(start)
+                return stream.read(length)
         except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
             reason = getattr(error, "strerror", None) or error
             raise DataError(f"{self.image}: cannot be read ({reason}): check the path") from error

@@ -104,7 +104,11 @@ def _picture(scene: Scene, below: Sequence[Path]) -> bytes:
     Raises:
         DataError: it lies elsewhere, or is not a picture.
     """
-    if scene.data is None and not any(scene.image.resolve().is_relative_to(place) for place in below):
+    try:
+        image = scene.image.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links is a RuntimeError, a zero byte a ValueError
+        raise DataError(f"{scene.image}: cannot be read ({error}): check the path") from error
+    if scene.data is None and not any(image.is_relative_to(place) for place in below):
         raise DataError(f"{scene.image}: lies outside {', '.join(map(str, below))}: add --images FOLDER to pack it")
     picture = scene.read()
     try:
@@ -169,7 +173,11 @@ class ShardStream:
             raise DataError(f"{self.place}/shards.json: is not an index of shards: pack them again") from error
         if not self.shards:
             raise DataError(f"{self.place}: has no shards")
-        for name, _ in self.shards:
+        for name, count in self.shards:
+            if count < 1:  # without scenes, the next one would be looked for without end
+                raise DataError(
+                    f"{self.place}/shards.json: says that {name[:60]!r} holds {count} scenes: pack them again"
+                )
             if not _NAME.fullmatch(name):
                 raise DataError(f"{self.place}/shards.json: names {name[:60]!r}, which is not a plain file name")
 
