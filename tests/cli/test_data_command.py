@@ -38,6 +38,22 @@ def test_labels_are_counted(words: Path) -> None:
     assert "empty: 1" in result.output
 
 
+def test_names_of_folders_are_neither_markup_nor_control_sequences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("[", "[red]\x1b[2J"):
+        inner = Path(name) / "b]"
+        inner.mkdir(parents=True)
+        Image.new("RGB", (30, 12)).save(inner / "0.png")
+        (inner / "labels.tsv").write_text("0.png\tgood\n")
+        result = run(inner)
+        assert result.exit_code == 0, result.exception
+        shown = name.replace("\x1b", r"\x1b") + "/b]"
+        assert f"{shown}: 1 samples" in result.output
+        assert f"│ {shown} │" in result.output
+
+
 def test_the_charset_matters(words: Path) -> None:
     assert "6 samples, 4 usable with latin" in run(words, "--charset", "latin").output
 

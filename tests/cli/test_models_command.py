@@ -1,5 +1,7 @@
 """`wordsight models list` and `pull`."""
 
+import json
+import shutil
 import sys
 from pathlib import Path
 from types import MappingProxyType
@@ -90,6 +92,17 @@ def test_info_of_a_checkpoint_has_its_parts_and_gates(tmp_path):
     assert output.count("0.0000 of the scene") == sum(isinstance(module, Gate) for module in model.modules()) > 0
     assert "charset letters, 10 characters: abcdefghij" in output
     assert "licence MIT" in output
+
+
+def test_info_shows_no_control_characters(tmp_path):
+    """A pack may state any licence."""
+    pack = shutil.copytree(find_model("small"), tmp_path / "pack")
+    manifest = json.loads((pack / "pack.json").read_text())
+    manifest["about"]["licence"] = "mine \x1b[2J\x9b"
+    (pack / "pack.json").write_text(json.dumps(manifest))
+    result, output = info(pack)
+    assert result.exit_code == 0, result.output
+    assert r"licence mine \x1b[2J\x9b" in output
 
 
 def test_info_of_nothing(tmp_path):

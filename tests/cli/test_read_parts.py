@@ -1,5 +1,6 @@
 """`wordsight read` in several processes, and what is left of it when it is stopped."""
 
+import io
 import json
 import os
 import shutil
@@ -158,3 +159,21 @@ def test_a_full_disk_leaves_what_was_read(photos: Path, toy_pack: Path, tmp_path
     again = subprocess.run(command, capture_output=True, text=True)
     assert f"{kept} of 8 pictures had been read before" in again.stderr
     assert len(out.read_text().splitlines()) == 7
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("kind", [Terminal, io.StringIO])
+def test_a_terminal_gets_no_control_characters(kind: type[io.StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file gets them as they are: names must be found again."""
+    monkeypatch.setattr(sys, "stdout", kind())
+    with opened(None) as write:
+        write("\x1b]0;x\x07.png\t1\r\x9b2J\x7f é\u3000\n")
+    seen = sys.stdout.getvalue()  # type: ignore[attr-defined]
+    kept = kind is io.StringIO
+    assert seen == (
+        "\x1b]0;x\x07.png\t1\r\x9b2J\x7f é\u3000\n" if kept else "\\x1b]0;x\\x07.png\t1\\r\\x9b2J\\x7f é\u3000\n"
+    )

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from wordsight.cli.main import app
 from wordsight.data import LmdbSource, open_source
 from wordsight.data import lmdb as archives
+from wordsight.errors import DataError
 
 
 @pytest.fixture
@@ -54,3 +55,13 @@ def test_broken_pictures_are_left_out_and_said(words, tmp_path):
     assert done.exit_code == 1
     assert "2 words, 1 left out" in done.output
     assert LmdbSource(tmp_path / "archive").text(1) == "x"
+
+
+def test_a_full_disk_is_one_line_that_names_the_archive(monkeypatch, words, tmp_path):
+    def full(*_args, **_options):
+        raise archives._lmdb().DiskError(f"{tmp_path}/archive/.new-x: No space left on device")
+
+    monkeypatch.setattr(archives, "_put", full)
+    with pytest.raises(DataError, match=r"/archive: cannot be written \(No space left on device\): check free space"):
+        archives.write_lmdb([(b"", "word")], tmp_path / "archive")
+    assert list((tmp_path / "archive").iterdir()) == []

@@ -44,6 +44,20 @@ def test_the_screen_shows_every_number_with_protocol_and_n() -> None:
     assert "100.00" in next(line for line in text.splitlines() if "detection" in line)
 
 
+def test_names_on_the_screen_are_neither_markup_nor_control_sequences() -> None:
+    """A folder may be called so, and Rich would fail at the first, swallow the second and send the third."""
+    names = ["[/b]", "[red]x", "\x1b]0;x\x9b2J"]
+    records = [Record(name, "a.png", "word", "word", 0.9) for name in names]
+    scores = [score([record], PROTOCOLS["36"], record.dataset) for record in records]
+    console = Console(width=140, file=io.StringIO(), force_terminal=False)
+    for table in tables(Report("[/model]", {}, scores, averages(scores), records)):
+        console.print(table)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "[/model]: words" in text
+    for shown in ("[/b]", "[red]x", r"\x1b]0;x\x9b2J"):
+        assert f"│ {shown} " in text
+
+
 def test_json_round_trips_and_has_no_nan() -> None:
     text = json.dumps(to_dict(report()), allow_nan=False)
     values = json.loads(text)

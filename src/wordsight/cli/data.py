@@ -66,7 +66,8 @@ def check(
     gallery = _gallery(test, similar) if test else None
     test_scenes = _scene_gallery(test) if similar else None
     checked = []
-    for name, source in sources:
+    for folder, source in sources:
+        name = printable(folder)
         indices = progress(range(len(source)), len(source), name)
         found = check_source(source, chars, max_length, indices, images=not no_images, test=gallery)
         if test_scenes is not None and isinstance(source, ScenesSource):
@@ -281,6 +282,7 @@ def _print_kind(what: str, kind: "Kind") -> None:
 
 def _table(checked: Sequence[tuple[str, "Findings"]], charset: str, *, compared: bool) -> "Table":
     from rich.table import Table
+    from rich.text import Text
 
     columns = ("samples", "usable", "empty", "too long", "unknown characters", "unreadable")
     table = Table("data", title=f"Checked for {charset}", title_justify="left")
@@ -297,7 +299,7 @@ def _table(checked: Sequence[tuple[str, "Findings"]], charset: str, *, compared:
         for _, found in checked
     ]
     for (name, _), row in zip(checked, rows, strict=True):
-        table.add_row(name, *map(str, row))
+        table.add_row(Text(name), *map(str, row))
     if len(rows) > 1:
         table.add_section()
         table.add_row("all", *(str(sum(column)) for column in zip(*rows, strict=True)))

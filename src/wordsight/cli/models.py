@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from wordsight.cli.app import app
+from wordsight.errors import printable
 
 models = typer.Typer(help="List, fetch, convert, export, calibrate and publish models.", no_args_is_help=True)
 app.add_typer(models, name="models")
@@ -126,6 +127,6 @@ def _table(head: Sequence[str] | None, rows: Iterable[Sequence[str]]) -> None:
     room = max(shutil.get_terminal_size().columns - before, 12)
     for *cells, last in whole:
         first, *others = textwrap.wrap(last, room) or [""]
-        typer.echo("".join(f"{cell:{width}}  " for cell, width in zip(cells, widths, strict=True)) + first)
+        typer.echo(printable("".join(f"{cell:{width}}  " for cell, width in zip(cells, widths, strict=True)) + first))
         for line in others:
-            typer.echo(" " * before + line)
+            typer.echo(" " * before + printable(line))

@@ -3,21 +3,26 @@
 import contextlib
 import json
 import os
+import re
 import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Self
 
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, printable
 from wordsight.files import lock
 
 Write = Callable[[str], None]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tabs and line breaks
 
 
 @contextlib.contextmanager
 def opened(out: Path | None) -> Iterator[Write]:
     """Yields a function that writes text, in UTF-8, to `out` or to standard output.
+
+    On a terminal, control characters (in the name of a file, for example) are shown as Python escapes.
 
     A file is written as `out`.part and moved into place at the end: the write is atomic, and an old
     file survives a failure; the part stays if something fails. If standard output is closed early (`| head`), the
@@ -150,6 +155,8 @@ def _standard_output() -> Iterator[Write]:
         sys.stdout.reconfigure(encoding="utf-8")
 
     def write(text: str) -> None:
+        if sys.stdout.isatty():
+            text = _CONTROL.sub(lambda found: printable(found[0]), text)
         _write(sys.stdout.write, text)
         sys.stdout.flush()
 

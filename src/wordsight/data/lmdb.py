@@ -146,16 +146,20 @@ def write_lmdb(samples: Iterable[tuple[bytes, str]], out: Path) -> int:
         out: the folder; an archive in it is replaced.
 
     Raises:
-        DataError: the package lmdb is not installed.
-        OSError: it cannot be written.
+        DataError: the package lmdb is not installed, or the archive cannot be written.
+        OSError: the folder cannot be written.
     """
     lmdb = _lmdb()
     with filling(out, last="data.mdb") as folder:
-        with lmdb.open(str(folder), map_size=_FIRST_SIZE, lock=False) as environment:
-            count = 0
-            for count, (picture, label) in enumerate(samples, 1):
-                _put(environment, {f"image-{count:09d}": picture, f"label-{count:09d}": label.encode()})
-            _put(environment, {"num-samples": str(count).encode()})
+        try:
+            with lmdb.open(str(folder), map_size=_FIRST_SIZE, lock=False) as environment:
+                count = 0
+                for count, (picture, label) in enumerate(samples, 1):
+                    _put(environment, {f"image-{count:09d}": picture, f"label-{count:09d}": label.encode()})
+                _put(environment, {"num-samples": str(count).encode()})
+        except lmdb.Error as error:  # "where: why"; a full disk is an input/output error to it
+            why = str(error).rsplit(": ", 1)[-1]
+            raise DataError(f"{out}: cannot be written ({why}): check free space, or choose another --out") from error
         return count
 
 

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from wordsight.errors import printable
 from wordsight.evaluate.benchmarks import Comparison
 from wordsight.evaluate.contrast import Contrast
 from wordsight.evaluate.metrics import Average, Record, Score, is_right, similarity
@@ -133,15 +136,15 @@ def contrast_rows(contrasts: Sequence[Contrast]) -> list[tuple[str, ...]]:
 
 
 def tables(report: Report) -> list[Table]:
-    """The report as tables for the screen."""
+    """The report as tables for the screen, on which names are neither markup nor control sequences."""
     out = []
     for title, columns, rows in _sections(report):
-        table = Table(title=title, title_justify="left")
+        table = Table(title=escape(printable(title)), title_justify="left")
         for column in columns:
             words = column in ("data", "what", "left out", "by", "difference", "95 %")
             table.add_column(column, justify="left" if words else "right", overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(Text(printable(cell)) for cell in row))
         out.append(table)
     return out
 
