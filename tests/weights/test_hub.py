@@ -12,6 +12,7 @@ pytest.importorskip("huggingface_hub")
 
 from wordsight.errors import ModelError
 from wordsight.runtime import find_model, load_pack
+from wordsight.weights.hub import _one_line
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +61,13 @@ def test_a_pack_goes_up_with_a_card_and_comes_back(wordsight, tmp_path):
     done = wordsight("pull", "hf:me/my-latin", "--out", "again")
     assert done.returncode == 1
     assert "is damaged or was changed" in done.stderr
+
+
+@pytest.mark.parametrize("message", ["Got: no answer", "Got: no answer\nCheck your connection, and try again.\n"])
+def test_a_hub_out_of_reach_is_one_line(message):
+    with pytest.raises(ModelError) as caught, _one_line("me/x"):
+        raise OSError(message)
+    assert str(caught.value) == "hf:me/x: the hub cannot be reached (Got: no answer): check the network"
 
 
 @pytest.mark.parametrize(

@@ -119,4 +119,5 @@ def _one_line(repository: str) -> Iterator[None]:
     except HFValidationError:
         raise ModelError(f"{PREFIX}{repository} is no name on the hub: give {PREFIX}OWNER/NAME") from None
     except (HTTPError, OSError) as error:
-        raise ModelError(f"{PREFIX}{repository}: the hub cannot be reached ({error}): check the network") from None
+        why = str(error).partition("\n")[0]  # the hub's client adds advice of its own
+        raise ModelError(f"{PREFIX}{repository}: the hub cannot be reached ({why}): check the network") from None
