@@ -1,5 +1,7 @@
 """Archives that `wordsight data pack --lmdb` writes."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -65,3 +67,28 @@ def test_a_full_disk_is_one_line_that_names_the_archive(monkeypatch, words, tmp_
     with pytest.raises(DataError, match=r"/archive: cannot be written \(No space left on device\): check free space"):
         archives.write_lmdb([(b"", "word")], tmp_path / "archive")
     assert list((tmp_path / "archive").iterdir()) == []
+
+
+@pytest.mark.parametrize("tree", [False, True])
+def test_only_pictures_of_the_data_sets_are_packed(words, tmp_path, tree):
+    """Archives are given to others, and labels or scenes may name any file of this machine."""
+    (private := tmp_path / "private").mkdir()
+    (private / "passport.jpg").write_bytes((words / "0.jpg").read_bytes())
+    (words / "link.jpg").symlink_to(private / "passport.jpg")
+    with (words / "labels.tsv").open("a", encoding="utf-8") as file:
+        file.write(f"../private/passport.jpg\tA\n{private}/passport.jpg\tB\nlink.jpg\tC\n")
+    (scenes := tmp_path / "scenes").mkdir()
+    word = {"polygon": [[0, 0], [50, 0], [50, 20], [0, 20]], "text": "D"}
+    (scenes / "scenes.jsonl").write_text(json.dumps({"image": f"{private}/passport.jpg", "words": [word]}))
+    if tree:
+        for folder in (words, scenes):
+            (tmp_path / "tree").mkdir(exist_ok=True)
+            folder.rename(tmp_path / "tree" / folder.name)
+        (tmp_path / "tree" / "words" / "labels.tsv").write_text(f"0.jpg\tx\n{private}/passport.jpg\tB\n")
+    data = [tmp_path / "tree"] if tree else [words, scenes]
+    done = pack(*data, "--out", tmp_path / "archive")
+    assert done.exit_code == 1
+    assert f"{1 if tree else 3} words, {2 if tree else 4} left out" in done.output
+    assert done.output.count("lies outside") == (2 if tree else 4)
+    allowed = pack(*data, "--images", private, "--out", tmp_path / "all")
+    assert allowed.exit_code == 0, allowed.output

@@ -122,7 +122,7 @@ def pack(
         False, "--lmdb", help="Write word crops as an LMDB archive, in the layout of PARSeq and the field."
     ),
     images: list[Path] = typer.Option(
-        [], help="Also allow pictures in this folder, besides that of their scenes.jsonl; may be repeated."
+        [], help="Also allow pictures in this folder, besides that of their data set; may be repeated."
     ),
     shard_mb: int = typer.Option(128, min=1, help="Write shards of up to this many MB; readers hold one in memory."),
     seed: Seed = 0,
@@ -135,11 +135,11 @@ def pack(
     from wordsight.data.shards import pack_scenes
     from wordsight.errors import DataError
 
+    below = [*images, *(path if path.is_dir() else path.parent for path in paths)]
     if lmdb:
-        _pack_words(paths, out)
+        _pack_words(paths, out, below)
         return
     scenes = [scene for path in paths for scene in read_scenes(path)]
-    below = [*images, *(path if path.is_dir() else path.parent for path in paths)]
     shards = pack_scenes(scenes, out, below=below, seed=seed, shard_bytes=shard_mb << 20)
     broken = [packed for packed in progress(shards, len(scenes), "packing") if isinstance(packed, DataError)]
     for error in broken:
@@ -150,17 +150,18 @@ def pack(
         raise typer.Exit(1)
 
 
-def _pack_words(paths: Sequence[Path], out: Path) -> None:
+def _pack_words(paths: Sequence[Path], out: Path, below: Sequence[Path]) -> None:
     from wordsight.data import open_source
     from wordsight.data.lmdb import encoded, write_lmdb
 
     sources = [open_source(path) for path in paths]
+    places = [place.resolve() for place in below]
 
     def crops() -> Iterator[tuple[bytes, str]]:
         for path, source in zip(paths, sources, strict=True):
             for i in progress(range(len(source)), len(source), str(path)):
                 with leaving_out():
-                    yield encoded(source, i)
+                    yield encoded(source, i, places)
 
     count = write_lmdb(crops(), out)
     broken = sum(map(len, sources)) - count

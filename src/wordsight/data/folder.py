@@ -1,7 +1,7 @@
 """A folder of crops with `labels.tsv`: file name, TAB, text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +31,22 @@ def filling_data_set(out: str | Path, last: str | None = None) -> Iterator[Path]
     except OSError as error:
         file = error.filename or out
         raise DataError(f"{file}: cannot be written ({error.strerror or error}); choose another --out") from error
+
+
+def check_below(image: Path, below: Sequence[Path]) -> None:
+    """Refuses a picture, links resolved, that is in none of the folders `below`, which are resolved already.
+
+    What is packed is given to others, and a data set may name any file of this machine.
+
+    Raises:
+        DataError: it lies elsewhere, or nowhere.
+    """
+    try:
+        whole = image.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links is a RuntimeError, a zero byte a ValueError
+        raise DataError(f"{image}: cannot be read ({error}): check the path") from error
+    if not any(whole.is_relative_to(place) for place in below):
+        raise DataError(f"{image}: lies outside {', '.join(map(str, below))}: add --images FOLDER to pack it")
 
 
 class FolderSource:

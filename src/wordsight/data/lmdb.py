@@ -2,14 +2,15 @@
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from wordsight.data.folder import FolderSource
-from wordsight.data.sample import Sample, Source
+from wordsight.data.folder import FolderSource, check_below
+from wordsight.data.sample import JoinedSource, Sample, Source
+from wordsight.data.scene_words import ScenesSource
 from wordsight.errors import DataError, ImageError
 from wordsight.files import filling
 from wordsight.imaging import load_image
@@ -175,12 +176,21 @@ def _put(environment: Any, values: Mapping[str, bytes]) -> None:
             return
 
 
-def encoded(source: Source, i: int) -> tuple[bytes, str]:
+def encoded(source: Source, i: int, below: Sequence[Path]) -> tuple[bytes, str]:
     """Sample i as an encoded picture and its label: the file itself from a folder, otherwise a PNG.
 
+    Only pictures in the folders `below`, links resolved, are packed, whatever labels.tsv or scenes.jsonl name.
+
     Raises:
-        DataError: its image is missing or cannot be decoded.
+        DataError: its image is missing, lies elsewhere or cannot be decoded.
     """
+    if isinstance(source, JoinedSource):
+        part, i = source.locate(i)
+        return encoded(source.parts[part], i, below)
+    if isinstance(source, FolderSource):
+        check_below(source.folder / source.names[i], below)
+    elif isinstance(source, ScenesSource):
+        check_below(source.scenes[source.words[i][0]].image, below)
     sample = source[i]
     if isinstance(source, FolderSource):
         return (source.folder / source.names[i]).read_bytes(), sample.text

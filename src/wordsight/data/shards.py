@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from wordsight.data.folder import filling_data_set
+from wordsight.data.folder import check_below, filling_data_set
 from wordsight.data.mixing import permuted
 from wordsight.data.scenes import Scene, scene_from_json
 from wordsight.errors import ConfigError, DataError, ImageError
@@ -104,12 +104,8 @@ def _picture(scene: Scene, below: Sequence[Path]) -> bytes:
     Raises:
         DataError: it lies elsewhere, or is not a picture.
     """
-    try:
-        image = scene.image.resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links is a RuntimeError, a zero byte a ValueError
-        raise DataError(f"{scene.image}: cannot be read ({error}): check the path") from error
-    if scene.data is None and not any(image.is_relative_to(place) for place in below):
-        raise DataError(f"{scene.image}: lies outside {', '.join(map(str, below))}: add --images FOLDER to pack it")
+    if scene.data is None:
+        check_below(scene.image, below)
     picture = scene.read()
     try:
         load_image(picture, name=str(scene.image))
