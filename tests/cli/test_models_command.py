@@ -16,6 +16,7 @@ from test_download import server  # noqa: F401
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
+from wordsight.detect import find_detector
 from wordsight.errors import ModelError
 from wordsight.runtime import find_model, load_pack
 from wordsight.weights import catalogue
@@ -60,6 +61,19 @@ def test_scores_of_shipped_models_are_those_of_their_cards(model, request):
     for what, score in scores.items():
         assert f"{what} {score}" in info(model)[1]
         assert f"{score:.2f} %" in card, what
+
+
+def test_info_of_a_detector(tmp_path):
+    result, output = info("lines")
+    assert result.exit_code == 0
+    assert "pack of a text detector" in output
+    assert "licence Apache-2.0" in output
+    assert "glance.onnx" in output
+    shipped = Path(find_detector().file).parent
+    shutil.copytree(shipped, tmp_path / "mine")
+    assert "model lines" in info(tmp_path / "mine")[1]
+    (tmp_path / "mine" / "detector.json").write_text("{")
+    assert info(tmp_path / "mine")[0].exit_code == 1
 
 
 def test_info_of_published_weights():

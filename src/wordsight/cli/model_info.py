@@ -1,10 +1,11 @@
-"""The facts that `wordsight models info` prints of a model: a pack, a checkpoint folder, or published weights."""
+"""The facts that `wordsight models info` prints: of a pack, a detector, a checkpoint folder, or published weights."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wordsight.detect import DetectorPack
     from wordsight.runtime import Pack
     from wordsight.text import Charset
 
@@ -20,10 +21,13 @@ def describe(model: str) -> Iterator[Row]:
         ModuleNotFoundError: it is a checkpoint, and PyTorch is not installed.
     """
     from wordsight.cli.named import find
+    from wordsight.detect import packs
     from wordsight.weights.catalogue import PUBLISHED
 
     if model in PUBLISHED:
         yield from _published(model)
+    elif model in (packs.DEFAULT, packs.PPOCR) or (Path(model) / packs.MANIFEST).is_file():
+        yield from _detector(packs.find_detector(model))
     elif isinstance(found := find(model), Path):
         yield from _checkpoint(found)
     else:
@@ -47,6 +51,24 @@ def _pack(pack: "Pack") -> Iterator[Row]:
     yield "longest word", f"{pack.max_length} characters"
     yield "scenes", "words are read with their photo (CLIPTER)" if pack.scene else "words are read without their photo"
     yield from ((what, _said(said)) for what, said in pack.about.items())
+
+
+def _detector(pack: "DetectorPack") -> Iterator[Row]:
+    graphs = [graph for graph in (pack.file, pack.glance) if graph]
+    yield "model", pack.name
+    yield "kind", "pack of a text detector, for --detector"
+    yield "folder", str(pack.file.parent)
+    yield "size", _megabytes(sum(graph.stat().st_size for graph in graphs))
+    for graph in graphs:
+        yield f"  {graph.stem}", f"{graph.name}, {_megabytes(graph.stat().st_size)}"
+    yield (
+        "box threshold",
+        f"{pack.min_score}, pixels {pack.threshold}, boxes expanded by {pack.unclip} x area / perimeter",
+    )
+    yield from ((what, _said(said)) for what, said in pack.about.items() if what not in _SAID)
+
+
+_SAID = ("threshold", "min_score", "unclip", "suspicion")
 
 
 def _checkpoint(folder: Path) -> Iterator[Row]:

@@ -35,7 +35,9 @@ def list_models() -> None:
 
 @models.command()
 def info(
-    model: str = typer.Argument(help="A shipped model, the folder of a pack or checkpoint, or published weights."),
+    model: str = typer.Argument(
+        help="A shipped model or detector, the folder of a pack or checkpoint, or published weights."
+    ),
 ) -> None:
     """Describe a model: its parts and their sizes, characters, scores, licence, and how it was trained."""
     from wordsight.cli.model_info import describe
