@@ -112,6 +112,12 @@ def test_a_small_part_of_the_picture_is_looked_at(watched):
     assert abs(box.score - same.score) < 0.1
 
 
+def test_a_small_picture_is_looked_at_as_a_whole(watched):
+    detector, seen = watched
+    detector.detect(sign()[480:620, 880:1220])  # shown as 704 x 288
+    assert max(seen) == 704 * 288
+
+
 def test_where_no_text_is_nothing_is_looked_at(watched):
     detector, seen = watched
     assert detector.detect(np.full((720, 1280, 3), 90, np.uint8)) == []

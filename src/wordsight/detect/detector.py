@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.detect.frames import STRIDE, network_input
-from wordsight.detect.glance import BLOCK, parts_with_text
+from wordsight.detect.glance import BLOCK, ENOUGH, parts_with_text
 from wordsight.detect.large import REDUCED, is_large, with_large
 from wordsight.detect.maps import Region, find_regions
 from wordsight.detect.packs import DEFAULT, find_detector
@@ -129,33 +129,28 @@ class TextDetector:
         """
         height, width = image.shape[:2]
         regions, scale = self._regions(image, self._max_side)
-        copied, _ = self._regions(image, max(STRIDE, round(scale * max(height, width) / REDUCED)), everywhere=True)
+        copied, _ = self._regions(image, max(STRIDE, round(scale * max(height, width) / REDUCED)))
         copied = [region for region in copied if is_large(scale * region[0])]
         boxes = [Box(polygon, score) for polygon, score in with_large(regions, copied)]
         return sorted(boxes, key=lambda box: (box.polygon[:, 1].min(), box.polygon[:, 0].min()))
 
-    def _regions(
-        self, image: NDArray[np.uint8], max_side: int, *, everywhere: bool = False
-    ) -> tuple[list[Region], float]:
-        """Regions in pixels of a picture, and how many times as large as it is the network saw it.
-
-        With `everywhere` the glance, which sees little of large letters, is left out.
-        """
+    def _regions(self, image: NDArray[np.uint8], max_side: int) -> tuple[list[Region], float]:
+        """Regions in pixels of a picture, and how many times as large as it is the network saw it."""
         height, width = image.shape[:2]
         batch, frame = network_input(image, max_side, self._pack.mean, self._pack.std)
         if self._pack.blue_first:
             batch = np.ascontiguousarray(batch[:, ::-1])
         regions = []
-        for region, score in find_regions(self._map(batch, everywhere), self._threshold, self._min_score, self._unclip):
+        for region, score in find_regions(self._map(batch), self._threshold, self._min_score, self._unclip):
             polygon = np.clip(frame.to_picture(region), 0, (width, height))
             if _sides(polygon).min() >= 1:  # else it lies in the margin
                 regions.append((polygon, score))
         return regions, frame.scale
 
-    def _map(self, batch: NDArray[np.float32], everywhere: bool) -> NDArray[np.float32]:
+    def _map(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """The probability of text (H, W) in a picture (1, 3, H, W); 0 in parts that are not looked at."""
         height, width = batch.shape[2:]
-        if everywhere or self._glance is None:
+        if self._glance is None or height * width <= ENOUGH:
             return np.asarray(self._run(self._session, batch, (1, 1, height, width))[0, 0])
         probability = np.zeros((height, width), np.float32)
         (suspected,) = self._run(self._glance, batch, (1, height // BLOCK, width // BLOCK))

@@ -9,6 +9,9 @@ BLOCK = 16
 SUSPICION = 0.3
 """Probability of text in a block from which on it is looked at."""
 
+ENOUGH = 2**18
+"""Pixels: smaller pictures are looked at as a whole, among them the copies in which large letters are seen."""
+
 _AROUND = 2  # blocks around suspected ones, so that the detector sees what text stands on
 _NEAR = 16  # blocks that two parts may waste as one: another run of the graph costs about as much
 _MOST = 0.75  # share of the picture from which on it is looked at as a whole
