@@ -61,14 +61,9 @@ def _detector(pack: "DetectorPack") -> Iterator[Row]:
     yield "size", _megabytes(sum(graph.stat().st_size for graph in graphs))
     for graph in graphs:
         yield f"  {graph.stem}", f"{graph.name}, {_megabytes(graph.stat().st_size)}"
-    yield (
-        "box threshold",
-        f"{pack.min_score}, pixels {pack.threshold}, boxes expanded by {pack.unclip} x area / perimeter",
-    )
-    yield from ((what, _said(said)) for what, said in pack.about.items() if what not in _SAID)
-
-
-_SAID = ("threshold", "min_score", "unclip", "suspicion")
+    yield "thresholds", f"boxes {pack.min_score}, pixels {pack.threshold}, blocks of the glance {pack.suspicion}"
+    yield "boxes", f"expanded by {pack.unclip} x area / perimeter"
+    yield from ((what, _said(said)) for what, said in pack.about.items())
 
 
 def _checkpoint(folder: Path) -> Iterator[Row]:
