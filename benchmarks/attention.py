@@ -17,9 +17,10 @@ import numpy as np
 from PIL import Image
 
 from wordsight.explain.reading import open_explainer
-from wordsight.synth.fonts import CAP_HEIGHT, FontBook, font_index
+from wordsight.synth.faces import FontBook
+from wordsight.synth.fonts import CAP_HEIGHT, font_index
+from wordsight.synth.kinds import Texts
 from wordsight.synth.setting import set_line
-from wordsight.synth.vocabulary import Vocabulary
 
 LENGTHS = range(3, 16)
 
@@ -72,10 +73,10 @@ class Measured:
 def measure(model: str, words: int, seed: int, save: str | None = None) -> Measured:
     """Render `words` words, read them, compare."""
     rng = random.Random(seed)
-    book, vocabulary, explain = FontBook(font_index(None)), Vocabulary(()), open_explainer(model)
+    book, texts, explain = FontBook(font_index(None)), Texts(), open_explainer(model)
     out = Measured()
     while out.words < words:
-        text = vocabulary.draw(rng)
+        text = texts.draw(rng, "street")
         if len(text) not in LENGTHS or " " in text:
             continue
         crop, boxes = card(rng, book, text)

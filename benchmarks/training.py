@@ -30,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from wordsight.models.clip4str import Clip4Str, clip4str_preset
 from wordsight.models.parseq.permutations import draw_orders
-from wordsight.synth.vocabulary import Vocabulary
+from wordsight.synth.kinds import Texts
 from wordsight.train.module import compile_parts
 
 Step = Callable[[int], None]
@@ -59,8 +59,8 @@ def ceiling(device: torch.device) -> float:
 
 def labels(count: int, longest: int) -> list[str]:
     """As they are rendered, without word lists."""
-    vocabulary, generator = Vocabulary(()), random.Random(0)
-    drawn = (vocabulary.draw(generator) for _ in iter(int, 1))
+    texts, generator = Texts(), random.Random(0)
+    drawn = (texts.draw(generator, "street") for _ in iter(int, 1))
     found = []
     while len(found) < count:
         if len(text := next(drawn)) <= longest and text.isascii():

@@ -41,14 +41,14 @@ def test_points_of_displays_are_lit(seed: int) -> None:
     with_point, without = (set_segments(random.Random(seed), text) for text in ("23.5", "235"))
     assert with_point is not None
     assert without is not None
-    assert with_point.lit.shape == with_point.dark.shape
-    assert with_point.lit.astype(int).sum() > without.lit.astype(int).sum() + 255
-    assert not ((without.lit > 200) & (without.dark > 200)).any()
+    assert with_point.lit.mask.shape == with_point.dark.mask.shape
+    assert with_point.lit.mask.astype(int).sum() > without.lit.mask.astype(int).sum() + 255
+    assert not ((without.lit.mask > 200) & (without.dark.mask > 200)).any()
     colon = set_segments(random.Random(seed), "12:30")
     assert colon is not None
     eights = set_segments(random.Random(seed), "88")
     assert eights is not None
-    assert not eights.dark.any()
+    assert not eights.dark.mask.any()
 
 
 def test_what_segments_cannot_show() -> None:

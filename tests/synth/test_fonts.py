@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from wordsight.synth import fonts
-from wordsight.synth.fonts import PRINTABLE, Face, FontBook, font_index
+from wordsight.synth.faces import FontBook
+from wordsight.synth.fonts import LATIN, PRINTABLE, font_index
 from wordsight.synth.setting import set_line
 
 
@@ -33,11 +34,11 @@ def test_every_face_draws_what_it_says(tmp_path: Path, some_files: list[Path]) -
     faces = font_index([tmp_path])
     book = FontBook(faces)
     for number, face in enumerate(faces):
-        assert set(face.characters) <= set(PRINTABLE)
+        assert set(face.characters) <= set(PRINTABLE + LATIN)
         for character in face.characters:
             line = set_line(book, number, character)
             assert line is not None, (face.path, character)
-            assert line.mask.max() > 100, (face.path, character)
+            assert line.mask.max() > (100 if character in PRINTABLE else 40), (face.path, character)
 
 
 def test_without_any_font_pillows_own_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,23 +86,3 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, some_files: list[Path]) -
     (kept,) = (tmp_path / "cache" / "wordsight").glob("fonts-*.json")
     kept.write_text('{"not": "a list of faces"')
     assert font_index([folder]) == first
-
-
-def test_faces_are_picked_that_can_draw_the_text() -> None:
-    faces = [
-        Face("a", 32, string.ascii_uppercase, family="capitals"),
-        Face("b", 32, string.ascii_letters + string.digits, family="all"),
-    ]
-    book, rng = FontBook(faces), random.Random(0)
-    assert {book.pick(rng, "ab1") for _ in range(50)} == {1}
-    assert {book.pick(rng, "A B") for _ in range(50)} == {0, 1}
-    assert book.pick(rng, "a\u20ac") == 1  # nobody can: the one that lacks least
-
-
-def test_few_glyphs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fonts, "default_folders", list)
-    monkeypatch.setattr(fonts, "_GLYPH_CACHE_BYTES", 5000)
-    book = FontBook(font_index())
-    before = [book.glyph(0, c).advance for c in string.ascii_letters]
-    assert len(book._glyphs) < 10
-    assert [book.glyph(0, c).advance for c in string.ascii_letters] == before

@@ -9,7 +9,8 @@ from PIL import Image
 
 from wordsight.synth import textless as room
 from wordsight.synth.background import Backgrounds
-from wordsight.synth.fonts import FontBook, font_index
+from wordsight.synth.faces import FontBook
+from wordsight.synth.fonts import font_index
 from wordsight.synth.textless import textless
 
 

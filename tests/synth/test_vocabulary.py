@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from wordsight.errors import DataError
-from wordsight.synth.vocabulary import Vocabulary, load_words
+from wordsight.synth.kinds import Texts
+from wordsight.synth.vocabulary import load_words
 
 
 def test_lists_with_counts_comments_and_entities(tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ def test_plain_lists(tmp_path: Path) -> None:
     file = tmp_path / "words.txt"
     file.write_text("zyzzyva\nquokka\n")
     rng = random.Random(0)
-    texts = [Vocabulary([file]).draw(rng).lower() for _ in range(200)]
+    texts = [Texts([file]).draw(rng, "street").lower() for _ in range(200)]
     assert sum("zyzzyva" in t or "quokka" in t for t in texts) > 80
 
 

@@ -17,9 +17,7 @@ Color = tuple[int, int, int]
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 _CACHED = 8000  # decoded pictures of some 30 kB
-_SHORT_SIDE = (
-    80  # pixels of cached pictures: crops are 30 to 50 px high, and thousands of pictures should fit into memory
-)
+_SHORT_SIDE = 80  # pixels of cached ones: crops are 30 to 50 px high, and thousands should fit into memory
 # Sixths of the colour circle: red, orange, amber, yellow, green, teal, sky, blue.
 _SIGN_HUES = (0.0, 0.0, 0.0, 0.5, 0.8, 1.0, 2.2, 2.7, 3.3, 3.6, 3.6)
 
@@ -70,6 +68,15 @@ def near(rng: random.Random, color: Color, spread: float) -> Color:
     """A colour not far from `color`."""
     shift = rng.gauss(0, spread)
     return limit(tuple(c + shift + rng.gauss(0, spread / 3) for c in color))  # type: ignore[arg-type]
+
+
+def contrasting(rng: random.Random, ground: Color, least: float) -> Color:
+    """A colour that differs from `ground` by more than `least` grey levels, if need be one near black or white."""
+    for _ in range(12):
+        color = random_color(rng)
+        if abs(luma(color) - luma(ground)) > least:
+            return color
+    return near(rng, (20, 20, 20) if luma(ground) > 128 else (240, 240, 240), 12)
 
 
 def _smooth(rng: random.Random, size: tuple[int, int], color: Color, spread: float) -> Image.Image:

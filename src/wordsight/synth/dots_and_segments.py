@@ -9,9 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from wordsight.synth.background import luma, near, random_color
-from wordsight.synth.draft import Draft, Layer, Pixels
+from wordsight.synth.draft import Draft, Layer, Pixels, reduced, unit
 from wordsight.synth.fonts import CAP_HEIGHT
-from wordsight.synth.sampling import reduced, unit
 from wordsight.synth.setting import Line
 
 # Letters of 5 x 7 dots, as of matrix printers and displays: the characters, then their seven rows.
@@ -81,10 +80,10 @@ _FINE = 3  # segments and dots are drawn this many times larger, against aliasin
 
 @dataclass(frozen=True)
 class Segments:
-    """A display: masks (h, w) of its lit and its dark segments."""
+    """A display: its lit and its dark segments, with masks of one size."""
 
-    lit: Pixels
-    dark: Pixels
+    lit: Line
+    dark: Line
 
 
 def set_dots(rng: random.Random, text: str) -> Line | None:
@@ -163,7 +162,8 @@ def set_segments(rng: random.Random, text: str) -> Segments | None:
         return None
     box = (0, 0, min(length, max(box[2], math.ceil(pen - gap + slant * high))), high)
     bright, faint = (np.asarray(one.crop(box).reduce(_FINE)) for one in (lit, dark))
-    return Segments(bright, np.minimum(faint, 255 - bright))  # lit segments cover dark ones
+    faint = np.minimum(faint, 255 - bright)  # lit segments cover dark ones
+    return Segments(Line(bright, len(bright)), Line(faint, len(faint)))
 
 
 def _bars(wide: float, high: float, thick: float, apart: float, pointed: bool) -> dict[str, list[tuple[float, float]]]:

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 Pixels = NDArray[np.uint8]
-
-
 Pair = tuple[float, float]
 Rgb = tuple[float, float, float]
 
@@ -179,6 +178,17 @@ class Drafts:
     def pin_memory(self) -> "Drafts":
         """In page-locked memory, for fast copies to a GPU."""
         return self._map(Tensor.pin_memory)
+
+
+def unit(color: Sequence[float]) -> Rgb:
+    """A colour of 0 to 255 as 0 to 1."""
+    red, green, blue = color
+    return red / 255, green / 255, blue / 255
+
+
+def reduced(mask: Pixels, factors: tuple[int, int]) -> Pixels:
+    """A mask made smaller by whole factors (across, down)."""
+    return mask if factors == (1, 1) else np.asarray(Image.fromarray(mask).reduce(factors))
 
 
 def plane(draft: Draft) -> tuple[int, int]:

@@ -18,9 +18,8 @@ from PIL import Image, ImageDraw
 from wordsight.data.folder import filling_data_set
 from wordsight.data.scenes import Scene
 from wordsight.files import replacing
-from wordsight.synth.lines import RenderedLines
+from wordsight.synth.rendered import Rendered
 from wordsight.synth.scene import render_scene
-from wordsight.synth.words import RenderedWords
 
 _CHUNK = 50
 _SHEET_CROPS = 400  # on the contact sheet
@@ -32,7 +31,7 @@ _CLEARANCE = 6  # annotators' boxes are tight and sometimes slightly off
 _TRIES = 12
 
 
-def write_words(source: RenderedWords | RenderedLines, out: str | Path, count: int, workers: int = 1) -> Iterator[int]:
+def write_words(source: Rendered, out: str | Path, count: int, workers: int = 1) -> Iterator[int]:
     """Writes samples 0 to `count` - 1 as JPEG (quality 95) with `labels.tsv` and `contact-sheet.png`.
 
     The pictures do not depend on the number of `workers` (processes). Yields the number done so far, once in a while.
@@ -52,9 +51,7 @@ def write_words(source: RenderedWords | RenderedLines, out: str | Path, count: i
         contact_sheet(folder, labels[:_SHEET_CROPS]).save(folder / "contact-sheet.png")
 
 
-def _written(
-    source: RenderedWords | RenderedLines, folder: Path, count: int, workers: int
-) -> Iterator[list[tuple[str, str]]]:
+def _written(source: Rendered, folder: Path, count: int, workers: int) -> Iterator[list[tuple[str, str]]]:
     starts = range(0, count, _CHUNK)
     if workers <= 1:
         for start in starts:
@@ -65,10 +62,10 @@ def _written(
         yield from pool.map(_work, starts, [min(start + _CHUNK, count) for start in starts])
 
 
-_given: list[tuple[RenderedWords | RenderedLines, Path]] = []  # the arguments of a worker process
+_given: list[tuple[Rendered, Path]] = []  # the arguments of a worker process
 
 
-def _start(source: RenderedWords | RenderedLines, folder: Path) -> None:
+def _start(source: Rendered, folder: Path) -> None:
     follow_parent()
     _given.append((source, folder))
 
@@ -92,7 +89,7 @@ def follow_parent() -> None:
     Thread(target=end_with_parent, daemon=True).start()
 
 
-def _write_chunk(source: RenderedWords | RenderedLines, folder: Path, start: int, end: int) -> list[tuple[str, str]]:
+def _write_chunk(source: Rendered, folder: Path, start: int, end: int) -> list[tuple[str, str]]:
     labels = []
     for i, sample in enumerate(source.many(range(start, end)), start):
         name = f"images/{i:07d}.jpg"

@@ -1,8 +1,11 @@
-"""Texts with digits: numbers, serials, dates, amounts, prices, and the texts of displays and stamps."""
+"""Texts that are no words: numbers, serials, dates, amounts, prices, codes, random letters, what displays show."""
 
 import random
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from wordsight.text.charset import PRESETS
 
 _FRONT = ("£", "€", "$", "¥", "£", "€", "$", "US$", "C$", "A$", "₹", "₩", "₺", "₱", "R$", "S$", "CHF ", "Rs. ", "EUR ",
           "kr ", "₽", "₫", "₪", "RM ", "€ ", "£ ", "$ ", "¥ ")  # fmt: skip
@@ -21,6 +24,19 @@ _MONTHS = "January February March April May June July August September October N
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()  # noqa: SIM905
 _LABELS = ("LOT", "EXP", "BEST", "BEST BEFORE", "MFG", "MHD", "BATCH", "S/N", "SN", "REF", "L", "PROD", "USE BY", "BB",
            "No.", "ID", "EAN", "TEL", "VIN", "PN")  # fmt: skip
+
+# Patterns: A is a capital, a is a small letter, 9 is a digit.
+_PLATES = (
+    "AAA999", "AAA 999", "AAA-9999", "AA 9999", "AAA9999A", "AAA 9999 A", "A 999 AA", "A-AA 9999", "AA99 AAA",
+    "AA99AAA", "99-AA-99", "AA-999-AA", "9AAA999", "999 AAA", "AA 99 A 9999", "AA 999AA",
+)  # fmt: skip
+_CODES = (  # unit numbers, part and postal codes
+    "A9", "A99", "AA99", "#99-99", "#99-99/99", "A9-A9", "99A", "999AA", "(99)", "[99]", "(A99)", "A99 9AA", "A-99",
+    "AA-9999", "99/99", "99-99", "9.9", "9A.999", "9aa", "a99", "AAaa99", "Aa-9", "999-999", "99999", "9999999999999",
+    "A9A 9A9", "No.9", "No. 99", "B9", "L9", "9F", "9/F", "99%", "-99%", "9x9", "9+9", "9 x 99", "99 KM", "1:999",
+    "9.99", "9,999,999",
+)  # fmt: skip
+_TABLE = {"9": string.digits, "A": string.ascii_uppercase, "a": string.ascii_lowercase}
 
 
 def digits(rng: random.Random, count: int) -> str:
@@ -171,6 +187,37 @@ def phone(rng: random.Random) -> str:
          f"0{text}", f"Fax {text}", f"+{rng.randint(1, 99)}{sign}{text}")
     )  # fmt: skip
 
+
+def small(rng: random.Random) -> str:
+    """Numbers of houses, rooms, buses: one to eight digits, mostly two or three; sometimes with a unit."""
+    if rng.random() < 0.15:
+        return unit(rng)
+    return digits(rng, rng.choices((1, 2, 3, 4, 5, 6, 8), (20, 28, 22, 16, 6, 5, 3))[0])
+
+
+def _filled(rng: random.Random, patterns: Sequence[str]) -> str:
+    return "".join(rng.choice(_TABLE[c]) if c in _TABLE else c for c in rng.choice(patterns))
+
+
+def _length(rng: random.Random, most: int) -> int:
+    """A length from 1 to `most`, short ones more often."""
+    return min(rng.randint(1, most), rng.randint(1, most + 3))
+
+
+def letters(rng: random.Random) -> str:
+    """Random letters and digits, mostly capitals, with which no dictionary helps."""
+    sets = (string.ascii_uppercase, string.ascii_lowercase, string.ascii_uppercase + string.digits, PRESETS["62"])
+    text = "".join(rng.choices(rng.choices(sets, (40, 40, 12, 8))[0], k=_length(rng, 11)))
+    return text.capitalize() if rng.random() < 0.25 else text
+
+
+def printable(rng: random.Random) -> str:
+    """Random printable characters."""
+    return "".join(rng.choices(PRESETS["94"], k=_length(rng, 10)))
+
+
+plate = partial(_filled, patterns=_PLATES)
+code = partial(_filled, patterns=_CODES)
 
 FIGURES: Mapping[str, Callable[[random.Random], str]] = {
     "numbers": number, "serials": serial, "dates": date, "times": time, "ips": ip, "units": unit, "prices": price,

@@ -1,17 +1,17 @@
-"""Fonts: which files there are, which characters each can really draw, and cached glyphs.
+"""Fonts: which files there are, and which characters each of them can really draw.
 
-Everything goes through Pillow's FreeType. Inspecting a font takes milliseconds, so the result of `font_index` is kept
-in the user's cache folder; glyph masks are drawn once per process and cached up to a limit.
+Everything goes through Pillow's FreeType. Inspecting a font takes some 20 ms, so the result of `font_index` is kept in
+the user's cache folder.
 """
 
 import json
 import logging
 import os
-import random
 import string
 import sys
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -24,31 +24,41 @@ from PIL import Image, ImageFont
 from wordsight.errors import DataError
 from wordsight.files import cache_folder, write_text
 
+_Shape = NDArray[np.float16]
+
 _log = logging.getLogger(__name__)
 
 CAP_HEIGHT = 32
 """Height in pixels at which the capital H of every font is drawn: the scale of all masks in this package."""
 
 PRINTABLE = string.ascii_uppercase + string.ascii_lowercase + string.digits + string.punctuation
-NO_GLYPH = ("\uffff", "\u0378", "\U000e0fff")
-"""Unassigned characters: what a face draws for them means 'missing'."""
-_USUAL = frozenset(string.ascii_letters + string.digits)
+LETTERS = (
+    "".join(c for c in map(chr, range(0xC0, 0x180)) if c.isalpha() and c not in "ĲĳŉſĿŀ")
+    + "ƠơƯưȘșȚțẞ"
+    + "".join(map(chr, range(0x1EA0, 0x1EFA)))
+)
+"""Letters beyond ASCII of the Latin languages: Latin-1, Latin Extended-A, Romanian's, Vietnamese's, the capital ß."""
+SIGNS = "¡¢£¤¥¦§¨©ª«¬®¯°±²³´µ¶·¸¹º»¼½¾¿×÷€™–—…‘’‚“”„•‹›‰№₫₹₺₽₩₴₱₪✓→←↑↓−≤≥≠≈∞Ω√★●′″⅓⅔⅛"
+"""Signs beyond ASCII found on price tags, packages, signs and screens."""
+LATIN = LETTERS + SIGNS
+_NO_GLYPH = ("\uffff", "\u0378", "\U000e0fff")  # unassigned: what a face draws for them means 'missing'
 _SUFFIXES = {".ttf", ".otf", ".ttc", ".pfb", ".woff"}
-_INDEX_VERSION = 3
+_INDEX_VERSION = 4
 # Seven-segment, line and OCR faces, which are not used on signs (DSEG draws text as digits of a clock).
 _SKIPPED_PARTS = ("dseg", "linex", "ocr-a", "ocr-b", "ocra", "ocrb", "sortsmill-dingbat")
-_GLYPH_CACHE_BYTES = 256 * 2**20
 # A face with a lower score counts as symbols. Text faces score 0.6 to 1.
 _MIN_SCORE = 0.25
+_LEAST_CORRELATION = 0.3  # with the median of all faces; below it a sign is another picture (hearts, arrows, nothing)
 
 
 @dataclass(frozen=True)
 class Face:
     """A typeface: a font file (`path` "" is Pillow's own), its size for `CAP_HEIGHT`, and the characters it can draw.
 
-    `weight` is the wght axis of a variable font, otherwise 0. `characters` leaves out lower-case letters that are drawn
-    as capitals. `score` is the share of letters that look more like themselves than like any other letter. `mono`:
-    known to be monospaced.
+    `weight` is the wght axis of a variable font, otherwise 0. `characters`, of `PRINTABLE` and `LATIN`, leaves out
+    lower-case letters that are drawn as capitals, accented letters that are drawn like the bare ones, and signs that
+    look unlike those of most other faces. `score` is the share of letters that look more like themselves than like any
+    other letter. `mono`: monospaced.
     """
 
     path: str
@@ -62,16 +72,6 @@ class Face:
     def can_draw(self, text: str) -> bool:
         """Whether every character of `text`, except spaces, has a glyph of its own."""
         return set(text) <= {*self.characters, " "}
-
-
-@dataclass(frozen=True)
-class Glyph:
-    """A drawn character: its mask cropped to the ink (None for a space), its offset from the pen, the pen's advance."""
-
-    mask: NDArray[np.uint8] | None
-    left: int
-    top: int
-    advance: float
 
 
 def default_folders() -> list[Path]:
@@ -122,58 +122,81 @@ def ink(font: ImageFont.FreeTypeFont, text: str) -> tuple[NDArray[np.uint8] | No
     return mask[box[1] : box[3], box[0] : box[2]].copy(), offset[0] + box[0], offset[1] + box[1]
 
 
-def shape(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _shape(mask: NDArray[np.uint8]) -> _Shape:
     """A glyph as a vector independent of its size: 16 x 16 grey levels of mean 0 and norm 1, and its aspect ratio."""
     small = np.asarray(Image.fromarray(mask).resize((16, 16), Image.Resampling.BOX), dtype=np.float32).ravel()
     small = small - small.mean()
     norm = float(np.linalg.norm(small))
     # Width over height distinguishes I and O, as both fill the square.
     ratio = np.float32(min(mask.shape[1] / mask.shape[0], 3.0) * 0.3)
-    return np.append(small / norm if norm else small, ratio)
+    return np.append(small / norm if norm else small, ratio).astype(np.float16)
 
 
-def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, NDArray[np.float32]]] | None:
-    """The face of a file and the shapes of its letters; None if it draws no capitals or no digits."""
+def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, _Shape]] | None:
+    """The face of a file and the shapes of its ASCII letters and of its signs; None if it lacks capitals or digits.
+
+    Signs are not among the face's characters yet: that needs the other faces.
+    """
     probe = Face(str(path) if path.name else "", 64, "", weight)
-    font = open_font(probe)
-    capital = ink(font, "H")[0]
+    capital = ink(open_font(probe), "H")[0]
     if capital is None or capital.shape[0] < 4:
         return None
-    face = Face(probe.path, max(8, round(64 * CAP_HEIGHT / capital.shape[0])), "", weight)
+    face = replace(probe, size=max(8, round(64 * CAP_HEIGHT / capital.shape[0])))
     if face.size > 400:
         return None
     font = open_font(face)
-    missing = {identity(ink(font, c)[0]) for c in NO_GLYPH} - {b""}
-    drawable: dict[str, NDArray[np.uint8]] = {}
+    missing = _missing(font)
+    drawn: dict[str, NDArray[np.uint8]] = {}
     for character in PRINTABLE:
         mask = ink(font, character)[0]
         if (
             mask is None
             or mask.shape[1] > 4 * CAP_HEIGHT
             or mask.shape[0] > 3 * CAP_HEIGHT
-            or identity(mask) in missing
+            or _identity(mask) in missing
         ):
-            if character == "E" and not drawable.keys() & {*"ABCD"}:
+            if character == "E" and not drawn.keys() & {*"ABCD"}:
                 return None  # not a Latin face: skip the rest
             continue
-        drawable[character] = mask
+        drawn[character] = mask
     # Placeholders such as boxes: the same picture for four or more letters or digits (I, l and 1 may share one).
-    pictures = Counter(identity(g) for c, g in drawable.items() if c.isalnum())
-    drawable = {c: g for c, g in drawable.items() if pictures[identity(g)] < 4}
-    shapes = {c: shape(g) for c, g in drawable.items() if c.isalpha()}
+    pictures = Counter(_identity(g) for c, g in drawn.items() if c.isalnum())
+    drawable = {c: g for c, g in drawn.items() if pictures[_identity(g)] < 4}
+    shapes = {c: _shape(g) for c, g in drawable.items() if not c.isdigit()}
     # A small-caps or capitals-only face draws 'a' with the shape of 'A'; letters alike in both cases prove nothing.
     pairs = [c for c in "abdefghijlmnqrty" if c in shapes and c.upper() in shapes]
     same = sum(float(shapes[c][:-1] @ shapes[c.upper()][:-1]) > 0.85 for c in pairs)
     if pairs and same > len(pairs) / 2:
         drawable = {c: g for c, g in drawable.items() if not c.islower()}
         shapes = {c: s for c, s in shapes.items() if not c.islower()}
-    distinct = {identity(g) for c, g in drawable.items() if c in string.ascii_uppercase}
-    if len(distinct) < 24:
+    if len({_identity(g) for c, g in drawable.items() if c in string.ascii_uppercase}) < 24:
         return None
-    return Face(face.path, face.size, "".join(drawable), weight), shapes
+    accented = "".join(c for c in LETTERS if _is_own(ink(font, c)[0], drawn.get(_bare(c)), missing))
+    signs = {c: mask for c in SIGNS if (mask := ink(font, c)[0]) is not None and _identity(mask) not in missing}
+    shapes |= {c: _shape(mask) for c, mask in signs.items()}
+    mono = len({round(font.getlength(c)) for c in "iMl0."}) == 1
+    own = "".join(c for c in drawable if c.isalnum())
+    return replace(face, characters=own + accented, mono=mono), shapes
 
 
-def identity(mask: NDArray[np.uint8] | None) -> bytes:
+def _missing(font: ImageFont.FreeTypeFont) -> set[bytes]:
+    """What a font draws for characters that it does not have."""
+    return {b"", *(_identity(ink(font, c)[0]) for c in _NO_GLYPH)}
+
+
+def _bare(letter: str) -> str:
+    """A letter without its accents."""
+    return unicodedata.normalize("NFD", letter)[0]
+
+
+def _is_own(mask: NDArray[np.uint8] | None, bare: NDArray[np.uint8] | None, missing: set[bytes]) -> bool:
+    """Whether a face draws an accented letter itself, and not the `bare` one instead, or only the accents."""
+    if mask is None or _identity(mask) in missing:
+        return False
+    return bare is None or (_identity(bare) != _identity(mask) and mask.sum() > 0.85 * bare.sum())
+
+
+def _identity(mask: NDArray[np.uint8] | None) -> bytes:
     """Equal for equal masks; empty if there is no ink."""
     return b"" if mask is None else mask.tobytes() + bytes(divmod(mask.shape[1], 256))
 
@@ -188,20 +211,38 @@ def _weights(path: Path) -> list[int]:
     return sorted({int(min(max(w, low or 1), high or 1)) for w in (300, 500, 700, 900)})
 
 
-def _score(faces: list[tuple[Face, dict[str, NDArray[np.float32]]]]) -> list[Face]:
-    """The faces whose letters look like letters, by comparison with the mean shape of each letter over all faces."""
-    if len(faces) < 20:  # too few to know what letters usually look like
-        return [face for face, _ in faces]
-    letters = string.ascii_letters
-    means = np.stack([np.mean([s[c] for _, s in faces if c in s], axis=0) for c in letters])
-    kept = []
-    for face, shapes in faces:
-        own = [c for c in letters if c in shapes]
-        nearest = np.argmax(np.stack([shapes[c] for c in own]) @ means.T, axis=1)
-        share = float(np.mean([letters[n].lower() == c.lower() for n, c in zip(nearest, own, strict=True)]))
-        if share >= _MIN_SCORE:
-            kept.append(Face(face.path, face.size, face.characters, face.weight, round(share, 3), face.family))
-    return kept
+def _judged(faces: Sequence[tuple[Face, dict[str, _Shape]]]) -> tuple[Face, ...]:
+    """The faces whose letters look like letters, each with the signs that look as they usually do."""
+    if len(faces) >= 20:  # fewer do not say what letters usually look like
+        letters = string.ascii_letters
+        means = np.stack([np.mean([s[c] for _, s in faces if c in s], axis=0, dtype=np.float32) for c in letters])
+        scored = [(replace(face, score=_score(shapes, means)), shapes) for face, shapes in faces]
+        faces = [(face, shapes) for face, shapes in scored if face.score >= _MIN_SCORE]
+    signs = [c for c in string.punctuation + SIGNS if sum(c in shapes for _, shapes in faces) >= 5]
+    usual = {c: np.median([s[c] for _, s in faces if c in s], axis=0).astype(np.float32) for c in signs}
+
+    def own(shapes: dict[str, _Shape]) -> str:
+        return "".join(c for c, one in shapes.items() if c not in string.ascii_letters and _is_usual(one, usual.get(c)))
+
+    return tuple(replace(face, characters=face.characters + own(shapes)) for face, shapes in faces)
+
+
+def _score(shapes: dict[str, _Shape], means: NDArray[np.float32]) -> float:
+    """The share of letters that are most like the mean of their own letter, in either case."""
+    own = [c for c in string.ascii_letters if c in shapes]
+    nearest = np.argmax(np.stack([shapes[c] for c in own]).astype(np.float32) @ means.T, axis=1)
+    right = [string.ascii_letters[n].lower() == c.lower() for n, c in zip(nearest, own, strict=True)]
+    return round(float(np.mean(right)), 3)
+
+
+def _is_usual(one: _Shape, mean: NDArray[np.float32] | None) -> bool:
+    if mean is None:  # too few faces to know what it usually looks like
+        return True
+    a, b = one[:-1].astype(np.float32), mean[:-1]
+    # A dot or a stroke fills its square, so only its aspect ratio can be compared.
+    flat = float(np.linalg.norm(a)) * float(np.linalg.norm(b)) < 0.1
+    near = abs(float(one[-1] - mean[-1])) < 0.5
+    return near if flat else float(a @ b) > _LEAST_CORRELATION * float(np.linalg.norm(b))
 
 
 def font_index(
@@ -211,7 +252,7 @@ def font_index(
 
     Left out are files that FreeType cannot open, symbol fonts, faces without capitals, and exact copies of other faces.
     The result is cached in the user's cache folder, keyed by all paths, sizes and times. Without the cache, inspecting
-    2,000 files takes 25 s; `watch` may wrap the files, for instance in a progress bar.
+    2,000 files takes 50 s; `watch` may wrap the files, for instance in a progress bar.
 
     Raises:
         DataError: a requested folder does not exist or has no usable font.
@@ -221,10 +262,9 @@ def font_index(
         raise DataError(f"{', '.join(map(str, folders))}: no usable font: give a folder with .ttf or .otf files")
     if faces:
         return faces
-    fallback = _inspect(Path(), 0)  # Pillow's own
-    if fallback is None:
+    if (fallback := _inspect(Path(), 0)) is None:  # Pillow's own
         raise DataError("no font found: give a folder with --fonts")
-    return (fallback[0],)
+    return _judged([fallback])
 
 
 def indexed(
@@ -267,82 +307,20 @@ def _build(paths: Iterable[Path]) -> tuple[Face, ...]:
         for entry in found:
             if entry is None:
                 continue
-            key = b"".join(s.tobytes() for s in entry[1].values())
+            key = b"".join(one.tobytes() for c, one in entry[1].items() if c in string.ascii_letters)
             if key not in seen:
                 seen.add(key)
                 family = "".join(c for c in path.stem.split("-")[0].lower() if c.isalpha())[:12]
-                faces.append((Face(**{**asdict(entry[0]), "family": family}), entry[1]))
-    return tuple(_score(faces))
+                faces.append((replace(entry[0], family=family), entry[1]))
+    return _judged(faces)
 
 
-def covering(faces: Sequence[Face], characters: Iterable[str]) -> tuple[Face, ...]:
+def covering(faces: Iterable[Face], characters: Iterable[str]) -> Iterator[Face]:
     """The faces, with those of the further `characters` that each can draw. About 5 ms per face."""
     wanted = sorted(set(characters))
-    return tuple(replace(face, characters=face.characters + _drawn(face, wanted)) for face in faces)
-
-
-def _drawn(face: Face, wanted: Sequence[str]) -> str:
-    font = open_font(face)
-
-    missing = {b"", *(identity(ink(font, c)[0]) for c in NO_GLYPH)}
-    new = (c for c in wanted if c not in face.characters)
-    return "".join(c for c in new if identity(ink(font, c)[0]) not in missing)
-
-
-class FontBook:
-    """Picks faces and draws their glyphs, which are cached up to a limit."""
-
-    def __init__(self, faces: Sequence[Face]) -> None:
-        self.faces = tuple(faces)
-        self._sets = [frozenset(face.characters) | {" "} for face in self.faces]
-        families: dict[str, list[int]] = {}
-        for number, face in enumerate(self.faces):
-            families.setdefault(face.family, []).append(number)
-        self._families = list(families.values())
-        # Text faces, display faces, and all faces, which include those made of dots and the like.
-        self._classes = [self._groups(least) for least in (0.75, 0.5, 0.0)]
-        self._glyphs: OrderedDict[tuple[int, str], Glyph] = OrderedDict()
-        self._glyph_bytes = 0
-        self._known: set[int] = set()
-
-    def _groups(self, least: float) -> list[list[int]]:
-        """The families of faces that score at least `least`; all families if none does."""
-        groups = [[n for n in family if self.faces[n].score >= least] for family in self._families]
-        return [group for group in groups if group] or self._families
-
-    def pick(self, rng: random.Random, text: str) -> int:
-        """Number of a face that can draw `text`: mostly text faces, each family with equal probability."""
-        wanted = set(text)
-        for _ in range(12):
-            form = rng.random()
-            groups = self._classes[0 if form < 0.70 else 1 if form < 0.95 else 2]
-            number = rng.choice(rng.choice(groups))
-            if wanted <= self._sets[number]:
-                return number
-        able = [n for n, known in enumerate(self._sets) if wanted <= known]
-        return rng.choice(able) if able else max(range(len(self._sets)), key=lambda n: len(wanted & self._sets[n]))
-
-    def glyph(self, number: int, character: str) -> Glyph:
-        """The glyph of a character in face `number`, cached."""
-        glyph = self._glyphs.get((number, character))
-        return self._draw(number, character) if glyph is None else glyph
-
-    def _draw(self, number: int, character: str) -> Glyph:
-        """Draws a character, and letters and digits with the first one of a face: opening the file takes longest."""
-        font = open_font(self.faces[number])
-        if number not in self._known and character.isascii():
-            self._known.add(number)
-            for usual in sorted(self._sets[number] & _USUAL - {character}):
-                self._keep(font, number, usual)
-        return self._keep(font, number, character)
-
-    def _keep(self, font: ImageFont.FreeTypeFont, number: int, character: str) -> Glyph:
-        glyph = self._glyphs[number, character] = Glyph(*ink(font, character), font.getlength(character))
-        self._glyph_bytes += _weight_of(glyph)
-        while self._glyph_bytes > _GLYPH_CACHE_BYTES:
-            self._glyph_bytes -= _weight_of(self._glyphs.popitem(last=False)[1])
-        return glyph
-
-
-def _weight_of(glyph: Glyph) -> int:
-    return 400 + (0 if glyph.mask is None else glyph.mask.size)
+    for face in faces:
+        font = open_font(face)
+        missing = _missing(font)
+        new = (c for c in wanted if c not in face.characters)
+        own = "".join(c for c in new if _identity(ink(font, c)[0]) not in missing)
+        yield replace(face, characters=face.characters + own)

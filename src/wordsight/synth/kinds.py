@@ -1,14 +1,24 @@
-"""Texts by kind: those that recognizers trained on words in photographs get wrong."""
+"""Texts by kind: those on signs in streets, and those that recognizers trained on such words alone get wrong.
+
+The shares of those in streets follow the labels of real crops (training words of ICDAR 2015, IIIT5K, SVT and ICDAR
+2003: 40-50 % capitals, a quarter title case, a tenth with digits or punctuation, median length 5), with more of the
+rare kinds, so that a model has to read rather than guess.
+"""
 
 import random
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import accumulate
+from pathlib import Path
 
+from wordsight.synth import figures, languages
+from wordsight.synth.config import TEXTS, RenderConfig
 from wordsight.synth.figures import FIGURES, digits
-from wordsight.synth.languages import Languages, upper
-from wordsight.synth.lexicon import NAMES, SIGN_WORDS
-from wordsight.synth.vocabulary import Vocabulary
+from wordsight.synth.languages import LANGUAGES, upper
+from wordsight.synth.lexicon import NAMES, SIGN_WORDS, brand
+from wordsight.synth.vocabulary import MAX_LENGTH, Vocabulary, change_case
+from wordsight.text.charset import PRESETS
 
 LONGEST = 64
 """Characters of the longest text."""
@@ -36,6 +46,11 @@ _ENDINGS = ("com", "org", "net", "de", "co.uk", "fr", "it", "io", "eu", "nl", "p
 _THIN = "illi lilli bell hill mill till fill jill will ill tilli flip jiffy filly".split()  # noqa: SIM905
 _PAGES = "index.html shop about menu.pdf contact login de/hilfe item?id= files/ ~lil en/".split()  # noqa: SIM905
 
+_ACCENTS = {
+    "a": "àáâãäåæ", "c": "ç", "d": "ð", "e": "èéêë", "i": "ìíîï", "n": "ñ", "o": "òóôõöø", "s": "ß", "t": "þ",
+    "u": "ùúûü", "y": "ýÿ",
+}  # fmt: skip
+
 
 def _split(text: str) -> tuple[str, ...]:
     return tuple(part for line in text.split("\n") for part in line.split("|") if part)
@@ -45,11 +60,27 @@ _SIGN_LINES, _ITEM_LINES = _split(_SIGNS), _split(_ITEMS)
 
 
 class Texts:
-    """Draws texts of a kind (see `KINDS`), with words from `vocabulary` and of other languages."""
+    """Draws texts of a kind (see `KINDS`).
 
-    def __init__(self, vocabulary: Vocabulary, languages: Languages) -> None:
-        self._vocabulary = vocabulary
-        self._languages = languages
+    Args:
+        words: word lists (see `vocabulary.load_words`), beside the words of signs.
+        config: its shares are those of the texts in streets.
+
+    Raises:
+        DataError: a list is missing or unusable.
+    """
+
+    def __init__(self, words: Sequence[str | Path] = (), config: RenderConfig = RenderConfig()) -> None:  # noqa: B008 frozen
+        self._vocabulary = Vocabulary(words, config.short)
+        self._config = config
+        self._bounds = (*accumulate(getattr(config, name) for name in TEXTS), 1.0)
+        self._written = frozenset(PRESETS["latin" if config.latin else "94+space"])
+        self._street: dict[str, Callable[[random.Random], str]] = {
+            "words": self.listed, "phrases": self.phrase, "names": self.name, "brands": brand,
+            "addresses": self.address, "numbers": figures.small, "prices": figures.price, "times": figures.time,
+            "dates": figures.date, "phones": figures.phone, "plates": figures.plate, "codes": figures.code,
+            "letters": figures.letters, "signs": figures.printable,
+        }  # fmt: skip
 
     def draw(self, rng: random.Random, kind: str) -> str:
         """A text of this kind: at most `LONGEST` characters, with single spaces, empty only in the kind "street"."""
@@ -59,21 +90,57 @@ class Texts:
                 return text
 
     def street(self, rng: random.Random) -> str:
-        """Words of street photographs, see `Vocabulary`."""
-        return self._vocabulary.draw(rng)
+        """What is written in streets, by the shares of `RenderConfig`: at most 40 characters, sometimes none.
+
+        In the charset "94+space", or "latin" if `RenderConfig.latin` is above 0.
+        """
+        while True:
+            kind = rng.choices((*TEXTS, "words"), cum_weights=self._bounds)[0]
+            if kind == "empty":
+                return ""
+            text = " ".join(self._street[kind](rng).split())
+            if self._config.latin and rng.random() < self._config.latin:
+                text = _with_accents(rng, text)
+            if 0 < len(text) <= MAX_LENGTH and set(text) <= self._written:
+                return text
+
+    def listed(self, rng: random.Random) -> str:
+        """A word of the lists in any case, sometimes with punctuation."""
+        word = self._vocabulary.word(rng)
+        return _punctuated(rng, word) if rng.random() < self._config.punctuated else word
+
+    def phrase(self, rng: random.Random) -> str:
+        """Two to five words of the lists in the same case, as on signs."""
+        count = rng.choices((2, 3, 4, 5), (60, 25, 10, 5))[0]
+        words = [
+            self._vocabulary.entry(rng) if rng.random() < 0.85 else rng.choice((*NAMES, "&", "-", figures.small(rng)))
+            for _ in range(count)
+        ]
+        text = " ".join(words)
+        while len(text) > MAX_LENGTH:
+            text = text.rpartition(" ")[0]
+        return change_case(rng, text, keep=0.1 if text.islower() else 0.3)
+
+    def name(self, rng: random.Random) -> str:
+        """The name of a person or a city."""
+        return change_case(rng, rng.choice(NAMES), keep=0.5)
+
+    def address(self, rng: random.Random) -> str:
+        """Addresses of web pages and mailboxes."""
+        return self.email(rng) if rng.random() < 0.15 else self.url(rng)
 
     def word(self, rng: random.Random) -> str:
         """A word of the lists or of a language, in any case."""
         form = rng.random()
         if form < 0.5:
             return self._vocabulary.word(rng)
-        code = rng.choice(self._languages.codes)
-        word = self._languages.word(rng, code)
+        code = rng.choice(LANGUAGES)
+        word = languages.word(rng, code)
         return upper(word, code) if form < 0.65 else word.capitalize() if form < 0.8 else word
 
     def accented(self, rng: random.Random) -> str:
         """A word with letters beyond ASCII."""
-        word, code = self._languages.accented(rng)
+        word, code = languages.accented(rng)
         form = rng.random()
         cased = upper(word, code) if form < 0.35 else _title(word, code) if form < 0.6 else word
         word = word if cased.isascii() else cased  # as the capitals of ß and ı are
@@ -81,8 +148,8 @@ class Texts:
 
     def accented_line(self, rng: random.Random) -> str:
         """Two to eight words of one language."""
-        _, code = self._languages.accented(rng)
-        return self._sentence(rng, lambda: self._languages.word(rng, code), code)
+        _, code = languages.accented(rng)
+        return self._sentence(rng, lambda: languages.word(rng, code), code)
 
     def line(self, rng: random.Random) -> str:
         """Two to eight words, 5 to 60 characters, of English and of the lists, with some numbers."""
@@ -93,7 +160,7 @@ class Texts:
                 return digits(rng, rng.randint(1, 4))
             if form < 0.12:
                 return rng.choice(("&", "-", "–", "/", "+", "|", "•", "→"))
-            return self._languages.word(rng, "en") if form < 0.75 else self._vocabulary.word(rng).lower()
+            return languages.word(rng, "en") if form < 0.75 else self._vocabulary.word(rng).lower()
 
         return self._sentence(rng, word, "en")
 
@@ -122,7 +189,7 @@ class Texts:
         if rng.random() < 0.35:
             return rng.choice(_SIGN_LINES).upper()
         count = rng.choices((1, 2, 3, 4), (25, 45, 20, 10))[0]
-        english = partial(self._languages.word, rng, "en")
+        english = partial(languages.word, rng, "en")
         words = [rng.choice(SIGN_WORDS) if rng.random() < 0.6 else english() for _ in range(count)]
         if rng.random() < 0.5:  # of twelve words the one with most thin letters
             words[0] = max((english() for _ in range(12)), key=_thin_letters)
@@ -132,14 +199,14 @@ class Texts:
     def long(self, rng: random.Random) -> str:
         """One word of 11 to 40 characters: long words, compounds, random letters."""
         wanted, form = rng.randint(11, 40) if rng.random() < 0.5 else rng.randint(11, 20), rng.random()
-        word, code = self._languages.long(rng)
+        word, code = languages.long(rng)
         if form < 0.45:
             while len(word) < max(11, wanted - 3):
-                word += self._languages.word(rng, code).lower()
+                word += languages.word(rng, code).lower()
         elif form < 0.65:
             sign = rng.choice("-_./–")
             while len(word) < max(11, wanted - 3):
-                word += sign + self._languages.word(rng, code).lower()
+                word += sign + languages.word(rng, code).lower()
         elif form < 0.75:
             word = self._vocabulary.word(rng).capitalize()
             while len(word) < max(11, wanted - 3):
@@ -165,9 +232,10 @@ class Texts:
     def url(self, rng: random.Random) -> str:
         """Addresses of web pages, with or without scheme and path; file names and handles."""
         host, form = f"{self._host(rng)}.{rng.choice(_ENDINGS)}", rng.random()
+        if form < 0.12:
+            return ("@" if form < 0.08 else "#") + self._host(rng)
         if form < 0.2:
-            before = "@" if form < 0.08 else "#" if form < 0.12 else ""
-            return before + self._host(rng) + rng.choice((".pdf", ".jpg", "_01.txt", "", ".py", ".tar.gz"))
+            return self._host(rng) + rng.choice((".pdf", ".jpg", "_01.txt", ".py", ".tar.gz"))
         host = rng.choice(("https://", "http://", "www.", "www.", "", "https://www.")) + host
         if rng.random() < 0.5:
             host += "/" + rng.choice(_PAGES)
@@ -207,7 +275,7 @@ class Texts:
         """An item of a receipt, and its price."""
         item = rng.choice(_ITEM_LINES)
         if rng.random() < 0.3:
-            item = self._languages.word(rng, rng.choice(("en", "de", "fr", "pl"))).capitalize()
+            item = languages.word(rng, rng.choice(("en", "de", "fr", "pl"))).capitalize()
         if rng.random() < 0.25:
             item = f"{rng.randint(1, 12)}{rng.choice((' x ', 'x ', ' '))}{item}"
         elif rng.random() < 0.15:
@@ -218,12 +286,40 @@ class Texts:
         return (upper(item) if rng.random() < 0.35 else item), price
 
 
+def _with_accents(rng: random.Random, text: str) -> str:
+    """`text` with accents of Latin-1 on one to three of its letters, all of which are seen alike so."""
+    letters = list(text)
+    places = [k for k, c in enumerate(text) if c.lower() in _ACCENTS]
+    for k in rng.sample(places, min(len(places), rng.choice((1, 1, 1, 2, 3)))):
+        found = rng.choice(_ACCENTS[letters[k].lower()])
+        letters[k] = found if letters[k].islower() or found in "ßÿ" else found.upper()  # no capitals in Latin-1
+    return "".join(letters)
+
+
 def _thin_letters(word: str) -> int:
     return sum(word.count(c) for c in "ilj")
 
 
 def _title(word: str, code: str) -> str:
     return upper(word[:1], code) + word[1:]
+
+
+def _punctuated(rng: random.Random, word: str) -> str:
+    if not word[-1].isalnum():
+        return word
+    form = rng.random()
+    if form < 0.6:
+        signs = (".", ",", "!", "?", ":", ";", "...", "!!", "'S" if word.isupper() else "'s")
+        return word + rng.choices(signs, (25, 15, 18, 8, 10, 3, 4, 3, 14))[0]
+    if form < 0.75:
+        left, right = rng.choice(("()", '""', "''", "[]", "<>", "{}", "**", "--"))
+        return f"{left}{word}{right}"
+    if form < 0.85:
+        return rng.choice("(\"'#@-*&.+/$~_^`|\\=%<>[]{}") + word
+    if form < 0.95:
+        return word + rng.choice(")\"'/-*&%+_$#~^`|\\=<>[]{}")
+    other = rng.choice(SIGN_WORDS)
+    return f"{word}{rng.choice('-/&+.')}{other.upper() if word.isupper() else other}"
 
 
 _WORDY: Mapping[str, Callable[[Texts, random.Random], str]] = {

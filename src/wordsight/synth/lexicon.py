@@ -1,4 +1,4 @@
-"""Built-in words to render: those of signs and packages, names, invented brands, and words with accents."""
+"""Built-in words to render: those of signs and packages, names, and invented brands."""
 
 import random
 
@@ -46,16 +46,6 @@ _ENDS = (
     "ta", "tek", "ti", "to", "tra", "va", "vo", "x", "xo", "xx", "ya", "z", "za", "zen", "zo", "zz",
 )  # fmt: skip
 _PARTS = "Tech Co Net Lab Soft Mart Pay Go Bank Fit Air Car One Plus 24 7".split()  # noqa: SIM905
-_ACCENTS = {
-    "a": "àáâãäåæ", "c": "ç", "d": "ð", "e": "èéêë", "i": "ìíîï", "n": "ñ", "o": "òóôõöø", "s": "ß", "t": "þ",
-    "u": "ùúûü", "y": "ýÿ",
-}  # fmt: skip
-_WORDS = """
-café straße über señor façade naïve garçon crème brûlée téléphone hôtel forêt pâtisserie entrée réservé interdit à niño
-mañana año cafés döner für tür öffnung bäckerei groß straßenbahn möbel fußball zürich münchen köln genève málaga córdoba
-são joão pão açúcar não informação københavn smørrebrød århus tromsø malmö göteborg sjö öppet stängt pääsy kevät città
-caffè perché più lunedì þór reyðar ísland
-""".split()  # noqa: SIM905  (as above)
 
 
 def brand(rng: random.Random) -> str:
@@ -74,21 +64,3 @@ def brand(rng: random.Random) -> str:
     if form < 0.92:
         return rng.choice("eiwx") + name.capitalize()
     return name.capitalize() + rng.choice((" & Co", "'s", "!", ".com", "-X", "+", " Inc.", " Ltd"))
-
-
-def accented(rng: random.Random, text: str) -> str:
-    """`text` with accents on some of its letters, or one of a few European words instead, in the same case."""
-    if text.isalpha() and rng.random() < 0.4:
-        word = rng.choice(_WORDS)
-        # Latin-1 has no capital ß or ÿ.
-        if text.isupper() and not {*"ßÿ"} & {*word}:
-            return word.upper()
-        return word.capitalize() if text[0].isupper() else word
-    places = [k for k, c in enumerate(text) if c.lower() in _ACCENTS]
-    if not places:
-        return text
-    letters = list(text)
-    for k in rng.sample(places, min(len(places), rng.choice((1, 1, 1, 2, 3)))):
-        found = rng.choice(_ACCENTS[letters[k].lower()])
-        letters[k] = found if letters[k].islower() or found in "ßÿ" else found.upper()
-    return "".join(letters)

@@ -2,29 +2,18 @@
 
 import math
 import random
-import re
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from wordsight.data.sample import Sample
-from wordsight.errors import ConfigError, DataError
-from wordsight.synth.background import Backgrounds
+from wordsight.errors import ConfigError
 from wordsight.synth.config import RenderConfig
-from wordsight.synth.dots_and_segments import displayed, pale, pressed, set_dots, set_segments
-from wordsight.synth.draft import Draft, collate, plane
-from wordsight.synth.fonts import CAP_HEIGHT, FontBook
+from wordsight.synth.dots_and_segments import pale, pressed
+from wordsight.synth.draft import Draft, plane
+from wordsight.synth.fonts import LATIN
 from wordsight.synth.kinds import KINDS, Texts
-from wordsight.synth.languages import Languages
-from wordsight.synth.latin import LATIN, FacePicker, latin_index, select_faces
-from wordsight.synth.rasterize import rasterize
-from wordsight.synth.sampling import blank, painted, plane_of
-from wordsight.synth.setting import Line, set_line
-from wordsight.synth.vocabulary import Vocabulary
+from wordsight.synth.languages import check_installed
+from wordsight.synth.rendered import Chosen, Look, Rendered
 
 _PLAIN = RenderConfig(
     spaced=0.25, dancing=0.02, heavy=0.2, neighbours=0.2, stacks=0.0, tilted=0.3, steep=0.02, sideways=0.0,
@@ -42,23 +31,8 @@ _CLEAN = replace(
 _SHORT = 18  # characters up to which a text may be curved, steep and so on; longer ones are set plainly
 
 
-@dataclass(frozen=True)
-class Look:
-    """How a text is set and photographed.
-
-    Attributes:
-        config: see `RenderConfig`.
-        faces: "any", "plain" or "mono" fonts; "dots" and "segments" are drawn.
-        material: applied to the finished draft.
-    """
-
-    config: RenderConfig
-    faces: str = "plain"
-    material: Callable[[random.Random, Draft], Draft] | None = None
-
-
 LOOKS: Mapping[str, Look] = {
-    "street": Look(RenderConfig(roomy=0.05), "any"),
+    "street": Look(RenderConfig(roomy=0.05, stacks=0.0), "any"),
     "plain": Look(_PLAIN),
     "clean": Look(_CLEAN),
     "mono": Look(replace(_CLEAN, photo=0.1, flat=0.7, defocus=0.3, noisy=0.2, tilted=0.2), "mono"),
@@ -88,23 +62,25 @@ SHARES: Mapping[str, float] = {
 """Default frequencies of the kinds of texts; only their ratios count."""
 
 
-class RenderedLines:
-    """A source of rendered words and lines; sample i is a function of (seed, i), fonts, lists, pictures and shares.
+class RenderedLines(Rendered):
+    """A source of rendered words and lines, for models that take any width.
 
     Crops keep their aspect ratio and are at most `size` large, mostly smaller. Arguments are those of
-    `words.RenderedWords`, and:
+    `rendered.Rendered`, and:
 
     Args:
+        words: word lists (see `vocabulary.load_words`).
         shares: frequencies of the kinds in `kinds.KINDS`; only their ratios count.
         characters: texts with other characters are not drawn.
         looks: a selection of `LOOKS`; each kind has its own shares of them.
-        held_out: use the typefaces held out for tests instead of the others; None: all.
-        size: (height, width) of the largest crop, pixels.
 
     Raises:
         ConfigError: a kind or look is unknown, or all shares are 0; `wordfreq` is not installed.
         DataError: a folder or list is missing or useless.
     """
+
+    source = "lines"
+    natural = True
 
     def __init__(
         self,
@@ -125,146 +101,32 @@ class RenderedLines:
             )
         if not sum(shares.values()) > 0 or min(shares.values()) < 0:
             raise ConfigError("shares of kinds must be 0 or more, one of them above 0")
-        folders = [fonts] if isinstance(fonts, str | Path) else fonts
-        self.size = size
-        self._count, self._seed = count, seed
+        check_installed()
+        super().__init__(count, seed, fonts, backgrounds, size, held_out)
         self._kinds, self._weights = list(shares), list(shares.values())
         self._characters = frozenset(characters)
         self._looks = dict(looks)
-        self._faces = select_faces(latin_index(folders), held_out)
-        self._texts = Texts(Vocabulary(words), Languages())
-        self._backgrounds = Backgrounds(backgrounds)
-        self._open: tuple[FontBook, FacePicker] | None = None
+        self._texts = Texts(words)
 
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_open": None}
+    def _choose(self, rng: random.Random) -> Chosen | None:
+        kind = rng.choices(self._kinds, self._weights)[0]
+        looks = {name: share for name, share in _DRESSED.get(kind, _USUAL).items() if name in self._looks}
+        if not looks:
+            looks = dict.fromkeys(sorted(self._looks), 1.0)
+        name = rng.choices(list(looks), list(looks.values()))[0]
+        text = self._texts.draw(rng, kind)
+        if name == "street" and len(text) > _SHORT and "plain" in self._looks:
+            name = "plain"
+        return Chosen(kind, self._looks[name], text) if set(text) <= self._characters else None
 
-    def __len__(self) -> int:
-        return self._count
-
-    @property
-    def faces(self) -> int:
-        """Number of typefaces (font files and weights) in use."""
-        return len(self._faces)
-
-    def kind(self, i: int, /) -> str:
-        """Which kind of text sample i is."""
-        return self._chosen(i)[0]
-
-    def text(self, i: int, /) -> str:
-        """Label of sample i, without rendering it."""
-        return self._chosen(i)[2]
-
-    def __getitem__(self, i: int, /) -> Sample:
-        """Sample i, 0 <= i < len."""
-        return self.many([i])[0]
-
-    def many(self, numbers: Sequence[int]) -> list[Sample]:
-        """Samples of these numbers, the same as one by one but several times faster: some hundreds at a time."""
-        chosen = [self._chosen(i) for i in numbers]
-        drafts = [self._draft(i, *each) for i, each in zip(numbers, chosen, strict=True)]
-        groups: dict[tuple[tuple[int, int], tuple[int, int]], list[int]] = defaultdict(list)
-        for place, draft in enumerate(drafts):
-            groups[_sizes(draft)].append(place)
-        images: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]] = {}
-        for (canvas, least), places in groups.items():
-            step = max(1, _PIXELS // (canvas[0] * canvas[1]))
-            for start in range(0, len(places), step):
-                some = places[start : start + step]
-                pixels = rasterize(collate([drafts[place] for place in some], canvas, least))
-                for place, picture in zip(some, pixels.to(torch.uint8).permute(0, 2, 3, 1).numpy(), strict=True):
-                    params = drafts[place].parameters
-                    images[place] = np.ascontiguousarray(picture[: int(params.rows), : int(params.columns)])
-        return [
-            Sample(f"lines-{self._seed}-{i}", images[place], text, dataset=kind)
-            for place, (i, (kind, _, text)) in enumerate(zip(numbers, chosen, strict=True))
-        ]
-
-    def _chosen(self, i: int) -> tuple[str, str, str]:
-        """Kind, look and text of sample i."""
-        if not 0 <= i < self._count:
-            raise IndexError(i)
-        rng = self._generator(i, "text")
-        picker = self._opened()[1]
-        for _ in range(200):
-            kind = rng.choices(self._kinds, self._weights)[0]
-            looks = {name: share for name, share in _DRESSED.get(kind, _USUAL).items() if name in self._looks}
-            if not looks:
-                looks = dict.fromkeys(sorted(self._looks), 1.0)
-            name = rng.choices(list(looks), list(looks.values()))[0]
-            text = self._texts.draw(rng, kind)
-            if name == "street" and len(text) > _SHORT and "plain" in self._looks:
-                name = "plain"
-            if set(text) <= self._characters and (self._looks[name].faces in _DRAWN or not text or picker.able(text)):
-                return kind, name, text
-        raise DataError("no font can draw the requested texts: give more with --fonts, or change the shares")
-
-    def _draft(self, i: int, kind: str, name: str, text: str) -> Draft:
-        rng, look = self._generator(i, "image"), self._looks[name]
-        book, picker = self._opened()
-        if not text:
-            return blank(rng, book, self._backgrounds, look.config, self.size, natural=True)
-        dark = None
-        if look.faces == "segments" and (shown := set_segments(rng, text)):
-            line: Line | None = Line(shown.lit, shown.lit.shape[0])
-            dark = Line(shown.dark, shown.dark.shape[0])
-        else:
-            line = set_dots(rng, text) if look.faces == "dots" else None
-        config, face = look.config, 0
-        if line is None:
-            manner = look.faces if look.faces not in _DRAWN else "plain"
-            picked = picker.pick(rng, text, manner)
-            face = picker.pick(rng, text, "any") or 0 if picked is None else picked
-            line = _line(rng, text, book, face, config, kind == "receipts")
-        if line is None:
-            return blank(rng, book, self._backgrounds, config, self.size, natural=True)
-        mask, box = plane_of(rng, book, face, line, config.neighbours)
-        draft = painted(rng, mask, box, len(text), self._backgrounds, config, self.size, natural=True)
-        if dark is not None:
-            return displayed(rng, draft, plane_of(rng, book, face, dark, 0.0)[0])
-        return look.material(rng, draft) if look.material else draft
-
-    def _opened(self) -> tuple[FontBook, FacePicker]:
-        if self._open is None:
-            self._open = FontBook(self._faces), FacePicker(self._faces)
-        return self._open
-
-    def _generator(self, i: int, part: str) -> random.Random:
-        return random.Random(f"lines/{self._seed}/{i}/{part}")
-
-
-_DRAWN = {"dots", "segments"}
-_PIXELS = 64 * 48 * 192  # of a batch that is rasterized together: it stays in the caches of a CPU
-
-
-def _sizes(draft: Draft) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Rows and columns of the canvas and of the masks with which a draft is rasterized, rounded up to a few sizes.
-
-    So a picture does not depend on others in its batch, not even in rounding.
-    """
-    high, wide = plane(draft)
-    canvas = 16 * math.ceil(draft.parameters.rows / 16), _coarse(int(draft.parameters.columns))
-    return canvas, (64 * math.ceil(high / 64), _coarse(wide))
+    def _frame(self, draft: Draft) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Rounded up to a few sizes, so that a picture does not depend on others in its batch, not even in rounding."""
+        high, wide = plane(draft)
+        canvas = 16 * math.ceil(draft.parameters.rows / 16), _coarse(int(draft.parameters.columns))
+        return canvas, (64 * math.ceil(high / 64), _coarse(wide))
 
 
 def _coarse(length: int) -> int:
     """A length rounded up, by at most a third above 96."""
     step = max(32, (1 << length.bit_length()) // 4)
     return step * math.ceil(length / step)
-
-
-_ROW = re.compile(r"(.+?) (\S*\d+[.,]\d\d\b.*)")
-
-
-def _line(rng: random.Random, text: str, book: FontBook, face: int, config: RenderConfig, row: bool) -> Line | None:
-    """Sets a text; in the `row` of a receipt the price stands apart."""
-    spacing, gap = 0.0, 0.0
-    if rng.random() < config.spaced:
-        tight = rng.random() < 0.75 or len(text) > 30
-        spacing = CAP_HEIGHT * (rng.uniform(-0.06, 0.12) if tight else rng.uniform(0.1, 0.6))
-        # Words are about as far apart as a letter n is wide, and farther if letters are.
-        gap = max(0.0, spacing) * rng.uniform(0.6, 1.2) + CAP_HEIGHT * rng.uniform(-0.06, 0.25)
-    if row and (parts := _ROW.fullmatch(text)):
-        text = (" " * rng.randint(1, max(1, min(14, 40 - len(text))))).join(parts.groups())
-    jitter = rng.uniform(0.5, 1.5) if rng.random() < config.dancing else 0.0
-    return set_line(book, face, text, spacing, jitter, rng, gap)

@@ -5,8 +5,9 @@ import string
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from wordsight.synth.fonts import Face, covering
-from wordsight.synth.latin import LATIN, latin_index
+from wordsight.synth.faces import FontBook
+from wordsight.synth.fonts import LATIN, Face, covering
+from wordsight.synth.rendered import Chosen
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
 
@@ -46,13 +47,9 @@ class ReplayWords(RenderedWords):
         size: tuple[int, int] = (32, 128),
     ) -> None:
         super().__init__(seed=seed, fonts=fonts, size=size)
-        further = set(charset.characters) - {*string.printable}
-        if further & set(LATIN):
-            self._faces = latin_index([fonts] if isinstance(fonts, str | Path) else fonts)  # which is cached
-            further -= set(LATIN)
-        if further:
-            self._faces = tuple(face for one in watch(self._faces) for face in covering([one], further))
-        drawn = {" "}.union(*(face.characters for face in self._faces))
+        if further := set(charset.characters) - {*string.printable, *LATIN}:
+            self._book = FontBook(tuple(covering(watch(self._book.faces), further)))
+        drawn = {" "}.union(*(face.characters for face in self._book.faces))
         self.undrawable = "".join(c for c in charset.characters if c not in drawn)
         self._charset = charset
         self._new = "".join(c for c in new if c in drawn)
@@ -60,19 +57,15 @@ class ReplayWords(RenderedWords):
         self._labels = [label for label in labels if label and set(label) <= drawn]
         self._max_length = max_length
 
-    def text(self, i: int, /) -> str:
-        """Label of sample i, without rendering it."""
-        rng = self._generator(i, "text")
-        for _ in range(8):
-            text = self._draw_text(rng)
-            if len(text) <= self._max_length and any(face.can_draw(text) for face in self._faces):
-                return text
-        return ""
+    def _choose(self, rng: random.Random) -> Chosen:
+        texts = (self._draw_text(rng) for _ in range(8))
+        fits = (text for text in texts if len(text) <= self._max_length and self._book.able(text))
+        return Chosen("synth", self._look, next(fits, ""))
 
     def _draw_text(self, rng: random.Random) -> str:
         if self._labels and rng.random() < _LIKE_LABELS:
             return _alike(rng, rng.choice(self._labels), self._kinds)
-        text = self._charset.adapt(self._charset.normalize(self._vocabulary.draw(rng)))
+        text = self._charset.adapt(self._charset.normalize(self._texts.draw(rng, "street")))
         if self._new and text and rng.random() < _WITH_NEW:
             place = rng.choice((0, len(text), rng.randrange(len(text) + 1)))
             rest = text[place + rng.randrange(2) :]  # inserted, or instead of the character there

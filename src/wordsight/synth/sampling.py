@@ -1,4 +1,4 @@
-"""Sampling a rendered word: letters in a typeface, outlines, shadows, a surface, a view, light, lens, sensor."""
+"""Sampling a rendered text: how it is set, outlines, shadows, a surface, a view, light, lens, sensor."""
 
 import math
 import random
@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageFilter
 
-from wordsight.synth.background import Backgrounds, Color, limit, luma, near, procedural, random_color
+from wordsight.synth.background import Backgrounds, Color, contrasting, limit, luma, near, procedural, random_color
 from wordsight.synth.config import RenderConfig
-from wordsight.synth.draft import Draft, Layer, Parameters, Pixels, Rgb
-from wordsight.synth.fonts import CAP_HEIGHT, FontBook
+from wordsight.synth.draft import Draft, Layer, Parameters, Pixels, reduced, unit
+from wordsight.synth.faces import FontBook
+from wordsight.synth.fonts import CAP_HEIGHT
 from wordsight.synth.geometry import Box, random_view
 from wordsight.synth.setting import Line, set_line, set_stack, stamp
 from wordsight.synth.textless import textless
@@ -20,24 +21,20 @@ _PAD = 12  # margin around the text for outlines and shadows, pixels of the plan
 _CLEAR = (11, 24)  # range of the least contrast of a word, in grey levels; see `rasterize._ensure_contrast`
 
 
-def sample_parameters(
-    rng: random.Random,
-    text: str,
-    book: FontBook,
-    backgrounds: Backgrounds,
-    config: RenderConfig,
-    canvas: tuple[int, int],
-) -> Draft:
-    """A draft showing `text`, or no text if it is empty, for sensors of at most `canvas` (rows, columns)."""
-    line = None
-    if text:
-        face = book.pick(rng, text)
-        stacked = 1 < len(text) < 9 and " " not in text and rng.random() < config.stacks
-        line = _line(rng, text, book, face, stacked, config)
-    if line is None:
-        return blank(rng, book, backgrounds, config, canvas)
-    plane, box = plane_of(rng, book, face, line, 0.0 if stacked else config.neighbours)
-    return painted(rng, plane, box, len(text), backgrounds, config, canvas, stacked=stacked)
+def set_as_on_signs(
+    rng: random.Random, book: FontBook, face: int, text: str, config: RenderConfig
+) -> tuple[Line | None, bool]:
+    """Sets a text, perhaps with its letters apart or off the baseline; and whether they are one below the other."""
+    if 1 < len(text) < 9 and " " not in text and rng.random() < config.stacks:
+        return set_stack(book, face, text, rng.uniform(0.1, 0.5) * CAP_HEIGHT), True
+    spacing = gap = 0.0
+    if rng.random() < config.spaced:
+        tight = rng.random() < 0.75 or len(text) > 30
+        spacing = CAP_HEIGHT * (rng.uniform(-0.06, 0.12) if tight else rng.uniform(0.1, 0.6))
+        # Words are about as far apart as a letter n is wide, and farther if letters are.
+        gap = max(0.0, spacing) * rng.uniform(0.6, 1.2) + CAP_HEIGHT * rng.uniform(-0.06, 0.25)
+    jitter = rng.uniform(0.5, 2.0) if rng.random() < config.dancing else 0.0
+    return set_line(book, face, text, spacing, jitter, rng, gap), False
 
 
 def painted(
@@ -89,9 +86,8 @@ def blank(
     """A crop without text, for which a reader should return nothing."""
     picture, finished = textless(rng, book, backgrounds)
     wide, high = picture.size
-    if natural:
-        smaller = min(1.0, canvas[1] / wide, canvas[0] / high)
-        wide, high = max(8, 4 * round(wide * smaller / 4)), max(8, round(high * smaller))
+    smaller = min(1.0, canvas[1] / wide, canvas[0] / high) if natural else 1.0
+    wide, high = max(8, 4 * round(wide * smaller / 4)), max(8, round(high * smaller))
     columns, rows = min(wide, canvas[1]), min(high, canvas[0])
     if (columns, rows) != picture.size:
         picture = picture.resize((columns, rows), Image.Resampling.BOX)
@@ -101,30 +97,12 @@ def blank(
     return Draft(None, np.asarray(picture), params)
 
 
-def unit(color: Sequence[float]) -> Rgb:
-    """A colour of 0 to 255 as 0 to 1."""
-    red, green, blue = color
-    return red / 255, green / 255, blue / 255
-
-
-def _line(rng: random.Random, text: str, book: FontBook, face: int, stacked: bool, config: RenderConfig) -> Line | None:
-    if stacked:
-        return set_stack(book, face, text, rng.uniform(0.1, 0.5) * CAP_HEIGHT)
-    spacing = 0.0
-    if rng.random() < config.spaced:
-        spacing = CAP_HEIGHT * (rng.uniform(-0.06, 0.12) if rng.random() < 0.7 else rng.uniform(0.1, 0.7))
-    jitter = rng.uniform(0.5, 2.5) if rng.random() < config.dancing else 0.0
-    # Words are about as far apart as a letter n is wide.
-    gap = CAP_HEIGHT * rng.uniform(-0.08, 0.25) if " " in text and rng.random() < config.spaced else 0.0
-    return set_line(book, face, text, spacing, jitter, rng, gap)
-
-
 def plane_of(rng: random.Random, book: FontBook, face: int, line: Line, neighbours: float) -> tuple[Pixels, Box]:
-    """A mask of the word, with probability `neighbours` among others, and the word's ink box in it."""
+    """A mask of a line, with probability `neighbours` among others, mostly in `face`, and the line's ink box in it."""
     height, width = line.mask.shape
     around: list[tuple[Line, int, int]] = []
     if rng.random() < neighbours:
-        other = face if rng.random() < 0.7 else book.pick(rng, "AB")
+        other = face if rng.random() < 0.7 else book.pick(rng, "AB") or face
         small = "".join(rng.choices("abcdefghiklmnoprstuvw" if rng.random() < 0.6 else "ABCDEFGHIKLMNOPRSTU", k=8))
         for side in rng.sample(("above", "below", "left", "right"), rng.choice((1, 1, 2))):
             near_line = set_line(book, other, small[: max(2, min(8, width // 20))])
@@ -219,24 +197,10 @@ def _layers(rng: random.Random, plane: Pixels, color: Color, config: RenderConfi
         sides = outline
         for _ in range(rng.randint(2, 5)):
             sides = np.maximum(outline, np.roll(sides, (dy, dx), (0, 1)))
-        below.append(Layer(sides, unit(_edge(rng, color))))
+        below.append(Layer(sides, unit(contrasting(rng, color, 60))))
     if outlined and not hollow:
-        below.append(Layer(outline, unit(_edge(rng, color))))
+        below.append(Layer(outline, unit(contrasting(rng, color, 60))))
     return plane, below
-
-
-def _edge(rng: random.Random, color: Color) -> Color:
-    """A colour for the outline of letters of `color`."""
-    for _ in range(5):
-        edge = random_color(rng)
-        if rng.random() < 0.4 and abs(luma(edge) - luma(color)) > 60:
-            return edge
-    return near(rng, (0, 0, 0) if luma(color) > 128 else (255, 255, 255), 20)
-
-
-def reduced(mask: Pixels, factors: tuple[int, int]) -> Pixels:
-    """A mask made smaller by whole factors (across, down)."""
-    return mask if factors == (1, 1) else np.asarray(Image.fromarray(mask).reduce(factors))
 
 
 def _letter_height(rng: random.Random, length: int, config: RenderConfig) -> float:

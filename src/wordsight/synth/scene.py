@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from wordsight.imaging.geometry import homography, project
 from wordsight.synth.background import Color, luma, near, procedural
-from wordsight.synth.fonts import CAP_HEIGHT, Face, font_index, open_font
+from wordsight.synth.fonts import CAP_HEIGHT, PRINTABLE, Face, font_index, open_font
 
 SIZE = (1280, 800)
 _WALLS: tuple[Color, ...] = ((168, 96, 78), (190, 176, 150), (120, 124, 130), (205, 196, 182), (142, 112, 92))
@@ -49,7 +49,7 @@ def render_scene(seed: int = 0, fonts: Sequence[str | Path] | None = None) -> Re
     """
     rng = random.Random(f"{seed}/scene")
     faces = font_index(fonts)
-    plain = [face for face in faces if face.score >= 0.85 and len(face.characters) == 94] or list(faces)
+    plain = [face for face in faces if face.score >= 0.85 and face.can_draw(PRINTABLE)] or list(faces)
     street = _Street(rng, plain)
     wall = _wall(rng)
     street.picture.paste(wall, (0, 70))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.synth.fonts import CAP_HEIGHT, FontBook
+from wordsight.synth.faces import FontBook
+from wordsight.synth.fonts import CAP_HEIGHT
 
 
 @dataclass(frozen=True)

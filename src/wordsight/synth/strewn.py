@@ -10,14 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.synth.background import Color, limit, luma, near, random_color
+from wordsight.synth.background import Color, contrasting, limit, near, random_color
 from wordsight.synth.dots_and_segments import set_dots, set_segments
-from wordsight.synth.fonts import CAP_HEIGHT, FontBook
+from wordsight.synth.faces import FontBook, select_faces
+from wordsight.synth.fonts import CAP_HEIGHT, font_index
 from wordsight.synth.kinds import Texts
-from wordsight.synth.languages import Languages
-from wordsight.synth.latin import FacePicker, latin_index, select_faces
+from wordsight.synth.languages import check_installed
 from wordsight.synth.setting import Line, set_line
-from wordsight.synth.vocabulary import Vocabulary
 
 Polygon = NDArray[np.float64]
 _Floats = NDArray[np.float32]
@@ -51,12 +50,13 @@ class Strewn:
 
     Args:
         fonts: folders; None: the system's.
-        words: lists of words, see `vocabulary.Vocabulary`.
+        words: lists of words, see `vocabulary.load_words`.
         held_out: set in the faces that are kept for tests, instead of in the others; None: in all.
         bent: share of the texts on photographs that run along an arc.
         capitals: smallest and largest height of their capitals, in pixels.
 
     Raises:
+        ConfigError: `wordfreq` is not installed.
         DataError: a folder or list is missing or useless.
     """
 
@@ -68,13 +68,10 @@ class Strewn:
         bent: float = _BENT,
         capitals: tuple[float, float] = _CAPITALS,
     ) -> None:
-        self._faces = select_faces(latin_index(fonts), held_out)
-        self._texts = Texts(Vocabulary(words), Languages())
+        check_installed()
+        self._book = FontBook(select_faces(font_index(fonts), held_out))
+        self._texts = Texts(words)
         self._bent, self._capitals = bent, capitals
-        self._open: tuple[FontBook, FacePicker] | None = None
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_open": None}
 
     def over(
         self, rng: random.Random, picture: NDArray[np.uint8], taken: Sequence[Polygon], most: int = 8
@@ -111,7 +108,7 @@ class Strewn:
         for k in range(rng.randint(2, 5)):
             text, manner = self._drawn(rng, kind)
             if face is None and manner in ("any", "plain"):
-                face = self._cast.pick(rng, text, manner)
+                face = self._book.pick(rng, text, manner)
             set_ = self._set(rng, text, manner, face)
             if set_ is None:
                 continue
@@ -133,13 +130,13 @@ class Strewn:
         capitals = math.exp(rng.uniform(*map(math.log, _PRINT)))
         receipt, leading = rng.random() < 0.35, rng.uniform(1.7, 3.2)
         columns = 1 if receipt or rng.random() < 0.6 else 2
-        ink = _ink(rng, paper)
+        ink = contrasting(rng, paper, _CONTRAST)
         turn, middle = rng.gauss(0, 0.025), np.array([width / 2, height / 2])
         left, right = (rng.uniform(-0.05, 0.15) * width for _ in range(2))
         wide = (width - left - right) / columns
         texts: list[StrewnText] = []
         manner, full = "mono" if receipt and rng.random() < 0.6 else "plain", np.zeros((height, width), np.uint8)
-        face = self._cast.pick(rng, "aegiklt0189.:-", manner)
+        face = self._book.pick(rng, "aegiklt0189.:-", manner)
         y = rng.uniform(-1, 4) * capitals
         while y < height + capitals:
             for column in range(columns):
@@ -181,8 +178,8 @@ class Strewn:
 
     def _set(self, rng: random.Random, text: str, manner: str, face: int | None = None) -> "_Text | None":
         """The words of a text beside each other on one baseline."""
-        if face is None or not self._cast.able(text) >> face & 1:
-            face = self._cast.pick(rng, text, manner if manner in ("any", "plain", "mono") else "plain")
+        if face is None or not self._book.able(text) >> face & 1:
+            face = self._book.pick(rng, text, manner if manner in ("any", "plain", "mono") else "plain")
         if face is None:
             return None
         spacing = CAP_HEIGHT * rng.choice((0.0, 0.0, 0.0, rng.uniform(-0.05, 0.5)))
@@ -193,7 +190,7 @@ class Strewn:
             if manner == "dots":
                 line = set_dots(rng, word.upper())
             elif manner == "segments" and (shown := set_segments(rng, word)):
-                line = Line(shown.lit, shown.lit.shape[0])
+                line = shown.lit
             line = line or set_line(self._book, face, word, spacing)
             if line is not None:
                 lines.append((word, line))
@@ -215,19 +212,6 @@ class Strewn:
         if arc and rng.random() < 0.35:  # around a bottle, or seen at a slant
             path.linear = path.linear @ np.array([[1.0, 0.0], [0.0, rng.uniform(0.45, 0.9)]])
         return path
-
-    @property
-    def _book(self) -> FontBook:
-        return self._opened()[0]
-
-    @property
-    def _cast(self) -> FacePicker:
-        return self._opened()[1]
-
-    def _opened(self) -> tuple[FontBook, FacePicker]:
-        if self._open is None:
-            self._open = FontBook(self._faces), FacePicker(self._faces)
-        return self._open
 
 
 class _Text:
@@ -355,21 +339,12 @@ class _Path:
             part = part * (1 - plate) + np.array(color, np.float32) * plate
         weights = letters + 1e-3
         ground = limit(tuple((part * weights[..., None]).sum((0, 1)) / weights.sum()))
-        return part, _ink(rng, ground)
+        return part, contrasting(rng, ground, _CONTRAST)
 
 
 def _within(polygon: Polygon, shape: Sequence[int]) -> bool:
     """Whether at least part of a word can be seen."""
     return bool((polygon.max(axis=0) > 0).all() and (polygon.min(axis=0) < shape[1::-1]).all())
-
-
-def _ink(rng: random.Random, ground: Color) -> Color:
-    """A colour that can be told from the ground."""
-    for _ in range(12):
-        color = random_color(rng)
-        if abs(luma(color) - luma(ground)) > _CONTRAST:
-            return color
-    return near(rng, (20, 20, 20) if luma(ground) > 128 else (240, 240, 240), 12)
 
 
 def _inked(rng: random.Random, part: _Floats, letters: _Floats, ink: Color, capitals: float) -> _Floats:
@@ -378,7 +353,7 @@ def _inked(rng: random.Random, part: _Floats, letters: _Floats, ink: Color, capi
     step = max(1, round(0.06 * capitals))
     if form < 0.12:
         around = cv2.dilate(letters, np.ones((2 * step + 1, 2 * step + 1), np.uint8))[..., None]
-        part = part * (1 - around) + np.array(_ink(rng, ink), np.float32) * around
+        part = part * (1 - around) + np.array(contrasting(rng, ink, _CONTRAST), np.float32) * around
     elif form < 0.22:
         shadow = np.roll(letters, (step, rng.choice((-step, step))), (0, 1))[..., None] * rng.uniform(0.3, 0.9)
         part = part * (1 - shadow)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from PIL import Image, ImageDraw
 
-from wordsight.synth.background import Backgrounds, Color, limit, luma, near, procedural, random_color
-from wordsight.synth.fonts import FontBook
+from wordsight.synth.background import Backgrounds, contrasting, near, procedural, random_color
+from wordsight.synth.faces import FontBook
 from wordsight.synth.setting import set_line
 
 _PHOTOS = 0.65  # share of crops from photographs; without photographs, all are drawn
@@ -38,7 +38,8 @@ def textless(rng: random.Random, book: FontBook, backgrounds: Backgrounds) -> tu
 def _sliver(rng: random.Random, picture: Image.Image, book: FontBook) -> None:
     """Puts the lowest or highest 4 to 14 % of a line's letters at the upper or lower border."""
     text = "".join(rng.choices("ABCDEFGHIKLMNOPRSTUabdefhiklmnorstu", k=rng.randint(3, 9)))
-    line = set_line(book, book.pick(rng, text), text)
+    face = book.pick(rng, text)
+    line = None if face is None else set_line(book, face, text)
     if line is None:
         return
     width, height = picture.size
@@ -76,14 +77,7 @@ class _Canvas:
         self.ground = random_color(rng)
         self.picture = procedural(rng, size, self.ground) if rng.random() < 0.4 else Image.new("RGB", size, self.ground)
         self.draw = ImageDraw.Draw(self.picture)
-        self.color = self._contrasting()
-
-    def _contrasting(self) -> Color:
-        for _ in range(4):
-            color = random_color(self.rng)
-            if abs(luma(color) - luma(self.ground)) > 40:
-                return color
-        return limit(tuple(255.0 - c for c in self.ground))  # type: ignore[arg-type]
+        self.color = contrasting(rng, self.ground, 40)
 
     def length(self, least: float, most: float) -> float:
         """Pixels, in heights of the crop."""

@@ -13,8 +13,8 @@ from wordsight.data import Mixture, Sample, SceneView, Source, TrainableLabels, 
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.geometry import Box
 from wordsight.synth.draft import Drafts
-from wordsight.synth.lines import RenderedLines
 from wordsight.synth.rasterize import images
+from wordsight.synth.rendered import Rendered
 from wordsight.synth.words import CHUNK, RenderedWords
 from wordsight.text import CharTokenizer
 from wordsight.train.scenes import SceneBatch, SceneUse
@@ -164,7 +164,8 @@ class Batches(Dataset[Batch]):
         places = [self.mixture.locate(i) for i in mine]
         sources = {source: self.mixture.sources[source] for source, _ in places}
         fixed = self.preprocessing.width is not None
-        drawn = {number: found for number, source in sources.items() if fixed and (found := rendered_words(source))}
+        drawers = {number: drawer_of(source) for number, source in sources.items()}
+        drawn = {k: (words, i) for k, (words, i) in drawers.items() if fixed and isinstance(words, RenderedWords)}
         lines = {
             pair: line
             for number, source in sources.items()
@@ -263,21 +264,16 @@ def padded_targets(tokenizer: CharTokenizer, labels: list[str], longest: int) ->
     return torch.from_numpy(np.pad(ids, ((0, 0), (0, missing)), constant_values=tokenizer.pad))
 
 
-def rendered_words(source: Source) -> tuple[RenderedWords, Callable[[int], int]] | None:
-    """The rendered words that a source consists of, and which of them each of its samples is; None for others."""
-    if isinstance(source, TrainableLabels) and isinstance(source.source, RenderedWords):
-        return source.source, source.place
-    return (source, int) if isinstance(source, RenderedWords) else None
+def drawer_of(source: Source) -> tuple[Source, Callable[[int], int]]:
+    """The source below one of trainable labels, or the source itself; and which of its samples each one is."""
+    return (source.source, source.place) if isinstance(source, TrainableLabels) else (source, int)
 
 
 def _lines(number: int, source: Source, places: list[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Sample]]:
     """The samples of a step that a source of rendered lines has, or of words at their own shape, drawn at once."""
-    found: tuple[RenderedLines | RenderedWords, Callable[[int], int]] | None = rendered_words(source)
-    if isinstance(source, TrainableLabels) and isinstance(source.source, RenderedLines):
-        found = source.source, source.place
-    if found is None:
+    drawer, place = drawer_of(source)
+    if not isinstance(drawer, Rendered):
         return
-    drawer, place = found
     mine = [i for of, i in places if of == number]
     for i, sample in zip(mine, drawer.many([place(i) for i in mine]), strict=True):
         yield (number, i), replace(sample, text=source.text(i))

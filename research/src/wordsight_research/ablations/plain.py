@@ -14,9 +14,10 @@ from torch.utils.data import DataLoader
 
 from wordsight.data import Mixture, Sample
 from wordsight.models.clip4str import Clip4StrConfig
-from wordsight.synth.fonts import CAP_HEIGHT, FontBook, font_index
+from wordsight.synth.faces import FontBook
+from wordsight.synth.fonts import CAP_HEIGHT, font_index
+from wordsight.synth.kinds import Texts
 from wordsight.synth.setting import set_line
-from wordsight.synth.vocabulary import Vocabulary
 from wordsight.train.batches import Batch, Batches, FromBatch
 
 LONGEST = 4
@@ -34,12 +35,9 @@ class PlainWords:
     def __init__(self, count: int = 2**62, seed: int = 0) -> None:
         self.count = count
         self.seed = seed
-        self._vocabulary = Vocabulary(())
-        self._faces = sorted(font_index(None), key=lambda face: (-face.score, face.path, face.weight))[:FACES]
-        self._book: FontBook | None = None
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_book": None}
+        self._texts = Texts()
+        faces = sorted(font_index(None), key=lambda face: (-face.score, face.path, face.weight))
+        self._book = FontBook(faces[:FACES])
 
     def __len__(self) -> int:
         return self.count
@@ -48,7 +46,7 @@ class PlainWords:
         """Label of sample i: 2 to 4 letters and digits."""
         rng = random.Random(f"{self.seed} {i} text")
         while True:
-            text = "".join(c for c in self._vocabulary.draw(rng).lower() if c.isascii() and c.isalnum())
+            text = "".join(c for c in self._texts.draw(rng, "street").lower() if c.isascii() and c.isalnum())
             if 2 <= len(text) <= LONGEST:
                 return text
 
@@ -56,12 +54,10 @@ class PlainWords:
         """Sample i, 0 <= i < len."""
         if not 0 <= i < self.count:
             raise IndexError(i)
-        if self._book is None:
-            self._book = FontBook(self._faces)
         rng, text = random.Random(f"{self.seed} {i} image"), self.text(i)
         line = None
         while line is None:
-            line = set_line(self._book, self._book.pick(rng, text), text)
+            line = set_line(self._book, self._book.pick(rng, text) or 0, text)
         height, width = line.mask.shape
         left, right, top, bottom = (round(CAP_HEIGHT * rng.uniform(0.05, 0.3)) for _ in range(4))
         ink = Image.new("L", (width + left + right, height + top + bottom))

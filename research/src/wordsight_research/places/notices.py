@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from wordsight.errors import ConfigError
-from wordsight.synth.background import Color, luma, near, procedural, random_color
+from wordsight.synth.background import Color, contrasting, luma, near, procedural, random_color
 from wordsight.synth.dots_and_segments import set_dots, set_segments
+from wordsight.synth.faces import FontBook, select_faces
 from wordsight.synth.figures import FIGURES
-from wordsight.synth.fonts import CAP_HEIGHT, FontBook
+from wordsight.synth.fonts import CAP_HEIGHT, font_index
 from wordsight.synth.kinds import Texts
-from wordsight.synth.languages import Languages
-from wordsight.synth.latin import FacePicker, latin_index, select_faces
 from wordsight.synth.scene import RenderedScene, SceneText
 from wordsight.synth.setting import set_line
-from wordsight.synth.vocabulary import Vocabulary
 
 Box = tuple[int, int, int, int]
 
@@ -51,14 +49,13 @@ class RenderedNotices:
         if kind not in NOTICES:
             raise ConfigError(f"no kind of picture is called {kind!r}: there are {', '.join(NOTICES)}")
         self._kind, self._seed = kind, seed
-        faces = select_faces(latin_index(fonts), held_out)
-        self._book, self._cast = FontBook(faces), FacePicker(faces)
-        self._texts = Texts(Vocabulary(words), Languages())
+        self._book = FontBook(select_faces(font_index(fonts), held_out))
+        self._texts = Texts(words)
 
     def __getitem__(self, i: int, /) -> RenderedScene:
         """Picture i."""
         rng = random.Random(f"notices/{self._seed}/{self._kind}/{i}")
-        sheet = _Sheet(rng, self._book, self._cast, self._texts)
+        sheet = _Sheet(rng, self._book, self._texts)
         NOTICES[self._kind](sheet)
         return sheet.photograph()
 
@@ -66,8 +63,8 @@ class RenderedNotices:
 class _Sheet:
     """A picture while it is drawn, and where its lines are."""
 
-    def __init__(self, rng: random.Random, book: FontBook, cast: FacePicker, texts: Texts) -> None:
-        self.rng, self.book, self.cast, self.texts = rng, book, cast, texts
+    def __init__(self, rng: random.Random, book: FontBook, texts: Texts) -> None:
+        self.rng, self.book, self.texts = rng, book, texts
         self.picture = Image.new("RGB", (1, 1))
         self.lines: list[tuple[str, Box]] = []
 
@@ -82,8 +79,7 @@ class _Sheet:
 
     def face(self, manner: str, text: str) -> int:
         """A face that draws a text."""
-        picked = self.cast.pick(self.rng, text, manner)
-        return (self.cast.pick(self.rng, text, "any") or 0) if picked is None else picked
+        return self.book.pick(self.rng, text, manner) or 0
 
     def write(self, text: str, face: int, x: float, y: float, cap: float, color: Color, anchor: str = "l") -> Box:
         """Writes on a baseline with capitals `cap` pixels high, from, to or around x; the ink's box."""
@@ -111,11 +107,7 @@ class _Sheet:
         """A colour that is clear on this one."""
         if self.rng.random() < 0.6:
             return near(self.rng, (24, 24, 28) if luma(paper) > 120 else (245, 245, 240), 8)
-        for _ in range(20):
-            color = random_color(self.rng)
-            if abs(luma(color) - luma(paper)) > 110:
-                return color
-        return (0, 0, 0) if luma(paper) > 120 else (255, 255, 255)
+        return contrasting(self.rng, paper, 110)
 
     def photograph(self) -> RenderedScene:
         """The picture a little askew, out of focus and noisy, and stored as JPEG."""
@@ -176,7 +168,7 @@ def _receipt(sheet: _Sheet) -> None:
     y += 0.7 * step
     while rows:
         item, price = sheet.texts.bought(rng)
-        if not sheet.cast.able(item + price) >> face & 1:
+        if not sheet.book.able(item + price) >> face & 1:
             continue
         if sheet.width(item, face, cap) + sheet.width(price, face, cap) > width - 5 * cap:
             continue
@@ -237,8 +229,8 @@ def _displays(sheet: _Sheet) -> None:
         while shown is None:
             text = FIGURES["displays"](rng)
             shown = set_segments(rng, text) if any(c.isdigit() for c in text) else None
-        cap = min(rng.uniform(50, 90), 0.7 * high, (width - 110) * CAP_HEIGHT / shown.lit.shape[1])
-        box = sheet.stamp(shown.lit, width / 2, top + (high - cap) / 2, cap / CAP_HEIGHT, color, "m")
+        cap = min(rng.uniform(50, 90), 0.7 * high, (width - 110) * CAP_HEIGHT / shown.lit.mask.shape[1])
+        box = sheet.stamp(shown.lit.mask, width / 2, top + (high - cap) / 2, cap / CAP_HEIGHT, color, "m")
         sheet.lines.append((text, box))
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import ImageFont, features
 
 from wordsight.errors import DataError
-from wordsight.synth.fonts import CAP_HEIGHT, PRINTABLE, Face, FontBook, font_index, indexed, ink
+from wordsight.synth.faces import FontBook
+from wordsight.synth.fonts import CAP_HEIGHT, PRINTABLE, Face, font_index, indexed, ink
 from wordsight.synth.setting import Line, set_line
 
 _ENOUGH = 60  # faces for one script: looking for more takes longer than it adds
@@ -35,17 +36,12 @@ class LatinHand:
     """Sets words of printable ASCII characters. Picklable."""
 
     def __init__(self, fonts: Sequence[str | Path] | None, watch: Watch = iter) -> None:
-        self._faces = font_index(fonts, watch)
-        self._book: FontBook | None = None
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_book": None}
+        self._book = FontBook(font_index(fonts, watch))
 
     def write(self, rng: random.Random, text: str) -> Line:
         """See `Hand`."""
-        if self._book is None:
-            self._book = FontBook(self._faces)
-        return set_line(self._book, self._book.pick(rng, text), text) or _NOTHING
+        face = self._book.pick(rng, text)
+        return (None if face is None else set_line(self._book, face, text)) or _NOTHING
 
 
 class ScriptHand:

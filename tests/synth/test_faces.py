@@ -1,22 +1,24 @@
 """Which letters faces draw, which are kept for tests, and who is picked for a text."""
 
+import pickle
 import random
+import string
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from wordsight.synth.fonts import Face, ink, open_font
-from wordsight.synth.latin import LETTERS, FacePicker, held_out, latin_index, select_faces
+from wordsight.synth.faces import FontBook, held_out, select_faces
+from wordsight.synth.fonts import LETTERS, Face, font_index, ink, open_font
 
 
 @pytest.fixture(scope="module")
 def faces(few_fonts: Path) -> tuple[Face, ...]:
-    return latin_index([few_fonts])
+    return font_index([few_fonts])
 
 
 def test_faces_draw_the_letters_they_claim(faces: tuple[Face, ...], few_fonts: Path) -> None:
-    assert latin_index([few_fonts]) == faces
+    assert font_index([few_fonts]) == faces
     claimed = 0
     for face in faces:
         font = open_font(face)
@@ -60,10 +62,24 @@ def test_kept_faces_are_the_ones_asked_for() -> None:
 def test_faces_are_picked_by_what_they_draw() -> None:
     letters = "aegikltIL0189.:-"
     faces = [_face("a", letters), _face("b", letters + "é"), _face("c", letters, mono=True), _face("d", "é", 0.3)]
-    picker = FacePicker(faces)
+    book = FontBook(faces)
     rng = random.Random(1)
-    assert {picker.pick(rng, "ég", "plain") for _ in range(50)} == {1}
-    assert {picker.pick(rng, "ag 1", "mono") for _ in range(50)} == {2}
-    assert {picker.pick(rng, "ag", "plain") for _ in range(50)} == {0, 1, 2}
-    assert picker.pick(rng, "ß", "any") is None
-    assert picker.able("é") == 0b1010
+    assert {book.pick(rng, "ég", "plain") for _ in range(50)} == {1}
+    assert {book.pick(rng, "ag 1", "mono") for _ in range(50)} == {2}
+    assert {book.pick(rng, "ag", "plain") for _ in range(50)} == {0, 1, 2}
+    assert {book.pick(rng, "é", "mono") for _ in range(50)} == {1, 3}  # rather another face than none
+    assert book.pick(rng, "ß", "any") is None
+    assert book.able("é") == 0b1010
+
+
+def test_few_glyphs_are_remembered_and_none_are_pickled(
+    faces: tuple[Face, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wordsight.synth.faces._GLYPH_CACHE_BYTES", 5000)
+    book = FontBook(faces)
+    number = book.pick(random.Random(0), string.ascii_letters)
+    assert number is not None
+    before = [book.glyph(number, c).advance for c in string.ascii_letters]
+    assert len(book._glyphs) < 10
+    assert [book.glyph(number, c).advance for c in string.ascii_letters] == before
+    assert not pickle.loads(pickle.dumps(book))._glyphs
