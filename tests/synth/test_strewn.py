@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from wordsight.synth.strewn import Strewn
+from wordsight.synth.strewn import Strewn, _Path, _Text
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,8 @@ def test_pictures_and_words_are_functions_of_the_generator(strewn):
     assert not (strewn.over(random.Random(4), ground(), [])[0] == first[0]).all()
 
 
-def test_ink_is_in_the_polygons_and_nowhere_else_but_on_plates_and_in_shadows():
+def test_ink_is_in_the_polygons_and_nowhere_else_but_on_plates_and_in_shadows(monkeypatch):
+    monkeypatch.setattr("wordsight.synth.strewn._PATTERNS", 0.0)
     plain = Strewn(held_out=None, bent=0.5)
     inked = inside = 0
     for seed in range(30):
@@ -74,6 +75,31 @@ def test_words_of_bent_texts_have_as_many_points_as_they_bend():
     ]
     assert sum(len(polygon) > 4 for polygon in bent) > len(bent) / 2
     assert all(len(polygon) % 2 == 0 for polygon in bent)
+
+
+@pytest.mark.parametrize("degrees", [25, 90, 190])
+def test_outlines_of_bent_texts_are_round(degrees):
+    mask = np.full((32, 4 * 32), 255, np.uint8)
+    path = _Path(_Text(mask, [("bent", (0, 0, 128, 32))]), 32.0, 0.0, np.radians(degrees))
+    (text,) = path.paint(random.Random(1), ground(), np.zeros((360, 480), np.uint8))
+    centre = np.array([0, 128 / np.radians(degrees)])
+    for polygon in (text.polygon, text.words[0][1]):
+        for side in np.split(polygon, 2):
+            radius = np.linalg.norm(side - centre, axis=1)
+            between = np.linalg.norm((side[1:] + side[:-1]) / 2 - centre, axis=1)
+            assert np.ptp(radius) < 1e-6
+            assert between.min() > 0.996 * radius.min()
+
+
+def test_patterns_are_no_texts(monkeypatch):
+    monkeypatch.setattr("wordsight.synth.strewn._PATTERNS", 1.0)
+    monkeypatch.setattr("wordsight.synth.strewn._TOGETHER", 0.0)
+    patterned, seen = Strewn(held_out=None), 0
+    for seed in range(12):
+        picture, texts = patterned.over(random.Random(seed), ground(), [])
+        seen += (np.abs(picture.astype(int) - 128).max(axis=2) > 40).sum()
+        assert not texts
+    assert seen > 10_000
 
 
 def test_pages_are_full_of_words(strewn):

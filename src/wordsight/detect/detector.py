@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wordsight.detect.frames import STRIDE, network_input
-from wordsight.detect.glance import BLOCK, ENOUGH, parts_with_text
+from wordsight.detect.glance import BLOCK, text_map
 from wordsight.detect.large import REDUCED, is_large, with_large
 from wordsight.detect.maps import Region, find_regions
 from wordsight.detect.packs import DEFAULT, find_detector
@@ -91,7 +91,7 @@ class TextDetector:
         self._threshold = _share("threshold", pack.threshold if threshold is None else threshold)
         self._min_score = _share("min_score", pack.min_score if min_score is None else min_score)
         self._unclip = pack.unclip if unclip is None else unclip
-        self._suspicion = _share("suspicion", pack.suspicion)
+        _share("suspicion", pack.suspicion)
         if not self._unclip >= 0:
             raise ConfigError("unclip must be at least 0")
         self._max_side = _checked_side(max_side)
@@ -148,17 +148,16 @@ class TextDetector:
         return regions, frame.scale
 
     def _map(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The probability of text (H, W) in a picture (1, 3, H, W); 0 in parts that are not looked at."""
-        height, width = batch.shape[2:]
-        if self._glance is None or height * width <= ENOUGH:
-            return np.asarray(self._run(self._session, batch, (1, 1, height, width))[0, 0])
-        probability = np.zeros((height, width), np.float32)
-        (suspected,) = self._run(self._glance, batch, (1, height // BLOCK, width // BLOCK))
-        for rows, columns in parts_with_text(suspected, self._suspicion):
-            part = np.ascontiguousarray(batch[:, :, rows, columns])
-            seen = self._run(self._session, part, (1, 1, *part.shape[2:]))[0, 0]
-            probability[rows, columns] = np.maximum(probability[rows, columns], seen)
-        return probability
+        """The probability of text (H, W) in a picture (1, 3, H, W)."""
+
+        def blocks(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+            height, width = picture.shape[2:]
+            return np.asarray(self._run(self._glance, picture, (1, height // BLOCK, width // BLOCK))[0])
+
+        def pixels(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+            return np.asarray(self._run(self._session, picture, (1, 1, *picture.shape[2:]))[0, 0])
+
+        return text_map(batch, blocks if self._glance else None, pixels, self._pack.suspicion)
 
     def _run(self, session: Any, batch: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """What a graph says of a picture, which must be of this shape."""

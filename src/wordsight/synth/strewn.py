@@ -16,6 +16,7 @@ from wordsight.synth.faces import FontBook, select_faces
 from wordsight.synth.fonts import CAP_HEIGHT, font_index
 from wordsight.synth.kinds import Texts
 from wordsight.synth.languages import check_installed
+from wordsight.synth.patterns import pattern
 from wordsight.synth.setting import Line, set_line
 
 Polygon = NDArray[np.float64]
@@ -33,6 +34,8 @@ _PLATED = 0.4  # of them stand on a plate of their own
 _TOGETHER = 0.15  # of them bring others of their kind, below them or beside them: notices, stamps, tags of prices
 _CONTRAST = 55  # grey levels between letters and what they stand on, at least
 _MARGIN = 0.06  # of a word's height, around its ink
+_PATTERNS = 0.05  # of what is strewn: grids of figures that are no text
+_CHORD = 0.17  # radians from point to point of a bent outline, which is then nowhere 0.4 % of its radius off
 
 
 class StrewnText(NamedTuple):
@@ -86,7 +89,7 @@ class Strewn:
             if rng.random() < _TOGETHER:
                 texts += self._together(rng, picture, full)
                 continue
-            text = self._set(rng, *self._drawn(rng))
+            text = _Text(pattern(rng), []) if rng.random() < _PATTERNS else self._set(rng, *self._drawn(rng))
             if text is None:
                 continue
             path = self._path(rng, text, min(height, width))
@@ -194,7 +197,7 @@ class Strewn:
             line = line or set_line(self._book, face, word, spacing)
             if line is not None:
                 lines.append((word, line))
-        return _Text(lines, round(gap)) if lines else None
+        return _Text.beside(lines, round(gap)) if lines else None
 
     def _path(self, rng: random.Random, text: "_Text", size: int) -> "_Path":
         """Where and how a text runs over a photograph whose shorter side is `size`."""
@@ -214,23 +217,28 @@ class Strewn:
         return path
 
 
-class _Text:
-    """Words set beside each other: the mask of all, and the box (x0, y0, x1, y1) of each in it."""
+class _Text(NamedTuple):
+    """What is painted: the mask of it all, and its words, each with its box (x0, y0, x1, y1) in the mask."""
 
-    def __init__(self, lines: Sequence[tuple[str, Line]], gap: int) -> None:
+    mask: NDArray[np.uint8]
+    words: list[tuple[str, tuple[float, float, float, float]]]
+
+    @classmethod
+    def beside(cls, lines: Sequence[tuple[str, Line]], gap: int) -> "_Text":
+        """Words beside each other."""
         above = max(line.baseline for _, line in lines)
         below = max(line.mask.shape[0] - line.baseline for _, line in lines)
         width = sum(line.mask.shape[1] for _, line in lines) + gap * (len(lines) - 1)
-        self.mask = np.zeros((max(1, above + below), width), np.uint8)
-        self.words: list[tuple[str, tuple[float, float, float, float]]] = []
+        mask, words = np.zeros((max(1, above + below), width), np.uint8), []
         x = 0
         for word, line in lines:
             high, wide = line.mask.shape
             y = above - line.baseline
-            self.mask[y : y + high, x : x + wide] = line.mask
+            mask[y : y + high, x : x + wide] = line.mask
             edge = _MARGIN * max(high, CAP_HEIGHT)
-            self.words.append((word, (x - edge, y - edge, x + wide + edge, y + high + edge)))
+            words.append((word, (x - edge, y - edge, x + wide + edge, y + high + edge)))
             x += wide + gap
+        return cls(mask, words)
 
 
 class _Path:
@@ -278,7 +286,7 @@ class _Path:
         x0, y0, x1, y1 = box
         pieces = 2
         if self._arc:
-            pieces = max(3, math.ceil((x1 - x0) / max(1.0, self._mask.shape[0])) + 1)
+            pieces = max(3, math.ceil(abs(self._arc) * (x1 - x0) / self.width / _CHORD) + 1)
         along = np.linspace(x0, x1, pieces)
         top, bottom = (np.stack([along, np.full(pieces, y)], axis=1) for y in (y0, y1))
         return self._forth(np.vstack([top, bottom[::-1]]))

@@ -7,13 +7,15 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
+import torch.nn.functional as F
 from lightning import Callback, LightningModule, Trainer
+from numpy.typing import NDArray
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from wordsight.data.scenes import Scene
 from wordsight.detect.frames import network_input
-from wordsight.detect.glance import SUSPICION, parts_with_text
+from wordsight.detect.glance import BLOCK, SUSPICION, parts_with_text, text_map
 from wordsight.detect.maps import find_regions
 from wordsight.errors import ConfigError
 from wordsight.evaluate import score_boxes
@@ -97,16 +99,28 @@ class Detection(lightning.LightningModule):
 
     def training_step(self, batch: MapBatch, batch_idx: int) -> torch.Tensor:
         """One part of a step."""
-        loss = glance_loss(self.glance(batch.images), batch.core, batch.counts)
+        suspected = self.glance(batch.images)
+        loss = glance_loss(suspected, batch.core, batch.counts)
         parts = {"glance": loss.detach()}
         if not self.glance_only:
-            features = self.model.features(batch.images)
-            text, threshold = self.model.head(features)[:, 0], self.thresholds(features)[:, 0]
-            maps, more = db_loss(text, threshold, batch.core, batch.counts, batch.threshold, batch.near)
+            text, threshold, seen = self._maps(batch, torch.sigmoid(suspected.detach()))
+            maps, more = db_loss(text, threshold, *seen)
             loss, parts = loss + maps, parts | more
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=1)
         self.log_dict({f"train/{name}": value for name, value in parts.items()}, batch_size=1)
         return loss
+
+    def _maps(self, batch: MapBatch, suspected: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+        """Logits of text and of thresholds (N,) of all pixels that are looked at, and their labels in order."""
+        targets = batch.core, batch.counts, batch.threshold, batch.near
+        texts, thresholds, labels = [], [], []
+        for place in _places(batch, suspected):
+            pictures, rows, columns = place
+            features = self.model.features(batch.images[pictures, :, rows, columns])
+            texts.append(self.model.head(features).flatten())
+            thresholds.append(self.thresholds(features).flatten())
+            labels.append([target[place].flatten() for target in targets])
+        return torch.cat(texts), torch.cat(thresholds), [torch.cat(each) for each in zip(*labels, strict=True)]
 
     def on_validation_epoch_start(self) -> None:
         """Nothing is counted yet."""
@@ -116,17 +130,24 @@ class Detection(lightning.LightningModule):
         """Find the words of a scene and count them."""
         cfg = self.model.cfg
         images, frame = network_input(batch.load(), self.max_side, cfg.mean, cfg.std)
-        shown = torch.from_numpy(images).to(self.device)
-        probability = self.model(shown)[0, 0].float().cpu().numpy()
-        suspected = torch.sigmoid(self.glance(shown))[0].float().cpu().numpy()
-        looked_at = np.zeros(probability.shape, np.float32)
-        for part in parts_with_text(suspected, SUSPICION):
-            looked_at[part] = 1
-        self.log("val/looked_at", 100 * float(looked_at.mean()), batch_size=1, sync_dist=True)
-        regions = find_regions(probability * looked_at, 0.3, 0.5, UNCLIP)
+        looked_at = 0
+
+        def blocks(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+            return np.asarray(torch.sigmoid(self.glance(self._shown(picture)))[0].float().cpu())
+
+        def pixels(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+            nonlocal looked_at
+            looked_at += picture[0, 0].size
+            return np.asarray(self.model(self._shown(picture))[0, 0].float().cpu())
+
+        regions = find_regions(text_map(images, blocks, pixels, SUSPICION), 0.3, 0.5, UNCLIP)
+        self.log("val/looked_at", 100 * looked_at / images[0, 0].size, batch_size=1, sync_dist=True)
         found = [frame.to_picture(polygon) for polygon, _ in regions]
         words = batch.words
         self._score += score_boxes([word.polygon for word in words], [word.legible for word in words], found)
+
+    def _shown(self, picture: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(picture).to(self.device)
 
     def on_validation_epoch_end(self) -> None:
         """Log precision, recall and H-mean over all scenes, in percent, beside the share of them that was looked at."""
@@ -156,6 +177,24 @@ class Detection(lightning.LightningModule):
     def _factor(self, step: int) -> float:
         end = self.trainer.max_steps if self.decay else 2**62
         return warmup_stable_decay(step, self.warmup, end - self.decay, end)
+
+
+def _places(batch: MapBatch, suspected: torch.Tensor) -> list[tuple[slice, slice, slice]]:
+    """Pictures, rows and columns that the network is shown: all in every other step, else parts, as when it reads.
+
+    The network pools over what it is shown, which makes a part of a picture another thing than the whole.
+
+    Args:
+        batch: the pictures.
+        suspected: probabilities of text in blocks (B, H / 16, W / 16).
+    """
+    everything = slice(0, batch.core.shape[-1])
+    whole = [(slice(0, len(batch.core)), everything, everything)]
+    if batch.step % 2:
+        return whole
+    blocks = torch.maximum(F.max_pool2d(batch.core, BLOCK), suspected).float().cpu().numpy()
+    parts = [(k, part) for k, each in enumerate(blocks) for part in parts_with_text(each, SUSPICION)]
+    return [(slice(k, k + 1), rows, columns) for k, (rows, columns) in parts] or whole
 
 
 def _with_glance(model: Db) -> Db:
