@@ -1,6 +1,7 @@
 """The command as operators meet it: slow clients, full queues, deadlines, signals, ports that are taken."""
 
 import io
+import platform
 import signal
 import socket
 import statistics
@@ -19,6 +20,7 @@ from running_service import WORDSIGHT, Running, Start, crop, picture
 
 from wordsight import Reader
 from wordsight.errors import pip_install
+from wordsight.runtime.sessions import processors
 
 
 def _connect(running: Running) -> socket.socket:
@@ -234,3 +236,35 @@ def test_liveness_answers_while_large_pictures_are_read(started: Start) -> None:
     prober.join()
     assert len(waits) > 10
     assert max(waits) < 0.2, max(waits)
+
+
+ARENAS = """
+import ctypes, sys, threading
+from wordsight.serve.server import limit_arenas
+if sys.argv[1] == "limited":
+    limit_arenas()
+libc, everyone = ctypes.CDLL(None), threading.Barrier(16)
+libc.fdopen.restype = ctypes.c_void_p
+def work():
+    everyone.wait()
+    libc.malloc(1000)
+    everyone.wait()
+threads = [threading.Thread(target=work) for _ in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+libc.malloc_info(0, ctypes.c_void_p(libc.fdopen(1, b"w")))
+libc.fflush(None)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the GNU C library's alone")
+def test_threads_share_as_many_arenas_as_there_are_processors(monkeypatch):
+    def arenas(what):
+        done = subprocess.run([sys.executable, "-c", ARENAS, what], capture_output=True, check=True)
+        return done.stdout.count(b"<heap nr=")
+
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    assert arenas("free") > arenas("limited")
+    assert arenas("limited") <= max(2, processors())
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
+    assert arenas("limited") == 1
