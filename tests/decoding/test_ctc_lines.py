@@ -63,6 +63,33 @@ def test_a_word_of_a_line_is_as_sure_as_its_own_frames():
     assert line.words[1].chars[1].alternatives[0] == ("0", pytest.approx(0.4, abs=0.01))
 
 
+def with_space(text: str, frame: int, share: float) -> Says:
+    """A frame that says a space rather than nothing with this share."""
+    says = Says(text)
+    says.logits[0, frame, 0], says.logits[0, frame, TOKENIZER.ids(" ")[0]] = np.log(1 - share), np.log(share)
+    return says
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.25, "NEW YEAR"), (0.05, "NEWYEAR")])
+def test_spaces_are_read_that_frames_nearly_say(share, text):
+    line = with_space("NEWYEAR", FRAMES * 3 - 1, share).read()
+    assert line.text == text
+    assert [word.text for word in line.words] == (text.split() if " " in text else [])
+    assert all(word.confidence == pytest.approx(1, abs=0.01) for word in line.words)  # each by its own frames
+    assert line.confidence == pytest.approx(share if " " in text else 1 - share, abs=0.01)
+
+
+@pytest.mark.parametrize(("text", "frame"), [("NEWYEAR", 0), ("NEWYEAR", FRAMES * 7 - 1), ("12:30", FRAMES * 3 - 1)])
+def test_spaces_are_not_favoured_around_a_text_and_between_digits(text, frame):
+    assert with_space(text, frame, 0.4).read().text == text
+
+
+def test_spaces_are_not_favoured_where_a_constraint_forbids_them():
+    line = with_space("NEWYEAR", FRAMES * 3 - 1, 0.4).read(constraint=Constraint.pattern("[A-Z]+", TOKENIZER))
+    assert (line.text, line.outside) == ("NEWYEAR", False)
+    assert line.confidence == pytest.approx(0.6, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("pattern", "text", "outside"),
     [

@@ -35,6 +35,14 @@ training words 3 more are silent with 200, one of which was read right.
 _SURE = 0.95
 """Probability of a word from which no second reader is asked."""
 
+_SPACES = 6.0
+"""So many times likelier than frames say spaces beside a letter are taken to be: "GreenLife" and "50%OFF" are common.
+
+End to end the H-mean of 400 training scenes is 80.1 % with 1, 81.1 with 4, 81.6 with 8; that of 98 held-out ones 82.8,
+82.9 and 82.8 (of their detection alone 87.8, 88.5 and 88.8). Of rendered lines in typefaces kept for tests as many are
+right as before; between digits, as on displays, there would be fewer.
+"""
+
 _KNOWN = 50.0
 """So many times likelier than other strings known words are before one has looked.
 
@@ -141,14 +149,32 @@ class _Frames(NamedTuple):
 
     def read(self, columns: Columns, rule: LogitsConstraint | None, second: SecondReader | None) -> Reading:
         """The reading of frames (T, C + 1)."""
-        free = best_path(columns, self.tokenizer.eos).part(0, self.max_length)
-        if rule is not None and not rule.constraint.accepts(free.ids.tolist()):
-            return self._constrained(columns, free, rule)
+        if rule is not None:
+            free = best_path(columns, self.tokenizer.eos).part(0, self.max_length)
+            if not rule.constraint.accepts(free.ids.tolist()):
+                return self._constrained(columns, free, rule)
+        else:
+            free = best_path(self._favouring_spaces(columns), self.tokenizer.eos).part(0, self.max_length)
         read = [(self._reading(columns, word, part), part) for word, part in self._words(free, len(columns))]
         words = [self._decided(columns, word, part, second) for word, part in read]
         if len(words) == 1:
             return words[0]
         return self._joined(self._reading(columns, free), words, [word for word, _ in read] != words)
+
+    @property
+    def _space(self) -> int:
+        """Its class; 0: it is not written."""
+        return self.tokenizer.charset.characters.find(" ") + 1
+
+    def _favouring_spaces(self, columns: Columns) -> Columns:
+        """Frames (T, C + 1) with spaces `_SPACES` times as likely between two characters of which one is a letter."""
+        found = best_path(columns, self.tokenizer.eos)
+        letters = [self.tokenizer.decode([one]).isalpha() for one in found.ids.tolist()]
+        out = columns.copy()
+        for (one, left), (other, right) in pairwise(zip(letters, found.runs, strict=True)):
+            if self._space and (one or other):
+                out[left[1] : right[0], self._space] *= _SPACES
+        return out
 
     def _reading(self, columns: Columns, spelled: Spelled, part: tuple[int, int] | None = None) -> Reading:
         """Of characters, as likely as they are in a part of the frames; None: in all of them."""
@@ -161,8 +187,7 @@ class _Frames(NamedTuple):
 
     def _words(self, spelled: Spelled, frames: int) -> Iterator[tuple[Spelled, tuple[int, int]]]:
         """The words between spaces, each with the frames between those of the spaces."""
-        space = self.tokenizer.charset.characters.find(" ") + 1
-        spaces = np.flatnonzero(spelled.ids == space).tolist() if space else []
+        spaces = np.flatnonzero(spelled.ids == self._space).tolist() if self._space else []
         for left, right in pairwise([-1, *spaces, len(spelled.ids)]):
             if right > left + 1:
                 start = int(spelled.runs[left, 1]) if left >= 0 else 0
