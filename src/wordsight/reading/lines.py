@@ -42,6 +42,10 @@ _HOPELESS = 0.5
 _UNLIKELY = 0.1
 
 _MARGIN = 0.1  # of the height, kept left and right of a word that is cut out of a line
+# Of the height by which words may begin before their frames say so: those say characters late. In the labels' frame
+# 1,907 words of detected lines began 0.18 heights too late in the median; the H-mean of their scenes is 88.4 % so, and
+# 87.7 % without.
+_LATE = 0.2
 _INK = 0.15  # of a word's largest contrast: columns of pixels with less at its ends are background
 _MOST_TRIMMED = 0.5  # of the height, at either end
 
@@ -229,8 +233,11 @@ def _line(words: Sequence[Reading]) -> Reading:
 def words(attempt: Attempt) -> list[Word]:
     """The words of a line."""
     out: list[Word] = []
+    pixels, before = attempt.strip.pixels, -math.inf
     for span, reading in attempt.words:
-        drawn = _to_ink(attempt.strip.pixels, span) if reading.places or len(attempt.words) > 1 else span
+        start = max(span[0] - _LATE * len(pixels), min(span[0], (before + span[0]) / 2), 0.0)
+        before = span[1]
+        drawn = _to_ink(pixels, (start, span[1])) if reading.places or len(attempt.words) > 1 else span
         polygon = as_polygon(attempt.strip.outline(drawn))
         out += [Word(word, conf, polygon, chars, reading.outside) for word, conf, chars in _apart(reading)]
     return out
