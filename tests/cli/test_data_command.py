@@ -194,7 +194,7 @@ class Parrot:
     def read(self, crops):
         return [("Word", 1.0)] * len(crops)
 
-wordsight.cli.recognizers.open_crop_reader = lambda *_, **__: Parrot()
+wordsight.cli.recognizers.open_reader = lambda *_, **__: Parrot()
 from wordsight.cli.main import main
 main()
 """

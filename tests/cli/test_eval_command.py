@@ -38,8 +38,7 @@ class Parrot:
 @pytest.fixture
 def parrot(monkeypatch: pytest.MonkeyPatch) -> Parrot:
     bird = Parrot()
-    monkeypatch.setattr("wordsight.cli.recognizers.open_crop_reader", lambda model, threads, mode, **_: bird)
-    monkeypatch.setattr("wordsight.cli.recognizers.open_scene_reader", lambda model, threads, mode, **_: bird)
+    monkeypatch.setattr("wordsight.cli.recognizers.open_reader", lambda model, threads, mode, **_: bird)
     return bird
 
 

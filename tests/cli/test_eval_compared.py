@@ -187,7 +187,7 @@ def test_mended_words_have_their_pictures(data, tmp_path, monkeypatch):  # noqa:
             return [(self.texts.pop(0), 0.5) for _ in crops]
 
     readers = iter([Fixed("a", ["word"] * 4 + ["x"] * 2), Fixed("b", ["x"] * 3 + ["word"] * 3)])
-    monkeypatch.setattr(recognizers, "open_crop_reader", lambda *_, **__: next(readers))
+    monkeypatch.setattr(recognizers, "open_reader", lambda *_, **__: next(readers))
     page = tmp_path / "page.html"
     report, _ = evaluate(tmp_path, "a", data, "--against", "b", "--html", page, "--protocol", "36")
     (one,) = report["contrasts"]

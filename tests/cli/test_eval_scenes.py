@@ -11,7 +11,7 @@ from plain_pack import write_pack, write_scene_pack
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
-from wordsight.cli.recognizers import open_scene_reader
+from wordsight.cli.recognizers import open_reader
 from wordsight.errors import ConfigError, WordsightError
 from wordsight.models import checkpoint
 from wordsight.models.clipter import ClipterConfig, insert
@@ -144,7 +144,7 @@ def test_end_to_end_every_word_found_is_told(pack: Path, data: Path, tmp_path: P
 
     monkeypatch.setattr("wordsight.reader.DETECTED_CONFIDENCE", 0.0)
     monkeypatch.setattr(TextDetector, "detect", lambda self, image: [Box()])
-    reader = open_scene_reader(str(pack), 1)
+    reader = open_reader(str(pack), 1)
     pixels = np.asarray(Image.open(data / "0.png"))
     assert [text for _, text in reader.find(pixels, pixels)] != [text for _, text in reader.find(pixels)]
     found = {

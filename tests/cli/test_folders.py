@@ -5,8 +5,8 @@ import os
 import pytest
 from typer.testing import CliRunner
 
-from wordsight.cli.folders import check_folder
 from wordsight.cli.main import app
+from wordsight.cli.output import check_folder
 from wordsight.errors import ConfigError
 
 VERBS = (

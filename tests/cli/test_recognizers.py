@@ -1,5 +1,6 @@
 """Other people's recognizers behind our interface."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from wordsight import Reader
-from wordsight.cli.recognizers import RapidOcr, Tesseract, open_crop_reader, open_scene_reader, parse_tsv
+from wordsight.cli.recognizers import RapidOcr, Tesseract, open_reader, parse_tsv
 from wordsight.errors import ConfigError, ModelError
 from wordsight.imaging import prepare
 from wordsight.runtime import OnnxRecognizer, load_pack
@@ -48,7 +49,7 @@ def test_rapidocr_finds_words_whatever_was_asked_before(rapid: RapidOcr) -> None
 def test_packs_read_crops_as_a_reader_does(toy_pack: Path) -> None:
     dice = np.random.default_rng(0)
     crops = [dice.integers(0, 256, shape, dtype=np.uint8) for shape in ((32, 90, 3), (120, 30, 3), (20, 300, 3))]
-    ours = open_crop_reader(str(toy_pack), threads=1)
+    ours = open_reader(str(toy_pack), threads=1)
     words = Reader(toy_pack, threads=1).read_crops(crops)
     assert ours.read(crops) == [(word.text, word.confidence) for word in words]
     assert ours.settings == {"threads": 1, "provider": "CPUExecutionProvider", "mode": "adaptive"}
@@ -60,7 +61,7 @@ def test_packs_decode_as_they_are_told(toy_pack: Path) -> None:
     for mode in ("full", "visual", "parallel"):
         recognizer = OnnxRecognizer(load_pack(toy_pack), threads=1, mode=mode)
         (reading,) = recognizer.read(prepare([crop], recognizer.preprocessing))
-        reader = open_crop_reader(str(toy_pack), threads=1, mode=mode)
+        reader = open_reader(str(toy_pack), threads=1, mode=mode)
         assert reader.settings["mode"] == mode
         assert reader.read([crop]) == [(reading.text, reading.confidence)]
         found[mode] = reading.confidence
@@ -82,10 +83,11 @@ def test_a_missing_tesseract_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("shutil.which", lambda program: None)
     with pytest.raises(ModelError, match="not installed"):
         Tesseract()
+    monkeypatch.setattr("shutil.which", lambda program: sys.executable)
     with pytest.raises(ConfigError, match="crops only"):
-        open_scene_reader("tesseract")
+        open_reader("tesseract").find(card("Word"))
 
 
 def test_unknown_models_are_refused() -> None:
     with pytest.raises(ModelError):
-        open_crop_reader("no such model")
+        open_reader("no such model")

@@ -8,7 +8,7 @@ from wordsight.weights.tensors import Tensors
 
 def converted(parity):
     tensors = Tensors(parity["state_dict"], "the reference")
-    state, cfg = read_clip4str(tensors, {"hyper_parameters": parity["hparams"]}, Choices())
-    model = Clip4Str(cfg)
-    model.load_state_dict(state)
+    read = read_clip4str(tensors, {"hyper_parameters": parity["hparams"]}, Choices())
+    model = Clip4Str(read.config)
+    model.load_state_dict(read.state)
     return model.eval()

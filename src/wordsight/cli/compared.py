@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wordsight.cli.recognizers import CropReader, OurReader
+    from wordsight.cli.recognizers import AnyReader, Crop, OurReader
     from wordsight.data import OpenedSource
     from wordsight.evaluate import Protocol, Record
     from wordsight.evaluate.contrast import Contrast
@@ -60,8 +60,6 @@ def exhibits(
     found: "Sequence[Contrast]", sources: "Mapping[str, OpenedSource]", reading: Reading
 ) -> "dict[str, list[Exhibit]]":
     """Pictures of the words that the first protocol calls mended and spoilt: title -> pictures."""
-    from wordsight.cli.pictures import exhibit
-
     places = {(r.dataset, r.id): place for r, place in zip(reading.records, reading.places, strict=True)}
     out: dict[str, list[Exhibit]] = {}
     for one in found:
@@ -76,18 +74,33 @@ def exhibits(
     return out
 
 
+def exhibit(crop: "Crop", record: "Record", other: "Record | None" = None) -> "Exhibit":
+    """A crop, reduced for a page with many of them, and what was read on it."""
+    import io
+
+    from PIL import Image
+
+    from wordsight.evaluate.report import Exhibit
+
+    picture = Image.fromarray(crop)
+    picture.thumbnail((512, 128))
+    png = io.BytesIO()
+    picture.save(png, "PNG")
+    return Exhibit(record, png.getvalue(), other)
+
+
 def gates(model: str) -> dict[str, float]:
     """The gates of a model with CLIPTER, as its pack or checkpoint folder says; empty where it does not."""
     import json
 
-    from wordsight.cli.named import find
+    from wordsight.cli.recognizers import find_ours
 
-    found = find(model)
+    found = find_ours(model)
     about = json.loads((found / "config.json").read_bytes()) if isinstance(found, Path) else found.about
     return {str(k): float(v) for k, v in (about.get("gates") or {}).items()}
 
 
-def costs(reader: "CropReader", sources: "Mapping[str, OpenedSource]") -> list[str]:
+def costs(reader: "AnyReader", sources: "Mapping[str, OpenedSource]") -> list[str]:
     """Milliseconds a word alone, with its scene known, and with its scene to be encoded first; in sentences."""
     import numpy as np
 

@@ -47,7 +47,7 @@ def convert(
 
     Options override what was assumed. Nothing in the file is executed.
     """
-    from wordsight.cli.folders import check_folder
+    from wordsight.cli.output import check_folder
     from wordsight.weights.choices import Options
     from wordsight.weights.convert import convert
 

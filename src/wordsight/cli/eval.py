@@ -16,7 +16,7 @@ from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
     from wordsight.cli.compared import Reading
-    from wordsight.cli.recognizers import CropReader, SceneReader, Settings
+    from wordsight.cli.recognizers import AnyReader, Settings
     from wordsight.data import OpenedSource, Scene
     from wordsight.data.controls import Mode as Control
     from wordsight.evaluate import Average, Protocol, Record, Score, Suite
@@ -88,7 +88,8 @@ def evaluate(
 
     from wordsight.cli.compared import contrasts, costs, exhibits, gates
     from wordsight.cli.detection import evaluate_detector
-    from wordsight.cli.recognizers import open_crop_reader, open_scene_reader
+    from wordsight.cli.output import check_file
+    from wordsight.cli.recognizers import open_reader
     from wordsight.cli.shown import control_for, encoder_options, show, whole_scenes
     from wordsight.errors import ConfigError
     from wordsight.evaluate import find_suite
@@ -98,8 +99,8 @@ def evaluate(
 
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters is said in one line
     for file in (json_file, csv_file, html_file):  # before minutes of reading, not after
-        if file and not file.resolve().parent.is_dir():
-            raise ConfigError(f"{file}: there is no folder {file.parent}: create it first")
+        if file:
+            check_file(file)
     if detection:
         if benchmarks or end_to_end or protocols or not data:
             raise ConfigError(
@@ -133,12 +134,12 @@ def evaluate(
     worst_ones: list[Exhibit] = []
     more: dict[str, list[Exhibit]] = {}
     if end_to_end:
-        reader = open_scene_reader(model, threads, mode.value, dictionary=not no_dictionary, **encoders)
+        reader = open_reader(model, threads, mode.value, dictionary=not no_dictionary, **encoders)
         scenes = whole_scenes(sources, "--end-to-end", limit)
         report = _scenes(reader, scenes, limit, control_for(reader, scene), seed)
     else:
         options = {"dictionary": not no_dictionary, "as_is": as_is}
-        crop_reader = open_crop_reader(model, threads, mode.value, **options, **encoders)
+        crop_reader = open_reader(model, threads, mode.value, **options, **encoders)
         crop_reader.settings["reading"] = "as is" if as_is else "as users read"
         if control := control_for(crop_reader, "real" if comparing else scene):
             show(sources.values(), control, seed)
@@ -146,7 +147,7 @@ def evaluate(
         report, reading = words(crop_reader, sources, rules, limit, batch_size)
         others = []
         if against:
-            other = open_crop_reader(against, threads, mode.value, **options)
+            other = open_reader(against, threads, mode.value, **options)
             if control := control_for(other, None):
                 show(sources.values(), control, seed)
             others.append(replace(words(other, sources, rules, limit, batch_size)[1], name=other.name))
@@ -244,7 +245,7 @@ def _limited(limit: int | None) -> "Settings":
     return {} if limit is None else {"limit": limit}
 
 
-def _calibration(reader: "CropReader") -> list[str]:
+def _calibration(reader: "AnyReader") -> list[str]:
     """What calibration did to the confidences of a pack, in a sentence."""
     from wordsight.cli.recognizers import OurReader
 
@@ -269,7 +270,7 @@ def _shown(control: "Control", seed: int) -> "Settings":
 
 
 def _words(
-    reader: "CropReader",
+    reader: "AnyReader",
     sources: dict[str, "OpenedSource"],
     rules: list["Protocol"],
     limit: int | None,
@@ -299,7 +300,7 @@ def _words(
 
 
 def _read(
-    reader: "CropReader",
+    reader: "AnyReader",
     source: "OpenedSource",
     name: str,
     limit: int | None,
@@ -335,7 +336,7 @@ def _read(
 
 
 def _scenes(
-    reader: "SceneReader",
+    reader: "AnyReader",
     data: dict[str, "Sequence[Scene]"],
     limit: int | None,
     control: "Control | None",
@@ -367,7 +368,7 @@ def _scenes(
 def _worst(
     sources: dict[str, "OpenedSource"], records: Sequence["Record"], places: Sequence[int], protocol: "Protocol"
 ) -> list["Exhibit"]:
-    from wordsight.cli.pictures import exhibit
+    from wordsight.cli.compared import exhibit
     from wordsight.evaluate.report import worst
 
     rows = worst(records, protocol, WORST)

@@ -22,12 +22,12 @@ def explain(
 ) -> None:
     """Draw how a word is read: where the decoders attend for each character, and the reading after each stage."""
 
-    from wordsight.cli.pictures import check_place, save_picture
+    from wordsight.cli.output import check_file, save_picture
     from wordsight.explain.drawing import draw_explanation
     from wordsight.explain.reading import open_explainer
     from wordsight.imaging import load_image
 
-    check_place(out)
+    check_file(out, picture=True)
     pixels = load_image(crop)
     explanation = open_explainer(model)(pixels)
     save_picture(draw_explanation(pixels, explanation), out)

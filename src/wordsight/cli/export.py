@@ -48,7 +48,7 @@ def export(
     """Export a trained checkpoint as a pack, which runs without PyTorch."""
     import json
 
-    from wordsight.cli.folders import check_folder
+    from wordsight.cli.output import check_folder
     from wordsight.errors import ConfigError, ModelError
     from wordsight.models import checkpoint as checkpoints
     from wordsight.models.peft import load_adapter, merge_lora

@@ -59,7 +59,7 @@ def finetune(
     """
     import json
 
-    from wordsight.cli.folders import check_folder
+    from wordsight.cli.output import check_folder
     from wordsight.errors import ConfigError
     from wordsight.evaluate.report import tables, to_dict, to_html
     from wordsight.files import write_text
@@ -115,7 +115,7 @@ def _print_plan(plan: "Plan") -> None:
 
 def _worst(plan: "Plan", outcome: "Outcome") -> list["Exhibit"]:
     """The worst held-out readings after training, with their pictures."""
-    from wordsight.cli.pictures import exhibit
+    from wordsight.cli.compared import exhibit
     from wordsight.evaluate.report import worst
 
     records = outcome.report.records[: len(plan.held_out)]

@@ -23,7 +23,7 @@ def merge_(
 
     They must have the same shape. The facts stored with the last one are stored with the mean.
     """
-    from wordsight.cli.folders import check_folder
+    from wordsight.cli.output import check_folder
     from wordsight.errors import ConfigError
     from wordsight.models.merging import merge
 

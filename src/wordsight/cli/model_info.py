@@ -20,7 +20,7 @@ def describe(model: str) -> Iterator[Row]:
         ModelError: there is no such model, or it is damaged.
         ModuleNotFoundError: it is a checkpoint, and PyTorch is not installed.
     """
-    from wordsight.cli.named import find
+    from wordsight.cli.recognizers import find_ours
     from wordsight.detect import packs
     from wordsight.weights.catalogue import PUBLISHED
 
@@ -28,7 +28,7 @@ def describe(model: str) -> Iterator[Row]:
         yield from _published(model)
     elif model in (packs.DEFAULT, packs.PPOCR) or (Path(model) / packs.MANIFEST).is_file():
         yield from _detector(packs.find_detector(model))
-    elif isinstance(found := find(model), Path):
+    elif isinstance(found := find_ours(model), Path):
         yield from _checkpoint(found)
     else:
         yield from _pack(found)

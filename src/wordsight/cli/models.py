@@ -95,13 +95,13 @@ def push(
     Log in before with `hf auth login`, or set HF_TOKEN. A README.md in the folder is taken as the card.
     """
     from wordsight.cli.model_info import describe
-    from wordsight.cli.named import find
+    from wordsight.cli.recognizers import find_ours
     from wordsight.errors import ConfigError
     from wordsight.weights import hub
 
     if not repository.startswith(hub.PREFIX):
         raise ConfigError(f"{repository}: models are pushed to the Hugging Face hub: give {hub.PREFIX}OWNER/NAME")
-    found = find(model)
+    found = find_ours(model)
     folder = found if isinstance(found, Path) else found.folder
     typer.echo(hub.push(folder, repository.removeprefix(hub.PREFIX), describe(str(folder)), private=private))
 

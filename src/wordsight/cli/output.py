@@ -1,4 +1,4 @@
-"""Where results go: standard output as they come, or a file that is written atomically."""
+"""Where results go: standard output as they come, or a file that is written atomically; and whether they can."""
 
 import contextlib
 import json
@@ -8,14 +8,59 @@ import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from wordsight.errors import ConfigError, printable
-from wordsight.files import lock
+from wordsight.files import lock, replacing
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Write = Callable[[str], None]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tabs and line breaks
+
+
+def check_folder(path: Path) -> None:
+    """Checks, before minutes of work and not after, that a folder exists or can be created, and can be written to.
+
+    Raises:
+        ConfigError: it cannot be.
+    """
+    whole = path.resolve()
+    there = next(place for place in (whole, *whole.parents) if place.exists())
+    if not there.is_dir():
+        raise ConfigError(f"{path}: {there} is a file, but a folder is needed: choose another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"{path}: {there} is not writable: choose another place")
+
+
+def check_file(path: Path, *, picture: bool = False) -> None:
+    """Checks, before the work and not after, that there is a folder for a file.
+
+    Raises:
+        ConfigError: it is missing; or Pillow writes no `picture` with that extension.
+    """
+    if not path.resolve().parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}: create it first")
+    if picture:
+        from PIL import Image
+
+        if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+            raise ConfigError(f"{path}: {path.suffix or 'no ending'} is not an image format: choose .png or .jpg")
+
+
+def save_picture(picture: "Image.Image", path: Path) -> None:
+    """Writes a picture in the format of the extension.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        with replacing(path) as new:
+            picture.save(new)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be written ({error}): choose another place") from None
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import subprocess
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wordsight.models.clipter.other_words import OtherWords
     from wordsight.reading.parts import SceneConditioned
     from wordsight.reading.scenes import EncodedScene
+    from wordsight.runtime import Pack
 
     Crop = npt.NDArray[np.uint8]
     Corners = npt.NDArray[np.float64]
@@ -32,31 +33,21 @@ _KEPT = 256  # scenes whose tokens are kept: the words of one are read one after
 _TOGETHER = 512  # crops in a batch at most: callers that read many choose their own batch size
 
 
-class CropReader(Protocol):
-    """Reads word crops."""
+def find_ours(model: str) -> "Pack | Path":
+    """The pack of that name or in that folder; of a checkpoint, the folder.
 
-    name: str
-    settings: Settings
+    Raises:
+        ModelError: it is neither, it is damaged, or it is published by others and has to be downloaded first.
+    """
+    from wordsight.runtime import find_model, load_pack
+    from wordsight.weights.catalogue import refuse_published
 
-    def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
-        """Text and confidence (0 to 1) of each crop, uint8 RGB (H, W, 3)."""
-        ...
-
-
-class SceneReader(Protocol):
-    """Finds and reads the words of a photograph."""
-
-    name: str
-    settings: Settings
-
-    def find(self, image: "Crop") -> list[tuple["Corners", str]]:
-        """Polygon (N, 2) in pixels and text of each word, in uint8 RGB (H, W, 3)."""
-        ...
+    refuse_published(model)
+    folder = Path(model)
+    return folder if (folder / "model.safetensors").is_file() else load_pack(find_model(model))
 
 
-def open_crop_reader(
-    model: str, threads: int | None = None, mode: "Mode" = "adaptive", **options: Any
-) -> "CropReader | OurReader":
+def open_reader(model: str, threads: int | None = None, mode: "Mode" = "adaptive", **options: Any) -> "AnyReader":
     """The recognizer called `rapidocr` or `tesseract`, else the pack or the checkpoint `model`, an `OurReader`.
 
     `options` are the other arguments of `OurReader`.
@@ -64,28 +55,8 @@ def open_crop_reader(
     Raises:
         ModelError: it is not there.
     """
-    if model == "rapidocr":
-        return RapidOcr(threads)
-    if model == "tesseract":
-        return Tesseract(threads)
-    return OurReader(model, threads, mode, **options)
-
-
-def open_scene_reader(
-    model: str, threads: int | None = None, mode: "Mode" = "adaptive", **options: Any
-) -> "SceneReader | OurReader":
-    """The whole of RapidOCR, or a reader with the pack or the checkpoint `model`.
-
-    Raises:
-        ModelError: it is not there.
-        ConfigError: it cannot find words.
-    """
-    if model == "tesseract":
-        from wordsight.errors import ConfigError
-
-        raise ConfigError("tesseract is compared on crops only: leave out --end-to-end, or choose rapidocr")
-    if model == "rapidocr":
-        return RapidOcr(threads)
+    if model in _THEIRS:
+        return _THEIRS[model](threads)
     return OurReader(model, threads, mode, **options)
 
 
@@ -125,12 +96,11 @@ class OurReader:
         rerank: Path | None = None,
         as_is: bool = False,
     ) -> None:
-        from wordsight.cli.named import find
         from wordsight.errors import ConfigError
         from wordsight.reader import Reader
         from wordsight.runtime import OnnxRecognizer
 
-        found = find(model)
+        found = find_ours(model)
         if as_is and mode == "parallel":
             raise ConfigError("--as-is is greedy decoding: leave out --mode parallel, or add --no-as-is")
         if as_is and mode != "visual":
@@ -309,6 +279,16 @@ class Tesseract:
         """Text and the least confidence of its parts, one program run for each crop."""
         return [self._read(crop) for crop in crops]
 
+    def find(self, image: "Crop") -> list[tuple["Corners", str]]:
+        """Not here: it finds lines of documents.
+
+        Raises:
+            ConfigError: always.
+        """
+        from wordsight.errors import ConfigError
+
+        raise ConfigError("tesseract is compared on crops only: leave out --end-to-end, or choose rapidocr")
+
     def _read(self, crop: "Crop") -> tuple[str, float]:
         import io
 
@@ -329,6 +309,11 @@ class Tesseract:
             reason = " ".join(done.stderr.decode("utf-8", "replace").split())
             raise ModelError(f"tesseract failed ({reason[:200]}): check its language data")
         return parse_tsv(done.stdout.decode("utf-8", "replace"))
+
+
+AnyReader: TypeAlias = OurReader | RapidOcr | Tesseract
+"""Reads word crops, and finds and reads the words of photographs."""
+_THEIRS: dict[str, type[RapidOcr] | type[Tesseract]] = {"rapidocr": RapidOcr, "tesseract": Tesseract}
 
 
 def parse_tsv(output: str) -> tuple[str, float]:

@@ -3,14 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from wordsight.errors import ModelError
 from wordsight.models.clip import Clip
 from wordsight.models.clip.config import MEAN, STD, VOCAB_SIZE, ClipConfig
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 from wordsight.weights.choices import Choices, Triple, check_heads
-from wordsight.weights.tensors import Rules, State, Tensors, fill, foreign_name, on_meta
+from wordsight.weights.tensors import Facts, Read, Rules, State, Tensors, fill, foreign_name, on_meta
 
 HEAD_CHANNELS = 64
 """Channels of a head in all of OpenAI's towers, and in OpenCLIP's but for the widest."""
@@ -78,7 +77,7 @@ class Stated:
     std: Triple | None = None
 
 
-def stated(facts: Mapping[str, Any]) -> Stated:
+def stated(facts: Facts) -> Stated:
     """Out of `open_clip_config.json`, or Hugging Face's `config.json` and `preprocessor_config.json`.
 
     Raises:
@@ -92,7 +91,7 @@ def stated(facts: Mapping[str, Any]) -> Stated:
         raise ModelError(f"its JSON files are malformed ({error}): download the folder again") from None
 
 
-def _hugging_face(config: Mapping[str, Any], pixels: Mapping[str, Any]) -> Stated:
+def _hugging_face(config: Facts, pixels: Facts) -> Stated:
     if "vision_config" not in config:
         return Stated()
     image, text = config["vision_config"], config.get("text_config", {})
@@ -111,12 +110,12 @@ def _hugging_face(config: Mapping[str, Any], pixels: Mapping[str, Any]) -> State
         int(image.get("num_attention_heads", 12)),
         int(text.get("num_attention_heads", 8)),
         activations.pop(),
-        _triple(pixels.get("image_mean")),
-        _triple(pixels.get("image_std")),
+        triple(pixels.get("image_mean")),
+        triple(pixels.get("image_std")),
     )
 
 
-def _open_clip(config: Mapping[str, Any]) -> Stated:
+def _open_clip(config: Facts) -> Stated:
     model, pixels = config["model_cfg"], config.get("preprocess_cfg", {})
     image, text = model.get("vision_cfg", {}), model.get("text_cfg", {})
     width, channels = image.get("width", 768), image.get("head_width", HEAD_CHANNELS)
@@ -124,12 +123,13 @@ def _open_clip(config: Mapping[str, Any]) -> Stated:
         int(width) // int(channels),
         int(text.get("heads", 8)),
         "quickgelu" if model.get("quick_gelu") else "gelu",
-        _triple(pixels.get("mean")),
-        _triple(pixels.get("std")),
+        triple(pixels.get("mean")),
+        triple(pixels.get("std")),
     )
 
 
-def _triple(values: object) -> Triple | None:
+def triple(values: object) -> Triple | None:
+    """Three numbers; None of anything else."""
     if not isinstance(values, list | tuple) or len(values) != 3:
         return None
     r, g, b = map(float, values)
@@ -182,7 +182,14 @@ OPEN_CLIP = Defaults(OPENCLIP_HEAD_CHANNELS, "gelu", "as most of OpenCLIP's; DFN
 CLIP4STR = Defaults({}, "quickgelu", "as CLIP4STR runs all of its towers")
 
 
-def read_clip(
+def read_clip(names: Rules, defaults: Defaults, tensors: Tensors, facts: Facts, choices: Choices) -> Read:
+    """CLIP itself, by the names and with the defaults of those who trained it."""
+    state, config = read_towers(tensors, names, stated(facts), defaults, choices)
+    state["logit_scale"] = tensors.take("logit_scale")  # some versions stored it as one of one
+    return Read(Clip, config, state)
+
+
+def read_towers(
     tensors: Tensors, names: Rules, said: Stated, defaults: Defaults, choices: Choices
 ) -> tuple[State, ClipConfig]:
     """Both towers: their tensors under our names, and their configuration.

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +13,22 @@ from wordsight.detect.packs import PPOCR, find_detector
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.charset import with_charset, with_head_of
-from wordsight.models.clip import Clip
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.model import Model
-from wordsight.models.parseq import Parseq
-from wordsight.models.peft import PeftConfig, add_peft
+from wordsight.models.peft import add_peft
 from wordsight.models.ppocr import Db, Svtr
 from wordsight.models.recognizer import Recognizer
 from wordsight.runtime import Pack, find_model, load_pack, shipped_models
 from wordsight.runtime.pack import MANIFEST
 from wordsight.weights.choices import Choices, Options
-from wordsight.weights.clip import (
-    HUGGING_FACE,
-    IGNORED,
-    OPEN_CLIP,
-    OPENAI,
-    Defaults,
-    openai_names,
-    read_clip,
-    stated,
-)
+from wordsight.weights.clip import HUGGING_FACE, IGNORED, OPEN_CLIP, OPENAI, openai_names, read_clip
 from wordsight.weights.foreign import Foreign, open_foreign
 from wordsight.weights.packs import model_from_pack
 from wordsight.weights.paddle import IGNORED as PADDLE_IGNORED
 from wordsight.weights.paddle import SIGN, read_paddle
 from wordsight.weights.ppocr import db_from_onnx, rapidocr_file, svtr_from_onnx
-from wordsight.weights.recognizers import read_clip4str, read_parseq, read_timm, read_visual_clip4str
-from wordsight.weights.tensors import Rules, State, Tensors, foreign_name, on_meta, some
+from wordsight.weights.recognizers import read_clip4str, read_parseq, read_timm
+from wordsight.weights.tensors import Facts, Read, Tensors, foreign_name, on_meta, some
 
 
 @dataclass(frozen=True)
@@ -72,23 +62,12 @@ class Converted:
 
 
 @dataclass(frozen=True)
-class _Read:
-    """A checkpoint as one of the layouts converts it."""
-
-    model: type[Model]
-    config: Any
-    state: State
-    about: dict[str, Any]
-    peft: PeftConfig | None = None
-
-
-@dataclass(frozen=True)
 class _Layout:
-    """A way of naming tensors: its source, a name that only it has, how to read it, and names that may be left over."""
+    """A way of naming tensors: its source, names that it has, how to read it, and names that may be left over."""
 
     source: str
-    sign: str
-    read: Callable[[Foreign, Tensors, Choices], _Read]
+    signs: tuple[str, ...]
+    read: Callable[[Tensors, Facts, Choices], Read]
     ignored: tuple[str, ...] = ()
 
 
@@ -162,7 +141,7 @@ def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_u
     tensors = Tensors(foreign.tensors, layout.source)
     choices = Choices(options or Options())
     try:
-        read = layout.read(foreign, tensors, choices)
+        read = layout.read(tensors, foreign.facts, choices)
         tensors.check()
     except (ModelError, ConfigError) as error:
         raise type(error)(f"{foreign.path}: {error}") from None
@@ -188,7 +167,7 @@ def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_u
     )
 
 
-def _build(read: _Read) -> tuple[Model, tuple[str, ...]]:
+def _build(read: Read) -> tuple[Model, tuple[str, ...]]:
     """The model with these weights, and which parts of it are new. New weights are the same every time."""
     state = dict(read.state)
     model = on_meta(read.model, read.config)
@@ -206,62 +185,29 @@ def _build(read: _Read) -> tuple[Model, tuple[str, ...]]:
     return model.eval(), tuple(sorted({name.split(".")[0 if "decoder" in name else 1] for name in absent}))
 
 
-def _clip(names: Rules, defaults: Defaults) -> Callable[[Foreign, Tensors, Choices], _Read]:
-    def read(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
-        by = OPENAI if defaults is OPEN_CLIP and _is_openai(foreign) else defaults
-        state, config = read_clip(tensors, names, stated(foreign.facts), by, choices)
-        state["logit_scale"] = tensors.take("logit_scale")  # some versions stored it as one of one
-        return _Read(Clip, config, state, {})
-
-    return read
-
-
-def _is_openai(foreign: Foreign) -> bool:
-    """OpenAI's own files hold the sizes as tensors, archive or not; open_clip's do not."""
-    return foreign.packed == "a TorchScript archive" or "input_resolution" in foreign.tensors
-
-
-def _clip4str(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
-    if not tensors.begin("cross_decoder."):
-        visual, parseq, peft = read_visual_clip4str(tensors, foreign.facts, choices)
-        return _Read(Parseq, parseq, visual, {"cross": False}, peft)
-    state, config = read_clip4str(tensors, foreign.facts, choices)
-    return _Read(Clip4Str, config, state, {})
-
-
-def _parseq(prefix: str) -> Callable[[Foreign, Tensors, Choices], _Read]:
-    def read(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
-        state, config = read_parseq(tensors, foreign.facts, choices, prefix)
-        return _Read(Parseq, config, state, {"cross": False})
-
-    return read
-
-
-def _timm(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
-    state, config = read_timm(tensors, foreign.facts, choices)
-    return _Read(Parseq, config, state, {"cross": False})
-
-
-def _paddle(foreign: Foreign, tensors: Tensors, choices: Choices) -> _Read:
-    return _Read(*read_paddle(foreign.facts, tensors, choices), {})
-
-
 _ALWAYS_IGNORED = tuple(map(re.escape, IGNORED))
 
-_LAYOUTS = (
-    _Layout("CLIP4STR", "clip_model.visual.conv1.weight", _clip4str, (r"clip_model\.logit_scale",)),
-    _Layout("CLIP by OpenAI or open_clip", "visual.conv1.weight", _clip(openai_names(), OPEN_CLIP)),
-    _Layout("CLIP by Hugging Face", foreign_name("image_tower.stem.weight", HUGGING_FACE), _clip(HUGGING_FACE, OPENAI)),
-    _Layout("PARSeq", "encoder.patch_embed.proj.weight", _parseq("")),
-    _Layout("PARSeq", "model.encoder.patch_embed.proj.weight", _parseq("model.")),
-    _Layout("PP-OCRv6", SIGN, _paddle, PADDLE_IGNORED),
-    _Layout("a vision transformer by timm", "patch_embed.proj.weight", _timm, (r"(head|pre_logits)\..+",)),
+_CLIP = "visual.conv1.weight"
+_LAYOUTS = (  # the first one whose signs are there; OpenAI's own files hold the sizes as tensors, open_clip's do not
+    _Layout("CLIP4STR", ("clip_model.visual.conv1.weight",), read_clip4str, (r"clip_model\.logit_scale",)),
+    # open_clip's CustomTextCLIP has its text tower in a module of its own
+    _Layout(
+        "CLIP by open_clip",
+        (_CLIP, "text.token_embedding.weight"),
+        partial(read_clip, openai_names(text="text."), OPEN_CLIP),
+    ),
+    _Layout("CLIP by OpenAI", (_CLIP, "input_resolution"), partial(read_clip, openai_names(), OPENAI)),
+    _Layout("CLIP by open_clip", (_CLIP,), partial(read_clip, openai_names(), OPEN_CLIP)),
+    _Layout(
+        "CLIP by Hugging Face",
+        (foreign_name("image_tower.stem.weight", HUGGING_FACE),),
+        partial(read_clip, HUGGING_FACE, OPENAI),
+    ),
+    _Layout("PARSeq", ("encoder.patch_embed.proj.weight",), partial(read_parseq, "")),
+    _Layout("PARSeq", ("model.encoder.patch_embed.proj.weight",), partial(read_parseq, "model.")),
+    _Layout("PP-OCRv6", (SIGN,), read_paddle, PADDLE_IGNORED),
+    _Layout("a vision transformer by timm", ("patch_embed.proj.weight",), read_timm, (r"(head|pre_logits)\..+",)),
 )
-
-_TEXT_PREFIXED = _Layout(
-    "CLIP by open_clip", "text.token_embedding.weight", _clip(openai_names(text="text."), OPEN_CLIP)
-)
-"""open_clip's CustomTextCLIP, whose text tower is in a module of its own."""
 
 _REFUSED = (
     ("visual.layer1.0.conv1.weight", "a CLIP with a ResNet: only vision transformers are known"),
@@ -274,17 +220,13 @@ _REFUSED = (
 
 def _layout(foreign: Foreign) -> _Layout:
     names = foreign.tensors
-    layout = next((entry for entry in _LAYOUTS if entry.sign in names), None)
-    if layout and layout.sign == "visual.conv1.weight" and _TEXT_PREFIXED.sign in names:
-        layout = _TEXT_PREFIXED
     for start, what in _REFUSED:
         if any(name.startswith(start) for name in names):
             raise ModelError(f"{foreign.path} is {what}")
+    layout = next((entry for entry in _LAYOUTS if all(sign in names for sign in entry.signs)), None)
     if layout is None:
         raise ModelError(
             f"{foreign.path} is {foreign.packed} of an unknown model (its tensors: {some(sorted(names))}): known are "
             f"{', '.join(sorted({entry.source for entry in _LAYOUTS}))}"
         )
-    if layout.sign == "visual.conv1.weight":
-        return replace(layout, source="CLIP by OpenAI" if _is_openai(foreign) else "CLIP by open_clip")
     return layout

@@ -5,7 +5,6 @@ There convolutions and the batch norms after them are kept apart; ours are folde
 """
 
 import unicodedata
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,8 +16,9 @@ from wordsight.models.ppocr import Db, DbConfig, LcNetConfig, NeckConfig, Svtr, 
 from wordsight.models.ppocr.pyramids import Strips
 from wordsight.text import Charset
 from wordsight.weights.choices import Choices, Triple
+from wordsight.weights.clip import triple
 from wordsight.weights.ppocr import folded
-from wordsight.weights.tensors import Rules, State, Tensors, foreign_name, on_meta
+from wordsight.weights.tensors import Facts, Read, Rules, State, Tensors, foreign_name, on_meta
 
 SIGN = "model.backbone.encoder.convolution.stem1.convolution.weight"
 """A name that all of them have."""
@@ -33,12 +33,12 @@ _HALF: Triple = (0.5, 0.5, 0.5)
 _NORM_EPS = 1e-5  # of batch norms: PyTorch's
 
 
-def read_paddle(facts: Mapping[str, Any], tensors: Tensors, choices: Choices) -> tuple[Any, Any, State]:
-    """A recognizer or detector of PP-OCRv6's: `Svtr` or `Db`, its configuration, its weights under our names.
+def read_paddle(tensors: Tensors, facts: Facts, choices: Choices) -> Read:
+    """A recognizer or detector of PP-OCRv6's, as `Svtr` or `Db`.
 
     Args:
-        facts: the JSON files of its folder.
         tensors: its weights.
+        facts: the JSON files of its folder.
         choices: mean, std and, of a recognizer, the characters: its head is cut to them.
 
     Raises:
@@ -50,17 +50,14 @@ def read_paddle(facts: Mapping[str, Any], tensors: Tensors, choices: Choices) ->
     seen = facts.get("preprocessor_config.json", {})
     kind = config.get("model_type")
     if kind in _RECOGNIZERS:
-        cfg, state = _recognizer(config, seen, tensors, choices)
-        return Svtr, cfg, state
+        return _recognizer(config, seen, tensors, choices)
     if kind in _DETECTORS:
         detector = _detector(config, seen, choices, large=kind == "pp_ocrv6_medium_det")
-        return Db, detector, _weights(on_meta(Db, detector), tensors)
+        return Read(Db, detector, _weights(on_meta(Db, detector), tensors))
     raise ModelError(f"it is a {kind!r}: known are {', '.join((*_RECOGNIZERS, *_DETECTORS))}")
 
 
-def _recognizer(
-    config: Mapping[str, Any], seen: Mapping[str, Any], tensors: Tensors, choices: Choices
-) -> tuple[SvtrConfig, State]:
+def _recognizer(config: Facts, seen: Facts, tensors: Tensors, choices: Choices) -> Read:
     kernel = config.get("conv_kernel_size", [1, 7])
     _check(config, {"hidden_act": "silu", "conv_kernel_size": [1, kernel[-1]]})
     classes, width = tensors.shape("head.head.weight", 2)
@@ -96,10 +93,10 @@ def _recognizer(
     )
     model = on_meta(Svtr, cfg)
     del model.head
-    return cfg, _weights(model, tensors) | {"head.weight": head[0], "head.bias": head[1]}
+    return Read(Svtr, cfg, _weights(model, tensors) | {"head.weight": head[0], "head.bias": head[1]})
 
 
-def _detector(config: Mapping[str, Any], seen: Mapping[str, Any], choices: Choices, *, large: bool) -> DbConfig:
+def _detector(config: Facts, seen: Facts, choices: Choices, *, large: bool) -> DbConfig:
     _check(config, {"interpolate_mode": "nearest", "kernel_list": [3, 2, 2]})
     mean, std = _normalisation(seen, choices, _DETECTORS_SEE)
     convolutions = _convolutions(config, LcNetConfig())
@@ -134,7 +131,7 @@ def _detector(config: Mapping[str, Any], seen: Mapping[str, Any], choices: Choic
     )
 
 
-def _convolutions(config: Mapping[str, Any], default: LcNetConfig) -> LcNetConfig:
+def _convolutions(config: Facts, default: LcNetConfig) -> LcNetConfig:
     """Sizes of the convolutions; what a configuration leaves out is as in `default`."""
     values = config.get("backbone_config") or {}
     expected = {"stem_type": "large", "hidden_act": "relu", "scale": 1, "stem_strides": [2, 1, 1, 2, 1]}
@@ -157,7 +154,7 @@ def _pair(size: Any) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
 
-def _check(values: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+def _check(values: Facts, expected: Facts) -> None:
     """What is stated of the build is what our modules have.
 
     Raises:
@@ -168,15 +165,10 @@ def _check(values: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
             raise ModelError(f"its {key} is {found}: only models with {wanted} are known")
 
 
-def _normalisation(seen: Mapping[str, Any], choices: Choices, default: tuple[Triple, Triple]) -> tuple[Triple, Triple]:
-    mean, std = (_triple(seen[key]) if key in seen else None for key in ("image_mean", "image_std"))
+def _normalisation(seen: Facts, choices: Choices, default: tuple[Triple, Triple]) -> tuple[Triple, Triple]:
+    mean, std = (triple(seen.get(key)) for key in ("image_mean", "image_std"))
     why = "as in PaddleOCR"
     return choices.choose("mean", "mean", mean, default[0], why), choices.choose("std", "std", std, default[1], why)
-
-
-def _triple(values: Any) -> Triple:
-    red, green, blue = map(float, values)
-    return red, green, blue
 
 
 _THEIRS: Rules = (

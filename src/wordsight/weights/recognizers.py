@@ -1,10 +1,10 @@
 """Recognizers and vision transformers out of the checkpoints of CLIP4STR, PARSeq and timm."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from wordsight.errors import ModelError
+from wordsight.models.clip.config import ClipConfig
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig
 from wordsight.models.config import DecoderConfig, ImageTowerConfig
@@ -12,10 +12,8 @@ from wordsight.models.parseq import Parseq, ParseqConfig
 from wordsight.models.peft import PeftConfig
 from wordsight.text import PRESETS, Charset
 from wordsight.weights.choices import Choices, Triple, check_heads
-from wordsight.weights.clip import CLIP4STR, HEAD_CHANNELS, Stated, input_size, openai_names, read_clip
-from wordsight.weights.tensors import Rules, State, Tensors, fill, foreign_name, on_meta, prefixed
-
-Facts = Mapping[str, Any]
+from wordsight.weights.clip import CLIP4STR, HEAD_CHANNELS, Stated, input_size, openai_names, read_towers
+from wordsight.weights.tensors import Facts, Read, Rules, State, Tensors, fill, foreign_name, on_meta, prefixed
 
 HALF: Triple = (0.5, 0.5, 0.5)
 
@@ -60,11 +58,16 @@ def _parseq_decoder(prefix: str) -> Rules:
     return (*DECODER, (r"^visual_decoder\.(layers|norm)\.", rf"{prefix}decoder.\1."), (r"^visual_decoder\.", prefix))
 
 
-def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[State, Clip4StrConfig]:
-    """CLIP4STR as its authors release it, or as their code trains it."""
+def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> Read:
+    """CLIP4STR as its authors release it, or as their code trains it.
+
+    The visual branch alone is a PARSeq in CLIP's tower: without its language model, or the authors' `str_adapter`,
+    whose tower stood still.
+    """
     said: Facts = facts.get("hyper_parameters", {})
-    names = openai_names("clip_model.visual.", "clip_model.")
-    state, towers = read_clip(tensors, names, Stated(), CLIP4STR, choices)
+    state, towers = read_towers(tensors, openai_names("clip_model.visual.", "clip_model."), Stated(), CLIP4STR, choices)
+    if not tensors.begin("cross_decoder."):
+        return _visual_branch(tensors, said, choices, state, towers)
     sizes = _decoder_sizes(tensors, DECODER)
     share_dim = sizes.width == towers.embed_dim
     if not share_dim and sizes.width != towers.image.width:
@@ -76,15 +79,10 @@ def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[Sta
         text = replace(text, embedding_only=True)
         state = {k: v for k, v in state.items() if not k.startswith("text_tower.") or "token_embedding" in k}
         choices.found.append("text tower: its token embeddings only (stated)")
-    decoder, charset = _decoder_choices(sizes, said, 8, "as CLIP4STR's", choices)
     config = Clip4StrConfig(
         image=towers.image,
         text=text,
-        decoder=decoder,
         embed_dim=towers.embed_dim,
-        charset=charset,
-        max_length=sizes.max_length,
-        num_permutations=int(said.get("perm_num", 6)),
         captions="clip",
         caption_context=int(said.get("context_length", 16)),
         share_dim=share_dim,
@@ -92,26 +90,17 @@ def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[Sta
         cross_steps="visual",
         mean=towers.mean,
         std=towers.std,
+        **_decoding(sizes, said, 8, "as CLIP4STR's", choices),
     )
-    return state | fill(on_meta(Clip4Str, config), tensors, DECODER, ("visual_decoder.", "cross_decoder.")), config
+    state |= fill(on_meta(Clip4Str, config), tensors, DECODER, ("visual_decoder.", "cross_decoder."))
+    return Read(Clip4Str, config, state)
 
 
-ADAPTER = "adapter.fc."
-"""CLIP-Adapter, the only one of the authors' adapters that is converted."""
-
-
-def read_visual_clip4str(
-    tensors: Tensors, facts: Facts, choices: Choices
-) -> tuple[State, ParseqConfig, PeftConfig | None]:
-    """CLIP4STR's visual branch alone, which is a PARSeq in CLIP's tower: without its language model, or the authors'
-    `str_adapter`, whose tower stood still.
-    """
-    said: Facts = facts.get("hyper_parameters", {})
+def _visual_branch(tensors: Tensors, said: Facts, choices: Choices, state: State, towers: ClipConfig) -> Read:
     if said.get("clip_cls_eot_feature"):
         raise ModelError("its decoder reads the class token alone (clip_cls_eot_feature): only whole images are known")
     adapted = "visual_decoder.head.weight" not in tensors
     names = _parseq_decoder("") if adapted else DECODER
-    state, towers = read_clip(tensors, openai_names("clip_model.visual.", "clip_model."), Stated(), CLIP4STR, choices)
     state = {name: tensor for name, tensor in state.items() if not name.startswith("text_tower.")}
     sizes = _decoder_sizes(tensors, names)
     if sizes.width == towers.image.width != towers.embed_dim:  # use_share_dim off: no projection
@@ -121,18 +110,14 @@ def read_visual_clip4str(
         raise ModelError(f"its decoder is {sizes.width} wide, neither {towers.embed_dim} nor {towers.image.width}")
     peft = _adapter(tensors, state, said, sizes.width) if adapted else None
     choices.found.append("no cross-modal branch: the text tower is left out")
-    decoder, charset = _decoder_choices(sizes, said, 8, "as CLIP4STR's", choices)
-    config = ParseqConfig(
-        image=towers.image,
-        decoder=decoder,
-        embed_dim=sizes.width,
-        charset=charset,
-        max_length=sizes.max_length,
-        num_permutations=int(said.get("perm_num", 6)),
-        mean=towers.mean,
-        std=towers.std,
-    )
-    return state | fill(on_meta(Parseq, config), tensors, names, "visual_decoder."), config, peft
+    common = _decoding(sizes, said, 8, "as CLIP4STR's", choices)
+    config = ParseqConfig(image=towers.image, embed_dim=sizes.width, mean=towers.mean, std=towers.std, **common)
+    state |= fill(on_meta(Parseq, config), tensors, names, "visual_decoder.")
+    return Read(Parseq, config, state, {"cross": False}, peft)
+
+
+ADAPTER = "adapter.fc."
+"""CLIP-Adapter, the only one of the authors' adapters that is converted."""
 
 
 def _adapter(tensors: Tensors, state: State, said: Facts, width: int) -> PeftConfig:
@@ -153,7 +138,7 @@ def _adapter(tensors: Tensors, state: State, said: Facts, width: int) -> PeftCon
     return PeftConfig("adapter")
 
 
-def read_parseq(tensors: Tensors, facts: Facts, choices: Choices, prefix: str) -> tuple[State, ParseqConfig]:
+def read_parseq(prefix: str, tensors: Tensors, facts: Facts, choices: Choices) -> Read:
     """PARSeq as its author releases it (timm's vision transformer, and a decoder of the same width)."""
     said: Facts = facts.get("hyper_parameters", {})
     names = _parseq_decoder(prefix)
@@ -165,37 +150,34 @@ def read_parseq(tensors: Tensors, facts: Facts, choices: Choices, prefix: str) -
         )
     # Our towers end with a projection, PARSeq's does not: here it changes nothing
     state["projection"] = state["norm_post.weight"].new_zeros(image.width, image.width).fill_diagonal_(1)
-    decoder, charset = _decoder_choices(sizes, said, sizes.width // 32, "32 channels each, as PARSeq's", choices)
-    config = ParseqConfig(
-        image=image,
-        decoder=decoder,
-        embed_dim=sizes.width,
-        charset=charset,
-        max_length=sizes.max_length,
-        num_permutations=int(said.get("perm_num", 6)),
-        mean=choices.choose("mean", "mean", None, HALF, "as PARSeq's"),
-        std=choices.choose("std", "deviation", None, HALF, "as PARSeq's"),
-    )
-    decoder_state = fill(on_meta(Parseq, config), tensors, names, "visual_decoder.")
-    return prefixed("image_tower.", state) | decoder_state, config
+    common = _decoding(sizes, said, sizes.width // 32, "32 channels each, as PARSeq's", choices)
+    config = ParseqConfig(image=image, embed_dim=sizes.width, **_normalisation({}, choices), **common)
+    decoder = fill(on_meta(Parseq, config), tensors, names, "visual_decoder.")
+    return Read(Parseq, config, prefixed("image_tower.", state) | decoder, {"cross": False})
 
 
-def read_timm(tensors: Tensors, facts: Facts, choices: Choices) -> tuple[State, ParseqConfig]:
+def read_timm(tensors: Tensors, facts: Facts, choices: Choices) -> Read:
     """A vision transformer with timm's names (DeiT's too) as the tower of a PARSeq whose other weights are new."""
-    said = facts.get("config.json", {}).get("pretrained_cfg", {})
     state, image = read_vit(tensors, "", None, None, choices)
     width = min(image.width, WIDEST)
     charset = choices.choose("charset", "charset", None, Charset.preset("94"), "nothing reads yet")
     heads = choices.choose("decoder_heads", "decoder heads", None, width // 64, "64 channels each, as CLIP4STR's")
-    mean, std = (tuple(said[key]) if len(said.get(key, ())) == 3 else None for key in ("mean", "std"))
-    return prefixed("image_tower.", state), ParseqConfig(
+    config = ParseqConfig(
         image=image,
         decoder=DecoderConfig(heads=check_heads(heads, width, "decoder-heads"), packed_init=True),
         embed_dim=width,
         charset=charset,
-        mean=choices.choose("mean", "mean", mean, HALF, "as PARSeq's"),
-        std=choices.choose("std", "deviation", std, HALF, "as PARSeq's"),
+        **_normalisation(facts.get("config.json", {}).get("pretrained_cfg", {}), choices),
     )
+    return Read(Parseq, config, prefixed("image_tower.", state), {"cross": False})
+
+
+def _normalisation(said: Facts, choices: Choices) -> dict[str, Any]:
+    mean, std = (tuple(said[key]) if len(said.get(key, ())) == 3 else None for key in ("mean", "std"))
+    return {
+        "mean": choices.choose("mean", "mean", mean, HALF, "as PARSeq's"),
+        "std": choices.choose("std", "deviation", std, HALF, "as PARSeq's"),
+    }
 
 
 def read_vit(
@@ -260,9 +242,8 @@ def _decoder_sizes(tensors: Tensors, names: Rules) -> DecoderSizes:
     return DecoderSizes(width, depth, hidden, classes - 1, positions - 1)
 
 
-def _decoder_choices(
-    sizes: DecoderSizes, said: Facts, heads: int, why: str, choices: Choices
-) -> tuple[DecoderConfig, Charset]:
+def _decoding(sizes: DecoderSizes, said: Facts, heads: int, why: str, choices: Choices) -> dict[str, Any]:
+    """What the configurations of CLIP4STR and PARSeq have in common: decoder, charset, lengths and permutations."""
     choices.found.append(
         f"decoder: {sizes.depth} layers, width {sizes.width}, words of up to {sizes.max_length} characters"
     )
@@ -286,7 +267,12 @@ def _decoder_choices(
         raise ModelError(
             f"its head writes {sizes.characters} characters, the charset has {len(charset)}: check --charset"
         )
-    return config, charset
+    return {
+        "decoder": config,
+        "charset": charset,
+        "max_length": sizes.max_length,
+        "num_permutations": int(said.get("perm_num", 6)),
+    }
 
 
 def _named(characters: str) -> Charset:

@@ -2,17 +2,42 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from wordsight.errors import ModelError
+from wordsight.models.model import Model
+from wordsight.models.peft import PeftConfig
 
 M = TypeVar("M", bound=nn.Module)
 
 State = dict[str, Tensor]
 """Tensors under our names."""
+
+Facts = Mapping[str, Any]
+"""What a checkpoint says of itself, see `foreign.Foreign`."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A foreign checkpoint under our names.
+
+    Attributes:
+        model: what it becomes.
+        config: of that model.
+        state: its tensors; those that are absent are new.
+        about: what its checkpoint folder says besides.
+        peft: adapters that it has.
+    """
+
+    model: type[Model]
+    config: Any
+    state: State
+    about: dict[str, Any] = field(default_factory=dict)
+    peft: PeftConfig | None = None
 
 
 class Tensors:

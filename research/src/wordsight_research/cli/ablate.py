@@ -57,7 +57,7 @@ def ablate(
     import json
     import sys
 
-    from wordsight.cli.folders import check_folder
+    from wordsight.cli.output import check_folder
     from wordsight.errors import ConfigError
     from wordsight.files import write_text
     from wordsight_research.ablations.build import COMPACT, Scale

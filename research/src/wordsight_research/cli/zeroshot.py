@@ -25,14 +25,14 @@ def zeroshot(
     from rich.console import Console
     from rich.table import Table
 
-    from wordsight.cli.pictures import check_place, save_picture
+    from wordsight.cli.output import check_file, save_picture
     from wordsight.imaging import load_image
     from wordsight_research.clip.drawing import draw_relevance
     from wordsight_research.clip.zeroshot import load_clip, match, relevance
     from wordsight_research.clip.zeroshot import occlude as cover
 
     if out:
-        check_place(out)
+        check_file(out, picture=True)
     boxes = [_box(text) for text in occlude]
     whole = load_image(image)
     seen = cover(whole, boxes)
