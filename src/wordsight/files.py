@@ -91,12 +91,12 @@ def lock(file: IO[Any]) -> bool:
     return True
 
 
-def read_regular(path: str | Path, limit: int = 1 << 30) -> bytes:
-    """The content of a file that something else names: a data set, a pack, a checkpoint.
+def read_regular(path: str | Path, limit: int = 1 << 30, at: tuple[int, int] | None = None) -> bytes:
+    """The content of a file that something else names: a data set, a pack, a checkpoint; or its part, (offset, length).
 
     Raises:
         OSError: it cannot be read, is no regular file (a pipe would be waited for, a device read for ever), or has more
-            than `limit` bytes.
+            than `limit` bytes, or ends before the part does.
     """
     # Not blocked by a pipe that nobody writes to; what was opened is what is looked at
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -105,9 +105,13 @@ def read_regular(path: str | Path, limit: int = 1 << 30) -> bytes:
         if not stat.S_ISREG(found.st_mode):
             kind = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
             raise OSError(kind, "a folder" if kind == errno.EISDIR else "not a regular file", str(path))
-        if found.st_size > limit:
+        start, length = at or (0, found.st_size)
+        if start + length > found.st_size:  # read(n) would allocate n bytes first
+            raise OSError(errno.EINVAL, f"it ends before byte {start + length}", str(path))
+        if length > limit:
             raise OSError(errno.EFBIG, f"over {limit >> 20} MB", str(path))
-        return file.read()
+        file.seek(start)
+        return file.read(length)
 
 
 def _move(new: Path, old: Path) -> None:

@@ -15,11 +15,10 @@ from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.peft import PeftConfig, add_peft, load_adapter, merge_peft
 from wordsight.text import Charset
-from wordsight.train import finetune_fit
+from wordsight.train import finetune
 from wordsight.train.batches import Batches
-from wordsight.train.blending import blend
-from wordsight.train.finetune import Settings, plan_finetuning, run_finetuning
-from wordsight.train.finetune_plan import grown_charset
+from wordsight.train.finetune import blend, run_finetuning
+from wordsight.train.finetune_plan import Settings, grown_charset, plan_finetuning
 from wordsight.weights.starts import checkpoint_folder
 
 
@@ -44,8 +43,8 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replay draws toy words too, and nothing changes the colours, by which these letters are told apart."""
-    monkeypatch.setattr(finetune_fit, "ReplayWords", lambda *_: ToyWords(LETTERS + NEW, seed=7))
-    monkeypatch.setattr(finetune_fit, "Batches", partial(Batches, augmentation=lambda image, _rng: image))
+    monkeypatch.setattr(finetune, "ReplayWords", lambda *_: ToyWords(LETTERS + NEW, seed=7))
+    monkeypatch.setattr(finetune, "Batches", partial(Batches, augmentation=lambda image, _rng: image))
 
 
 def accuracies(outcome) -> dict[str, float]:

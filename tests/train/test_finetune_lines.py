@@ -13,8 +13,9 @@ from wordsight.models.charset import with_charset
 from wordsight.models.ppocr import Svtr
 from wordsight.synth.lines import RenderedLines
 from wordsight.text import Charset
-from wordsight.train import finetune_fit
-from wordsight.train.finetune import Settings, plan_finetuning, run_finetuning
+from wordsight.train import finetune
+from wordsight.train.finetune import run_finetuning
+from wordsight.train.finetune_plan import Settings, plan_finetuning
 
 sys.path.append(str(Path(__file__).parent))
 
@@ -42,7 +43,7 @@ def fonts(tmp_path, monkeypatch):
     """A folder with Pillow's own font alone, for which lines are drawn in all faces."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        finetune_fit, "RenderedLines", lambda **given: RenderedLines(**given, held_out=None, shares={"words": 1.0})
+        finetune, "RenderedLines", lambda **given: RenderedLines(**given, held_out=None, shares={"words": 1.0})
     )
     own = ImageFont.load_default(20)
     own.path.seek(0)

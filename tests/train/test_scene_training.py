@@ -26,9 +26,9 @@ from wordsight.models.registry import PRESETS
 from wordsight.text import Charset, CharTokenizer
 from wordsight.train import Recognition
 from wordsight.train.batches import Batches
-from wordsight.train.config import OptimiserConfig
+from wordsight.train.config import OptimiserConfig, SceneConfig
 from wordsight.train.gates import GateWatch
-from wordsight.train.scenes import SceneBatch, SceneUse
+from wordsight.train.scenes import SceneBatch
 
 CLIPTER = {"encoder": "random", "scene_dim": 128, "kernel": 2}
 
@@ -164,12 +164,12 @@ def test_options_of_one_recognizer_are_refused_by_another(train, tmp_path):
         train("run", data, "--data.scene.dropout=1.5")
 
 
-def batches(source, *, parts=1, batch_size=8, **use):
+def batches(source, *, parts=1, batch_size=8, conditioned=True, **scene):
     mixture = Mixture([SkipBroken(View(source, range(len(source))))], [1.0], seed=3, length=2**62)
     tokenizer = CharTokenizer(Charset.preset("36"))
-    use = SceneUse(**{"conditioned": True} | use)
+    more = {"scene": SceneConfig(**scene), "conditioned": conditioned}
     return Batches(
-        mixture, frozenset([0]), tokenizer, Preprocessing(32, 128), batch_size, 2, parts, lambda image, _: image, use
+        mixture, frozenset([0]), tokenizer, Preprocessing(32, 128), batch_size, 2, parts, lambda image, _: image, **more
     )
 
 
@@ -208,17 +208,17 @@ def test_scene_dropout_is_a_function_of_seed_and_sample(source):
 
 
 def test_other_boxes_change_the_crop_and_where_it_is_said_to_be(source):
-    plain, padded = batches(source)[0], batches(source, padding=0.5, jitter=0.05)[0]
+    plain, padded = batches(source)[0], batches(source, box_padding=0.5, box_jitter=0.05)[0]
     assert not torch.equal(plain.images, padded.images)
     assert (padded.scenes.boxes[:, 2:] > plain.scenes.boxes[:, 2:]).float().mean() > 0.8
-    assert torch.equal(padded.images, batches(source, padding=0.5, jitter=0.05)[0].images)
+    assert torch.equal(padded.images, batches(source, box_padding=0.5, box_jitter=0.05)[0].images)
 
 
 def test_a_control_changes_only_the_scenes_of_a_batch(source):
     other = ScenesSource(source.scenes[0].image.parent)
     other.show("shuffle")
     for i in range(3):
-        a, b = batches(source, padding=0.2)[i], batches(other, padding=0.2)[i]
+        a, b = batches(source, box_padding=0.2)[i], batches(other, box_padding=0.2)[i]
         assert torch.equal(a.images, b.images)
         assert torch.equal(a.targets, b.targets)
         assert torch.equal(a.scenes.boxes, b.scenes.boxes)

@@ -17,7 +17,7 @@ from wordsight.errors import ConfigError, DataError
 from wordsight.models import checkpoint
 from wordsight.models.registry import PRESETS
 from wordsight.train import streams
-from wordsight.train.scenes import SceneUse
+from wordsight.train.config import SceneConfig
 from wordsight.train.streams import KeepPosition, StreamBatches
 
 SCENES, WORDS = 25, 50
@@ -33,8 +33,7 @@ def shards(tmp_path, monkeypatch):
     return tmp_path / "shards"
 
 
-def stream(shards, *, rank=0, ranks=1, parts=1, batch_size=5, mode="real", **use):
-    use = SceneUse(**{"conditioned": True} | use)
+def stream(shards, *, rank=0, ranks=1, parts=1, batch_size=5, conditioned=True, **scene):
     return StreamBatches(
         str(shards),
         CFG,
@@ -45,8 +44,8 @@ def stream(shards, *, rank=0, ranks=1, parts=1, batch_size=5, mode="real", **use
         workers=0,
         seed=3,
         augmentation=lambda image, _: image,
-        use=use,
-        mode=mode,
+        scene=SceneConfig(**scene),
+        conditioned=conditioned,
     )
 
 
@@ -75,7 +74,7 @@ def equal(a, b):
 
 
 def test_a_reader_goes_on_where_it_was(shards):
-    use = {"dropout": 0.3, "jitter": 0.1, "padding": 0.2}
+    use = {"dropout": 0.3, "box_jitter": 0.1, "box_padding": 0.2}
     through = list(islice(stream(shards, **use), 14))
     for done in (1, 3, 9):
         later = stream(shards, **use)

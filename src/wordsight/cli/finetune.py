@@ -11,8 +11,8 @@ from wordsight.cli.progress import progress_or_lines
 
 if TYPE_CHECKING:
     from wordsight.evaluate.report import Exhibit
-    from wordsight.train.finetune import Outcome, Plan
-    from wordsight.train.finetune_plan import Tower
+    from wordsight.train.finetune import Outcome
+    from wordsight.train.finetune_plan import Plan, Tower
 
 WORST = 30  # pictures on the page
 
@@ -63,7 +63,8 @@ def finetune(
     from wordsight.errors import ConfigError
     from wordsight.evaluate.report import tables, to_dict, to_html
     from wordsight.files import write_text
-    from wordsight.train.finetune import Settings, plan_finetuning, run_finetuning
+    from wordsight.train.finetune import run_finetuning
+    from wordsight.train.finetune_plan import Settings, plan_finetuning
     from wordsight.weights.export import export_pack
     from wordsight.weights.starts import checkpoint_folder
 

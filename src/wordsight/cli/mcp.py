@@ -13,11 +13,7 @@ def mcp(
 
     It reads only the picture files on this machine that it is asked to read.
     """
-    from wordsight.errors import ConfigError, pip_install
+    from wordsight.plugins.mcp import server
     from wordsight.reader import Reader
 
-    try:
-        from wordsight.plugins.mcp import server
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed: {pip_install('mcp')}") from None
     server(Reader(model, threads=threads)).run()

@@ -34,11 +34,6 @@ def describe(model: str) -> Iterator[Row]:
         yield from _pack(found)
 
 
-def main_score(scores: Mapping[str, object]) -> str:
-    """The first of several scores, for tables: the one that is compared most."""
-    return next((f"{what} {score}" for what, score in scores.items()), "not stated")
-
-
 def _pack(pack: "Pack") -> Iterator[Row]:
     yield "model", pack.name
     yield "kind", f"pack of {pack.architecture}, decoded as {pack.kind.name}"

@@ -107,16 +107,16 @@ def push(
 
 
 def _shipped_rows(shipped: Mapping[str, Path]) -> Iterator[Sequence[str]]:
-    from wordsight.cli.model_info import main_score
     from wordsight.runtime import DEFAULT, load_pack
 
     for name, folder in shipped.items():
         pack = load_pack(folder)
+        scores = [f"{what} {score}" for what, score in (pack.about.get("scores") or {}).items()]
         yield (
             f"{name} *" if name == DEFAULT else name,
             f"{pack.bytes / 1e6:.1f} MB",
             f"{len(pack.charset)} ({pack.charset.name})",
-            main_score(pack.about.get("scores") or {}),
+            scores[0] if scores else "not stated",  # the one that is compared most
             str(pack.about.get("licence", "not stated")),
         )
 

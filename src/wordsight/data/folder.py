@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wordsight.data.sample import Sample
-from wordsight.data.scenes import read_text
-from wordsight.errors import DataError, ImageError
+from wordsight.data.scenes import read_picture, read_text
+from wordsight.errors import DataError
 from wordsight.files import filling
-from wordsight.imaging import load_image
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -93,9 +92,4 @@ class FolderSource:
         Raises:
             DataError: its image is missing or cannot be decoded.
         """
-        path = self.folder / self.names[i]
-        try:
-            image = load_image(path)
-        except ImageError as error:
-            raise DataError(str(error)) from error
-        return Sample(self.names[i], image, self._texts[i], dataset=self.dataset)
+        return Sample(self.names[i], read_picture(self.folder / self.names[i]), self._texts[i], dataset=self.dataset)

@@ -11,28 +11,21 @@ from PIL import Image
 from wordsight.data.folder import FolderSource, check_below
 from wordsight.data.sample import JoinedSource, Sample, Source
 from wordsight.data.scene_words import ScenesSource
-from wordsight.errors import DataError, ImageError
+from wordsight.data.scenes import read_picture
+from wordsight.errors import DataError
 from wordsight.files import filling
-from wordsight.imaging import load_image
 
 # LMDB opens a file only once in a process, and what a process has opened must not be used in those that it forks.
 _environments: dict[str, tuple[int, Any]] = {}
 _FIRST_SIZE = 64 << 20  # bytes that a new archive may have, doubled as needed
 
 
-def _lmdb() -> Any:
-    try:
-        import lmdb
-    except ImportError as error:
-        raise DataError("LMDB archives need the package lmdb: pip install lmdb") from error
-    return lmdb
-
-
 def _environment(path: str) -> Any:
     process, environment = _environments.get(path, (0, None))
     if process == os.getpid():
         return environment
-    lmdb = _lmdb()
+    import lmdb
+
     if environment is not None:
         environment.close()  # our copy of the parent's, which has to be closed before we may open our own
     try:
@@ -54,7 +47,7 @@ class LmdbSource:
     """The crops of an LMDB archive, opened on first use in each process; only the path is pickled.
 
     Raises:
-        DataError: there is no archive at `path`, it lacks `num-samples`, or the package lmdb is not installed.
+        DataError: there is no archive at `path`, or it lacks `num-samples`.
     """
 
     def __init__(self, path: str | Path, *, dataset: str = "") -> None:
@@ -72,11 +65,13 @@ class LmdbSource:
         return Path(self._path, "data.mdb")
 
     def _get(self, key: str) -> bytes:
+        import lmdb
+
         environment = _environment(self._path)
         try:
             with environment.begin() as transaction:
                 value = transaction.get(key.encode())
-        except _lmdb().Error as error:
+        except lmdb.Error as error:
             raise DataError(f"{self._path}: {key} cannot be read ({error}): copy the archive again") from error
         if value is None:
             raise DataError(f"{self._path}: the archive has no {key}: rebuild it")
@@ -108,6 +103,8 @@ class LmdbSource:
         Raises:
             DataError: the archive is damaged.
         """
+        import lmdb
+
         try:
             with _environment(self._path).begin() as transaction, transaction.cursor() as cursor:
                 cursor.set_range(b"label-")
@@ -122,7 +119,7 @@ class LmdbSource:
                     except UnicodeDecodeError:
                         continue
                     yield int(number) - 1, text
-        except _lmdb().Error as error:
+        except lmdb.Error as error:
             raise DataError(f"{self._path}: the labels cannot be read ({error}): copy the archive again") from error
 
     def __getitem__(self, i: int) -> Sample:
@@ -132,10 +129,7 @@ class LmdbSource:
             DataError: its image is missing or cannot be decoded.
         """
         key = self._key("image", i)
-        try:
-            image = load_image(self._get(key), name=f"{self._path}: {key}")
-        except ImageError as error:
-            raise DataError(str(error)) from error
+        image = read_picture(self._get(key), f"{self._path}: {key}")
         return Sample(key, image, self.text(i), dataset=self.dataset)
 
 
@@ -147,10 +141,11 @@ def write_lmdb(samples: Iterable[tuple[bytes, str]], out: Path) -> int:
         out: the folder; an archive in it is replaced.
 
     Raises:
-        DataError: the package lmdb is not installed, or the archive cannot be written.
+        DataError: the archive cannot be written.
         OSError: the folder cannot be written.
     """
-    lmdb = _lmdb()
+    import lmdb
+
     with filling(out, last="data.mdb") as folder:
         try:
             with lmdb.open(str(folder), map_size=_FIRST_SIZE, lock=False) as environment:
@@ -165,12 +160,14 @@ def write_lmdb(samples: Iterable[tuple[bytes, str]], out: Path) -> int:
 
 
 def _put(environment: Any, values: Mapping[str, bytes]) -> None:
+    import lmdb
+
     while True:
         try:
             with environment.begin(write=True) as transaction:
                 for key, value in values.items():
                     transaction.put(key.encode(), value)
-        except _lmdb().MapFullError:
+        except lmdb.MapFullError:
             environment.set_mapsize(2 * environment.info()["map_size"])
         else:
             return

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from wordsight.data.index import label_index
 from wordsight.data.labels import rejection, trained_label
-from wordsight.data.sample import JoinedSource, Sample, Source
+from wordsight.data.sample import JoinedSource, Sample, Source, many
 from wordsight.data.scene_words import ScenesSource
 from wordsight.errors import ConfigError, DataError
 from wordsight.text import Charset
@@ -48,10 +48,8 @@ class View:
         return self.many([i])[0]
 
     def many(self, numbers: Sequence[int]) -> list[Sample]:
-        """Samples of these numbers; rendered words are rendered together, several times faster than one by one."""
-        places = [int(self.indices[i]) for i in numbers]
-        together = getattr(self.source, "many", None)
-        samples = together(places) if together else [self.source[i] for i in places]
+        """Samples of these numbers, see `sample.many`."""
+        samples = many(self.source, [int(self.indices[i]) for i in numbers])
         return [replace(sample, text=self._label(sample.text)) for sample in samples]
 
 
@@ -84,8 +82,12 @@ class TrainableLabels:
 
     def __getitem__(self, i: int) -> Sample:
         """Sample i or its replacement."""
-        sample = self.source[self.place(i)]
-        return replace(sample, text=trained_label(sample.text, self.charset))
+        return self.many([i])[0]
+
+    def many(self, numbers: Sequence[int]) -> list[Sample]:
+        """Samples of these numbers or their replacements, see `sample.many`."""
+        samples = many(self.source, [self.place(i) for i in numbers])
+        return [replace(sample, text=trained_label(sample.text, self.charset)) for sample in samples]
 
 
 class SkipBroken:

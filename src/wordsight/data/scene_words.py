@@ -1,5 +1,6 @@
 """The words of photographs (`scenes.jsonl`) as a source of crops, each cut out when it is read."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def cut_word(
 
 
 class ScenesSource:
-    """The legible words of a `scenes.jsonl`, scene by scene, each cut out of its photograph when it is read.
+    """The legible words of a `scenes.jsonl`, or of scenes, one by one, each cut out of its photograph when it is read.
 
     A photograph is decoded once for consecutive words, and each sample is linked to it (see `show`). With `jitter`
     above 0 every corner is shifted by a normal deviate of `jitter` times the word's height, a function of (seed, i),
@@ -44,11 +45,15 @@ class ScenesSource:
         DataError: as `read_scenes`.
     """
 
-    def __init__(self, path: str | Path, *, jitter: float = 0.0, seed: int = 0, dataset: str = "") -> None:
-        path = Path(path)
-        self.scenes = read_scenes(path)
-        named = {scene.dataset for scene in self.scenes}
-        folder = (path if path.is_dir() else path.parent).resolve().name
+    def __init__(
+        self, scenes: str | Path | Sequence[Scene], *, jitter: float = 0.0, seed: int = 0, dataset: str = ""
+    ) -> None:
+        folder = ""
+        if isinstance(scenes, str | Path):
+            path = Path(scenes)
+            scenes, folder = read_scenes(path), (path if path.is_dir() else path.parent).resolve().name
+        self.scenes = scenes
+        named = {scene.dataset for scene in scenes}
         self.dataset = dataset or (named.pop() if len(named) == 1 else "") or folder
         self.words = [
             (s, w) for s, scene in enumerate(self.scenes) for w, word in enumerate(scene.words) if word.legible

@@ -68,22 +68,7 @@ class Scene:
         Raises:
             DataError: its file cannot be read.
         """
-        if self.data is not None:
-            return self.data
-        try:
-            if self.at is None:
-                return read_regular(self.image)
-            if not self.image.is_file():
-                raise ValueError("not a regular file")
-            start, length = self.at
-            with self.image.open("rb") as stream:
-                if start + length > os.fstat(stream.fileno()).st_size:  # read(n) would allocate n bytes first
-                    raise ValueError(f"it ends before byte {start + length}")
-                stream.seek(start)
-                return stream.read(length)
-        except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
-            reason = getattr(error, "strerror", None) or error
-            raise DataError(f"{self.image}: cannot be read ({reason}): check the path") from error
+        return read_file(self.image, at=self.at) if self.data is None else self.data
 
     @cached_property
     def digest(self) -> str:
@@ -100,12 +85,9 @@ class Scene:
         Raises:
             DataError: it is missing or cannot be decoded.
         """
-        try:
-            if self.at is None and self.data is None:
-                return load_image(self.image)
-            return load_image(self.read(), name=f"{self.image}: {self.id}")
-        except ImageError as error:
-            raise DataError(str(error)) from error
+        if self.at is None and self.data is None:
+            return read_picture(self.image)
+        return read_picture(self.read(), f"{self.image}: {self.id}")
 
     def as_json(self, folder: Path) -> dict[str, Any]:
         """The object for a line of a `scenes.jsonl` in `folder`, for `read_scenes`; empty fields are left out."""
@@ -204,6 +186,31 @@ def _place(offset: Any) -> tuple[int, int]:
     return start, length
 
 
+def read_file(path: str | Path, limit: int = 1 << 30, at: tuple[int, int] | None = None) -> bytes:
+    """As `files.read_regular`.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return read_regular(path, limit, at)
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read ({reason}): check the path") from error
+
+
+def read_picture(source: Path | bytes, name: str | None = None) -> npt.NDArray[np.uint8]:
+    """As `imaging.load_image`, uint8 RGB (H, W, 3).
+
+    Raises:
+        DataError: it is missing or cannot be decoded.
+    """
+    try:
+        return load_image(source, name=name)
+    except ImageError as error:
+        raise DataError(str(error)) from error
+
+
 def read_text(path: Path) -> str:
     """A text file as UTF-8, with or without a byte order mark.
 
@@ -211,9 +218,7 @@ def read_text(path: Path) -> str:
         DataError: it cannot be opened or is not UTF-8.
     """
     try:
-        return read_regular(path).decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}): check the path") from error
+        return read_file(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start} is not UTF-8: convert the file to UTF-8") from error
 

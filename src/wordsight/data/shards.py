@@ -23,10 +23,8 @@ import numpy as np
 
 from wordsight.data.folder import check_below, filling_data_set
 from wordsight.data.mixing import permuted
-from wordsight.data.scenes import Scene, scene_from_json
-from wordsight.errors import ConfigError, DataError, ImageError
-from wordsight.files import read_regular
-from wordsight.imaging import load_image
+from wordsight.data.scenes import Scene, read_file, read_picture, scene_from_json
+from wordsight.errors import ConfigError, DataError
 
 _VERSION = 1
 _HEADER = tarfile.BLOCKSIZE  # before each member's content: one block, as their names are short
@@ -69,7 +67,10 @@ def _pack(
     for number in np.random.default_rng(seed).permutation(len(scenes)):
         scene = scenes[number]
         try:
-            picture = _picture(scene, below)
+            if scene.data is None:
+                check_below(scene.image, below)
+            picture = scene.read()
+            read_picture(picture, str(scene.image))  # or it is none
         except DataError as error:
             yield error
             continue
@@ -96,22 +97,6 @@ def _pack(
     lines = (json.dumps(scene.as_json(out), ensure_ascii=False) + "\n" for scene in packed)
     (folder / "scenes.jsonl").write_text("".join(lines), encoding="utf-8", newline="\n")
     (folder / "shards.json").write_text(json.dumps({"version": _VERSION, "shards": shards}, indent=1))
-
-
-def _picture(scene: Scene, below: Sequence[Path]) -> bytes:
-    """The encoded picture.
-
-    Raises:
-        DataError: it lies elsewhere, or is not a picture.
-    """
-    if scene.data is None:
-        check_below(scene.image, below)
-    picture = scene.read()
-    try:
-        load_image(picture, name=str(scene.image))
-    except ImageError as error:
-        raise DataError(str(error)) from None
-    return picture
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -226,10 +211,7 @@ class ShardStream:
 def _fetch(place: str) -> bytes:
     """The content of a file or address; failed transfers are repeated."""
     if not place.startswith(("http://", "https://")):
-        try:
-            return read_regular(place, _LARGEST)
-        except OSError as error:
-            raise DataError(f"{place}: cannot be read ({error.strerror or error}): check the path") from error
+        return read_file(place, _LARGEST)
     problem = ""
     for attempt in range(_ATTEMPTS):
         if attempt:

@@ -10,14 +10,15 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from wordsight.data import Mixture, Sample, SceneView, Source, TrainableLabels, augment
+from wordsight.data.sample import many
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.geometry import Box
 from wordsight.synth.draft import Drafts
 from wordsight.synth.rasterize import images
-from wordsight.synth.rendered import Rendered
 from wordsight.synth.words import CHUNK, RenderedWords
 from wordsight.text import CharTokenizer
-from wordsight.train.scenes import SceneBatch, SceneUse
+from wordsight.train.config import SceneConfig
+from wordsight.train.scenes import SceneBatch
 
 Augmentation = Callable[[npt.NDArray[np.uint8], np.random.Generator], npt.NDArray[np.uint8]]
 
@@ -123,9 +124,9 @@ class Batches(Dataset[Batch]):
     each other.
 
     With `pool` above 1 labels of similar length share a step, since a decoder's cost is that of its longest label: each
-    run of `pool` steps is sorted by length, cut, and shuffled. Samples of the sources
-    numbered in `augmented` are augmented. Without `finished`, rendered words are left to `Batch.to`: for GPUs, which
-    finish many times as many of them as the processes that draft them.
+    run of `pool` steps is sorted by length, cut, and shuffled. Samples of the sources numbered in `augmented` are
+    augmented. Scenes are given to recognizers that are `conditioned` on them. Without `finished`, rendered words are
+    left to `Batch.to`: for GPUs, which finish many times as many of them as the processes that draft them.
 
     What happens to a sample (its box, its augmentation, whether its scene is left out) is a function of the seed and of
     its index in the mixture, which no other step has.
@@ -141,7 +142,8 @@ class Batches(Dataset[Batch]):
         pool: int,
         parts: int = 1,
         augmentation: Augmentation = augment,
-        use: SceneUse = SceneUse(),  # noqa: B008 frozen
+        scene: SceneConfig = SceneConfig(),  # noqa: B008 frozen
+        conditioned: bool = False,
         finished: bool = True,
     ) -> None:
         self.mixture = mixture
@@ -152,7 +154,8 @@ class Batches(Dataset[Batch]):
         self.pool = pool
         self.parts = parts
         self.augmentation = augmentation
-        self.use = use
+        self.scene = scene
+        self.conditioned = conditioned
         self.finished = finished
         self._sorted: tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None  # the pool in use
 
@@ -162,16 +165,14 @@ class Batches(Dataset[Batch]):
         indices, lengths = self._step(step)
         mine = [int(i) for i in indices[part :: self.parts]]
         places = [self.mixture.locate(i) for i in mine]
-        sources = {source: self.mixture.sources[source] for source, _ in places}
+        sources = {number: self.mixture.sources[number] for number, _ in places}
         fixed = self.preprocessing.width is not None
         drawers = {number: drawer_of(source) for number, source in sources.items()}
         drawn = {k: (words, i) for k, (words, i) in drawers.items() if fixed and isinstance(words, RenderedWords)}
-        lines = {
-            pair: line
-            for number, source in sources.items()
-            if number not in drawn
-            for pair, line in _lines(number, source, places)
-        }
+        ready: dict[tuple[int, int], Sample] = {}
+        for number in sources.keys() - drawn.keys():
+            wanted = [place for place in places if place[0] == number]
+            ready |= zip(wanted, many(sources[number], [i for _, i in wanted]), strict=True)
         crops, labels, samples, skipped = [], [], [], 0
         shown: list[tuple[SceneView, Box] | None] = []
         for i, (source, number) in zip(mine, places, strict=True):
@@ -181,10 +182,11 @@ class Batches(Dataset[Batch]):
                 samples.append(f"synth/{words.name(place(number))}")
                 shown.append(None)
                 continue
-            sample = lines.get((source, number)) or sources[source][number]
+            sample = ready[source, number]
             skipped += bool(sample.problem)
             key = (self.mixture.seed, i)
-            image, scene = learned(sample, key, self.augmentation if source in self.augmented else None, self.use)
+            augmentation = self.augmentation if source in self.augmented else None
+            image, scene = learned(sample, key, augmentation, self.scene, conditioned=self.conditioned)
             crops.append(image)
             shown.append(scene)
             labels.append(sample.text)
@@ -205,7 +207,7 @@ class Batches(Dataset[Batch]):
             float(lengths.sum()) / self.parts,
             tuple(samples),
             skipped,
-            SceneBatch.of(shown) if self.use.conditioned else None,
+            SceneBatch.of(shown) if self.conditioned else None,
             unfinished=() if self.finished else unfinished,
         )
 
@@ -234,7 +236,7 @@ class Batches(Dataset[Batch]):
 
 
 def learned(
-    sample: Sample, key: tuple[int, ...], augmentation: Augmentation | None, use: SceneUse
+    sample: Sample, key: tuple[int, ...], augmentation: Augmentation | None, scene: SceneConfig, *, conditioned: bool
 ) -> tuple[npt.NDArray[np.uint8], tuple[SceneView, Box] | None]:
     """A crop as training sees it, and its scene with the place where it lies; None for the null scene.
 
@@ -242,18 +244,19 @@ def learned(
         sample: the word.
         key: all that is random is a function of it.
         augmentation: None leaves the crop as it is.
-        use: what happens to its scene; boxes change only where there is an augmentation.
+        scene: what happens to its scene and box, which changes only where there is an augmentation.
+        conditioned: whether the recognizer takes scenes.
     """
     image, link = sample.image, sample.link
     box = link.box if link else None
-    if link and augmentation and (use.jitter or use.padding):
-        again = link.cut_anew(np.random.default_rng((*key, 1)), use.jitter, use.padding)
+    if link and augmentation and (scene.box_jitter or scene.box_padding):
+        again = link.cut_anew(np.random.default_rng((*key, 1)), scene.box_jitter, scene.box_padding)
         image, box = again or (image, box)
     if augmentation:
         image = augmentation(image, np.random.default_rng(key))
-    if not (use.conditioned and link and link.view and box):
+    if not (conditioned and link and link.view and box):
         return image, None
-    dropped = np.random.default_rng((*key, 2)).random() < use.dropout
+    dropped = np.random.default_rng((*key, 2)).random() < scene.dropout
     return image, None if dropped else (link.view, box)
 
 
@@ -267,16 +270,6 @@ def padded_targets(tokenizer: CharTokenizer, labels: list[str], longest: int) ->
 def drawer_of(source: Source) -> tuple[Source, Callable[[int], int]]:
     """The source below one of trainable labels, or the source itself; and which of its samples each one is."""
     return (source.source, source.place) if isinstance(source, TrainableLabels) else (source, int)
-
-
-def _lines(number: int, source: Source, places: list[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Sample]]:
-    """The samples of a step that a source of rendered lines has, or of words at their own shape, drawn at once."""
-    drawer, place = drawer_of(source)
-    if not isinstance(drawer, Rendered):
-        return
-    mine = [i for of, i in places if of == number]
-    for i, sample in zip(mine, drawer.many([place(i) for i in mine]), strict=True):
-        yield (number, i), replace(sample, text=source.text(i))
 
 
 class FromBatch(Sampler[int]):

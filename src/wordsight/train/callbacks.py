@@ -1,4 +1,4 @@
-"""Callbacks of a training run: models and checkpoints on disk, a stop at NaN, times of steps."""
+"""Callbacks of a training run: models and checkpoints on disk, a stop at NaN."""
 
 import json
 import time
@@ -202,48 +202,3 @@ class StopOnNaN(Callback):
                 f"the loss is not a finite number at step {seen.step}: lower the learning rate, or look at the samples "
                 f"listed in {file}"
             )
-
-
-class StepTime(Callback):
-    """Logs the seconds from one batch to the next, and how many of them the loop waited for the next one.
-
-    `train/data_wait` is near 0, or there are too few `data.workers`. On a GPU the loop runs ahead and
-    waits for it only now and then: what counts are means over many steps.
-    """
-
-    def __init__(self) -> None:
-        self._ended: float | None = None
-        self._began: float | None = None
-        self._paused = 0.0
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start timing."""
-        self._ended, self._began = time.perf_counter(), None
-
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Pause timing."""
-        self._paused = time.perf_counter()
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Resume timing: a step that is left out would be logged with the time of the one before."""
-        pause = time.perf_counter() - self._paused
-        self._ended, self._began = (None if since is None else since + pause for since in (self._ended, self._began))
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """Log how long the batch took to arrive."""
-        now = time.perf_counter()
-        for name, since in (("data_wait", self._ended), ("step_time", self._began)):
-            if since is not None:  # a tensor of the CPU: a number would be copied to the GPU, and waited for
-                pl_module.log(f"train/{name}", torch.tensor(now - since), batch_size=1)
-        self._began = now
-
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-    ) -> None:
-        """Note when the next batch is requested."""
-        self._ended = time.perf_counter()

@@ -1,9 +1,12 @@
-"""One self-contained page of what a run has logged: its learning curve and its validations."""
+"""What a run shows of itself: the learning rate in its logs, and a page with its learning curve and validations."""
 
 import csv
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
 
 from wordsight.files import write_text
 
@@ -33,6 +36,29 @@ _STYLE = (
     "svg{width:100%;height:auto}svg text{font-size:11px;fill:#4b5563}table{border-collapse:collapse}"
     "td,th{padding:.2rem .8rem;border-bottom:1px solid #e5e7eb;text-align:right}h2{font-size:1.05rem}"
 )
+
+
+class Records(Callback):
+    """Logs `train/lr`, the encoder's; writes `report.html` into the run's folder, at each validation and at the end."""
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Log the rate that this step trains at."""
+        pl_module.log("train/lr", trainer.optimizers[0].param_groups[0]["lr"], batch_size=1)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the page, unless Lightning is only trying out the validation loop."""
+        if not trainer.sanity_checking:
+            self._write(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the page."""
+        self._write(trainer)
+
+    def _write(self, trainer: Trainer) -> None:
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                logger.save()
+            write_report(Path(trainer.default_root_dir))
 
 
 def write_report(folder: Path) -> Path:

@@ -31,7 +31,6 @@ from wordsight.synth.words import RenderedWords
 from wordsight.train.batches import Augmentation, Batch, Batches, FromBatch
 from wordsight.train.config import RenderingConfig, SceneConfig
 from wordsight.train.module import Recognition
-from wordsight.train.scenes import SceneUse
 from wordsight.train.streams import KeepPosition, StreamBatches
 from wordsight.train.validation import Words
 
@@ -166,7 +165,7 @@ class WordsData(lightning.LightningDataModule):
         if isinstance(trainer.val_check_interval, int):  # Lightning counts batches there, recipes count steps
             trainer.val_check_interval *= rounds
         parts, augmentation = trainer.world_size * rounds, _AUGMENTATIONS[self.augmentation]
-        use = SceneUse(model.clipter is not None, self.scene.dropout, self.scene.box_jitter, self.scene.box_padding)
+        conditioned = model.clipter is not None
         upright = RotatedTall if self.augmentation == "compact" else lambda source: source
         training, held_out = self._open(cfg)
         self._validation = [upright(view) for view in held_out]
@@ -182,8 +181,8 @@ class WordsData(lightning.LightningDataModule):
                 workers=self.workers,
                 seed=self.seed,
                 augmentation=augmentation,
-                use=use,
-                mode=self.scene.mode,
+                scene=self.scene,
+                conditioned=conditioned,
             )
             return
         real: list[Source] = [SkipBroken(upright(source)) for source in training]
@@ -202,7 +201,8 @@ class WordsData(lightning.LightningDataModule):
             self.pool,
             parts,
             augmentation,
-            use,
+            self.scene,
+            conditioned,
             finished=trainer.strategy.root_device.type != "cuda",
         )
 

@@ -13,8 +13,10 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from wordsight.errors import ConfigError
 from wordsight.files import read_regular
-from wordsight.train.callbacks import KeepCheckpoint, KeepModel, StepTime, StopOnNaN
+from wordsight.models.quiet import quietly
+from wordsight.train.callbacks import KeepCheckpoint, KeepModel, StopOnNaN
 from wordsight.train.checkpoints import AtomicCheckpoints
+from wordsight.train.curves import Records
 from wordsight.train.data import WordsData
 from wordsight.train.detection import Detection, KeepDetector
 from wordsight.train.detection_data import ScenesData
@@ -22,8 +24,6 @@ from wordsight.train.ema import Ema
 from wordsight.train.gates import GateWatch, StageOne, scene_facts, summary
 from wordsight.train.mistakes import misplaced, mistake
 from wordsight.train.module import Recognition
-from wordsight.train.quiet import quietly
-from wordsight.train.records import Records
 from wordsight.train.streams import KeepPosition
 
 _LARGEST = 1 << 20  # bytes of a recipe, and values in it
@@ -34,7 +34,7 @@ class RecipeCLI(LightningCLI):
 
     `last.ckpt` to resume from and the recognizer in `model/`, both written every `trainer.val_check_interval` steps and
     at the end; the best recognizer so far in `best/`; `report.html` with the learning curve; logs in `csv/` and, unless
-    `trainer.logger` names other loggers or is false, `tensorboard/`.
+    `trainer.logger` names other loggers or is false, `tensorboard/`. Of a detector there is no `best/`.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -76,7 +76,7 @@ class RecipeCLI(LightningCLI):
         if interval is None or interval < 1 or interval != int(interval):
             raise ConfigError("trainer.val_check_interval is a number of steps: give it in the recipe")
         keep = KeepCheckpoint(int(interval), self.config_init["fit"]["minutes"])
-        callbacks = [StopOnNaN(), StepTime(), *self.own_callbacks(), Records(), keep, *(config["callbacks"] or [])]
+        callbacks = [StopOnNaN(), *self.own_callbacks(), Records(), keep, *(config["callbacks"] or [])]
         if config["enable_progress_bar"] is not False:  # each refresh waits for the GPU
             callbacks.append(TQDMProgressBar(refresh_rate=config["log_every_n_steps"] or 50))
         if isinstance(self.model, Recognition) and isinstance(self.datamodule, WordsData):
@@ -95,7 +95,9 @@ class RecipeCLI(LightningCLI):
         )
 
     def own_callbacks(self) -> list[Any]:
-        """Callbacks of a recognizer's run besides. The average is updated before a checkpoint is written."""
+        """Callbacks of what is trained. The average is updated before a checkpoint is written."""
+        if not isinstance(self.model, Recognition):
+            return [KeepDetector()]
         averages = Ema(self.model.optimiser.ema) if self.model.optimiser.ema else None
         return [GateWatch(), StageOne(), *([averages] if averages else []), KeepModel(averages), KeepPosition()]
 
@@ -109,14 +111,6 @@ def _loggers(given: Any, folder: Path) -> list[Any]:
     return list(given) if isinstance(given, list | tuple) else [given]
 
 
-class DetectorCLI(RecipeCLI):
-    """A run that trains a detector; `model/` is its checkpoint folder."""
-
-    def own_callbacks(self) -> list[Any]:
-        """The callback that keeps the detector."""
-        return [KeepDetector()]
-
-
 def run_recipe(recipe: str | Path, overrides: list[str]) -> str:
     """Trains what a YAML recipe says, `overrides` being further command-line flags (`--trainer.max_steps=1000`).
 
@@ -125,16 +119,13 @@ def run_recipe(recipe: str | Path, overrides: list[str]) -> str:
     """
     command = arguments(recipe, overrides)
     options: dict[str, Any] = {"save_config_kwargs": {"overwrite": True}, "seed_everything_default": 0}
-    with quietly():
+    with quietly("lightning.pytorch", "lightning.fabric"):
         # Processes that Lightning starts for further devices run the same command line again, so it must stay.
-        if _task(command) == "detection":
-            done: RecipeCLI = DetectorCLI(Detection, ScenesData, args=command, **options)
-            facts: dict[str, Any] = {}
-        else:
-            done = RecipeCLI(Recognition, WordsData, args=command, **options)
-            facts = scene_facts(done.model, done.trainer.callback_metrics)
+        trained = (Detection, ScenesData) if _task(command) == "detection" else (Recognition, WordsData)
+        done = RecipeCLI(*trained, args=command, **options)
     if not done.trainer.is_global_zero:
         return ""
+    facts = scene_facts(done.model, done.trainer.callback_metrics) if isinstance(done.model, Recognition) else {}
     return "\n".join(filter(None, (summary(facts), _result(done.trainer))))
 
 

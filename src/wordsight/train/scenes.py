@@ -21,23 +21,6 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class SceneUse:
-    """What training does with the scenes that samples are linked to.
-
-    Attributes:
-        conditioned: whether the recognizer takes them; otherwise batches have none.
-        dropout: probability that a word's scene is left out.
-        jitter: standard deviation of the shift of a box's corners, in heights of the word.
-        padding: each side of a box moves outwards by up to this many heights of the word.
-    """
-
-    conditioned: bool = False
-    dropout: float = 0.0
-    jitter: float = 0.0
-    padding: float = 0.0
-
-
-@dataclass(frozen=True)
 class SceneBatch:
     """The scenes of a batch of B crops, each once.
 

@@ -6,9 +6,9 @@ or lie behind HTTP, a stream is many times quicker. Its order is still a functio
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,29 +17,21 @@ import torch.distributed
 from lightning import Callback, LightningModule, Trainer
 from torch.utils.data import IterableDataset, get_worker_info
 
-from wordsight.data import Scene, SceneView
-from wordsight.data.controls import Mode, shuffled
-from wordsight.data.labels import rejection, trained_label
-from wordsight.data.links import SceneLink, box_of
-from wordsight.data.scene_words import cut_word
-from wordsight.data.scenes import decoded
+from wordsight.data import Scene, ScenesSource, SceneView, filter_labels
 from wordsight.data.shards import ShardStream
 from wordsight.errors import ConfigError, DataError
 from wordsight.imaging import prepare
 from wordsight.imaging.geometry import Box
 from wordsight.train.batches import Augmentation, Batch, Position, learned, padded_targets
-from wordsight.train.scenes import SceneBatch, SceneUse
+from wordsight.train.config import SceneConfig
+from wordsight.train.scenes import SceneBatch
 
 POOL = 32
 """Scenes whose words are shuffled together: a batch should not be one shop's signs. Their crops are in memory."""
 
 
-@dataclass(frozen=True)
-class _Word:
-    image: npt.NDArray[np.uint8]
-    label: str
-    shown: tuple[SceneView, Box] | None
-    name: str
+_Word: TypeAlias = tuple[npt.NDArray[np.uint8], str, tuple[SceneView, Box] | None, str]
+"""A crop, its label, its scene and the place in it, and its name."""
 
 
 class StreamBatches(IterableDataset[Batch]):
@@ -55,8 +47,8 @@ class StreamBatches(IterableDataset[Batch]):
         workers: processes that read, for each device.
         seed: decides the order, boxes, augmentation and which scenes are left out.
         augmentation: what crops go through.
-        use: what happens to scenes.
-        mode: the control under which they are shown. Scenes are exchanged within a pool.
+        scene: what happens to scenes, which are exchanged within a pool.
+        conditioned: whether the recognizer takes them.
     """
 
     def __init__(
@@ -71,8 +63,8 @@ class StreamBatches(IterableDataset[Batch]):
         workers: int,
         seed: int,
         augmentation: Augmentation,
-        use: SceneUse,
-        mode: Mode = "real",
+        scene: SceneConfig,
+        conditioned: bool,
     ) -> None:
         self.place = place
         self.cfg = cfg
@@ -82,8 +74,8 @@ class StreamBatches(IterableDataset[Batch]):
         self.workers = max(workers, 1)
         self.seed = seed
         self.augmentation = augmentation
-        self.use = use
-        self.mode = mode
+        self.scene = scene
+        self.conditioned = conditioned
         self.done = 0
         """Batches that this device has had: the next one is the next reader's."""
         self.positions: Mapping[int, Position] = {}
@@ -129,22 +121,22 @@ class StreamBatches(IterableDataset[Batch]):
                 words, skipped = [], 0
 
     def _batch(self, index: int, words: list[_Word], skipped: int, position: Position) -> Batch:
-        labels = [word.label for word in words]
+        crops, labels, shown, names = zip(*words, strict=True)
         return Batch(
             index,
             index // self.parts,
-            torch.from_numpy(prepare([word.image for word in words], self.cfg.preprocessing, together=True)),
+            torch.from_numpy(prepare(crops, self.cfg.preprocessing, together=True)),
             # Nobody knows the longest label of all devices' parts, and they must agree on a length
-            padded_targets(self.cfg.tokenizer, labels, self.cfg.max_length),
+            padded_targets(self.cfg.tokenizer, list(labels), self.cfg.max_length),
             None,
-            tuple(word.name for word in words),
+            names,
             skipped,
-            SceneBatch.of([word.shown for word in words]) if self.use.conditioned else None,
+            SceneBatch.of(shown) if self.conditioned else None,
             position,
         )
 
     def _pools(self, reader: int, first: int) -> Iterator[tuple[int, list[_Word], int]]:
-        """From scene `first` of the reader on: the number of a pool's first scene, its words, its broken scenes."""
+        """From scene `first` of the reader on: the number of a pool's first scene, its words, how many are broken."""
         stream = ShardStream(self.place, seed=self.seed, reader=reader, readers=self.readers, position=first)
         scenes, barren = iter(stream), 0
         while pool := list(islice(scenes, POOL)):
@@ -156,36 +148,22 @@ class StreamBatches(IterableDataset[Batch]):
                 raise DataError(f"{self.place}: has no word that this recognizer can learn: check it")
 
     def _words(self, pool: list[Scene], key: tuple[int, ...]) -> tuple[list[_Word], int]:
-        """The words of some scenes, shuffled, and how many of the scenes cannot be decoded."""
-        partners = {}
-        if self.mode == "shuffle" and len(pool) > 1:
-            partners = {int(a): int(b) for a, b in shuffled(map(str, range(len(pool))), self.seed).items()}
+        """The words of some scenes, shuffled, and how many of them cannot be read."""
+        source = ScenesSource(pool)
+        alone = self.scene.mode == "shuffle" and len(pool) == 1
+        source.show("none" if alone else self.scene.mode, self.scene.seed)
+        usable, _ = filter_labels(source, self.cfg.charset, self.cfg.max_length)
         words: list[_Word] = []
-        broken = 0
-        for number, scene in enumerate(pool):
+        for i in range(len(usable)):
             try:
-                pixels = decoded(scene)
+                sample = usable[i]
             except DataError:
-                broken += 1
                 continue
-            for w, word in enumerate(scene.words):
-                if not word.legible or rejection(word.text, self.cfg.charset, self.cfg.max_length):
-                    continue
-                try:
-                    sample = cut_word(scene, w, pixels)
-                except DataError:  # its polygon encloses nothing
-                    continue
-                link = SceneLink(scene, word.polygon, box_of(word.polygon, pixels), None)
-                if self.mode == "shuffle":
-                    view = SceneView(pool[partners[number]], 0) if partners else None
-                else:
-                    view = None if self.mode == "none" else SceneView(scene, w, self.mode, self.seed)
-                sample = replace(sample, link=replace(link, view=view))
-                image, shown = learned(sample, (*key, len(words) + 1), self.augmentation, self.use)
-                label = trained_label(word.text, self.cfg.charset)
-                words.append(_Word(image, label, shown, f"{sample.dataset}/{sample.id}"))
+            place = (*key, len(words) + 1)
+            image, shown = learned(sample, place, self.augmentation, self.scene, conditioned=self.conditioned)
+            words.append((image, sample.text, shown, f"{sample.dataset}/{sample.id}"))
         order = np.random.default_rng(key).permutation(len(words))
-        return [words[i] for i in order], broken
+        return [words[i] for i in order], len(usable) - len(words)
 
 
 class KeepPosition(Callback):

@@ -1,10 +1,7 @@
 """Writing a trained recognizer as a pack of ONNX graphs."""
 
 import inspect
-import logging
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from inspect import Parameter
 from pathlib import Path
@@ -21,6 +18,7 @@ from wordsight.errors import ConfigError, ModelError
 from wordsight.files import filling
 from wordsight.imaging.preprocess import WIDTH_STEP
 from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.quiet import quietly
 from wordsight.models.reading import TorchEngine
 from wordsight.models.recognizer import Recognizer
 from wordsight.runtime.pack import MANIFEST, TOKENIZER, FastPath, Pack, load_pack, write_manifest
@@ -228,7 +226,7 @@ def traced(
         input_names: of the graph.
         output_names: of the graph.
     """
-    with _quiet():
+    with quietly("torch.onnx"):  # remarks on its own internals
         program = torch.onnx.export(
             module,
             inputs,
@@ -246,17 +244,3 @@ def traced(
         part.ClearField("doc_string")
     del proto.metadata_props[:], proto.graph.value_info[:]
     return proto
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks on its own internals."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -7,11 +7,11 @@ from typing import Any
 
 import onnx
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.export import Dim
 
 from wordsight.detect.packs import GLANCE, GRAPH, DetectorPack, find_detector, write_detector
-from wordsight.models.ppocr import Db, Glance
+from wordsight.models.ppocr import Db
 from wordsight.models.ppocr.detector import STRIDE
 from wordsight.weights.export import traced
 from wordsight.weights.storage import shrink
@@ -35,7 +35,7 @@ def export_detector(model: Db, out: str | Path, *, name: str, about: Mapping[str
     try:
         _write(model.eval(), out / GRAPH)
         if model.glance is not None:
-            _write(_Probabilities(model.glance), out / GLANCE)
+            _write(nn.Sequential(model.glance, nn.Sigmoid()), out / GLANCE)
     finally:
         model.train(was_training)
     about = dict(about or {})
@@ -44,15 +44,6 @@ def export_detector(model: Db, out: str | Path, *, name: str, about: Mapping[str
     settings: dict[str, Any] = {key: float(about[key]) for key in _SETTINGS if key in about}
     write_detector(replace(pack, **settings))
     return find_detector(out)
-
-
-class _Probabilities(nn.Module):
-    def __init__(self, glance: Glance) -> None:
-        super().__init__()
-        self.glance = glance
-
-    def forward(self, images: Tensor) -> Tensor:
-        return torch.sigmoid(self.glance(images))
 
 
 def _write(model: nn.Module, file: Path) -> None:

@@ -81,7 +81,7 @@ def _recognizer(config: Facts, seen: Facts, tensors: Tensors, choices: Choices) 
         charset=chosen,
         mean=mean,
         std=std,
-        convolutions=_convolutions(config, LcNetConfig()),
+        convolutions=_convolutions(config),
         neck=NeckConfig(
             width=width,
             depth=config.get("depth", 2),
@@ -99,7 +99,7 @@ def _recognizer(config: Facts, seen: Facts, tensors: Tensors, choices: Choices) 
 def _detector(config: Facts, seen: Facts, choices: Choices, *, large: bool) -> DbConfig:
     _check(config, {"interpolate_mode": "nearest", "kernel_list": [3, 2, 2]})
     mean, std = _normalisation(seen, choices, _DETECTORS_SEE)
-    convolutions = _convolutions(config, LcNetConfig())
+    convolutions = _convolutions(config)
     if not large:
         return DbConfig(
             convolutions=convolutions,
@@ -131,8 +131,9 @@ def _detector(config: Facts, seen: Facts, choices: Choices, *, large: bool) -> D
     )
 
 
-def _convolutions(config: Facts, default: LcNetConfig) -> LcNetConfig:
-    """Sizes of the convolutions; what a configuration leaves out is as in `default`."""
+def _convolutions(config: Facts) -> LcNetConfig:
+    """Sizes of the convolutions; what a configuration leaves out is as in ours."""
+    default = LcNetConfig()
     values = config.get("backbone_config") or {}
     expected = {"stem_type": "large", "hidden_act": "relu", "scale": 1, "stem_strides": [2, 1, 1, 2, 1]}
     _check(values, expected | {"use_learnable_affine_block": False})

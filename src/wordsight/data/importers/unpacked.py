@@ -20,7 +20,7 @@ from PIL import Image
 
 from wordsight.data.check import Kind
 from wordsight.data.folder import natural_key
-from wordsight.data.scenes import FAR, Scene, SceneWord
+from wordsight.data.scenes import FAR, Scene, SceneWord, read_file
 from wordsight.errors import DataError
 
 Points = npt.NDArray[np.float64]
@@ -293,10 +293,7 @@ def decode(path: Path, *fallbacks: str) -> str:
     Raises:
         DataError: it cannot be opened, or is in none of these encodings.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}): check the path") from error
+    data = read_file(path, 16 << 30)
     first = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     for encoding in (first, *fallbacks):
         try:
