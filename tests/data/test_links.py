@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wordsight.data import JoinedSource, LmdbSource, ScenesSource, SkipBroken, View, open_source, scenes_below
+from wordsight.data import JoinedSource, LmdbSource, ScenesSource, SkipBroken, View, open_source, show_scenes
 from wordsight.data.links import box_of, padded
 from wordsight.errors import ConfigError
 
@@ -97,12 +97,10 @@ def test_sources_of_scenes_are_found_in_others(tmp_path: Path) -> None:
     ]
     source = open_source(tmp_path / "all")
     assert isinstance(source, JoinedSource)
-    found = list(scenes_below(SkipBroken(View(source, range(3)))))
-    assert [len(one) for one in found] == list(map(len, parts))
-    for one in found:
-        one.show("none")
-    assert source[0].link.view is None
-    assert not list(scenes_below(LmdbSource.__new__(LmdbSource)))
+    assert list(map(len, source.parts)) == list(map(len, parts))
+    show_scenes(SkipBroken(View(source, range(3))), "none", 0)
+    assert [source[i].link.view for i in range(len(source))] == [None] * len(source)
+    show_scenes(LmdbSource.__new__(LmdbSource), "none", 0)  # which has none
 
 
 def test_another_box_around_the_same_word(tmp_path: Path) -> None:

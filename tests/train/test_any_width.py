@@ -39,7 +39,7 @@ class Crops:
 
 
 def batches(*sources: object, size: int = 4) -> Batches:
-    mixture = Mixture(list(sources), [1.0] * len(sources), seed=0, length=2**40)
+    mixture = Mixture(list(sources), [1.0] * len(sources), seed=0)
     return Batches(mixture, frozenset(), CONFIG.tokenizer, CONFIG.preprocessing, size, pool=1)
 
 

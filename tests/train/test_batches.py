@@ -28,7 +28,7 @@ class Cards:
 
 @pytest.fixture
 def batches():
-    mixture = Mixture([Cards(), Cards()], [0.5, 0.5], seed=3, length=2**62)
+    mixture = Mixture([Cards(), Cards()], [0.5, 0.5], seed=3)
     tokenizer = CharTokenizer(Charset.preset("36"))
     return Batches(mixture, frozenset([1]), tokenizer, Preprocessing(32, 128), batch_size=4, pool=6)
 
@@ -128,7 +128,7 @@ def rendered(tmp_path_factory):
 
 
 def test_rendered_words_can_be_finished_by_the_device(rendered):
-    mixture = Mixture([Cards(), rendered], [0.3, 0.7], seed=3, length=2**62)
+    mixture = Mixture([Cards(), rendered], [0.3, 0.7], seed=3)
     tokenizer = CharTokenizer(Charset.preset("36"))
     at_once, later = (
         Batches(mixture, frozenset([0]), tokenizer, Preprocessing(32, 128), 40, 2, finished=finished)
@@ -151,7 +151,7 @@ def test_rendered_words_can_be_finished_by_the_device(rendered):
 def test_crops_without_text_are_trained_on(rendered):
     """Or a recognizer would forget to be silent where there is no text."""
     batches = Batches(
-        Mixture([rendered], [1.0], seed=0, length=2**62),
+        Mixture([rendered], [1.0], seed=0),
         frozenset(),
         CharTokenizer(Charset.preset("36")),
         Preprocessing(32, 128),
@@ -163,7 +163,7 @@ def test_crops_without_text_are_trained_on(rendered):
 
 
 def test_rendered_words_are_the_crops_of_their_source(rendered):
-    mixture = Mixture([rendered], [1.0], seed=0, length=2**62)
+    mixture = Mixture([rendered], [1.0], seed=0)
     batches = Batches(mixture, frozenset(), CharTokenizer(Charset.preset("36")), Preprocessing(32, 128), 24, 1)
     crops = [rendered[mixture.locate(int(i))[1]] for i in batches._step(5)[0]]
     batch = batches[5]

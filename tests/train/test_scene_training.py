@@ -165,7 +165,7 @@ def test_options_of_one_recognizer_are_refused_by_another(train, tmp_path):
 
 
 def batches(source, *, parts=1, batch_size=8, conditioned=True, **scene):
-    mixture = Mixture([SkipBroken(View(source, range(len(source))))], [1.0], seed=3, length=2**62)
+    mixture = Mixture([SkipBroken(View(source, range(len(source))))], [1.0], seed=3)
     tokenizer = CharTokenizer(Charset.preset("36"))
     more = {"scene": SceneConfig(**scene), "conditioned": conditioned}
     return Batches(

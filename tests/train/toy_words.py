@@ -79,7 +79,7 @@ def toy_model() -> Clip4Str:
 def trained_model(steps: int) -> Clip4Str:
     model = toy_model()
     cfg = model.cfg
-    mixture = Mixture([ToyWords(LETTERS)], [1.0], 0, length=2**40)
+    mixture = Mixture([ToyWords(LETTERS)], [1.0], 0)
     batches = Batches(mixture, frozenset(), cfg.tokenizer, cfg.preprocessing, 32, 8)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for step in range(steps):

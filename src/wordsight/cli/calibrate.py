@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from wordsight.cli.models import models
-from wordsight.cli.options import Device, DeviceName, ModelArgument, Threads, leaving_out
-from wordsight.cli.progress import progress
+from wordsight.cli.options import Device, DeviceName, ModelArgument, Threads
+from wordsight.cli.progress import progress, samples
 
 if TYPE_CHECKING:
     from wordsight.data import Sample
@@ -76,14 +76,11 @@ def _held_out(pack: "Pack", data: Sequence[Path], share: float) -> list["Sample"
     """The words that training would hold out, without those that cannot be read."""
     from wordsight.data import filter_labels, holdout, open_source
 
-    samples = []
+    found: list[Sample] = []
     for path in data:
         words, _ = filter_labels(open_source(path), pack.charset, pack.max_length)
-        _, part = holdout(words, share)
-        for i in progress(range(len(part)), len(part), path.name):
-            with leaving_out():
-                samples.append(part[i])
-    return samples
+        found += samples(holdout(words, share)[1], path.name)
+    return found
 
 
 def _read(pack: "Pack", samples: Sequence["Sample"], device: str, threads: int | None) -> "Readings":

@@ -10,7 +10,7 @@ import typer
 
 from wordsight.cli.app import app
 from wordsight.cli.options import Seed, leaving_out, print_tables, say
-from wordsight.cli.progress import progress
+from wordsight.cli.progress import progress, samples
 from wordsight.errors import printable
 
 if TYPE_CHECKING:
@@ -240,10 +240,8 @@ def _gallery(paths: Sequence[Path], similar: bool) -> "Gallery":
 
     gallery = Gallery(similar=similar)
     for path in paths:
-        source = open_source(path)
-        for i in progress(range(len(source)), len(source), f"test: {path}"):
-            with leaving_out("cannot be compared"):
-                gallery.add(source[i])
+        for sample in samples(open_source(path), f"test: {path}", "cannot be compared"):
+            gallery.add(sample)
     return gallery
 
 

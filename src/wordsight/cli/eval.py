@@ -90,7 +90,8 @@ def evaluate(
     from wordsight.cli.detection import evaluate_detector
     from wordsight.cli.output import check_file
     from wordsight.cli.recognizers import open_reader
-    from wordsight.cli.shown import control_for, encoder_options, show, whole_scenes
+    from wordsight.cli.shown import control_for, encoder_options, whole_scenes
+    from wordsight.data import show_scenes
     from wordsight.errors import ConfigError
     from wordsight.evaluate import find_suite
     from wordsight.evaluate.gates import remarks as gate_remarks
@@ -131,6 +132,11 @@ def evaluate(
     rules = _rules([suite.protocol] if suite else protocols)
     sources = _find_sets(benchmarks, suite) if benchmarks and suite else _open(data)
     words = partial(_words, rotation=rotation)
+
+    def show_all(control: "Control") -> None:
+        for source in sources.values():
+            show_scenes(source, control, seed)
+
     worst_ones: list[Exhibit] = []
     more: dict[str, list[Exhibit]] = {}
     if end_to_end:
@@ -142,14 +148,14 @@ def evaluate(
         crop_reader = open_reader(model, threads, mode.value, **options, **encoders)
         crop_reader.settings["reading"] = "as is" if as_is else "as users read"
         if control := control_for(crop_reader, "real" if comparing else scene):
-            show(sources.values(), control, seed)
+            show_all(control)
             crop_reader.settings |= _shown(control, seed)
         report, reading = words(crop_reader, sources, rules, limit, batch_size)
         others = []
         if against:
             other = open_reader(against, threads, mode.value, **options)
             if control := control_for(other, None):
-                show(sources.values(), control, seed)
+                show_all(control)
             others.append(replace(words(other, sources, rules, limit, batch_size)[1], name=other.name))
             if other.name == reading.name:
                 reading, others = replace(reading, name=model), [replace(others[0], name=against)]
@@ -157,7 +163,7 @@ def evaluate(
             reading = replace(reading, name="own scene")
             controls: tuple[tuple[Control, str], ...] = (("shuffle", "another's scene"), ("none", "no scene"))
             for instead, title in controls:
-                show(sources.values(), instead, seed)
+                show_all(instead)
                 others.append(replace(words(crop_reader, sources, rules, limit, batch_size)[1], name=title))
             open_gates = gates(model)
             said = [*gate_remarks(open_gates), *costs(crop_reader, sources)]

@@ -3,9 +3,12 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from wordsight.cli.options import say
+from wordsight.cli.options import leaving_out, say
+
+if TYPE_CHECKING:
+    from wordsight.data import Sample, Source
 
 T = TypeVar("T")
 
@@ -46,6 +49,13 @@ def progress(items: Iterable[T], total: int | None, label: str) -> Iterator[T]:
     finally:
         if shown:
             bar.stop()
+
+
+def samples(source: "Source", label: str, what: str = "left out") -> "Iterator[Sample]":
+    """The samples of a source with `progress`, without those that cannot be read, of which it says so."""
+    for i in progress(range(len(source)), len(source), label):
+        with leaving_out(what):
+            yield source[i]
 
 
 def progress_or_lines(items: Iterable[T], total: int | None, label: str) -> Iterator[T]:

@@ -1,11 +1,11 @@
 """Which scenes a recognizer is shown while it is evaluated: the true ones, those of a control, or none."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from wordsight.cli.recognizers import Crop
-    from wordsight.data import OpenedSource, Scene, Source
+    from wordsight.data import OpenedSource, Scene
     from wordsight.data.controls import Mode
 
 
@@ -38,19 +38,6 @@ def control_for(reader: object, scene: str | None) -> "Mode | None":
     if scene is not None:
         raise ConfigError("this model takes no scenes: leave out --scene, or use a model with CLIPTER")
     return None
-
-
-def show(sources: Iterable["Source"], mode: "Mode", seed: int) -> None:
-    """Links the words of all photographs in `sources` to what the control shows.
-
-    Raises:
-        ConfigError: a source has only one scene to shuffle.
-    """
-    from wordsight.data import scenes_below
-
-    for source in sources:
-        for scenes in scenes_below(source):
-            scenes.show(mode, seed)
 
 
 def whole_scenes(sources: "Mapping[str, OpenedSource]", option: str, limit: int | None) -> "dict[str, Sequence[Scene]]":

@@ -11,7 +11,7 @@ from wordsight.data.mixing import (
     View,
     filter_labels,
     holdout,
-    scenes_below,
+    show_scenes,
     subset,
 )
 from wordsight.data.randaugment import rand_augment
@@ -43,6 +43,6 @@ __all__ = [
     "open_source",
     "rand_augment",
     "read_scenes",
-    "scenes_below",
+    "show_scenes",
     "subset",
 ]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from wordsight.data.controls import Mode
 from wordsight.data.index import label_index
 from wordsight.data.labels import rejection, trained_label
 from wordsight.data.sample import JoinedSource, Sample, Source, many
@@ -202,15 +203,19 @@ def scene_order(source: ScenesSource, seed: int = 0) -> list[int]:
     return sorted(range(len(source.scenes)), key=key)
 
 
-def scenes_below(source: Source) -> Iterator[ScenesSource]:
-    """The sources of scenes within a source, including itself."""
+def show_scenes(source: Source, mode: Mode, seed: int) -> None:
+    """Links the words of all photographs within a source to what a control shows, see `ScenesSource.show`.
+
+    Raises:
+        ConfigError: there is only one scene to shuffle.
+    """
     if isinstance(source, ScenesSource):
-        yield source
+        source.show(mode, seed)
     elif isinstance(source, JoinedSource):
         for part in source.parts:
-            yield from scenes_below(part)
+            show_scenes(part, mode, seed)
     elif isinstance(source, View | SkipBroken):
-        yield from scenes_below(source.source)
+        show_scenes(source.source, mode, seed)
 
 
 def filter_labels(
@@ -259,13 +264,13 @@ class Mixture:
 
     The sources share each run of 1,024 indices in proportion to their weights (to 1/1,024, at least one slot each), in
     shuffled order. Each source is traversed in a new random order whenever it is used up, so small sources are seen
-    evenly. `length` is what `len` says, by default the number of samples of all sources.
+    evenly.
 
     Raises:
         ConfigError: no sources, an empty source, or weights that do not fit.
     """
 
-    def __init__(self, sources: Sequence[Source], weights: Sequence[float], seed: int, *, length: int = 0) -> None:
+    def __init__(self, sources: Sequence[Source], weights: Sequence[float], seed: int) -> None:
         if not 1 <= len(sources) == len(weights) <= _SLOTS:
             raise ConfigError(f"{len(sources)} sources and {len(weights)} weights: give one weight for each source")
         if min(weights) <= 0 or not np.isfinite(weights).all():
@@ -277,7 +282,6 @@ class Mixture:
                 raise ConfigError(f"source {number} of the mixture is empty: leave it out")
         self.sources = list(sources)
         self.seed = seed
-        self._length = length or sum(map(len, sources))
         share = np.asarray(weights, dtype=np.float64) / sum(weights) * _SLOTS
         counts = np.maximum(np.floor(share), 1).astype(int)
         while counts.sum() > _SLOTS:
@@ -290,11 +294,8 @@ class Mixture:
             ranks[slots == number] = np.arange(counts[number])
         self._slots, self._ranks, self._counts = slots.tolist(), ranks.tolist(), counts.tolist()
 
-    def __len__(self) -> int:
-        return self._length
-
     def locate(self, index: int) -> tuple[int, int]:
-        """(number of the source, number of the sample in it) behind `index`, which may exceed the length."""
+        """(number of the source, number of the sample in it) behind `index`."""
         if index < 0:
             raise IndexError(f"index {index} is negative")
         turn, slot = divmod(index, _SLOTS)

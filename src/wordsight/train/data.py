@@ -20,7 +20,7 @@ from wordsight.data import (
     holdout,
     open_source,
     rand_augment,
-    scenes_below,
+    show_scenes,
 )
 from wordsight.data.rotated import RotatedTall
 from wordsight.errors import ConfigError
@@ -146,8 +146,7 @@ class WordsData(lightning.LightningDataModule):
         views = []
         for path in paths:
             source = open_source(path)
-            for scenes in scenes_below(source):
-                scenes.show(self.scene.mode, self.scene.seed)
+            show_scenes(source, self.scene.mode, self.scene.seed)
             view, dropped = filter_labels(source, cfg.charset, cfg.max_length)
             log.info("%s: %d words, left out: %s", path, len(view), dropped)
             views.append(view)
@@ -193,7 +192,7 @@ class WordsData(lightning.LightningDataModule):
             sources.append(TrainableLabels(self._rendered(cfg), cfg.charset, cfg.max_length))
             weights.append(1 - self.real_share if training else 1.0)
         self.batches = Batches(
-            Mixture(sources, weights, self.seed, length=2**62),
+            Mixture(sources, weights, self.seed),
             frozenset(range(len(real))),
             cfg.tokenizer,
             cfg.preprocessing,

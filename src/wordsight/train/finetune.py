@@ -139,7 +139,7 @@ def fit(plan: Plan, out: Path, watch: Watch) -> tuple[Clip4Str | Svtr, int]:
     share = settings.replay_share / max(1, len(replay))
     weights = [1 - settings.replay_share, *(share for _ in replay)] if settings.replay_share else [1.0]
     sources = [plan.training, *replay] if settings.replay_share else [plan.training]
-    mixture = Mixture(sources, weights, settings.seed, length=2**62)
+    mixture = Mixture(sources, weights, settings.seed)
     batches = Batches(mixture, frozenset({0}), cfg.tokenizer, cfg.preprocessing, settings.batch_size, pool=8)
     loader: DataLoader[Batch] = DataLoader(
         batches,

@@ -121,8 +121,8 @@ def run_recipe(recipe: str | Path, overrides: list[str]) -> str:
     options: dict[str, Any] = {"save_config_kwargs": {"overwrite": True}, "seed_everything_default": 0}
     with quietly("lightning.pytorch", "lightning.fabric"):
         # Processes that Lightning starts for further devices run the same command line again, so it must stay.
-        trained = (Detection, ScenesData) if _task(command) == "detection" else (Recognition, WordsData)
-        done = RecipeCLI(*trained, args=command, **options)
+        model, data = (Detection, ScenesData) if _task(command) == "detection" else (Recognition, WordsData)
+        done = RecipeCLI(model, data, args=command, **options)
     if not done.trainer.is_global_zero:
         return ""
     facts = scene_facts(done.model, done.trainer.callback_metrics) if isinstance(done.model, Recognition) else {}

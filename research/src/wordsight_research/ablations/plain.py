@@ -76,7 +76,7 @@ class PlainData(lightning.LightningDataModule):
     def __init__(self, cfg: Clip4StrConfig, batch_size: int, workers: int, seed: int) -> None:
         super().__init__()
         self.workers = workers
-        mixture = Mixture([PlainWords(seed=seed)], [1.0], seed, length=2**62)
+        mixture = Mixture([PlainWords(seed=seed)], [1.0], seed)
         spec = cfg.preprocessing
         self.batches = Batches(mixture, frozenset(), cfg.tokenizer, spec, batch_size, pool=32)
 

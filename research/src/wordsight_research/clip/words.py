@@ -77,7 +77,7 @@ def word_pairs(
     total = sum(map(len, training))
     weights = [real_share * len(source) / total for source in training]
     sources: list[Source] = [*training, TrainableLabels(rendered, charset, longest)]
-    mixture = Mixture(sources, [*weights, 1 - sum(weights)], seed, length=2**62)
+    mixture = Mixture(sources, [*weights, 1 - sum(weights)], seed)
     augmented = frozenset(range(len(training)))
     batches = Batches(mixture, augmented, CharTokenizer(charset), spec, batch_size, pool=1)
 
