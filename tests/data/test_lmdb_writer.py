@@ -2,6 +2,7 @@
 
 import json
 
+import lmdb
 import numpy as np
 import pytest
 from PIL import Image
@@ -61,7 +62,7 @@ def test_broken_pictures_are_left_out_and_said(words, tmp_path):
 
 def test_a_full_disk_is_one_line_that_names_the_archive(monkeypatch, words, tmp_path):
     def full(*_args, **_options):
-        raise archives._lmdb().DiskError(f"{tmp_path}/archive/.new-x: No space left on device")
+        raise lmdb.DiskError(f"{tmp_path}/archive/.new-x: No space left on device")
 
     monkeypatch.setattr(archives, "_put", full)
     with pytest.raises(DataError, match=r"/archive: cannot be written \(No space left on device\): check free space"):

@@ -133,9 +133,6 @@ def test_labels_are_filtered_with_counts() -> None:
     assert dropped == {"empty": 2, "too long": 1, "unknown characters": 2}
     assert view[1].text == "two words"
     assert view[1].id == "1"
-    with_blank, dropped = filter_labels(source, Charset.preset("94+space"), 40, keep_empty=True)
-    assert [with_blank.text(i) for i in range(3)] == ["ok", "two words", ""]
-    assert dropped["empty"] == 1
 
 
 def test_ascii_charsets_follow_the_rules_of_the_field() -> None:

@@ -32,7 +32,7 @@ class LabelIndex:
     dropped: dict[str, int]
 
 
-def label_index(source: Source, charset: Charset, max_length: int, *, keep_empty: bool = False) -> LabelIndex:
+def label_index(source: Source, charset: Charset, max_length: int) -> LabelIndex:
     """The usable samples of a source, archive by archive.
 
     An archive's index is written beside its `data.mdb`, or to the user's cache folder if that is not writable, and is
@@ -40,15 +40,15 @@ def label_index(source: Source, charset: Charset, max_length: int, *, keep_empty
     rebuilt. Several processes may build it at the same time.
     """
     if isinstance(source, JoinedSource):
-        found = [label_index(part, charset, max_length, keep_empty=keep_empty) for part in source.parts]
+        found = [label_index(part, charset, max_length) for part in source.parts]
         indices = [index.indices + np.uint32(start) for index, start in zip(found, source.starts, strict=False)]
         dropped = Counter(dict.fromkeys(_REASONS, 0))
         for index in found:
             dropped.update(index.dropped)
         return LabelIndex(np.concatenate([np.empty(0, np.uint32), *indices]), dict(dropped))
     if not isinstance(source, LmdbSource):
-        return _scan(source, charset, max_length, keep_empty)
-    rules = [_VERSION, charset.hash, max_length, keep_empty]
+        return _scan(source, charset, max_length)
+    rules = [_VERSION, charset.hash, max_length]
     state = source.file.stat()
     key = json.dumps([*rules, len(source), state.st_size, state.st_mtime_ns])
     places = _places(source.file, json.dumps(rules))
@@ -56,7 +56,7 @@ def label_index(source: Source, charset: Charset, max_length: int, *, keep_empty
         if (kept := _load(place, key, len(source))) is not None:
             return kept
     log.info("%s: reading %d labels, once", source.file.parent, len(source))
-    index = _scan(source, charset, max_length, keep_empty)
+    index = _scan(source, charset, max_length)
     if not any(_store(place, key, index) for place in places):
         log.warning("%s: its index cannot be saved anywhere, so its labels are read at every start", source.file.parent)
     return index
@@ -73,13 +73,13 @@ def _labels(source: Source) -> Iterator[tuple[int, str]]:
             continue
 
 
-def _scan(source: Source, charset: Charset, max_length: int, keep_empty: bool) -> LabelIndex:
+def _scan(source: Source, charset: Charset, max_length: int) -> LabelIndex:
     indices = []
     dropped = Counter(dict.fromkeys(_REASONS, 0))
     seen = 0
     for i, given in _labels(source):
         seen += 1
-        if (given or not keep_empty) and (reason := rejection(given, charset, max_length)):
+        if reason := rejection(given, charset, max_length):
             dropped[reason] += 1
         else:
             indices.append(i)

@@ -218,17 +218,14 @@ def show_scenes(source: Source, mode: Mode, seed: int) -> None:
         show_scenes(source.source, mode, seed)
 
 
-def filter_labels(
-    source: Source, charset: Charset, max_length: int = 40, *, keep_empty: bool = False
-) -> tuple[View, dict[str, int]]:
+def filter_labels(source: Source, charset: Charset, max_length: int = 40) -> tuple[View, dict[str, int]]:
     """The samples of `source` that a recognizer can be trained on, with labels in the form that it learns.
 
     Returns the view and the number of samples left out by reason: "empty" (nothing left after normalising), "too long"
     (more than `max_length` characters), "unknown characters", and "unreadable label" if there are any; see
-    `data.labels` for the rules. With `keep_empty`, crops labelled with the empty string (no text) stay. For LMDB
-    archives the result is cached in an index file, see `data.index`.
+    `data.labels` for the rules. For LMDB archives the result is cached in an index file, see `data.index`.
     """
-    index = label_index(source, charset, max_length, keep_empty=keep_empty)
+    index = label_index(source, charset, max_length)
     return View(source, index.indices, charset), index.dropped
 
 
