@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,17 +112,11 @@ def costs(reader: "AnyReader", sources: "Mapping[str, OpenedSource]") -> list[st
         return []
     rows: list[tuple[int, float, float, float]] = []
     for source in sources.values():
-        if not isinstance(source, ScenesSource):
-            continue
-        words: dict[int, list[Any]] = {}
-        for i in range(min(len(source), 40 * TIMED)):
-            if len(words) > TIMED:
-                break
-            sample = source[i]
-            if sample.link is not None:
-                words.setdefault(id(sample.link.scene), []).append(sample)
-        for samples in list(words.values())[:TIMED]:
-            rows.append((len(samples), *_times(reader, samples)))
+        if isinstance(source, ScenesSource):
+            scenes = groupby(enumerate(source.words), lambda word: word[1][0])
+            for _, words in islice(scenes, TIMED):
+                samples = [source[i] for i, _ in words]
+                rows.append((len(samples), *_times(reader, samples)))
     if len(rows) < 2:
         return []
     each = (

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.boxes import BoxFile
 from wordsight.cli.documents import document_of, free, put, remarks
-from wordsight.cli.inputs import Input, expand, with_pages
+from wordsight.cli.inputs import BoxFile, Input, expand, with_pages
 from wordsight.cli.options import (
     DEFAULT_MODEL,
     Allow,

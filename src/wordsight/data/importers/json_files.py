@@ -113,15 +113,16 @@ def read_lsvt(files: Unpacked) -> Iterator[Scene]:
 def _read_baidu(files: Unpacked, pattern: str) -> Iterator[Scene]:
     for path in files.find(pattern):
         for name, marked in read_json(path).items():
-            words = []
-            for number, item in enumerate(marked):
-                where, corners, text = (
+            words = [
+                files.word(
                     f"{path.name}: {name}: {number}",
-                    item.get("points", []),
+                    _flat(item.get("points", [])),
                     item.get("transcription"),
+                    legible=not item.get("illegibility"),
+                    script=_SCRIPTS.get(item.get("language", "")),
                 )
-                script, legible = _SCRIPTS.get(item.get("language", "")), not item.get("illegibility")
-                words.append(files.word(where, _flat(corners), text, legible=legible, script=script))
+                for number, item in enumerate(marked)
+            ]
             yield from files.scene(name, words, split="train")
 
 
