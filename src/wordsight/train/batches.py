@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from wordsight.data import Mixture, Sample, SceneView, Source, TrainableLabels, augment
+from wordsight.data import Mixture, Sample, SceneView, TrainableLabels, augment
 from wordsight.data.sample import many
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.geometry import Box
@@ -167,12 +167,15 @@ class Batches(Dataset[Batch]):
         places = [self.mixture.locate(i) for i in mine]
         sources = {number: self.mixture.sources[number] for number, _ in places}
         fixed = self.preprocessing.width is not None
-        drawers = {number: drawer_of(source) for number, source in sources.items()}
-        drawn = {k: (words, i) for k, (words, i) in drawers.items() if fixed and isinstance(words, RenderedWords)}
+        drawn: dict[int, tuple[RenderedWords, Callable[[int], int]]] = {}
         ready: dict[tuple[int, int], Sample] = {}
-        for number in sources.keys() - drawn.keys():
-            wanted = [place for place in places if place[0] == number]
-            ready |= zip(wanted, many(sources[number], [i for _, i in wanted]), strict=True)
+        for at, given in sources.items():
+            below, which = (given.source, given.place) if isinstance(given, TrainableLabels) else (given, int)
+            if fixed and isinstance(below, RenderedWords):
+                drawn[at] = below, which
+                continue
+            wanted = [each for each in places if each[0] == at]
+            ready |= zip(wanted, many(given, [i for _, i in wanted]), strict=True)
         crops, labels, samples, skipped = [], [], [], 0
         shown: list[tuple[SceneView, Box] | None] = []
         for i, (source, number) in zip(mine, places, strict=True):
@@ -265,11 +268,6 @@ def padded_targets(tokenizer: CharTokenizer, labels: list[str], longest: int) ->
     ids = tokenizer.encode(labels)
     missing = max(0, longest + 2 - ids.shape[1])
     return torch.from_numpy(np.pad(ids, ((0, 0), (0, missing)), constant_values=tokenizer.pad))
-
-
-def drawer_of(source: Source) -> tuple[Source, Callable[[int], int]]:
-    """The source below one of trainable labels, or the source itself; and which of its samples each one is."""
-    return (source.source, source.place) if isinstance(source, TrainableLabels) else (source, int)
 
 
 class FromBatch(Sampler[int]):
