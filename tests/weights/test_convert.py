@@ -390,6 +390,9 @@ def test_configuration_files_of_folders(make):
     ):
         with pytest.raises(ModelError, match=r"^x: "):
             converted(theirs.hugging_face(state), facts={"config.json": damage})
+    damage = {"model_cfg": {"vision_cfg": {"head_width": 0}}}
+    with pytest.raises(ModelError, match="its metadata is malformed"):
+        converted(state, facts={"open_clip_config.json": damage})
 
 
 def test_options_are_checked(make):

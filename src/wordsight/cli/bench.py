@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.options import DEFAULT_MODEL, DecodingMode, JsonFile, Mode, ModelArgument, Threads
+from wordsight.cli.options import DEFAULT_MODEL, DecodingMode, JsonFile, ModelArgument, Threads
 
 
 @app.command()
@@ -18,7 +18,7 @@ def bench(
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Read each photo this many times.")] = 20,
     threads: Threads = None,
-    mode: DecodingMode = Mode.adaptive,
+    mode: DecodingMode = "adaptive",
     json_file: JsonFile = None,
 ) -> None:
     """Measure how long reading takes here: by stage, per photo and per word, median and 95th percentile; memory, FLOPs.
@@ -40,7 +40,7 @@ def bench(
     refuse_published(model)
     pack = load_pack(find_model(model))
     threads = threads or processors()
-    times, provider = measure(pack, photos or [], rounds, threads, mode.value)
+    times, provider = measure(pack, photos or [], rounds, threads, mode)
     table = Table("stage", title=f"{pack.name}, {threads} threads, {provider}", title_justify="left")
     for column in ("n", "median, ms", "p95, ms"):
         table.add_column(column, justify="right")

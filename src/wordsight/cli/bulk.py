@@ -5,8 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,7 +18,6 @@ from wordsight.cli.options import (
     Lexicon,
     MaxPixels,
     MinConfidence,
-    Mode,
     ModelName,
     NoDictionary,
     Pattern,
@@ -36,13 +34,6 @@ if TYPE_CHECKING:
 _EVERY = 30.0  # seconds between two lines of progress where there is no terminal
 
 
-class Engine(StrEnum):
-    """What hands out the work."""
-
-    local = "local"
-    ray = "ray"
-
-
 @app.command()
 def bulk(
     source: Annotated[
@@ -53,8 +44,8 @@ def bulk(
     ],
     out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Write the parts here: a path or a URL.")],
     engine: Annotated[
-        Engine, typer.Option(help="Run on processes of this machine or on a Ray cluster.")
-    ] = Engine.local,
+        Literal["local", "ray"], typer.Option(help="Run on processes of this machine or on a Ray cluster.")
+    ] = "local",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Read in this many processes of one thread. Default: one per processor.")
     ] = None,
@@ -72,7 +63,7 @@ def bulk(
     ] = None,
     model: ModelName = DEFAULT_MODEL,
     min_confidence: MinConfidence = None,
-    mode: DecodingMode = Mode.adaptive,
+    mode: DecodingMode = "adaptive",
     allow: Allow = None,
     pattern: Pattern = None,
     lexicon: Lexicon = None,
@@ -100,13 +91,13 @@ def bulk(
                     model,
                     max_pixels=max_pixels,
                     min_confidence=min_confidence,
-                    mode=mode.value,
+                    mode=mode,
                     allow=allow,
                     pattern=pattern,
                     lexicon=words,
                     dictionary=known,
                 ),
-                engine=engine.value,
+                engine=engine,
                 workers=workers,
                 shard_size=shard_size,
                 shard=(int(index), int(count)),

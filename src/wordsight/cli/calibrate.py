@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from wordsight.cli.models import models
-from wordsight.cli.options import Device, DeviceName, ModelArgument, Threads
+from wordsight.cli.options import DeviceName, ModelArgument, Threads
 from wordsight.cli.progress import progress, samples
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def calibrate(
         max=1,
         help="Read this share, the end of each data set, which training held out (data.validation_share); 1: all.",
     ),
-    device: DeviceName = Device.auto,
+    device: DeviceName = "auto",
     threads: Threads = None,
     dry_run: bool = typer.Option(False, "--dry-run", help="Report only, and leave the pack as it is."),
 ) -> None:
@@ -55,7 +55,7 @@ def calibrate(
         raise DataError("no words to calibrate on: give more DATA, or a larger --share")
 
     def read(temperature: float) -> "Readings":
-        return _read(replace(pack, temperature=temperature), samples, device.value, threads)
+        return _read(replace(pack, temperature=temperature), samples, device, threads)
 
     before, found = read(1.0), round(fit_temperature(read), 3)
     after = read(found)

@@ -1,8 +1,7 @@
 """`wordsight models convert`."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,13 +14,6 @@ if TYPE_CHECKING:
     from wordsight.weights.convert import Converted
 
 
-class Activation(StrEnum):
-    """Of CLIP's towers."""
-
-    quickgelu = "quickgelu"
-    gelu = "gelu"
-
-
 @models.command()
 def convert(
     foreign: Annotated[Path, typer.Argument(help="Checkpoint file (.pt, .ckpt, .bin, .safetensors ...) or folder.")],
@@ -29,7 +21,9 @@ def convert(
     heads: Annotated[int | None, typer.Option(min=1, help="Give the image tower this many heads.")] = None,
     text_heads: Annotated[int | None, typer.Option(min=1, help="Give the text tower this many heads.")] = None,
     decoder_heads: Annotated[int | None, typer.Option(min=1, help="Give the decoders this many heads.")] = None,
-    activation: Annotated[Activation | None, typer.Option(help="Give the towers this activation function.")] = None,
+    activation: Annotated[
+        Literal["quickgelu", "gelu"] | None, typer.Option(help="Give the towers this activation function.")
+    ] = None,
     mean: Annotated[str | None, typer.Option(metavar="R,G,B", help="Subtract this mean from inputs in 0..1.")] = None,
     std: Annotated[str | None, typer.Option(metavar="R,G,B", help="Divide inputs by this standard deviation.")] = None,
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Take inputs of this size in pixels.")] = None,
@@ -56,7 +50,7 @@ def convert(
         heads=heads,
         text_heads=text_heads,
         decoder_heads=decoder_heads,
-        activation=activation.value if activation else None,
+        activation=activation,
         mean=_triple(mean, "--mean"),
         std=_triple(std, "--std"),
         size=_size(size),

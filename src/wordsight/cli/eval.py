@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.options import BatchSize, DecodingMode, JsonFile, Mode, Seed, Threads, leaving_out, print_tables
+from wordsight.cli.options import BatchSize, DecodingMode, JsonFile, Seed, Threads, leaving_out, print_tables
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def evaluate(
     limit: int | None = typer.Option(None, min=1, help="Read only this many samples (or scenes) of each data set."),
     threads: Threads = None,
     batch_size: BatchSize = 32,
-    mode: DecodingMode = Mode.adaptive,
+    mode: DecodingMode = "adaptive",
     no_dictionary: bool = typer.Option(False, "--no-dictionary", help="Use no dictionary; checkpoints never do."),
     as_is: bool | None = typer.Option(
         None,
@@ -140,12 +140,12 @@ def evaluate(
     worst_ones: list[Exhibit] = []
     more: dict[str, list[Exhibit]] = {}
     if end_to_end:
-        reader = open_reader(model, threads, mode.value, dictionary=not no_dictionary, **encoders)
+        reader = open_reader(model, threads, mode, dictionary=not no_dictionary, **encoders)
         scenes = whole_scenes(sources, "--end-to-end", limit)
         report = _scenes(reader, scenes, limit, control_for(reader, scene), seed)
     else:
         options = {"dictionary": not no_dictionary, "as_is": as_is}
-        crop_reader = open_reader(model, threads, mode.value, **options, **encoders)
+        crop_reader = open_reader(model, threads, mode, **options, **encoders)
         crop_reader.settings["reading"] = "as is" if as_is else "as users read"
         if control := control_for(crop_reader, "real" if comparing else scene):
             show_all(control)
@@ -153,7 +153,7 @@ def evaluate(
         report, reading = words(crop_reader, sources, rules, limit, batch_size)
         others = []
         if against:
-            other = open_reader(against, threads, mode.value, **options)
+            other = open_reader(against, threads, mode, **options)
             if control := control_for(other, None):
                 show_all(control)
             others.append(replace(words(other, sources, rules, limit, batch_size)[1], name=other.name))

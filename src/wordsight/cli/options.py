@@ -3,9 +3,8 @@
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -15,25 +14,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-class Device(StrEnum):
-    """What the recognizer runs on."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    coreml = "coreml"
-    openvino = "openvino"
-
-
-class Mode(StrEnum):
-    """How a recognizer decodes."""
-
-    adaptive = "adaptive"
-    full = "full"
-    visual = "visual"
-    parallel = "parallel"
-
-
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write to this folder.")]
 Seed = Annotated[int, typer.Option(help="Use this random seed: the same seed gives the same result.")]
 Fonts = Annotated[
@@ -41,7 +21,10 @@ Fonts = Annotated[
     typer.Option(help="Render with the fonts in this folder; may be repeated. Default: the system's."),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Use this many CPU threads. Default: all.")]
-DeviceName = Annotated[Device, typer.Option("--device", help="Run the networks on this device.")]
+DeviceName = Annotated[
+    Literal["auto", "cpu", "cuda", "coreml", "openvino"],
+    typer.Option("--device", help="Run the networks on this device."),
+]
 BatchSize = Annotated[int, typer.Option(min=1, help="Read this many crops at once.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the numbers to this file.")]
 
@@ -60,7 +43,7 @@ MinConfidence = Annotated[
     ),
 ]
 DecodingMode = Annotated[
-    Mode,
+    Literal["adaptive", "full", "visual", "parallel"],
     typer.Option(
         help="Let the cross-modal branch spell-check: adaptive (doubtful words), full (everywhere, as in the "
         "paper), visual (nowhere) or parallel (one pass, then refined)."

@@ -21,13 +21,11 @@ from wordsight.cli.options import (
     Allow,
     BatchSize,
     DecodingMode,
-    Device,
     DeviceName,
     DictionaryFile,
     Lexicon,
     MaxPixels,
     MinConfidence,
-    Mode,
     ModelName,
     NoDictionary,
     Pattern,
@@ -106,7 +104,7 @@ def read(
     workers: Annotated[
         int, typer.Option(min=1, help="Read in this many processes, each with one thread unless --threads is given.")
     ] = 1,
-    device: DeviceName = Device.auto,
+    device: DeviceName = "auto",
     detector: Annotated[
         str, typer.Option(help="Find text with this detector: lines, ppocr, or the folder of a pack.")
     ] = "lines",
@@ -118,7 +116,7 @@ def read(
             help="Detect text in photos reduced to this long side, in pixels; smaller is faster.",
         ),
     ] = None,
-    mode: DecodingMode = Mode.adaptive,
+    mode: DecodingMode = "adaptive",
     tta: Annotated[
         bool,
         typer.Option(
@@ -169,14 +167,14 @@ def read(
         refuse("- is named more than once: standard input holds one picture")
     spec = ReaderSpec(
         model,
-        device.value,
+        device,
         threads or (1 if workers > 1 else None),
         detector,
         max_side,
         max_pixels=max_pixels,
         min_confidence=min_confidence,
         batch_size=batch_size,
-        mode=mode.value,
+        mode=mode,
         allow=allow,
         pattern=pattern,
         lexicon=word_list(lexicon) if lexicon else None,

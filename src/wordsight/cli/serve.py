@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from wordsight.cli.app import app
-from wordsight.cli.options import DEFAULT_MODEL, Device, DeviceName, MaxPixels, ModelName, Threads
+from wordsight.cli.options import DEFAULT_MODEL, DeviceName, MaxPixels, ModelName, Threads
 
 
 @app.command()
@@ -15,7 +15,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Listen on this address; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Listen on this port; 0 takes a free one.")] = 8000,
     model: ModelName = DEFAULT_MODEL,
-    device: DeviceName = Device.auto,
+    device: DeviceName = "auto",
     threads: Threads = None,
     queue: Annotated[int, typer.Option(min=0, help="Queue at most this many requests, and refuse further ones.")] = 64,
     timeout: Annotated[
@@ -44,7 +44,7 @@ def serve(
     limit_arenas()
     settings = Settings(
         model=model,
-        device=device.value,
+        device=device,
         threads=threads,
         queue=queue,
         timeout=timeout,

@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,26 +18,19 @@ _BATCHES = (1, 32)
 _CROP = (3.0, 32)  # a word: times as wide as high, rows
 
 
-class _Timed:
-    """A detector or recognizer whose calls are timed."""
+def _timed(thing: Any, method: str) -> list[float]:
+    """The seconds of each call of a method, from now on."""
+    call, seconds = getattr(thing, method), list[float]()
 
-    def __init__(self, inner: Any, method: str) -> None:
-        self._inner = inner
-        self.seconds = 0.0
-        setattr(self, method, self._timed(getattr(inner, method)))
+    def run(*given: Any, **named: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return call(*given, **named)
+        finally:
+            seconds.append(time.perf_counter() - start)
 
-    def _timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*given: Any, **named: Any) -> Any:
-            start = time.perf_counter()
-            try:
-                return call(*given, **named)
-            finally:
-                self.seconds += time.perf_counter() - start
-
-        return run
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
+    setattr(thing, method, run)
+    return seconds
 
 
 def measure(pack: "Pack", photos: Sequence[Path], rounds: int, threads: int, mode: "Mode") -> tuple[Times, str]:
@@ -56,21 +49,22 @@ def measure(pack: "Pack", photos: Sequence[Path], rounds: int, threads: int, mod
     from wordsight.reader import Reader
     from wordsight.runtime import OnnxRecognizer
 
-    recognizer = OnnxRecognizer(pack, "auto", threads, mode=mode)
-    found, read = _Timed(TextDetector(threads=threads), "detect"), _Timed(recognizer, "read")
-    reader: Any = Reader.of(read, found)
+    recognizer, detector = OnnxRecognizer(pack, "auto", threads, mode=mode), TextDetector(threads=threads)
+    finding, reading = _timed(detector, "detect"), _timed(recognizer, "read")
+    reader = Reader.of(recognizer, detector)
     times: Times = {}
     for photo in photos or [_scene()]:
         for number in range(rounds + 1):
-            found.seconds = read.seconds = 0.0
+            finding.clear()
+            reading.clear()
             start = time.perf_counter()
             picture = load_image(photo) if isinstance(photo, Path) else photo
             loaded = time.perf_counter()
             reader.read(picture)
             end = time.perf_counter()
             if number:
-                rest = end - loaded - found.seconds - read.seconds
-                stages = (loaded - start, found.seconds, read.seconds, rest, end - start)
+                found, read = sum(finding), sum(reading)
+                stages = (loaded - start, found, read, end - loaded - found - read, end - start)
                 for stage, seconds in zip(_STAGES, stages, strict=True):
                     times.setdefault(stage, []).append(seconds)
     height = _CROP[1]

@@ -61,26 +61,20 @@ class KeepModel(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(module, Recognition) or not isinstance(data, WordsData):
             return
-        with self.averages.instead(module) if self.averages else nullcontext():
-            self._write_weights(trainer, module, data, folders)
-
-    def _write_weights(self, trainer: Trainer, module: Recognition, data: WordsData, folders: tuple[str, ...]) -> None:
-        model = whole(module.model)  # on all ranks
-        if not trainer.is_global_zero:
-            return
         accuracy = trainer.callback_metrics.get("val/accuracy")
-        for folder in (Path(trainer.default_root_dir) / name for name in folders):
-            checkpoint.save(
-                model,
-                folder,
-                steps=trainer.global_step,
-                ema=module.optimiser.ema,
-                cross=module.cross,
-                data=data.describe() | ({"before": module.trained_before} if module.trained_before else {}),
-                **scene_facts(module, trainer.callback_metrics),
-                validation_accuracy=None if accuracy is None else round(float(accuracy), 2),
-            )
-            self._write_words(module, data, folder)
+        about: dict[str, Any] = {
+            "steps": trainer.global_step,
+            "ema": module.optimiser.ema,
+            "cross": module.cross,
+            "data": data.describe() | ({"before": module.trained_before} if module.trained_before else {}),
+            **scene_facts(module, trainer.callback_metrics),
+            "validation_accuracy": None if accuracy is None else round(float(accuracy), 2),
+        }
+        with self.averages.instead(module) if self.averages else nullcontext():
+            model = whole(module.model)  # on all ranks
+            for folder in (Path(trainer.default_root_dir) / name for name in folders if trainer.is_global_zero):
+                checkpoint.save(model, folder, **about)
+                self._write_words(module, data, folder)
 
     def _write_words(self, module: Recognition, data: WordsData, folder: Path) -> None:
         """Write the words that it was trained on, in this run and before, if all of them are known."""

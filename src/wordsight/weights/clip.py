@@ -81,14 +81,12 @@ def stated(facts: Facts) -> Stated:
     """Out of `open_clip_config.json`, or Hugging Face's `config.json` and `preprocessor_config.json`.
 
     Raises:
-        ModelError: they cannot be understood, or say what we do not have.
+        ModelError: they say what we do not have.
+        TypeError, ValueError, AttributeError, ArithmeticError: they cannot be understood.
     """
-    try:
-        if "model_cfg" in facts.get("open_clip_config.json", {}):
-            return _open_clip(facts["open_clip_config.json"])
-        return _hugging_face(facts.get("config.json", {}), facts.get("preprocessor_config.json", {}))
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"its JSON files are malformed ({error}): download the folder again") from None
+    if "model_cfg" in facts.get("open_clip_config.json", {}):
+        return _open_clip(facts["open_clip_config.json"])
+    return _hugging_face(facts.get("config.json", {}), facts.get("preprocessor_config.json", {}))
 
 
 def _hugging_face(config: Facts, pixels: Facts) -> Stated:

@@ -145,8 +145,8 @@ def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_u
         tensors.check()
     except (ModelError, ConfigError) as error:
         raise type(error)(f"{foreign.path}: {error}") from None
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{foreign.path}: its metadata is malformed ({error})") from None
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise ModelError(f"{foreign.path}: its metadata is malformed ({error}): download it again") from None
     choices.check(str(foreign.path), layout.source)
     unused = tensors.unused()
     unknown = [n for n in unused if not re.fullmatch("|".join((*_ALWAYS_IGNORED, *layout.ignored)), n)]
