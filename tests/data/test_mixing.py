@@ -214,17 +214,3 @@ def test_tall_crops_of_several_letters_are_turned() -> None:
     assert turned.text(2) == turned[2].text == "sale"
     assert (turned[2].image[0] == 0).all()  # what was on the left is above: text that ran upwards is level
     assert (turned[2].image[1] == 255).all()
-
-
-def test_a_view_of_a_view_renders_its_samples_together() -> None:
-    class Together(Words):
-        asked: list[list[int]] = []  # noqa: RUF012 of this test alone
-
-        def many(self, numbers: Sequence[int]) -> list[Sample]:
-            self.asked.append(list(numbers))
-            return [self[i] for i in numbers]
-
-    source = Together(["a", "b", "c", "d", "e", "f"])
-    view = subset(View(source, [5, 3, 1, 0], Charset.preset("36")), 1, 4)
-    assert [sample.text for sample in view.many([2, 0])] == [view[2].text, view[0].text] == ["a", "d"]
-    assert source.asked[0] == [0, 3]

@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 SEAM = ("results", "export")
 """The one arrow that points up: `photo.to_csv()` and `photo.draw()`, inside the methods that write and draw."""
 ROOFED = {"cli", "__main__", "__pyinstaller"}  # may import everything
-TORCH_ROOMS = {"models", "train", "weights", "synth", "explain"}
+TORCH_ROOMS = {"models", "train", "weights", "explain"}
 TORCH = {"torch", "lightning", "jsonargparse", "safetensors", "onnxscript", "tensorboard"}
 MAX_LINES = 400
 

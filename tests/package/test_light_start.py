@@ -15,7 +15,7 @@ HEAVY = ("numpy", "torch", "onnxruntime", "cv2", "PIL", "rapidocr", "lightning")
 WORDSIGHT = str(Path(sys.executable).with_name("wordsight"))
 # As on a user's machine, where modules are compiled once.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPROFILEIMPORTTIME")}
-TORCH_ROOMS = ("models", "train", "weights", "synth", "explain")
+TORCH_ROOMS = ("models", "train", "weights", "explain")
 
 
 def _seconds(*command: str, runs: int = 7) -> float:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from wordsight.synth.dots_and_segments import DOTS, SEGMENTED, displayed, pale, pressed, set_dots, set_segments
-from wordsight.synth.draft import Draft, Parameters, collate
-from wordsight.synth.rasterize import rasterize
+from wordsight.synth.draft import Draft, painted
+from wordsight.synth.geometry import View
+from wordsight.synth.photograph import told_apart
 
 
 def _parts(mask: np.ndarray) -> int:
@@ -60,8 +61,12 @@ def test_what_segments_cannot_show() -> None:
 def _draft(ground: int) -> Draft:
     letters = np.zeros((32, 64), np.uint8)
     letters[8:24, 10:20] = letters[8:24, 40:44] = 255
-    look = Parameters(rows=32, columns=64, high=32, wide=64, contrast=0.05)
-    return Draft(letters, np.full((32, 64, 3), ground, np.uint8), look)
+    return Draft(View(32, 64, 32, 64), letters, np.full((32, 64, 3), ground, np.uint8), (0, 0, 0), contrast=0.05)
+
+
+def _seen(draft: Draft) -> np.ndarray:
+    picture, letters = painted(draft)
+    return 255 * told_apart(picture, letters, draft.contrast).mean(2)
 
 
 @pytest.mark.parametrize("material", [pressed, pale])
@@ -69,7 +74,7 @@ def _draft(ground: int) -> Draft:
 def test_letters_stay_visible(material: Callable[[random.Random, Draft], Draft], ground: int) -> None:
     for seed in range(20):
         draft = material(random.Random(seed), _draft(ground))
-        picture = rasterize(collate([draft], (32, 64)))[0].mean(0).numpy()
+        picture = _seen(draft)
         flat = picture[:, 50:].mean()  # beside the letters
         assert abs(picture[:, 8:22] - flat).max() > 10
         if material is pale:
@@ -81,7 +86,7 @@ def test_displays_are_told_from_their_ground() -> None:
         dark = np.zeros((32, 64), np.uint8)
         dark[8:24, 50:60] = 255
         draft = displayed(random.Random(seed), _draft(128), dark)
-        picture = rasterize(collate([draft], (32, 64)))[0].mean(0).numpy()
+        picture = _seen(draft)
         lit, ghost, ground = picture[10:22, 12:18].mean(), picture[10:22, 52:58].mean(), picture[2:6].mean()
         assert abs(lit - ground) > 3 * abs(ghost - ground)
         assert abs(lit - ground) > 40

@@ -43,7 +43,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replay draws toy words too, and nothing changes the colours, by which these letters are told apart."""
-    monkeypatch.setattr(finetune, "ReplayWords", lambda *_: ToyWords(LETTERS + NEW, seed=7))
+    monkeypatch.setattr(finetune, "ReplayWords", lambda *_, **_settings: ToyWords(LETTERS + NEW, seed=7))
     monkeypatch.setattr(finetune, "Batches", partial(Batches, augmentation=lambda image, _rng: image))
 
 

@@ -156,7 +156,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_its_samples(train, tmp
     found = json.loads(file.read_text())
     assert f"at step {found['step']}:" in str(caught.value)
     assert len(found["samples"]) == 4
-    assert all(name.startswith(("words/", "synth/synth-")) for name in found["samples"])
+    assert all(name.startswith(("words/", "street/synth-")) for name in found["samples"])
     for kept in tmp_path.glob("diverged/*.ckpt"):
         state = torch.load(kept, weights_only=True)["state_dict"]
         assert all(torch.isfinite(tensor).all() for tensor in state.values())

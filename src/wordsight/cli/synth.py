@@ -12,7 +12,7 @@ from wordsight.cli.options import Fonts, Out, Seed, refuse
 from wordsight.cli.progress import progress
 
 if TYPE_CHECKING:
-    from wordsight.synth.rendered import Rendered
+    from wordsight.synth.lines import RenderedLines
 
 
 class _Group(TyperGroup):
@@ -115,7 +115,7 @@ def _look_at_fonts(folders: list[Path] | None) -> None:
     font_index(folders or None, lambda files: progress(files, len(files), "looking at fonts"))
 
 
-def _write(source: "Rendered", out: Path, count: int, workers: int) -> None:
+def _write(source: "RenderedLines", out: Path, count: int, workers: int) -> None:
     from wordsight.synth.export import write_words
 
     began, done = time.perf_counter(), 0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from wordsight.data.controls import Mode
 from wordsight.data.index import label_index
 from wordsight.data.labels import rejection, trained_label
-from wordsight.data.sample import JoinedSource, Sample, Source, many
+from wordsight.data.sample import JoinedSource, Sample, Source
 from wordsight.data.scene_words import ScenesSource
 from wordsight.errors import ConfigError, DataError
 from wordsight.text import Charset
@@ -46,12 +46,8 @@ class View:
 
     def __getitem__(self, i: int) -> Sample:
         """Sample i of the view."""
-        return self.many([i])[0]
-
-    def many(self, numbers: Sequence[int]) -> list[Sample]:
-        """Samples of these numbers, see `sample.many`."""
-        samples = many(self.source, [int(self.indices[i]) for i in numbers])
-        return [replace(sample, text=self._label(sample.text)) for sample in samples]
+        sample = self.source[int(self.indices[i])]
+        return replace(sample, text=self._label(sample.text))
 
 
 class TrainableLabels:
@@ -83,12 +79,8 @@ class TrainableLabels:
 
     def __getitem__(self, i: int) -> Sample:
         """Sample i or its replacement."""
-        return self.many([i])[0]
-
-    def many(self, numbers: Sequence[int]) -> list[Sample]:
-        """Samples of these numbers or their replacements, see `sample.many`."""
-        samples = many(self.source, [self.place(i) for i in numbers])
-        return [replace(sample, text=trained_label(sample.text, self.charset)) for sample in samples]
+        sample = self.source[self.place(i)]
+        return replace(sample, text=trained_label(sample.text, self.charset))
 
 
 class SkipBroken:

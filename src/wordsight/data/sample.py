@@ -56,12 +56,6 @@ class Source(Protocol):
         ...
 
 
-def many(source: Source, numbers: Sequence[int]) -> list[Sample]:
-    """Samples of these numbers; rendered words are rendered together, several times faster than one by one."""
-    together = getattr(source, "many", None)
-    return together(numbers) if together else [source[i] for i in numbers]
-
-
 class JoinedSource:
     """The samples of `parts`, part by part, as a folder with many archives below it opens."""
 

@@ -212,23 +212,19 @@ def displayed(rng: random.Random, draft: Draft, dark: Pixels) -> Draft:
     surface = np.empty_like(draft.surface)
     surface[:] = ground
     color = unit(paint)
-    params = replace(draft.parameters, opacity=rng.uniform(0.85, 1.0), turn=(0, 0), color=color)
     ghost = rng.choice((0.0, 0.0, 0.04, 0.08, 0.14))
-    below = [Layer(reduced(dark, params.shrink), color, ghost)] if ghost else []
-    return replace(draft, surface=surface, parameters=params, below=below, fill=None)
+    below = [Layer(reduced(dark, draft.view.shrink), color, ghost)] if ghost else []
+    return replace(draft, surface=surface, color=color, opacity=rng.uniform(0.85, 1.0), below=below, fill=None)
 
 
 def pressed(rng: random.Random, draft: Draft) -> Draft:
     """A draft with its letters embossed or engraved: in the colour of the ground, with a light and a dark edge."""
-    if draft.letters is None:
-        return draft
     mean = draft.surface.reshape(-1, 3).mean(0)
     red, green, blue = (min(0.8, max(0.25, float(v) / 255)) for v in mean)
     # The ground's own pattern is weakened, so that the edges stand out.
     ground = 255 * np.array((red, green, blue)) + rng.uniform(0, 0.35) * (draft.surface - mean)
     tint = rng.uniform(-0.06, 0.06)
     color = (red + tint, green + tint, blue + tint)
-    params = replace(draft.parameters, turn=(0, 0), contrast=0.0, opacity=1.0, color=color)
     far = rng.choice((1, 1, 2))
     step = (far, far) if rng.random() < 0.7 else (far, 0)
     light, shade = rng.uniform(0.35, 0.8), rng.uniform(0.4, 0.75)
@@ -239,7 +235,7 @@ def pressed(rng: random.Random, draft: Draft) -> Draft:
     bright = (red + (1 - red) * light, green + (1 - green) * light, blue + (1 - blue) * light)
     surface = np.clip(ground, 0, 255).astype(np.uint8)
     below = [Layer(lower, dark), Layer(upper, bright)]
-    return replace(draft, surface=surface, parameters=params, below=below, fill=None)
+    return replace(draft, surface=surface, color=color, opacity=1.0, below=below, fill=None, contrast=0.0)
 
 
 def pale(rng: random.Random, draft: Draft) -> Draft:
@@ -253,8 +249,7 @@ def pale(rng: random.Random, draft: Draft) -> Draft:
         paint = [255.0, 255.0, 255.0]
     surface = np.empty_like(draft.surface)
     surface[:] = ground
-    params = replace(draft.parameters, turn=(0, 0), opacity=1.0, color=unit(paint))
-    return replace(draft, surface=surface, parameters=params, below=[], fill=None)
+    return replace(draft, surface=surface, color=unit(paint), opacity=1.0, below=[], fill=None)
 
 
 def _lightened(rng: random.Random) -> tuple[int, int, int]:

@@ -1,6 +1,5 @@
 """Writing rendered words and scenes as data sets, and cutting backgrounds out of photographs."""
 
-import json
 import os
 import random
 import signal
@@ -17,8 +16,9 @@ from PIL import Image, ImageDraw
 
 from wordsight.data.folder import filling_data_set
 from wordsight.data.scenes import Scene
+from wordsight.data.scenes import write_scenes as list_scenes
 from wordsight.files import replacing
-from wordsight.synth.rendered import Rendered
+from wordsight.synth.lines import RenderedLines
 from wordsight.synth.scene import render_scene
 
 _CHUNK = 50
@@ -31,7 +31,7 @@ _CLEARANCE = 6  # annotators' boxes are tight and sometimes slightly off
 _TRIES = 12
 
 
-def write_words(source: Rendered, out: str | Path, count: int, workers: int = 1) -> Iterator[int]:
+def write_words(source: RenderedLines, out: str | Path, count: int, workers: int = 1) -> Iterator[int]:
     """Writes samples 0 to `count` - 1 as JPEG (quality 95) with `labels.tsv` and `contact-sheet.png`.
 
     The pictures do not depend on the number of `workers` (processes). Yields the number done so far, once in a while.
@@ -51,7 +51,7 @@ def write_words(source: Rendered, out: str | Path, count: int, workers: int = 1)
         contact_sheet(folder, labels[:_SHEET_CROPS]).save(folder / "contact-sheet.png")
 
 
-def _written(source: Rendered, folder: Path, count: int, workers: int) -> Iterator[list[tuple[str, str]]]:
+def _written(source: RenderedLines, folder: Path, count: int, workers: int) -> Iterator[list[tuple[str, str]]]:
     starts = range(0, count, _CHUNK)
     if workers <= 1:
         for start in starts:
@@ -62,10 +62,10 @@ def _written(source: Rendered, folder: Path, count: int, workers: int) -> Iterat
         yield from pool.map(_work, starts, [min(start + _CHUNK, count) for start in starts])
 
 
-_given: list[tuple[Rendered, Path]] = []  # the arguments of a worker process
+_given: list[tuple[RenderedLines, Path]] = []  # the arguments of a worker process
 
 
-def _start(source: Rendered, folder: Path) -> None:
+def _start(source: RenderedLines, folder: Path) -> None:
     follow_parent()
     _given.append((source, folder))
 
@@ -89,7 +89,7 @@ def follow_parent() -> None:
     Thread(target=end_with_parent, daemon=True).start()
 
 
-def _write_chunk(source: Rendered, folder: Path, start: int, end: int) -> list[tuple[str, str]]:
+def _write_chunk(source: RenderedLines, folder: Path, start: int, end: int) -> list[tuple[str, str]]:
     labels = []
     for i, sample in enumerate(source.many(range(start, end)), start):
         name = f"images/{i:07d}.jpg"
@@ -122,15 +122,14 @@ def write_scenes(
         DataError: the folder cannot be written, or `fonts` has no usable font.
     """
     with filling_data_set(out, last="scenes.jsonl") as folder:
-        lines = []
+        scenes = []
         for i in range(count):
-            scene = render_scene(seed + i, fonts)
-            with replacing(folder / f"{i}.png") as file:  # names the file if the disk is full
-                Image.fromarray(scene.image).save(file, optimize=True)
-            words = [{"polygon": word.polygon, "text": word.text, "legible": True} for word in scene.words]
-            lines.append(json.dumps({"image": f"{i}.png", "words": words}) + "\n")
-            yield len(words)
-        (folder / "scenes.jsonl").write_text("".join(lines), encoding="utf-8")
+            rendered = render_scene(seed + i, fonts)
+            scenes.append(Scene(folder / f"{i}.png", rendered.words))
+            with replacing(scenes[-1].image) as file:  # names the file if the disk is full
+                Image.fromarray(rendered.image).save(file, optimize=True)
+            yield len(rendered.words)
+        list_scenes(folder / "scenes.jsonl", scenes)
 
 
 def cut_backgrounds(scenes: Iterable[Scene], out: str | Path, per_scene: int = 4, seed: int = 0) -> Iterator[int]:

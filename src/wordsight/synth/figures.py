@@ -1,4 +1,4 @@
-"""Texts that are no words: numbers, serials, dates, amounts, prices, codes, random letters, what displays show."""
+"""Texts that are made up: numbers, serials, dates, prices, codes, random letters, brands, what displays show."""
 
 import random
 import string
@@ -36,6 +36,19 @@ _CODES = (  # unit numbers, part and postal codes
     "A9A 9A9", "No.9", "No. 99", "B9", "L9", "9F", "9/F", "99%", "-99%", "9x9", "9+9", "9 x 99", "99 KM", "1:999",
     "9.99", "9,999,999",
 )  # fmt: skip
+_BEGINS = (
+    "a", "al", "am", "ar", "ba", "be", "bo", "bri", "ca", "cel", "chi", "co", "cra", "da", "del", "di", "do", "e", "el",
+    "eu", "fa", "fi", "flo", "fu", "ga", "gi", "glo", "go", "gra", "ha", "hy", "i", "in", "ja", "jo", "ka", "ki", "klo",
+    "ko", "la", "le", "li", "lo", "lu", "ma", "me", "mi", "mo", "na", "ne", "ni", "no", "o", "om", "pa", "pe", "phi",
+    "plu", "po", "pri", "qua", "ra", "re", "ri", "ro", "sa", "se", "shi", "sky", "so", "spa", "ste", "su", "swi", "ta",
+    "te", "tri", "tu", "u", "va", "ve", "vi", "vo", "wi", "xa", "xe", "ya", "yo", "za", "ze", "zo",
+)  # fmt: skip
+_ENDS = (
+    "bit", "by", "ca", "co", "con", "da", "der", "dex", "do", "fy", "ga", "go", "is", "ka", "ko", "la", "let", "lia",
+    "lo", "ly", "ma", "max", "mo", "na", "nex", "ni", "no", "on", "pa", "po", "ra", "rex", "ro", "san", "so", "sy",
+    "ta", "tek", "ti", "to", "tra", "va", "vo", "x", "xo", "xx", "ya", "z", "za", "zen", "zo", "zz",
+)  # fmt: skip
+_PARTS = "Tech Co Net Lab Soft Mart Pay Go Bank Fit Air Car One Plus 24 7".split()  # noqa: SIM905
 _TABLE = {"9": string.digits, "A": string.ascii_uppercase, "a": string.ascii_lowercase}
 
 
@@ -188,11 +201,12 @@ def phone(rng: random.Random) -> str:
     )  # fmt: skip
 
 
-def small(rng: random.Random) -> str:
+def few_digits(rng: random.Random) -> str:
     """Numbers of houses, rooms, buses: one to eight digits, mostly two or three; sometimes with a unit."""
     if rng.random() < 0.15:
         return unit(rng)
-    return digits(rng, rng.choices((1, 2, 3, 4, 5, 6, 8), (20, 28, 22, 16, 6, 5, 3))[0])
+    length = rng.choices((1, 2, 3, 4, 5, 6, 8), (20, 28, 22, 16, 6, 5, 3))[0]
+    return "".join(rng.choices(string.digits, k=length))
 
 
 def _filled(rng: random.Random, patterns: Sequence[str]) -> str:
@@ -211,16 +225,33 @@ def letters(rng: random.Random) -> str:
     return text.capitalize() if rng.random() < 0.25 else text
 
 
-def printable(rng: random.Random) -> str:
+def characters(rng: random.Random) -> str:
     """Random printable characters."""
     return "".join(rng.choices(PRESETS["94"], k=_length(rng, 10)))
 
 
-plate = partial(_filled, patterns=_PLATES)
-code = partial(_filled, patterns=_CODES)
+def brand(rng: random.Random) -> str:
+    """An invented brand name: pronounceable, in no dictionary, capitalised as brands are."""
+    count = rng.choices((1, 2, 3), (30, 50, 20))[0]
+    name = "".join(rng.choices(_BEGINS, k=count)) + rng.choice(_ENDS)
+    form = rng.random()
+    if form < 0.35:
+        return name.upper()
+    if form < 0.65:
+        return name.capitalize()
+    if form < 0.75:
+        return name
+    if form < 0.85:
+        return name.capitalize() + rng.choice(_PARTS)
+    if form < 0.92:
+        return rng.choice("eiwx") + name.capitalize()
+    return name.capitalize() + rng.choice((" & Co", "'s", "!", ".com", "-X", "+", " Inc.", " Ltd"))
+
 
 FIGURES: Mapping[str, Callable[[random.Random], str]] = {
     "numbers": number, "serials": serial, "dates": date, "times": time, "ips": ip, "units": unit, "prices": price,
-    "displays": display, "stamps": stamp, "phones": phone,
+    "displays": display, "stamps": stamp, "phones": phone, "few_digits": few_digits, "letters": letters,
+    "characters": characters, "plates": partial(_filled, patterns=_PLATES), "codes": partial(_filled, patterns=_CODES),
+    "brands": brand,
 }  # fmt: skip
 """The kinds of these texts and the functions that draw them."""

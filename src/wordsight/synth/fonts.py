@@ -69,10 +69,6 @@ class Face:
     family: str = ""
     mono: bool = False
 
-    def can_draw(self, text: str) -> bool:
-        """Whether every character of `text`, except spaces, has a glyph of its own."""
-        return set(text) <= {*self.characters, " "}
-
 
 def default_folders() -> list[Path]:
     """The existing font folders of this system."""

@@ -16,7 +16,7 @@ from wordsight.synth import figures, languages
 from wordsight.synth.config import TEXTS, RenderConfig
 from wordsight.synth.figures import FIGURES, digits
 from wordsight.synth.languages import LANGUAGES, upper
-from wordsight.synth.lexicon import NAMES, SIGN_WORDS, brand
+from wordsight.synth.lexicon import NAMES, SIGN_WORDS
 from wordsight.synth.vocabulary import MAX_LENGTH, Vocabulary, change_case
 from wordsight.text.charset import PRESETS
 
@@ -75,12 +75,6 @@ class Texts:
         self._config = config
         self._bounds = (*accumulate(getattr(config, name) for name in TEXTS), 1.0)
         self._written = frozenset(PRESETS["latin" if config.latin else "94+space"])
-        self._street: dict[str, Callable[[random.Random], str]] = {
-            "words": self.listed, "phrases": self.phrase, "names": self.name, "brands": brand,
-            "addresses": self.address, "numbers": figures.small, "prices": figures.price, "times": figures.time,
-            "dates": figures.date, "phones": figures.phone, "plates": figures.plate, "codes": figures.code,
-            "letters": figures.letters, "signs": figures.printable,
-        }  # fmt: skip
 
     def draw(self, rng: random.Random, kind: str) -> str:
         """A text of this kind: at most `LONGEST` characters, with single spaces, empty only in the kind "street"."""
@@ -98,7 +92,7 @@ class Texts:
             kind = rng.choices((*TEXTS, "words"), cum_weights=self._bounds)[0]
             if kind == "empty":
                 return ""
-            text = " ".join(self._street[kind](rng).split())
+            text = self.draw(rng, _STREET.get(kind, kind))
             if self._config.latin and rng.random() < self._config.latin:
                 text = _with_accents(rng, text)
             if 0 < len(text) <= MAX_LENGTH and set(text) <= self._written:
@@ -113,7 +107,9 @@ class Texts:
         """Two to five words of the lists in the same case, as on signs."""
         count = rng.choices((2, 3, 4, 5), (60, 25, 10, 5))[0]
         words = [
-            self._vocabulary.entry(rng) if rng.random() < 0.85 else rng.choice((*NAMES, "&", "-", figures.small(rng)))
+            self._vocabulary.entry(rng)
+            if rng.random() < 0.85
+            else rng.choice((*NAMES, "&", "-", figures.few_digits(rng)))
             for _ in range(count)
         ]
         text = " ".join(words)
@@ -334,7 +330,13 @@ _WORDY: Mapping[str, Callable[[Texts, random.Random], str]] = {
     "urls": Texts.url,
     "brackets": Texts.bracket,
     "receipts": Texts.receipt,
+    "listed": Texts.listed,
+    "phrases": Texts.phrase,
+    "names": Texts.name,
+    "addresses": Texts.address,
 }
+_STREET = {"words": "listed", "numbers": "few_digits", "signs": "characters"}
+"""Settings of `RenderConfig` (and the words that are left) that have another name among the kinds."""
 
 KINDS = (*_WORDY, *FIGURES)
 """The kinds of texts."""

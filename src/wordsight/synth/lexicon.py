@@ -1,6 +1,4 @@
-"""Built-in words to render: those of signs and packages, names, and invented brands."""
-
-import random
+"""Built-in words to render: those of signs and packages, and names."""
 
 SIGN_WORDS = """
 open closed exit entrance push pull sale free new stop parking taxi bus station street road avenue lane square park
@@ -31,36 +29,3 @@ Wilson Johnson Davies Robinson Wright Thompson Evans Walker White Roberts Green 
 McDonald McCarthy London Paris Berlin Madrid Rome Vienna Lisbon Dublin Oslo Tokyo Delhi Mumbai Singapore Sydney Toronto
 Boston Chicago Houston Dallas Denver Seattle Oakland Brooklyn Bangkok Jakarta Manila Cairo Lagos Nairobi Istanbul
 """.split()  # noqa: SIM905  (a wall of quotes and commas would be harder to read and edit)
-
-
-_BEGINS = (
-    "a", "al", "am", "ar", "ba", "be", "bo", "bri", "ca", "cel", "chi", "co", "cra", "da", "del", "di", "do", "e", "el",
-    "eu", "fa", "fi", "flo", "fu", "ga", "gi", "glo", "go", "gra", "ha", "hy", "i", "in", "ja", "jo", "ka", "ki", "klo",
-    "ko", "la", "le", "li", "lo", "lu", "ma", "me", "mi", "mo", "na", "ne", "ni", "no", "o", "om", "pa", "pe", "phi",
-    "plu", "po", "pri", "qua", "ra", "re", "ri", "ro", "sa", "se", "shi", "sky", "so", "spa", "ste", "su", "swi", "ta",
-    "te", "tri", "tu", "u", "va", "ve", "vi", "vo", "wi", "xa", "xe", "ya", "yo", "za", "ze", "zo",
-)  # fmt: skip
-_ENDS = (
-    "bit", "by", "ca", "co", "con", "da", "der", "dex", "do", "fy", "ga", "go", "is", "ka", "ko", "la", "let", "lia",
-    "lo", "ly", "ma", "max", "mo", "na", "nex", "ni", "no", "on", "pa", "po", "ra", "rex", "ro", "san", "so", "sy",
-    "ta", "tek", "ti", "to", "tra", "va", "vo", "x", "xo", "xx", "ya", "z", "za", "zen", "zo", "zz",
-)  # fmt: skip
-_PARTS = "Tech Co Net Lab Soft Mart Pay Go Bank Fit Air Car One Plus 24 7".split()  # noqa: SIM905
-
-
-def brand(rng: random.Random) -> str:
-    """An invented brand name: pronounceable, in no dictionary, capitalised as brands are."""
-    count = rng.choices((1, 2, 3), (30, 50, 20))[0]
-    name = "".join(rng.choices(_BEGINS, k=count)) + rng.choice(_ENDS)
-    form = rng.random()
-    if form < 0.35:
-        return name.upper()
-    if form < 0.65:
-        return name.capitalize()
-    if form < 0.75:
-        return name
-    if form < 0.85:
-        return name.capitalize() + rng.choice(_PARTS)
-    if form < 0.92:
-        return rng.choice("eiwx") + name.capitalize()
-    return name.capitalize() + rng.choice((" & Co", "'s", "!", ".com", "-X", "+", " Inc.", " Ltd"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wordsight.synth.faces import FontBook
 from wordsight.synth.fonts import LATIN, Face, covering
-from wordsight.synth.rendered import Chosen
+from wordsight.synth.lines import Chosen
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
 
@@ -31,6 +31,7 @@ class ReplayWords(RenderedWords):
         fonts: folders of fonts; None: the system's.
         watch: may wrap the faces that are inspected for further characters, for instance in a progress bar.
         size: (height, width) of the largest crop, pixels.
+        enlarged: see `RenderedWords`.
 
     `undrawable` has the characters of the charset that no typeface can draw, which no rendered word has.
     """
@@ -45,8 +46,9 @@ class ReplayWords(RenderedWords):
         fonts: Sequence[str | Path] | None = None,
         watch: Callable[[Sequence[Face]], Iterable[Face]] = iter,
         size: tuple[int, int] = (32, 128),
+        enlarged: bool = True,
     ) -> None:
-        super().__init__(seed=seed, fonts=fonts, size=size)
+        super().__init__(seed=seed, fonts=fonts, size=size, enlarged=enlarged)
         if further := set(charset.characters) - {*string.printable, *LATIN}:
             self._book = FontBook(tuple(covering(watch(self._book.faces), further)))
         drawn = {" "}.union(*(face.characters for face in self._book.faces))
@@ -57,10 +59,11 @@ class ReplayWords(RenderedWords):
         self._labels = [label for label in labels if label and set(label) <= drawn]
         self._max_length = max_length
 
-    def _choose(self, rng: random.Random) -> Chosen:
+    def _chosen(self, i: int) -> Chosen:
+        rng = self._generator(i, "text")
         texts = (self._draw_text(rng) for _ in range(8))
         fits = (text for text in texts if len(text) <= self._max_length and self._book.able(text))
-        return Chosen("synth", self._look, next(fits, ""))
+        return Chosen("street", self._looks["street"], next(fits, ""))
 
     def _draw_text(self, rng: random.Random) -> str:
         if self._labels and rng.random() < _LIKE_LABELS:

@@ -1,4 +1,4 @@
-"""Sampling a rendered text: how it is set, outlines, shadows, a surface, a view, light, lens, sensor."""
+"""Sampling a rendered text: how it is set, outlines, shadows, a surface, a view."""
 
 import math
 import random
@@ -10,15 +10,16 @@ from PIL import Image, ImageFilter
 
 from wordsight.synth.background import Backgrounds, Color, contrasting, limit, luma, near, procedural, random_color
 from wordsight.synth.config import RenderConfig
-from wordsight.synth.draft import Draft, Layer, Parameters, Pixels, reduced, unit
+from wordsight.synth.draft import Draft, Floats, Layer, Pixels, reduced, unit
 from wordsight.synth.faces import FontBook
 from wordsight.synth.fonts import CAP_HEIGHT
-from wordsight.synth.geometry import Box, random_view
+from wordsight.synth.geometry import Box, View, random_view
+from wordsight.synth.photograph import photographed
 from wordsight.synth.setting import Line, set_line, set_stack, stamp
 from wordsight.synth.textless import textless
 
 _PAD = 12  # margin around the text for outlines and shadows, pixels of the plane
-_CLEAR = (11, 24)  # range of the least contrast of a word, in grey levels; see `rasterize._ensure_contrast`
+_CLEAR = (11, 24)  # range of the least contrast of a word, in grey levels; see `photograph.told_apart`
 
 
 def set_as_on_signs(
@@ -37,42 +38,35 @@ def set_as_on_signs(
     return set_line(book, face, text, spacing, jitter, rng, gap), False
 
 
-def painted(
+def drafted(
     rng: random.Random,
     plane: Pixels,
     box: Box,
-    length: int,
+    height: float,
     backgrounds: Backgrounds,
     config: RenderConfig,
     canvas: tuple[int, int],
-    stacked: bool = False,
-    natural: bool = False,
+    curls: bool,
+    natural: bool,
 ) -> Draft:
-    """A draft of the `length` letters that are set in `box` of a plane: view, paint, background and conditions.
+    """A draft of letters about `height` pixels high that are set in `box` of a plane: view, background and paint.
 
-    `stacked`: the letters are one below the other. `natural`: see `geometry.random_view`.
+    `canvas`, `curls` and `natural`: see `geometry.random_view`.
     """
     plane = _weight(rng, plane, config)
-    letters = _letter_height(rng, length, config)
-    curls = length > 3 and not stacked
-    params = random_view(rng, box, letters * (length if stacked else 1), config, canvas, curls, natural)
-    sensor = int(params.columns), int(params.rows)
-    surface, color = _surface(rng, sensor, backgrounds, config)
+    view = random_view(rng, box, height, config, canvas, curls, natural)
+    surface, color = _surface(rng, (view.columns, view.rows), backgrounds, config)
     plane, below = _layers(rng, plane, color, config)
-    params.color = unit(color)
-    if rng.random() < config.translucent:
-        params.opacity = rng.uniform(0.55, 0.95)
-    form, fill = rng.random(), None
-    if form < config.gradient:
-        params.second_color = unit(near(rng, color, 45))
-        angle, steep = rng.choice((0.0, math.pi / 2, rng.uniform(0, math.pi))), rng.uniform(0.8, 3)
-        params.turn = steep * math.cos(angle), steep * math.sin(angle)
-    elif form < config.gradient + config.textured:
-        fill = np.asarray(procedural(rng, sensor, color))
-    params.contrast = rng.uniform(*_CLEAR) / 255
-    _photograph(rng, params, letters, config)
-    small = [replace(layer, mask=reduced(layer.mask, params.shrink)) for layer in below]
-    return Draft(reduced(plane, params.shrink), np.asarray(surface), params, small, fill)
+    return Draft(
+        view,
+        reduced(plane, view.shrink),
+        np.asarray(surface),
+        unit(color),
+        rng.uniform(0.55, 0.95) if rng.random() < config.translucent else 1.0,
+        _fill(rng, view, color, config),
+        [replace(layer, mask=reduced(layer.mask, view.shrink)) for layer in below],
+        rng.uniform(*_CLEAR) / 255,
+    )
 
 
 def blank(
@@ -81,20 +75,19 @@ def blank(
     backgrounds: Backgrounds,
     config: RenderConfig,
     canvas: tuple[int, int],
-    natural: bool = False,
-) -> Draft:
+    natural: bool,
+) -> tuple[Pixels, View]:
     """A crop without text, for which a reader should return nothing."""
     picture, finished = textless(rng, book, backgrounds)
     wide, high = picture.size
     smaller = min(1.0, canvas[1] / wide, canvas[0] / high) if natural else 1.0
-    wide, high = max(8, 4 * round(wide * smaller / 4)), max(8, round(high * smaller))
-    columns, rows = min(wide, canvas[1]), min(high, canvas[0])
-    if (columns, rows) != picture.size:
-        picture = picture.resize((columns, rows), Image.Resampling.BOX)
-    params = Parameters(rows, columns, high, wide)
-    if not finished:
-        _photograph(rng, params, 0.6 * high, config)
-    return Draft(None, np.asarray(picture), params)
+    wide, high = max(8, round(wide * smaller)), max(8, round(high * smaller))
+    view = View(min(high, canvas[0]), min(wide, canvas[1]), high, wide)
+    pixels = np.asarray(picture.resize((view.columns, view.rows), Image.Resampling.BOX))
+    if finished:
+        return pixels, view
+    ground, letters = pixels.astype(np.float32) / 255, np.zeros(pixels.shape[:2], np.float32)
+    return photographed(rng, ground, letters, view, 0.6 * high, config), view
 
 
 def plane_of(rng: random.Random, book: FontBook, face: int, line: Line, neighbours: float) -> tuple[Pixels, Box]:
@@ -177,6 +170,21 @@ def _surface(
     return surface, limit((base[0] + step, base[1] + step, base[2] + step))
 
 
+def _fill(rng: random.Random, view: View, color: Color, config: RenderConfig) -> Floats | None:
+    """Paint of letters, at times of two colours or textured."""
+    form = rng.random()
+    if form > config.gradient + config.textured:
+        return None
+    if form > config.gradient:
+        return np.asarray(procedural(rng, (view.columns, view.rows), color), np.float32) / 255
+    angle, steep = rng.choice((0.0, math.pi / 2, rng.uniform(0, math.pi))), rng.uniform(0.8, 3)
+    across = np.linspace(-0.5, 0.5, view.columns, dtype=np.float32) * (steep * math.cos(angle))
+    down = np.linspace(-0.5, 0.5, view.rows, dtype=np.float32)[:, None] * (steep * math.sin(angle))
+    share: Floats = np.clip(0.5 + across + down, 0, 1)[..., None]
+    first, second = np.array((unit(color), unit(near(rng, color, 45))), np.float32)
+    return np.asarray(first + (second - first) * share)
+
+
 def _layers(rng: random.Random, plane: Pixels, color: Color, config: RenderConfig) -> tuple[Pixels, Sequence[Layer]]:
     """The letters, sometimes hollow, and what lies below them: shadow or sides first, then the outline."""
     below: list[Layer] = []
@@ -203,8 +211,8 @@ def _layers(rng: random.Random, plane: Pixels, color: Color, config: RenderConfi
     return plane, below
 
 
-def _letter_height(rng: random.Random, length: int, config: RenderConfig) -> float:
-    """Height of the word on the sensor, in pixels.
+def letter_height(rng: random.Random, length: int, config: RenderConfig) -> float:
+    """Height of a word of so many letters on the sensor, in pixels.
 
     ICDAR 2015 training crops are 15 to 91 px high (5 to 95 %), with a median of 27 (IIIT5K: 34); those of 30 px or
     more, which are all scaled to 32 px for the model, differ only in sharpness.
@@ -212,79 +220,3 @@ def _letter_height(rng: random.Random, length: int, config: RenderConfig) -> flo
     if rng.random() >= config.small:
         return rng.uniform(20, 38)
     return rng.triangular(8 if length < 16 else 11, 36, 14)
-
-
-def _photograph(rng: random.Random, params: Parameters, letters: float, config: RenderConfig) -> None:
-    """Draws everything that happens between a sign and its pixels.
-
-    `letters` is the height of the text in pixels: blur is proportional to it, so that it stays readable.
-    """
-    if rng.random() < config.shade:
-        _shade(rng, params)
-    if rng.random() < config.glare:
-        params.glare_at = rng.uniform(-0.6, 0.6), rng.uniform(-0.7, 0.7)
-        params.glare_inverse = 1 / rng.uniform(0.1, 0.8), 1 / rng.uniform(0.2, 1.2)
-        params.glare = rng.uniform(0.2, 0.75)
-    if rng.random() < config.occluded:
-        _bar(rng, params)
-    if rng.random() < config.defocus:
-        # 0.05 of 40 px is a blur of 2 px, at which 'e' and 'c' just differ.
-        params.sigma = letters * config.blur_limit * rng.uniform(0.3, 1.0)
-    if letters >= 13 and rng.random() < config.motion:
-        params.motion = rng.uniform(0.5, min(2.2, 0.09 * letters))
-        params.motion_angle = rng.choice((0.0, math.pi / 2, rng.uniform(0, math.pi)))
-    if rng.random() < config.sharpened:
-        params.sharpen, params.sharpen_reach = rng.uniform(0.3, 1.6), rng.uniform(0.6, 1.5)
-    if rng.random() < config.toned:
-        _tone(rng, params, rng.random() < config.negative / max(config.toned, 1e-9))
-    if rng.random() < config.noisy:
-        strength = (abs(rng.gauss(0, config.noise_level)) + 1) / 255
-        if rng.random() < config.smoothed:
-            params.noise_before = 1.5 * strength
-        else:
-            params.noise_after = strength
-        params.chroma = rng.choice((0.0, 0.0, 0.4))
-        params.noise_from = rng.random()
-    if rng.random() < config.jpeg:
-        params.quality = rng.randint(30, 95)
-
-
-def _shade(rng: random.Random, params: Parameters) -> None:
-    """From a gradual fall of light to the edge of a shadow."""
-    angle = rng.uniform(0, 2 * math.pi)
-    params.shade_direction = math.cos(angle), math.sin(angle)
-    params.shade_at = rng.gauss(0, 0.3)
-    params.shade_sharp = math.exp(rng.uniform(math.log(2), math.log(40)))
-    params.shade_dark = rng.uniform(0.3, 0.9)
-
-
-def _bar(rng: random.Random, params: Parameters) -> None:
-    """Wires, bars, leaves, the edge of something: small, so that the text stays readable."""
-    wide, high, form = params.wide, params.high, rng.random()
-    if form < 0.5:
-        params.bar_from = rng.uniform(0, wide), rng.uniform(0, high)
-        params.bar_to = rng.uniform(0, wide), rng.uniform(0, high)
-        params.bar = max(0.5, high * rng.uniform(0.01, 0.05))
-    elif form < 0.8:
-        params.bar_from = x, y = rng.uniform(0, wide), rng.uniform(0, high)
-        params.bar_to = x + high * rng.uniform(-0.1, 0.1), y + high * rng.uniform(-0.1, 0.1)
-        params.bar = max(0.5, high * rng.uniform(0.03, 0.10))
-    else:
-        edge = rng.choice((0.0, high))
-        params.bar_from, params.bar_to = (0.0, edge), (wide, edge)
-        params.bar = max(0.5, high * rng.uniform(0.03, 0.12))
-    params.bar_color = unit(random_color(rng))
-
-
-def _tone(rng: random.Random, params: Parameters, negative: bool) -> None:
-    """Exposure, contrast, gamma (approximated by a parabola), colour of the light, occasionally a negative."""
-    bow = min(0.9, max(-0.9, rng.gauss(0, 0.3)))
-    gain = min(1.25, max(0.4, math.exp(rng.gauss(-0.05, 0.22))))
-    contrast = rng.uniform(0.5, 1.1) if rng.random() < 0.35 else 1.0
-    pivot = rng.random()
-    values = []
-    for _ in range(3):
-        cast = gain * math.exp(rng.gauss(0, 0.07))
-        base, slope, curve = cast * pivot * (1 - contrast), cast * contrast * (1 + bow), -cast * contrast * bow
-        values.append((1 - base, -slope, -curve) if negative else (base, slope, curve))
-    params.base, params.slope, params.curve = zip(*values, strict=True)

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from wordsight.data.scenes import SceneWord
 from wordsight.imaging.geometry import homography, project
 from wordsight.synth.background import Color, luma, near, procedural
-from wordsight.synth.fonts import CAP_HEIGHT, PRINTABLE, Face, font_index, open_font
+from wordsight.synth.faces import FontBook
+from wordsight.synth.fonts import CAP_HEIGHT, font_index, open_font
 
 SIZE = (1280, 800)
 _WALLS: tuple[Color, ...] = ((168, 96, 78), (190, 176, 150), (120, 124, 130), (205, 196, 182), (142, 112, 92))
@@ -25,20 +27,12 @@ _PLATES = ("Mill Lane", "King Street", "Station Road", "North Quay", "Park Avenu
 _BLADES = ("CAFE", "HOTEL", "BAR", "PHARMACY", "DENTIST", "PARKING")
 
 
-@dataclass(frozen=True)
-class SceneText:
-    """A word and its four corners (x, y) in pixels, clockwise from the text's top left."""
-
-    text: str
-    polygon: tuple[tuple[float, float], ...]
-
-
 @dataclass(frozen=True, eq=False)
 class RenderedScene:
     """A picture, uint8 RGB (H, W, 3), and all its words."""
 
     image: NDArray[np.uint8]
-    words: tuple[SceneText, ...]
+    words: tuple[SceneWord, ...]
 
 
 def render_scene(seed: int = 0, fonts: Sequence[str | Path] | None = None) -> RenderedScene:
@@ -48,9 +42,7 @@ def render_scene(seed: int = 0, fonts: Sequence[str | Path] | None = None) -> Re
         DataError: `fonts` (folders; None: the system's) does not exist or has no usable font.
     """
     rng = random.Random(f"{seed}/scene")
-    faces = font_index(fonts)
-    plain = [face for face in faces if face.score >= 0.85 and face.can_draw(PRINTABLE)] or list(faces)
-    street = _Street(rng, plain)
+    street = _Street(rng, FontBook(font_index(fonts)))
     wall = _wall(rng)
     street.picture.paste(wall, (0, 70))
     middle = SIZE[0] // 2 + rng.randint(-60, 60)
@@ -80,8 +72,8 @@ def _wall(rng: random.Random) -> Image.Image:
 class _Street:
     """The picture while it is painted, and the boxes of its words."""
 
-    def __init__(self, rng: random.Random, faces: Sequence[Face]) -> None:
-        self.rng, self.faces = rng, faces
+    def __init__(self, rng: random.Random, book: FontBook) -> None:
+        self.rng, self.book = rng, book
         sky = Image.frombytes("RGB", (1, 2), bytes((150, 186, 222, 214, 226, 236)))
         self.picture = sky.resize(SIZE, Image.Resampling.BICUBIC)
         self.draw = ImageDraw.Draw(self.picture)
@@ -89,8 +81,7 @@ class _Street:
 
     def write(self, text: str, box: tuple[int, int, int, int], color: Color, tallest: int = 74) -> None:
         """Writes a line of words into the centre of a box, as large as fits; capitals of at most `tallest` pixels."""
-        able = [face for face in self.faces if face.can_draw(text)] or self.faces
-        face = self.rng.choice(able)
+        face = self.book.faces[self.book.pick(self.rng, text, "plain") or 0]
         wide, high = box[2] - box[0], box[3] - box[1]
         cap = min(tallest, int(high * 0.55))
         font = open_font(replace(face, size=round(face.size * cap / CAP_HEIGHT)))
@@ -156,5 +147,5 @@ class _Street:
         words = []
         for text, (x0, y0, x1, y1) in self.words:
             corners = project(forward, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float64))
-            words.append(SceneText(text, tuple((round(x, 1), round(y, 1)) for x, y in corners.tolist())))
+            words.append(SceneWord(corners.round(1), text, legible=True))
         return RenderedScene(image.astype(np.uint8), tuple(words))

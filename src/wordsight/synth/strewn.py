@@ -14,6 +14,7 @@ from wordsight.synth.background import Color, contrasting, limit, near, random_c
 from wordsight.synth.dots_and_segments import set_dots, set_segments
 from wordsight.synth.faces import FontBook, select_faces
 from wordsight.synth.fonts import CAP_HEIGHT, font_index
+from wordsight.synth.geometry import curled, straightened
 from wordsight.synth.kinds import Texts
 from wordsight.synth.languages import check_installed
 from wordsight.synth.patterns import pattern
@@ -261,13 +262,10 @@ class _Path:
     def _forth(self, points: Polygon) -> Polygon:
         """Points (N, 2) of the plane onto the picture."""
         high, wide = self._mask.shape
-        x, y = points[:, 0] - wide / 2, points[:, 1] - high / 2
+        points = points - (wide / 2, high / 2)
         if self._arc:
-            radius, bow = wide / abs(self._arc), math.copysign(1.0, self._arc)
-            away = radius - bow * y
-            angle = x / radius
-            x, y = away * np.sin(angle), bow * (radius - away * np.cos(angle))
-        return np.asarray(np.stack([x, y], axis=1) @ self.linear.T + self.middle, np.float64)
+            points = curled(points, wide / self._arc, (0.0, 0.0))
+        return np.asarray(points @ self.linear.T + self.middle, np.float64)
 
     def _back(self, x: _Floats, y: _Floats) -> tuple[_Floats, _Floats]:
         """Pixels of the picture to where they lie in the plane."""
@@ -276,9 +274,7 @@ class _Path:
         x, y = x - self.middle[0], y - self.middle[1]
         x, y = inverse[0, 0] * x + inverse[0, 1] * y, inverse[1, 0] * x + inverse[1, 1] * y
         if self._arc:
-            radius, bow = wide / abs(self._arc), math.copysign(1.0, self._arc)
-            up = radius - bow * y  # from the circle's middle towards the text
-            x, y = radius * np.arctan2(x, up), bow * (radius - np.hypot(x, up))
+            x, y = straightened(x, y, wide / self._arc)
         return x + wide / 2, y + high / 2
 
     def _outline(self, box: tuple[float, ...]) -> Polygon:

@@ -9,13 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from wordsight.data import Mixture, Sample, SceneView, TrainableLabels, augment
-from wordsight.data.sample import many
+from wordsight.data import Mixture, Sample, SceneView, augment
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.geometry import Box
-from wordsight.synth.draft import Drafts
-from wordsight.synth.rasterize import images
-from wordsight.synth.words import CHUNK, RenderedWords
 from wordsight.text import CharTokenizer
 from wordsight.train.config import SceneConfig
 from wordsight.train.scenes import SceneBatch
@@ -41,33 +37,6 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Unfinished:
-    """Rendered words of a batch whose pictures are made on the device.
-
-    Attributes:
-        rows: of the batch that are theirs, (n,) int64.
-        drafts: of `wordsight.synth`.
-        preprocessing: the recognizer's.
-    """
-
-    rows: Tensor
-    drafts: Drafts
-    preprocessing: Preprocessing
-
-    def pin_memory(self) -> "Unfinished":
-        """For quick copies to a GPU."""
-        return replace(self, rows=self.rows.pin_memory(), drafts=self.drafts.pin_memory())
-
-    def put_into(self, pictures: Tensor) -> None:
-        """Renders the words on the device of a batch's `pictures` (B, 3, H, W), and puts them into it."""
-        spec, device = self.preprocessing, pictures.device
-        made = images(self.drafts.to(device), spec.size) / 255
-        for channel, (mean, std) in enumerate(zip(spec.mean, spec.std, strict=True)):  # tensors would be waited for
-            made[:, channel].sub_(mean).div_(std)
-        pictures[self.rows.to(device, non_blocking=True)] = made
-
-
-@dataclass(frozen=True)
 class Batch:
     """One part of an optimiser step: what one device sees at once.
 
@@ -81,7 +50,6 @@ class Batch:
         skipped: how many samples of the part could not be read; others replace them.
         scenes: where the crops come from; None if the recognizer does not ask.
         position: of the reader, where the batch comes from a stream.
-        unfinished: rendered words that become pictures in `to`; their rows of `images` are 0 until then.
     """
 
     index: int
@@ -93,7 +61,6 @@ class Batch:
     skipped: int = 0
     scenes: SceneBatch | None = None
     position: Position | None = None
-    unfinished: tuple[Unfinished, ...] = ()
 
     def pin_memory(self) -> "Batch":
         """For quick copies to a GPU (called by the data loader)."""
@@ -103,16 +70,13 @@ class Batch:
             images=self.images.pin_memory(),
             targets=self.targets.pin_memory(),
             scenes=scenes,
-            unfinished=tuple(one.pin_memory() for one in self.unfinished),
         )
 
     def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
-        """On another device, all its words pictures."""
+        """On another device."""
         pictures, targets = (x.to(device, non_blocking=non_blocking) for x in (self.images, self.targets))
         scenes = None if self.scenes is None else self.scenes.to(device, non_blocking)
-        for one in self.unfinished:
-            one.put_into(pictures)
-        return replace(self, images=pictures, targets=targets, scenes=scenes, unfinished=())
+        return replace(self, images=pictures, targets=targets, scenes=scenes)
 
 
 class Batches(Dataset[Batch]):
@@ -125,8 +89,7 @@ class Batches(Dataset[Batch]):
 
     With `pool` above 1 labels of similar length share a step, since a decoder's cost is that of its longest label: each
     run of `pool` steps is sorted by length, cut, and shuffled. Samples of the sources numbered in `augmented` are
-    augmented. Scenes are given to recognizers that are `conditioned` on them. Without `finished`, rendered words are
-    left to `Batch.to`: for GPUs, which finish many times as many of them as the processes that draft them.
+    augmented. Scenes are given to recognizers that are `conditioned` on them.
 
     What happens to a sample (its box, its augmentation, whether its scene is left out) is a function of the seed and of
     its index in the mixture, which no other step has.
@@ -144,7 +107,6 @@ class Batches(Dataset[Batch]):
         augmentation: Augmentation = augment,
         scene: SceneConfig = SceneConfig(),  # noqa: B008 frozen
         conditioned: bool = False,
-        finished: bool = True,
     ) -> None:
         self.mixture = mixture
         self.augmented = augmented
@@ -156,7 +118,6 @@ class Batches(Dataset[Batch]):
         self.augmentation = augmentation
         self.scene = scene
         self.conditioned = conditioned
-        self.finished = finished
         self._sorted: tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None  # the pool in use
 
     def __getitem__(self, index: int) -> Batch:
@@ -164,28 +125,11 @@ class Batches(Dataset[Batch]):
         step, part = divmod(index, self.parts)
         indices, lengths = self._step(step)
         mine = [int(i) for i in indices[part :: self.parts]]
-        places = [self.mixture.locate(i) for i in mine]
-        sources = {number: self.mixture.sources[number] for number, _ in places}
-        fixed = self.preprocessing.width is not None
-        drawn: dict[int, tuple[RenderedWords, Callable[[int], int]]] = {}
-        ready: dict[tuple[int, int], Sample] = {}
-        for at, given in sources.items():
-            below, which = (given.source, given.place) if isinstance(given, TrainableLabels) else (given, int)
-            if fixed and isinstance(below, RenderedWords):
-                drawn[at] = below, which
-                continue
-            wanted = [each for each in places if each[0] == at]
-            ready |= zip(wanted, many(given, [i for _, i in wanted]), strict=True)
         crops, labels, samples, skipped = [], [], [], 0
         shown: list[tuple[SceneView, Box] | None] = []
-        for i, (source, number) in zip(mine, places, strict=True):
-            if source in drawn:
-                words, place = drawn[source]
-                labels.append(sources[source].text(number))
-                samples.append(f"synth/{words.name(place(number))}")
-                shown.append(None)
-                continue
-            sample = ready[source, number]
+        for i in mine:
+            source, number = self.mixture.locate(i)
+            sample = self.mixture.sources[source][number]
             skipped += bool(sample.problem)
             key = (self.mixture.seed, i)
             augmentation = self.augmentation if source in self.augmented else None
@@ -194,36 +138,16 @@ class Batches(Dataset[Batch]):
             shown.append(scene)
             labels.append(sample.text)
             samples.append(f"{sample.dataset}/{sample.id}")
-        read = [row for row, (source, _) in enumerate(places) if source not in drawn]
-        made = torch.from_numpy(prepare(crops, self.preprocessing, together=True))
-        pictures = torch.zeros(len(mine), *made.shape[1:])
-        pictures[read] = made
-        unfinished = tuple(one for source, found in drawn.items() for one in self._drafted(source, places, *found))
-        if self.finished:
-            for one in unfinished:
-                one.put_into(pictures)
         return Batch(
             index,
             step,
-            pictures,
+            torch.from_numpy(prepare(crops, self.preprocessing, together=True)),
             padded_targets(self.tokenizer, labels, int(lengths.max())),
             float(lengths.sum()) / self.parts,
             tuple(samples),
             skipped,
             SceneBatch.of(shown) if self.conditioned else None,
-            unfinished=() if self.finished else unfinished,
         )
-
-    def _drafted(
-        self, source: int, places: list[tuple[int, int]], words: RenderedWords, place: Callable[[int], int]
-    ) -> Iterator[Unfinished]:
-        """The rows of a source that renders, a few at once where this processor finishes them, else all."""
-        rows = [row for row, (of, _) in enumerate(places) if of == source]
-        step = CHUNK if self.finished else len(rows)
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
-            drafts = words.drafts([place(places[row][1]) for row in part])
-            yield Unfinished(torch.tensor(part), drafts, self.preprocessing)
 
     def _step(self, step: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Indices into the mixture of the samples of a step, and the lengths of their labels."""

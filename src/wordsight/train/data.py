@@ -202,7 +202,6 @@ class WordsData(lightning.LightningDataModule):
             augmentation,
             self.scene,
             conditioned,
-            finished=trainer.strategy.root_device.type != "cuda",
         )
 
     def _rendered(self, cfg: Any) -> Source:
@@ -216,7 +215,7 @@ class WordsData(lightning.LightningDataModule):
         }
         if cfg.preprocessing.width is None:
             return RenderedLines(**kinds, characters=cfg.charset.characters)
-        return RenderedWords(**kinds, config=given.config, size=cfg.preprocessing.size)
+        return RenderedWords(**kinds, config=given.config, size=cfg.preprocessing.size, enlarged=False)
 
     def word_set(self) -> WordSet | None:
         """All words that are trained on, those of the lists that are rendered included; None of a stream."""

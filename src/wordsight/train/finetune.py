@@ -38,7 +38,6 @@ from wordsight.train.finetune_plan import LR, Plan, Watch, unwatched
 from wordsight.train.module import Recognition
 from wordsight.train.validation import read
 
-_AT_ONCE = 64
 _WIDEST = 480  # columns of a rendered word for recognizers that take any width: ten times as wide as high
 
 
@@ -87,10 +86,10 @@ def run_finetuning(plan: Plan, out: Path, watch: Watch | None = None) -> Outcome
     }
     checkpoint.save(model, out, **(plan.about | {"cross": cross, "finetuned": facts}))
     # Both models read at the end: training starts at once, and a stop while they read loses no training.
-    parts = [range(len(plan.general))[first : first + _AT_ONCE] for first in range(0, len(plan.general), _AT_ONCE)]
+    count = len(plan.general)
     sets = {
         "held-out": [plan.held_out[i] for i in range(len(plan.held_out))],
-        "general": [sample for part in watch(parts, len(parts), "general words") for sample in plan.general.many(part)],
+        "general": [plan.general[i] for i in watch(range(count), count, "general words")],
     }
     before, after = (
         {name: read_words(one, samples, f"{name} {when}", cross, watch) for name, samples in sets.items()}
@@ -181,6 +180,7 @@ def _replay(plan: Plan, watch: Watch) -> list[Source]:
         fonts,
         lambda faces: watch(faces, len(faces), "looking at fonts"),
         (cfg.preprocessing.height, _WIDEST) if wide else cfg.preprocessing.size,
+        enlarged=wide,
     )
     if missing := set(words.undrawable) & set(plan.new):
         logging.getLogger(__name__).warning("no font draws %s: learned from your words only", "".join(sorted(missing)))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from wordsight.data.scenes import SceneWord
 from wordsight.errors import ConfigError
 from wordsight.synth.background import Color, contrasting, luma, near, procedural, random_color
 from wordsight.synth.dots_and_segments import set_dots, set_segments
@@ -17,7 +18,7 @@ from wordsight.synth.faces import FontBook, select_faces
 from wordsight.synth.figures import FIGURES
 from wordsight.synth.fonts import CAP_HEIGHT, font_index
 from wordsight.synth.kinds import Texts
-from wordsight.synth.scene import RenderedScene, SceneText
+from wordsight.synth.scene import RenderedScene
 from wordsight.synth.setting import set_line
 
 Box = tuple[int, int, int, int]
@@ -26,8 +27,8 @@ Box = tuple[int, int, int, int]
 class RenderedNotices:
     """Pictures with several texts of one kind each; picture i is a function of (seed, kind, i), fonts and word lists.
 
-    They are plain and readable: a little askew, blurred and noisy, as a telephone takes them. A `SceneText` is a line,
-    of a receipt the item and its amount, with one space between.
+    They are plain and readable: a little askew, blurred and noisy, as a telephone takes them. A word of a picture is a
+    line, of a receipt the item and its amount, with one space between.
 
     Args:
         kind: one of `NOTICES`.
@@ -128,7 +129,7 @@ class _Sheet:
             return round(width / 2 + cos * dx + sin * dy, 1), round(height / 2 - sin * dx + cos * dy, 1)
 
         lines = [
-            SceneText(text, (moved(x0, y0), moved(x1, y0), moved(x1, y1), moved(x0, y1)))
+            SceneWord(np.array([moved(x0, y0), moved(x1, y0), moved(x1, y1), moved(x0, y1)]), text, legible=True)
             for text, (x0, y0, x1, y1) in self.lines
         ]
         return RenderedScene(image, tuple(lines))
