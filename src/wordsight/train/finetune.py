@@ -38,6 +38,7 @@ from wordsight.train.finetune_plan import LR, Plan, Watch, unwatched
 from wordsight.train.module import Recognition
 from wordsight.train.validation import read
 
+_AT_ONCE = 64
 _WIDEST = 480  # columns of a rendered word for recognizers that take any width: ten times as wide as high
 
 
