@@ -128,7 +128,7 @@ def rendered(tmp_path_factory):
 
 
 def test_rendered_words_stand_among_others(rendered):
-    mixture = Mixture([Cards(), rendered], [0.3, 0.7], seed=3, length=2**62)
+    mixture = Mixture([Cards(), rendered], [0.3, 0.7], seed=3)
     batch = Batches(mixture, frozenset([0]), CharTokenizer(Charset.preset("36")), Preprocessing(32, 128), 40, 2)[3]
     rows = [row for row, name in enumerate(batch.samples) if name.startswith("street/synth-4-")]
     assert 15 < len(rows) < 40
