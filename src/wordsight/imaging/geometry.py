@@ -140,7 +140,7 @@ def homography(source: Polygon, target: Polygon) -> NDArray[np.float64]:
 
 def project(matrix: NDArray[np.floating[Any]], points: Polygon) -> Polygon:
     """Points (N, 2) mapped by a homography."""
-    moved = np.c_[points, np.ones(len(points))] @ matrix.T
+    moved = points @ matrix[:, :2].T + matrix[:, 2]
     return np.asarray(moved[:, :2] / moved[:, 2:])
 
 
