@@ -65,7 +65,7 @@ def random_view(
     width, height = x1 - x0, y1 - y0
     middle = (x0 + x1) / 2, (y0 + y1) / 2
     ring = _ring(rng, width, height, config) if curls else 0.0
-    along = np.linspace(x0, x1, 9 if ring else 2)
+    along = [x0 + width * k / 8 for k in range(9)] if ring else [x0, x1]
     outline = np.array([(x, y) for x in along for y in (y0, y1)])
     forward = _camera(rng, box, config)
     seen = project(forward, curled(outline, ring, middle) if ring else outline)

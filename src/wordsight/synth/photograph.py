@@ -12,8 +12,9 @@ from wordsight.synth.config import RenderConfig
 from wordsight.synth.draft import Floats, Pixels, covered, unit
 from wordsight.synth.geometry import View
 
-_REACH = 3  # pixels; blurs have a deviation of up to 1.6 px (`RenderConfig.blur_limit` times 32)
-_STEPS = 7  # of a motion
+# Pixels of a kernel: blurs have a deviation of up to 1.6 px (`RenderConfig.blur_limit` times 32).
+_WHERE = np.arange(-3, 4)
+_STEPS = np.linspace(-1, 1, 7)[:, None]  # of a motion
 
 
 def photographed(
@@ -149,9 +150,8 @@ def lens(
 
 def _spread(sigma: NDArray[np.float64], motion: NDArray[np.float64]) -> NDArray[np.float64]:
     """The point spread function, (7, 7), with sum 1."""
-    where, steps = np.arange(-_REACH, _REACH + 1), np.linspace(-1, 1, _STEPS)
     # A deviation of at least a quarter pixel: exp(-8) for the neighbours is nothing.
-    offsets = (where - steps[:, None] * motion[:, None, None]) / np.maximum(sigma, 0.25)[:, None, None]
+    offsets = (_WHERE - _STEPS * motion[:, None, None]) / np.maximum(sigma, 0.25)[:, None, None]
     across, down = np.exp(-0.5 * offsets**2)  # (steps, 7) each
     kernel = down.T @ across
     return np.asarray(kernel / kernel.sum())
