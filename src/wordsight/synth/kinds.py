@@ -16,8 +16,7 @@ from wordsight.synth import figures, languages
 from wordsight.synth.config import TEXTS, RenderConfig
 from wordsight.synth.figures import FIGURES, digits
 from wordsight.synth.languages import LANGUAGES, upper
-from wordsight.synth.lexicon import NAMES, SIGN_WORDS
-from wordsight.synth.vocabulary import MAX_LENGTH, Vocabulary, change_case
+from wordsight.synth.vocabulary import MAX_LENGTH, NAMES, SIGN_WORDS, Vocabulary, change_case
 from wordsight.text.charset import PRESETS
 
 LONGEST = 64
