@@ -39,7 +39,7 @@ def test_arcs_get_polygons_that_follow_them(degrees, thickness, middle):
     assert area(polygon) > 0  # clockwise
     assert 0.6 < score <= 0.9001
     length = np.radians(degrees) * 130
-    grown = 1.5 * length * thickness / (2 * (length + thickness))
+    grown = 1.35 * 1.5 * length * thickness / (2 * (length + thickness))
     beyond = grown + 0.3 * thickness
     wanted = arc(130, degrees + np.degrees(2 * beyond / 130), thickness + 2 * grown, middle) > 0
     got = drawn(polygon, probability.shape)

@@ -18,13 +18,14 @@ _MIN_SAGITTA = 0.35  # in thicknesses: how far from its chord the spine of what 
 _MOST_POINTS = 12  # of a side, without those beyond its ends
 _LEAST_PIXELS, _LEAST_STEPS = 32, 12
 _BEYOND = 0.3  # thicknesses more at the ends, where cores are round; 48 of 60 rendered texts are read, 42 without
+_WIDER = 1.35  # times the growth of straight text, which fits labels: 212 of 240 rendered texts are read, 206 without
 _ROUND = 0.8  # thicknesses that pixels are away from a circle at most
 _ROUNDS, _PER_PIECE = 4, 12  # of fitting a curve, and its places between two points of a spine
 _ENOUGH = 1000  # pixels to fit a curve to
 
 
 def bent_polygon(contour: NDArray[Any], unclip: float) -> Points | None:
-    """A polygon (2 K, 2) around a bent region, grown by `unclip` times its area by its perimeter.
+    """A polygon (2 K, 2) around a bent region, grown by rather more than `unclip` times its area by its perimeter.
 
     Args:
         contour: the region's, (N, 2).
@@ -54,7 +55,7 @@ def bent_polygon(contour: NDArray[Any], unclip: float) -> Points | None:
         return None
     if spine[-1, 0] < spine[0, 0]:
         spine, tangents = spine[::-1], -tangents[::-1]
-    growth = unclip * length * thickness / (2 * (length + thickness))
+    growth = _WIDER * unclip * length * thickness / (2 * (length + thickness))
     sides = _sides(spine, tangents, thickness / 2 + growth, growth + _BEYOND * thickness)
     shrunk = np.array(mask.shape[::-1]) / (size + 2 * _MARGIN)
     return np.asarray((sides + 0.5) / shrunk - 0.5 - _MARGIN + corner, np.float64)
