@@ -27,11 +27,6 @@ data_app = typer.Typer(help="Check, import, label and pack data sets.", no_args_
 app.add_typer(data_app, name="data")
 
 
-@data_app.callback()
-def _group() -> None:
-    """Check, import, label and pack data sets."""
-
-
 @data_app.command()
 def check(
     paths: list[Path] = typer.Argument(

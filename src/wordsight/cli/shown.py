@@ -69,7 +69,7 @@ def shown_instead(scenes: Sequence["Scene"], number: int, pixels: "Crop", mode: 
     if mode == "none":
         return None
     if mode == "shuffle":
-        return scenes[int(shuffled(map(str, range(len(scenes))), seed)[str(number)])].load()
+        return scenes[shuffled(range(len(scenes)), seed)[number]].load()
     if mode == "mask-word":
         raise ConfigError("mask-word paints over given words: leave out --end-to-end, or choose mask-text")
     return control(pixels, [word.polygon for word in scenes[number].words], 0, mode, seed)
