@@ -14,7 +14,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Options:
-    """What the user states about a checkpoint. None: it is read from the checkpoint, or assumed.
+    """What the user, or the configuration beside it, states about a checkpoint. None: it is read from it, or assumed.
 
     Attributes:
         heads: of the image tower's attention.

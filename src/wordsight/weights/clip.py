@@ -8,7 +8,7 @@ from wordsight.errors import ModelError
 from wordsight.models.clip import Clip
 from wordsight.models.clip.config import MEAN, STD, VOCAB_SIZE, ClipConfig
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
-from wordsight.weights.choices import Choices, Triple, check_heads
+from wordsight.weights.choices import Choices, Options, Triple, check_heads
 from wordsight.weights.tensors import Facts, Read, Rules, State, Tensors, fill, foreign_name, on_meta
 
 HEAD_CHANNELS = 64
@@ -66,18 +66,7 @@ IGNORED = (
 """Tensors that say nothing new."""
 
 
-@dataclass(frozen=True)
-class Stated:
-    """What a folder's configuration says of the towers; None where it says nothing."""
-
-    heads: int | None = None
-    text_heads: int | None = None
-    activation: str | None = None
-    mean: Triple | None = None
-    std: Triple | None = None
-
-
-def stated(facts: Facts) -> Stated:
+def stated(facts: Facts) -> Options:
     """Out of `open_clip_config.json`, or Hugging Face's `config.json` and `preprocessor_config.json`.
 
     Raises:
@@ -89,9 +78,9 @@ def stated(facts: Facts) -> Stated:
     return _hugging_face(facts.get("config.json", {}), facts.get("preprocessor_config.json", {}))
 
 
-def _hugging_face(config: Facts, pixels: Facts) -> Stated:
+def _hugging_face(config: Facts, pixels: Facts) -> Options:
     if "vision_config" not in config:
-        return Stated()
+        return Options()
     image, text = config["vision_config"], config.get("text_config", {})
     for part in (image, text):
         if not math.isclose(part.get("layer_norm_eps", 1e-5), 1e-5):
@@ -104,25 +93,25 @@ def _hugging_face(config: Facts, pixels: Facts) -> Stated:
         raise ModelError(
             f"config.json has the activations {' and '.join(sorted(activations))}: known are gelu, quick_gelu"
         )
-    return Stated(
-        int(image.get("num_attention_heads", 12)),
-        int(text.get("num_attention_heads", 8)),
-        activations.pop(),
-        triple(pixels.get("image_mean")),
-        triple(pixels.get("image_std")),
+    return Options(
+        heads=int(image.get("num_attention_heads", 12)),
+        text_heads=int(text.get("num_attention_heads", 8)),
+        activation=activations.pop(),
+        mean=triple(pixels.get("image_mean")),
+        std=triple(pixels.get("image_std")),
     )
 
 
-def _open_clip(config: Facts) -> Stated:
+def _open_clip(config: Facts) -> Options:
     model, pixels = config["model_cfg"], config.get("preprocess_cfg", {})
     image, text = model.get("vision_cfg", {}), model.get("text_cfg", {})
     width, channels = image.get("width", 768), image.get("head_width", HEAD_CHANNELS)
-    return Stated(
-        int(width) // int(channels),
-        int(text.get("heads", 8)),
-        "quickgelu" if model.get("quick_gelu") else "gelu",
-        triple(pixels.get("mean")),
-        triple(pixels.get("std")),
+    return Options(
+        heads=int(width) // int(channels),
+        text_heads=int(text.get("heads", 8)),
+        activation="quickgelu" if model.get("quick_gelu") else "gelu",
+        mean=triple(pixels.get("mean")),
+        std=triple(pixels.get("std")),
     )
 
 
@@ -188,7 +177,7 @@ def read_clip(names: Rules, defaults: Defaults, tensors: Tensors, facts: Facts, 
 
 
 def read_towers(
-    tensors: Tensors, names: Rules, said: Stated, defaults: Defaults, choices: Choices
+    tensors: Tensors, names: Rules, said: Options, defaults: Defaults, choices: Choices
 ) -> tuple[State, ClipConfig]:
     """Both towers: their tensors under our names, and their configuration.
 

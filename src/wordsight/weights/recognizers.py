@@ -11,8 +11,8 @@ from wordsight.models.config import DecoderConfig, ImageTowerConfig
 from wordsight.models.parseq import Parseq, ParseqConfig
 from wordsight.models.peft import PeftConfig
 from wordsight.text import PRESETS, Charset
-from wordsight.weights.choices import Choices, Triple, check_heads
-from wordsight.weights.clip import CLIP4STR, HEAD_CHANNELS, Stated, input_size, openai_names, read_towers
+from wordsight.weights.choices import Choices, Options, Triple, check_heads
+from wordsight.weights.clip import CLIP4STR, HEAD_CHANNELS, input_size, openai_names, read_towers
 from wordsight.weights.tensors import Facts, Read, Rules, State, Tensors, fill, foreign_name, on_meta, prefixed
 
 HALF: Triple = (0.5, 0.5, 0.5)
@@ -65,7 +65,8 @@ def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> Read:
     whose tower stood still.
     """
     said: Facts = facts.get("hyper_parameters", {})
-    state, towers = read_towers(tensors, openai_names("clip_model.visual.", "clip_model."), Stated(), CLIP4STR, choices)
+    names = openai_names("clip_model.visual.", "clip_model.")
+    state, towers = read_towers(tensors, names, Options(), CLIP4STR, choices)
     if not tensors.begin("cross_decoder."):
         return _visual_branch(tensors, said, choices, state, towers)
     sizes = _decoder_sizes(tensors, DECODER)
