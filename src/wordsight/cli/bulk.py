@@ -29,6 +29,8 @@ from wordsight.cli.options import (
 from wordsight.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
     from wordsight.bulk import Progress
 
 _EVERY = 30.0  # seconds between two lines of progress where there is no terminal
@@ -118,44 +120,29 @@ def _watched(metrics_port: int | None) -> Iterator[Callable[["Progress"], None]]
     from wordsight.bulk.metrics import metrics
 
     measured = metrics(metrics_port) if metrics_port else None
-    with _bar() if sys.stderr.isatty() else contextlib.nullcontext(_lines()) as shown:
+    last = time.monotonic()
+    with _bar() if sys.stderr.isatty() else contextlib.nullcontext() as bar:
 
         def watch(progress: "Progress") -> None:
-            shown(progress)
+            nonlocal last
+            rate = f"{progress.rate:.1f} a second, {timedelta(seconds=round(progress.seconds_left or 0))} left"
+            if bar:
+                bar.update(bar.task_ids[0], total=progress.total, completed=progress.done, rate=rate)
+            elif time.monotonic() - last >= _EVERY:
+                last = time.monotonic()
+                say(f"{progress.done} of {progress.total} pictures, {progress.failed} failed, {rate}")
             if measured:
                 measured(progress)
 
         yield watch
 
 
-@contextlib.contextmanager
-def _bar() -> Iterator[Callable[["Progress"], None]]:
+def _bar() -> "Bar":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("Reading"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    with Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task("", rate="")
-
-        def show(progress: "Progress") -> None:
-            bar.update(task, total=progress.total, completed=progress.done, rate=_rate(progress))
-
-        yield show
-
-
-def _lines() -> Callable[["Progress"], None]:
-    last = time.monotonic()
-
-    def show(progress: "Progress") -> None:
-        nonlocal last
-        if time.monotonic() - last >= _EVERY:
-            last = time.monotonic()
-            say(f"{progress.done} of {progress.total} pictures, {progress.failed} failed, {_rate(progress)}")
-
-    return show
-
-
-def _rate(progress: "Progress") -> str:
-    left = timedelta(seconds=round(progress.seconds_left or 0))
-    return f"{progress.rate:.1f} a second, {left} left"
+    bar = Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    bar.add_task("", rate="")
+    return bar
