@@ -76,7 +76,7 @@ def test_spaces_are_read_that_frames_nearly_say(share, text):
     assert line.text == text
     assert [word.text for word in line.words] == (text.split() if " " in text else [])
     assert all(word.confidence == pytest.approx(1, abs=0.01) for word in line.words)  # each by its own frames
-    assert line.confidence == pytest.approx(share if " " in text else 1 - share, abs=0.01)
+    assert line.confidence == pytest.approx(1 if " " in text else 1 - share, abs=0.01)
 
 
 @pytest.mark.parametrize(("text", "frame"), [("NEWYEAR", 0), ("NEWYEAR", FRAMES * 7 - 1), ("12:30", FRAMES * 3 - 1)])

@@ -195,15 +195,13 @@ class _Frames(NamedTuple):
                 yield spelled.part(left + 1, right), (start, end)
 
     def _joined(self, line: Reading, words: list[Reading], changed: bool) -> Reading:
-        """The line with its words, which may be others, or others as likely, than frames alone say."""
-        if not changed:
-            return replace(line, words=tuple(words))
+        """The line with its words, which may be others than frames alone say. It is as sure as they are together."""
         corrected = any(word.free_confidence is not None for word in words)
         return replace(
             line,
-            text=" ".join(word.text for word in words),
+            text=" ".join(word.text for word in words) if changed else line.text,
             confidence=math.prod(word.confidence for word in words),
-            free_confidence=line.confidence if corrected else None,
+            free_confidence=math.prod(word.clarity for word in words) if corrected else None,
             words=tuple(words),
         )
 
