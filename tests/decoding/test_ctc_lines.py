@@ -84,6 +84,14 @@ def test_spaces_are_not_favoured_around_a_text_and_between_digits(text, frame):
     assert with_space(text, frame, 0.4).read().text == text
 
 
+def test_spaces_are_not_favoured_where_all_letters_stand_apart():
+    says = Says("TAXIS")
+    for gap in range(1, 5):
+        says.logits[0, FRAMES * gap - 1, TOKENIZER.ids(" ")[0]] = np.log(0.25 if gap == 1 else 0.05)
+        says.logits[0, FRAMES * gap - 1, 0] = np.log(0.75 if gap == 1 else 0.95)
+    assert says.read().text == "TAXIS"
+
+
 def test_spaces_are_not_favoured_where_a_constraint_forbids_them():
     line = with_space("NEWYEAR", FRAMES * 3 - 1, 0.4).read(constraint=Constraint.pattern("[A-Z]+", TOKENIZER))
     assert (line.text, line.outside) == ("NEWYEAR", False)
