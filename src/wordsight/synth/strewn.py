@@ -30,7 +30,7 @@ _SHARES = {
 }  # fmt: skip
 _CAPITALS = (7.0, 80.0)  # pixels: heights of letters on photographs
 _PRINT = (8.0, 26.0)  # and on pages
-_BENT = 0.5  # of the texts
+_BENT = 0.35  # of the texts
 _PLATED = 0.4  # of them stand on a plate of their own
 _TOGETHER = 0.15  # of them bring others of their kind, below them or beside them: notices, stamps, tags of prices
 _CONTRAST = 55  # grey levels between letters and what they stand on, at least

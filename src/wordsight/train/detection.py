@@ -7,7 +7,6 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-import torch.nn.functional as F
 from lightning import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
 from torch.optim import AdamW
@@ -15,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from wordsight.data.scenes import Scene
 from wordsight.detect.frames import network_input
-from wordsight.detect.glance import BLOCK, SUSPICION, parts_with_text, text_map
+from wordsight.detect.glance import SUSPICION, text_map
 from wordsight.detect.maps import find_regions
 from wordsight.errors import ConfigError
 from wordsight.evaluate import score_boxes
@@ -99,28 +98,16 @@ class Detection(lightning.LightningModule):
 
     def training_step(self, batch: MapBatch, batch_idx: int) -> torch.Tensor:
         """One part of a step."""
-        suspected = self.glance(batch.images)
-        loss = glance_loss(suspected, batch.core, batch.counts)
+        loss = glance_loss(self.glance(batch.images), batch.core, batch.counts)
         parts = {"glance": loss.detach()}
         if not self.glance_only:
-            text, threshold, seen = self._maps(batch, torch.sigmoid(suspected.detach()))
-            maps, more = db_loss(text, threshold, *seen)
+            features = self.model.features(batch.images)
+            text, threshold = self.model.head(features)[:, 0], self.thresholds(features)[:, 0]
+            maps, more = db_loss(text, threshold, batch.core, batch.counts, batch.threshold, batch.near)
             loss, parts = loss + maps, parts | more
         self.log("train/loss", loss.detach(), prog_bar=True, batch_size=1)
         self.log_dict({f"train/{name}": value for name, value in parts.items()}, batch_size=1)
         return loss
-
-    def _maps(self, batch: MapBatch, suspected: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
-        """Logits of text and of thresholds (N,) of all pixels that are looked at, and their labels in order."""
-        targets = batch.core, batch.counts, batch.threshold, batch.near
-        texts, thresholds, labels = [], [], []
-        for place in _places(batch, suspected):
-            pictures, rows, columns = place
-            features = self.model.features(batch.images[pictures, :, rows, columns])
-            texts.append(self.model.head(features).flatten())
-            thresholds.append(self.thresholds(features).flatten())
-            labels.append([target[place].flatten() for target in targets])
-        return torch.cat(texts), torch.cat(thresholds), [torch.cat(each) for each in zip(*labels, strict=True)]
 
     def on_validation_epoch_start(self) -> None:
         """Nothing is counted yet."""
@@ -177,24 +164,6 @@ class Detection(lightning.LightningModule):
     def _factor(self, step: int) -> float:
         end = self.trainer.max_steps if self.decay else 2**62
         return warmup_stable_decay(step, self.warmup, end - self.decay, end)
-
-
-def _places(batch: MapBatch, suspected: torch.Tensor) -> list[tuple[slice, slice, slice]]:
-    """Pictures, rows and columns that the network is shown: all in every other step, else parts, as when it reads.
-
-    The network pools over what it is shown, which makes a part of a picture another thing than the whole.
-
-    Args:
-        batch: the pictures.
-        suspected: probabilities of text in blocks (B, H / 16, W / 16).
-    """
-    everything = slice(0, batch.core.shape[-1])
-    whole = [(slice(0, len(batch.core)), everything, everything)]
-    if batch.step % 2:
-        return whole
-    blocks = torch.maximum(F.max_pool2d(batch.core, BLOCK), suspected).float().cpu().numpy()
-    parts = [(k, part) for k, each in enumerate(blocks) for part in parts_with_text(each, SUSPICION)]
-    return [(slice(k, k + 1), rows, columns) for k, (rows, columns) in parts] or whole
 
 
 def _with_glance(model: Db) -> Db:
