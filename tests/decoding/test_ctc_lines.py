@@ -96,6 +96,8 @@ def test_spaces_are_not_favoured_where_a_constraint_forbids_them():
     line = with_space("NEWYEAR", FRAMES * 3 - 1, 0.4).read(constraint=Constraint.pattern("[A-Z]+", TOKENIZER))
     assert (line.text, line.outside) == ("NEWYEAR", False)
     assert line.confidence == pytest.approx(0.6, abs=0.01)
+    allowed = with_space("NEWYEAR", FRAMES * 3 - 1, 0.4).read(constraint=Constraint.pattern("[A-Z ]+", TOKENIZER))
+    assert (allowed.text, allowed.outside) == ("NEW YEAR", False)
 
 
 @pytest.mark.parametrize(

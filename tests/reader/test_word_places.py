@@ -31,3 +31,13 @@ def test_words_do_not_begin_within_the_one_before():
     (_, end), (start, _) = drawn_words([(20, 90), (94, 160)], [(20, 90), (96, 160)])
     assert end <= 92
     assert start == pytest.approx(93, abs=1.1)
+
+
+def test_words_end_where_their_ink_does():
+    ((_, end),) = drawn_words([(20, 90)], [(20, 86)])
+    assert end == pytest.approx(91, abs=1.1)
+    ((_, end),) = drawn_words([(20, 84), (88, 120)], [(20, 86)])  # other ink, for example a frame, after a gap
+    assert end <= 86
+    (_, end), (start, _) = drawn_words([(20, 94), (98, 160)], [(20, 90), (100, 160)])
+    assert end == pytest.approx(95, abs=1.1)
+    assert start == pytest.approx(97, abs=1.1)

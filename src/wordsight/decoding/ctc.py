@@ -156,12 +156,11 @@ class _Frames(NamedTuple):
 
     def read(self, columns: Columns, rule: LogitsConstraint | None, second: SecondReader | None) -> Reading:
         """The reading of frames (T, C + 1)."""
-        if rule is not None:
+        free = best_path(self._favouring_spaces(columns), self.tokenizer.eos).part(0, self.max_length)
+        if rule is not None and not rule.constraint.accepts(free.ids.tolist()):
             free = best_path(columns, self.tokenizer.eos).part(0, self.max_length)
             if not rule.constraint.accepts(free.ids.tolist()):
                 return self._constrained(columns, free, rule)
-        else:
-            free = best_path(self._favouring_spaces(columns), self.tokenizer.eos).part(0, self.max_length)
         read = [(self._reading(columns, word, part), part) for word, part in self._words(free, len(columns))]
         words = [self._decided(columns, word, part, second) for word, part in read]
         if len(words) == 1:
