@@ -171,7 +171,7 @@ def test_a_service_that_listens_is_alive_before_it_is_ready_and_does_not_start_t
     done = subprocess.run([WORDSIGHT, "serve", "--port", str(port)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert f"127.0.0.1:{port} cannot be opened" in done.stderr
+    assert f"127.0.0.1:{port} cannot be opened (Address already in use): choose" in done.stderr
 
 
 @pytest.mark.parametrize(

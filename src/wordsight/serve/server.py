@@ -46,7 +46,7 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = (error.strerror or str(error)).partition(" (")[0]  # Python adds the address
         raise ConfigError(f"{host}:{port} cannot be opened ({reason}): choose another --host or --port") from None
 
 
