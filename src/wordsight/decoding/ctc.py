@@ -156,9 +156,10 @@ class _Frames(NamedTuple):
 
     def read(self, columns: Columns, rule: LogitsConstraint | None, second: SecondReader | None) -> Reading:
         """The reading of frames (T, C + 1)."""
-        free = best_path(self._favouring_spaces(columns), self.tokenizer.eos).part(0, self.max_length)
+        plain = best_path(columns, self.tokenizer.eos)
+        free = best_path(self._favouring_spaces(columns, plain), self.tokenizer.eos).part(0, self.max_length)
         if rule is not None and not rule.constraint.accepts(free.ids.tolist()):
-            free = best_path(columns, self.tokenizer.eos).part(0, self.max_length)
+            free = plain.part(0, self.max_length)
             if not rule.constraint.accepts(free.ids.tolist()):
                 return self._constrained(columns, free, rule)
         read = [(self._reading(columns, word, part), part) for word, part in self._words(free, len(columns))]
@@ -172,12 +173,11 @@ class _Frames(NamedTuple):
         """Its class; 0: it is not written."""
         return self.tokenizer.charset.characters.find(" ") + 1
 
-    def _favouring_spaces(self, columns: Columns) -> Columns:
+    def _favouring_spaces(self, columns: Columns, found: Spelled) -> Columns:
         """Frames (T, C + 1) with spaces `_SPACES` times as likely between two characters of which one is a letter.
 
         Not where letters are apart anyhow: a space has to be likelier than in other gaps of the line.
         """
-        found = best_path(columns, self.tokenizer.eos)
         if not self._space or len(found.ids) < 2:
             return columns
         letters = [self.tokenizer.decode([one]).isalpha() for one in found.ids.tolist()]
