@@ -8,6 +8,7 @@ from wordsight.decoding.ctc import CtcGraphs
 from wordsight.decoding.joint import LONGEST, SecondReader
 from wordsight.models import checkpoint
 from wordsight.models.ppocr import SVTR_PRESETS, Svtr, WordDecoderConfig
+from wordsight.models.ppocr.model import columns as columns_of
 from wordsight.runtime import OnnxRecognizer
 from wordsight.text import Charset
 from wordsight.weights.export import export_pack
@@ -37,6 +38,14 @@ def test_a_checkpoint_keeps_the_decoder(model, tmp_path):
     assert again.cfg == model.cfg
     state = again.state_dict()
     assert all((state[name] == value).all() for name, value in model.state_dict().items())
+
+
+def test_weights_take_rows_one_after_the_other(model):
+    decoder, seen = model.word_decoder, torch.randn(2, 384, 3, 20)
+    with torch.inference_mode():
+        row_by_row = decoder.norm(decoder.project(seen.permute(0, 3, 2, 1).flatten(2))) + decoder.positions[:20]
+        expected = decoder.decoder.memory_kv(row_by_row)
+        torch.testing.assert_close(decoder.memory(columns_of(seen)), expected)
 
 
 def test_words_of_a_line_are_learnt_on_their_slices(model):
@@ -91,7 +100,7 @@ def test_the_pack_computes_what_the_model_does(model, tmp_path):
         with torch.inference_mode():
             expected = model.see(torch.from_numpy(crops))
             logits = model.decode(model.frames(expected)).numpy()
-            columns = expected.transpose(1, 3).flatten(2)
+            columns = columns_of(expected)
         np.testing.assert_allclose(seen.logits, logits, atol=1e-4)
         np.testing.assert_allclose(seen.columns, columns.numpy(), atol=1e-4)
         texts = [(1, 2, 3), (4, 5), tuple(range(1, LONGEST + 1))]

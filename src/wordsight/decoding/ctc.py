@@ -157,7 +157,9 @@ class _Frames(NamedTuple):
     def read(self, columns: Columns, rule: LogitsConstraint | None, second: SecondReader | None) -> Reading:
         """The reading of frames (T, C + 1)."""
         plain = best_path(columns, self.tokenizer.eos)
-        free = best_path(self._favouring_spaces(columns, plain), self.tokenizer.eos).part(0, self.max_length)
+        favoured = self._favouring_spaces(columns, plain)
+        free = plain if favoured is columns else best_path(favoured, self.tokenizer.eos)
+        free = free.part(0, self.max_length)
         if rule is not None and not rule.constraint.accepts(free.ids.tolist()):
             free = plain.part(0, self.max_length)
             if not rule.constraint.accepts(free.ids.tolist()):
@@ -183,10 +185,10 @@ class _Frames(NamedTuple):
         letters = [self.tokenizer.decode([one]).isalpha() for one in found.ids.tolist()]
         gaps = [slice(left, right) for (_, left), (right, _) in pairwise(found.runs.tolist())]
         likely = [float(columns[gap, self._space].max(initial=0.0)) for gap in gaps]
-        usual = median(likely)
-        out = columns.copy()
+        least, out = _APART * median(likely), columns
         for gap, here, (one, other) in zip(gaps, likely, pairwise(letters), strict=True):
-            if (one or other) and here > _APART * usual:
+            if (one or other) and here > least:
+                out = columns.copy() if out is columns else out
                 out[gap, self._space] *= _SPACES
         return out
 

@@ -63,14 +63,19 @@ def text_probabilities(columns: Columns, texts: Sequence[Ids], blank: int) -> np
     """
     lengths = np.array([len(ids) for ids in texts])
     states = np.full((len(texts), 2 * lengths.max() + 1), blank)
-    skips = np.zeros(states.shape, bool)
+    skips = np.zeros(states.shape)
     for row, ids in enumerate(texts):
         states[row, : 2 * len(ids) + 1], skips[row, : 2 * len(ids) + 1] = _states(ids, blank)
     said = columns[:, states]
     before = np.zeros((len(texts), states.shape[1] + 2))  # of paths that end in each state, after two that are none
     before[:, 2] = 1.0  # nothing spelled yet, as if a blank stood before the first frame
+    here, one_back, two_back = before[:, 2:], before[:, 1:-1], before[:, :-2]
+    sums = np.empty(states.shape)
     for column in said:
-        before[:, 2:] = (before[:, 2:] + before[:, 1:-1] + skips * before[:, :-2]) * column
+        np.multiply(skips, two_back, out=sums)
+        sums += one_back
+        sums += here
+        np.multiply(sums, column, out=here)
     rows, last = np.arange(len(texts)), 2 * lengths + 2
     return np.asarray(before[rows, last] + before[rows, last - 1])  # the last character, or the blank after it
 

@@ -105,10 +105,6 @@ def characters(
     for place in range(order.shape[1]):  # far fewer than there are classes, which need not be sorted
         order[:, place] = ranks.argmax(axis=1)
         ranks[np.arange(len(ranks)), order[:, place]] = -np.inf
-    ranked = np.take_along_axis(found, order, axis=1)
-    return tuple(_char(names, ids, values) for ids, values in zip(order, ranked, strict=True))
-
-
-def _char(names: Sequence[str], ids: npt.NDArray[np.intp], probabilities: npt.NDArray[np.float64]) -> Char:
-    pairs = [(names[i], float(p)) for i, p in zip(ids, probabilities, strict=True)]
-    return Char(*pairs[0], tuple(pairs[1:]))
+    ranked = np.take_along_axis(found, order, axis=1).tolist()
+    pairs = [[(names[i], p) for i, p in zip(*row, strict=True)] for row in zip(order.tolist(), ranked, strict=True)]
+    return tuple(Char(*first, tuple(others)) for first, *others in pairs)

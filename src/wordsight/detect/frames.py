@@ -53,7 +53,6 @@ def network_input(
     top, left = rows // 2, columns // 2
     padded = cv2.copyMakeBorder(image, top, rows - top, left, columns - left, cv2.BORDER_REPLICATE)
     batch = np.empty((1, 3, *padded.shape[:2]), np.float32)
-    for colour, out in enumerate(batch[0]):
-        np.multiply(padded[..., colour], np.float32(1 / 255 / std[colour]), out=out)
-        out -= np.float32(mean[colour] / std[colour])
+    for plane, out, less, by in zip(cv2.split(padded), batch[0], mean, std, strict=True):
+        cv2.LUT(plane, np.arange(256, dtype=np.float32) * np.float32(1 / 255 / by) - np.float32(less / by), dst=out)
     return batch, Frame(scale, np.array([left, top], np.float64))

@@ -47,13 +47,16 @@ def find_regions(probability: NDArray[np.float32], threshold: float, min_score: 
         growth = w * h / (w + h)  # twice the area by the perimeter
         if min(w, h) + growth * _GROWN < _MIN_SIDE + 2:
             continue
-        if cv2.contourArea(contour) < _NOT_FULL * w * h and (bent := bent_polygon(contour[:, 0], unclip)) is not None:
-            polygon, core = bent, contour[:, 0]
-        else:
-            core = cv2.boxPoints((centre, (w, h), angle))
+        polygon = None
+        if cv2.contourArea(contour) < _NOT_FULL * w * h:
+            score = _mean_inside(probability, contour[:, 0])
+            if score < min_score:  # nor would its rectangle have more, as what is around it is no text
+                continue
+            polygon = bent_polygon(contour[:, 0], unclip)
+        if polygon is None:
+            score = _mean_inside(probability, cv2.boxPoints((centre, (w, h), angle)))
             size = w + growth * unclip, h + growth * unclip
             polygon = upright(cv2.boxPoints((centre, size, angle)).astype(np.float64))
-        score = _mean_inside(probability, core)
         if score >= min_score:
             regions.append((polygon, score))
     return regions

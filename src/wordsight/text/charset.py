@@ -114,4 +114,4 @@ class Charset:
 
     def unknown(self, label: str) -> set[str]:
         """The characters of `label` that this charset lacks."""
-        return set(label) - set(self.characters)
+        return {c for c in label if c not in self.characters}

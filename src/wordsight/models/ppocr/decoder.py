@@ -38,22 +38,24 @@ class WordDecoder(nn.Module):
 
     Args:
         cfg: its sizes.
-        channels: of a column: all that the last convolutions see of 4 pixels across.
+        channels: of the last convolutions.
+        rows: of theirs, all of which are in a column.
         tokenizer: of the characters.
     """
 
     positions: Tensor
 
-    def __init__(self, cfg: WordDecoderConfig, channels: int, tokenizer: CharTokenizer) -> None:
+    def __init__(self, cfg: WordDecoderConfig, channels: int, rows: int, tokenizer: CharTokenizer) -> None:
         super().__init__()
-        self.cfg, self.tokenizer = cfg, tokenizer
-        self.project = nn.Linear(channels, cfg.width)
+        self.cfg, self.tokenizer, self.rows = cfg, tokenizer, rows
+        self.project = nn.Linear(rows * channels, cfg.width)
         self.norm = nn.LayerNorm(cfg.width)
         self.decoder = Decoder(cfg, cfg.width, tokenizer.vocab_size, tokenizer.num_classes, LONGEST)
         self.register_buffer("positions", sinusoids(MOST_COLUMNS, cfg.width), persistent=False)
 
     def memory(self, columns: Tensor) -> Tensor:
-        """Columns (B, L, channels) to the decoder's keys and values (B, 1, 2, L, D)."""
+        """Columns (B, L, channels x rows) to the decoder's keys and values (B, 1, 2, L, D)."""
+        columns = columns.unflatten(2, (-1, self.rows)).transpose(2, 3).flatten(2)
         return self.decoder.memory_kv(self.norm(self.project(columns)) + self.positions[: columns.shape[1]])
 
     def forward(self, tokens: Tensor, kv: Tensor, mask: Tensor, memory_mask: Tensor | None = None) -> Tensor:
@@ -65,7 +67,7 @@ class WordDecoder(nn.Module):
         """Permuted sequence modelling of all words, each on its slice of what is seen of its line.
 
         Args:
-            columns: (B, L, channels) of words or lines.
+            columns: (B, L, channels x rows) of words or lines.
             logits: (B, T, C + 1) of the frames, which say where words are.
             targets: (B, longest + 2) ids as `CharTokenizer.encode` gives them.
             generator: draws the orders, on the CPU.

