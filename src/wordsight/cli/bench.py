@@ -1,7 +1,6 @@
 """`wordsight bench`."""
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -12,11 +11,10 @@ from wordsight.cli.options import DEFAULT_MODEL, DecodingMode, JsonFile, ModelAr
 @app.command()
 def bench(
     model: ModelArgument = DEFAULT_MODEL,
-    photos: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[PHOTO]...", help="Pictures to read. Default: a rendered one with a few words."),
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Read each photo this many times.")] = 20,
+    photos: list[Path] | None = typer.Argument(
+        None, metavar="[PHOTO]...", help="Pictures to read. Default: a rendered one with a few words."
+    ),
+    rounds: int = typer.Option(20, min=1, help="Read each photo this many times."),
     threads: Threads = None,
     mode: DecodingMode = "adaptive",
     json_file: JsonFile = None,

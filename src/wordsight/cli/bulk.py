@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -38,31 +38,26 @@ _EVERY = 30.0  # seconds between two lines of progress where there is no termina
 
 @app.command()
 def bulk(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="Read this folder, glob, WebDataset tars, or text or Parquet file that lists paths, or the URL of one."
-        ),
-    ],
-    out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Write the parts here: a path or a URL.")],
-    engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="Run on processes of this machine or on a Ray cluster.")
-    ] = "local",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Read in this many processes of one thread. Default: one per processor.")
-    ] = None,
-    shard_size: Annotated[int, typer.Option(min=1, help="Write this many pictures into a part.")] = 1000,
-    shard: Annotated[
-        str,
-        typer.Option(
-            metavar="I/N",
-            help="Make only every N-th part, starting at I (0 to N - 1): on N machines, give each its own I.",
-        ),
-    ] = "0/1",
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Read failed pictures again.")] = False,
-    metrics_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Serve Prometheus metrics on this port, on all addresses.")
-    ] = None,
+    source: str = typer.Argument(
+        help="Read this folder, glob, WebDataset tars, or text or Parquet file that lists paths, or the URL of one."
+    ),
+    out: str = typer.Option(..., "--out", "-o", metavar="DIR", help="Write the parts here: a path or a URL."),
+    engine: Literal["local", "ray"] = typer.Option(
+        "local", help="Run on processes of this machine or on a Ray cluster."
+    ),
+    workers: int | None = typer.Option(
+        None, min=1, help="Read in this many processes of one thread. Default: one per processor."
+    ),
+    shard_size: int = typer.Option(1000, min=1, help="Write this many pictures into a part."),
+    shard: str = typer.Option(
+        "0/1",
+        metavar="I/N",
+        help="Make only every N-th part, starting at I (0 to N - 1): on N machines, give each its own I.",
+    ),
+    retry_failed: bool = typer.Option(False, "--retry-failed", help="Read failed pictures again."),
+    metrics_port: int | None = typer.Option(
+        None, min=1, max=65535, help="Serve Prometheus metrics on this port, on all addresses."
+    ),
     model: ModelName = DEFAULT_MODEL,
     min_confidence: MinConfidence = None,
     mode: DecodingMode = "adaptive",

@@ -10,6 +10,7 @@ import typer
 from wordsight.cli.models import models
 from wordsight.cli.options import DeviceName, ModelArgument, Threads
 from wordsight.cli.progress import progress, samples
+from wordsight.errors import DataError
 
 if TYPE_CHECKING:
     from wordsight.data import Sample
@@ -42,7 +43,6 @@ def calibrate(
 
     Never give it a test set: scores on that set would be worthless afterwards.
     """
-    from wordsight.errors import DataError
     from wordsight.evaluate import fit_temperature
     from wordsight.evaluate.calibration import is_better
     from wordsight.runtime import find_model, load_pack

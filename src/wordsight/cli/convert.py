@@ -1,12 +1,13 @@
 """`wordsight models convert`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from wordsight.cli.models import models
 from wordsight.cli.options import Out
+from wordsight.errors import ConfigError
 
 if TYPE_CHECKING:
     from wordsight.text import Charset
@@ -16,24 +17,21 @@ if TYPE_CHECKING:
 
 @models.command()
 def convert(
-    foreign: Annotated[Path, typer.Argument(help="Checkpoint file (.pt, .ckpt, .bin, .safetensors ...) or folder.")],
     out: Out,
-    heads: Annotated[int | None, typer.Option(min=1, help="Give the image tower this many heads.")] = None,
-    text_heads: Annotated[int | None, typer.Option(min=1, help="Give the text tower this many heads.")] = None,
-    decoder_heads: Annotated[int | None, typer.Option(min=1, help="Give the decoders this many heads.")] = None,
-    activation: Annotated[
-        Literal["quickgelu", "gelu"] | None, typer.Option(help="Give the towers this activation function.")
-    ] = None,
-    mean: Annotated[str | None, typer.Option(metavar="R,G,B", help="Subtract this mean from inputs in 0..1.")] = None,
-    std: Annotated[str | None, typer.Option(metavar="R,G,B", help="Divide inputs by this standard deviation.")] = None,
-    size: Annotated[str | None, typer.Option(metavar="HxW", help="Take inputs of this size in pixels.")] = None,
-    charset: Annotated[
-        str | None,
-        typer.Option(help="Write this charset (36, 62 ...), or these characters in the order of the head."),
-    ] = None,
-    allow_unused: Annotated[
-        bool, typer.Option("--allow-unused", help="Ignore tensors that the model does not use.")
-    ] = False,
+    foreign: Path = typer.Argument(help="Checkpoint file (.pt, .ckpt, .bin, .safetensors ...) or folder."),
+    heads: int | None = typer.Option(None, min=1, help="Give the image tower this many heads."),
+    text_heads: int | None = typer.Option(None, min=1, help="Give the text tower this many heads."),
+    decoder_heads: int | None = typer.Option(None, min=1, help="Give the decoders this many heads."),
+    activation: Literal["quickgelu", "gelu"] | None = typer.Option(
+        None, help="Give the towers this activation function."
+    ),
+    mean: str | None = typer.Option(None, metavar="R,G,B", help="Subtract this mean from inputs in 0..1."),
+    std: str | None = typer.Option(None, metavar="R,G,B", help="Divide inputs by this standard deviation."),
+    size: str | None = typer.Option(None, metavar="HxW", help="Take inputs of this size in pixels."),
+    charset: str | None = typer.Option(
+        None, help="Write this charset (36, 62 ...), or these characters in the order of the head."
+    ),
+    allow_unused: bool = typer.Option(False, "--allow-unused", help="Ignore tensors that the model does not use."),
 ) -> None:
     """Convert published weights to a checkpoint: CLIP (OpenAI, open_clip, Hugging Face), CLIP4STR, PARSeq, timm's ViT.
 
@@ -76,8 +74,6 @@ def _report(converted: "Converted", foreign: Path, out: Path) -> None:
 
 
 def _triple(text: str | None, option: str) -> "Triple | None":
-    from wordsight.errors import ConfigError
-
     if text is None:
         return None
     try:
@@ -88,8 +84,6 @@ def _triple(text: str | None, option: str) -> "Triple | None":
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
-    from wordsight.errors import ConfigError
-
     if text is None:
         return None
     try:

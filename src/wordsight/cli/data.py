@@ -11,7 +11,7 @@ import typer
 from wordsight.cli.app import app
 from wordsight.cli.options import Seed, leaving_out, print_tables, say
 from wordsight.cli.progress import progress, samples
-from wordsight.errors import printable
+from wordsight.errors import ConfigError, DataError, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,6 @@ def check(
     """
     from wordsight.data import ScenesSource, open_source
     from wordsight.data.check import check_scenes, check_source
-    from wordsight.errors import ConfigError
     from wordsight.text import Charset
 
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters is in the findings
@@ -88,7 +87,6 @@ def import_(
     """
     from wordsight.data.importers import DATA_SETS, import_scenes, write_splits
     from wordsight.data.importers.unpacked import Unpacked
-    from wordsight.errors import ConfigError, DataError
 
     if listed:
         print_tables([_data_sets()], 160)
@@ -128,7 +126,6 @@ def pack(
     """
     from wordsight.data import read_scenes
     from wordsight.data.shards import pack_scenes
-    from wordsight.errors import DataError
 
     below = [*images, *(path if path.is_dir() else path.parent for path in paths)]
     if lmdb:

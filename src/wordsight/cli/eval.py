@@ -13,6 +13,7 @@ import typer
 from wordsight.cli.app import app
 from wordsight.cli.options import BatchSize, DecodingMode, JsonFile, Seed, Threads, leaving_out, print_tables
 from wordsight.cli.progress import progress
+from wordsight.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from wordsight.cli.compared import Reading
@@ -62,9 +63,7 @@ def evaluate(
     ),
     rotation: float = typer.Option(0.0, metavar="DEGREES", help="Rotate each crop anticlockwise before it is read."),
     against: str | None = typer.Option(
-        None,
-        metavar="OTHER",
-        help="Also read with this model, and test whether the difference is significant.",
+        None, metavar="OTHER", help="Also read with this model, and test whether the difference is significant."
     ),
     scene: str | None = typer.Option(
         None,
@@ -92,7 +91,6 @@ def evaluate(
     from wordsight.cli.recognizers import open_reader
     from wordsight.cli.shown import control_for, encoder_options, whole_scenes
     from wordsight.data import show_scenes
-    from wordsight.errors import ConfigError
     from wordsight.evaluate import find_suite
     from wordsight.evaluate.gates import remarks as gate_remarks
     from wordsight.evaluate.report import references, tables, to_csv, to_dict, to_html
@@ -191,7 +189,6 @@ def evaluate(
 
 
 def _rules(names: Sequence[str]) -> list["Protocol"]:
-    from wordsight.errors import ConfigError
     from wordsight.evaluate import SUITES, Protocol
 
     for name in names:
@@ -209,7 +206,6 @@ def _open(paths: Sequence[Path]) -> dict[str, "OpenedSource"]:
 def _find_sets(root: Path, suite: "Suite") -> dict[str, "OpenedSource"]:
     """The suite's sets that are below `root`."""
     from wordsight.data import find_sources, open_source
-    from wordsight.errors import DataError
     from wordsight.evaluate import locate
 
     if not root.is_dir():

@@ -1,18 +1,18 @@
 """`wordsight models export`."""
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from wordsight.cli.models import models
 from wordsight.cli.options import Out
+from wordsight.errors import ConfigError, ModelError
 
 
 @models.command()
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder with model.safetensors and config.json.")],
     out: Out,
+    checkpoint: Path = typer.Argument(help="Folder with model.safetensors and config.json."),
     adapter: Path | None = typer.Option(
         None, help="Include the adapters in this folder, trained on this checkpoint. LoRA is merged."
     ),
@@ -49,7 +49,6 @@ def export(
     import json
 
     from wordsight.cli.output import check_folder
-    from wordsight.errors import ConfigError, ModelError
     from wordsight.models import checkpoint as checkpoints
     from wordsight.models.peft import load_adapter, merge_lora
     from wordsight.models.ppocr import Db

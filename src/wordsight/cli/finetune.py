@@ -8,6 +8,7 @@ import typer
 from wordsight.cli.app import app
 from wordsight.cli.options import DEFAULT_MODEL, Fonts, Out, Seed, Start, print_tables
 from wordsight.cli.progress import progress_or_lines
+from wordsight.errors import ConfigError
 
 if TYPE_CHECKING:
     from wordsight.evaluate.report import Exhibit
@@ -19,38 +20,26 @@ WORST = 30  # pictures on the page
 
 @app.command()
 def finetune(
-    words: Annotated[
-        Path, typer.Argument(help="Your crops: a folder with labels.tsv (file name TAB text), LMDB, scenes.jsonl.")
-    ],
     out: Out,
+    words: Path = typer.Argument(help="Your crops: a folder with labels.tsv (file name TAB text), LMDB, scenes.jsonl."),
     start: Annotated[str, Start] = DEFAULT_MODEL,
-    pack: Annotated[Path | None, typer.Option(help="Also write a pack for `wordsight read --model` here.")] = None,
-    tower: Annotated[
-        str, typer.Option(help="Train this much of the towers: frozen (nothing), lora, full; auto: by number of words.")
-    ] = "auto",
-    steps: Annotated[int, typer.Option(min=1, help="Train for this many steps. More words need more.")] = 200,
-    batch_size: Annotated[int, typer.Option(min=2, help="Train on this many crops in each step.")] = 32,
-    lr: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            help="Use this peak learning rate. Default: 0.0005 for a CLIP4STR, 0.00005 for latin.",
-        ),
-    ] = None,
-    replay: Annotated[
-        float, typer.Option(help="Render this share of the training words, so that nothing is forgotten.")
-    ] = 0.5,
-    blend: Annotated[
-        float, typer.Option(help="Keep this share of what was trained: 1 learns and forgets the most.")
-    ] = 0.6,
-    valid_share: Annotated[
-        float, typer.Option(help="Keep this share of your words, the last ones, for testing before and after.")
-    ] = 0.2,
-    general: Annotated[
-        Path | None, typer.Option(help="Measure forgetting on this data set. Default: on rendered words.")
-    ] = None,
+    pack: Path | None = typer.Option(None, help="Also write a pack for `wordsight read --model` here."),
+    tower: str = typer.Option(
+        "auto", help="Train this much of the towers: frozen (nothing), lora, full; auto: by number of words."
+    ),
+    steps: int = typer.Option(200, min=1, help="Train for this many steps. More words need more."),
+    batch_size: int = typer.Option(32, min=2, help="Train on this many crops in each step."),
+    lr: float | None = typer.Option(
+        None, min=0.0, help="Use this peak learning rate. Default: 0.0005 for a CLIP4STR, 0.00005 for latin."
+    ),
+    replay: float = typer.Option(0.5, help="Render this share of the training words, so that nothing is forgotten."),
+    blend: float = typer.Option(0.6, help="Keep this share of what was trained: 1 learns and forgets the most."),
+    valid_share: float = typer.Option(
+        0.2, help="Keep this share of your words, the last ones, for testing before and after."
+    ),
+    general: Path | None = typer.Option(None, help="Measure forgetting on this data set. Default: on rendered words."),
     fonts: Fonts = None,
-    workers: Annotated[int, typer.Option(min=0, help="Prepare crops in this many further processes.")] = 0,
+    workers: int = typer.Option(0, min=0, help="Prepare crops in this many further processes."),
     seed: Seed = 0,
 ) -> None:
     """Teach a recognizer your words, and characters that it did not know, from a few hundred crops.
@@ -60,7 +49,6 @@ def finetune(
     import json
 
     from wordsight.cli.output import check_folder
-    from wordsight.errors import ConfigError
     from wordsight.evaluate.report import tables, to_dict, to_html
     from wordsight.files import write_text
     from wordsight.train.finetune import run_finetuning

@@ -1,30 +1,26 @@
 """`wordsight models merge`."""
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from wordsight.cli.models import models
 from wordsight.cli.options import Out
+from wordsight.errors import ConfigError
 
 
 @models.command("merge")
 def merge_(
-    parts: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="[SHARE=]FOLDER...", help="Checkpoint folders and their shares, which add up to 1. Default: equal."
-        ),
-    ],
     out: Out,
+    parts: list[str] = typer.Argument(
+        metavar="[SHARE=]FOLDER...", help="Checkpoint folders and their shares, which add up to 1. Default: equal."
+    ),
 ) -> None:
     """Write the mean of the weights of several recognizers that began with the same weights, as float16.
 
     They must have the same shape. The facts stored with the last one are stored with the mean.
     """
     from wordsight.cli.output import check_folder
-    from wordsight.errors import ConfigError
     from wordsight.models.merging import merge
 
     check_folder(out)

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from wordsight.cli.app import app
-from wordsight.errors import printable
+from wordsight.errors import ConfigError, ModelError, printable
 
 models = typer.Typer(help="List, fetch, convert, export, calibrate and publish models.", no_args_is_help=True)
 app.add_typer(models, name="models")
@@ -57,7 +57,6 @@ def pull(
     An interrupted download resumes; SHA-256 is verified where one is published.
     """
     from wordsight.cli.progress import progress
-    from wordsight.errors import ModelError
     from wordsight.weights.catalogue import PUBLISHED
     from wordsight.weights.download import Download
 
@@ -96,7 +95,6 @@ def push(
     """
     from wordsight.cli.model_info import describe
     from wordsight.cli.recognizers import find_ours
-    from wordsight.errors import ConfigError
     from wordsight.weights import hub
 
     if not repository.startswith(hub.PREFIX):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import typer
 
@@ -56,83 +56,60 @@ def _known_format(name: str) -> str:
 
 @app.command()
 def read(
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Read these files, folders and globs; - is standard input.")
-    ],
-    crops: Annotated[
-        bool, typer.Option("--crops", help="Treat every picture as one word or line, without detection.")
-    ] = False,
-    boxes: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Read these boxes (JSON, CSV or ICDAR text) instead of detecting text."),
-    ] = None,
-    output_format: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar=f"[{'|'.join(FORMATS)}]", callback=_known_format, help="Write in this format."
-        ),
-    ] = "text",
-    no_chars: Annotated[
-        bool,
-        typer.Option("--no-chars", help="Omit the characters of words from JSON: a tenth of the size."),
-    ] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write to this file, not to standard output.")
-    ] = None,
-    draw: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Also write the pictures, with outlines, texts and confidences drawn, to this folder."
-        ),
-    ] = None,
-    side_by_side: Annotated[
-        bool, typer.Option("--side-by-side", help="Draw the texts in a second picture, to the right of the first.")
-    ] = False,
-    pages: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PAGES", help="Read these pages of files that have several: 3, 2-5, 7- or 1,4-6. Default: all."
-        ),
-    ] = None,
-    dpi: Annotated[
-        int, typer.Option(min=1, max=2400, help="Render PDF pages at this resolution, in pixels per inch.")
-    ] = 200,
+    paths: list[str] = typer.Argument(
+        metavar="PATH...", help="Read these files, folders and globs; - is standard input."
+    ),
+    crops: bool = typer.Option(False, "--crops", help="Treat every picture as one word or line, without detection."),
+    boxes: Path | None = typer.Option(
+        None, metavar="FILE", help="Read these boxes (JSON, CSV or ICDAR text) instead of detecting text."
+    ),
+    output_format: str = typer.Option(
+        "text", "--format", metavar=f"[{'|'.join(FORMATS)}]", callback=_known_format, help="Write in this format."
+    ),
+    no_chars: bool = typer.Option(
+        False, "--no-chars", help="Omit the characters of words from JSON: a tenth of the size."
+    ),
+    out: Path | None = typer.Option(
+        None, "--out", "-o", metavar="FILE", help="Write to this file, not to standard output."
+    ),
+    draw: Path | None = typer.Option(
+        None, metavar="DIR", help="Also write the pictures, with outlines, texts and confidences drawn, to this folder."
+    ),
+    side_by_side: bool = typer.Option(
+        False, "--side-by-side", help="Draw the texts in a second picture, to the right of the first."
+    ),
+    pages: str | None = typer.Option(
+        None, metavar="PAGES", help="Read these pages of files that have several: 3, 2-5, 7- or 1,4-6. Default: all."
+    ),
+    dpi: int = typer.Option(200, min=1, max=2400, help="Render PDF pages at this resolution, in pixels per inch."),
     model: ModelName = DEFAULT_MODEL,
     min_confidence: MinConfidence = None,
     batch_size: BatchSize = 32,
     threads: Threads = None,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Read in this many processes, each with one thread unless --threads is given.")
-    ] = 1,
+    workers: int = typer.Option(
+        1, min=1, help="Read in this many processes, each with one thread unless --threads is given."
+    ),
     device: DeviceName = "auto",
-    detector: Annotated[
-        str, typer.Option(help="Find text with this detector: lines, ppocr, or the folder of a pack.")
-    ] = "lines",
-    max_side: Annotated[
-        int | None,
-        typer.Option(
-            min=32,
-            metavar="PIXELS",
-            help="Detect text in photos reduced to this long side, in pixels; smaller is faster.",
-        ),
-    ] = None,
+    detector: str = typer.Option("lines", help="Find text with this detector: lines, ppocr, or the folder of a pack."),
+    max_side: int | None = typer.Option(
+        None,
+        min=32,
+        metavar="PIXELS",
+        help="Detect text in photos reduced to this long side, in pixels; smaller is faster.",
+    ),
     mode: DecodingMode = "adaptive",
-    tta: Annotated[
-        bool,
-        typer.Option(
-            "--tta",
-            help="Test-time augmentation: read doubtful crops and given boxes from four more angles, in up to twice "
-            "the time.",
-        ),
-    ] = False,
-    thorough: Annotated[bool, typer.Option("--thorough", hidden=True)] = False,
-    context: Annotated[
-        bool | None,
-        typer.Option(
-            "--context/--no-context",
-            help="Condition the model on the whole photo. Default: on, for models that can (CLIPTER).",
-        ),
-    ] = None,
+    tta: bool = typer.Option(
+        False,
+        "--tta",
+        help="Test-time augmentation: read doubtful crops and given boxes from four more angles, in up to twice "
+        "the time.",
+    ),
+    thorough: bool = typer.Option(False, "--thorough", hidden=True),
+    context: bool | None = typer.Option(
+        None,
+        "--context/--no-context",
+        help="Condition the model on the whole photo. Default: on, for models that can (CLIPTER).",
+    ),
     allow: Allow = None,
     pattern: Pattern = None,
     lexicon: Lexicon = None,

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from wordsight.errors import ConfigError, DataError, ModelError
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -96,7 +98,6 @@ class OurReader:
         rerank: Path | None = None,
         as_is: bool = False,
     ) -> None:
-        from wordsight.errors import ConfigError
         from wordsight.reader import Reader
         from wordsight.runtime import OnnxRecognizer
 
@@ -169,7 +170,6 @@ class OurReader:
             ConfigError: the view is a picture, and the model is told other words.
             DataError: the photograph cannot be read.
         """
-        from wordsight.errors import ConfigError
         from wordsight.reading.scenes import EncodedScene
 
         if self._others is None:
@@ -186,8 +186,6 @@ class OurReader:
     def _scene(self, view: "SceneView", box: "Box") -> "EncodedScene | None":
         """A scene with the place of a crop in it. The last `_KEPT` scenes are encoded only once."""
         from dataclasses import replace
-
-        from wordsight.errors import DataError
 
         try:
             key = view.key if self._others is None else f"{view.key} {view.word}"
@@ -263,8 +261,6 @@ class Tesseract:
     name = "tesseract"
 
     def __init__(self, threads: int | None = None) -> None:
-        from wordsight.errors import ModelError
-
         program = shutil.which("tesseract")
         if program is None:
             raise ModelError("tesseract is not installed: install it (Debian: tesseract-ocr), or choose another model")
@@ -285,16 +281,12 @@ class Tesseract:
         Raises:
             ConfigError: always.
         """
-        from wordsight.errors import ConfigError
-
         raise ConfigError("tesseract is compared on crops only: leave out --end-to-end, or choose rapidocr")
 
     def _read(self, crop: "Crop") -> tuple[str, float]:
         import io
 
         from PIL import Image
-
-        from wordsight.errors import ModelError
 
         png = io.BytesIO()
         Image.fromarray(crop).save(png, "PNG")

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from typing import Annotated
 
 import typer
 
@@ -12,18 +11,16 @@ from wordsight.cli.options import DEFAULT_MODEL, DeviceName, MaxPixels, ModelNam
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Listen on this address; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Listen on this port; 0 takes a free one.")] = 8000,
+    host: str = typer.Option("127.0.0.1", help="Listen on this address; 0.0.0.0 lets other machines in."),
+    port: int = typer.Option(8000, min=0, max=65535, help="Listen on this port; 0 takes a free one."),
     model: ModelName = DEFAULT_MODEL,
     device: DeviceName = "auto",
     threads: Threads = None,
-    queue: Annotated[int, typer.Option(min=0, help="Queue at most this many requests, and refuse further ones.")] = 64,
-    timeout: Annotated[
-        float, typer.Option(min=0.1, help="Answer a request, and take its upload, within this many seconds.")
-    ] = 30.0,
-    max_megabytes: Annotated[
-        float, typer.Option(min=0.001, help="Refuse pictures of more megabytes than this.")
-    ] = 25.0,
+    queue: int = typer.Option(64, min=0, help="Queue at most this many requests, and refuse further ones."),
+    timeout: float = typer.Option(
+        30.0, min=0.1, help="Answer a request, and take its upload, within this many seconds."
+    ),
+    max_megabytes: float = typer.Option(25.0, min=0.001, help="Refuse pictures of more megabytes than this."),
     max_pixels: MaxPixels = 50_000_000,
 ) -> None:
     """Serve reading over HTTP, with a web page and API documentation at /docs.

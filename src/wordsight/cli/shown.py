@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from wordsight.errors import ConfigError
+
 if TYPE_CHECKING:
     from wordsight.cli.recognizers import Crop
     from wordsight.data import OpenedSource, Scene
@@ -16,7 +18,6 @@ def encoder_options(scene: str | None, seed: int, encoder: str | None) -> dict[s
         ConfigError: there is no such control.
     """
     from wordsight.data.controls import CONTROLS
-    from wordsight.errors import ConfigError
 
     if scene is not None and scene not in CONTROLS:
         raise ConfigError(f"there is no control {scene!r}: choose one of {', '.join(CONTROLS)}")
@@ -31,7 +32,6 @@ def control_for(reader: object, scene: str | None) -> "Mode | None":
         ConfigError: a control is asked for, but the reader takes no scenes.
     """
     from wordsight.cli.recognizers import OurReader
-    from wordsight.errors import ConfigError
 
     if isinstance(reader, OurReader) and reader.reader.takes_scenes:
         return cast("Mode", scene or "real")
@@ -47,7 +47,6 @@ def whole_scenes(sources: "Mapping[str, OpenedSource]", option: str, limit: int 
         ConfigError: a source has none, which `option` needs.
     """
     from wordsight.data import ScenesSource
-    from wordsight.errors import ConfigError
 
     found: dict[str, Sequence[Scene]] = {}
     for name, source in sources.items():
@@ -64,7 +63,6 @@ def shown_instead(scenes: Sequence["Scene"], number: int, pixels: "Crop", mode: 
         ConfigError: the control needs to know the word, or there is only one scene to shuffle.
     """
     from wordsight.data.controls import control, shuffled
-    from wordsight.errors import ConfigError
 
     if mode == "none":
         return None

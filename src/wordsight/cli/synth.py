@@ -38,15 +38,14 @@ Workers = Annotated[int, typer.Option(min=1, help="Render in this many processes
 @synth.command()
 def words(
     out: Out,
-    count: Annotated[int, typer.Option(min=1, help="Render this many crops.")] = 1000,
+    count: int = typer.Option(1000, min=1, help="Render this many crops."),
     seed: Seed = 0,
     fonts: Fonts = None,
     words: Words = None,
     backgrounds: Backgrounds = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting, as in glare=0.2; may be repeated."),
-    ] = None,
+    settings: list[str] | None = typer.Option(
+        None, "--set", metavar="NAME=VALUE", help="Change a setting, as in glare=0.2; may be repeated."
+    ),
     workers: Workers = 1,
 ) -> None:
     """Render labelled word crops: images, labels.tsv and contact-sheet.png."""
@@ -62,7 +61,7 @@ def words(
 @synth.command()
 def lines(
     out: Out,
-    count: Annotated[int, typer.Option(min=1, help="Render this many crops.")] = 1000,
+    count: int = typer.Option(1000, min=1, help="Render this many crops."),
     seed: Seed = 0,
     fonts: Fonts = None,
     words: Words = None,
@@ -80,7 +79,7 @@ def lines(
 @synth.command()
 def scenes(
     out: Out,
-    count: Annotated[int, typer.Option(min=1, help="Render this many scenes.")] = 1,
+    count: int = typer.Option(1, min=1, help="Render this many scenes."),
     seed: Seed = 0,
     fonts: Fonts = None,
 ) -> None:
@@ -93,11 +92,11 @@ def scenes(
 
 @synth.command()
 def backgrounds(
-    scenes: Annotated[
-        list[Path], typer.Argument(help="Folders with a scenes.jsonl in which every word is marked, or such files.")
-    ],
     out: Out,
-    per_scene: Annotated[int, typer.Option(min=1, help="Cut this many patches from each photograph.")] = 4,
+    scenes: list[Path] = typer.Argument(
+        help="Folders with a scenes.jsonl in which every word is marked, or such files."
+    ),
+    per_scene: int = typer.Option(4, min=1, help="Cut this many patches from each photograph."),
     seed: Seed = 0,
 ) -> None:
     """Cut patches without text out of labelled photographs, to render words on."""

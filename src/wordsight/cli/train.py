@@ -12,7 +12,7 @@ from wordsight.cli.options import Start
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train(
     context: typer.Context,
-    recipe: Annotated[Path, typer.Argument(help="A YAML file, for example recipes/latin.yaml.")],
+    recipe: Path = typer.Argument(help="A YAML file, for example recipes/latin.yaml."),
     start: Annotated[str | None, Start] = None,
 ) -> None:
     """Train a recognizer or detector from a recipe. Further flags override its keys, as in --trainer.max_steps=1000.
