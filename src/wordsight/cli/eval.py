@@ -4,7 +4,6 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from wordsight.evaluate.report import Exhibit, Report
 
 WORST = 100  # pictures on the HTML page
+_COMPARED: tuple[tuple[str, "Control"], ...] = (
+    ("own scene", "real"), ("another's scene", "shuffle"), ("no scene", "none"),
+)  # fmt: skip
 
 
 @app.command("eval")
@@ -90,10 +92,9 @@ def evaluate(
     from wordsight.cli.output import check_file
     from wordsight.cli.recognizers import open_reader
     from wordsight.cli.shown import control_for, encoder_options, whole_scenes
-    from wordsight.data import show_scenes
-    from wordsight.evaluate import find_suite
+    from wordsight.evaluate import averages, find_suite
     from wordsight.evaluate.gates import remarks as gate_remarks
-    from wordsight.evaluate.report import references, tables, to_csv, to_dict, to_html
+    from wordsight.evaluate.report import Report, references, tables, to_csv, to_dict, to_html
     from wordsight.files import write_text
 
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters is said in one line
@@ -105,9 +106,9 @@ def evaluate(
             raise ConfigError(
                 "--detection finds boxes in scenes: give DATA, without --benchmarks, --end-to-end, --chars"
             )
-        scores = evaluate_detector(model, whole_scenes(_open(data), "--detection", limit), threads, max_side)
+        boxes = evaluate_detector(model, whole_scenes(_open(data), "--detection", limit), threads, max_side)
         if json_file:
-            write_text(json_file, json.dumps({name: asdict(score) for name, score in scores.items()}) + "\n")
+            write_text(json_file, json.dumps({name: asdict(score) for name, score in boxes.items()}) + "\n")
         return
     if benchmarks and (data or end_to_end or len(protocols) > 1):
         raise ConfigError("--benchmarks reads word crops by one protocol: leave out DATA, --end-to-end, others")
@@ -129,53 +130,44 @@ def evaluate(
         encoders["rerank"] = rerank
     rules = _rules([suite.protocol] if suite else protocols)
     sources = _find_sets(benchmarks, suite) if benchmarks and suite else _open(data)
-    words = partial(_words, rotation=rotation)
-
-    def show_all(control: "Control") -> None:
-        for source in sources.values():
-            show_scenes(source, control, seed)
-
+    options = {"dictionary": not no_dictionary, "as_is": as_is}
+    reader = open_reader(model, threads, mode, **options, **encoders)
+    control = control_for(reader, "real" if comparing else scene)
+    limited: Settings = {"limit": limit} if limit else {}
+    shown: Settings = {"scene": control} if control else {}
+    if control in ("shuffle", "constant", "random-encoder"):
+        shown["scene seed"] = seed
     worst_ones: list[Exhibit] = []
     more: dict[str, list[Exhibit]] = {}
     if end_to_end:
-        reader = open_reader(model, threads, mode, dictionary=not no_dictionary, **encoders)
-        scenes = whole_scenes(sources, "--end-to-end", limit)
-        report = _scenes(reader, scenes, limit, control_for(reader, scene), seed)
+        report = _spotted(reader, whole_scenes(sources, "--end-to-end", limit), control, seed)
+        report = replace(report, settings={**reader.settings, **limited, **shown})
     else:
-        options = {"dictionary": not no_dictionary, "as_is": as_is}
-        crop_reader = open_reader(model, threads, mode, **options, **encoders)
-        crop_reader.settings["reading"] = "as is" if as_is else "as users read"
-        if control := control_for(crop_reader, "real" if comparing else scene):
-            show_all(control)
-            crop_reader.settings |= _shown(control, seed)
-        report, reading = words(crop_reader, sources, rules, limit, batch_size)
-        others = []
+        passes: list[tuple[str, AnyReader, Control | None]] = [(reader.name, reader, control)]
         if against:
             other = open_reader(against, threads, mode, **options)
-            if control := control_for(other, None):
-                show_all(control)
-            others.append(replace(words(other, sources, rules, limit, batch_size)[1], name=other.name))
-            if other.name == reading.name:
-                reading, others = replace(reading, name=model), [replace(others[0], name=against)]
+            names = (model, against) if other.name == reader.name else (reader.name, other.name)
+            passes = [(names[0], reader, control), (names[1], other, control_for(other, None))]
         if comparing:
-            reading = replace(reading, name="own scene")
-            controls: tuple[tuple[Control, str], ...] = (("shuffle", "another's scene"), ("none", "no scene"))
-            for instead, title in controls:
-                show_all(instead)
-                others.append(replace(words(crop_reader, sources, rules, limit, batch_size)[1], name=title))
-            open_gates = gates(model)
-            said = [*gate_remarks(open_gates), *costs(crop_reader, sources)]
-            report = replace(report, gates=open_gates, remarks=[*report.remarks, *said])
+            passes = [(name, reader, each) for name, each in _COMPARED]
+        reading, *others = (_read(*each, sources, limit, batch_size, seed, rotation) for each in passes)
+        scores = _scores(reading, sources, rules, limit)
         found = [c for one in others for c in contrasts(reading, one, rules, list(sources))]
-        report = replace(report, contrasts=found)
-        if html_file:
-            for one in others:
-                more |= exhibits([c for c in found if c.other == one.name], sources, reading)
+        how = {"reading": "as is" if as_is else "as users read"}
+        turned = {"rotation": f"{rotation:g}"} if rotation else {}
+        settings = {"batch": batch_size, **reader.settings, **how, **shown, **limited, **turned}
+        report = Report(reader.name, settings, scores, averages(scores), reading.records, contrasts=found)
+        if comparing:
+            open_gates = gates(model)
+            said = [*gate_remarks(open_gates), *costs(reader, sources)]
+            report = replace(report, gates=open_gates, remarks=said)
         if suite:
             report = _beside_published(report, suite, limit)
-        report = replace(report, remarks=[*report.remarks, *_calibration(crop_reader)])
+        report = replace(report, remarks=[*report.remarks, *_calibration(reader)])
         if html_file:
             worst_ones = _worst(sources, report.records, reading.places, rules[0])
+            for one in others:
+                more |= exhibits([c for c in found if c.other == one.name], sources, reading)
     print_tables(tables(report), 160 if suite else 130)
     for line in (*report.remarks, *references(report)):
         typer.echo(line)
@@ -198,9 +190,10 @@ def _rules(names: Sequence[str]) -> list["Protocol"]:
 
 
 def _open(paths: Sequence[Path]) -> dict[str, "OpenedSource"]:
+    """Data sets by the last two parts of their paths, since the last alone is often just `test`."""
     from wordsight.data import open_source
 
-    return {_name(path): open_source(path) for path in paths}
+    return {"/".join(path.resolve().parts[-2:]): open_source(path) for path in paths}
 
 
 def _find_sets(root: Path, suite: "Suite") -> dict[str, "OpenedSource"]:
@@ -216,35 +209,19 @@ def _find_sets(root: Path, suite: "Suite") -> dict[str, "OpenedSource"]:
 
 def _beside_published(report: "Report", suite: "Suite", limit: int | None) -> "Report":
     """The report with the suite's averages, what others published, and why the two may not be comparable."""
-    from wordsight.evaluate import compare, remarks
+    from wordsight.evaluate import averages, compare, remarks
 
-    settings = {"suite": suite.name, **report.settings}
-    means = _group_averages(report.scores, suite)
+    means: list[Average] = []
+    for group, sets in suite.groups.items():
+        present = [score for score in report.scores if score.dataset in sets]
+        some = "" if len(present) == len(sets) else f", {len(present)} of {len(sets)} sets"
+        means += averages(present, f"{group}{some}")
+    report = replace(report, settings={"suite": suite.name, **report.settings}, averages=means)
     if limit is not None:
         said = [f"only the first {limit} samples of each set were read: not comparable with published scores"]
-        return replace(report, settings=settings, averages=means, remarks=said)
-    compared = compare(report.model, suite, report.scores)
-    said = [f"{suite.name}: {suite.summary}", *remarks(suite, report.scores)]
-    return replace(report, settings=settings, averages=means, comparisons=compared, remarks=said)
-
-
-def _group_averages(scores: Sequence["Score"], suite: "Suite") -> list["Average"]:
-    from wordsight.evaluate import averages
-
-    out = []
-    for group, sets in suite.groups.items():
-        present = [score for score in scores if score.dataset in sets]
-        out += averages(present, group if len(present) == len(sets) else f"{group}, {len(present)} of {len(sets)} sets")
-    return out
-
-
-def _name(path: Path) -> str:
-    """A data set's name in tables: the last two parts of its path, since the last alone is often just `test`."""
-    return "/".join(path.resolve().parts[-2:])
-
-
-def _limited(limit: int | None) -> "Settings":
-    return {} if limit is None else {"limit": limit}
+        return replace(report, remarks=[*said, *report.remarks])
+    said = [f"{suite.name}: {suite.summary}", *remarks(suite, report.scores), *report.remarks]
+    return replace(report, comparisons=compare(report.model, suite, report.scores), remarks=said)
 
 
 def _calibration(reader: "AnyReader") -> list[str]:
@@ -263,87 +240,68 @@ def _calibration(reader: "AnyReader") -> list[str]:
     return [f"calibrated on {facts['words']} held-out training words (protocol {facts['protocol']}): {both}"]
 
 
-def _shown(control: "Control", seed: int) -> "Settings":
-    return (
-        {"scene": control, "scene seed": seed}
-        if control in ("shuffle", "constant", "random-encoder")
-        else {"scene": control}
-    )
-
-
-def _words(
-    reader: "AnyReader",
-    sources: dict[str, "OpenedSource"],
-    rules: list["Protocol"],
-    limit: int | None,
-    batch_size: int,
-    rotation: float,
-) -> tuple["Report", "Reading"]:
-    """Reads and scores the crops of every source. Also says where each record's sample comes from."""
-    from wordsight.cli.compared import Reading
-    from wordsight.data import ScenesSource
-    from wordsight.evaluate import averages, score
-    from wordsight.evaluate.report import Report
-
-    all_read, scores = Reading(reader.name, [], [], []), []
-    for name, source in sources.items():
-        mine = _read(reader, source, name, limit, batch_size, all_read, rotation)
-        # What the annotators could not read either is no sample; say how much that is.
-        illegible = source.illegible if isinstance(source, ScenesSource) and limit is None else 0
-        unreadable = min(len(source), limit or len(source)) - len(mine)
-        others = {"illegible": illegible, "unreadable": unreadable}
-        for rule in rules:
-            result = score(mine, rule, name)
-            left_out = Counter(result.left_out) + Counter(others)  # without those that are 0
-            scores.append(replace(result, left_out=dict(left_out)))
-    turned = {"rotation": f"{rotation:g}"} if rotation else {}
-    settings = {"batch": batch_size, **reader.settings, **_limited(limit), **turned}
-    return Report(reader.name, settings, scores, averages(scores), all_read.records), all_read
-
-
 def _read(
-    reader: "AnyReader",
-    source: "OpenedSource",
     name: str,
+    reader: "AnyReader",
+    control: "Control | None",
+    sources: dict[str, "OpenedSource"],
     limit: int | None,
     batch_size: int,
-    into: "Reading",
+    seed: int,
     rotation: float,
-) -> list["Record"]:
-    """Reads the crops of a source, adding what was read, where it is and of which photograph to `into`."""
+) -> "Reading":
+    """What a reader reads on the crops of every source, `control` deciding which scenes it is shown."""
+    from wordsight.cli.compared import Reading
     from wordsight.cli.recognizers import OurReader
+    from wordsight.data import show_scenes
     from wordsight.data.rotated import rotated
     from wordsight.evaluate import Record
 
-    count = min(len(source), limit or len(source))
-    starts = range(0, count, batch_size)
-    records = []
-    for start in progress(starts, len(starts), name):
-        samples = []
-        for i in range(start, min(start + batch_size, count)):
-            with leaving_out():
-                samples.append(rotated(source[i], rotation))
-                into.places.append(i)
-        if not samples:
-            continue
-        if isinstance(reader, OurReader) and reader.reader.takes_scenes:
-            readings = reader.read_samples(samples)
-        else:
-            readings = [(*read, None) for read in reader.read([sample.image for sample in samples])]
-        for sample, (text, confidence, scene) in zip(samples, readings, strict=True):
-            records.append(Record(name, sample.id, sample.text, text, confidence, scene))
-            into.scenes.append("" if sample.link is None else str(sample.link.scene.image))
-    into.records.extend(records)
-    return records
+    found = Reading(name, [], [], [])
+    for dataset, source in sources.items():
+        if control:
+            show_scenes(source, control, seed)
+        count = min(len(source), limit or len(source))
+        starts = range(0, count, batch_size)
+        for start in progress(starts, len(starts), dataset):
+            samples = []
+            for i in range(start, min(start + batch_size, count)):
+                with leaving_out():
+                    samples.append(rotated(source[i], rotation))
+                    found.places.append(i)
+            if not samples:
+                continue
+            if isinstance(reader, OurReader) and reader.reader.takes_scenes:
+                readings = reader.read_samples(samples)
+            else:
+                readings = [(*read, None) for read in reader.read([sample.image for sample in samples])]
+            for sample, (text, confidence, scene) in zip(samples, readings, strict=True):
+                found.records.append(Record(dataset, sample.id, sample.text, text, confidence, scene))
+                found.scenes.append("" if sample.link is None else str(sample.link.scene.image))
+    return found
 
 
-def _scenes(
-    reader: "AnyReader",
-    data: dict[str, "Sequence[Scene]"],
-    limit: int | None,
-    control: "Control | None",
-    seed: int,
-) -> "Report":
+def _scores(
+    reading: "Reading", sources: dict[str, "OpenedSource"], rules: list["Protocol"], limit: int | None
+) -> list["Score"]:
+    """The scores of a reading, source by source; samples left out include those that could not be read."""
+    from wordsight.data import ScenesSource
+    from wordsight.evaluate import score
+
+    scores = []
+    for name, source in sources.items():
+        mine, _ = reading.of(name)
+        # What the annotators could not read either is no sample; say how much that is.
+        illegible = source.illegible if isinstance(source, ScenesSource) and limit is None else 0
+        unreadable = min(len(source), limit or len(source)) - len(mine)
+        for rule in rules:
+            result = score(mine, rule, name)
+            left_out = Counter(result.left_out) + Counter(illegible=illegible, unreadable=unreadable)  # but those of 0
+            scores.append(replace(result, left_out=dict(left_out)))
+    return scores
+
+
+def _spotted(reader: "AnyReader", data: dict[str, "Sequence[Scene]"], control: "Control | None", seed: int) -> "Report":
     """Finds, reads and scores the words of every scene; `control`, where there is one, decides what is shown of it."""
     from wordsight.cli.recognizers import OurReader
     from wordsight.cli.shown import shown_instead
@@ -363,8 +321,7 @@ def _scenes(
         truths = [[Truth(word.polygon, word.text, word.legible) for word in scene.words] for scene in scenes]
         spotting[name] = score_spotting(list(zip(truths, found, strict=True)))
         findings[name] = [(scene.image.name, words) for scene, words in zip(scenes, found, strict=True)]
-    settings = {**reader.settings, **_limited(limit), **(_shown(control, seed) if control else {})}
-    return Report(reader.name, settings, spotting=spotting, findings=findings)
+    return Report(reader.name, spotting=spotting, findings=findings)
 
 
 def _worst(
