@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,13 +26,13 @@ _REPORTED = 20  # broken samples that are logged one by one
 _MASK = (1 << 64) - 1
 
 
+@dataclass(eq=False)
 class View:
     """Samples `indices` of `source`, in that order; with `charset`, labels have the form in which it is learned."""
 
-    def __init__(self, source: Source, indices: Indices, charset: Charset | None = None) -> None:
-        self.source = source
-        self.indices = indices
-        self.charset = charset
+    source: Source
+    indices: Indices
+    charset: Charset | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -50,6 +50,7 @@ class View:
         return replace(sample, text=self._label(sample.text))
 
 
+@dataclass(eq=False)
 class TrainableLabels:
     """An endless `source` in which every sample whose label a recognizer cannot be trained on is replaced by another.
 
@@ -57,10 +58,9 @@ class TrainableLabels:
     label, of a crop without text, is trainable.
     """
 
-    def __init__(self, source: Source, charset: Charset, max_length: int) -> None:
-        self.source = source
-        self.charset = charset
-        self.max_length = max_length
+    source: Source
+    charset: Charset
+    max_length: int
 
     def __len__(self) -> int:
         return len(self.source)
@@ -83,6 +83,7 @@ class TrainableLabels:
         return replace(sample, text=trained_label(sample.text, self.charset))
 
 
+@dataclass(eq=False)
 class SkipBroken:
     """`source`, with every sample that cannot be read replaced by another.
 
@@ -93,9 +94,8 @@ class SkipBroken:
         DataError: from `[i]`, if sixteen samples in a row cannot be read.
     """
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.broken: set[int] = set()
+    source: Source
+    broken: set[int] = field(default_factory=set, init=False)
 
     def __len__(self) -> int:
         return len(self.source)

@@ -1,6 +1,6 @@
 """Rotated crops: tall ones, in which most words lie on their side, and those of PARSeq's rotated evaluation."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -9,6 +9,7 @@ from wordsight.data.sample import Sample, Source
 from wordsight.imaging.geometry import FEW, TALL
 
 
+@dataclass(eq=False)
 class RotatedTall:
     """`source` with tall crops of more than two characters rotated clockwise by 90 degrees.
 
@@ -18,8 +19,7 @@ class RotatedTall:
     words do. Links to scenes are not changed.
     """
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    source: Source
 
     def __len__(self) -> int:
         return len(self.source)

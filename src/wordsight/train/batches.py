@@ -1,7 +1,8 @@
 """Training batches as a function of (seed, number of the batch): a resumed run sees what it would have seen."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -65,12 +66,7 @@ class Batch:
     def pin_memory(self) -> "Batch":
         """For quick copies to a GPU (called by the data loader)."""
         scenes = None if self.scenes is None else self.scenes.pin_memory()
-        return replace(
-            self,
-            images=self.images.pin_memory(),
-            targets=self.targets.pin_memory(),
-            scenes=scenes,
-        )
+        return replace(self, images=self.images.pin_memory(), targets=self.targets.pin_memory(), scenes=scenes)
 
     def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
         """On another device."""
@@ -79,6 +75,7 @@ class Batch:
         return replace(self, images=pictures, targets=targets, scenes=scenes)
 
 
+@dataclass(eq=False)
 class Batches(Dataset[Batch]):
     """Batch number i of a mixture.
 
@@ -95,30 +92,17 @@ class Batches(Dataset[Batch]):
     its index in the mixture, which no other step has.
     """
 
-    def __init__(
-        self,
-        mixture: Mixture,
-        augmented: frozenset[int],
-        tokenizer: CharTokenizer,
-        preprocessing: Preprocessing,
-        batch_size: int,
-        pool: int,
-        parts: int = 1,
-        augmentation: Augmentation = augment,
-        scene: SceneConfig = SceneConfig(),  # noqa: B008 frozen
-        conditioned: bool = False,
-    ) -> None:
-        self.mixture = mixture
-        self.augmented = augmented
-        self.tokenizer = tokenizer
-        self.preprocessing = preprocessing
-        self.batch_size = batch_size
-        self.pool = pool
-        self.parts = parts
-        self.augmentation = augmentation
-        self.scene = scene
-        self.conditioned = conditioned
-        self._sorted: tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None  # the pool in use
+    mixture: Mixture
+    augmented: frozenset[int]
+    tokenizer: CharTokenizer
+    preprocessing: Preprocessing
+    batch_size: int
+    pool: int
+    parts: int = 1
+    augmentation: Augmentation = augment
+    scene: SceneConfig = field(default_factory=SceneConfig)
+    conditioned: bool = False
+    _sorted: tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = field(default=None, init=False)  # in use
 
     def __getitem__(self, index: int) -> Batch:
         """Batch number `index`, independent of those before."""
@@ -194,15 +178,12 @@ def padded_targets(tokenizer: CharTokenizer, labels: list[str], longest: int) ->
     return torch.from_numpy(np.pad(ids, ((0, 0), (0, missing)), constant_values=tokenizer.pad))
 
 
+@dataclass(eq=False)
 class FromBatch(Sampler[int]):
     """Batch numbers from `start` on, every `stride`-th: each rank of a distributed run takes its own."""
 
-    def __init__(self, start: int, stride: int = 1) -> None:
-        self.start = start
-        self.stride = stride
+    start: int
+    stride: int = 1
 
     def __iter__(self) -> Iterator[int]:
-        index = self.start
-        while True:
-            yield index
-            index += self.stride
+        return count(self.start, self.stride)

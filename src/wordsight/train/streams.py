@@ -6,7 +6,7 @@ or lie behind HTTP, a stream is many times quicker. Its order is still a functio
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -34,10 +34,11 @@ _Word: TypeAlias = tuple[npt.NDArray[np.uint8], str, tuple[SceneView, Box] | Non
 """A crop, its label, its scene and the place in it, and its name."""
 
 
+@dataclass(eq=False)
 class StreamBatches(IterableDataset[Batch]):
     """Endless batches of the words of a `ShardStream`; each worker of each device is one reader.
 
-    Args:
+    Attributes:
         place: folder of shards, or its address.
         cfg: the recognizer's: charset, longest word, preprocessing.
         batch_size: crops that a device sees at once.
@@ -49,37 +50,26 @@ class StreamBatches(IterableDataset[Batch]):
         augmentation: what crops go through.
         scene: what happens to scenes, which are exchanged within a pool.
         conditioned: whether the recognizer takes them.
+        done: batches that this device has had: the next one is the next reader's.
+        positions: how far readers have come; those that are missing are at the start.
     """
 
-    def __init__(
-        self,
-        place: str,
-        cfg: Any,
-        batch_size: int,
-        *,
-        rank: int,
-        ranks: int,
-        parts: int,
-        workers: int,
-        seed: int,
-        augmentation: Augmentation,
-        scene: SceneConfig,
-        conditioned: bool,
-    ) -> None:
-        self.place = place
-        self.cfg = cfg
-        self.batch_size = batch_size
-        self.rank, self.ranks = rank, ranks
-        self.parts = parts
-        self.workers = max(workers, 1)
-        self.seed = seed
-        self.augmentation = augmentation
-        self.scene = scene
-        self.conditioned = conditioned
-        self.done = 0
-        """Batches that this device has had: the next one is the next reader's."""
-        self.positions: Mapping[int, Position] = {}
-        """How far readers have come; those that are missing are at the start."""
+    place: str
+    cfg: Any
+    batch_size: int
+    rank: int
+    ranks: int
+    parts: int
+    workers: int
+    seed: int
+    augmentation: Augmentation
+    scene: SceneConfig
+    conditioned: bool
+    done: int = 0
+    positions: Mapping[int, Position] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.workers = max(self.workers, 1)  # none: the training process reads
 
     @property
     def readers(self) -> int:
