@@ -34,14 +34,14 @@ class Gallery:
     def add(self, sample: Sample) -> None:
         """Add a sample of a test set."""
         text, where = _folded(sample.text), f"{sample.id} of {sample.dataset}"
-        self._exact[_digest(sample.image)] = text, where
+        self._exact[digest(sample.image)] = text, where
         if self._similar:
             self._alike.setdefault(text, []).append((_look(sample.image), where))
 
     def duplicate_of(self, sample: Sample) -> str:
         """A description of the test sample that this one is a copy of; empty if there is none."""
         text = _folded(sample.text)
-        if same := self._exact.get(_digest(sample.image)):
+        if same := self._exact.get(digest(sample.image)):
             return same[1] if same[0] == text else f"{same[1]}, labelled {same[0]!r} there"
         if self._similar and (others := self._alike.get(text)):
             look = _look(sample.image)
@@ -107,7 +107,8 @@ def _folded(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def _digest(image: npt.NDArray[np.uint8]) -> bytes:
+def digest(image: npt.NDArray[np.uint8]) -> bytes:
+    """A hash of a picture's pixels and size."""
     shape = "x".join(map(str, image.shape)).encode()
     return hashlib.blake2b(image.tobytes(), digest_size=16, key=shape).digest()
 

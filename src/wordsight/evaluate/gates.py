@@ -17,8 +17,7 @@ def sign(value: float) -> str:
 
 def remarks(gates: Mapping[str, float]) -> list[str]:
     """A sentence about each gate."""
-    said = []
-    for place, value in gates.items():
-        wrong = sign(value)
-        said.append(f"gate {place} {value:+.4f}" + (f", a sign of failure: {wrong}" if wrong else ""))
-    return said
+    return [
+        f"gate {place} {value:+.4f}" + (f", a sign of failure: {wrong}" if (wrong := sign(value)) else "")
+        for place, value in gates.items()
+    ]

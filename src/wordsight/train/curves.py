@@ -2,7 +2,7 @@
 
 import csv
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,8 @@ def write_report(folder: Path) -> Path:
             parts.append(f"<h2>{title}</h2>{chart(lines)}")
     validated = {column: dict(points) for column, points in logged.items() if column.startswith("val/")}
     steps = sorted({step for points in validated.values() for step in points})
-    rows = (
-        f"<tr><td>{step}</td>{''.join(f'<td>{_number(points.get(step))}</td>' for points in validated.values())}</tr>"
-        for step in steps
-    )
+    cells = [[f"{points[step]:.2f}" if step in points else "" for points in validated.values()] for step in steps]
+    rows = (f"<tr><td>{'</td><td>'.join((str(step), *row))}</td></tr>" for step, row in zip(steps, cells, strict=True))
     head = "".join(f"<th>{html.escape(column.removeprefix('val/'))}</th>" for column in validated)
     table = f"<h2>Validations</h2><table><tr><th>step</th>{head}</tr>{''.join(rows)}</table>" if steps else ""
     name = html.escape(folder.resolve().name)
@@ -142,13 +140,5 @@ def chart(lines: Mapping[str, Points]) -> str:
 def _thinned(points: Sequence[tuple[int, float]]) -> Points:
     """At most `_MOST` points, means of neighbours: the loss of a single batch depends on its words."""
     width = -(-len(points) // _MOST)
-    return [_mean(points[start : start + width]) for start in range(0, len(points), width)]
-
-
-def _mean(points: Iterable[tuple[int, float]]) -> tuple[int, float]:
-    part = list(points)
-    return part[-1][0], sum(value for _, value in part) / len(part)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+    parts = (points[start : start + width] for start in range(0, len(points), width))
+    return [(part[-1][0], sum(value for _, value in part) / len(part)) for part in parts]

@@ -253,15 +253,11 @@ class WordsData(lightning.LightningDataModule):
         done = trainer.global_step * self.batches.parts
         pinned = trainer.strategy.root_device.type == "cuda"
         if isinstance(self.batches, StreamBatches):
-            self.batches.go_on(done // trainer.world_size, _kept(trainer))
+            kept = next((one for one in trainer.callbacks if isinstance(one, KeepPosition)), KeepPosition())  # type: ignore[attr-defined]
+            self.batches.go_on(done // trainer.world_size, kept)
             return DataLoader(self.batches, batch_size=None, num_workers=self.workers, pin_memory=pinned)
-        return DataLoader(
-            self.batches,
-            batch_size=None,
-            sampler=FromBatch(done + trainer.global_rank, trainer.world_size),
-            num_workers=self.workers,
-            pin_memory=pinned,
-        )
+        numbers = FromBatch(done + trainer.global_rank, trainer.world_size)
+        return DataLoader(self.batches, batch_size=None, sampler=numbers, num_workers=self.workers, pin_memory=pinned)
 
     def val_dataloader(self) -> Any:
         """`Words`, 64 at a time; each rank has its share of them."""
@@ -270,8 +266,3 @@ class WordsData(lightning.LightningDataModule):
         words: ConcatDataset[Sample] = ConcatDataset(self._validation)  # type: ignore[arg-type]
         share = range(self._trainer.global_rank, len(words), self._trainer.world_size)
         return DataLoader(Subset(words, share), batch_size=64, collate_fn=Words.of)
-
-
-def _kept(trainer: lightning.Trainer) -> KeepPosition:
-    """The callback that records the positions of readers; an unused one where none was given."""
-    return next((one for one in trainer.callbacks if isinstance(one, KeepPosition)), KeepPosition())  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ model as it was before and as it is after.
 import logging
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from wordsight.data import Mixture, Sample, Source, TrainableLabels
-from wordsight.evaluate import Protocol, Record, Score, score
+from wordsight.evaluate import Protocol, Record, score
 from wordsight.evaluate.metrics import is_right
 from wordsight.evaluate.report import Report
 from wordsight.models import checkpoint
@@ -30,7 +31,6 @@ from wordsight.models.quiet import quietly
 from wordsight.models.reading import TorchRecognizer
 from wordsight.synth.lines import RenderedLines
 from wordsight.synth.replay import ReplayWords
-from wordsight.text import Charset
 from wordsight.train.batches import Batch, Batches, FromBatch
 from wordsight.train.config import FreezingConfig, ObjectiveConfig, OptimiserConfig
 from wordsight.train.curves import Records
@@ -64,13 +64,12 @@ class Outcome:
     about: dict[str, Any]
 
 
-def run_finetuning(plan: Plan, out: Path, watch: Watch | None = None) -> Outcome:
+def run_finetuning(plan: Plan, out: Path, watch: Watch = unwatched) -> Outcome:
     """Trains, blends with the start, writes the recognizer (adapters merged) to `out` as a checkpoint, and compares.
 
     With LoRA, `out/adapter` holds what was trained alone, to be put on `plan.model`. Ctrl-C while training ends it
     early: what is trained by then is kept and compared.
     """
-    watch = watch or unwatched
     cross = plan.cross
     model, steps = fit(plan, out, watch)
     blend(model, plan.model, plan.settings.blend, plan.new)
@@ -96,16 +95,17 @@ def run_finetuning(plan: Plan, out: Path, watch: Watch | None = None) -> Outcome
         {name: read_words(one, samples, f"{name} {when}", cross, watch) for name, samples in sets.items()}
         for one, when in ((plan.model, "before"), (model, "after"))
     )
-    report = _compare(plan, before, after)
-    rule = _protocol(model.cfg.charset)
-    pairs = list(zip(before["held-out"], after["held-out"], strict=True))
-    gained = sum(not is_right(a, rule) and is_right(b, rule) for a, b in pairs)
-    lost = sum(is_right(a, rule) and not is_right(b, rule) for a, b in pairs)
-    return Outcome(model, steps, report, rule, gained, lost, facts)
-
-
-def _protocol(charset: Charset) -> Protocol:
-    return Protocol("all", charset, keep_empty=True, summary="all characters of the model, case counts")
+    summary = "all characters of the model, case counts"
+    rule = Protocol("all", model.cfg.charset, keep_empty=True, summary=summary)
+    scores = [score(records[name], rule) for name in sets for records in (before, after)]
+    if plan.new:
+        for records, when in ((before, "before"), (after, "after")):
+            having = [r for r in records["held-out"] if set(rule.label(r.label)) & set(plan.new)]
+            scores.append(score(having, rule, f"held-out with new characters {when}"))
+    report = Report(plan.start.name, {"tower": plan.tower}, scores, (), [*after["held-out"], *after["general"]])
+    pairs = zip(before["held-out"], after["held-out"], strict=True)
+    turns = Counter((is_right(a, rule), is_right(b, rule)) for a, b in pairs)
+    return Outcome(model, steps, report, rule, turns[False, True], turns[True, False], facts)
 
 
 def read_words(model: Clip4Str | Svtr, samples: Sequence[Sample], name: str, cross: bool, watch: Watch) -> list[Record]:
@@ -120,26 +120,12 @@ def read_words(model: Clip4Str | Svtr, samples: Sequence[Sample], name: str, cro
     return records
 
 
-def _compare(plan: Plan, before: dict[str, list[Record]], after: dict[str, list[Record]]) -> Report:
-    rule = _protocol(plan.model.cfg.charset)
-    scores: list[Score] = []
-    for name in before:
-        scores += [score(records[name], rule) for records in (before, after)]
-    if plan.new:
-        for records, when in ((before, "before"), (after, "after")):
-            having = [r for r in records["held-out"] if set(rule.label(r.label)) & set(plan.new)]
-            scores.append(score(having, rule, f"held-out with new characters {when}"))
-    return Report(plan.start.name, {"tower": plan.tower}, scores, (), [*after["held-out"], *after["general"]])
-
-
 def fit(plan: Plan, out: Path, watch: Watch) -> tuple[Clip4Str | Svtr, int]:
     """Trains a copy of `plan.model`. Returns it, its adapters not merged, and how many steps it took."""
     settings, cfg = plan.settings, plan.model.cfg
-    replay = _replay(plan, watch)
-    share = settings.replay_share / max(1, len(replay))
-    weights = [1 - settings.replay_share, *(share for _ in replay)] if settings.replay_share else [1.0]
-    sources = [plan.training, *replay] if settings.replay_share else [plan.training]
-    mixture = Mixture(sources, weights, settings.seed)
+    replay = _replay(plan, watch) if settings.replay_share else []
+    weights = [1 - settings.replay_share, *(settings.replay_share / len(replay) for _ in replay)]
+    mixture = Mixture([plan.training, *replay], weights, settings.seed)
     batches = Batches(mixture, frozenset({0}), cfg.tokenizer, cfg.preprocessing, settings.batch_size, pool=8)
     loader: DataLoader[Batch] = DataLoader(
         batches,

@@ -1,6 +1,5 @@
 """Plans a fine-tuning: which words there are, which characters are new, what trains."""
 
-import hashlib
 import logging
 import unicodedata
 from collections import Counter
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wordsight.data import Source, View, filter_labels, holdout, open_source, subset
+from wordsight.data.near_duplicates import digest
 from wordsight.data.rotated import RotatedTall
 from wordsight.errors import ConfigError, DataError
 from wordsight.models import checkpoint
@@ -109,7 +109,7 @@ def unwatched(items: Iterable[Any], total: int, label: str) -> Iterator[Any]:
 
 
 def plan_finetuning(
-    start: Path, words: Path, settings: Settings, general: Path | None = None, watch: Watch | None = None
+    start: Path, words: Path, settings: Settings, general: Path | None = None, watch: Watch = unwatched
 ) -> Plan:
     """Opens the model and the words, extends the charset, sets words aside.
 
@@ -118,7 +118,6 @@ def plan_finetuning(
         DataError: the words cannot be read, or are too few.
         ConfigError: the model cannot be fine-tuned, or a setting is out of range.
     """
-    watch = watch or unwatched
     if not (0 < settings.valid_share < 1 and 0 <= settings.replay_share < 1 and 0 < settings.blend <= 1):
         raise ConfigError("the shares of held-out words, rendered words and trained weights must lie between 0 and 1")
     model, about = checkpoint.load(start)
@@ -133,8 +132,9 @@ def plan_finetuning(
     if charset != known:
         model = with_charset(model, charset)
     usable, left_out = filter_labels(source, charset, model.cfg.max_length)
-    usable, hashes = _readable(usable, watch)
-    left_out["unreadable"] = len(hashes) - len(usable)
+    hashes = _hashes(usable, watch)
+    left_out["unreadable"] = len(usable) - len(hashes)
+    usable = View(usable, list(hashes))
     if len(usable) < LEAST_WORDS:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "none left out"
         raise DataError(f"{words}: {len(usable)} usable words ({reasons}): at least {LEAST_WORDS} are needed")
@@ -142,16 +142,15 @@ def plan_finetuning(
     if not len(training) or not len(held_out):
         raise ConfigError(f"valid share {settings.valid_share} leaves nothing to train on or to hold out: change it")
     new = "".join(c for c in charset.characters if c not in known.characters)
-    kept = [h for h in hashes if h]
     tower = settings.tower
     if tower == "auto":
         many: Tower = "full" if isinstance(model, Svtr) else "lora"
         tower = many if len(training) >= LORA_FROM else "frozen"
-    unfiltered: Source = (
-        open_source(general)
-        if general
-        else RenderedWords(2 * GENERAL_WORDS, _GENERAL_SEED, list(settings.fonts) or None)
-    )
+    unfiltered: Source
+    if general:
+        unfiltered = open_source(general)
+    else:
+        unfiltered = RenderedWords(2 * GENERAL_WORDS, _GENERAL_SEED, list(settings.fonts) or None)
     others, _ = filter_labels(unfiltered, charset, model.cfg.max_length)
     others = View(others, [i for i in range(len(others)) if not set(new) & set(others.text(i))])
     if not len(others):
@@ -166,7 +165,7 @@ def plan_finetuning(
         held_out,
         others if general else subset(others, 0, GENERAL_WORDS),
         {reason: count for reason, count in left_out.items() if count},
-        _remarks(new, training, held_out, kept),
+        _remarks(new, training, held_out, list(hashes.values())),
         settings,
     )
 
@@ -178,22 +177,18 @@ def grown_charset(known: Charset, labels: Iterable[str]) -> Charset:
     return Charset(f"{known.name}+{len(new)}", known.characters + new) if new else known
 
 
-def _readable(words: View, watch: Watch) -> tuple[View, list[str]]:
-    """The words whose images can be read; and for every word a hash of its pixels, "" where there are none."""
-    hashes = []
+def _hashes(words: View, watch: Watch) -> dict[int, bytes]:
+    """Hashes of the pixels of the words that can be read, by their numbers."""
+    hashes = {}
     for i in watch(range(len(words)), len(words), "looking at words"):
         try:
-            image = words[i].image
+            hashes[i] = digest(words[i].image)
         except DataError as error:
             logging.getLogger(__name__).warning("left out: %s", error)
-            hashes.append("")
-        else:
-            hashes.append(hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest())
-    good = [i for i, found in enumerate(hashes) if found]
-    return View(words, good), hashes
+    return hashes
 
 
-def _remarks(new: str, training: Source, held_out: Source, hashes: Sequence[str]) -> list[str]:
+def _remarks(new: str, training: Source, held_out: Source, hashes: Sequence[bytes]) -> list[str]:
     remarks = []
     texts = [training.text(i) for i in range(len(training))]
     counts = Counter(c for text in texts for c in set(text))
