@@ -29,10 +29,10 @@ def bench(
     from rich.console import Console
     from rich.table import Table
 
-    from wordsight.cli.recognizers import processors
     from wordsight.cli.stopwatch import flops, measure, peak_memory
     from wordsight.files import write_text
     from wordsight.runtime import find_model, load_pack
+    from wordsight.runtime.sessions import processors
     from wordsight.weights.catalogue import refuse_published
 
     refuse_published(model)

@@ -110,24 +110,23 @@ def costs(reader: "AnyReader", sources: "Mapping[str, OpenedSource]") -> list[st
 
     if not isinstance(reader, OurReader):
         return []
-    rows: list[tuple[int, float, float, float]] = []
+    rows: list[tuple[int, list[float]]] = []
     for source in sources.values():
         if isinstance(source, ScenesSource):
             scenes = groupby(enumerate(source.words), lambda word: word[1][0])
             for _, words in islice(scenes, TIMED):
                 samples = [source[i] for i, _ in words]
-                rows.append((len(samples), *_times(reader, samples)))
+                alone, cached, encoding = _times(reader, samples)
+                rows.append((len(samples), [alone, cached, cached + encoding]))
     if len(rows) < 2:
         return []
-    each = (
-        np.array([[alone / n, cached / n, (cached + encoding) / n] for n, alone, cached, encoding in rows[1:]]) * 1000
-    )
+    each = [1000 * np.array(times) / n for n, times in rows[1:]]
     low, middle, high = np.percentile(each, [25, 50, 75], axis=0)
     names = ("alone", "scene cached", "scene cold")
     text = ", ".join(
         f"{name} {m:.1f} ({a:.1f} to {b:.1f})" for name, a, m, b in zip(names, low, middle, high, strict=True)
     )
-    number = np.mean([n for n, *_ in rows])
+    number = np.mean([n for n, _ in rows])
     return [f"ms a word, medians (quartiles) over {len(rows) - 1} scenes of {number:.1f} words: {text}"]
 
 

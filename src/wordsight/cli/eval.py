@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wordsight.cli.recognizers import AnyReader, Settings
     from wordsight.data import OpenedSource, Scene
     from wordsight.data.controls import Mode as Control
-    from wordsight.evaluate import Average, Protocol, Record, Score, Suite
+    from wordsight.evaluate import Average, Protocol, Record, Score, SpottingScore, Suite
     from wordsight.evaluate.report import Exhibit, Report
 
 WORST = 100  # pictures on the HTML page
@@ -88,7 +88,6 @@ def evaluate(
     import json
 
     from wordsight.cli.compared import contrasts, costs, exhibits, gates
-    from wordsight.cli.detection import evaluate_detector
     from wordsight.cli.output import check_file
     from wordsight.cli.recognizers import open_reader
     from wordsight.cli.shown import control_for, encoder_options, whole_scenes
@@ -106,9 +105,9 @@ def evaluate(
             raise ConfigError(
                 "--detection finds boxes in scenes: give DATA, without --benchmarks, --end-to-end, --chars"
             )
-        boxes = evaluate_detector(model, whole_scenes(_open(data), "--detection", limit), threads, max_side)
+        found_boxes = _boxes(model, whole_scenes(_open(data), "--detection", limit), threads, max_side)
         if json_file:
-            write_text(json_file, json.dumps({name: asdict(score) for name, score in boxes.items()}) + "\n")
+            write_text(json_file, json.dumps({name: asdict(score) for name, score in found_boxes.items()}) + "\n")
         return
     if benchmarks and (data or end_to_end or len(protocols) > 1):
         raise ConfigError("--benchmarks reads word crops by one protocol: leave out DATA, --end-to-end, others")
@@ -178,6 +177,31 @@ def evaluate(
         write_text(csv_file, to_csv(report))
     if html_file:
         write_text(html_file, to_html(report, worst_ones, more))
+
+
+def _boxes(
+    detector: str, data: dict[str, "Sequence[Scene]"], threads: int | None, max_side: int | None
+) -> dict[str, "SpottingScore"]:
+    """Finds the words of scenes, prints the score of each data set, and returns it."""
+    from wordsight.detect import TextDetector
+    from wordsight.evaluate import SpottingScore, score_boxes
+
+    options = {} if max_side is None else {"max_side": max_side}
+    finder = TextDetector(detector, threads=threads, **options)  # type: ignore[arg-type]
+    scores: dict[str, SpottingScore] = {}
+    for name, scenes in data.items():
+        score = SpottingScore(0, 0, 0, 0, 0, 0, 0)
+        for scene in progress(scenes, len(scenes), name):
+            found = [box.polygon for box in finder.detect(scene.load())]
+            words = scene.words
+            score += score_boxes([word.polygon for word in words], [word.legible for word in words], found)
+        scores[name] = score
+        precision, recall, hmean = (100 * value for value in score.detection())
+        typer.echo(
+            f"{name}: precision {precision:.2f}, recall {recall:.2f}, H-mean {hmean:.2f} (IoU > 0.5; {score.scenes} "
+            f"scenes, {score.truths} words, {score.ignored_truths} illegible ones left out)"
+        )
+    return scores
 
 
 def _rules(names: Sequence[str]) -> list["Protocol"]:

@@ -62,11 +62,6 @@ def open_reader(model: str, threads: int | None = None, mode: "Mode" = "adaptive
     return OurReader(model, threads, mode, **options)
 
 
-def processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class OurReader:
     """A `Reader` with a pack or a checkpoint: what users get, so tall crops are turned and wide ones read in parts.
 
@@ -100,6 +95,7 @@ class OurReader:
     ) -> None:
         from wordsight.reader import Reader
         from wordsight.runtime import OnnxRecognizer
+        from wordsight.runtime.sessions import processors
 
         found = find_ours(model)
         if as_is and mode == "parallel":
@@ -219,6 +215,8 @@ class RapidOcr:
 
         from rapidocr import RapidOCR
 
+        from wordsight.runtime.sessions import processors
+
         threads = threads or processors()
         params = {
             "EngineConfig.onnxruntime.intra_op_num_threads": threads,
@@ -261,6 +259,8 @@ class Tesseract:
     name = "tesseract"
 
     def __init__(self, threads: int | None = None) -> None:
+        from wordsight.runtime.sessions import processors
+
         program = shutil.which("tesseract")
         if program is None:
             raise ModelError("tesseract is not installed: install it (Debian: tesseract-ocr), or choose another model")

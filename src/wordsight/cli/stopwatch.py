@@ -114,7 +114,9 @@ def flops(pack: "Pack") -> dict[str, int]:
         from onnx import shape_inference
     except ImportError:
         return {}
-    sizes = {"batch": 1, "scenes": 1, "length": 11, "text": 12, "memory": 44, "width": _input_width(pack)}
+    height = pack.preprocessing.height
+    width = pack.preprocessing.input_width(height, round(_CROP[0] * height))
+    sizes = {"batch": 1, "scenes": 1, "length": 11, "text": 12, "memory": 44, "width": width}
     counts = {}
     for name, graph in pack.graphs.items():
         model = onnx.load(str(pack.folder / graph.file))
@@ -127,11 +129,6 @@ def flops(pack: "Pack") -> dict[str, int]:
                 dimension.dim_value = sizes.get(size, 1) if isinstance(size, str) else size
         counts[name] = _count(shape_inference.infer_shapes(model, data_prop=True))
     return counts
-
-
-def _input_width(pack: "Pack") -> int:
-    height = pack.preprocessing.height
-    return pack.preprocessing.input_width(height, round(_CROP[0] * height))
 
 
 def _count(model: Any) -> int:

@@ -80,19 +80,19 @@ _SPOTTING_COLUMNS = ("data", "scenes", "words", "found", "what", "precision %", 
 def word_rows(report: Report) -> list[tuple[str, ...]]:
     """The cells of the word table, averages last, with one more column if the recognizer takes scenes."""
     rows: list[tuple[str, ...]] = []
+    takes_scenes = _takes_scenes(report)
+
+    def add(name: str, s: Score | Average, *cells: str) -> None:
+        scenes = (f"{s.scenes or 0}/{s.n}",) if takes_scenes else ()
+        rows.append((name, s.protocol, str(s.n), *cells, *scenes))
+
     for s in report.scores:
-        rates = map(percent, (s.accuracy, s.ned, s.cer, s.ece, s.adaptive_ece))
-        rows.append((s.dataset, s.protocol, str(s.n), *rates, reasons(s.left_out)))
+        add(s.dataset, s, *map(percent, (s.accuracy, s.ned, s.cer, s.ece, s.adaptive_ece)), reasons(s.left_out))
     for a in report.averages:
-        weighted = (percent(a.weighted_accuracy), percent(a.weighted_ned))
-        arithmetic = (percent(a.arithmetic_accuracy), percent(a.arithmetic_ned))
         group = f"{a.group}: " if a.group else ""
-        rows.append((f"{group}all {a.n} samples", a.protocol, str(a.n), *weighted, "", "", "", ""))
-        rows.append((f"{group}mean of {a.sets} sets", a.protocol, str(a.n), *arithmetic, "", "", "", ""))
-    if not _takes_scenes(report):
-        return rows
-    behind: list[Score | Average] = [*report.scores, *(a for a in report.averages for _ in range(2))]  # each row's
-    return [(*row, f"{s.scenes or 0}/{s.n}") for row, s in zip(rows, behind, strict=True)]
+        add(f"{group}all {a.n} samples", a, percent(a.weighted_accuracy), percent(a.weighted_ned), *[""] * 4)
+        add(f"{group}mean of {a.sets} sets", a, percent(a.arithmetic_accuracy), percent(a.arithmetic_ned), *[""] * 4)
+    return rows
 
 
 def _takes_scenes(report: Report) -> bool:

@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import yaml  # type: ignore[import-untyped]
 
 _LONGEST = 60  # characters of a value that are shown
-_PLAIN = {
+_PLAIN = {  # one of them, and several
     bool: ("true or false", "true or false"),
     int: ("a whole number", "whole numbers"),
     float: ("a number", "numbers"),
     str: ("text", "texts"),
+    Path: ("a path", "paths"),
     NoneType: ("null", "null"),
     Any: ("a value", "values"),
 }
@@ -71,38 +72,27 @@ def _wanted(key: str, kinds: dict[str, Any]) -> str:
     return f"keys such as {part}" if part else "another type"
 
 
-def expected(kind: Any) -> str:
-    """What a value of a type is called: `a number`, `a list of paths`, `one of a, b`."""
+def expected(kind: Any, several: bool = False) -> str:
+    """What a value of a type, or several of them, are called: `a number`, `a list of paths`, `one of a, b`."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         options = [part for part in parts if part is not NoneType]
         choices = [str(choice) for part in options if get_origin(part) is Literal for choice in get_args(part)]
-        others = [expected(part) for part in options if get_origin(part) is not Literal]
+        others = [expected(part, several) for part in options if get_origin(part) is not Literal]
         named = [f"one of {', '.join(dict.fromkeys(choices))}"] if choices else []
         return " or ".join(dict.fromkeys([*named, *others, *(["null"] if NoneType in parts else [])]))
     if origin is Literal:
         return f"one of {', '.join(map(str, parts))}"
     if origin is Annotated:
-        return expected(parts[0])
+        return expected(parts[0], several)
     if kind in _PLAIN:
-        return _PLAIN[kind][0]
+        return _PLAIN[kind][several]
     if origin is dict:
         return "keys with values"
     if origin is not None and parts:
-        return f"a list of {_several(parts[0])}"
-    return "a path" if _is_path(kind) else f"a {getattr(kind, '__name__', kind)}"
-
-
-def _several(kind: Any) -> str:
-    options = dict.fromkeys(
-        "paths" if _is_path(part) else _PLAIN.get(part, (0, getattr(part, "__name__", str(part))))[1]
-        for part in (get_args(kind) if get_origin(kind) in (Union, UnionType) else [kind])
-    )
-    return " or ".join(options)
-
-
-def _is_path(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Path)
+        return f"a list of {expected(parts[0], several=True)}"
+    name = getattr(kind, "__name__", str(kind))
+    return name if several else f"a {name}"
 
 
 def _shortened(value: Any) -> str:

@@ -43,20 +43,17 @@ class SceneBatch:
         Raises:
             DataError: a photograph's file cannot be read.
         """
-        views: dict[str, SceneView] = {}
-        numbers: dict[str, int] = {}
+        views: dict[str, tuple[int, SceneView]] = {}
         index = torch.zeros(len(shown), dtype=torch.int64)
         present, boxes = torch.zeros(len(shown)), torch.tensor([WHOLE]).repeat(len(shown), 1)
         for row, one in enumerate(shown):
             if one is None:
                 continue
             view, box = one
-            key = view.key
-            views.setdefault(key, view)
-            index[row] = numbers.setdefault(key, len(numbers))
+            index[row], _ = views.setdefault(view.key, (len(views), view))
             present[row] = 1.0
             boxes[row] = torch.tensor(box)
-        return cls(tuple(views.values()), index, present, boxes)
+        return cls(tuple(view for _, view in views.values()), index, present, boxes)
 
     @property
     def available(self) -> int:
