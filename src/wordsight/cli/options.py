@@ -63,8 +63,7 @@ DictionaryFile = Annotated[
     ),
 ]
 NoDictionary = Annotated[
-    bool,
-    typer.Option("--no-dictionary", help="Use no dictionary: read doubtful words letter by letter."),
+    bool, typer.Option("--no-dictionary", help="Use no dictionary: read doubtful words letter by letter.")
 ]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse pictures with more pixels than this.")]
 

@@ -28,8 +28,7 @@ synth = typer.Typer(help="Render words, lines and scenes for training.", no_args
 app.add_typer(synth, name="synth")
 
 Words = Annotated[
-    list[Path] | None,
-    typer.Option(help="Take words from this list, one per line, or word TAB count; may be repeated."),
+    list[Path] | None, typer.Option(help="Take words from this list, one per line, or word TAB count; may be repeated.")
 ]
 Backgrounds = Annotated[Path | None, typer.Option(help="Cut backgrounds from the pictures in this folder.")]
 Workers = Annotated[int, typer.Option(min=1, help="Render in this many processes; the result is the same.")]
@@ -78,10 +77,7 @@ def lines(
 
 @synth.command()
 def scenes(
-    out: Out,
-    count: int = typer.Option(1, min=1, help="Render this many scenes."),
-    seed: Seed = 0,
-    fonts: Fonts = None,
+    out: Out, count: int = typer.Option(1, min=1, help="Render this many scenes."), seed: Seed = 0, fonts: Fonts = None
 ) -> None:
     """Render streets with signs: images, and scenes.jsonl with their words and boxes."""
     from wordsight.synth.export import write_scenes

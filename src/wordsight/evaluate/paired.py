@@ -93,13 +93,7 @@ def standard_error(values: npt.NDArray[np.float64], clusters: Ids) -> float:
 
 
 def paired(
-    a: Right,
-    b: Right,
-    clusters: Ids | None = None,
-    *,
-    same_start: bool = True,
-    draws: int = 4000,
-    seed: int = 0,
+    a: Right, b: Right, clusters: Ids | None = None, *, same_start: bool = True, draws: int = 4000, seed: int = 0
 ) -> Paired:
     """Compares a and b, which are paired by word.
 

@@ -147,12 +147,7 @@ class StopOnNaN(Callback):
         self._unknown: deque[_Seen] = deque()
 
     def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         """Check the losses that have arrived by now."""
         finite, copied = torch.isfinite(outputs["loss"].detach()), None

@@ -20,11 +20,7 @@ _CHARTS: Mapping[str, Mapping[str, str]] = {
         "val/ned": "1-NED (36 characters)",
         "val/accuracy.null": "read right without scenes",
     },
-    "Detection of validation scenes, %": {
-        "val/recall": "recall",
-        "val/precision": "precision",
-        "val/hmean": "H-mean",
-    },
+    "Detection of validation scenes, %": {"val/recall": "recall", "val/precision": "precision", "val/hmean": "H-mean"},
     "Training loss": {"train/loss": "loss"},
     "Learning rate": {"train/lr": "learning rate"},
 }

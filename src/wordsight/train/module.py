@@ -210,10 +210,7 @@ class Recognition(lightning.LightningModule):
         return self.trainer.precision != "16-mixed"
 
     def configure_gradient_clipping(
-        self,
-        optimizer: Any,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
         """Clip by the norm of all gradients, also with a fused optimiser, for which Lightning refuses to clip."""
         if optimizer.defaults["fused"] and gradient_clip_val and gradient_clip_algorithm in (None, "norm"):

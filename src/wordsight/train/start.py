@@ -107,12 +107,7 @@ def refinements(model: Any) -> int | None:
 
 
 def _clip4str(
-    cfg: Clip4StrConfig,
-    given: Any,
-    name: str,
-    start: Path | None,
-    token_only: bool,
-    text: str | None,
+    cfg: Clip4StrConfig, given: Any, name: str, start: Path | None, token_only: bool, text: str | None
 ) -> Clip4Str:
     if isinstance(given, Clip):
         cfg = _with_towers(cfg, given, name, start)
