@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,12 +28,19 @@ class Input:
         place: its path inside the folder that was named; its own name otherwise.
         page: which of several pictures in the file, from 1; None: its only one.
         document: the file that its own document is written to.
+        data: what standard input held.
     """
 
     path: str
     place: Path
     page: int | None = None
     document: Path | None = None
+    data: bytes | None = None
+
+    @property
+    def source(self) -> str | bytes:
+        """Where the picture is, or itself."""
+        return self.path if self.data is None else self.data
 
     @property
     def name(self) -> str:
@@ -63,9 +70,7 @@ def expand(paths: Iterable[str]) -> tuple[list[Input], list[str]]:
     return inputs, problems
 
 
-def with_pages(
-    inputs: Iterable[Input], source: Callable[[Input], str | bytes], wanted: str | None = None
-) -> Iterator[Input]:
+def with_pages(inputs: Iterable[Input], wanted: str | None = None) -> Iterator[Input]:
     """The inputs, files of several pages once for each page that is `wanted` (as in `2-5`; None: all).
 
     A file that cannot be opened stays as it is: reading it says what is wrong.
@@ -79,7 +84,7 @@ def with_pages(
         numbers: list[int] = []
         if wanted is not None or Path(item.path).suffix.lower() not in _OF_ONE:
             try:
-                with open_pages(source(item), name=item.name) as pages:
+                with open_pages(item.source, name=item.name) as pages:
                     if wanted is not None or len(pages) > 1:
                         numbers = pages.numbers(wanted)
             except ImageError:

@@ -167,24 +167,21 @@ def read(
     shown = reader.takes_scenes and context is not False and not crops
     say(f"reading with {model} on {reader.provider}{', with context' if shown else ''}")
 
-    stdin = sys.stdin.buffer.read() if any(item.is_stdin for item in inputs) else b""
-
-    def source(item: Input) -> str | bytes:
-        return stdin if item.is_stdin else item.path
+    inputs = [replace(item, data=sys.stdin.buffer.read()) if item.is_stdin else item for item in inputs]
 
     def results(inputs: Sequence[Input]) -> Iterator[Result]:
         if crops:
-            return _crops(reader, inputs, source, min_confidence or 0.0)
+            return _crops(reader, inputs, min_confidence or 0.0)
         if workers > 1:
-            return _in_processes(partial(_photo_reader, spec, boxes, stdin, context, dpi), inputs, workers)
-        return (_photo(reader, item, source(item), box_file, context, dpi) for item in inputs)
+            return _in_processes(partial(_photo_reader, spec.reader, box_file, context, dpi), inputs, workers)
+        return map(_photo_reader(lambda: reader, box_file, context, dpi), inputs)
 
     for problem in problems:
         say(problem)
     failed = bool(problems)
     if not (crops or boxes):
         try:
-            inputs = list(with_pages(inputs, source, pages))
+            inputs = list(with_pages(inputs, pages))
         except ConfigError as error:
             refuse(f"--pages: {error}")
     document = document_of(output_format, crops=crops, named=len(inputs) > 1, chars=not no_chars)
@@ -208,7 +205,7 @@ def read(
                 failed = True
                 continue
             if draw:
-                failed |= not put(item.place, "--draw", partial(_draw, result, source(item), item.place, side_by_side))
+                failed |= not put(item.place, "--draw", partial(_draw, result, item, side_by_side))
             write(item, result)
             for problem in result.problems:
                 say(f"{item.name}: {problem}")
@@ -219,7 +216,7 @@ def read(
     def write_apart(item: Input, photo: "Photo") -> None:
         nonlocal failed
         assert item.document is not None  # noqa: S101  (for the type checker)
-        failed |= not put(item.document, "--out", partial(photo.save, item.document, source(item)))
+        failed |= not put(item.document, "--out", partial(photo.save, item.document, item.source))
 
     try:
         if apart:
@@ -240,7 +237,7 @@ def read(
 
                 def write_photo(item: Input, photo: "Photo") -> None:
                     number = next(numbers)
-                    write((document.separator if number > 1 else "") + document.item(photo, number, source(item)))
+                    write((document.separator if number > 1 else "") + document.item(photo, number, item.source))
 
                 write(document.head)
                 read_photos(inputs, write_photo)
@@ -264,11 +261,19 @@ def _command(spec: "ReaderSpec", boxes: Path | None, options: list[bool | int | 
 
 
 def _photo_reader(
-    spec: "ReaderSpec", boxes: Path | None, stdin: bytes, context: bool | None, dpi: int
+    make: "Callable[[], Reader]", boxes: BoxFile | None, context: bool | None, dpi: int
 ) -> Callable[[Input], Result]:
-    """What each of several processes does."""
-    reader, box_file = spec.reader(), BoxFile(boxes) if boxes else None
-    return lambda item: _photo(reader, item, stdin if item.is_stdin else item.path, box_file, context, dpi)
+    """What reads photos, in this process or another, with a reader that is made there."""
+    reader = make()
+
+    def read(item: Input) -> Result:
+        try:
+            given = boxes.of(item) if boxes else None
+            return reader.read(item.source, given, name=item.name, context=context, page=item.page, dpi=dpi)
+        except WordsightError as error:
+            return error
+
+    return read
 
 
 def _in_processes(
@@ -281,23 +286,11 @@ def _in_processes(
             yield ImageError(f"{item.name}: {result}") if isinstance(result, WorkerError) else result
 
 
-def _photo(
-    reader: "Reader", item: Input, source: str | bytes, boxes: BoxFile | None, context: bool | None, dpi: int
-) -> Result:
-    try:
-        given = boxes.of(item) if boxes else None
-        return reader.read(source, given, name=item.name, context=context, page=item.page, dpi=dpi)
-    except WordsightError as error:
-        return error
-
-
-def _crops(
-    reader: "Reader", inputs: Sequence[Input], source: Callable[[Input], str | bytes], min_confidence: float
-) -> Iterator[Result]:
+def _crops(reader: "Reader", inputs: Sequence[Input], min_confidence: float) -> Iterator[Result]:
     """Crops as photos with one word, so that every format can hold them."""
     from wordsight.results import Line, Photo, bounds
 
-    results = reader.iter_crops(source(item) for item in inputs)
+    results = reader.iter_crops(item.source for item in inputs)
     for item, word in zip(inputs, results, strict=True):
         if isinstance(word, WordsightError):
             yield type(word)(str(word).replace("<bytes>", item.name)) if item.is_stdin else word
@@ -310,5 +303,5 @@ def _crops(
             yield Photo(item.name, *size, (), rejected=(replace(word, rejected=True),))
 
 
-def _draw(photo: "Photo", source: str | bytes, path: Path, side_by_side: bool) -> None:
-    photo.draw(source, beside=side_by_side).save(path, quality=90)
+def _draw(photo: "Photo", item: Input, side_by_side: bool) -> None:
+    photo.draw(item.source, beside=side_by_side).save(item.place, quality=90)
