@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from wordsight.data.importers.unpacked import DataSet, Unpacked, box, read_json, rotations
@@ -100,17 +101,10 @@ def _flat(points: Any) -> list[Any]:
     return [value for point in points for value in point]
 
 
-def read_art(files: Unpacked) -> Iterator[Scene]:
-    """ArT. Its training pictures include those of Total-Text, test pictures too, and of CTW1500."""
-    return _read_baidu(files, r"train_labels\.json")
-
-
-def read_lsvt(files: Unpacked) -> Iterator[Scene]:
-    """The fully annotated part of LSVT, labelled by text line."""
-    return _read_baidu(files, r"train_full_labels\.json")
-
-
-def _read_baidu(files: Unpacked, pattern: str) -> Iterator[Scene]:
+def read_baidu(files: Unpacked, pattern: str) -> Iterator[Scene]:
+    """ArT, whose pictures include those of Total-Text, test pictures too, and of CTW1500; or LSVT's fully annotated
+    part, labelled by text line.
+    """
     for path in files.find(pattern):
         for name, marked in read_json(path).items():
             words = [
@@ -144,7 +138,9 @@ DATA_SETS = {
                         "github.com/openvinotoolkit/training_extensions", False, read_intelocr),
     "hiertext": DataSet("HierText", "CC BY-SA 4.0", "github.com/google-research-datasets/hiertext", False,
                         read_hiertext),
-    "art": DataSet("ArT", "non-commercial", "rrc.cvc.uab.es/?ch=14", False, read_art),
-    "lsvt": DataSet("LSVT", "non-commercial", "rrc.cvc.uab.es/?ch=16", False, read_lsvt),
+    "art": DataSet("ArT", "non-commercial", "rrc.cvc.uab.es/?ch=14", False,
+                   partial(read_baidu, pattern=r"train_labels\.json")),
+    "lsvt": DataSet("LSVT", "non-commercial", "rrc.cvc.uab.es/?ch=16", False,
+                    partial(read_baidu, pattern=r"train_full_labels\.json")),
     "rects": DataSet("ReCTS", "not known", "rrc.cvc.uab.es/?ch=12", False, read_rects),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from wordsight.data.importers.unpacked import DataSet, Unpacked, box, lines
@@ -9,17 +10,8 @@ from wordsight.data.scenes import Scene
 from wordsight.errors import DataError
 
 
-def read_icdar2003(files: Unpacked) -> Iterator[Scene]:
-    """ICDAR 2003's `words.xml`, which tags only some of the words."""
-    return _read_rectangles(files, r"words\.xml")
-
-
-def read_svt(files: Unpacked) -> Iterator[Scene]:
-    """SVT's `train.xml` and `test.xml`, which tag only some of the words, in capitals."""
-    return _read_rectangles(files, r"(train|test)\.xml")
-
-
-def _read_rectangles(files: Unpacked, pattern: str) -> Iterator[Scene]:
+def read_rectangles(files: Unpacked, pattern: str) -> Iterator[Scene]:
+    """ICDAR 2003's and SVT's XML, which tags only some of the words, those of SVT in capitals."""
     for path in files.find(pattern):
         split = files.split(path)
         for image in _root(path).iter("image"):
@@ -80,8 +72,10 @@ def _root(path: Path) -> ET.Element:
 
 
 DATA_SETS = {
-    "ic03": DataSet("ICDAR 2003", "none stated", "www.iapr-tc11.org (ICDAR 2003 Robust Reading)", True, read_icdar2003),
-    "svt": DataSet("Street View Text", "none stated", "vision.ucsd.edu/~kai/svt", True, read_svt),
+    "ic03": DataSet("ICDAR 2003", "none stated", "www.iapr-tc11.org (ICDAR 2003 Robust Reading)", True,
+                    partial(read_rectangles, pattern=r"words\.xml")),
+    "svt": DataSet("Street View Text", "none stated", "vision.ucsd.edu/~kai/svt", True,
+                   partial(read_rectangles, pattern=r"(train|test)\.xml")),
     "ctw1500": DataSet("SCUT-CTW1500", "non-commercial research", "github.com/Yuliang-Liu/Curve-Text-Detector", False,
                        read_ctw1500),
 }  # fmt: skip
