@@ -61,7 +61,10 @@ def calibrate(
     after = read(found)
     errors = {"before": _errors(1.0, before), "after": _errors(found, after)}
     for each in errors.values():
-        typer.echo(_in_words(each))
+        typer.echo(
+            f"temperature {each['temperature']:.3f}: ECE {each['ece']} %, adaptive {each['adaptive_ece']} %, "
+            f"log loss {each['log_loss']}"
+        )
     if is_better(before, after):
         verdict = "measurably better"
     else:
@@ -112,10 +115,3 @@ def _errors(temperature: float, readings: "Readings") -> dict[str, float]:
         "adaptive_ece": round(100 * calibration_error(*readings, adaptive=True), 2),
         "log_loss": round(float(log_losses(*readings).mean()), 4),
     }
-
-
-def _in_words(errors: dict[str, float]) -> str:
-    return (
-        f"temperature {errors['temperature']:.3f}: ECE {errors['ece']} %, adaptive {errors['adaptive_ece']} %, "
-        f"log loss {errors['log_loss']}"
-    )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from wordsight.data import OpenedSource, Source
-    from wordsight.data.check import Findings, Kind
+    from wordsight.data.check import Findings
     from wordsight.data.near_duplicates import Gallery, SceneGallery
     from wordsight.reader import Reader
 
@@ -129,20 +129,22 @@ def pack(
 
     below = [*images, *(path if path.is_dir() else path.parent for path in paths)]
     if lmdb:
-        _pack_words(paths, out, below)
-        return
-    scenes = [scene for path in paths for scene in read_scenes(path)]
-    shards = pack_scenes(scenes, out, below=below, seed=seed, shard_bytes=shard_mb << 20)
-    broken = [packed for packed in progress(shards, len(scenes), "packing") if isinstance(packed, DataError)]
-    for error in broken:
-        say(f"left out: {error}")
-    count = len(list(out.glob("*.tar")))
-    typer.echo(f"{out}: {len(scenes) - len(broken)} scenes in {count} shards, {len(broken)} left out")
+        written, broken = _pack_words(paths, out, below)
+    else:
+        scenes = [scene for path in paths for scene in read_scenes(path)]
+        shards = pack_scenes(scenes, out, below=below, seed=seed, shard_bytes=shard_mb << 20)
+        errors = [packed for packed in progress(shards, len(scenes), "packing") if isinstance(packed, DataError)]
+        for error in errors:
+            say(f"left out: {error}")
+        broken = len(errors)
+        written = f"{len(scenes) - broken} scenes in {len(list(out.glob('*.tar')))} shards"
+    typer.echo(f"{out}: {written}, {broken} left out")
     if broken:
         raise typer.Exit(1)
 
 
-def _pack_words(paths: Sequence[Path], out: Path, below: Sequence[Path]) -> None:
+def _pack_words(paths: Sequence[Path], out: Path, below: Sequence[Path]) -> tuple[str, int]:
+    """Says what was written, and returns the number of words that were left out."""
     from wordsight.data import open_source
     from wordsight.data.lmdb import encoded, write_lmdb
 
@@ -156,10 +158,7 @@ def _pack_words(paths: Sequence[Path], out: Path, below: Sequence[Path]) -> None
                     yield encoded(source, i, places)
 
     count = write_lmdb(crops(), out)
-    broken = sum(map(len, sources)) - count
-    typer.echo(f"{out}: {count} words, {broken} left out")
-    if broken:
-        raise typer.Exit(1)
+    return f"{count} words", sum(map(len, sources)) - count
 
 
 @data_app.command("pseudo-label")
@@ -259,16 +258,12 @@ def _print_findings(name: str, found: "Findings", charset: str) -> None:
         listed = ", ".join(f"{c!r} U+{ord(c):04X} x{count}" for c, count in found.unknown.most_common(100))
         more = f", and {len(found.unknown) - 100} more" if len(found.unknown) > 100 else ""
         typer.echo(f"  characters not in {charset}: {listed}{more}")
-    _print_kind("unreadable", found.unreadable)
-    _print_kind("also in a test set", found.duplicates)
-    _print_kind("scene also in a test set", found.scene_duplicates)
-
-
-def _print_kind(what: str, kind: "Kind") -> None:
-    for example in kind.examples:
-        typer.echo(f"  {what}: {printable(example)}")
-    if kind.count > len(kind.examples):
-        typer.echo(f"  {what}: {kind.count - len(kind.examples)} more")
+    kinds = (found.unreadable, found.duplicates, found.scene_duplicates)
+    for what, kind in zip(("unreadable", "also in a test set", "scene also in a test set"), kinds, strict=True):
+        for example in kind.examples:
+            typer.echo(f"  {what}: {printable(example)}")
+        if kind.count > len(kind.examples):
+            typer.echo(f"  {what}: {kind.count - len(kind.examples)} more")
 
 
 def _table(checked: Sequence[tuple[str, "Findings"]], charset: str, *, compared: bool) -> "Table":

@@ -8,6 +8,7 @@ a random part of the data set.
 This uses `tarfile` and not the webdataset library, which cannot resume in the middle of what a worker has read.
 """
 
+import contextlib
 import io
 import json
 import re
@@ -53,50 +54,42 @@ def pack_scenes(
     for name in ("shards.json", "scenes.jsonl"):
         if (out / name).exists():
             raise DataError(f"{out}: already holds a data set ({name}): choose another folder")
-    with filling_data_set(out, last="shards.json") as folder:
-        yield from _pack(scenes, folder, out, [place.resolve() for place in below], seed, shard_bytes)
-
-
-def _pack(
-    scenes: Sequence[Scene], folder: Path, out: Path, below: Sequence[Path], seed: int, shard_bytes: int
-) -> Iterator[Scene | DataError]:
-    """Writes into `folder`, whose files will end up in `out`."""
-    packed: list[Scene] = []
-    shards: list[dict[str, Any]] = []
-    tar: tarfile.TarFile | None = None
-    for number in np.random.default_rng(seed).permutation(len(scenes)):
-        scene = scenes[number]
-        try:
-            if scene.data is None:
-                check_below(scene.image, below)
-            picture = scene.read()
-            read_picture(picture, str(scene.image))  # or it is none
-        except DataError as error:
-            yield error
-            continue
-        if tar is None or (tar.offset and tar.offset + len(picture) > shard_bytes):
-            if tar is not None:
-                tar.close()
-            shards.append({"name": f"{len(shards):06d}.tar", "scenes": 0})
-            # closed with the next
-            tar = tarfile.open(folder / shards[-1]["name"], "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
-        key = f"{len(packed):09d}"
-        name = f"{key}.{_SUFFIXES.get(picture[:3], 'jpg')}"
-        at = (tar.offset + _HEADER, len(picture))
-        _add(tar, name, picture)
-        path = out / shards[-1]["name"]
-        stored = Scene(path, scene.words, scene.id or scene.image.name, scene.dataset, scene.split, at)
-        line = stored.as_json(out) | {"image": name}
-        del line["at"]
-        _add(tar, f"{key}.json", json.dumps(line, ensure_ascii=False).encode())
-        shards[-1]["scenes"] += 1
-        packed.append(stored)
-        yield stored
-    if tar is not None:
-        tar.close()
-    lines = (json.dumps(scene.as_json(out), ensure_ascii=False) + "\n" for scene in packed)
-    (folder / "scenes.jsonl").write_text("".join(lines), encoding="utf-8", newline="\n")
-    (folder / "shards.json").write_text(json.dumps({"version": _VERSION, "shards": shards}, indent=1))
+    places = [place.resolve() for place in below]
+    with filling_data_set(out, last="shards.json") as folder, contextlib.ExitStack() as opened:
+        packed: list[Scene] = []
+        shards: list[dict[str, Any]] = []
+        tar: tarfile.TarFile | None = None
+        for number in np.random.default_rng(seed).permutation(len(scenes)):
+            scene = scenes[number]
+            try:
+                if scene.data is None:
+                    check_below(scene.image, places)
+                picture = scene.read()
+                read_picture(picture, str(scene.image))  # or it is none
+            except DataError as error:
+                yield error
+                continue
+            if tar is None or (tar.offset and tar.offset + len(picture) > shard_bytes):
+                opened.close()  # the shard before
+                shards.append({"name": f"{len(shards):06d}.tar", "scenes": 0})
+                shard = folder / shards[-1]["name"]
+                tar = opened.enter_context(tarfile.open(shard, "w", format=tarfile.USTAR_FORMAT))
+            key = f"{len(packed):09d}"
+            name = f"{key}.{_SUFFIXES.get(picture[:3], 'jpg')}"
+            at = (tar.offset + _HEADER, len(picture))
+            _add(tar, name, picture)
+            path = out / shards[-1]["name"]
+            stored = Scene(path, scene.words, scene.id or scene.image.name, scene.dataset, scene.split, at)
+            line = stored.as_json(out) | {"image": name}
+            del line["at"]
+            _add(tar, f"{key}.json", json.dumps(line, ensure_ascii=False).encode())
+            shards[-1]["scenes"] += 1
+            packed.append(stored)
+            yield stored
+        opened.close()
+        lines = (json.dumps(scene.as_json(out), ensure_ascii=False) + "\n" for scene in packed)
+        (folder / "scenes.jsonl").write_text("".join(lines), encoding="utf-8", newline="\n")
+        (folder / "shards.json").write_text(json.dumps({"version": _VERSION, "shards": shards}, indent=1))
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

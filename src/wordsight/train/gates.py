@@ -99,20 +99,15 @@ class StageOne(Callback):
         if not isinstance(model, Recognizer) or model.architecture != pl_module.model.architecture:  # CLIP's towers
             return
         reader = TorchRecognizer(model.to(pl_module.device), cross=bool(about.get("cross", True)))
-        accuracy = _accuracy(reader, loader, pl_module.device, trainer)
+        right = torch.zeros(2, device=pl_module.device)
+        for words in loader:
+            share, count = Share.of(read(reader, words.crops), words.labels), len(words.labels)
+            right += torch.tensor([share.accuracy * count, count], device=right.device)
+        right = trainer.strategy.reduce(right, reduce_op="sum")
+        accuracy = float(right[0] / right[1])
         trainer.callback_metrics["val/accuracy.start"] = torch.tensor(accuracy)
         for logger in trainer.loggers:
             logger.log_metrics({"val/accuracy.start": accuracy}, trainer.global_step)
-
-
-def _accuracy(reader: TorchRecognizer, loader: Any, device: torch.device, trainer: Trainer) -> float:
-    right = torch.zeros(2, device=device)
-    for words in loader:
-        share = Share.of(read(reader, words.crops), words.labels)
-        count = len(words.labels)
-        right += torch.tensor([share.accuracy * count, count], device=device)
-    right = trainer.strategy.reduce(right, reduce_op="sum")
-    return float(right[0] / right[1])
 
 
 def scene_facts(module: Recognition, metrics: dict[str, Tensor]) -> dict[str, Any]:
