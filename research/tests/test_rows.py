@@ -1,6 +1,8 @@
 import dataclasses
+import math
 import re
 
+import numpy as np
 import pytest
 import torch
 from small_models import small_config
@@ -16,6 +18,7 @@ from wordsight_research.ablations.build import Scale, build, enlarged, frozen_la
 from wordsight_research.ablations.plain import LONGEST, PlainWords
 from wordsight_research.ablations.rows import TABLES, Row
 from wordsight_research.ablations.shapes import operations
+from wordsight_research.ablations.table import mean_and_spread
 
 
 @pytest.fixture
@@ -189,3 +192,11 @@ def test_another_kind_of_model_is_refused(monkeypatch, scale):
     monkeypatch.setattr(checkpoint, "load", lambda folder: (Other(), {}))
     with pytest.raises(ConfigError, match="holds a other"):
         build(Row("x", weights="clip"), scale)
+
+
+def test_mean_and_spread() -> None:
+    one, other = [True, True, False, False], [True] * 4
+    assert mean_and_spread(np.array([one])) == (0.5, None)
+    mean, spread = mean_and_spread(np.array([one, other]))
+    assert mean == 0.75
+    assert spread == pytest.approx(math.sqrt(0.125))

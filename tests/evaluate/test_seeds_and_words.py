@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from wordsight.evaluate.paired import Paired, mean_and_spread, paired
+from wordsight.evaluate.paired import Paired, paired
 
 
 def compare(a: np.ndarray, b: np.ndarray) -> Paired:
@@ -88,10 +88,3 @@ def test_rows_may_have_different_numbers_of_seeds():
     assert found.won - found.lost == a[0].sum() - b.sum()
     with pytest.raises(ValueError, match="are not paired"):
         paired(a, b)
-
-
-def test_mean_and_spread():
-    assert mean_and_spread(row("1100")) == (0.5, None)
-    mean, spread = mean_and_spread(row("1100", "1111"))
-    assert mean == 0.75
-    assert spread == pytest.approx(math.sqrt(0.125))

@@ -150,9 +150,3 @@ def _variation_of_seeds(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], 
     freedom = sum(map(len, groups)) - len(groups)
     variance = sum(float(x.var(ddof=1)) / len(x) for x in groups if len(x) > 1)
     return _t95(freedom) * variance**0.5 if freedom else 0.0
-
-
-def mean_and_spread(right: Right) -> tuple[float, float | None]:
-    """Mean accuracy over seeds and its standard deviation; None with one seed."""
-    accuracies = right.mean(axis=1)
-    return float(accuracies.mean()), float(accuracies.std(ddof=1)) if len(accuracies) > 1 else None

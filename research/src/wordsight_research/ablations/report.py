@@ -3,9 +3,8 @@
 import logging
 from pathlib import Path
 
-from wordsight.evaluate.paired import mean_and_spread
 from wordsight_research.ablations.paper import Paper
-from wordsight_research.ablations.table import PENDING, Result, Table, by_set
+from wordsight_research.ablations.table import PENDING, Result, Table, by_set, mean_and_spread
 from wordsight_research.ablations.training import Settings, as_array
 
 log = logging.getLogger(__name__)

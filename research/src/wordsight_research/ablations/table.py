@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wordsight.errors import ConfigError, ModelError
-from wordsight.evaluate.paired import Paired, mean_and_spread, paired
+from wordsight.evaluate.paired import Paired, Right, paired
 from wordsight.models.clip4str import Clip4StrConfig
 from wordsight_research.ablations import paper
 from wordsight_research.ablations.build import Scale, frozen_layers
@@ -24,6 +24,12 @@ from wordsight_research.ablations.training import PROTOCOL, Run, Settings, as_ar
 log = logging.getLogger(__name__)
 
 PENDING = "not run yet"
+
+
+def mean_and_spread(right: Right) -> tuple[float, float | None]:
+    """Mean accuracy over seeds and its standard deviation; None with one seed."""
+    accuracies = right.mean(axis=1)
+    return float(accuracies.mean()), float(accuracies.std(ddof=1)) if len(accuracies) > 1 else None
 
 
 @dataclass(frozen=True)
