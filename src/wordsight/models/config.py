@@ -1,8 +1,8 @@
 """What configurations have in common, and those of the building blocks that several models share."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from wordsight.errors import ConfigError
 
@@ -12,12 +12,20 @@ PP_LCNET: Literal["pp-lcnet-v4"] = "pp-lcnet-v4"
 
 @dataclass(frozen=True)
 class Config:
-    """What decides what a model computes, or how it trains. A checkpoint keeps it as JSON."""
+    """What decides what a model computes, or how it trains. A checkpoint keeps it as JSON.
 
-    PARTS: ClassVar[Mapping[str, type]] = {}
-    """The values that are configurations themselves, where they are not None."""
+    Raises:
+        ConfigError: a value is none of its field's `Literal`.
+    """
+
     RETIRED: ClassVar[Mapping[str, object]] = {}
     """Options that are gone, and the value with which an older checkpoint still loads."""
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            if get_origin(hint) is Literal and (value := getattr(self, name)) not in get_args(hint):
+                known = ", ".join(map(repr, get_args(hint)))
+                raise ConfigError(f"{name} cannot be {value!r}: choose one of {known}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON."""
@@ -32,13 +40,15 @@ class Config:
         """
         try:
             kept = {k: v for k, v in values.items() if k not in cls.RETIRED or cls.RETIRED[k] != v}
-            return cls(**{key: _value(cls.PARTS.get(key), value) for key, value in kept.items()})
+            hints = get_type_hints(cls)
+            return cls(**{key: _value(hints.get(key), value) for key, value in kept.items()})
         except (TypeError, AttributeError) as error:
             raise ConfigError(f"not a {cls.__name__}: {error}") from None
 
 
-def _value(part: type | None, value: Any) -> Any:
-    """A value out of JSON: lists are tuples, and those of `part` are configurations."""
+def _value(hint: Any, value: Any) -> Any:
+    """A value out of JSON: lists are tuples, and where `hint` names a dataclass it is one, or None."""
+    part: Any = next((kind for kind in (hint, *get_args(hint)) if is_dataclass(kind)), None)
     if part is None or value is None:
         return tuple(_value(None, one) for one in value) if isinstance(value, list | tuple) else value
     if issubclass(part, Config):
@@ -74,8 +84,9 @@ class ImageTowerConfig(Config):
     RETIRED: ClassVar[Mapping[str, object]] = {"dropout": 0.0}
 
     def __post_init__(self) -> None:
-        if self.backbone not in ("", PP_LCNET) or (self.backbone and self.stem):
-            raise ConfigError(f"backbone {self.backbone!r}: it is {PP_LCNET!r} and has no stem, or it is left out")
+        super().__post_init__()
+        if self.backbone and self.stem:
+            raise ConfigError(f"backbone {self.backbone!r} has no stem: leave one of them out")
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -172,6 +183,7 @@ class PeftConfig(Config):
     towers: tuple[Literal["image", "text"], ...] = ("image",)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if min(self.reduction, self.rank) < 1:
             raise ConfigError(f"reduction {self.reduction} and rank {self.rank} must be 1 or more")
         if "text" in self.towers and self.kind not in ("frozen", "lora"):

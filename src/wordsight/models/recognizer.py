@@ -1,6 +1,6 @@
 """What all recognizers have in common, for training, export and reading."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -33,8 +33,6 @@ class RecognizerConfig(Config):
     max_length: int = 25
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
-
-    PARTS: ClassVar[Mapping[str, type]] = {"charset": Charset}
 
     @property
     def tokenizer(self) -> CharTokenizer:

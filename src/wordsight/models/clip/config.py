@@ -1,8 +1,6 @@
 """CLIP's sizes by name."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
@@ -34,8 +32,6 @@ class ClipConfig(Config):
     charset: Charset | None = None
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
-
-    PARTS: ClassVar[Mapping[str, type]] = {"image": ImageTowerConfig, "text": TextTowerConfig, "charset": Charset}
 
     @property
     def preprocessing(self) -> Preprocessing:

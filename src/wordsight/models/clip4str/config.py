@@ -1,8 +1,7 @@
 """The configuration of a CLIP4STR. A preset is a whole model."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 from wordsight.decoding.graphs import Spec
 from wordsight.errors import ConfigError
@@ -54,11 +53,8 @@ class Clip4StrConfig(ParseqConfig):
     pooled: bool = False
     cross_steps: Literal["own", "visual"] = "own"
 
-    PARTS: ClassVar[Mapping[str, type]] = {**ParseqConfig.PARTS, "text": TextTowerConfig, "hub": HubTextConfig}
-
     def __post_init__(self) -> None:
-        if self.captions not in ("characters", "clip", "hub") or self.cross_steps not in ("own", "visual"):
-            raise ConfigError(f"captions {self.captions!r} or cross_steps {self.cross_steps!r}: these do not exist")
+        super().__post_init__()
         if (self.captions == "hub") != (self.hub is not None):
             raise ConfigError("captions by a hub tokenizer need a hub text encoder, and vice versa")
         if self.pooled and not (self.captions == "clip" and self.image.class_token and not self.text.embedding_only):

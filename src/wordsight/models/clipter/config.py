@@ -1,7 +1,7 @@
 """The configuration of CLIPTER."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from wordsight.errors import ConfigError
 from wordsight.models.config import Config
@@ -9,8 +9,6 @@ from wordsight.models.config import Config
 Place: TypeAlias = Literal["early", "late"]
 """CLIPTER's early and late integration: in or after the visual encoder, or on the decoder's output."""
 
-FusionKind = Literal["gated", "mh-ca-mini", "mh-ca-base"]
-Keys = Literal["scene", "word+scene"]
 GateForm = Literal["convex", "additive"]
 
 
@@ -46,8 +44,8 @@ class ClipterConfig(Config):
     keep_cls: bool = True
     place: Place = "early"
     early_block: int | None = None
-    fusion: FusionKind = "gated"
-    keys: Keys = "scene"
+    fusion: Literal["gated", "mh-ca-mini", "mh-ca-base"] = "gated"
+    keys: Literal["scene", "word+scene"] = "scene"
     gate_form: GateForm = "convex"
     clamp: bool = False
     box: bool = False
@@ -55,11 +53,7 @@ class ClipterConfig(Config):
     gate_lr_scale: float = 10.0
 
     def __post_init__(self) -> None:
-        choices = {"place": Place, "fusion": FusionKind, "keys": Keys, "gate_form": GateForm}
-        for name, choice in choices.items():
-            if getattr(self, name) not in get_args(choice):
-                options = ", ".join(get_args(choice))
-                raise ConfigError(f"{name} cannot be {getattr(self, name)!r}: choose one of {options}")
+        super().__post_init__()
         if self.kernel is not None and self.kernel < 1:
             raise ConfigError(f"kernel {self.kernel} must be 1 or more; null is infinite, the [CLS] token alone")
         if self.scene_dim < 1:

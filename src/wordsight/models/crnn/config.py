@@ -32,6 +32,7 @@ class CrnnConfig(CropConfig):
     hidden: int = 256
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         rows, columns = self.grid
         if rows != 1:
             raise ConfigError(f"of {self.height} pixels the convolutions make {rows} rows: they must make one")

@@ -1,8 +1,6 @@
 """The configuration of a PARSeq. A preset is a whole model."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from wordsight.imaging import Preprocessing
 from wordsight.models.config import COMPACT_TOWER, PPOCR_TOWER, DecoderConfig, ImageTowerConfig
@@ -25,12 +23,6 @@ class ParseqConfig(RecognizerConfig):
     decoder: DecoderConfig
     embed_dim: int
     num_permutations: int = 6
-
-    PARTS: ClassVar[Mapping[str, type]] = {
-        **RecognizerConfig.PARTS,
-        "image": ImageTowerConfig,
-        "decoder": DecoderConfig,
-    }
 
     @property
     def visual_dim(self) -> int:

@@ -1,8 +1,7 @@
 """PP-OCRv6's detectors: how probable the core of a line or word is at every pixel (DB, arXiv 1911.08947)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -52,8 +51,6 @@ class DbConfig(Config):
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     glance: GlanceConfig | None = None
-
-    PARTS: ClassVar[Mapping[str, type]] = {"convolutions": LcNetConfig, "glance": GlanceConfig}
 
 
 class Db(Model):

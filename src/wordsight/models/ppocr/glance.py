@@ -5,7 +5,6 @@ high and wide. It costs an eighth of the detector, which then only looks where t
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -31,8 +30,6 @@ class GlanceConfig(Config):
 
     convolutions: LcNetConfig = GLANCE
     width: int = 64
-
-    PARTS: ClassVar = {"convolutions": LcNetConfig}
 
 
 class Glance(nn.Module):

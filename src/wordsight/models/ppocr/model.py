@@ -3,9 +3,7 @@
 It reads pictures of any width, a word or a whole line.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -49,13 +47,6 @@ class SvtrConfig(CropConfig):
     neck: NeckConfig = field(default_factory=NeckConfig)
     decoder: WordDecoderConfig | None = None
     decoder_weight: float = 1.0
-
-    PARTS: ClassVar[Mapping[str, type]] = {
-        **CropConfig.PARTS,
-        "convolutions": LcNetConfig,
-        "neck": NeckConfig,
-        "decoder": WordDecoderConfig,
-    }
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -32,6 +32,7 @@ class TrbaConfig(CropConfig):
     hidden: int = 256
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         rows, _ = ImageTowerConfig(self.height, self.width_px, stem=self.stem).grid if self.stem else (1, 0)
         if rows != 1:
             raise ConfigError(f"the stem makes {rows} rows of {self.height} pixels: it must make one")

@@ -1,8 +1,6 @@
 """Sizes of a ViTSTR."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from wordsight.errors import ConfigError
 from wordsight.models.config import COMPACT_TOWER, ImageTowerConfig
@@ -19,9 +17,9 @@ class VitstrConfig(CropConfig):
     """
 
     image: ImageTowerConfig
-    PARTS: ClassVar[Mapping[str, type]] = {**CropConfig.PARTS, "image": ImageTowerConfig}
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.image.height, self.image.width_px) != (self.height, self.width_px) or not self.image.class_token:
             raise ConfigError(f"the tower needs a class token and images of {self.height}x{self.width_px}")
         if self.image.tokens < self.max_length + 2:
