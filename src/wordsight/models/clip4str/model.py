@@ -22,7 +22,7 @@ from wordsight.models.clip4str.config import Clip4StrConfig
 from wordsight.models.clipter import SceneContext
 from wordsight.models.losses import Losses, column_logits, ctc_loss
 from wordsight.models.parseq.generate import Decode, predict, refine
-from wordsight.models.parseq.loss import Goals
+from wordsight.models.parseq.loss import permutation_losses
 from wordsight.models.parseq.model import Parseq
 from wordsight.models.recognizer import GraphModule, RecognizerConfig
 
@@ -187,7 +187,7 @@ class Clip4Str(Parseq):
         orders = self.draw_orders(targets, generator) if orders is None else orders
         logits = self.forward(images, targets[:, :-1], orders, context, cross)
         columns = logits.pop("ctc", None)
-        both = Goals.of(targets, len(orders), self.tokenizer, characters).losses(logits)
+        both = permutation_losses(logits, targets, len(orders), self.tokenizer, characters)
         if columns is None:
             return both
         ctc = ctc_loss(columns, targets, self.tokenizer.pad)

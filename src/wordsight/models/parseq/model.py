@@ -22,7 +22,7 @@ from wordsight.models.losses import Losses
 from wordsight.models.parseq.config import ParseqConfig
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.parseq.generate import Decode, predict, refine
-from wordsight.models.parseq.loss import Goals, hide_padding
+from wordsight.models.parseq.loss import hide_padding, permutation_losses
 from wordsight.models.parseq.permutations import content_masks, draw_orders, query_masks
 from wordsight.models.recognizer import GraphModule, Recognizer, RecognizerConfig
 
@@ -135,7 +135,7 @@ class Parseq(Recognizer):
         """
         orders = self.draw_orders(targets, generator) if orders is None else orders
         logits = self.forward(images, targets[:, :-1], orders, context)
-        return Goals.of(targets, len(orders), self.tokenizer, characters).losses(logits)
+        return permutation_losses(logits, targets, len(orders), self.tokenizer, characters)
 
     def draw_orders(self, targets: Tensor, generator: torch.Generator) -> Tensor:
         """K permutations (K, T + 1) for a batch of targets (B, T + 1)."""

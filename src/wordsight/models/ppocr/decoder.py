@@ -13,7 +13,7 @@ from wordsight.decoding.joint import LONGEST, MOST_COLUMNS
 from wordsight.models.config import DecoderConfig
 from wordsight.models.layers.transformer import sinusoids
 from wordsight.models.parseq.decoder import Decoder
-from wordsight.models.parseq.loss import Goals, hide_padding
+from wordsight.models.parseq.loss import hide_padding, permutation_losses
 from wordsight.models.parseq.permutations import draw_orders, query_masks
 from wordsight.text import CharTokenizer
 
@@ -83,7 +83,7 @@ class WordDecoder(nn.Module):
         seen = hide_padding(query_masks(orders), written[:, :-1], self.tokenizer)
         unseen = torch.zeros(hidden.shape, device=hidden.device).masked_fill(hidden, float("-inf"))
         found = self(written[:, :-1], self.memory(memory), seen.flatten(1, 2), unseen)
-        return Goals.of(written, len(orders), self.tokenizer).cross_entropy(found)
+        return permutation_losses({"words": found}, written, len(orders), self.tokenizer).total
 
     def _slices(self, columns: Tensor, logits: Tensor, target: Tensor) -> list[tuple[Tensor, Tensor]]:
         """The words of a line: their columns, and their ids from [B] to [E]."""
