@@ -17,8 +17,7 @@ from wordsight.models.clip.config import STD
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.clipter.encoders import SMALL, load_encoder, random_encoder
-from wordsight.models.clipter.pooling import pool
-from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.clipter.scene import SceneEncoder, pool
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 from wordsight.models.registry import PRESETS
 from wordsight.runtime import OnnxRecognizer

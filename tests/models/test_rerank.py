@@ -2,8 +2,8 @@ import numpy as np
 import torch
 
 from wordsight.models.clip import Clip, ClipConfig
-from wordsight.models.clip.rerank import rerank, sample_readings
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
+from wordsight.models.reranking import rerank, sample_readings
 from wordsight.text import Charset, CharTokenizer, ClipTokenizer
 
 TOKENIZER = CharTokenizer(Charset("abc", "abc"))
