@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from wordsight.decoding.graphs import Spec
 from wordsight.decoding.kind import Kind
 from wordsight.imaging import Preprocessing
-from wordsight.models.clipter import Contextual, SceneContext, fusion_groups
+from wordsight.models.clipter import Contextual, SceneContext
 from wordsight.models.config import Config, PeftConfig
 from wordsight.models.losses import Losses
 from wordsight.text import Charset, CharTokenizer
@@ -156,22 +156,29 @@ class Recognizer(Contextual):
     def param_groups(self, lr: float, decoder_lr_scale: float, weight_decay: float) -> list[dict[str, Any]]:
         """AdamW groups: `encoders` at rate `lr`, the rest at `decoder_lr_scale` times that, with and without decay.
 
-        Fusions are new, as decoders are, and learn at their rate, in groups of their own (`fusion_groups`).
+        Fusions are new, as decoders are, and learn at their rate, but in groups of their own: matrices, the rest, and
+        gates, at `gate_lr_scale` times the rate. The gates' group has the key "gate".
         """
         embeddings = {f"{name}.weight" for name, part in self.named_modules() if isinstance(part, nn.Embedding)}
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        groups: dict[tuple[bool, bool, bool, bool], list[nn.Parameter]] = {}
         for name, parameter in self.named_parameters():
-            if parameter.requires_grad and not name.startswith("fusions."):
+            if parameter.requires_grad:
+                fusion = name.startswith("fusions.")
+                gate = fusion and name.endswith("gate.alpha")
                 decay = self.decays(name, parameter, name in embeddings)
-                groups.setdefault((self.encodes(name), decay), []).append(parameter)
+                groups.setdefault((fusion, gate, not decay, self.encodes(name)), []).append(parameter)
+        # Fusions last, in this order: a training that is resumed finds its optimiser's state by it
+        ordered = sorted(groups.items(), key=lambda group: group[0][:3] if group[0][0] else (False,))
+        gate_scale = self.clipter.gate_lr_scale if self.clipter else 1.0
         return [
             {
                 "params": parameters,
-                "lr": lr * (1.0 if encoder else decoder_lr_scale),
-                "weight_decay": weight_decay if decay else 0.0,
+                "lr": lr * (1.0 if encoder else decoder_lr_scale) * (gate_scale if gate else 1.0),
+                "weight_decay": 0.0 if bare else weight_decay,
+                **({"gate": True} if gate else {}),
             }
-            for (encoder, decay), parameters in groups.items()
-        ] + fusion_groups(self, lr * decoder_lr_scale, weight_decay)
+            for (_, gate, bare, encoder), parameters in ordered
+        ]
 
     def encodes(self, name: str) -> bool:
         """Whether the parameter of this name belongs to an encoder."""

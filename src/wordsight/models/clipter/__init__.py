@@ -2,6 +2,6 @@
 
 from wordsight.models.clipter.config import ClipterConfig
 from wordsight.models.clipter.context import Contextual, SceneContext
-from wordsight.models.clipter.insert import fusion_groups, insert
+from wordsight.models.clipter.insert import insert
 
-__all__ = ["ClipterConfig", "Contextual", "SceneContext", "fusion_groups", "insert"]
+__all__ = ["ClipterConfig", "Contextual", "SceneContext", "insert"]

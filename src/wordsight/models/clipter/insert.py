@@ -1,8 +1,4 @@
-"""Inserting fusions into a recognizer, and their groups in the optimiser."""
-
-from typing import Any
-
-from torch import nn
+"""Inserting fusions into a recognizer."""
 
 from wordsight.errors import ConfigError
 from wordsight.models.clipter.config import ClipterConfig
@@ -37,27 +33,3 @@ def insert(recognizer: Contextual, cfg: ClipterConfig) -> None:
         fusion = Fusion(widths[point], cfg, stepwise=cfg.place == "late").to(device)
         recognizer.fusions[point] = fusion.train(recognizer.training)
     recognizer.clipter = cfg
-
-
-def fusion_groups(recognizer: Contextual, lr: float, weight_decay: float) -> list[dict[str, Any]]:
-    """Optimiser groups of a recognizer's fusions; none without fusions.
-
-    Matrices, with weight decay; norms, biases and queries, without; gates, without and at `gate_lr_scale` times the
-    rate. The gates' group has the key "gate".
-    """
-    if recognizer.clipter is None:
-        return []
-    matrices: list[nn.Parameter] = []
-    vectors: list[nn.Parameter] = []
-    gates: list[nn.Parameter] = []
-    for name, parameter in recognizer.fusions.named_parameters():
-        if parameter.requires_grad:
-            gate = name.endswith("gate.alpha")
-            (gates if gate else matrices if parameter.ndim >= 2 else vectors).append(parameter)
-    gate_lr = lr * recognizer.clipter.gate_lr_scale
-    groups: list[dict[str, Any]] = [
-        {"params": matrices, "lr": lr, "weight_decay": weight_decay},
-        {"params": vectors, "lr": lr, "weight_decay": 0.0},
-        {"params": gates, "lr": gate_lr, "weight_decay": 0.0, "gate": True},
-    ]
-    return [group for group in groups if group["params"]]
