@@ -1,6 +1,6 @@
 """Recognizers and vision transformers out of the checkpoints of CLIP4STR, PARSeq and timm."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from wordsight.errors import ModelError
@@ -13,7 +13,7 @@ from wordsight.models.peft import PeftConfig
 from wordsight.text import PRESETS, Charset
 from wordsight.weights.choices import Choices, Options, Triple, check_heads
 from wordsight.weights.clip import CLIP4STR, HEAD_CHANNELS, input_size, openai_names, read_towers
-from wordsight.weights.tensors import Facts, Read, Rules, State, Tensors, fill, foreign_name, on_meta, prefixed
+from wordsight.weights.tensors import Facts, Read, Rules, State, Tensors, fill, foreign_name, on_meta
 
 HALF: Triple = (0.5, 0.5, 0.5)
 
@@ -69,12 +69,7 @@ def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> Read:
     state, towers = read_towers(tensors, names, Options(), CLIP4STR, choices)
     if not tensors.begin("cross_decoder."):
         return _visual_branch(tensors, said, choices, state, towers)
-    sizes = _decoder_sizes(tensors, DECODER)
-    share_dim = sizes.width == towers.embed_dim
-    if not share_dim and sizes.width != towers.image.width:
-        raise ModelError(
-            f"its visual decoder is {sizes.width} wide, neither {towers.embed_dim} nor {towers.image.width}"
-        )
+    width = _decoder_width(tensors, DECODER, towers)
     text = towers.text
     if said.get("cross_token_embeding"):  # so they call it: the text tower's token embeddings and nothing else of it
         text = replace(text, embedding_only=True)
@@ -86,12 +81,12 @@ def read_clip4str(tensors: Tensors, facts: Facts, choices: Choices) -> Read:
         embed_dim=towers.embed_dim,
         captions="clip",
         caption_context=int(said.get("context_length", 16)),
-        share_dim=share_dim,
+        share_dim=width == towers.embed_dim,
         pooled=bool(said.get("clip_cls_eot_feature", False)),
         cross_steps="visual",
         mean=towers.mean,
         std=towers.std,
-        **_decoding(sizes, said, 8, "as CLIP4STR's", choices),
+        **_decoding(tensors, DECODER, said, 8, "as CLIP4STR's", choices),
     )
     state |= fill(on_meta(Clip4Str, config), tensors, DECODER, ("visual_decoder.", "cross_decoder."))
     return Read(Clip4Str, config, state)
@@ -103,16 +98,13 @@ def _visual_branch(tensors: Tensors, said: Facts, choices: Choices, state: State
     adapted = "visual_decoder.head.weight" not in tensors
     names = _parseq_decoder("") if adapted else DECODER
     state = {name: tensor for name, tensor in state.items() if not name.startswith("text_tower.")}
-    sizes = _decoder_sizes(tensors, names)
-    if sizes.width == towers.image.width != towers.embed_dim:  # use_share_dim off: no projection
-        state["image_tower.projection"] = state["image_tower.norm_post.weight"].new_zeros(2 * [sizes.width])
-        state["image_tower.projection"].fill_diagonal_(1)
-    elif sizes.width != towers.embed_dim:
-        raise ModelError(f"its decoder is {sizes.width} wide, neither {towers.embed_dim} nor {towers.image.width}")
-    peft = _adapter(tensors, state, said, sizes.width) if adapted else None
+    width = _decoder_width(tensors, names, towers)
+    if width != towers.embed_dim:  # use_share_dim off: no projection
+        _add_identity(state, width)
+    peft = _adapter(tensors, state, said, width) if adapted else None
     choices.found.append("no cross-modal branch: the text tower is left out")
-    common = _decoding(sizes, said, 8, "as CLIP4STR's", choices)
-    config = ParseqConfig(image=towers.image, embed_dim=sizes.width, mean=towers.mean, std=towers.std, **common)
+    common = _decoding(tensors, names, said, 8, "as CLIP4STR's", choices)
+    config = ParseqConfig(image=towers.image, embed_dim=width, mean=towers.mean, std=towers.std, **common)
     state |= fill(on_meta(Parseq, config), tensors, names, "visual_decoder.")
     return Read(Parseq, config, state, {"cross": False}, peft)
 
@@ -128,11 +120,10 @@ def _adapter(tensors: Tensors, state: State, said: Facts, width: int) -> PeftCon
         raise ModelError(
             f"CLIP4STR's visual branch with an adapter ({kind}) that is not known here: only CLIP-Adapter (linear) is"
         )
-    tower = {name: state.pop(name) for name in list(state) if name.startswith("image_tower.")}
     if not tensors.begin(ADAPTER):  # none at all
-        state |= tower
         return PeftConfig("frozen")
-    state |= {name.replace("image_tower.", "image_tower.tower."): tensor for name, tensor in tower.items()}
+    for name in [name for name in state if name.startswith("image_tower.")]:
+        state[name.replace("image_tower.", "image_tower.tower.")] = state.pop(name)
     for index, shape in ((0, (width // 2, width)), (2, (width, width // 2))):
         ours = f"image_tower.adapter.bottleneck.{index}.weight"
         state[ours] = tensors.take(f"{ADAPTER}{index}.weight", *shape)
@@ -143,18 +134,15 @@ def read_parseq(prefix: str, tensors: Tensors, facts: Facts, choices: Choices) -
     """PARSeq as its author releases it (timm's vision transformer, and a decoder of the same width)."""
     said: Facts = facts.get("hyper_parameters", {})
     names = _parseq_decoder(prefix)
-    sizes = _decoder_sizes(tensors, names)
+    width = _decoder_width(tensors, names)
     state, image = read_vit(tensors, f"{prefix}encoder.", said.get("enc_num_heads"), said.get("img_size"), choices)
-    if image.width != sizes.width:
-        raise ModelError(
-            f"its encoder is {image.width} wide and its decoder {sizes.width}: in PARSeq they are the same"
-        )
-    # Our towers end with a projection, PARSeq's does not: here it changes nothing
-    state["projection"] = state["norm_post.weight"].new_zeros(image.width, image.width).fill_diagonal_(1)
-    common = _decoding(sizes, said, sizes.width // 32, "32 channels each, as PARSeq's", choices)
-    config = ParseqConfig(image=image, embed_dim=sizes.width, **_normalisation({}, choices), **common)
-    decoder = fill(on_meta(Parseq, config), tensors, names, "visual_decoder.")
-    return Read(Parseq, config, prefixed("image_tower.", state) | decoder, {"cross": False})
+    if image.width != width:
+        raise ModelError(f"its encoder is {image.width} wide and its decoder {width}: in PARSeq they are the same")
+    _add_identity(state, width)
+    common = _decoding(tensors, names, said, width // 32, "32 channels each, as PARSeq's", choices)
+    config = ParseqConfig(image=image, embed_dim=width, **_normalisation({}, choices), **common)
+    state |= fill(on_meta(Parseq, config), tensors, names, "visual_decoder.")
+    return Read(Parseq, config, state, {"cross": False})
 
 
 def read_timm(tensors: Tensors, facts: Facts, choices: Choices) -> Read:
@@ -170,7 +158,12 @@ def read_timm(tensors: Tensors, facts: Facts, choices: Choices) -> Read:
         charset=charset,
         **_normalisation(facts.get("config.json", {}).get("pretrained_cfg", {}), choices),
     )
-    return Read(Parseq, config, prefixed("image_tower.", state), {"cross": False})
+    return Read(Parseq, config, state, {"cross": False})
+
+
+def _add_identity(state: State, width: int) -> None:
+    """The projection of a tower that has none, as ours have: it changes nothing."""
+    state["image_tower.projection"] = state["image_tower.norm_post.weight"].new_zeros(width, width).fill_diagonal_(1)
 
 
 def _normalisation(said: Facts, choices: Choices) -> dict[str, Any]:
@@ -218,65 +211,50 @@ def read_vit(
     state = fill(on_meta(ImageTower, config, None), tensors, names, optional="attn.qkv.bias")
     where = state["positional_embedding"] = state["positional_embedding"].clone()
     where[int(class_token) :] += tensors.take(f"{prefix}patch_embed.proj.bias", width)
-    return state, config
+    return {f"image_tower.{name}": tensor for name, tensor in state.items()}, config
 
 
-@dataclass(frozen=True)
-class DecoderSizes:
-    """The sizes that follow from a decoder's shapes."""
-
-    width: int
-    depth: int
-    hidden: int
-    characters: int
-    max_length: int
+def _decoder_width(tensors: Tensors, names: Rules, towers: ClipConfig | None = None) -> int:
+    """The width of the visual decoder; in front of CLIP's towers it is one of theirs."""
+    _, width = tensors.shape(foreign_name("visual_decoder.head.weight", names), 2)
+    if towers is not None and width not in (towers.embed_dim, towers.image.width):
+        raise ModelError(f"its visual decoder is {width} wide, neither {towers.embed_dim} nor {towers.image.width}")
+    return width
 
 
-def _decoder_sizes(tensors: Tensors, names: Rules) -> DecoderSizes:
-    head, queries, first = (
-        foreign_name(f"visual_decoder.{name}", names) for name in ("head.weight", "positions", "layers.0.mlp.0.weight")
+def _decoding(tensors: Tensors, names: Rules, said: Facts, heads: int, why: str, choices: Choices) -> dict[str, Any]:
+    """What the configurations of CLIP4STR and PARSeq have in common: decoder, charset, lengths and permutations."""
+    head, queries, first, layer = (
+        foreign_name(f"visual_decoder.{name}", names)
+        for name in ("head.weight", "positions", "layers.0.mlp.0.weight", "layers.{}.")
     )
     classes, width = tensors.shape(head, 2)
     _, positions, _ = tensors.shape(queries, 3)
     hidden, _ = tensors.shape(first, 2)
-    depth = tensors.count(foreign_name("visual_decoder.layers.{}.", names))
-    return DecoderSizes(width, depth, hidden, classes - 1, positions - 1)
-
-
-def _decoding(sizes: DecoderSizes, said: Facts, heads: int, why: str, choices: Choices) -> dict[str, Any]:
-    """What the configurations of CLIP4STR and PARSeq have in common: decoder, charset, lengths and permutations."""
-    choices.found.append(
-        f"decoder: {sizes.depth} layers, width {sizes.width}, words of up to {sizes.max_length} characters"
-    )
+    depth, characters, max_length = tensors.count(layer), classes - 1, positions - 1
+    choices.found.append(f"decoder: {depth} layers, width {width}, words of up to {max_length} characters")
     heads = choices.choose("decoder_heads", "decoder heads", said.get("dec_num_heads"), heads, why)
     config = DecoderConfig(
-        depth=sizes.depth,
-        heads=check_heads(heads, sizes.width, "decoder-heads"),
-        mlp_ratio=sizes.hidden / sizes.width,
+        depth=depth,
+        heads=check_heads(heads, width, "decoder-heads"),
+        mlp_ratio=hidden / width,
         dropout=float(said.get("dropout", 0.1)),
         packed_init=True,
     )
     written = said.get("charset_train")
-    stated = _named(written) if isinstance(written, str) else None
-    preset = next((p for p in RELEASED_CHARSETS if len(PRESETS[p]) == sizes.characters), None)
+    ours = next((name for name, known in PRESETS.items() if known == written), "converted")  # our name for it
+    stated = Charset(ours, written) if isinstance(written, str) else None
+    preset = next((p for p in RELEASED_CHARSETS if len(PRESETS[p]) == characters), None)
     if stated is None and preset is None and choices.options.charset is None:
-        raise ModelError(f"it writes {sizes.characters} characters and does not say which: list them with --charset")
+        raise ModelError(f"it writes {characters} characters and does not say which: list them with --charset")
     default = Charset.preset(preset) if preset else None
     charset = choices.choose("charset", "charset", stated, default, "by its size, in PARSeq's order")
     assert charset is not None  # noqa: S101  (one of the three is there)
-    if len(charset) != sizes.characters:
-        raise ModelError(
-            f"its head writes {sizes.characters} characters, the charset has {len(charset)}: check --charset"
-        )
+    if len(charset) != characters:
+        raise ModelError(f"its head writes {characters} characters, the charset has {len(charset)}: check --charset")
     return {
         "decoder": config,
         "charset": charset,
-        "max_length": sizes.max_length,
+        "max_length": max_length,
         "num_permutations": int(said.get("perm_num", 6)),
     }
-
-
-def _named(characters: str) -> Charset:
-    """The charset of these characters, under our name for it if we have one."""
-    name = next((name for name, known in PRESETS.items() if known == characters), "converted")
-    return Charset(name, characters)

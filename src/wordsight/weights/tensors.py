@@ -185,8 +185,3 @@ def on_meta(kind: Callable[..., M], *config: object) -> M:
     """A model that has shapes and no numbers."""
     with torch.device("meta"):
         return kind(*config)
-
-
-def prefixed(prefix: str, state: State) -> State:
-    """The state of a part as that of the whole."""
-    return {prefix + name: tensor for name, tensor in state.items()}
