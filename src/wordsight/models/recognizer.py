@@ -7,12 +7,13 @@ from typing import Any, ClassVar, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from wordsight.decoding.ctc import CTC
 from wordsight.decoding.graphs import Spec
 from wordsight.decoding.kind import Kind
 from wordsight.imaging import Preprocessing
 from wordsight.models.clipter import Contextual, SceneContext
 from wordsight.models.config import Config, PeftConfig
-from wordsight.models.losses import Losses
+from wordsight.models.losses import Losses, cross_entropy, ctc_loss
 from wordsight.text import Charset, CharTokenizer
 
 Outputs: TypeAlias = Tensor | tuple[Tensor, ...]
@@ -96,7 +97,9 @@ class GraphModule(nn.Module):
 
 
 class Recognizer(Contextual):
-    """A recognizer. A subclass gives `encode`, `loss`, a `forward` of its own, and `graphs` if they are several.
+    """A recognizer. A subclass gives `encode` and a `forward` of its own, `graphs` if they are several, and its `loss`.
+
+    Those that decode by CTC or all at once have their loss here.
 
     Attributes:
         kind: how its outputs become text, and which graphs that takes.
@@ -127,7 +130,7 @@ class Recognizer(Contextual):
         context: SceneContext | None = None,
         characters: float | None = None,
     ) -> Losses:
-        """The training objective.
+        """The training objective: as `kind` spells, CTC or the cross entropy of all characters at once.
 
         It calls `forward` by its name: where weights are sharded, `loss` has the hooks of the whole model already.
 
@@ -139,7 +142,12 @@ class Recognizer(Contextual):
             characters: if the batch is one of several parts of an optimiser step, the number of characters of a part's
                 labels, on average over the parts: the mean of their losses is then the loss of the whole step.
         """
-        raise NotImplementedError
+        logits, goals, pad = self.forward(images, context), targets[:, 1:], self.tokenizer.pad
+        if self.kind is CTC:
+            total = ctc_loss(logits, targets, pad)
+            return Losses(total, {"ctc": total.detach()})
+        total = cross_entropy(logits[:, : goals.shape[1]], goals, pad, characters)
+        return Losses(total, {"characters": total.detach()})
 
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
         """The graphs that its `kind` requires, by name; here one, which is all of `forward`.

@@ -3,14 +3,12 @@
 image -> convolutional layers -> frames -> two bidirectional LSTMs -> logits -> transcription (CTC)
 """
 
-import torch
 from torch import Tensor, nn
 
 from wordsight.decoding.ctc import CTC
 from wordsight.models.clipter import SceneContext
 from wordsight.models.crnn.config import VGG, CrnnConfig
 from wordsight.models.layers.convolutions import Backbone, ConvStem
-from wordsight.models.losses import Losses, ctc_loss
 from wordsight.models.recognizer import Recognizer
 
 
@@ -59,7 +57,10 @@ class Crnn(Recognizer):
 
     def forward(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to the logits (B, T, C + 1) of T frames from left to right, [E] being the blank."""
-        return self.decode(self.encode(images, context), context)
+        frames = self.encode(images, context)
+        read, _ = self.second(self.between(self.first(frames)[0]))  # (B, T, 2 * hidden)
+        logits: Tensor = self.head(self.fuse("late", read, context))
+        return logits
 
     @property
     def widths(self) -> dict[str, int]:
@@ -70,25 +71,6 @@ class Crnn(Recognizer):
         """Images (B, 3, H, W) to frames (B, T, D) from left to right."""
         frames = self.norm(self.image_encoder(images).mean(2).transpose(1, 2))
         return self.fuse("early", frames, context)
-
-    def decode(self, memory: Tensor, context: SceneContext | None = None) -> Tensor:
-        """Frames (B, T, D) to logits (B, T, C + 1), [E] being the blank."""
-        read, _ = self.second(self.between(self.first(memory)[0]))  # (B, T, 2 * hidden)
-        logits: Tensor = self.head(self.fuse("late", read, context))
-        return logits
-
-    def loss(
-        self,
-        images: Tensor,
-        targets: Tensor,
-        generator: torch.Generator,
-        *,
-        context: SceneContext | None = None,
-        characters: float | None = None,
-    ) -> Losses:
-        """CTC, each word over its number of characters; words that the frames cannot spell do not count."""
-        total = ctc_loss(self.forward(images, context), targets, self.tokenizer.pad)
-        return Losses(total, {"ctc": total.detach()})
 
 
 def _initialise(module: nn.Module) -> None:

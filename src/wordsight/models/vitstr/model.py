@@ -1,13 +1,11 @@
 """ViTSTR (Atienza, arXiv 2105.08582): a vision transformer whose first tokens are the characters, all at once."""
 
-import torch
 from torch import Tensor, nn
 
 from wordsight.decoding.one_shot import ONE_SHOT
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clipter import SceneContext
 from wordsight.models.clipter.context import BLOCK, Conditioning
-from wordsight.models.losses import Losses, cross_entropy
 from wordsight.models.recognizer import Recognizer
 from wordsight.models.vitstr.config import VitstrConfig
 
@@ -57,17 +55,3 @@ class Vitstr(Recognizer):
         read = self.fuse("late", memory[:, 1 : self.cfg.max_length + 2], context)
         logits: Tensor = self.head(read)
         return logits
-
-    def loss(
-        self,
-        images: Tensor,
-        targets: Tensor,
-        generator: torch.Generator,
-        *,
-        context: SceneContext | None = None,
-        characters: float | None = None,
-    ) -> Losses:
-        """Cross-entropy of the characters and [E]."""
-        goals = targets[:, 1:]
-        total = cross_entropy(self.forward(images, context)[:, : goals.shape[1]], goals, self.tokenizer.pad, characters)
-        return Losses(total, {"characters": total.detach()})
