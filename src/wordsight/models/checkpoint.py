@@ -1,7 +1,6 @@
 """Trained recognizers on disk: a folder with `model.safetensors` and `config.json`. Nothing in it is ever executed."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,8 @@ from safetensors.torch import load_file, save_file
 from wordsight.errors import ConfigError, ModelError
 from wordsight.files import filling, read_regular
 from wordsight.models.clip import Clip
-from wordsight.models.clipter import ClipterConfig, insert
-from wordsight.models.clipter.fusion import Fusion
 from wordsight.models.model import Model
-from wordsight.models.peft import PeftConfig, add_peft
+from wordsight.models.peft.files import around, put_around
 from wordsight.models.recognizer import Recognizer
 from wordsight.models.registry import model_class
 
@@ -45,49 +42,14 @@ def save(model: Model, folder: str | Path, dtype: torch.dtype = torch.float32, *
     if isinstance(model, Recognizer):
         config |= around(model)
     with filling(folder, last="config.json") as new:
-        write_tensors(state, new / "model.safetensors")
+        try:
+            save_file(state, new / "model.safetensors")
+        except SafetensorError as error:  # its errors of writing are no OSErrors
+            raise OSError(None, " ".join(str(error).split()), str(folder / "model.safetensors")) from None
         if tokenizer is not None:
             (new / TOKENIZER).write_text(tokenizer, encoding="utf-8")
         (new / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     return folder
-
-
-def around(model: Recognizer) -> dict[str, Any]:
-    """What was put into a recognizer after it was built, and how far it listens to scenes."""
-    out: dict[str, Any] = {} if model.peft is None else {"peft": model.peft.to_dict()}
-    if model.clipter is not None:
-        out |= {"clipter": model.clipter.to_dict(), "gates": gates(model)}
-    return out
-
-
-def gates(model: Recognizer) -> dict[str, float]:
-    """How far a model with CLIPTER listens to scenes, by place."""
-    fusions = ((place, one) for place, one in model.fusions.items() if isinstance(one, Fusion))
-    return {place: round(float(fusion.gate.value.detach()), 6) for place, fusion in fusions}
-
-
-def put_around(model: Recognizer, values: Mapping[str, Any]) -> None:
-    """The inverse of `around`; a model that had nothing put into it stays as it is.
-
-    Raises:
-        ConfigError: its values are none.
-    """
-    if "peft" in values:
-        add_peft(model, PeftConfig.from_dict(values["peft"]))
-    if "clipter" in values:
-        insert(model, ClipterConfig.from_dict(values["clipter"]))
-
-
-def write_tensors(state: dict[str, torch.Tensor], path: Path) -> None:
-    """Write tensors as safetensors, whose own errors of writing are no OSErrors.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    try:
-        save_file(state, path)
-    except SafetensorError as error:
-        raise OSError(None, " ".join(str(error).split()), str(path)) from None
 
 
 def load_recognizer(folder: str | Path) -> tuple[Recognizer, dict[str, Any]]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +17,7 @@ from torch import Tensor
 from wordsight.errors import ConfigError, ModelError
 from wordsight.files import filling
 from wordsight.models.clipter import ClipterConfig, insert
+from wordsight.models.clipter.fusion import Fusion
 from wordsight.models.config import PeftConfig
 from wordsight.models.peft.towers import add_peft
 from wordsight.models.recognizer import Recognizer
@@ -37,16 +38,13 @@ def save_adapter(model: Recognizer, folder: str | Path, **about: object) -> Path
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     folder = Path(folder)
-    listed = {
+    listed = around(model) | {
         "format": FORMAT,
         "architecture": model.architecture,
         "config": model.cfg.to_dict(),
-        "peft": model.peft.to_dict(),
         "base": {"sha256": fingerprint(state, trained)},
         "about": about,
     }
-    if model.clipter is not None:
-        listed["clipter"] = model.clipter.to_dict()
     with filling(folder, last="adapter.json") as new:
         save_file({name: state[name] for name in sorted(trained)}, new / "adapter.safetensors")
         (new / "adapter.json").write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
@@ -64,20 +62,16 @@ def load_adapter(base: M, folder: str | Path) -> M:
         listed = json.loads((folder / "adapter.json").read_text(encoding="utf-8"))
         if listed["format"] != FORMAT:
             raise ModelError(f"{folder} has adapter format {listed['format']}, this version reads {FORMAT}")
-        peft = PeftConfig.from_dict(listed["peft"])
         trained = load_file(folder / "adapter.safetensors")
-        clipter = ClipterConfig.from_dict(listed["clipter"]) if "clipter" in listed else None
         wanted = listed["base"]["sha256"]
         model = type(base).from_config(listed["config"])
+        # Where the charset grew, the base's rows do not fit; they are among what was trained.
+        shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+        fitting = {name: tensor for name, tensor in base.state_dict().items() if shapes.get(name) == tensor.shape}
+        model.load_state_dict(fitting, strict=False)
+        put_around(model, listed)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, ConfigError) as error:
         raise ModelError(f"{folder} is not a folder of adapters: {type(error).__name__}: {error}") from None
-    # Where the charset grew, the base's rows do not fit; they are among what was trained.
-    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    fitting = {name: tensor for name, tensor in base.state_dict().items() if shapes.get(name) == tensor.shape}
-    model.load_state_dict(fitting, strict=False)
-    add_peft(model, peft)
-    if clipter is not None:
-        insert(model, clipter)
     state = model.state_dict()
     if not trained.keys() <= state.keys() or any(trained[k].shape != state[k].shape for k in trained):
         raise ModelError(f"{folder}: the adapters do not fit their own configuration: train them again")
@@ -87,6 +81,28 @@ def load_adapter(base: M, folder: str | Path) -> M:
         )
     model.load_state_dict(trained, strict=False)
     return model.eval()
+
+
+def around(model: Recognizer) -> dict[str, Any]:
+    """What was put into a recognizer after it was built, and how far it listens to scenes, by place."""
+    out: dict[str, Any] = {} if model.peft is None else {"peft": model.peft.to_dict()}
+    if model.clipter is not None:
+        fusions = ((place, one) for place, one in model.fusions.items() if isinstance(one, Fusion))
+        gates = {place: round(float(fusion.gate.value.detach()), 6) for place, fusion in fusions}
+        out |= {"clipter": model.clipter.to_dict(), "gates": gates}
+    return out
+
+
+def put_around(model: Recognizer, values: Mapping[str, Any]) -> None:
+    """The inverse of `around`; a model that had nothing put into it stays as it is.
+
+    Raises:
+        ConfigError: its values are none.
+    """
+    if "peft" in values:
+        add_peft(model, PeftConfig.from_dict(values["peft"]))
+    if "clipter" in values:
+        insert(model, ClipterConfig.from_dict(values["clipter"]))
 
 
 def fingerprint(state: Mapping[str, Tensor], without: Collection[str] = ()) -> str:
