@@ -64,11 +64,6 @@ def _hugging_face(repository: str, *names: str) -> tuple[File, ...]:
     return tuple(File(f"https://huggingface.co/{repository}/resolve/main/{name}") for name in names)
 
 
-def _clip4str(towers: str, data: str, megabytes: int, page: str, files: tuple[File, ...], scores_as: str) -> Weights:
-    size = scores_as.removeprefix("CLIP4STR-")[0]
-    return Weights(f"CLIP4STR-{size} from {towers}", data, megabytes, "Apache-2.0", page, files, scores_as)
-
-
 _AUTHORS = "https://github.com/VamosC/CLIP4STR"
 _RELEASE = f"{_AUTHORS}/releases/download/1.0.0"
 _ZENODO = "https://zenodo.org/records/8369439"
@@ -77,64 +72,59 @@ _REAL = "real words (3.3 M)"
 _MJST = "MJSynth and SynthText"
 _UNION = "RBU: real words, benchmarks' training sets, Union14M-L (6.5 M)"
 
+
+def _clip4str(towers: str, data: str, page: str, url: str, scores_as: str) -> Weights:
+    size = scores_as.removeprefix("CLIP4STR-")[0]
+    megabytes = {"B": 633, "L": 1788, "H": 4080}[size]
+    files = (File(url),) if url else ()
+    return Weights(f"CLIP4STR-{size} from {towers}", data, megabytes, "Apache-2.0", page, files, scores_as)
+
+
+def _rbu(towers: str, file: str, scores_as: str) -> Weights:
+    return _clip4str(towers, _UNION, _RBU, f"{_RBU}/resolve/main/{file}.pt", scores_as)
+
+
 # What follows the last underscore of their names may be a digest; of what is not documented, so it is not checked.
 _CLIP4STR = {
     "clip4str-b16-synth": _clip4str(
-        "OpenAI's ViT-B/16", _MJST, 633, _AUTHORS,
-        (File(f"{_RELEASE}/clip4str_base16x16_synth_a5e3386222.ckpt"),),
+        "OpenAI's ViT-B/16",
+        _MJST,
+        _AUTHORS,
+        f"{_RELEASE}/clip4str_base16x16_synth_a5e3386222.ckpt",
         "CLIP4STR-B, MJ+ST",
     ),
-    "clip4str-l14-synth": _clip4str("OpenAI's ViT-L/14", _MJST, 1788, _ZENODO, (), "CLIP4STR-L, MJ+ST"),
+    "clip4str-l14-synth": _clip4str("OpenAI's ViT-L/14", _MJST, _ZENODO, "", "CLIP4STR-L, MJ+ST"),
     "clip4str-b16-real": _clip4str(
-        "OpenAI's ViT-B/16", _REAL, 633, _AUTHORS,
-        (File(f"{_RELEASE}/clip4str_base16x16_d70bde1f2d.ckpt"),),
-        "CLIP4STR-B, Real",
+        "OpenAI's ViT-B/16", _REAL, _AUTHORS, f"{_RELEASE}/clip4str_base16x16_d70bde1f2d.ckpt", "CLIP4STR-B, Real"
     ),
     "clip4str-l14-real": _clip4str(
-        "OpenAI's ViT-L/14", _REAL, 1788, _ZENODO,
-        (File(f"{_ZENODO}/files/clip4str_large14x14_f125500adc.ckpt?download=1"),),
+        "OpenAI's ViT-L/14",
+        _REAL,
+        _ZENODO,
+        f"{_ZENODO}/files/clip4str_large14x14_f125500adc.ckpt?download=1",
         "CLIP4STR-L, Real",
     ),
-    "clip4str-b16-rbu": _clip4str(
-        "DataComp's ViT-B/16", _UNION, 633, _RBU,
-        _hugging_face("mzhaoshuai/CLIP4STR", "clip4str_base_6e9fe947ac.pt"),
-        "CLIP4STR-B DataComp, RBU",
-    ),
-    "clip4str-l14-rbu": _clip4str(
-        "DataComp's ViT-L/14", _UNION, 1788, _RBU,
-        _hugging_face("mzhaoshuai/CLIP4STR", "clip4str_large_3c9d881b88.pt"),
-        "CLIP4STR-L DataComp, RBU",
-    ),
-    "clip4str-h14-rbu": _clip4str(
-        "LAION-2B's ViT-H/14", _UNION, 4080, _RBU,
-        _hugging_face("mzhaoshuai/CLIP4STR", "clip4str_huge_5eef9f86e2.pt"),
-        "CLIP4STR-H LAION, RBU",
-    ),
-    "clip4str-h14-dfn-rbu": _clip4str(
-        "DFN-5B's ViT-H/14", _UNION, 4080, _RBU,
-        _hugging_face("mzhaoshuai/CLIP4STR", "clip4str_huge_3e942729b1.pt"),
-        "CLIP4STR-H DFN, RBU",
-    ),
-}  # fmt: skip
+    "clip4str-b16-rbu": _rbu("DataComp's ViT-B/16", "clip4str_base_6e9fe947ac", "CLIP4STR-B DataComp, RBU"),
+    "clip4str-l14-rbu": _rbu("DataComp's ViT-L/14", "clip4str_large_3c9d881b88", "CLIP4STR-L DataComp, RBU"),
+    "clip4str-h14-rbu": _rbu("LAION-2B's ViT-H/14", "clip4str_huge_5eef9f86e2", "CLIP4STR-H LAION, RBU"),
+    "clip4str-h14-dfn-rbu": _rbu("DFN-5B's ViT-H/14", "clip4str_huge_3e942729b1", "CLIP4STR-H DFN, RBU"),
+}
 
-_PARSEQ = "https://github.com/baudm/parseq"
-_HUB = f"{_PARSEQ}/releases/download/v1.0.0"
+
+def _parseq(what: str, megabytes: int, file: str, sha256: str, scores_as: str = "") -> Weights:
+    page = "https://github.com/baudm/parseq"
+    files = (File(f"{page}/releases/download/v1.0.0/{file}-{sha256[:8]}.pt", sha256),)
+    return Weights(what, _REAL, megabytes, "Apache-2.0", page, files, scores_as)
+
+
 # In torch.hub's names, what follows the last dash is the beginning of the file's SHA-256
 _PARSEQS = {
-    "parseq": Weights(
-        "PARSeq-S", _REAL, 95, "Apache-2.0", _PARSEQ,
-        (File(f"{_HUB}/parseq-bb5792a6.pt", "bb5792a6"),),
-        "PARSeq-S, Real",
+    "parseq": _parseq("PARSeq-S", 95, "parseq", "bb5792a6", "PARSeq-S, Real"),
+    "parseq-tiny": _parseq(
+        "PARSeq-Ti", 24, "parseq_tiny", "e7a21b543c98e67414a584c93b1dbb71c26e9463ae4aaa391d54e833660a4711"
     ),
-    "parseq-tiny": Weights(
-        "PARSeq-Ti", _REAL, 24, "Apache-2.0", _PARSEQ,
-        (File(f"{_HUB}/parseq_tiny-e7a21b54.pt", "e7a21b543c98e67414a584c93b1dbb71c26e9463ae4aaa391d54e833660a4711"),),
-    ),
-    "parseq-patch16-224": Weights(
-        "PARSeq-S, 16x16 patches of 224x224", _REAL, 97, "Apache-2.0", _PARSEQ,
-        (File(f"{_HUB}/parseq_small_patch16_224-fcf06f5a.pt", "fcf06f5a"),),
-    ),
-}  # fmt: skip
+    "parseq-patch16-224": _parseq("PARSeq-S, 16x16 patches of 224x224", 97, "parseq_small_patch16_224", "fcf06f5a"),
+}
 
 
 def _openai(name: str, megabytes: int, sha256: str) -> Weights:
