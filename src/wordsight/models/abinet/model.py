@@ -99,6 +99,7 @@ class Abinet(Recognizer):
 
     def __init__(self, cfg: AbinetConfig) -> None:
         super().__init__(cfg)
+        self.widths = {"early": cfg.width, "late": cfg.width}
         classes = self.tokenizer.num_classes
         self.image_encoder = Backbone(cfg)
         self.attention = PositionAttention(cfg)
@@ -121,11 +122,6 @@ class Abinet(Recognizer):
             language.append(said)
             fusion.append(logits)
         return vision, language, fusion
-
-    @property
-    def widths(self) -> dict[str, int]:
-        """See `Contextual`."""
-        return {"early": self.cfg.width, "late": self.cfg.width}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to a grid of tokens (B, rows * columns, D)."""

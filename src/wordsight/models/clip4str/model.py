@@ -38,7 +38,6 @@ class Clip4Str(Parseq):
     architecture = "clip4str"
     config_class: ClassVar[type[RecognizerConfig]] = Clip4StrConfig
     encoders = ("image_tower.", "text_tower.")
-    insertion_points = ("early", "late_visual", "late_cross")
     cfg: Clip4StrConfig
 
     def __init__(self, cfg: Clip4StrConfig) -> None:
@@ -46,16 +45,12 @@ class Clip4Str(Parseq):
         self.caption_tokenizer = cfg.caption_tokenizer
         self.text_tower = HubTextTower(cfg.hub, cfg.embed_dim) if cfg.hub else TextTower(cfg.text, cfg.embed_dim)
         self.cross_decoder = self._decoder(cfg.embed_dim)
+        self.widths = {**self.widths, "late_cross": cfg.embed_dim}
         self.ctc_head = nn.Linear(cfg.embed_dim, self.tokenizer.num_classes) if cfg.ctc_weight else None
 
     def checkpointing(self, on: bool = True) -> None:
         """Whether both towers recompute their blocks in the backward pass, to use less memory."""
         self.image_tower.checkpointing = self.text_tower.checkpointing = on
-
-    @property
-    def widths(self) -> dict[str, int]:
-        """See `Contextual`."""
-        return super().widths | {"late_cross": self.cfg.embed_dim}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to memory (B, L, D) of the visual decoder; (B, 1, D) if pooled."""

@@ -1,6 +1,7 @@
 """The recognizer's side of CLIPTER: where it can be conditioned on scenes, and how."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
 from torch import Tensor, nn
@@ -23,12 +24,11 @@ Conditioning: TypeAlias = Callable[[Tensor], Tensor]
 class Contextual(Model):
     """A recognizer that can be conditioned on scenes: a subclass calls `fuse` at its early and late insertion points.
 
-    `widths` says how wide the features are there. A recognizer with two decoders may have a late insertion point for
-    each.
+    A recognizer with two decoders may have a late insertion point for each.
     """
 
-    insertion_points: tuple[str, ...] = ("early", "late")
-    """The names with which `fuse` is called; each begins with its `Place`."""
+    widths: Mapping[str, int] = MappingProxyType({})
+    """Insertion point, whose name begins with its `Place`, to the width of features there; see also `BLOCK`."""
 
     clipter: ClipterConfig | None = None
     """What was inserted; None: nothing."""
@@ -36,11 +36,6 @@ class Contextual(Model):
     def __init__(self, cfg: Config) -> None:
         super().__init__(cfg)
         self.fusions = nn.ModuleDict()  # insertion point to fusion, empty until one is inserted
-
-    @property
-    def widths(self) -> dict[str, int]:
-        """Width of the features at each of `insertion_points`, and at `BLOCK` if the recognizer has an image tower."""
-        raise NotImplementedError
 
     def fuse(self, point: str, features: Tensor, context: SceneContext | None) -> Tensor:
         """Features (B, L, D) conditioned on their scenes; unchanged without a fusion here, or without context."""

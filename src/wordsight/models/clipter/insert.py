@@ -25,7 +25,7 @@ def insert(recognizer: Contextual, cfg: ClipterConfig) -> None:
             )
         points = [BLOCK]
     else:
-        points = [point for point in recognizer.insertion_points if point.startswith(cfg.place)]
+        points = [point for point in widths if point.startswith(cfg.place) and point != BLOCK]
     if not points:
         raise ConfigError(f"this recognizer has no {cfg.place} place: choose another")
     device = next(recognizer.parameters()).device

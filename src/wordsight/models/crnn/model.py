@@ -44,6 +44,7 @@ class Crnn(Recognizer):
 
     def __init__(self, cfg: CrnnConfig) -> None:
         super().__init__(cfg)
+        self.widths = {"early": cfg.channels, "late": 2 * cfg.hidden}
         self.image_encoder: nn.Module = Backbone() if cfg.backbone else ConvStem(cfg.stem) if cfg.stem else vgg()
         # What batch norm does for the scale of the paper's frames, without statistics of the batch
         self.norm: nn.Module = nn.LayerNorm(cfg.channels) if cfg.stem or cfg.backbone else nn.Identity()
@@ -61,11 +62,6 @@ class Crnn(Recognizer):
         read, _ = self.second(self.between(self.first(frames)[0]))  # (B, T, 2 * hidden)
         logits: Tensor = self.head(self.fuse("late", read, context))
         return logits
-
-    @property
-    def widths(self) -> dict[str, int]:
-        """See `Contextual`."""
-        return {"early": self.cfg.channels, "late": 2 * self.cfg.hidden}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to frames (B, T, D) from left to right."""

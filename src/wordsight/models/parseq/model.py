@@ -38,22 +38,17 @@ class Parseq(Recognizer):
     kind = PSM
     config_class: ClassVar[type[RecognizerConfig]] = ParseqConfig
     encoders: ClassVar[tuple[str, ...]] = ("image_tower.",)
-    insertion_points: tuple[str, ...] = ("early", "late_visual")
     cfg: ParseqConfig
 
     def __init__(self, cfg: ParseqConfig) -> None:
         super().__init__(cfg)
         self.image_tower: Tower = ImageTower(cfg.image, cfg.embed_dim)
         self.visual_decoder = self._decoder(cfg.visual_dim)
+        self.widths = {"early": cfg.visual_dim, BLOCK: cfg.image.width, "late_visual": cfg.visual_dim}
 
     def _decoder(self, width: int) -> Decoder:
         ids, cfg = self.tokenizer, self.cfg
         return Decoder(cfg.decoder, width, ids.vocab_size, ids.num_classes, cfg.max_length)
-
-    @property
-    def widths(self) -> dict[str, int]:
-        """See `Contextual`."""
-        return dict.fromkeys(self.insertion_points, self.cfg.visual_dim) | {BLOCK: self.cfg.image.width}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to memory (B, L, D)."""

@@ -65,6 +65,7 @@ class Svtr(Recognizer):
     def __init__(self, cfg: SvtrConfig) -> None:
         super().__init__(cfg)
         channels = cfg.convolutions.widths[-1]
+        self.widths = {"early": channels, "late": cfg.neck.width}
         # Twice as quick on a CPU, in training most of all: half of the time goes into depthwise convolutions
         self.image_encoder = LcNet(cfg.convolutions).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.neck = SvtrNeck(cfg.neck, channels)
@@ -76,11 +77,6 @@ class Svtr(Recognizer):
     def forward(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, 48, W) to the logits (B, W / 8, C + 1) of frames from left to right, [E] being the blank."""
         return self.decode(self.encode(images, context), context)
-
-    @property
-    def widths(self) -> dict[str, int]:
-        """See `Contextual`."""
-        return {"early": self.cfg.convolutions.widths[-1], "late": self.cfg.neck.width}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, 48, W) to frames (B, W / 8, D) from left to right."""

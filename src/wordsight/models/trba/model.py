@@ -98,6 +98,7 @@ class Trba(Recognizer):
 
     def __init__(self, cfg: TrbaConfig) -> None:
         super().__init__(cfg)
+        self.widths = {"early": cfg.hidden, "late": cfg.hidden}
         size = (cfg.height, cfg.width_px)
         self.image_encoder = nn.Sequential(
             Rectifier(size, cfg.points, cfg.locator) if cfg.points else nn.Identity(),
@@ -105,11 +106,6 @@ class Trba(Recognizer):
         )
         self.sequence = nn.Sequential(Sequence(cfg.channels, cfg.hidden), Sequence(cfg.hidden, cfg.hidden))
         self.cell = AttentionCell(cfg.hidden, self.tokenizer.vocab_size, self.tokenizer.num_classes)
-
-    @property
-    def widths(self) -> dict[str, int]:
-        """See `Contextual`."""
-        return {"early": self.cfg.hidden, "late": self.cfg.hidden}
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to contextual features (B, L, hidden); L is W / 4 + 1 in the paper."""

@@ -30,16 +30,12 @@ class Vitstr(Recognizer):
     def __init__(self, cfg: VitstrConfig) -> None:
         super().__init__(cfg)
         self.image_tower = ImageTower(cfg.image, None)
+        self.widths = dict.fromkeys(("early", "late", BLOCK), cfg.image.width)
         self.head = nn.Linear(cfg.image.width, self.tokenizer.num_classes)
 
     def forward(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to the logits (B, max_length + 1, C + 1) of all positions."""
         return self.decode(self.encode(images, context), context)
-
-    @property
-    def widths(self) -> dict[str, int]:
-        """See `Contextual`."""
-        return dict.fromkeys((*self.insertion_points, BLOCK), self.cfg.image.width)
 
     def inside(self, context: SceneContext | None) -> tuple[int, Conditioning] | None:
         """See `Contextual`."""
