@@ -112,7 +112,7 @@ def test_the_disk_is_bounded_and_keeps_what_was_used_last(tmp_path: Path) -> Non
     for number, picture in enumerate(pictures):  # processes come and go
         cache = made(encode, "e", memory=0, folder=tmp_path, disk=5 * size)
         cache.tokens([picture])
-        os.utime(cache._file(cache.name(picture)), (number, number))
+        os.utime(next(tmp_path.rglob(f"{cache.name(picture)}.npz")), (number, number))
         cache.tokens([pictures[0]])
         assert sum(file.stat().st_size for file in files(tmp_path)) <= 5 * size
     fresh = made(encode, "e", folder=tmp_path)

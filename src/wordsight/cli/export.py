@@ -51,6 +51,7 @@ def export(
     from wordsight.cli.output import check_folder
     from wordsight.models import checkpoint as checkpoints
     from wordsight.models.peft import load_adapter, merge_lora
+    from wordsight.models.peft.files import gates
     from wordsight.models.ppocr import Db
     from wordsight.models.recognizer import Recognizer
     from wordsight.weights.encoders import encoder_facts
@@ -85,7 +86,7 @@ def export(
     merge_lora(model)
     scenes = find_scene_encoder(model, about, scene_encoder, download=allow_download)
     if scenes is not None:
-        about["gates"] = checkpoints.gates(model)
+        about["gates"] = gates(model)
         about["scene encoder"] = encoder_facts(model, scene_encoder)
         if licence is None and about["scene encoder"]["licence"] == "not stated":  # its weights are in the pack, too
             stated = "not stated"

@@ -1,9 +1,7 @@
 """Writing a trained recognizer as a pack of ONNX graphs."""
 
-import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from inspect import Parameter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +18,7 @@ from wordsight.imaging.preprocess import WIDTH_STEP
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.quiet import quietly
 from wordsight.models.reading import TorchEngine
-from wordsight.models.recognizer import Recognizer
+from wordsight.models.recognizer import GraphModule, Recognizer
 from wordsight.runtime.pack import MANIFEST, TOKENIZER, FastPath, Pack, load_pack, write_manifest
 from wordsight.runtime.signatures import SCENE, input_shape, scene_graph, with_scenes
 from wordsight.text import ClipCaptions, HubCaptions
@@ -175,21 +173,18 @@ def to_onnx(module: nn.Module, graph: Graph, limits: Mapping[str, int]) -> onnx.
     # Traced at 2 or more everywhere: the exporter takes a 1 for a constant.
     example = {"batch": 2, "length": 5, "memory": 40, "text": 4, "scenes": 3, "width": 4 * WIDTH_STEP, "columns": 24}
     named = {d for shape in graph.inputs.values() for d in shape if isinstance(d, str)}
-    dims = {d: _dimension(d, limits.get(d)) for d in sorted(named)}
+    dims: dict[str, Any] = {d: Dim(d, min=1, max=limits.get(d)) for d in sorted(named)}
+    if "width" in dims:
+        dims["width"] = WIDTH_STEP * Dim("steps", min=1)
     inputs, dynamic = [], []
     for name, shape in graph.inputs.items():
         sizes = [example[d] if isinstance(d, str) else d for d in shape]
         inputs.append(torch.ones(sizes, dtype=torch.long) if name in IDS else torch.zeros(sizes))
         dynamic.append({i: dims[d] for i, d in enumerate(shape) if isinstance(d, str)})
-    proto = traced(module.eval(), tuple(inputs), _as_declared(module, dynamic), graph.inputs, graph.outputs)
+    sizes_of = (tuple(dynamic),) if isinstance(module, GraphModule) else tuple(dynamic)  # its forward takes *given
+    proto = traced(module.eval(), tuple(inputs), sizes_of, graph.inputs, graph.outputs)
     _check_sizes(proto, graph)
     return proto
-
-
-def _dimension(name: str, most: int | None) -> Any:
-    if name == "width":
-        return WIDTH_STEP * Dim("steps", min=1)
-    return Dim(name, min=1) if most is None else Dim(name, min=1, max=most)
 
 
 def _check_sizes(proto: onnx.ModelProto, graph: Graph) -> None:
@@ -198,16 +193,6 @@ def _check_sizes(proto: onnx.ModelProto, graph: Graph) -> None:
         for found, size in zip(value.type.tensor_type.shape.dim, shape, strict=True):
             if isinstance(size, str) and not found.dim_param:
                 raise ModelError(f"{graph.file}: the exporter fixed {size!r} of {value.name} at {found.dim_value}")
-
-
-def _as_declared(module: nn.Module, dynamic: list[dict[int, Any]]) -> tuple[Any, ...]:
-    """The dynamic sizes of the inputs, those that `forward` takes as *inputs in a tuple of their own."""
-    kinds = [parameter.kind for parameter in inspect.signature(module.forward).parameters.values()]
-    if Parameter.VAR_POSITIONAL not in kinds:
-        return tuple(dynamic)
-    single = kinds.index(Parameter.VAR_POSITIONAL)
-    rest = tuple(dynamic[single:])
-    return (*dynamic[:single], rest) if rest else tuple(dynamic)
 
 
 def traced(

@@ -86,36 +86,25 @@ class SceneCache:
 
     def _one(self, scene: Shown) -> Tokens:
         name = self.name(scene)
-        tokens = self._kept.get(name)
-        if tokens is None:
-            tokens = self._read(name)
-            if tokens is None:
-                tokens = self._compute(scene)
-                self._write(name, tokens)
-            self._keep(name, tokens)
-        else:
+        if name in self._kept:
             self._kept.move_to_end(name)
-        return tokens
-
-    def _compute(self, scene: Shown) -> Tokens:
-        self.encoded += 1
-        found = self.encoder.encode([scene.load()])[0].detach().float().clamp(-_LARGEST, _LARGEST)
-        out: Tokens = found.cpu().numpy().astype(np.float16)
-        return out
-
-    def _keep(self, name: str, tokens: Tokens) -> None:
+            return self._kept[name]
+        tokens = self._read(name)
+        if tokens is None:
+            self.encoded += 1
+            found = self.encoder.encode([scene.load()])[0].detach().float().clamp(-_LARGEST, _LARGEST)
+            tokens = found.cpu().numpy().astype(np.float16)
+            self._write(name, tokens)
         self._kept[name] = tokens
         self._bytes += tokens.nbytes
         while self._bytes > self.memory:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes
-
-    def _file(self, name: str) -> Path:
-        return (self.folder or Path()) / name[:2] / f"{name}.npz"
+        return tokens
 
     def _read(self, name: str) -> Tokens | None:
         if self.folder is None:
             return None
-        file = self._file(name)
+        file = self.folder / name[:2] / f"{name}.npz"
         try:
             with np.load(file, allow_pickle=False) as stored:  # a zip file: its checksums are compared
                 tokens: Tokens = stored["tokens"]
@@ -130,7 +119,7 @@ class SceneCache:
     def _write(self, name: str, tokens: Tokens) -> None:
         if self.folder is None or not self._writable:
             return
-        file = self._file(name)
+        file = self.folder / name[:2] / f"{name}.npz"
         part = file.with_name(f".{name}.{uuid4().hex}.part")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -143,27 +132,22 @@ class SceneCache:
                 part.unlink(missing_ok=True)
             self._uncounted += size
             if self._uncounted > _COUNTED * self.disk:
-                self._make_room()
+                self._make_room(self.folder)
         except OSError as error:
             self._writable = False
             _log.warning("%s: scene tokens cannot be kept here (%s)", self.folder, error.strerror or error)
 
-    def _files(self) -> list[tuple[float, int, Path]]:
-        """When each file was last used, its size, and its path."""
-        found = []
-        for file in (self.folder or Path()).glob("??/*.npz"):
+    def _make_room(self, folder: Path) -> None:
+        files = []  # when each was last used, its size, and its path
+        for file in folder.glob("??/*.npz"):
             try:
                 state = file.stat()
             except FileNotFoundError:  # another process made room
                 continue
-            found.append((state.st_mtime, state.st_size, file))
-        return sorted(found)
-
-    def _make_room(self) -> None:
-        files = self._files()
+            files.append((state.st_mtime, state.st_size, file))
         left = sum(size for _, size, _ in files)
         if left > _FULL * self.disk:
-            for _, size, file in files:
+            for _, size, file in sorted(files):
                 file.unlink(missing_ok=True)
                 left -= size
                 if left <= _KEPT * self.disk:

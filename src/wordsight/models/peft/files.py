@@ -84,13 +84,17 @@ def load_adapter(base: M, folder: str | Path) -> M:
 
 
 def around(model: Recognizer) -> dict[str, Any]:
-    """What was put into a recognizer after it was built, and how far it listens to scenes, by place."""
+    """What was put into a recognizer after it was built, and how far it listens to scenes."""
     out: dict[str, Any] = {} if model.peft is None else {"peft": model.peft.to_dict()}
     if model.clipter is not None:
-        fusions = ((place, one) for place, one in model.fusions.items() if isinstance(one, Fusion))
-        gates = {place: round(float(fusion.gate.value.detach()), 6) for place, fusion in fusions}
-        out |= {"clipter": model.clipter.to_dict(), "gates": gates}
+        out |= {"clipter": model.clipter.to_dict(), "gates": gates(model)}
     return out
+
+
+def gates(model: Recognizer) -> dict[str, float]:
+    """How far a model with CLIPTER listens to scenes, by place."""
+    fusions = ((place, one) for place, one in model.fusions.items() if isinstance(one, Fusion))
+    return {place: round(float(fusion.gate.value.detach()), 6) for place, fusion in fusions}
 
 
 def put_around(model: Recognizer, values: Mapping[str, Any]) -> None:
