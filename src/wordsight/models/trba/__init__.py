@@ -1,6 +1,5 @@
 """TRBA (arXiv 1904.01906)."""
 
-from wordsight.models.trba.config import TRBA_PRESETS, TrbaConfig
-from wordsight.models.trba.model import Trba
+from wordsight.models.trba.model import TRBA_PRESETS, Trba, TrbaConfig
 
 __all__ = ["TRBA_PRESETS", "Trba", "TrbaConfig"]

@@ -6,17 +6,56 @@ columns -> two bidirectional LSTMs -> context           (sequence modelling)
 context, characters so far -> attention cell -> logits  (prediction)
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from wordsight.decoding.autoregressive import AUTOREGRESSIVE
+from wordsight.errors import ConfigError
 from wordsight.models.clipter import SceneContext
+from wordsight.models.config import COMPACT_TOWER, ImageTowerConfig
 from wordsight.models.layers.convolutions import ConvStem
 from wordsight.models.layers.resnet import ResNet29
 from wordsight.models.losses import Losses, cross_entropy
-from wordsight.models.recognizer import GraphModule, Recognizer
-from wordsight.models.trba.config import TrbaConfig
+from wordsight.models.recognizer import CropConfig, GraphModule, Recognizer
 from wordsight.models.trba.rectifier import Rectifier
+from wordsight.text import Charset
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrbaConfig(CropConfig):
+    """Sizes of a TRBA. The defaults are the paper's.
+
+    Attributes:
+        points: fiducial points of the rectification; 0 leaves it out.
+        locator: channels of the convolutions that find them.
+        width: channels of the residual network.
+        blocks: in its four stages.
+        stem: empty for the residual network. Otherwise the convolutions of a `ConvStem` in its place.
+        hidden: width of the recurrent layers, of each direction.
+
+    Raises:
+        ConfigError: the stem leaves more than one row.
+    """
+
+    points: int = 20
+    locator: tuple[int, int, int, int] = (64, 128, 256, 512)
+    width: int = 512
+    blocks: tuple[int, int, int, int] = (1, 2, 5, 3)
+    stem: tuple[tuple[int, int, int], ...] = ()
+    hidden: int = 256
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rows, _ = ImageTowerConfig(self.height, self.width_px, stem=self.stem).grid if self.stem else (1, 0)
+        if rows != 1:
+            raise ConfigError(f"the stem makes {rows} rows of {self.height} pixels: it must make one")
+
+    @property
+    def channels(self) -> int:
+        """Width of a column."""
+        return self.stem[-1][0] if self.stem else self.width
 
 
 def he_normal(module: nn.Module) -> None:
@@ -153,3 +192,17 @@ class Trba(Recognizer):
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
         """`image`: an image to memory and initial state. `step`: a character."""
         return {"image": GraphModule(self, self.start, 1, "early"), "step": GraphModule(self, self.step, 3, "late")}
+
+
+TRBA_PRESETS: dict[str, TrbaConfig] = {
+    # As published, but for three colours and 128 columns, as in PARSeq's comparison (there: grey and 100)
+    "trba": TrbaConfig(charset=Charset.preset("94")),
+    # Without rectification
+    "trba-compact": TrbaConfig(
+        charset=Charset.preset("94"),
+        points=0,
+        stem=COMPACT_TOWER.stem,
+        hidden=128,
+    ),
+}
+"""Models by name: the paper's, and a compact one of our own."""

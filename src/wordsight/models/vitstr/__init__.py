@@ -1,6 +1,5 @@
 """ViTSTR (arXiv 2105.08582)."""
 
-from wordsight.models.vitstr.config import VITSTR_PRESETS, VitstrConfig
-from wordsight.models.vitstr.model import Vitstr
+from wordsight.models.vitstr.model import VITSTR_PRESETS, Vitstr, VitstrConfig
 
 __all__ = ["VITSTR_PRESETS", "Vitstr", "VitstrConfig"]
