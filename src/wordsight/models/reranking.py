@@ -80,8 +80,7 @@ class RerankingRecognizer(TorchRecognizer):
         pixels = torch.from_numpy(images).to(device) * std + mean
         if pixels.shape[2:] != size:
             pixels = F.interpolate(pixels, size, mode="bicubic", antialias=True).clamp(0, 1)
-        out: Tensor = (pixels - wanted_mean) / wanted_std
-        return out
+        return (pixels - wanted_mean) / wanted_std
 
 
 def _probability(logits: Floats, tokenizer: CharTokenizer, char: str) -> float:

@@ -262,8 +262,7 @@ class Clip4Str(Parseq):
     ) -> Tensor:
         """As `decode_visual`, by the cross-modal decoder; `memory_mask` (B, L) is additive."""
         decoder, condition = self.cross_decoder, self.conditioning("late_cross", context)
-        logits: Tensor = decoder(tokens, kv, mask, memory_mask, condition, decoder.causal(mask))
-        return logits
+        return decoder(tokens, kv, mask, memory_mask, condition, decoder.causal(mask))
 
     def encodes(self, name: str) -> bool:
         """CLIP's towers learn at the plain rate; the bridge from a text encoder of the hub is new, as decoders are."""

@@ -154,8 +154,7 @@ class _OneGrid(nn.Module):
 
     def forward(self, pixel_values: Tensor, spatial_shapes: Tensor) -> Tensor:
         """Patches (N, cells, high * wide * 3) to embeddings (N, cells, D). `spatial_shapes` are not needed."""
-        out: Tensor = self.patch_embedding(pixel_values) + self.positions
-        return out
+        return self.patch_embedding(pixel_values) + self.positions
 
 
 class MapEncoder(Encoder):
@@ -193,8 +192,7 @@ class MapEncoder(Encoder):
 
     def _last(self, images: Tensor) -> Tensor:
         made: Any = self.network(images)
-        out: Tensor = made[-1] if isinstance(made, list) else made.last_hidden_state
-        return out
+        return made[-1] if isinstance(made, list) else made.last_hidden_state
 
 
 def pair(size: float | Sequence[float]) -> tuple[int, int]:

@@ -41,8 +41,7 @@ class Contextual(Model):
         """Features (B, L, D) conditioned on their scenes; unchanged without a fusion here, or without context."""
         if context is None or point not in self.fusions:
             return features
-        out: Tensor = self.fusions[point](features, context)
-        return out
+        return self.fusions[point](features, context)
 
     def conditioning(self, point: str, context: SceneContext | None) -> Conditioning | None:
         """`fuse` at an insertion point, for parts that know nothing of scenes; None if it would change nothing."""

@@ -80,8 +80,7 @@ class Fusion(nn.Module):
         rows = torch.arange(tokens.shape[0], device=tokens.device)  # `len` would fix the number of scenes in an export
         used = ((context.index[:, None] == rows) & (context.present[:, None] != 0)).any(0)  # (N,)
         tokens = torch.where(used[:, None, None], tokens, torch.zeros_like(tokens))
-        out: Tensor = self.project(self.norm_scene(tokens.to(self.project.weight.dtype)))
-        return out
+        return self.project(self.norm_scene(tokens.to(self.project.weight.dtype)))
 
 
 class Gate(nn.Module):

@@ -110,8 +110,7 @@ class Crnn(Recognizer):
         """Images (B, 3, H, W) to the logits (B, T, C + 1) of T frames from left to right, [E] being the blank."""
         frames = self.encode(images, context)
         read, _ = self.second(self.between(self.first(frames)[0]))  # (B, T, 2 * hidden)
-        logits: Tensor = self.head(self.fuse("late", read, context))
-        return logits
+        return self.head(self.fuse("late", read, context))
 
     def encode(self, images: Tensor, context: SceneContext | None = None) -> Tensor:
         """Images (B, 3, H, W) to frames (B, T, D) from left to right."""

@@ -50,5 +50,4 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        out: Tensor = self.net(images.contiguous(memory_format=torch.channels_last))[-1]
-        return out
+        return self.net(images.contiguous(memory_format=torch.channels_last))[-1]

@@ -95,8 +95,7 @@ class Stem(nn.Module):
         first = F.pad(F.relu(self.stem1(images)), (0, 1, 0, 1))
         second = F.relu(self.stem2b(F.pad(F.relu(self.stem2a(first)), (0, 1, 0, 1))))
         joined = torch.cat([F.max_pool2d(first, 2, 1), second], dim=1)
-        out: Tensor = F.relu(self.stem4(F.relu(self.stem3(joined))))
-        return out
+        return F.relu(self.stem4(F.relu(self.stem3(joined))))
 
 
 class DepthwiseBlock(nn.Module):

@@ -40,8 +40,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', H / down, W / across)."""
-        out: Tensor = self.activation(self.body(x) + self.around(x))
-        return out
+        return self.activation(self.body(x) + self.around(x))
 
 
 def residuals(channels: int, out: int, count: int, first: int = 3, stride: tuple[int, int] = (1, 1)) -> nn.Sequential:

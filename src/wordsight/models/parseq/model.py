@@ -168,8 +168,7 @@ class Parseq(Recognizer):
     def decode_visual(self, tokens: Tensor, kv: Tensor, mask: Tensor, context: SceneContext | None = None) -> Tensor:
         """Tokens (B, T), keys and values, and the query mask (B, T, T) to logits (B, T, C + 1)."""
         decoder, condition = self.visual_decoder, self.conditioning("late_visual", context)
-        logits: Tensor = decoder(tokens, kv, mask, condition=condition, content_mask=decoder.causal(mask))
-        return logits
+        return decoder(tokens, kv, mask, condition=condition, content_mask=decoder.causal(mask))
 
     def _bound(self, decode: Callable[..., Tensor], kv: Tensor, *memory_mask: Tensor | None) -> Decode:
         """`decode_visual` or its like, bound to the memory of one image."""

@@ -77,8 +77,7 @@ class Vitstr(Recognizer):
     def decode(self, memory: Tensor, context: SceneContext | None = None) -> Tensor:
         """Tokens (B, L, D) to logits (B, max_length + 1, C + 1)."""
         read = self.fuse("late", memory[:, 1 : self.cfg.max_length + 2], context)
-        logits: Tensor = self.head(read)
-        return logits
+        return self.head(read)
 
 
 VITSTR_PRESETS: dict[str, VitstrConfig] = {
