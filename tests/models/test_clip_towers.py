@@ -6,8 +6,7 @@ import torch.nn.functional as F
 
 from wordsight.errors import ConfigError
 from wordsight.models.clip import CLIP_TOWERS, Clip, ClipConfig, clip_config
-from wordsight.models.clip.image import ImageTower
-from wordsight.models.clip.resize import resize_positions
+from wordsight.models.clip.image import ImageTower, resize_positions
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 
 SMALL = ImageTowerConfig(32, 32, patch=(8, 8), width=16, layers=1, heads=2)

@@ -9,8 +9,7 @@ import torch
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clipter.encoders import load_encoder
-from wordsight.models.clipter.scene import SceneEncoder
-from wordsight.models.clipter.untrained import untrained
+from wordsight.models.clipter.scene import SceneEncoder, untrained
 from wordsight.models.layers.lcnet import LcNetConfig, stage
 from wordsight.models.ppocr import Db, DbConfig
 

@@ -20,8 +20,7 @@ from wordsight.imaging import Preprocessing
 from wordsight.models import checkpoint
 from wordsight.models.clipter import ClipterConfig
 from wordsight.models.clipter.cache import SceneCache
-from wordsight.models.clipter.scene import SceneEncoder
-from wordsight.models.clipter.untrained import untrained
+from wordsight.models.clipter.scene import SceneEncoder, untrained
 from wordsight.models.registry import PRESETS
 from wordsight.text import Charset, CharTokenizer
 from wordsight.train import Recognition

@@ -16,8 +16,7 @@ from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.clipter.cache import SceneCache
 from wordsight.models.clipter.encoders import absolute
-from wordsight.models.clipter.scene import SceneEncoder
-from wordsight.models.clipter.untrained import untrained
+from wordsight.models.clipter.scene import SceneEncoder, untrained
 from wordsight.models.freezing import freeze
 from wordsight.models.peft import add_peft
 from wordsight.models.ppocr import Svtr

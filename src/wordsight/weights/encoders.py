@@ -14,8 +14,7 @@ from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter.other_words import PREFIX, OtherWords
-from wordsight.models.clipter.scene import EncodesScenes, SceneEncoder
-from wordsight.models.clipter.untrained import untrained
+from wordsight.models.clipter.scene import EncodesScenes, SceneEncoder, untrained
 from wordsight.models.reading import TorchRecognizer
 from wordsight.models.recognizer import Recognizer
 from wordsight.models.reranking import RerankingRecognizer

@@ -49,7 +49,7 @@ def to_int8(model: onnx.ModelProto) -> int:
     kept = [tensor for tensor in graph.initializer if tensor.name in used]
     nodes = list(new.nodes)
     del graph.initializer[:], graph.node[:]
-    graph.initializer.extend([*kept, *(new.constants[name] for name in new.constants)])
+    graph.initializer.extend([*kept, *new.constants.values()])
     graph.node.extend(nodes)
     if done:
         model.opset_import.append(helper.make_opsetid(RUNTIME, 1))
@@ -89,7 +89,7 @@ class _Nodes:
 
     def quantized(self, x: str, width: int, zero: int) -> tuple[str, str]:
         """`x` (..., K) in 0..255 around `zero`, and the scales (..., 1) of its rows."""
-        last, flat = self.constant("quantized.last", _ints([-1])), self.constant("quantized.flat", _ints([-1]))
+        last, flat = self.constant("quantized.last", [-1]), self.constant("quantized.flat", [-1])
         ends: list[str] = []
         for op, levels in (("ReduceMax", 255 - zero), ("ReduceMin", -zero)):
             (end,) = self.add(op, [x, last], [f"{x}.{op}"], keepdims=1)
@@ -98,7 +98,7 @@ class _Nodes:
         least = self.constant("quantized.least", np.float32(1e-12))  # a row of zeros
         (scale,) = self.add("Max", [*ends, least], [f"{x}.scale"])
         # QuantizeLinear knows scales along one axis
-        (rows,) = self.add("Reshape", [x, self.constant(f"quantized.rows.{width}", _ints([-1, width]))], [f"{x}.rows"])
+        (rows,) = self.add("Reshape", [x, self.constant(f"quantized.rows.{width}", [-1, width])], [f"{x}.rows"])
         (of_row,) = self.add("Reshape", [scale, flat], [f"{x}.of_row"])
         (count,) = self.add("Shape", [of_row], [f"{x}.count"])
         wanted = self.constant(f"quantized.zeros.{zero}", np.array([zero], np.uint8))
@@ -118,7 +118,3 @@ class _Nodes:
         """Adds a constant; returns its name."""
         self.constants.setdefault(name, numpy_helper.from_array(np.asarray(value), name))
         return name
-
-
-def _ints(values: list[int]) -> Any:
-    return np.array(values, np.int64)

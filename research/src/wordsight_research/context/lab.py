@@ -22,8 +22,7 @@ from wordsight.models.clipter import ClipterConfig
 from wordsight.models.clipter.backbones import Encoder
 from wordsight.models.clipter.cache import SceneCache
 from wordsight.models.clipter.encoders import load_encoder
-from wordsight.models.clipter.scene import SceneEncoder
-from wordsight.models.clipter.untrained import untrained
+from wordsight.models.clipter.scene import SceneEncoder, untrained
 from wordsight.models.peft.files import fingerprint
 from wordsight.synth.vocabulary import load_words
 from wordsight.synth.words import RenderedWords

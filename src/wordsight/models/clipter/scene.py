@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Protocol
 
 import numpy as np
@@ -13,9 +14,9 @@ from torch import Tensor, nn
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.preprocess import centre_square
-from wordsight.models.clipter.backbones import Encoder
+from wordsight.models.clipter.backbones import Encoder, HubEncoder, MapEncoder, TowerEncoder
 from wordsight.models.clipter.config import ClipterConfig
-from wordsight.models.clipter.encoders import load_encoder
+from wordsight.models.clipter.encoders import load_encoder, random_encoder
 
 BATCH = 16
 """Scenes that are encoded at once."""
@@ -107,6 +108,35 @@ class SceneEncoder(nn.Module):
         device = self.encoder.anchor.device
         parts = [scenes[i : i + BATCH] for i in range(0, len(scenes), BATCH)]
         return torch.cat([self(torch.from_numpy(self.prepare(part)).to(device)) for part in parts])
+
+
+def untrained(scenes: SceneEncoder, seed: int = 0) -> SceneEncoder:
+    """An encoder like `scenes` with random weights, the same for the same seed; pooling and resolution as there.
+
+    Raises:
+        ConfigError: it has no weights to be random.
+    """
+    given = scenes.encoder
+    new: Encoder
+    if isinstance(given, TowerEncoder):
+        new = random_encoder(given.tower.cfg, seed)
+        new.preprocessing = given.preprocessing
+    elif isinstance(given, HubEncoder):
+        build = type(given.vision)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            new = HubEncoder(build(given.vision.config), given.preprocessing, f"random:{build.__name__}:{seed}")
+    elif isinstance(given, MapEncoder):
+        network = deepcopy(given.network)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for layer in network.modules():
+                if callable(begin := getattr(layer, "reset_parameters", None)):
+                    begin()
+        new = MapEncoder(network, given.preprocessing, f"random:{seed}")
+    else:
+        raise ConfigError(f"{given.identity!r} has no weights: the control random-encoder needs an encoder that has")
+    return SceneEncoder(new.eval(), scenes.kernel, scenes.keep_cls, scenes.centre_crop)
 
 
 def pool(

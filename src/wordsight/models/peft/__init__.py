@@ -1,17 +1,15 @@
 """Parameter-efficient fine-tuning: a frozen tower, and few new weights beside or inside it."""
 
 from wordsight.models.config import PeftConfig
-from wordsight.models.peft.adapter import AdaptedTower, ClipAdapter
+from wordsight.models.peft.adapter import ClipAdapter
 from wordsight.models.peft.files import load_adapter, save_adapter
-from wordsight.models.peft.ladder import Ladder, LadderTower
+from wordsight.models.peft.ladder import Ladder
 from wordsight.models.peft.lora import LoraLinear, add_lora, merge_lora
 from wordsight.models.peft.towers import add_peft, merge_peft
 
 __all__ = [
-    "AdaptedTower",
     "ClipAdapter",
     "Ladder",
-    "LadderTower",
     "LoraLinear",
     "PeftConfig",
     "add_lora",

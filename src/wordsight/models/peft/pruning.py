@@ -14,17 +14,13 @@ def residual_dims(blocks: list[Block], count: int) -> Tensor:
 
     Strength is the sum of absolute weights. One choice for all blocks, so that what one writes the next one reads.
     """
-    strength = torch.stack([_strength(block) for block in blocks]).sum(0)
-    return strength.topk(count).indices.sort().values
-
-
-def _strength(block: Block) -> Tensor:
-    """Sum of absolute weights by residual dimension (D,)."""
-    first, last = _mlp_ends(block)
-    attention = block.attention
-    reads = [linear.weight for linear in (attention.q, attention.k, attention.v, first)]
-    writes = [linear.weight.T for linear in (attention.out, last)]
-    return torch.cat([*reads, *writes]).detach().abs().sum(0)
+    strengths = []
+    for block in blocks:
+        (first, last), attention = _mlp_ends(block), block.attention
+        reads = [linear.weight for linear in (attention.q, attention.k, attention.v, first)]
+        writes = [linear.weight.T for linear in (attention.out, last)]
+        strengths.append(torch.cat([*reads, *writes]).detach().abs().sum(0))
+    return torch.stack(strengths).sum(0).topk(count).indices.sort().values
 
 
 def _mlp_ends(block: Block) -> tuple[nn.Linear, nn.Linear]:

@@ -107,10 +107,6 @@ class AttentionCell(nn.Module):
         """Features (B, L, D) and their keys, projected once for all characters: (B, 2, L, D)."""
         return torch.stack([features, self.keys(features)], dim=1)
 
-    def start(self, rows: Tensor) -> Tensor:
-        """The initial state (B, 2, D) for a batch (B, ...): zeros."""
-        return rows.new_zeros(rows.shape[0], 2, self.query.in_features)
-
     def forward(self, tokens: Tensor, state: Tensor, memory: Tensor) -> Tensor:
         """Last characters (B,), state (B, 2, D), which is hidden and cell, and `memory`. Returns the next state."""
         hidden, cell = state.unbind(1)
@@ -154,7 +150,7 @@ class Trba(Recognizer):
     def start(self, images: Tensor, context: SceneContext | None = None) -> tuple[Tensor, Tensor]:
         """Images (B, 3, H, W) to the memory of all steps (B, 2, L, D), and the initial state (B, 2, D)."""
         memory = self.cell.memory(self.encode(images, context))
-        return memory, self.cell.start(memory)
+        return memory, memory.new_zeros(memory.shape[0], 2, self.cfg.hidden)
 
     def step(
         self, tokens: Tensor, state: Tensor, memory: Tensor, context: SceneContext | None = None
