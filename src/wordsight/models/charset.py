@@ -29,16 +29,18 @@ def with_charset(model: M, charset: Charset) -> M:
     trained the copy reads exactly as the original did. A text tower that reads characters is remapped likewise; one
     that reads pieces of words does not depend on the charset.
     """
-    old, new = model.tokenizer, CharTokenizer(charset)
+    old = model.tokenizer
     per_token, per_class = character_tables(model)
-    classes = _origins(old, new)  # of [E] and the characters
+    known = old.charset.characters
+    # The old rows of [E] and of each new character, None where there is none
+    classes = [old.eos, *(known.index(c) + 1 if c in known else None for c in charset.characters)]
     tokens = [*classes, old.bos, old.pad]
-    state = {
-        name: _rows(tensor, tokens if name in per_token else classes, len(old.charset))
-        if name in per_token | per_class
-        else tensor
-        for name, tensor in model.state_dict().items()
-    }
+    state = dict(model.state_dict())
+    for name in (per_token | per_class) & state.keys():
+        table = state[name]
+        mean = table[1 : len(known) + 1].mean(0)
+        origins = tokens if name in per_token else classes
+        state[name] = torch.stack([mean if row is None else table[row] for row in origins])
     out = type(model).from_config(config_with_charset(model.cfg, charset).to_dict())
     if model.clipter is not None:
         insert(out, model.clipter)
@@ -100,15 +102,3 @@ def character_tables(model: Recognizer) -> tuple[set[str], set[str]]:
         per_token.add("text_tower.token_embedding.weight")
     heads = ("visual_decoder.head", "cross_decoder.head", "ctc_head")
     return per_token, {f"{head}.{part}" for head in heads for part in ("weight", "bias")}
-
-
-def _origins(old: CharTokenizer, new: CharTokenizer) -> list[int]:
-    """For [E] and each new character, the old row that it keeps; -1 where there is none."""
-    known = old.charset.characters
-    return [old.eos, *(known.index(c) + 1 if c in known else -1 for c in new.charset.characters)]
-
-
-def _rows(table: Tensor, origins: list[int], characters: int) -> Tensor:
-    """Rows `origins` of a table (rows, ...), -1 giving the mean of rows 1 to `characters`."""
-    mean = table[1 : characters + 1].mean(0)
-    return torch.stack([mean if row < 0 else table[row] for row in origins])

@@ -66,18 +66,6 @@ IGNORED = (
 """Tensors that say nothing new."""
 
 
-def stated(facts: Facts) -> Options:
-    """Out of `open_clip_config.json`, or Hugging Face's `config.json` and `preprocessor_config.json`.
-
-    Raises:
-        ModelError: they say what we do not have.
-        TypeError, ValueError, AttributeError, ArithmeticError: they cannot be understood.
-    """
-    if "model_cfg" in facts.get("open_clip_config.json", {}):
-        return _open_clip(facts["open_clip_config.json"])
-    return _hugging_face(facts.get("config.json", {}), facts.get("preprocessor_config.json", {}))
-
-
 def _hugging_face(config: Facts, pixels: Facts) -> Options:
     if "vision_config" not in config:
         return Options()
@@ -170,8 +158,21 @@ CLIP4STR = Defaults({}, "quickgelu", "as CLIP4STR runs all of its towers")
 
 
 def read_clip(names: Rules, defaults: Defaults, tensors: Tensors, facts: Facts, choices: Choices) -> Read:
-    """CLIP itself, by the names and with the defaults of those who trained it."""
-    state, config = read_towers(tensors, names, stated(facts), defaults, choices)
+    """CLIP itself, by the names and with the defaults of those who trained it.
+
+    Of itself it says what `open_clip_config.json`, or Hugging Face's `config.json` and `preprocessor_config.json` say.
+
+    Raises:
+        ModelError: they say what we do not have.
+        TypeError, ValueError, AttributeError, ArithmeticError: they cannot be understood.
+    """
+    open_clip = facts.get("open_clip_config.json", {})
+    said = (
+        _open_clip(open_clip)
+        if "model_cfg" in open_clip
+        else _hugging_face(facts.get("config.json", {}), facts.get("preprocessor_config.json", {}))
+    )
+    state, config = read_towers(tensors, names, said, defaults, choices)
     state["logit_scale"] = tensors.take("logit_scale")  # some versions stored it as one of one
     return Read(Clip, config, state)
 

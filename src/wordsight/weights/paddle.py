@@ -99,15 +99,13 @@ def _recognizer(config: Facts, seen: Facts, tensors: Tensors, choices: Choices) 
 def _detector(config: Facts, seen: Facts, choices: Choices, *, large: bool) -> DbConfig:
     _check(config, {"interpolate_mode": "nearest", "kernel_list": [3, 2, 2]})
     mean, std = _normalisation(seen, choices, _DETECTORS_SEE)
-    convolutions = _convolutions(config)
+    common: dict[str, Any] = {"convolutions": _convolutions(config), "mean": mean, "std": std}
     if not large:
         return DbConfig(
-            convolutions=convolutions,
             width=config.get("neck_out_channels", 96),
             kernel=config.get("dilated_kernel_size", 7),
             reduction=config.get("reduction", 4),
-            mean=mean,
-            std=std,
+            **common,
         )
     _check(config, {"scale_factor_list": [1, 2, 4, 8], "scale_factor": 2, "intraclass_block_number": 4})
     strips = {key: _pair(value[0]) for key, value in (config.get("intraclass_block_config") or {}).items()}
@@ -120,15 +118,8 @@ def _detector(config: Facts, seen: Facts, choices: Choices, *, large: bool) -> D
                 f"symmetric_conv_long_{name}": (k, k),
             },
         )
-    return DbConfig(
-        convolutions=convolutions,
-        neck="large",
-        width=config.get("neck_out_channels", 256),
-        kernel=9,
-        reduction=config.get("reduce_factor", 2),
-        mean=mean,
-        std=std,
-    )
+    width, reduction = config.get("neck_out_channels", 256), config.get("reduce_factor", 2)
+    return DbConfig(neck="large", width=width, kernel=9, reduction=reduction, **common)
 
 
 def _convolutions(config: Facts) -> LcNetConfig:

@@ -145,19 +145,25 @@ def _hub(name: str, resolution: int | None, download: bool) -> Encoder:
         from transformers.image_processing_base import ImageProcessingMixin
     except ImportError:
         raise ModelError(f"scene encoder {name!r} needs transformers: pip install transformers") from None
-    place = name if download else _here(name)
+    local = not download and not Path(name).is_dir()  # then only the hub's cache on this machine is looked at
+    options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": False, "weights_only": True}
     try:
-        model: Any = AutoModel.from_pretrained(place, dtype=torch.float32, trust_remote_code=False, weights_only=True)
+        model: Any = AutoModel.from_pretrained(name, local_files_only=local, **options)
     except ImportError as error:  # such as timm
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"scene encoder {name!r} needs another library: {reason}") from None
     except (OSError, ValueError) as error:
+        if local:
+            raise ModelError(
+                f"the scene encoder {name!r}, which a file names, is not on this machine: give its name with "
+                "--scene-encoder to download it from the hub, or its folder"
+            ) from None
         reason = str(error).splitlines()[0][:200]
         raise ModelError(f"there is no scene encoder {name!r}, and the hub did not provide one: {reason}") from None
     except Exception as error:  # damaged weights: safetensors and pickle have classes of their own
         raise ModelError(f"{name}: its weights cannot be read ({type(error).__name__}): download it again") from error
     try:
-        processing, _ = ImageProcessingMixin.get_image_processor_dict(place)
+        processing, _ = ImageProcessingMixin.get_image_processor_dict(name, local_files_only=local)
     except (OSError, ValueError):
         processing = None
     vision = getattr(model, "vision_model", model)
@@ -203,25 +209,6 @@ def _statistics(name: str, kind: str, processing: Mapping[str, Any] | None) -> t
     if processing.get("include_top"):  # of EfficientNet: divided twice
         std = tuple(value**2 for value in std)
     return cast(Triple, mean), cast(Triple, std)
-
-
-def _here(name: str) -> str:
-    """The folder of a model: `name` itself, or its place in the hub's local cache. The hub is not contacted.
-
-    Raises:
-        ModelError: it is not on this machine.
-    """
-    from huggingface_hub import snapshot_download
-
-    if Path(name).is_dir():
-        return name
-    try:
-        return str(snapshot_download(name, local_files_only=True))
-    except (OSError, ValueError):
-        raise ModelError(
-            f"the scene encoder {name!r}, which a file names, is not on this machine: give its name with "
-            "--scene-encoder to download it from the hub, or its folder"
-        ) from None
 
 
 def _side(size: Mapping[str, float] | float | Sequence[float] | None) -> int | None:
