@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from torch import nn
 
 from wordsight.models.clip.hub_text import HubTextTower
+from wordsight.models.clip.image import Tower
+from wordsight.models.clip.text import TextTower
 from wordsight.models.clip4str.model import Clip4Str
 
 
@@ -24,26 +26,19 @@ def freeze(model: Clip4Str, text_layers: int | None = None, image_layers: int | 
             norms and projection stay trainable, which is why gradients still pass through frozen blocks. All its blocks
             or more: the whole tower, which then runs without gradient. None: nothing.
     """
-    text, image = model.text_tower, model.image_tower
-    if text_layers is not None:
-        if isinstance(text, HubTextTower):
-            _freeze(text.below(text_layers))
-        else:
-            _freeze(text.parameters() if text_layers >= text.cfg.layers else _below(text, text_layers))
-    if image_layers is not None:
-        _freeze(image.parameters() if image_layers >= image.cfg.layers else _below(image, image_layers))
+    for tower, layers in ((model.text_tower, text_layers), (model.image_tower, image_layers)):
+        for parameter in () if layers is None else _below(tower, layers):
+            parameter.requires_grad_(False)
 
 
-def _below(tower: nn.Module, layers: int) -> Iterable[nn.Parameter]:
-    """The embeddings of a tower (but for the patches) and its first blocks."""
-    blocks = tuple(f"blocks.{i}." for i in range(layers))
-    embeddings = ("token_embedding.", "positional_embedding", "class_embedding")
-    return (parameter for name, parameter in tower.named_parameters() if name.startswith((*embeddings, *blocks)))
-
-
-def _freeze(parameters: Iterable[nn.Parameter]) -> None:
-    for parameter in parameters:
-        parameter.requires_grad_(False)
+def _below(tower: Tower | TextTower | HubTextTower, layers: int) -> Iterable[nn.Parameter]:
+    """The embeddings of a tower (but for the patches) and its first blocks; all of it if it has no more."""
+    if isinstance(tower, HubTextTower):
+        return tower.below(layers)
+    if layers >= tower.cfg.layers:
+        return tower.parameters()
+    first = ("token_embedding.", "positional_embedding", "class_embedding", *(f"blocks.{i}." for i in range(layers)))
+    return (parameter for name, parameter in tower.named_parameters() if name.startswith(first))
 
 
 def trainable(model: nn.Module) -> int:

@@ -2,10 +2,13 @@
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from wordsight.errors import ModelError
@@ -19,8 +22,6 @@ def rapidocr_file(name: str) -> Path:
     Raises:
         ModelError: the package is not installed, or does not carry it.
     """
-    from importlib.util import find_spec
-
     spec = find_spec("rapidocr")
     folder = Path(spec.origin).parent / "models" if spec is not None and spec.origin else Path()
     path = folder / f"PP-OCRv6_{name}_small.onnx"
@@ -70,8 +71,6 @@ def onnx_characters(path: Path) -> list[str]:
     Raises:
         ModelError: the file names none.
     """
-    import onnx
-
     model = onnx.load(str(path), load_external_data=False)
     lists = [entry.value.split("\n") for entry in model.metadata_props if entry.key == "character"]
     if len(lists) != 1:
@@ -116,9 +115,6 @@ def _sizes(weight: Tensor) -> list[int]:
 
 def _onnx_layers(path: Path) -> Iterator[tuple[Tensor, Tensor]]:
     """Weight and bias of every convolution, matrix product and layer norm of a file, in the order in which they run."""
-    import onnx
-    from onnx import numpy_helper
-
     graph = onnx.load(str(path)).graph
     values = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in graph.initializer}
     after: dict[str, list[Any]] = {}

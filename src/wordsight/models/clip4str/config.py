@@ -141,11 +141,7 @@ def _released(towers: ClipConfig) -> Clip4StrConfig:
     )
 
 
-def _openclip_h14() -> ClipConfig:
-    """ViT-H-14 as OpenCLIP pre-trained it: 16 heads of 80 channels."""
-    towers = clip_config("ViT-H-14")
-    return replace(towers, image=replace(towers.image, heads=16))
-
+_H14 = clip_config("ViT-H-14")
 
 CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
     "clip4str-tiny": _compact(COMPACT_TOWER, 192, text_layers=2),
@@ -155,13 +151,13 @@ CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
     "clip4str-b16": _released(clip_config("ViT-B-16")),
     "clip4str-l14": _released(clip_config("ViT-L-14")),
     "clip4str-l14-336": _released(clip_config("ViT-L-14-336")),
-    "clip4str-h14": _released(_openclip_h14()),
-    "clip4str-h14-20heads": _released(clip_config("ViT-H-14")),
+    "clip4str-h14": _released(replace(_H14, image=replace(_H14.image, heads=16))),
+    "clip4str-h14-20heads": _released(_H14),
 }
 """Models by name: compact ones of our own, and the paper's.
 
-`clip4str-h14` is for training from OpenCLIP's towers. The released CLIP4STR-H was trained with 20 heads in the same
-image tower, which its shapes do not show: its weights need `clip4str-h14-20heads`.
+`clip4str-h14` is for training from OpenCLIP's towers, pre-trained with 16 heads of 80 channels. The released CLIP4STR-H
+was trained with 20 heads in the same image tower, which its shapes do not show: it needs `clip4str-h14-20heads`.
 """
 
 

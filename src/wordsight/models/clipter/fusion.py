@@ -129,17 +129,14 @@ class GatedAttention(nn.Module):
 
     def forward(self, query: Tensor, word: Tensor, scene: Tensor, index: Tensor) -> Tensor:
         """Queries (B, L, D) and scenes (N, M, D), row b having scene `index[b]`, to (B, L, D). `word` is not used."""
-        s = self.pool(scene)  # (N, D)
+        if self.query is None:
+            s = scene[:, 0]  # (N, D)
+        else:
+            tokens = scene[:, None]  # (N, 1 head, M, D)
+            asked = self.query.expand(scene.shape[0], 1, 1, -1)
+            s = F.scaled_dot_product_attention(asked, tokens, tokens)[:, 0, 0]
         take = torch.sigmoid(self.by_word(query) + self.by_scene(s)[index][:, None])
         return take * self.value(s)[index][:, None]
-
-    def pool(self, scene: Tensor) -> Tensor:
-        """(N, M, D) to (N, D)."""
-        if self.query is None:
-            return scene[:, 0]
-        tokens = scene[:, None]  # (N, 1 head, M, D)
-        asked = self.query.expand(scene.shape[0], 1, 1, -1)
-        return F.scaled_dot_product_attention(asked, tokens, tokens)[:, 0, 0]
 
 
 class CrossAttention(nn.Module):
