@@ -1,6 +1,7 @@
 """What tensor shapes do not determine: given by the user, stated by the checkpoint, or assumed; and which of these."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -73,6 +74,14 @@ class Choices:
         self.assumed.append(f"{what} {_words(default)} ({why}; --{option.replace('_', '-')})")
         return default
 
+    def normalisation(self, said: Mapping[str, Any], default: tuple[Triple, Triple], why: str) -> dict[str, Any]:
+        """`mean` and `std` of a configuration: as `choose`, `said` having three numbers under these keys or not."""
+        names = (("mean", "mean"), ("std", "deviation"))
+        return {
+            key: self.choose(key, what, triple(said.get(key)), usual, why)
+            for (key, what), usual in zip(names, default, strict=True)
+        }
+
     def given(self, option: str) -> Any:
         """What the user states for `option`; None: nothing."""
         self.asked.add(option)
@@ -87,6 +96,14 @@ class Choices:
         given = (field.name for field in fields(self.options) if getattr(self.options, field.name) is not None)
         if ignored := [f"--{name.replace('_', '-')}" for name in given if name not in self.asked]:
             raise ConfigError(f"{what} is {source}, to which {', '.join(ignored)} does not apply: leave it out")
+
+
+def triple(values: object) -> Triple | None:
+    """Three numbers; None of anything else."""
+    if not isinstance(values, list | tuple) or len(values) != 3:
+        return None
+    r, g, b = map(float, values)
+    return r, g, b
 
 
 def check_heads(heads: int, width: int, option: str) -> int:

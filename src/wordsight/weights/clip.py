@@ -8,7 +8,7 @@ from wordsight.errors import ModelError
 from wordsight.models.clip import Clip
 from wordsight.models.clip.config import MEAN, STD, VOCAB_SIZE, ClipConfig
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
-from wordsight.weights.choices import Choices, Options, Triple, check_heads
+from wordsight.weights.choices import Choices, Options, check_heads, triple
 from wordsight.weights.tensors import Facts, Read, Rules, State, Tensors, fill, foreign_name, on_meta
 
 HEAD_CHANNELS = 64
@@ -101,14 +101,6 @@ def _open_clip(config: Facts) -> Options:
         mean=triple(pixels.get("mean")),
         std=triple(pixels.get("std")),
     )
-
-
-def triple(values: object) -> Triple | None:
-    """Three numbers; None of anything else."""
-    if not isinstance(values, list | tuple) or len(values) != 3:
-        return None
-    r, g, b = map(float, values)
-    return r, g, b
 
 
 def input_size(
@@ -210,8 +202,7 @@ def read_towers(
         "text_heads", "text heads", said.text_heads, text_width // HEAD_CHANNELS, f"{HEAD_CHANNELS} channels each"
     )
     activation = choices.choose("activation", "activation", said.activation, defaults.activation, defaults.why)
-    mean = choices.choose("mean", "mean", said.mean, MEAN, "CLIP's training images")
-    std = choices.choose("std", "deviation", said.std, STD, "CLIP's training images")
+    normalisation = choices.normalisation({"mean": said.mean, "std": said.std}, (MEAN, STD), "CLIP's training images")
     config = ClipConfig(
         ImageTowerConfig(
             *size,
@@ -225,7 +216,6 @@ def read_towers(
             vocab_size, context, text_width, text_layers, check_heads(text_heads, text_width, "text-heads"), activation
         ),
         embed_dim,
-        mean=mean,
-        std=std,
+        **normalisation,
     )
     return fill(on_meta(Clip, config), tensors, names, ("image_tower.", "text_tower.")), config

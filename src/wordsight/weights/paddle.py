@@ -16,8 +16,8 @@ from wordsight.models.ppocr import Db, DbConfig, LcNetConfig, NeckConfig, Svtr, 
 from wordsight.models.ppocr.pyramids import Strips
 from wordsight.text import Charset
 from wordsight.weights.choices import Choices, Triple
-from wordsight.weights.clip import triple
 from wordsight.weights.ppocr import folded
+from wordsight.weights.recognizers import HALF
 from wordsight.weights.tensors import Facts, Read, Rules, State, Tensors, foreign_name, on_meta
 
 SIGN = "model.backbone.encoder.convolution.stem1.convolution.weight"
@@ -29,7 +29,6 @@ _RECOGNIZERS = ("pp_ocrv6_small_rec",)
 _DETECTORS = ("pp_ocrv6_small_det", "pp_ocrv6_medium_det")
 _DETECTORS_SEE: tuple[Triple, Triple] = (0.406, 0.456, 0.485), (0.225, 0.224, 0.229)
 """Mean and standard deviation of R, G and B: ImageNet's, which PaddleOCR has always applied in the order B, G, R."""
-_HALF: Triple = (0.5, 0.5, 0.5)
 _NORM_EPS = 1e-5  # of batch norms: PyTorch's
 
 
@@ -76,11 +75,8 @@ def _recognizer(config: Facts, seen: Facts, tensors: Tensors, choices: Choices) 
         head, new = cut_head(head, charset.characters, chosen)
         if new:
             choices.assumed.append(f"{new} as their base letters, a little less likely (the model does not write them)")
-    mean, std = _normalisation(seen, choices, (_HALF, _HALF))
     cfg = SvtrConfig(
         charset=chosen,
-        mean=mean,
-        std=std,
         convolutions=_convolutions(config),
         neck=NeckConfig(
             width=width,
@@ -90,6 +86,7 @@ def _recognizer(config: Facts, seen: Facts, tensors: Tensors, choices: Choices) 
             kernel=kernel[-1],
             norm_eps=config.get("layer_norm_eps", 1e-6),
         ),
+        **_normalisation(seen, choices, HALF),
     )
     model = on_meta(Svtr, cfg)
     del model.head
@@ -98,8 +95,7 @@ def _recognizer(config: Facts, seen: Facts, tensors: Tensors, choices: Choices) 
 
 def _detector(config: Facts, seen: Facts, choices: Choices, *, large: bool) -> DbConfig:
     _check(config, {"interpolate_mode": "nearest", "kernel_list": [3, 2, 2]})
-    mean, std = _normalisation(seen, choices, _DETECTORS_SEE)
-    common: dict[str, Any] = {"convolutions": _convolutions(config), "mean": mean, "std": std}
+    common: dict[str, Any] = _normalisation(seen, choices, _DETECTORS_SEE) | {"convolutions": _convolutions(config)}
     if not large:
         return DbConfig(
             width=config.get("neck_out_channels", 96),
@@ -157,10 +153,9 @@ def _check(values: Facts, expected: Facts) -> None:
             raise ModelError(f"its {key} is {found}: only models with {wanted} are known")
 
 
-def _normalisation(seen: Facts, choices: Choices, default: tuple[Triple, Triple]) -> tuple[Triple, Triple]:
-    mean, std = (triple(seen.get(key)) for key in ("image_mean", "image_std"))
-    why = "as in PaddleOCR"
-    return choices.choose("mean", "mean", mean, default[0], why), choices.choose("std", "std", std, default[1], why)
+def _normalisation(seen: Facts, choices: Choices, default: tuple[Triple, Triple]) -> dict[str, Any]:
+    said = {key: seen.get(f"image_{key}") for key in ("mean", "std")}
+    return choices.normalisation(said, default, "as in PaddleOCR")
 
 
 _THEIRS: Rules = (

@@ -15,7 +15,7 @@ from wordsight.weights.choices import Choices, Options, Triple, check_heads
 from wordsight.weights.clip import CLIP4STR, HEAD_CHANNELS, input_size, openai_names, read_towers
 from wordsight.weights.tensors import Facts, Read, Rules, State, Tensors, fill, foreign_name, on_meta
 
-HALF: Triple = (0.5, 0.5, 0.5)
+HALF: tuple[Triple, Triple] = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
 TIMM_NORM_EPS = 1e-6
 
@@ -140,7 +140,7 @@ def read_parseq(prefix: str, tensors: Tensors, facts: Facts, choices: Choices) -
         raise ModelError(f"its encoder is {image.width} wide and its decoder {width}: in PARSeq they are the same")
     _add_identity(state, width)
     common = _decoding(tensors, names, said, width // 32, "32 channels each, as PARSeq's", choices)
-    config = ParseqConfig(image=image, embed_dim=width, **_normalisation({}, choices), **common)
+    config = ParseqConfig(image=image, embed_dim=width, **choices.normalisation({}, HALF, "as PARSeq's"), **common)
     state |= fill(on_meta(Parseq, config), tensors, names, "visual_decoder.")
     return Read(Parseq, config, state, {"cross": False})
 
@@ -156,7 +156,7 @@ def read_timm(tensors: Tensors, facts: Facts, choices: Choices) -> Read:
         decoder=DecoderConfig(heads=check_heads(heads, width, "decoder-heads"), packed_init=True),
         embed_dim=width,
         charset=charset,
-        **_normalisation(facts.get("config.json", {}).get("pretrained_cfg", {}), choices),
+        **choices.normalisation(facts.get("config.json", {}).get("pretrained_cfg", {}), HALF, "as PARSeq's"),
     )
     return Read(Parseq, config, state, {"cross": False})
 
@@ -164,14 +164,6 @@ def read_timm(tensors: Tensors, facts: Facts, choices: Choices) -> Read:
 def _add_identity(state: State, width: int) -> None:
     """The projection of a tower that has none, as ours have: it changes nothing."""
     state["image_tower.projection"] = state["image_tower.norm_post.weight"].new_zeros(width, width).fill_diagonal_(1)
-
-
-def _normalisation(said: Facts, choices: Choices) -> dict[str, Any]:
-    mean, std = (tuple(said[key]) if len(said.get(key, ())) == 3 else None for key in ("mean", "std"))
-    return {
-        "mean": choices.choose("mean", "mean", mean, HALF, "as PARSeq's"),
-        "std": choices.choose("std", "deviation", std, HALF, "as PARSeq's"),
-    }
 
 
 def read_vit(
