@@ -93,7 +93,7 @@ def test_info_of_a_checkpoint_has_its_parts_and_gates(tmp_path):
     from wordsight.models import checkpoint
     from wordsight.models.clip4str import Clip4Str
     from wordsight.models.clipter import ClipterConfig, insert
-    from wordsight.models.clipter.fusion import Gate
+    from wordsight.models.clipter.model import Gate
 
     model = Clip4Str(small_config())
     insert(model, ClipterConfig(scene_dim=8))

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from wordsight.models.clipter import SceneContext
-from wordsight.models.clipter.fusion import Gate
+from wordsight.models.clipter.model import Gate
 
 WIDTH = 20  # of scene tokens
 FUSIONS = {

@@ -8,7 +8,7 @@ from onnx_twin import SCENE_DIM, differences, scenes
 
 from wordsight.decoding.iterative import CORRECTIONS
 from wordsight.models.abinet import ABINET_PRESETS, Abinet, AbinetConfig
-from wordsight.models.abinet.language import cloze
+from wordsight.models.abinet.model import cloze
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.layers.transformer import sinusoids
 from wordsight.text import Charset

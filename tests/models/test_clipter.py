@@ -18,8 +18,7 @@ from wordsight.models import checkpoint
 from wordsight.models.charset import with_charset
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
-from wordsight.models.clipter.context import BLOCK
-from wordsight.models.clipter.fusion import Gate
+from wordsight.models.clipter.model import BLOCK, Gate
 from wordsight.models.config import DecoderConfig
 from wordsight.models.peft import PeftConfig, add_peft, load_adapter, save_adapter
 from wordsight.models.ppocr import Svtr

@@ -15,7 +15,7 @@ from torch import nn
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clipter import ClipterConfig, SceneContext
-from wordsight.models.clipter.fusion import Fusion, Gate
+from wordsight.models.clipter.model import Fusion, Gate
 from wordsight.models.registry import PRESETS
 
 by_every_fusion = pytest.mark.parametrize("kind", FUSIONS)

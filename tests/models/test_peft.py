@@ -26,7 +26,7 @@ from wordsight.models.peft import (
     merge_peft,
     save_adapter,
 )
-from wordsight.models.peft.pruning import pruned_block, residual_dims
+from wordsight.models.peft.ladder import pruned_block, residual_dims
 
 B16 = ImageTowerConfig(class_token=True)  # 224 px, patch 16, width 768, 12 layers, 12 heads
 KINDS = ("frozen", "adapter", "ladder", "ladder-released", "lora")

@@ -63,7 +63,7 @@ def _detector(pack: "DetectorPack") -> Iterator[Row]:
 
 def _checkpoint(folder: Path) -> Iterator[Row]:
     from wordsight.models import checkpoint
-    from wordsight.models.clipter.fusion import Gate
+    from wordsight.models.clipter.model import Gate
     from wordsight.models.recognizer import Recognizer
 
     model, about = checkpoint.load(folder)

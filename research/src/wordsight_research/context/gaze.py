@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from wordsight.imaging import prepare
-from wordsight.models.clipter.fusion import CrossAttention
+from wordsight.models.clipter.model import CrossAttention
 from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.reading import TorchRecognizer
 from wordsight_research.context.damage import Damage

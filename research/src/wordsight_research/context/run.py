@@ -11,7 +11,7 @@ import torch
 
 from wordsight.models import checkpoint
 from wordsight.models.clipter import insert
-from wordsight.models.clipter.fusion import Gate
+from wordsight.models.clipter.model import Gate
 from wordsight_research.context.arms import REAL, Arm, Condition, Experiment, conditions_of
 from wordsight_research.context.fit import Fit, fit, read
 from wordsight_research.context.gaze import gaze

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wordsight.models.clipter.context import Conditioning
+from wordsight.models.clipter.model import Conditioning
 from wordsight.models.config import ImageTowerConfig
 from wordsight.models.layers.convolutions import BACKBONE_CHANNELS, Backbone, ConvStem
 from wordsight.models.layers.transformer import Block, run_blocks

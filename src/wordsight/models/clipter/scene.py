@@ -15,8 +15,8 @@ from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.preprocess import centre_square
 from wordsight.models.clipter.backbones import Encoder, HubEncoder, MapEncoder, TowerEncoder
-from wordsight.models.clipter.config import ClipterConfig
 from wordsight.models.clipter.encoders import load_encoder, random_encoder
+from wordsight.models.clipter.model import ClipterConfig
 
 BATCH = 16
 """Scenes that are encoded at once."""

@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from wordsight.models.clipter.context import Conditioning
+from wordsight.models.clipter.model import Conditioning
 from wordsight.models.config import DecoderConfig
 from wordsight.models.layers.transformer import Attention, Mlp, init_packed, init_transformer
 

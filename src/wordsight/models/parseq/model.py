@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from wordsight.decoding.psm import PSM
 from wordsight.models.clip.image import ImageTower, Tower
 from wordsight.models.clipter import SceneContext
-from wordsight.models.clipter.context import BLOCK
+from wordsight.models.clipter.model import BLOCK
 from wordsight.models.losses import Losses
 from wordsight.models.parseq.config import ParseqConfig
 from wordsight.models.parseq.decoder import Decoder

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from wordsight.models.clip.image import ImageTower, Tower
-from wordsight.models.clipter.context import Conditioning
+from wordsight.models.clipter.model import Conditioning
 
 SHARE = 0.2  # lambda of CLIP4STR's comparison
 

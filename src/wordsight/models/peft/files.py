@@ -17,7 +17,7 @@ from torch import Tensor
 from wordsight.errors import ConfigError, ModelError
 from wordsight.files import filling
 from wordsight.models.clipter import ClipterConfig, insert
-from wordsight.models.clipter.fusion import Fusion
+from wordsight.models.clipter.model import Fusion
 from wordsight.models.config import PeftConfig
 from wordsight.models.peft.towers import add_peft
 from wordsight.models.recognizer import Recognizer

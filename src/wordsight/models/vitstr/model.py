@@ -8,7 +8,7 @@ from wordsight.decoding.one_shot import ONE_SHOT
 from wordsight.errors import ConfigError
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clipter import SceneContext
-from wordsight.models.clipter.context import BLOCK, Conditioning
+from wordsight.models.clipter.model import BLOCK, Conditioning
 from wordsight.models.config import COMPACT_TOWER, ImageTowerConfig
 from wordsight.models.recognizer import CropConfig, Recognizer
 from wordsight.text import Charset

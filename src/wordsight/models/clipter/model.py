@@ -1,18 +1,95 @@
-"""CLIPTER's fusion: the features of a word attend to the scene that it was cut from."""
+"""CLIPTER (Aberdam et al., arXiv 2301.07464) on the recognizer's side: the features of a word attend to its scene.
+
+    scene tokens -> cross-attention or gated attention from the word's features -> gate -> conditioned features
+
+`Fusion` is that, `Contextual` a recognizer with insertion points for it, and `insert` puts it there. Tokens come of a
+frozen encoder (`clipter.scene`).
+"""
 
 import logging
 import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wordsight.decoding.context import SceneArrays
 from wordsight.errors import ConfigError
-from wordsight.models.clipter.config import ClipterConfig, GateForm
-from wordsight.models.clipter.context import SceneContext
+from wordsight.models.config import Config
 from wordsight.models.layers.transformer import Mlp
+from wordsight.models.model import Model
 
 _log = logging.getLogger(__name__)
+
+Place: TypeAlias = Literal["early", "late"]
+"""CLIPTER's early and late integration: in or after the visual encoder, or on the decoder's output."""
+
+GateForm = Literal["convex", "additive"]
+
+SceneContext: TypeAlias = SceneArrays[Tensor]
+"""The scenes of a batch of crops, in torch."""
+
+BLOCK = "early_block"
+"""Another early insertion point: after a block of the image tower, for recognizers that give its width."""
+
+Conditioning: TypeAlias = Callable[[Tensor], Tensor]
+"""Features (B, L, D) to features that are conditioned on their scenes."""
+
+
+@dataclass(frozen=True)
+class ClipterConfig(Config):
+    """How a recognizer is conditioned on scenes. docs/clipter.md says which reading of the paper each option follows.
+
+    Attributes:
+        encoder: the frozen scene encoder, as `load_encoder` takes it; a trained recognizer needs its tokens.
+        resolution: side of the square that scenes are resized to; None: what the encoder was trained for.
+        centre_crop: crop scenes to the square in the middle instead of resizing all of them to it.
+        kernel: k of the average pooling over the encoder's token grid; None is infinite: the [CLS] token alone.
+        keep_cls: whether [CLS] stays beside pooled tokens (ours; the paper's text leaves it open).
+        place: "early", in or after the visual encoder, or "late", on the decoder's output.
+        early_block: fuse after this block (from 0) of the image tower instead of on the encoder's output.
+        fusion: "gated" (gated attention), "mh-ca-mini" or "mh-ca-base" (multi-head cross-attention).
+        keys: what MH-CA attends to: the scene, or the word's own features and the scene.
+        gate_form: "convex", (1 - g) F + g A, is the paper's; "additive", F + g A, is the form of Flamingo and QA-ViT.
+        clamp: keep g in 0..1. Without it tanh lets g below 0, where (1 - g) F + g A is no convex combination.
+        box: add an embedding of the crop's position in its scene to the queries (ours).
+        scene_dim: width of the scene tokens.
+        gate_lr_scale: the gate learns this many times faster than the rest of its fusion (ours: at the small rates of
+            fine-tuning one scalar would hardly move).
+
+    Raises:
+        ConfigError: an unknown choice, a size below 1, or options that contradict each other.
+    """
+
+    encoder: str = "random"
+    resolution: int | None = None
+    centre_crop: bool = False
+    kernel: int | None = None
+    keep_cls: bool = True
+    place: Place = "early"
+    early_block: int | None = None
+    fusion: Literal["gated", "mh-ca-mini", "mh-ca-base"] = "gated"
+    keys: Literal["scene", "word+scene"] = "scene"
+    gate_form: GateForm = "convex"
+    clamp: bool = False
+    box: bool = False
+    scene_dim: int = 128
+    gate_lr_scale: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kernel is not None and self.kernel < 1:
+            raise ConfigError(f"kernel {self.kernel} must be 1 or more; null is infinite, the [CLS] token alone")
+        if self.scene_dim < 1:
+            raise ConfigError(f"scene_dim {self.scene_dim} must be 1 or more: it is the width of the scene tokens")
+        if self.early_block is not None and (self.place != "early" or self.early_block < 0):
+            raise ConfigError(f"early_block {self.early_block} needs place 'early' and a block number from 0")
+        if self.fusion == "gated" and self.keys != "scene":
+            raise ConfigError("gated attention pools the scene and has no keys of the word: set keys to scene")
 
 
 class Fusion(nn.Module):
@@ -182,3 +259,66 @@ def _initialise(module: nn.Module) -> None:
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+class Contextual(Model):
+    """A recognizer that can be conditioned on scenes: a subclass calls `fuse` at its early and late insertion points.
+
+    A recognizer with two decoders may have a late insertion point for each.
+    """
+
+    widths: Mapping[str, int] = MappingProxyType({})
+    """Insertion point, whose name begins with its `Place`, to the width of features there; see also `BLOCK`."""
+
+    clipter: ClipterConfig | None = None
+    """What was inserted; None: nothing."""
+
+    def __init__(self, cfg: Config) -> None:
+        super().__init__(cfg)
+        self.fusions = nn.ModuleDict()  # insertion point to fusion, empty until one is inserted
+
+    def fuse(self, point: str, features: Tensor, context: SceneContext | None) -> Tensor:
+        """Features (B, L, D) conditioned on their scenes; unchanged without a fusion here, or without context."""
+        if context is None or point not in self.fusions:
+            return features
+        return self.fusions[point](features, context)
+
+    def conditioning(self, point: str, context: SceneContext | None) -> Conditioning | None:
+        """`fuse` at an insertion point, for parts that know nothing of scenes; None if it would change nothing."""
+        if context is None or point not in self.fusions:
+            return None
+        return lambda features: self.fuse(point, features, context)
+
+    def inside(self, context: SceneContext | None) -> tuple[int, Conditioning] | None:
+        """The block of the image tower after which features are conditioned on their scenes, and how; None: none."""
+        condition = self.conditioning(BLOCK, context)
+        return None if condition is None or self.clipter is None else (self.clipter.early_block or 0, condition)
+
+
+def insert(recognizer: Contextual, cfg: ClipterConfig) -> None:
+    """Inserts a fusion at every insertion point of `recognizer` that `cfg` selects, and sets `recognizer.clipter`.
+
+    The gates are closed: until they are trained, the recognizer's output is bit for bit what it was.
+
+    Raises:
+        ConfigError: it has fusions already, or there is no such block or insertion point.
+    """
+    if recognizer.clipter is not None:
+        raise ConfigError("this recognizer already takes scenes: start from one without CLIPTER")
+    widths = recognizer.widths
+    if cfg.early_block is not None:
+        blocks = len(getattr(getattr(recognizer, "image_tower", None), "blocks", ())) if BLOCK in widths else 0
+        if cfg.early_block >= blocks:
+            raise ConfigError(
+                f"early_block {cfg.early_block}: this recognizer's image tower has {blocks} to choose from"
+            )
+        points = [BLOCK]
+    else:
+        points = [point for point in widths if point.startswith(cfg.place) and point != BLOCK]
+    if not points:
+        raise ConfigError(f"this recognizer has no {cfg.place} place: choose another")
+    device = next(recognizer.parameters()).device
+    for point in points:
+        fusion = Fusion(widths[point], cfg, stepwise=cfg.place == "late").to(device)
+        recognizer.fusions[point] = fusion.train(recognizer.training)
+    recognizer.clipter = cfg
