@@ -74,6 +74,19 @@ class Choices:
         self.assumed.append(f"{what} {_words(default)} ({why}; --{option.replace('_', '-')})")
         return default
 
+    def heads(self, option: str, what: str, stated: int | None, width: int, default: int, why: str) -> int:
+        """A number of heads as `choose`, if it divides the width.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        heads = self.choose(option, what, stated, default, why)
+        if heads < 1 or width % heads:
+            raise ConfigError(
+                f"--{option.replace('_', '-')} {heads} does not divide the width {width}: give another number"
+            )
+        return heads
+
     def normalisation(self, said: Mapping[str, Any], default: tuple[Triple, Triple], why: str) -> dict[str, Any]:
         """`mean` and `std` of a configuration: as `choose`, `said` having three numbers under these keys or not."""
         names = (("mean", "mean"), ("std", "deviation"))
@@ -104,13 +117,6 @@ def triple(values: object) -> Triple | None:
         return None
     r, g, b = map(float, values)
     return r, g, b
-
-
-def check_heads(heads: int, width: int, option: str) -> int:
-    """`heads`, if they divide the width."""
-    if heads < 1 or width % heads:
-        raise ConfigError(f"--{option} {heads} does not divide the width {width}: give another number")
-    return heads
 
 
 def _words(value: object) -> str:

@@ -8,7 +8,7 @@ from wordsight.errors import ModelError
 from wordsight.models.clip import Clip
 from wordsight.models.clip.config import MEAN, STD, VOCAB_SIZE, ClipConfig
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
-from wordsight.weights.choices import Choices, Options, check_heads, triple
+from wordsight.weights.choices import Choices, Options, triple
 from wordsight.weights.tensors import Facts, Read, Rules, State, Tensors, fill, foreign_name, on_meta
 
 HEAD_CHANNELS = 64
@@ -197,24 +197,14 @@ def read_towers(
         f"common width: {embed_dim}",
     ]
     each = defaults.head_channels.get(width, HEAD_CHANNELS)
-    heads = choices.choose("heads", "image heads", said.heads, width // each, f"{each} channels each")
-    text_heads = choices.choose(
-        "text_heads", "text heads", said.text_heads, text_width // HEAD_CHANNELS, f"{HEAD_CHANNELS} channels each"
-    )
+    heads = choices.heads("heads", "image heads", said.heads, width, width // each, f"{each} channels each")
+    usual, why = text_width // HEAD_CHANNELS, f"{HEAD_CHANNELS} channels each"
+    text_heads = choices.heads("text_heads", "text heads", said.text_heads, text_width, usual, why)
     activation = choices.choose("activation", "activation", said.activation, defaults.activation, defaults.why)
     normalisation = choices.normalisation({"mean": said.mean, "std": said.std}, (MEAN, STD), "CLIP's training images")
     config = ClipConfig(
-        ImageTowerConfig(
-            *size,
-            patch=(high, wide),
-            width=width,
-            layers=layers,
-            heads=check_heads(heads, width, "heads"),
-            activation=activation,
-        ),
-        TextTowerConfig(
-            vocab_size, context, text_width, text_layers, check_heads(text_heads, text_width, "text-heads"), activation
-        ),
+        ImageTowerConfig(*size, (high, wide), width=width, layers=layers, heads=heads, activation=activation),
+        TextTowerConfig(vocab_size, context, text_width, text_layers, text_heads, activation),
         embed_dim,
         **normalisation,
     )

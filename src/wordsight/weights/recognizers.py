@@ -11,7 +11,7 @@ from wordsight.models.config import DecoderConfig, ImageTowerConfig
 from wordsight.models.parseq import Parseq, ParseqConfig
 from wordsight.models.peft import PeftConfig
 from wordsight.text import PRESETS, Charset
-from wordsight.weights.choices import Choices, Options, Triple, check_heads
+from wordsight.weights.choices import Choices, Options, Triple
 from wordsight.weights.clip import CLIP4STR, HEAD_CHANNELS, input_size, openai_names, read_towers
 from wordsight.weights.tensors import Facts, Read, Rules, State, Tensors, fill, foreign_name, on_meta
 
@@ -150,10 +150,11 @@ def read_timm(tensors: Tensors, facts: Facts, choices: Choices) -> Read:
     state, image = read_vit(tensors, "", None, None, choices)
     width = min(image.width, WIDEST)
     charset = choices.choose("charset", "charset", None, Charset.preset("94"), "nothing reads yet")
-    heads = choices.choose("decoder_heads", "decoder heads", None, width // 64, "64 channels each, as CLIP4STR's")
+    why = "64 channels each, as CLIP4STR's"
+    heads = choices.heads("decoder_heads", "decoder heads", None, width, width // 64, why)
     config = ParseqConfig(
         image=image,
-        decoder=DecoderConfig(heads=check_heads(heads, width, "decoder-heads"), packed_init=True),
+        decoder=DecoderConfig(heads=heads, packed_init=True),
         embed_dim=width,
         charset=charset,
         **choices.normalisation(facts.get("config.json", {}).get("pretrained_cfg", {}), HALF, "as PARSeq's"),
@@ -185,7 +186,6 @@ def read_vit(
         f"{'a' if class_token else 'no'} class token"
     )
     each = TIMM_HEAD_CHANNELS.get(width, HEAD_CHANNELS)
-    chosen = choices.choose("heads", "image heads", heads, width // each, f"{each} channels each, as timm's")
     config = ImageTowerConfig(
         height,
         width_px,
@@ -193,7 +193,7 @@ def read_vit(
         class_token=class_token,
         width=width,
         layers=layers,
-        heads=check_heads(chosen, width, "heads"),
+        heads=choices.heads("heads", "image heads", heads, width, width // each, f"{each} channels each, as timm's"),
         activation=choices.choose("activation", "activation", None, "gelu", "as timm's"),
         norm_pre=False,
         norm_eps=TIMM_NORM_EPS,
@@ -225,10 +225,9 @@ def _decoding(tensors: Tensors, names: Rules, said: Facts, heads: int, why: str,
     hidden, _ = tensors.shape(first, 2)
     depth, characters, max_length = tensors.count(layer), classes - 1, positions - 1
     choices.found.append(f"decoder: {depth} layers, width {width}, words of up to {max_length} characters")
-    heads = choices.choose("decoder_heads", "decoder heads", said.get("dec_num_heads"), heads, why)
     config = DecoderConfig(
         depth=depth,
-        heads=check_heads(heads, width, "decoder-heads"),
+        heads=choices.heads("decoder_heads", "decoder heads", said.get("dec_num_heads"), width, heads, why),
         mlp_ratio=hidden / width,
         dropout=float(said.get("dropout", 0.1)),
         packed_init=True,
