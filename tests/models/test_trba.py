@@ -10,7 +10,7 @@ from wordsight.errors import ConfigError
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
 from wordsight.models.layers.resnet import ResNet29
 from wordsight.models.trba import TRBA_PRESETS, Trba, TrbaConfig
-from wordsight.models.trba.rectifier import Rectifier, spline
+from wordsight.models.trba.model import Rectifier, spline
 from wordsight.text import Charset
 
 SMALL = TrbaConfig(

@@ -15,7 +15,7 @@ from wordsight.models.config import (
     TextTowerConfig,
 )
 from wordsight.models.parseq.config import ParseqConfig
-from wordsight.text import PRESETS, Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions, HubCaptions
+from wordsight.text import Captions, CharCaptions, Charset, CharTokenizer, ClipCaptions, HubCaptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,19 +91,11 @@ class Clip4StrConfig(ParseqConfig):
 
 def _compact(image: ImageTowerConfig, width: int, text_layers: int) -> Clip4StrConfig:
     """A compact CLIP4STR (ours), whose captions are characters."""
-    charset = Charset("94+space", PRESETS["94+space"])
-    max_length = 40
-    heads = width // 32
+    charset, heads, max_length = Charset.preset("94+space"), width // 32, 40
+    vocab_size = CharTokenizer(charset).vocab_size
     return Clip4StrConfig(
         image=image,
-        text=TextTowerConfig(
-            vocab_size=CharTokenizer(charset).vocab_size,
-            context=max_length + 2,
-            width=width,
-            layers=text_layers,
-            heads=heads,
-            activation="gelu",
-        ),
+        text=TextTowerConfig(vocab_size, max_length + 2, width, text_layers, heads, activation="gelu"),
         decoder=DecoderConfig(heads=heads, dropout=0.0),
         embed_dim=width,
         charset=charset,
