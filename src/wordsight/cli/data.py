@@ -57,18 +57,17 @@ def check(
         raise ConfigError("--similar looks for crops of a test set: name it with --test")
     chars = Charset.preset(charset)
     sources = [part for path in paths for part in _parts(str(path), open_source(path))]
-    gallery = _gallery(test, similar) if test else None
-    test_scenes = _scene_gallery(test) if similar else None
+    gallery, test_scenes = _galleries(test, similar)
     checked = []
     for folder, source in sources:
         name = printable(folder)
         indices = progress(range(len(source)), len(source), name)
-        found = check_source(source, chars, max_length, indices, images=not no_images, test=gallery)
-        if test_scenes is not None and isinstance(source, ScenesSource):
+        found = check_source(source, chars, max_length, indices, images=not no_images, test=gallery if test else None)
+        if similar and isinstance(source, ScenesSource):
             check_scenes(progress(source.scenes, len(source.scenes), f"scenes of {name}"), test_scenes, found)
         _print_findings(name, found, charset)
         checked.append((name, found))
-    print_tables([_table(checked, charset, compared=gallery is not None)], 120)
+    print_tables([_table(checked, charset, compared=bool(test))], 120)
     if any(found.unreadable.count or found.duplicates.count or found.scene_duplicates.count for _, found in checked):
         raise typer.Exit(1)
 
@@ -225,28 +224,20 @@ def _parts(name: str, source: "OpenedSource") -> Iterator[tuple[str, "OpenedSour
         yield f"{name}/{getattr(part, 'dataset', '')}", part
 
 
-def _gallery(paths: Sequence[Path], similar: bool) -> "Gallery":
-    from wordsight.data import open_source
-    from wordsight.data.near_duplicates import Gallery
-
-    gallery = Gallery(similar=similar)
-    for path in paths:
-        for sample in samples(open_source(path), f"test: {path}", "cannot be compared"):
-            gallery.add(sample)
-    return gallery
-
-
-def _scene_gallery(paths: Sequence[Path]) -> "SceneGallery":
+def _galleries(paths: Sequence[Path], similar: bool) -> tuple["Gallery", "SceneGallery"]:
+    """The samples of test sets and, with `similar`, their scenes."""
     from wordsight.data import ScenesSource, open_source
-    from wordsight.data.near_duplicates import SceneGallery
+    from wordsight.data.near_duplicates import Gallery, SceneGallery
 
-    gallery = SceneGallery()
+    gallery, scenes = Gallery(similar=similar), SceneGallery()
     for path in paths:
         for name, source in _parts(str(path), open_source(path)):
-            for scene in source.scenes if isinstance(source, ScenesSource) else ():
+            for sample in samples(source, f"test: {name}", "cannot be compared"):
+                gallery.add(sample)
+            for scene in source.scenes if similar and isinstance(source, ScenesSource) else ():
                 with leaving_out("cannot be compared"):
-                    gallery.add(scene, name)
-    return gallery
+                    scenes.add(scene, name)
+    return gallery, scenes
 
 
 def _print_findings(name: str, found: "Findings", charset: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wordsight.cli.recognizers import AnyReader, Settings
     from wordsight.data import OpenedSource, Scene
     from wordsight.data.controls import Mode as Control
-    from wordsight.evaluate import Average, Protocol, Record, Score, SpottingScore, Suite
+    from wordsight.evaluate import Average, Protocol, Score, SpottingScore, Suite
     from wordsight.evaluate.report import Exhibit, Report
 
 WORST = 100  # pictures on the HTML page
@@ -87,13 +87,13 @@ def evaluate(
     """Score how well a model reads data sets. Each number comes with its protocol and its number of samples."""
     import json
 
-    from wordsight.cli.compared import contrasts, costs, exhibits, gates
+    from wordsight.cli.compared import contrasts, costs, exhibit, exhibits, gates
     from wordsight.cli.output import check_file
     from wordsight.cli.recognizers import open_reader
     from wordsight.cli.shown import control_for, encoder_options, whole_scenes
     from wordsight.evaluate import averages, find_suite
     from wordsight.evaluate.gates import remarks as gate_remarks
-    from wordsight.evaluate.report import Report, references, tables, to_csv, to_dict, to_html
+    from wordsight.evaluate.report import Report, references, tables, to_csv, to_dict, to_html, worst
     from wordsight.files import write_text
 
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters is said in one line
@@ -164,7 +164,10 @@ def evaluate(
             report = _beside_published(report, suite, limit)
         report = replace(report, remarks=[*report.remarks, *_calibration(reader)])
         if html_file:
-            worst_ones = _worst(sources, report.records, reading.places, rules[0])
+            worst_ones = [
+                exhibit(sources[reading.records[i].dataset][reading.places[i]].image, reading.records[i])
+                for i in worst(reading.records, rules[0], WORST)
+            ]
             for one in others:
                 more |= exhibits([c for c in found if c.other == one.name], sources, reading)
     print_tables(tables(report), 160 if suite else 130)
@@ -346,13 +349,3 @@ def _spotted(reader: "AnyReader", data: dict[str, "Sequence[Scene]"], control: "
         spotting[name] = score_spotting(list(zip(truths, found, strict=True)))
         findings[name] = [(scene.image.name, words) for scene, words in zip(scenes, found, strict=True)]
     return Report(reader.name, spotting=spotting, findings=findings)
-
-
-def _worst(
-    sources: dict[str, "OpenedSource"], records: Sequence["Record"], places: Sequence[int], protocol: "Protocol"
-) -> list["Exhibit"]:
-    from wordsight.cli.compared import exhibit
-    from wordsight.evaluate.report import worst
-
-    rows = worst(records, protocol, WORST)
-    return [exhibit(sources[records[k].dataset][places[k]].image, records[k]) for k in rows]

@@ -11,8 +11,6 @@ from wordsight.cli.progress import progress_or_lines
 from wordsight.errors import ConfigError
 
 if TYPE_CHECKING:
-    from wordsight.evaluate.report import Exhibit
-    from wordsight.train.finetune import Outcome
     from wordsight.train.finetune_plan import Plan, Tower
 
 WORST = 30  # pictures on the page
@@ -48,8 +46,9 @@ def finetune(
     """
     import json
 
+    from wordsight.cli.compared import exhibit
     from wordsight.cli.output import check_folder
-    from wordsight.evaluate.report import tables, to_dict, to_html
+    from wordsight.evaluate.report import tables, to_dict, to_html, worst
     from wordsight.files import write_text
     from wordsight.train.finetune import run_finetuning
     from wordsight.train.finetune_plan import Settings, plan_finetuning
@@ -76,7 +75,9 @@ def finetune(
     typer.echo(f"of {held_out} held-out words {outcome.gained} became right and {outcome.lost} wrong")
     report = to_dict(outcome.report)
     write_text(out / "report.json", json.dumps(report, ensure_ascii=False, allow_nan=False) + "\n")
-    write_text(out / "worst.html", to_html(outcome.report, _worst(plan, outcome)))
+    records = outcome.report.records[:held_out]
+    worst_ones = [exhibit(plan.held_out[i].image, records[i]) for i in worst(records, outcome.rule, WORST)]
+    write_text(out / "worst.html", to_html(outcome.report, worst_ones))
     adapter = ", adapter/" if plan.tower == "lora" else ""
     typer.echo(f"{out}: checkpoint, report.html (learning curve), report.json, worst.html{adapter}")
     if pack:
@@ -100,12 +101,3 @@ def _print_plan(plan: "Plan") -> None:
         typer.echo(f"new characters: {' '.join(f'{c} (U+{ord(c):04X})' for c in plan.new)}")
     for remark in plan.remarks:
         typer.echo(f"note: {remark}")
-
-
-def _worst(plan: "Plan", outcome: "Outcome") -> list["Exhibit"]:
-    """The worst held-out readings after training, with their pictures."""
-    from wordsight.cli.compared import exhibit
-    from wordsight.evaluate.report import worst
-
-    records = outcome.report.records[: len(plan.held_out)]
-    return [exhibit(plan.held_out[i].image, records[i]) for i in worst(records, outcome.rule, WORST)]
