@@ -46,9 +46,9 @@ def contrasts(one: Reading, other: Reading, rules: "Sequence[Protocol]", sets: S
 
     found = []
     for rule in rules:
-        parts = {name: (*one.of(name), other.of(name)[0]) for name in sets}
-        for name, (mine, scenes, theirs) in parts.items():
-            found.append(contrast(mine, theirs, scenes, rule, (one.name, other.name), name))
+        for name in sets:
+            mine, scenes = one.of(name)
+            found.append(contrast(mine, other.of(name)[0], scenes, rule, (one.name, other.name), name))
         if len(sets) > 1:
             # names of samples are those of their sets: scenes of two sets must not meet
             pairs = zip(one.records, one.scenes, strict=True)

@@ -21,7 +21,6 @@ def explain(
     ),
 ) -> None:
     """Draw how a word is read: where the decoders attend for each character, and the reading after each stage."""
-
     from wordsight.cli.output import check_file, save_picture
     from wordsight.explain.drawing import draw_explanation
     from wordsight.explain.reading import open_explainer

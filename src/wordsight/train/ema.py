@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from lightning import LightningModule, Trainer
@@ -62,7 +62,7 @@ class Ema(WeightAveraging):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """The average's cross-modal decoder begins as the run's does."""
-        pl_module.start_cross(self._average.model)  # type: ignore[operator]
+        pl_module.start_cross(self._average_model.module.model)  # type: ignore[operator, union-attr]  # `setup` made it
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The run keeps its own weights, for its last checkpoint."""
@@ -75,7 +75,3 @@ class Ema(WeightAveraging):
             yield
         finally:
             self._swap_models(module)
-
-    @property
-    def _average(self) -> Any:
-        return self._average_model.module  # type: ignore[union-attr]  # `setup` made it

@@ -180,10 +180,6 @@ def _replay(plan: Plan, watch: Watch) -> list[Source]:
 def _module(plan: Plan, scratch: Path) -> Recognition:
     settings = plan.settings
     svtr = isinstance(plan.model, Svtr)
-    few = {
-        "lora": PeftConfig("lora", towers=("image", "text")),
-        "frozen": PeftConfig("frozen", towers=("image", "text")),
-    }
     module = Recognition(
         model="svtr" if svtr else "clip4str-tiny",  # of its kind: the start has the sizes
         start=checkpoint.save(plan.model, scratch),
@@ -194,7 +190,9 @@ def _module(plan: Plan, scratch: Path) -> Recognition:
             warmup=settings.steps // 10,
             decay=settings.steps // 2,
         ),
-        freezing=FreezingConfig(peft=None if svtr else few.get(plan.tower)),
+        freezing=FreezingConfig(
+            peft=None if svtr or plan.tower == "full" else PeftConfig(plan.tower, towers=("image", "text"))
+        ),
         seed=settings.seed,
     )
     if isinstance(plan.model, Svtr):

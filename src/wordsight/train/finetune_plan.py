@@ -20,7 +20,8 @@ from wordsight.models.ppocr import Svtr
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
 
-Tower = Literal["auto", "frozen", "lora", "full"]
+Trained = Literal["frozen", "lora", "full"]
+Tower = Literal["auto"] | Trained
 Watch = Callable[[Iterable[Any], int, str], Iterator[Any]]
 """Passes items on and shows how many of how many have passed, under a name: `wordsight.cli.progress.progress`."""
 
@@ -89,7 +90,7 @@ class Plan:
     model: Clip4Str | Svtr
     about: dict[str, Any]
     new: str
-    tower: Tower
+    tower: Trained
     training: Source
     held_out: Source
     general: View
@@ -142,10 +143,9 @@ def plan_finetuning(
     if not len(training) or not len(held_out):
         raise ConfigError(f"valid share {settings.valid_share} leaves nothing to train on or to hold out: change it")
     new = "".join(c for c in charset.characters if c not in known.characters)
-    tower = settings.tower
-    if tower == "auto":
-        many: Tower = "full" if isinstance(model, Svtr) else "lora"
-        tower = many if len(training) >= LORA_FROM else "frozen"
+    many: Trained = "full" if isinstance(model, Svtr) else "lora"
+    fitting: Trained = many if len(training) >= LORA_FROM else "frozen"
+    tower = fitting if settings.tower == "auto" else settings.tower
     unfiltered: Source
     if general:
         unfiltered = open_source(general)

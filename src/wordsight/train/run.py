@@ -121,7 +121,8 @@ def run_recipe(recipe: str | Path, overrides: list[str]) -> str:
     options: dict[str, Any] = {"save_config_kwargs": {"overwrite": True}, "seed_everything_default": 0}
     with quietly("lightning.pytorch", "lightning.fabric"):
         # Processes that Lightning starts for further devices run the same command line again, so it must stay.
-        model, data = (Detection, ScenesData) if _task(command) == "detection" else (Recognition, WordsData)
+        tasks = (task for file in _recipes(command) if (task := _keys(file).get("task")))
+        model, data = (Detection, ScenesData) if next(tasks, None) == "detection" else (Recognition, WordsData)
         done = RecipeCLI(model, data, args=command, **options)
     if not done.trainer.is_global_zero:
         return ""
@@ -156,11 +157,6 @@ def arguments(recipe: str | Path, overrides: list[str]) -> list[str]:
             raise ConfigError(f"{files[0]}: base {base} is circular: build on another recipe")
         files.insert(0, following)
     return ["fit", *(part for file in files for part in ("--config", str(file))), *overrides]
-
-
-def _task(command: list[str]) -> str:
-    """What is trained, as said by the last recipe that says so."""
-    return next((str(task) for file in _recipes(command) if (task := _keys(file).get("task"))), "recognition")
 
 
 def _recipes(command: Sequence[str]) -> list[Path]:
