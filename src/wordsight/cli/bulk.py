@@ -9,23 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from wordsight.cli import options
 from wordsight.cli.app import app
-from wordsight.cli.options import (
-    DEFAULT_MODEL,
-    Allow,
-    DecodingMode,
-    DictionaryFile,
-    Lexicon,
-    MaxPixels,
-    MinConfidence,
-    ModelName,
-    NoDictionary,
-    Pattern,
-    chosen_dictionary,
-    refuse,
-    say,
-    word_list,
-)
+from wordsight.cli.options import chosen_dictionary, refuse, say, word_list
 from wordsight.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -58,15 +44,15 @@ def bulk(
     metrics_port: int | None = typer.Option(
         None, min=1, max=65535, help="Serve Prometheus metrics on this port, on all addresses."
     ),
-    model: ModelName = DEFAULT_MODEL,
-    min_confidence: MinConfidence = None,
-    mode: DecodingMode = "adaptive",
-    allow: Allow = None,
-    pattern: Pattern = None,
-    lexicon: Lexicon = None,
-    dictionary: DictionaryFile = None,
-    no_dictionary: NoDictionary = False,
-    max_pixels: MaxPixels = 100_000_000,
+    model: options.ModelName = options.DEFAULT_MODEL,
+    min_confidence: options.MinConfidence = None,
+    mode: options.DecodingMode = "adaptive",
+    allow: options.Allow = None,
+    pattern: options.Pattern = None,
+    lexicon: options.Lexicon = None,
+    dictionary: options.DictionaryFile = None,
+    no_dictionary: options.NoDictionary = False,
+    max_pixels: options.MaxPixels = 100_000_000,
 ) -> None:
     """Read any number of pictures into Parquet files. If stopped or killed, the same command resumes.
 

@@ -13,28 +13,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import typer
 
+from wordsight.cli import options
 from wordsight.cli.app import app
 from wordsight.cli.documents import document_of, free, put, remarks
 from wordsight.cli.inputs import BoxFile, Input, expand, with_pages
-from wordsight.cli.options import (
-    DEFAULT_MODEL,
-    Allow,
-    BatchSize,
-    DecodingMode,
-    DeviceName,
-    DictionaryFile,
-    Lexicon,
-    MaxPixels,
-    MinConfidence,
-    ModelName,
-    NoDictionary,
-    Pattern,
-    Threads,
-    chosen_dictionary,
-    refuse,
-    say,
-    word_list,
-)
+from wordsight.cli.options import chosen_dictionary, refuse, say, word_list
 from wordsight.cli.output import KeptLines, can_wait, opened
 from wordsight.cli.progress import progress
 from wordsight.errors import ConfigError, ImageError, WordsightError, WorkerError
@@ -82,14 +65,14 @@ def read(
         None, metavar="PAGES", help="Read these pages of files that have several: 3, 2-5, 7- or 1,4-6. Default: all."
     ),
     dpi: int = typer.Option(200, min=1, max=2400, help="Render PDF pages at this resolution, in pixels per inch."),
-    model: ModelName = DEFAULT_MODEL,
-    min_confidence: MinConfidence = None,
-    batch_size: BatchSize = 32,
-    threads: Threads = None,
+    model: options.ModelName = options.DEFAULT_MODEL,
+    min_confidence: options.MinConfidence = None,
+    batch_size: options.BatchSize = 32,
+    threads: options.Threads = None,
     workers: int = typer.Option(
         1, min=1, help="Read in this many processes, each with one thread unless --threads is given."
     ),
-    device: DeviceName = "auto",
+    device: options.DeviceName = "auto",
     detector: str = typer.Option("lines", help="Find text with this detector: lines, ppocr, or the folder of a pack."),
     max_side: int | None = typer.Option(
         None,
@@ -97,7 +80,7 @@ def read(
         metavar="PIXELS",
         help="Detect text in photos reduced to this long side, in pixels; smaller is faster.",
     ),
-    mode: DecodingMode = "adaptive",
+    mode: options.DecodingMode = "adaptive",
     tta: bool = typer.Option(
         False,
         "--tta",
@@ -110,12 +93,12 @@ def read(
         "--context/--no-context",
         help="Condition the model on the whole photo. Default: on, for models that can (CLIPTER).",
     ),
-    allow: Allow = None,
-    pattern: Pattern = None,
-    lexicon: Lexicon = None,
-    dictionary: DictionaryFile = None,
-    no_dictionary: NoDictionary = False,
-    max_pixels: MaxPixels = 100_000_000,
+    allow: options.Allow = None,
+    pattern: options.Pattern = None,
+    lexicon: options.Lexicon = None,
+    dictionary: options.DictionaryFile = None,
+    no_dictionary: options.NoDictionary = False,
+    max_pixels: options.MaxPixels = 100_000_000,
 ) -> None:
     """Read the words in photos, or in crops.
 
@@ -253,10 +236,10 @@ def read(
         raise typer.Exit(1)
 
 
-def _command(spec: "ReaderSpec", boxes: Path | None, options: list[bool | int | None]) -> str:
+def _command(spec: "ReaderSpec", boxes: Path | None, how: list[bool | int | None]) -> str:
     """A hash of all that decides what is read in a picture, and how it is written."""
     drawn = hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else None
-    decides = [spec.configuration(), drawn, *options]
+    decides = [spec.configuration(), drawn, *how]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 
 
