@@ -27,7 +27,7 @@ def bench(
 
     import numpy as np
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from wordsight.cli.stopwatch import flops, measure, peak_memory
     from wordsight.files import write_text
@@ -39,9 +39,8 @@ def bench(
     pack = load_pack(find_model(model))
     threads = threads or processors()
     times, provider = measure(pack, photos or [], rounds, threads, mode)
-    table = Table("stage", title=f"{pack.name}, {threads} threads, {provider}", title_justify="left")
-    for column in ("n", "median, ms", "p95, ms"):
-        table.add_column(column, justify="right")
+    columns = (Column(name, justify="right") for name in ("n", "median, ms", "p95, ms"))
+    table = Table("stage", *columns, title=f"{pack.name}, {threads} threads, {provider}", title_justify="left")
     for stage, seconds in times.items():
         table.add_row(stage, str(len(seconds)), *(f"{1000 * np.percentile(seconds, q):.1f}" for q in (50, 95)))
     Console().print(table)

@@ -200,16 +200,14 @@ def _readings(reader: "Reader", crops: "list[NDArray[np.uint8]]") -> list[tuple[
 
 
 def _data_sets() -> "Table":
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from wordsight.data.importers import DATA_SETS
 
-    table = Table("name", "data set", "licence")
-    table.add_column("address", overflow="fold")
-    table.add_column("run on the organisers' files")
-    for name, data_set in DATA_SETS.items():
-        seen = "yes" if data_set.seen else "no"
-        table.add_row(name, data_set.title, data_set.licence, data_set.address, seen)
+    address = Column("address", overflow="fold")
+    table = Table("name", "data set", "licence", address, "run on the organisers' files")
+    for name, one in DATA_SETS.items():
+        table.add_row(name, one.title, one.licence, one.address, "yes" if one.seen else "no")
     return table
 
 
@@ -258,25 +256,18 @@ def _print_findings(name: str, found: "Findings", charset: str) -> None:
 
 
 def _table(checked: Sequence[tuple[str, "Findings"]], charset: str, *, compared: bool) -> "Table":
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    columns = ("samples", "usable", "empty", "too long", "unknown characters", "unreadable")
-    table = Table("data", title=f"Checked for {charset}", title_justify="left")
-    for column in (*columns, "in test") if compared else columns:
-        table.add_column(column, justify="right")
-    rows = [
-        (
-            found.samples,
-            found.samples - found.unusable,
-            *(found.count(problem) for problem in columns[2:5]),
-            found.unreadable.count,
-            *([found.duplicates.count] if compared else []),
-        )
-        for _, found in checked
-    ]
-    for (name, _), row in zip(checked, rows, strict=True):
-        table.add_row(Text(name), *map(str, row))
+    problems = ("empty", "too long", "unknown characters")
+    columns = ("samples", "usable", *problems, "unreadable", *(("in test",) if compared else ()))
+    numbers = (Column(column, justify="right") for column in columns)
+    table = Table("data", *numbers, title=f"Checked for {charset}", title_justify="left")
+    rows = []
+    for name, found in checked:
+        counts = [found.samples, found.samples - found.unusable, *map(found.count, problems), found.unreadable.count]
+        rows.append([*counts, found.duplicates.count] if compared else counts)
+        table.add_row(Text(name), *map(str, rows[-1]))
     if len(rows) > 1:
         table.add_section()
         table.add_row("all", *(str(sum(column)) for column in zip(*rows, strict=True)))
