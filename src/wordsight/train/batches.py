@@ -1,8 +1,9 @@
 """Training batches as a function of (seed, number of the batch): a resumed run sees what it would have seen."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ from wordsight.train.config import SceneConfig
 from wordsight.train.scenes import SceneBatch
 
 Augmentation = Callable[[npt.NDArray[np.uint8], np.random.Generator], npt.NDArray[np.uint8]]
+Word: TypeAlias = tuple[npt.NDArray[np.uint8], str, tuple[SceneView, Box] | None, str]
+"""A crop as training sees it, its label, its scene and the place in it (None: the null scene), and its name."""
 
 
 @dataclass(frozen=True)
@@ -108,27 +111,22 @@ class Batches(Dataset[Batch]):
         """Batch number `index`, independent of those before."""
         step, part = divmod(index, self.parts)
         indices, lengths = self._step(step)
-        mine = [int(i) for i in indices[part :: self.parts]]
-        crops, labels, samples, skipped = [], [], [], 0
-        shown: list[tuple[SceneView, Box] | None] = []
-        for i in mine:
+        words, skipped = [], 0
+        for i in map(int, indices[part :: self.parts]):
             source, number = self.mixture.locate(i)
             sample = self.mixture.sources[source][number]
             skipped += bool(sample.problem)
             key = (self.mixture.seed, i)
             augmentation = self.augmentation if source in self.augmented else None
-            image, scene = learned(sample, key, augmentation, self.scene, conditioned=self.conditioned)
-            crops.append(image)
-            shown.append(scene)
-            labels.append(sample.text)
-            samples.append(f"{sample.dataset}/{sample.id}")
+            words.append(learned(sample, key, augmentation, self.scene, conditioned=self.conditioned))
+        crops, labels, shown, names = zip(*words, strict=True)
         return Batch(
             index,
             step,
             torch.from_numpy(prepare(crops, self.preprocessing, together=True)),
             padded_targets(self.tokenizer, labels, int(lengths.max())),
             float(lengths.sum()) / self.parts,
-            tuple(samples),
+            names,
             skipped,
             SceneBatch.of(shown) if self.conditioned else None,
         )
@@ -148,8 +146,8 @@ class Batches(Dataset[Batch]):
 
 def learned(
     sample: Sample, key: tuple[int, ...], augmentation: Augmentation | None, scene: SceneConfig, *, conditioned: bool
-) -> tuple[npt.NDArray[np.uint8], tuple[SceneView, Box] | None]:
-    """A crop as training sees it, and its scene with the place where it lies; None for the null scene.
+) -> Word:
+    """A word as training sees it.
 
     Args:
         sample: the word.
@@ -158,20 +156,20 @@ def learned(
         scene: what happens to its scene and box, which changes only where there is an augmentation.
         conditioned: whether the recognizer takes scenes.
     """
-    image, link = sample.image, sample.link
+    image, link, name = sample.image, sample.link, f"{sample.dataset}/{sample.id}"
     box = link.box if link else None
     if link and augmentation and (scene.box_jitter or scene.box_padding):
         again = link.cut_anew(np.random.default_rng((*key, 1)), scene.box_jitter, scene.box_padding)
         image, box = again or (image, box)
     if augmentation:
         image = augmentation(image, np.random.default_rng(key))
-    if not (conditioned and link and link.view and box):
-        return image, None
-    dropped = np.random.default_rng((*key, 2)).random() < scene.dropout
-    return image, None if dropped else (link.view, box)
+    shown = (link.view, box) if conditioned and link and link.view and box else None
+    if shown and np.random.default_rng((*key, 2)).random() < scene.dropout:
+        shown = None
+    return image, sample.text, shown, name
 
 
-def padded_targets(tokenizer: CharTokenizer, labels: list[str], longest: int) -> Tensor:
+def padded_targets(tokenizer: CharTokenizer, labels: Sequence[str], longest: int) -> Tensor:
     """Ids (B, longest + 2), or more where a label is longer: a stand-in for a broken sample may be."""
     ids = tokenizer.encode(labels)
     missing = max(0, longest + 2 - ids.shape[1])

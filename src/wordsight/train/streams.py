@@ -8,30 +8,24 @@ or lie behind HTTP, a stream is many times quicker. Its order is still a functio
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.distributed
 from lightning import Callback, LightningModule, Trainer
 from torch.utils.data import IterableDataset, get_worker_info
 
-from wordsight.data import Scene, ScenesSource, SceneView, filter_labels
+from wordsight.data import Scene, ScenesSource, filter_labels
 from wordsight.data.shards import ShardStream
 from wordsight.errors import ConfigError, DataError
 from wordsight.imaging import prepare
-from wordsight.imaging.geometry import Box
-from wordsight.train.batches import Augmentation, Batch, Position, learned, padded_targets
+from wordsight.train.batches import Augmentation, Batch, Position, Word, learned, padded_targets
 from wordsight.train.config import SceneConfig
 from wordsight.train.scenes import SceneBatch
 
 POOL = 32
 """Scenes whose words are shuffled together: a batch should not be one shop's signs. Their crops are in memory."""
-
-
-_Word: TypeAlias = tuple[npt.NDArray[np.uint8], str, tuple[SceneView, Box] | None, str]
-"""A crop, its label, its scene and the place in it, and its name."""
 
 
 @dataclass(eq=False)
@@ -96,7 +90,7 @@ class StreamBatches(IterableDataset[Batch]):
         turn = ((worker.id if worker else 0) + self.done) % self.workers
         reader = self.rank * self.workers + turn
         position = self.positions.get(reader, Position(reader))
-        words: list[_Word] = []
+        words: list[Word] = []
         skipped = 0
         for first, pool, broken in self._pools(reader, position.scenes):
             skip = position.words if first == position.scenes else 0
@@ -110,14 +104,14 @@ class StreamBatches(IterableDataset[Batch]):
                 yield self._batch(index, words, skipped, position)
                 words, skipped = [], 0
 
-    def _batch(self, index: int, words: list[_Word], skipped: int, position: Position) -> Batch:
+    def _batch(self, index: int, words: list[Word], skipped: int, position: Position) -> Batch:
         crops, labels, shown, names = zip(*words, strict=True)
         return Batch(
             index,
             index // self.parts,
             torch.from_numpy(prepare(crops, self.cfg.preprocessing, together=True)),
             # Nobody knows the longest label of all devices' parts, and they must agree on a length
-            padded_targets(self.cfg.tokenizer, list(labels), self.cfg.max_length),
+            padded_targets(self.cfg.tokenizer, labels, self.cfg.max_length),
             None,
             names,
             skipped,
@@ -125,7 +119,7 @@ class StreamBatches(IterableDataset[Batch]):
             position,
         )
 
-    def _pools(self, reader: int, first: int) -> Iterator[tuple[int, list[_Word], int]]:
+    def _pools(self, reader: int, first: int) -> Iterator[tuple[int, list[Word], int]]:
         """From scene `first` of the reader on: the number of a pool's first scene, its words, how many are broken."""
         stream = ShardStream(self.place, seed=self.seed, reader=reader, readers=self.readers, position=first)
         scenes, barren = iter(stream), 0
@@ -137,21 +131,20 @@ class StreamBatches(IterableDataset[Batch]):
             if barren > len(stream):
                 raise DataError(f"{self.place}: has no word that this recognizer can learn: check it")
 
-    def _words(self, pool: list[Scene], key: tuple[int, ...]) -> tuple[list[_Word], int]:
+    def _words(self, pool: list[Scene], key: tuple[int, ...]) -> tuple[list[Word], int]:
         """The words of some scenes, shuffled, and how many of them cannot be read."""
         source = ScenesSource(pool)
         alone = self.scene.mode == "shuffle" and len(pool) == 1
         source.show("none" if alone else self.scene.mode, self.scene.seed)
         usable, _ = filter_labels(source, self.cfg.charset, self.cfg.max_length)
-        words: list[_Word] = []
+        words: list[Word] = []
         for i in range(len(usable)):
             try:
                 sample = usable[i]
             except DataError:
                 continue
             place = (*key, len(words) + 1)
-            image, shown = learned(sample, place, self.augmentation, self.scene, conditioned=self.conditioned)
-            words.append((image, sample.text, shown, f"{sample.dataset}/{sample.id}"))
+            words.append(learned(sample, place, self.augmentation, self.scene, conditioned=self.conditioned))
         order = np.random.default_rng(key).permutation(len(words))
         return [words[i] for i in order], len(usable) - len(words)
 
