@@ -253,8 +253,8 @@ class WordsData(lightning.LightningDataModule):
         done = trainer.global_step * self.batches.parts
         pinned = trainer.strategy.root_device.type == "cuda"
         if isinstance(self.batches, StreamBatches):
-            kept = next((one for one in trainer.callbacks if isinstance(one, KeepPosition)), KeepPosition())  # type: ignore[attr-defined]
-            self.batches.go_on(done // trainer.world_size, kept)
+            found = (one for one in trainer.callbacks if isinstance(one, KeepPosition))  # type: ignore[attr-defined]
+            self.batches.go_on(done // trainer.world_size, next(found, KeepPosition()))
             return DataLoader(self.batches, batch_size=None, num_workers=self.workers, pin_memory=pinned)
         numbers = FromBatch(done + trainer.global_rank, trainer.world_size)
         return DataLoader(self.batches, batch_size=None, sampler=numbers, num_workers=self.workers, pin_memory=pinned)
