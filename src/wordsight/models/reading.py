@@ -12,7 +12,6 @@ from wordsight.decoding import Floats, Ids, Mode, Reading, Settings
 from wordsight.decoding.arrays import Array, Numbers
 from wordsight.decoding.context import AnyContext
 from wordsight.errors import ConfigError
-from wordsight.imaging import Preprocessing
 from wordsight.models.clipter.scene import EncodesScenes
 from wordsight.models.recognizer import Recognizer
 
@@ -45,13 +44,9 @@ class TorchRecognizer:
         self.model = model
         self.settings = Settings(mode, refine_iters)
         self._spec = model.cfg.spec
+        self.preprocessing = model.cfg.preprocessing
         self.scenes = scenes
         self.engine = TorchEngine(model, cross and mode != "visual")
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """How crops have to be prepared."""
-        return self.model.cfg.preprocessing
 
     @property
     def provider(self) -> str:

@@ -77,7 +77,8 @@ class HubEncoder(Encoder):
         self.width = int(config.hidden_size)
         self.patch = pair(config.patch_size)
         height, width = preprocessing.size
-        self.grid = height // self.patch[0], width // self.patch[1]
+        self.grid = rows, columns = height // self.patch[0], width // self.patch[1]
+        self.cells = rows * columns
         self.preprocessing = preprocessing
         self.identity = f"{name}:{fingerprint(vision.state_dict())[:12]}"
         # NaFlex models take a list of patches and the grid's sizes instead of pixels
@@ -96,11 +97,6 @@ class HubEncoder(Encoder):
         if extra < 0:
             raise ConfigError(f"{name} gives fewer tokens than patches: it is not a plain vision transformer")
         self.has_cls = extra > 0
-
-    @property
-    def cells(self) -> int:
-        """Tokens of the grid."""
-        return self.grid[0] * self.grid[1]
 
     def forward(self, images: Tensor) -> Tensor:
         """See `Encoder`."""

@@ -51,6 +51,7 @@ class SceneEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder.requires_grad_(False)
+        self.width = encoder.width  # of the tokens
         self.kernel = kernel
         self.keep_cls = keep_cls
         self.centre_crop = centre_crop
@@ -69,11 +70,6 @@ class SceneEncoder(nn.Module):
             wide, said = encoder.width, cfg.scene_dim
             raise ConfigError(f"scene tokens of {cfg.encoder!r} are {wide} wide, not {said}: set scene_dim to {wide}")
         return cls(encoder, cfg.kernel, cfg.keep_cls, cfg.centre_crop)
-
-    @property
-    def width(self) -> int:
-        """Of the tokens."""
-        return self.encoder.width
 
     @property
     def preprocessing(self) -> Preprocessing:

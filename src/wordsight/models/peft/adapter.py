@@ -9,18 +9,17 @@ SHARE = 0.2  # lambda of CLIP4STR's comparison
 
 
 class ClipAdapter(nn.Module):
-    """`share * ReLU(up(ReLU(down(x)))) + (1 - share) * x`, half as wide inside, no biases: (..., D) to (..., D)."""
+    """`SHARE * ReLU(up(ReLU(down(x)))) + (1 - SHARE) * x`, half as wide inside, no biases: (..., D) to (..., D)."""
 
-    def __init__(self, width: int, share: float = SHARE) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.share = share
         self.bottleneck = nn.Sequential(
             nn.Linear(width, width // 2, bias=False), nn.ReLU(), nn.Linear(width // 2, width, bias=False), nn.ReLU()
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """The adapted tokens."""
-        return self.share * self.bottleneck(x) + (1 - self.share) * x
+        return SHARE * self.bottleneck(x) + (1 - SHARE) * x
 
 
 class AdaptedTower(Tower):
