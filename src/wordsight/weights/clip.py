@@ -60,10 +60,10 @@ IGNORED = (
     "input_resolution",  # OpenAI: the sizes, which the shapes give too
     "context_length",
     "vocab_size",
-    "vision_model.embeddings.position_ids",  # Hugging Face: 0, 1, 2, ...
-    "text_model.embeddings.position_ids",
+    r"vision_model\.embeddings\.position_ids",  # Hugging Face: 0, 1, 2, ...
+    r"text_model\.embeddings\.position_ids",
 )
-"""Tensors that say nothing new."""
+"""Names of tensors that say nothing new, as regular expressions."""
 
 
 def _hugging_face(config: Facts, pixels: Facts) -> Options:

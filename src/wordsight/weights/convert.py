@@ -149,7 +149,7 @@ def convert_foreign(foreign: Foreign, options: Options | None = None, *, allow_u
         raise ModelError(f"{foreign.path}: its metadata is malformed ({error}): download it again") from None
     choices.check(str(foreign.path), layout.source)
     unused = tensors.unused()
-    unknown = [n for n in unused if not re.fullmatch("|".join((*_ALWAYS_IGNORED, *layout.ignored)), n)]
+    unknown = [n for n in unused if not re.fullmatch("|".join((*IGNORED, *layout.ignored)), n)]
     if unknown and not allow_unused:
         raise ModelError(
             f"{foreign.path}: {layout.source}, but {len(unknown)} of its tensors have no place in it "
@@ -184,8 +184,6 @@ def _build(read: Read) -> tuple[Model, tuple[str, ...]]:
     model.load_state_dict(state, assign=True)
     return model.eval(), tuple(sorted({name.split(".")[0 if "decoder" in name else 1] for name in absent}))
 
-
-_ALWAYS_IGNORED = tuple(map(re.escape, IGNORED))
 
 _CLIP = "visual.conv1.weight"
 _LAYOUTS = (  # the first one whose signs are there; OpenAI's own files hold the sizes as tensors, open_clip's do not

@@ -1,5 +1,6 @@
 """Text encoders of `transformers` as text tower: CLIP's, multilingual ones such as XLM-R, students of CLIP."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,15 +42,9 @@ class HubTextTower(nn.Module):
 
     def below(self, layers: int) -> Iterator[nn.Parameter]:
         """The embeddings and the first blocks; with all blocks the whole encoder, but never the projection."""
-        blocks = list(self.blocks)
-        if layers >= len(blocks):
-            yield from self.model.parameters()
-            return
-        above = {id(parameter) for block in blocks[layers:] for parameter in block.parameters()}
-        for parameter in self.model.parameters():  # in the order of computing
-            if id(parameter) in above:
-                return
-            yield parameter
+        above = {id(parameter) for block in self.blocks[layers:] for parameter in block.parameters()}
+        # They come in the order of computing
+        return itertools.takewhile(lambda parameter: id(parameter) not in above, self.model.parameters())
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Features of every position, meaningless where there is padding."""

@@ -125,21 +125,18 @@ class Clip4Str(Parseq):
         """
         ids = logits.argmax(-1)
         if self.cfg.captions != "characters":
-            return self._written_captions(ids)
+            # By way of strings: one copy to the CPU and back
+            readings = [self.tokenizer.decode(row) for row in ids.flatten(0, -2).tolist()]
+            distinct = {text: i for i, text in enumerate(dict.fromkeys(readings))}
+            tokens, _ = self.caption_tokenizer.encode(list(distinct))
+            rows = torch.from_numpy(tokens[[distinct[text] for text in readings]])
+            return rows.to(ids.device).unflatten(0, ids.shape[:-1])
         ended = (ids == self.tokenizer.eos).cumsum(-1)
         ids = ids.masked_fill(ended > 0, self.tokenizer.pad)
         out = torch.cat([torch.full_like(ids[..., :1], self.tokenizer.bos), ids], dim=-1)
         # [E] follows the last character; in a prediction that never ends it replaces that character
         end = (out != self.tokenizer.pad).sum(-1, keepdim=True).clamp(max=out.shape[-1] - 1)
         return out.scatter(-1, end, self.tokenizer.eos)
-
-    def _written_captions(self, ids: Tensor) -> Tensor:
-        """By way of strings: one copy to the CPU and back."""
-        readings = [self.tokenizer.decode(row) for row in ids.flatten(0, -2).tolist()]
-        distinct = {text: i for i, text in enumerate(dict.fromkeys(readings))}
-        tokens, _ = self.caption_tokenizer.encode(list(distinct))
-        rows = torch.from_numpy(tokens[[distinct[text] for text in readings]])
-        return rows.to(ids.device).unflatten(0, ids.shape[:-1])
 
     def encode_captions(self, captions: Tensor) -> tuple[Tensor, Tensor | None]:
         """Text features of captions (N, S), each distinct caption encoded once.

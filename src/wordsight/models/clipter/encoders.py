@@ -67,11 +67,8 @@ def load_encoder(name: str, resolution: int | None = None, *, download: bool = T
         raise ModelError(f"{folder} has no readable config.json: it is not a scene encoder") from None
     if not isinstance(described, dict):
         raise ModelError(f"{folder}/config.json describes no model: it is not a scene encoder")
-    return (
-        _ours(folder, resolution)
-        if {"architecture", "config"} <= described.keys()
-        else _hub(name, resolution, download)
-    ).eval()
+    ours = {"architecture", "config"} <= described.keys()
+    return (_ours(folder, resolution) if ours else _hub(name, resolution, download)).eval()
 
 
 def may_be_on_the_hub(name: str) -> bool:
