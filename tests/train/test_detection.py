@@ -20,7 +20,7 @@ from wordsight.train import run_recipe
 from wordsight.train.detection_data import Changes, MapBatches, Rendering, cut_out
 from wordsight.train.detection_loss import balanced_cross_entropy, db_loss, glance_loss
 from wordsight.train.detection_maps import db_maps
-from wordsight.weights.export_detector import export_detector
+from wordsight.weights.export import export_detector
 
 WORD = np.array([[20, 30], [100, 30], [100, 54], [20, 54]], np.float64)
 SMALL = DbConfig(

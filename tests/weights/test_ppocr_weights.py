@@ -15,7 +15,7 @@ from wordsight.models.charset import with_head_of
 from wordsight.models.ppocr import Db, LcNet, LcNetConfig, Svtr
 from wordsight.text import Charset
 from wordsight.weights.convert import convert
-from wordsight.weights.export_detector import export_detector
+from wordsight.weights.export import export_detector
 from wordsight.weights.ppocr import (
     db_from_onnx,
     fill_from_onnx,

@@ -56,8 +56,7 @@ def export(
     from wordsight.models.recognizer import Recognizer
     from wordsight.weights.encoders import encoder_facts
     from wordsight.weights.encoders import scene_encoder as find_scene_encoder
-    from wordsight.weights.export import export_pack
-    from wordsight.weights.export_detector import export_detector
+    from wordsight.weights.export import export_detector, export_pack
 
     if int8 and float32:
         raise ConfigError("--int8 and --float32 exclude each other: give one")

@@ -1,4 +1,4 @@
-"""Writing a trained recognizer as a pack of ONNX graphs."""
+"""Writing trained recognizers and detectors as packs of ONNX graphs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -12,10 +12,13 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from wordsight.decoding import Graph
+from wordsight.detect.packs import GLANCE, GRAPH, DetectorPack, find_detector, write_detector
 from wordsight.errors import ConfigError, ModelError
 from wordsight.files import filling
 from wordsight.imaging.preprocess import WIDTH_STEP
 from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.ppocr import Db
+from wordsight.models.ppocr.detector import STRIDE
 from wordsight.models.quiet import quietly
 from wordsight.models.reading import TorchEngine
 from wordsight.models.recognizer import GraphModule, Recognizer
@@ -29,6 +32,7 @@ WEIGHTS = ("float16", "float32", "int8")
 OPSET = 20  # has Gelu and LayerNormalization as single operators
 _CAPTIONS: dict[type, Literal["clip", "hub"]] = {ClipCaptions: "clip", HubCaptions: "hub"}
 IDS = ("tokens", "scene_index")  # inputs that are int64
+_SETTINGS = ("threshold", "min_score", "unclip", "suspicion")  # of a detector
 LARGEST = int(1.9e9)  # bytes; a protobuf message ends at 2 GiB
 
 
@@ -229,3 +233,38 @@ def traced(
         part.ClearField("doc_string")
     del proto.metadata_props[:], proto.graph.value_info[:]
     return proto
+
+
+def export_detector(model: Db, out: str | Path, *, name: str, about: Mapping[str, Any] | None = None) -> DetectorPack:
+    """Writes `model` as a pack into the folder `out`, and reads it back.
+
+    Args:
+        model: on the CPU. It is not changed.
+        out: the folder, made if need be.
+        name: what the pack calls itself.
+        about: training data, scores, licence and the like. Where it has `threshold`, `min_score`, `unclip` or
+            `suspicion`, these become the pack's.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    was_training = model.training
+    try:
+        _write_map(model.eval(), out / GRAPH)
+        if model.glance is not None:
+            _write_map(nn.Sequential(model.glance, nn.Sigmoid()), out / GLANCE)
+    finally:
+        model.train(was_training)
+    about = dict(about or {})
+    glance = out / GLANCE if model.glance is not None else None
+    pack = DetectorPack(name, out / GRAPH, model.cfg.mean, model.cfg.std, glance, about=about)
+    settings: dict[str, Any] = {key: float(about[key]) for key in _SETTINGS if key in about}
+    write_detector(replace(pack, **settings))
+    return find_detector(out)
+
+
+def _write_map(model: nn.Module, file: Path) -> None:
+    sizes = {0: Dim("batch", min=1), 2: STRIDE * Dim("rows", min=1), 3: STRIDE * Dim("columns", min=1)}
+    examples = (torch.zeros(2, 3, 3 * STRIDE, 5 * STRIDE),)
+    proto = traced(model, examples, (sizes,), ["images"], ["probability"])
+    shrink(proto, "float16")
+    _save(proto, file)

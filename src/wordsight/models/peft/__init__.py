@@ -1,11 +1,9 @@
 """Parameter-efficient fine-tuning: a frozen tower, and few new weights beside or inside it."""
 
 from wordsight.models.config import PeftConfig
-from wordsight.models.peft.adapter import ClipAdapter
 from wordsight.models.peft.files import load_adapter, save_adapter
 from wordsight.models.peft.ladder import Ladder
-from wordsight.models.peft.lora import LoraLinear, add_lora, merge_lora
-from wordsight.models.peft.towers import add_peft, merge_peft
+from wordsight.models.peft.towers import ClipAdapter, LoraLinear, add_lora, add_peft, merge_lora, merge_peft
 
 __all__ = [
     "ClipAdapter",
