@@ -143,7 +143,7 @@ def test_a_damaged_file_is_computed_again(tmp_path: Path, damage: str, caplog: p
     third = made(encode, "e", folder=tmp_path)
     third.tokens([Picture(7)])
     assert third.encoded == 0
-    assert [path.name for path in tmp_path.rglob("*.part")] == []
+    assert [path.name for path in tmp_path.rglob(".*")] == []
 
 
 def test_a_folder_that_cannot_be_written_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

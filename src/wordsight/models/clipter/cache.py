@@ -7,13 +7,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from wordsight.files import replacing
 from wordsight.models.clipter.scene import SceneEncoder
 
 _log = logging.getLogger(__name__)
@@ -120,17 +120,11 @@ class SceneCache:
         if self.folder is None or not self._writable:
             return
         file = self.folder / name[:2] / f"{name}.npz"
-        part = file.with_name(f".{name}.{uuid4().hex}.part")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with part.open("wb") as stream:
-                    np.savez(stream, tokens=tokens)
-                size = part.stat().st_size
-                part.replace(file)
-            finally:
-                part.unlink(missing_ok=True)
-            self._uncounted += size
+            with replacing(file) as new:
+                np.savez(new, tokens=tokens)
+                self._uncounted += new.stat().st_size
             if self._uncounted > _COUNTED * self.disk:
                 self._make_room(self.folder)
         except OSError as error:
@@ -139,7 +133,7 @@ class SceneCache:
 
     def _make_room(self, folder: Path) -> None:
         files = []  # when each was last used, its size, and its path
-        for file in folder.glob("??/*.npz"):
+        for file in folder.glob("??/[!.]*.npz"):
             try:
                 state = file.stat()
             except FileNotFoundError:  # another process made room
