@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.decoding.one_shot import ONE_SHOT
-from wordsight.models.losses import Losses, cross_entropy
 from wordsight.models.recognizer import CropConfig, Recognizer
 
 
@@ -37,7 +36,3 @@ class Patches(Recognizer):
     def forward(self, images: Tensor, context: None = None) -> Tensor:
         logits = self.head(torch.relu(self.encode(images)).flatten(1))
         return logits.unflatten(1, (self.cfg.max_length + 1, -1))
-
-    def loss(self, images, targets, generator, *, context=None, characters=None) -> Losses:
-        goals = targets[:, 1:]
-        return Losses(cross_entropy(self(images)[:, : goals.shape[1]], goals, self.tokenizer.pad, characters))
