@@ -8,9 +8,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from wordsight.errors import ConfigError, ModelError
+from wordsight.errors import ModelError
 from wordsight.files import filling, read_regular
 from wordsight.models.clip import Clip
+from wordsight.models.config import MALFORMED
 from wordsight.models.model import Model
 from wordsight.models.peft.files import around, put_around
 from wordsight.models.recognizer import Recognizer
@@ -94,16 +95,7 @@ def load(folder: str | Path) -> tuple[Model, dict[str, Any]]:
         about = config.get("about", {})
         if not isinstance(about, dict):
             raise ValueError("about is no object")
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        SafetensorError,
-        ConfigError,
-    ) as error:
+    except (*MALFORMED, OSError, SafetensorError) as error:
         raise ModelError(f"{folder} is not a checkpoint folder: {type(error).__name__}: {error}") from None
     except MemoryError:
         raise ModelError(f"{folder}: its configuration needs more memory than there is") from None

@@ -6,6 +6,9 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_
 
 from wordsight.errors import ConfigError
 
+MALFORMED = (ConfigError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What a model raises that is built from values of a wrong kind or size."""
+
 PP_LCNET: Literal["pp-lcnet-v4"] = "pp-lcnet-v4"
 """The name of PP-OCRv6's convolutions."""
 

@@ -7,7 +7,8 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from wordsight.errors import ConfigError, ModelError
+from wordsight.errors import ModelError
+from wordsight.models.config import MALFORMED
 from wordsight.models.ppocr import Svtr, SvtrConfig
 from wordsight.models.recognizer import Recognizer
 from wordsight.models.registry import model_class
@@ -58,7 +59,7 @@ def _untrained(pack: Pack) -> Recognizer:
         if not isinstance(model, Recognizer):
             raise TypeError(f"a {pack.architecture} reads nothing")
         return model
-    except (ConfigError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except MALFORMED as error:
         raise ModelError(f"{pack.folder}: the sizes that it states make no network: {error}") from None
 
 

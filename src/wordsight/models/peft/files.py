@@ -18,7 +18,7 @@ from wordsight.errors import ConfigError, ModelError
 from wordsight.files import filling
 from wordsight.models.clipter import ClipterConfig, insert
 from wordsight.models.clipter.model import Fusion
-from wordsight.models.config import PeftConfig
+from wordsight.models.config import MALFORMED, PeftConfig
 from wordsight.models.peft.towers import add_peft
 from wordsight.models.recognizer import Recognizer
 
@@ -70,7 +70,7 @@ def load_adapter(base: M, folder: str | Path) -> M:
         fitting = {name: tensor for name, tensor in base.state_dict().items() if shapes.get(name) == tensor.shape}
         model.load_state_dict(fitting, strict=False)
         put_around(model, listed)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError, ConfigError) as error:
+    except (*MALFORMED, OSError, SafetensorError) as error:
         raise ModelError(f"{folder} is not a folder of adapters: {type(error).__name__}: {error}") from None
     state = model.state_dict()
     if not trained.keys() <= state.keys() or any(trained[k].shape != state[k].shape for k in trained):
