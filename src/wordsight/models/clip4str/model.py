@@ -166,15 +166,8 @@ class Clip4Str(Parseq):
     ) -> Losses:
         """Permuted sequence modelling: the cross entropies of both branches, on average over K permutations, and CTC.
 
-        Args:
-            images: (B, 3, H, W).
-            targets: (B, T + 1) ids [B] label [E] [P]... as `CharTokenizer.encode` gives them.
-            generator: draws the permutations, on the CPU.
-            context: the scenes of the images.
-            characters: see `Recognizer.loss`.
-            orders: permutations (K, T + 1) instead of drawn ones.
-            cross: whether the cross-modal branch takes part. It sends no gradient to the image tower or the visual
-                decoder, so the visual branch trains the same with and without it.
+        `cross` says whether the cross-modal branch takes part. It sends no gradient to the image tower or the visual
+        decoder, so the visual branch trains the same with and without it. The rest is as in `Parseq.loss`.
         """
         orders = self.draw_orders(targets, generator) if orders is None else orders
         logits = self.forward(images, targets[:, :-1], orders, context, cross)
