@@ -22,8 +22,8 @@ from wordsight.models.clip4str.config import Clip4StrConfig
 from wordsight.models.clipter import SceneContext
 from wordsight.models.losses import Losses, column_logits, ctc_loss
 from wordsight.models.parseq.generate import Decode, predict, refine
-from wordsight.models.parseq.loss import permutation_losses
 from wordsight.models.parseq.model import Parseq
+from wordsight.models.parseq.permutations import permutation_losses
 from wordsight.models.recognizer import GraphModule, RecognizerConfig
 
 

@@ -22,8 +22,13 @@ from wordsight.models.losses import Losses
 from wordsight.models.parseq.config import ParseqConfig
 from wordsight.models.parseq.decoder import Decoder
 from wordsight.models.parseq.generate import Decode, predict, refine
-from wordsight.models.parseq.loss import hide_padding, permutation_losses
-from wordsight.models.parseq.permutations import content_masks, draw_orders, query_masks
+from wordsight.models.parseq.permutations import (
+    content_masks,
+    draw_orders,
+    hide_padding,
+    permutation_losses,
+    query_masks,
+)
 from wordsight.models.recognizer import GraphModule, Recognizer, RecognizerConfig
 
 

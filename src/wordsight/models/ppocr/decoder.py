@@ -13,8 +13,7 @@ from wordsight.decoding.joint import LONGEST, MOST_COLUMNS
 from wordsight.models.config import DecoderConfig
 from wordsight.models.layers.transformer import sinusoids
 from wordsight.models.parseq.decoder import Decoder
-from wordsight.models.parseq.loss import hide_padding, permutation_losses
-from wordsight.models.parseq.permutations import draw_orders, query_masks
+from wordsight.models.parseq.permutations import draw_orders, hide_padding, permutation_losses, query_masks
 from wordsight.text import CharTokenizer
 
 
