@@ -33,8 +33,8 @@ Of 1,197 text-free patches of training scenes 99.3 % are read as empty with 30 a
 training words 3 more are silent with 200, one of which was read right.
 """
 
-_SURE = 0.95
-"""Probability of a word from which no second reader is asked."""
+_SURE = 0.8
+"""Probability of a word from which no second reader is asked; with 0.95 no more of 2,002 held-out words are right."""
 
 _SPACES = 6.0
 """So many times likelier than frames say spaces beside a letter are taken to be: "GreenLife" and "50%OFF" are common.
