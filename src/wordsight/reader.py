@@ -358,7 +358,8 @@ class Reader(ReadsPages):
             except BoxError as error:
                 log.debug("left out a box of the detector: %s", error)
         attempts = self._strips.read(self._scenes.added(strips, image, context), turn="photo")
-        sure = ((each.strip.polygon, self._sure(words(each), DETECTED_CONFIDENCE, rejected)) for each in attempts)
+        texts = [each for each in attempts if not each.is_grating]
+        sure = ((each.strip.polygon, self._sure(words(each), DETECTED_CONFIDENCE, rejected)) for each in texts)
         return size, in_lines([(polygon, found) for polygon, found in sure if found])  # which way up is known only now
 
     def _given(

@@ -40,6 +40,7 @@ _NEAR_TIE = 0.05
 # as this from no other angle: of 398 training scenes the same words are read, with a third fewer looks again.
 _FEW_SURE = 2
 _HOPELESS = 0.5
+_AGAIN = 4  # times the same sign
 _UNLIKELY = 0.1
 
 _MARGIN = 0.1  # of the height, kept left and right of a word that is cut out of a line
@@ -105,6 +106,12 @@ class Attempt:
     def is_odd(self) -> bool:
         """Whether it may be upside down though other text in the photo is not."""
         return self.is_doubtful and self.length > 0 and not self.strip.is_small
+
+    @property
+    def is_grating(self) -> bool:
+        """Whether it says one sign again and again up or down the photo, as bars, tiles and windows are read."""
+        top = self.strip.polygon[len(self.strip.polygon) // 2 - 1] - self.strip.polygon[0]
+        return self.length >= _AGAIN and len(set(self.reading.text)) == 1 and abs(top[1]) > abs(top[0])
 
     @property
     def is_sure(self) -> bool:
