@@ -1,6 +1,7 @@
 """Words of languages in Latin script, from the package `wordfreq`: the common ones more often."""
 
 import random
+import string
 import unicodedata
 from bisect import bisect
 from collections.abc import Callable
@@ -19,6 +20,9 @@ LANGUAGES = (
 _MOST = 20_000  # words of a language: the common ones with their forms
 _NOUNS = {"de"}  # languages that capitalise nouns; the lists do not say which words are nouns
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz'-" + LETTERS)
+_BY_LETTER = 0.5
+_SMALL = "".join(c for c in LETTERS if c.islower())
+_BARE = {"ß": "s", "ħ": "h", "ĸ": "k", "ŋ": "n", "ŧ": "t"}  # letters that no word has, and Unicode does not take apart
 _WEIGHTS = tuple(accumulate((rank + 20) ** -0.5 for rank in range(_MOST)))
 
 
@@ -35,7 +39,18 @@ def word(rng: random.Random, code: str) -> str:
 
 
 def accented(rng: random.Random) -> tuple[str, str]:
-    """A word with a letter beyond ASCII, and the code of its language."""
+    """A word with a letter beyond ASCII, and the code of its language.
+
+    Half of them are chosen by their letter, so that all letters occur. One that no word has stands in an English one.
+    """
+    if rng.random() < _BY_LETTER:
+        letter = rng.choice(_SMALL)
+        if known := _by_letter().get(letter):
+            return rng.choice(known)
+        bare = _BARE.get(letter) or unicodedata.normalize("NFD", letter)[0]
+        while bare not in (word := _drawn(rng, _listed("en"))):
+            pass
+        return word.replace(bare, letter, 1), "en"
     return _of_any(rng, _accented, 0.12)  # more Vietnamese, which has two thirds of the letters
 
 
@@ -55,6 +70,17 @@ def _listed(code: str) -> list[str]:
 
     words = (unicodedata.normalize("NFC", word) for word in top_n_list(code, _MOST, wordlist="small"))
     return [word for word in words if set(word) <= _LETTERS and word[0].isalpha()]
+
+
+@cache
+def _by_letter() -> dict[str, list[tuple[str, str]]]:
+    """For each letter beyond ASCII the words that have it, with their languages."""
+    words: dict[str, list[tuple[str, str]]] = {}
+    for code in LANGUAGES:
+        for word in _accented(code):
+            for letter in set(word).difference(string.ascii_letters):
+                words.setdefault(letter, []).append((word, code))
+    return words
 
 
 @cache
