@@ -28,7 +28,7 @@ def limit_arenas() -> None:
     """Keeps memory from growing with the number of threads: they share as many arenas as there are processors.
 
     By default the GNU C library has eight times as many, each of which keeps what its threads once held: after 500
-    photos the service holds 0.47 GB so, and 0.85 GB otherwise. To be called before there are threads. Nothing happens
+    photos the service held 0.47 GB so, and 0.85 GB otherwise. To be called before there are threads. Nothing happens
     with other C libraries, or if the environment decides (`MALLOC_ARENA_MAX`).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
