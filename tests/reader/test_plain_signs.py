@@ -15,6 +15,13 @@ def reader():
     return Reader()
 
 
+@pytest.mark.parametrize("size", [36, 48])
+def test_an_ampersand_is_read(reader, size):
+    picture = Image.new("RGB", (1000, 400), (232, 232, 226))
+    ImageDraw.Draw(picture).text((120, 150), "Hill & Till", (40, 40, 60), ImageFont.load_default(size))
+    assert [word.text for word in reader.read(np.asarray(picture)).words] == ["Hill", "&", "Till"]
+
+
 @pytest.mark.parametrize("size", [36, 48, 72])
 def test_all_letters_of_plain_signs_are_read(reader, size):
     lost, cut = {}, {}
