@@ -240,9 +240,9 @@ def test_liveness_answers_while_large_pictures_are_read(started: Start) -> None:
 
 ARENAS = """
 import ctypes, sys, threading
-from wordsight.serve.server import limit_arenas
+from wordsight.serve.server import share_memory
 if sys.argv[1] == "limited":
-    limit_arenas()
+    share_memory()
 libc, everyone = ctypes.CDLL(None), threading.Barrier(16)
 libc.fdopen.restype = ctypes.c_void_p
 def work():

@@ -31,14 +31,14 @@ def serve(
 
     Exit status: 0 ended by a signal; 1 cannot start.
     """
-    from wordsight.serve.server import limit_arenas, listen, run
+    from wordsight.serve.server import share_memory, listen, run
     from wordsight.serve.service import Service
     from wordsight.serve.settings import MEGABYTE, Settings
 
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     for chatty in ("uvicorn", "python_multipart"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
-    limit_arenas()
+    share_memory()
     settings = Settings(
         model=model,
         device=device,

@@ -43,6 +43,7 @@ Rabatt|Summe|MwSt 19%|Pfand 0,25|Café crème|Pain au chocolat|Jambon|Żurek|Pie
 """
 _ENDINGS = ("com", "org", "net", "de", "co.uk", "fr", "it", "io", "eu", "nl", "pl", "edu", "gov", "info", "ch", "at")
 _THIN = "illi lilli bell hill mill till fill jill will ill tilli flip jiffy filly".split()  # noqa: SIM905
+_ROMAN = "II III IV VI VII VIII IX XI XII XIV XVI".split()  # noqa: SIM905
 _PAGES = "index.html shop about menu.pdf contact login de/hilfe item?id= files/ ~lil en/".split()  # noqa: SIM905
 
 _ACCENTS = {
@@ -180,7 +181,7 @@ class Texts:
         return text + rng.choices(("", ".", "!", "?", ":", "…", "..."), (70, 15, 5, 4, 3, 1, 2))[0]
 
     def sign(self, rng: random.Random) -> str:
-        """One to four words in capitals, often with thin letters."""
+        """One to four words, mostly in capitals, often with thin letters; some with an ampersand or a Roman number."""
         if rng.random() < 0.35:
             return rng.choice(_SIGN_LINES).upper()
         count = rng.choices((1, 2, 3, 4), (25, 45, 20, 10))[0]
@@ -189,7 +190,12 @@ class Texts:
         if rng.random() < 0.5:  # of twelve words the one with most thin letters
             words[0] = max((english() for _ in range(12)), key=_thin_letters)
             rng.shuffle(words)
-        return " ".join(words).upper() if rng.random() < 0.85 else " ".join(words).title()
+        words = (" ".join(words).upper() if rng.random() < 0.85 else " ".join(words).title()).split()
+        if len(words) > 1 and rng.random() < 0.15:  # Hill & Till
+            words.insert(rng.randint(1, len(words) - 1), "&")
+        elif rng.random() < 0.08:  # World War II
+            words.append(rng.choice(_ROMAN))
+        return " ".join(words)
 
     def long(self, rng: random.Random) -> str:
         """One word of 11 to 40 characters: long words, compounds, random letters."""
