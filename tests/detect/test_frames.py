@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from wordsight.detect.frames import STRIDE, input_scale, network_input
-
-HALF = (0.5, 0.5, 0.5)
+from wordsight.detect.frames import STRIDE, framed, input_scale, network_input
 
 
 @pytest.mark.parametrize(
@@ -28,8 +26,8 @@ def test_scales(size, scale):
 @pytest.mark.parametrize("size", [(80, 600), (120, 960), (40, 1500), (600, 80), (300, 900), (12, 400)])
 def test_cost_follows_pixels(size):
     """A strip costs at most four times its own pixels, and never more than a photograph of 1280 x 720."""
-    pixels = np.prod(network_input(np.zeros((*size, 3), np.uint8), 2000, HALF, HALF)[0].shape[2:])
-    photo = np.prod(network_input(np.zeros((720, 1280, 3), np.uint8), 2000, HALF, HALF)[0].shape[2:])
+    pixels = np.prod(framed(np.zeros((*size, 3), np.uint8), 2000)[0].shape[:2])
+    photo = np.prod(framed(np.zeros((720, 1280, 3), np.uint8), 2000)[0].shape[:2])
     height, width = size
     assert pixels <= (2 * height + STRIDE) * (2 * width + STRIDE)
     assert pixels <= 1.15 * photo
@@ -37,8 +35,8 @@ def test_cost_follows_pixels(size):
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 65), (720, 1280), (3000, 40)])
 def test_points_come_back(size):
-    batch, frame = network_input(np.zeros((*size, 3), np.uint8), 2000, HALF, HALF)
-    height, width = batch.shape[2:]
+    picture, frame = framed(np.zeros((*size, 3), np.uint8), 2000)
+    height, width = picture.shape[:2]
     assert height % STRIDE == width % STRIDE == 0
     corners = frame.to_picture(np.array([[0, 0], [width, height]], np.float64))
     assert (corners[0] <= 0).all()
@@ -51,6 +49,8 @@ def test_values():
     image = np.zeros((32, 32, 3), np.uint8)
     image[..., 0] = 255
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
-    batch, _ = network_input(image, 32, mean, std)
+    batch = network_input(image, mean, std)
     assert batch.dtype == np.float32
     assert batch[0, :, 5, 5] == pytest.approx([0.6 / 0.2, -0.5 / 0.25, -0.6 / 0.3])
+    blue = network_input(image, mean, std, blue_first=True)
+    assert blue[0, :, 5, 5] == pytest.approx([-0.4 / 0.2, -0.5 / 0.25, 0.4 / 0.3])

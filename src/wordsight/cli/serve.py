@@ -31,7 +31,7 @@ def serve(
 
     Exit status: 0 ended by a signal; 1 cannot start.
     """
-    from wordsight.serve.server import share_memory, listen, run
+    from wordsight.serve.server import listen, run, share_memory
     from wordsight.serve.service import Service
     from wordsight.serve.settings import MEGABYTE, Settings
 

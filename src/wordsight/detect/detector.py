@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wordsight.detect.frames import STRIDE, network_input
+from wordsight.detect.frames import STRIDE, framed, network_input
 from wordsight.detect.glance import BLOCK, text_map
 from wordsight.detect.large import REDUCED, is_large, with_large
 from wordsight.detect.maps import Region, find_regions
@@ -139,31 +139,30 @@ class TextDetector:
     def _regions(self, image: NDArray[np.uint8], max_side: int) -> tuple[list[Region], float]:
         """Regions in pixels of a picture, and how many times as large as it is the network saw it."""
         height, width = image.shape[:2]
-        batch, frame = network_input(image, max_side, self._pack.mean, self._pack.std)
-        if self._pack.blue_first:
-            batch = np.ascontiguousarray(batch[:, ::-1])
+        picture, frame = framed(image, max_side)
         regions = []
-        for region, score in find_regions(self._map(batch), self._threshold, self._min_score, self._unclip):
+        for region, score in find_regions(self._map(picture), self._threshold, self._min_score, self._unclip):
             polygon = np.clip(frame.to_picture(region), 0, (width, height))
             if _sides(polygon).min() >= 1:  # else it lies in the margin
                 regions.append((polygon, score))
         return regions, frame.scale
 
-    def _map(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The probability of text (H, W) in a picture (1, 3, H, W)."""
+    def _map(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The probability of text (H, W) in a picture, uint8 RGB (H, W, 3)."""
 
-        def blocks(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-            height, width = picture.shape[2:]
-            return np.asarray(self._run(self._glance, picture, (1, height // BLOCK, width // BLOCK))[0])
+        def blocks(half: NDArray[np.uint8]) -> NDArray[np.float32]:
+            height, width = half.shape[:2]
+            return np.asarray(self._run(self._glance, half, (1, 2 * height // BLOCK, 2 * width // BLOCK))[0])
 
-        def pixels(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-            return np.asarray(self._run(self._session, picture, (1, 1, *picture.shape[2:]))[0, 0])
+        def pixels(part: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return np.asarray(self._run(self._session, part, (1, 1, *part.shape[:2]))[0, 0])
 
-        return text_map(batch, blocks if self._glance else None, pixels, self._pack.suspicion)
+        return text_map(picture, blocks if self._glance else None, pixels, self._pack.suspicion)
 
-    def _run(self, session: Any, batch: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    def _run(self, session: Any, picture: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """What a graph says of a picture, which must be of this shape."""
-        what = f"detector {self._pack.name}"
+        pack, what = self._pack, f"detector {self._pack.name}"
+        batch = network_input(picture, pack.mean, pack.std, blue_first=pack.blue_first)
         out: NDArray[np.float32] = run_session(session, {session.get_inputs()[0].name: batch}, what, _CURE)[0]
         if out.shape != shape:
             raise ModelError(f"{what} gives {out.shape} instead of {shape}: {_CURE}")

@@ -1,4 +1,4 @@
-"""How a picture becomes a detector's input, and points of its map points of the picture again."""
+"""How a picture becomes a network's input, and points of its map points of the picture again."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -37,10 +37,8 @@ def input_scale(height: int, width: int, max_side: int) -> float:
     return float(min(largest, max(1.0, min(enough))))
 
 
-def network_input(
-    image: NDArray[np.uint8], max_side: int, mean: tuple[float, ...], std: tuple[float, ...]
-) -> tuple[NDArray[np.float32], Frame]:
-    """A picture, uint8 RGB (H, W, 3), as (1, 3, h, w) less `mean` by `std`; its border is repeated up to the stride."""
+def framed(image: NDArray[np.uint8], max_side: int) -> tuple[NDArray[np.uint8], Frame]:
+    """A picture, uint8 RGB (H, W, 3), as large as it is shown, (h, w, 3); its border is repeated up to the stride."""
     import cv2
 
     height, width = image.shape[:2]
@@ -52,7 +50,17 @@ def network_input(
     rows, columns = (-side % STRIDE for side in image.shape[:2])
     top, left = rows // 2, columns // 2
     padded = cv2.copyMakeBorder(image, top, rows - top, left, columns - left, cv2.BORDER_REPLICATE)
-    batch = np.empty((1, 3, *padded.shape[:2]), np.float32)
-    for plane, out, less, by in zip(cv2.split(padded), batch[0], mean, std, strict=True):
+    return np.asarray(padded, np.uint8), Frame(scale, np.array([left, top], np.float64))
+
+
+def network_input(
+    picture: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...], *, blue_first: bool = False
+) -> NDArray[np.float32]:
+    """A picture, uint8 RGB (h, w, 3), as (1, 3, h, w) less `mean` by `std`, in their order of channels."""
+    import cv2
+
+    batch = np.empty((1, 3, *picture.shape[:2]), np.float32)
+    planes = cv2.split(picture)[:: -1 if blue_first else 1]
+    for plane, out, less, by in zip(planes, batch[0], mean, std, strict=True):
         cv2.LUT(plane, np.arange(256, dtype=np.float32) * np.float32(1 / 255 / by) - np.float32(less / by), dst=out)
-    return batch, Frame(scale, np.array([left, top], np.float64))
+    return batch

@@ -21,25 +21,29 @@ _MOST = 0.75  # share of the picture from which on it is looked at as a whole
 Part = tuple[slice, slice]
 """Rows and columns of pixels, from and to multiples of the detector's stride."""
 
-See = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""What a network says of a picture, or a part of one, (1, 3, H, W)."""
+See = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""What a network says of a picture, or a part of one, uint8 RGB (H, W, 3)."""
 
 
-def text_map(picture: NDArray[np.float32], glance: See | None, detect: See, suspicion: float) -> NDArray[np.float32]:
+def text_map(picture: NDArray[np.uint8], glance: See | None, detect: See, suspicion: float) -> NDArray[np.float32]:
     """The probability of text (H, W) in a picture; 0 in parts that are not looked at.
 
     Args:
-        picture: (1, 3, H, W), normalised, sides multiples of the detector's stride.
-        glance: gives the probability of text in blocks (H / 16, W / 16); None: everything is looked at.
+        picture: uint8 RGB (H, W, 3), sides multiples of the detector's stride.
+        glance: gives the probability of text in blocks (H / 16, W / 16) of a picture that it is shown half as high and
+            wide; None: everything is looked at.
         detect: gives the probability of text (H, W).
         suspicion: probability of a block from which on it is looked at.
     """
-    height, width = picture.shape[2:]
+    import cv2
+
+    height, width = picture.shape[:2]
     if glance is None or height * width <= ENOUGH:
         return detect(picture)
     out = np.zeros((height, width), np.float32)
-    for rows, columns in parts_with_text(glance(picture), suspicion):
-        part = detect(np.ascontiguousarray(picture[:, :, rows, columns]))
+    half = np.asarray(cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
+    for rows, columns in parts_with_text(glance(half), suspicion):
+        part = detect(picture[rows, columns])
         out[rows, columns] = np.maximum(out[rows, columns], part)
     return out
 

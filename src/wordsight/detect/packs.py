@@ -37,8 +37,8 @@ class DetectorPack:
         file: the ONNX graph.
         mean: of the input's R, G and B, from 0 to 1, subtracted.
         std: of the same, divided by.
-        glance: a graph that says where it need not look, (B, 3, H, W) to probabilities of text in blocks of 16 pixels,
-            (B, H / 16, W / 16); None: it always looks everywhere.
+        glance: a graph that says where it need not look, half as large pictures (B, 3, H / 2, W / 2) to probabilities
+            of text in blocks of 16 pixels, (B, H / 16, W / 16); None: it always looks everywhere.
         suspicion: probability of a block from which on it is looked at.
         blue_first: whether channels are in OpenCV's order.
         threshold: probability of a pixel from which on it is text.

@@ -7,13 +7,14 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
+import torch.nn.functional as F
 from lightning import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from wordsight.data.scenes import Scene
-from wordsight.detect.frames import network_input
+from wordsight.detect.frames import framed, network_input
 from wordsight.detect.glance import SUSPICION, text_map
 from wordsight.detect.maps import find_regions
 from wordsight.errors import ConfigError
@@ -98,7 +99,7 @@ class Detection(lightning.LightningModule):
 
     def training_step(self, batch: MapBatch, batch_idx: int) -> torch.Tensor:
         """One part of a step."""
-        loss = glance_loss(self.glance(batch.images), batch.core, batch.counts)
+        loss = glance_loss(self.glance(F.avg_pool2d(batch.images, 2)), batch.core, batch.counts)
         parts = {"glance": loss.detach()}
         if not self.glance_only:
             features = self.model.features(batch.images)
@@ -115,26 +116,25 @@ class Detection(lightning.LightningModule):
 
     def validation_step(self, batch: Scene, batch_idx: int) -> None:
         """Find the words of a scene and count them."""
-        cfg = self.model.cfg
-        images, frame = network_input(batch.load(), self.max_side, cfg.mean, cfg.std)
+        whole, frame = framed(batch.load(), self.max_side)
         looked_at = 0
 
-        def blocks(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        def blocks(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
             return np.asarray(torch.sigmoid(self.glance(self._shown(picture)))[0].float().cpu())
 
-        def pixels(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        def pixels(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
             nonlocal looked_at
-            looked_at += picture[0, 0].size
+            looked_at += picture.size
             return np.asarray(self.model(self._shown(picture))[0, 0].float().cpu())
 
-        regions = find_regions(text_map(images, blocks, pixels, SUSPICION), 0.3, 0.5, UNCLIP)
-        self.log("val/looked_at", 100 * looked_at / images[0, 0].size, batch_size=1, sync_dist=True)
+        regions = find_regions(text_map(whole, blocks, pixels, SUSPICION), 0.3, 0.5, UNCLIP)
+        self.log("val/looked_at", 100 * looked_at / whole.size, batch_size=1, sync_dist=True)
         found = [frame.to_picture(polygon) for polygon, _ in regions]
         words = batch.words
         self._score += score_boxes([word.polygon for word in words], [word.legible for word in words], found)
 
-    def _shown(self, picture: NDArray[np.float32]) -> torch.Tensor:
-        return torch.from_numpy(picture).to(self.device)
+    def _shown(self, picture: NDArray[np.uint8]) -> torch.Tensor:
+        return torch.from_numpy(network_input(picture, self.model.cfg.mean, self.model.cfg.std)).to(self.device)
 
     def on_validation_epoch_end(self) -> None:
         """Log precision, recall and H-mean over all scenes, in percent, beside the share of them that was looked at."""

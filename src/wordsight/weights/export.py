@@ -249,9 +249,9 @@ def export_detector(model: Db, out: str | Path, *, name: str, about: Mapping[str
     out.mkdir(parents=True, exist_ok=True)
     was_training = model.training
     try:
-        _write_map(model.eval(), out / GRAPH)
+        _write_map(model.eval(), out / GRAPH, STRIDE)
         if model.glance is not None:
-            _write_map(nn.Sequential(model.glance, nn.Sigmoid()), out / GLANCE)
+            _write_map(nn.Sequential(model.glance, nn.Sigmoid()), out / GLANCE, STRIDE // 2)
     finally:
         model.train(was_training)
     about = dict(about or {})
@@ -262,9 +262,9 @@ def export_detector(model: Db, out: str | Path, *, name: str, about: Mapping[str
     return find_detector(out)
 
 
-def _write_map(model: nn.Module, file: Path) -> None:
-    sizes = {0: Dim("batch", min=1), 2: STRIDE * Dim("rows", min=1), 3: STRIDE * Dim("columns", min=1)}
-    examples = (torch.zeros(2, 3, 3 * STRIDE, 5 * STRIDE),)
+def _write_map(model: nn.Module, file: Path, stride: int) -> None:
+    sizes = {0: Dim("batch", min=1), 2: stride * Dim("rows", min=1), 3: stride * Dim("columns", min=1)}
+    examples = (torch.zeros(2, 3, 3 * stride, 5 * stride),)
     proto = traced(model, examples, (sizes,), ["images"], ["probability"])
     shrink(proto, "float16")
     _save(proto, file)
