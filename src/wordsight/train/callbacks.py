@@ -2,9 +2,7 @@
 
 import json
 import time
-from collections import deque
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,8 @@ from wordsight.train.ema import Ema
 from wordsight.train.gates import scene_facts
 from wordsight.train.module import Recognition
 from wordsight.train.sharding import whole
+
+_UNKNOWN = 50  # losses on a GPU that are not waited for one by one
 
 
 class KeepModel(Callback):
@@ -51,13 +51,14 @@ class KeepModel(Callback):
             better = accuracy is not None and float(accuracy) >= self._best  # on all ranks: it is their mean
             if accuracy is not None and better:
                 self._best = round(float(accuracy), 2)
-            self._write(trainer, pl_module, ("best", "model") if better else ("model",))
+            self.write(trainer, pl_module, ("best", "model") if better else ("model",))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write it."""
-        self._write(trainer, pl_module, ("model",))
+        self.write(trainer, pl_module, ("model",))
 
-    def _write(self, trainer: Trainer, module: LightningModule, folders: tuple[str, ...]) -> None:
+    def write(self, trainer: Trainer, module: LightningModule, folders: tuple[str, ...]) -> None:
+        """Write it into these folders of the run's. All ranks have to call this."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(module, Recognition) or not isinstance(data, WordsData):
             return
@@ -121,52 +122,32 @@ class KeepCheckpoint(Callback):
             trainer.save_checkpoint(Path(trainer.default_root_dir) / "last.ckpt")
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A part of a step whose loss may not be known on this side yet."""
-
-    finite: Tensor  # scalar, on the CPU
-    copied: Any  # torch.cuda.Event, None without a GPU
-    step: int
-    samples: tuple[str, ...]
-
-    def known(self, wait: bool) -> bool:
-        if self.copied is not None and wait:
-            self.copied.synchronize()
-        return self.copied is None or bool(self.copied.query())
-
-
 class StopOnNaN(Callback):
     """Ends a run whose loss is no finite number, before anything is written over the last good checkpoint.
 
-    On a GPU the result arrives some steps late, since the loop does not wait for it; the batch's samples are kept and
-    written to `bad-batch-<step>-<rank>.json` in the run's folder.
+    On a GPU each look waits for all that it has still to do, so that there is one for many parts of a step; the samples
+    of the part are kept and written to `bad-batch-<step>-<rank>.json` in the run's folder.
     """
 
     def __init__(self) -> None:
-        self._unknown: deque[_Seen] = deque()
+        self._unknown: list[tuple[Tensor, int, tuple[str, ...]]] = []
+        """Whether the loss of a part is finite, its step, and its samples."""
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Check the losses that have arrived by now."""
-        finite, copied = torch.isfinite(outputs["loss"].detach()), None
-        if finite.device.type == "cuda":
-            here = torch.empty_like(finite, device="cpu", pin_memory=True)
-            here.copy_(finite, non_blocking=True)
-            copied = torch.cuda.Event()
-            copied.record()
-            finite = here
-        self._unknown.append(_Seen(finite, copied, batch.step, batch.samples))
-        self._look(trainer, wait=False)
+        """Check the losses of the last parts now and then."""
+        self._unknown.append((torch.isfinite(outputs["loss"].detach()), batch.step, batch.samples))
+        if pl_module.device.type == "cpu" or len(self._unknown) == _UNKNOWN:
+            self._look(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check all losses before anything is written."""
-        self._look(trainer, wait=True)
+        self._look(trainer)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Check all losses, and the weights: the last step may have spoilt them without a loss that shows it."""
-        self._look(trainer, wait=True)
+        self._look(trainer)
         for name, tensor in checkpoint["state_dict"].items():
             if not torch.isfinite(tensor).all():
                 raise ConfigError(
@@ -176,18 +157,16 @@ class StopOnNaN(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check all losses."""
-        self._look(trainer, wait=True)
+        self._look(trainer)
 
-    def _look(self, trainer: Trainer, wait: bool) -> None:
-        while self._unknown and self._unknown[0].known(wait):
-            seen = self._unknown.popleft()
-            if seen.finite:
-                continue
-            self._unknown.clear()
-            file = Path(trainer.default_root_dir) / f"bad-batch-{seen.step}-{trainer.global_rank}.json"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps({"step": seen.step, "samples": seen.samples}, indent=1) + "\n")
-            raise ConfigError(
-                f"the loss is not a finite number at step {seen.step}: lower the learning rate, or look at the samples "
-                f"listed in {file}"
-            )
+    def _look(self, trainer: Trainer) -> None:
+        unknown, self._unknown = self._unknown, []
+        for finite, step, samples in unknown:
+            if not finite:
+                file = Path(trainer.default_root_dir) / f"bad-batch-{step}-{trainer.global_rank}.json"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(json.dumps({"step": step, "samples": samples}, indent=1) + "\n")
+                raise ConfigError(
+                    f"the loss is not a finite number at step {step}: lower the learning rate, or look at the samples "
+                    f"listed in {file}"
+                )

@@ -8,7 +8,7 @@ import lightning
 import numpy as np
 import torch
 import torch.nn.functional as F
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 from numpy.typing import NDArray
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
@@ -23,6 +23,7 @@ from wordsight.evaluate.spotting import SpottingScore
 from wordsight.models import checkpoint
 from wordsight.models.ppocr import DB_PRESETS, Db, Glance, GlanceConfig
 from wordsight.models.ppocr.detector import MapHead
+from wordsight.train.callbacks import KeepModel
 from wordsight.train.detection_data import MapBatch
 from wordsight.train.detection_loss import db_loss, glance_loss
 from wordsight.train.schedules import warmup_stable_decay
@@ -179,32 +180,19 @@ def _with_glance(model: Db) -> Db:
     return out
 
 
-class KeepDetector(Callback):
-    """Writes the detector as a checkpoint folder `model/` in the run's folder, at each validation and at the end."""
+class KeepDetector(KeepModel):
+    """The same for a detector. There is no `best/`."""
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write it, unless Lightning is only trying out the validation loop."""
-        if not trainer.sanity_checking:
-            self._write(trainer, pl_module)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write it."""
-        self._write(trainer, pl_module)
-
-    def _write(self, trainer: Trainer, module: LightningModule) -> None:
+    def write(self, trainer: Trainer, module: LightningModule, folders: tuple[str, ...]) -> None:
+        """See `KeepModel`."""
         if not isinstance(module, Detection) or not trainer.is_global_zero:
             return
-        folder = Path(trainer.default_root_dir) / "model"
-        folder.mkdir(parents=True, exist_ok=True)
         hmean = trainer.callback_metrics.get("val/hmean")
-        new = checkpoint.save(
+        checkpoint.save(
             module.model,
-            folder.with_name("model.new"),
+            Path(trainer.default_root_dir) / "model",
             steps=trainer.global_step,
             data=trainer.datamodule.describe(),  # type: ignore[attr-defined]
             unclip=UNCLIP,
             validation_hmean=None if hmean is None else round(float(hmean), 2),
         )
-        for file in new.iterdir():  # a run may be killed while it writes
-            file.replace(folder / file.name)
-        new.rmdir()
