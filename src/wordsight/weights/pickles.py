@@ -10,9 +10,8 @@ import io
 import pickle
 import pickletools
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
 from math import prod
 from typing import Any
 
@@ -40,7 +39,7 @@ _PLAIN = ("dict", "list", "tuple", "set", "int", "long", "float", "str", "unicod
 """Python's own names there: types, and `getattr` for methods."""
 
 _MOST = 1_000_000  # values that are looked at; the largest CLIP4STR has 738 tensors
-_DEEPEST = 64
+_DEEPEST = 32
 
 
 class NotUnderstood(ValueError):
@@ -69,24 +68,16 @@ def read_torchscript(archive: zipfile.ZipFile) -> dict[str, Tensor]:
         Exception: of any kind, if it is damaged.
     """
     module, numbers = _content(archive, lambda _: None)
-    tensors: dict[str, Tensor] = {}
-    waiting = [("", module)]
-    for seen in count():
-        if not waiting:
-            break
-        name, value = waiting.pop()
-        if seen == _MOST or name.count(".") > _DEEPEST:
-            raise NotUnderstood("modules nested too deeply")
-        if not isinstance(value, _Record):
-            continue  # lists and plain values are not part of a state dict
-        if value.path == _TENSOR:
-            tensors[name] = numbers.tensor(value.arguments)
-        elif isinstance(value.state, dict):
-            parts = [(f"{name}.{key}" if name else str(key), part) for key, part in value.state.items()]
-            waiting += reversed(parts)
-        elif value.state is not None:
-            raise NotUnderstood("state for something that is not a module")
-    return tensors
+    return dict(_named(_Values(numbers).of(module)))
+
+
+def _named(part: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Tensors by their dotted names; lists and plain values are no part of a state dict."""
+    if isinstance(part, Tensor):
+        yield name, part
+    elif isinstance(part, dict):
+        for key, inner in part.items():
+            yield from _named(inner, f"{name}.{key}" if name else str(key))
 
 
 def read_training(archive: zipfile.ZipFile) -> Any:
@@ -119,7 +110,7 @@ class _Values:
 
     def of(self, value: Any, depth: int = 0) -> Any:
         self._seen += 1
-        if self._seen > _MOST or depth > _DEEPEST // 2:
+        if self._seen > _MOST or depth > _DEEPEST:
             raise NotUnderstood("values nested too deeply")
         if isinstance(value, _Record):
             if value.path == _TENSOR:
@@ -162,13 +153,15 @@ class _Record:
     extend = append
 
     def content(self) -> Any:
-        """What a configuration or parameter holds; None for most objects."""
+        """What a configuration, module or parameter holds; None for most objects."""
         state = self.state if isinstance(self.state, dict) else {}
         if self.path == _PARAMETER:
             return self.arguments[0]
         if self.path.startswith("omegaconf."):  # its containers hold nodes, its nodes values
             return state.get("_content", state.get("_val"))
-        return state if self.path == "argparse.Namespace" else self.items or None
+        if self.path == "argparse.Namespace" or self.path.startswith("__torch__."):  # modules of a TorchScript archive
+            return state
+        return self.items or None
 
 
 class _Dict(dict[Any, Any]):
