@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wordsight.decoding import Seen, join_arrays
+from wordsight.decoding import Seen, Settings, join_arrays, read_psm
 from wordsight.text import CharTokenizer
 
 
@@ -11,6 +11,10 @@ def attend(query, key, value, mask):
     scores = query @ key.transpose(0, 2, 1) / np.sqrt(query.shape[-1]) + mask
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return weights / weights.sum(axis=-1, keepdims=True) @ value
+
+
+def read_constrained(graphs, images, spec, constraint, **how):
+    return read_psm(graphs, images, spec, Settings(constraint=constraint, **how))[0]
 
 
 def norm(x):

@@ -3,11 +3,11 @@ import itertools
 import numpy as np
 import pytest
 from greedy_reference import decode_one
-from random_graphs import RandomGraphs
+from random_graphs import RandomGraphs, read_constrained
 
 from wordsight.decoding import Spec, read_psm
 from wordsight.decoding.logits_constraint import LogitsConstraint
-from wordsight.decoding.psm import decode_seen, read_constrained
+from wordsight.decoding.psm import decode_seen
 from wordsight.errors import ConfigError
 from wordsight.text import CharCaptions, Charset, CharTokenizer, Constraint
 

@@ -3,8 +3,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 
-from wordsight.decoding.ctc import Frames, read_ctc
+from wordsight.decoding import Settings
+from wordsight.decoding.ctc import CTC
 from wordsight.decoding.ctc_paths import probability
 from wordsight.text import Charset, CharTokenizer
 
@@ -19,9 +21,16 @@ def columns(spelled, sure=0.7):
     return np.log(found[None]).astype(np.float32)
 
 
+class Says(FakeEngine):
+    def __init__(self, logits):
+        self.logits = logits
+
+    def image(self, images):
+        return self.logits[: len(images)]
+
+
 def read(logits, spec=SPEC, **options):
-    graphs = SimpleNamespace(image=lambda images: Frames(logits[: len(images)]))
-    return read_ctc(graphs, np.zeros(len(logits)), spec, **options)
+    return CTC.read(Says(logits), np.zeros(len(logits)), spec, Settings(**options))[0]
 
 
 @pytest.mark.parametrize(
@@ -57,10 +66,10 @@ def test_probabilities_of_all_texts_add_up_to_one():
 
 def test_a_character_is_as_probable_as_its_surest_column():
     p = np.array([[0.02, 0.5, 0.3, 0.18], [0.05, 0.6, 0.02, 0.33], [0.9, 0.05, 0.03, 0.02]])
-    [found] = read(np.log(p[None]).astype(np.float32), alternatives=2)
+    [found] = read(np.log(p[None]).astype(np.float32))
     assert found.text == "a"
     assert found.chars[0].probability == pytest.approx(0.6, rel=1e-5)
-    assert [c for c, _ in found.chars[0].alternatives] == ["c", ""]
+    assert [c for c, _ in found.chars[0].alternatives] == ["c", "", "b"]
     assert found.confidence > 0.5 * 0.6 * 0.9  # the best path is one of several
 
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 
-from wordsight.decoding.ctc import Frames, read_ctc
+from wordsight.decoding import Settings
+from wordsight.decoding.ctc import CTC
 from wordsight.decoding.ctc_paths import probability
 from wordsight.errors import ConfigError
 from wordsight.text import Charset, CharTokenizer, Constraint, Dictionary
@@ -17,7 +19,7 @@ class Spec:
     max_length = 60
 
 
-class Says:
+class Says(FakeEngine):
     """Frames that say a text, some of its characters less surely than another: {place: (other, its share)}."""
 
     def __init__(self, text: str, doubts: dict[int, tuple[str, float]] | None = None, floor: float = 1e-7) -> None:
@@ -32,10 +34,10 @@ class Says:
         self.logits = np.log(columns / columns.sum(axis=1, keepdims=True))[None].astype(np.float32)
 
     def image(self, images):
-        return Frames(self.logits)
+        return self.logits
 
     def read(self, **options):
-        (reading,) = read_ctc(self, np.zeros((1, 3, 48, 96), np.float32), Spec(), **options)
+        (reading,), _ = CTC.read(self, np.zeros((1, 3, 48, 96), np.float32), Spec(), Settings(**options))
         return reading
 
 

@@ -3,8 +3,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 
-from wordsight.decoding.ctc import Frames, read_ctc
+from wordsight.decoding import Settings
+from wordsight.decoding.ctc import CTC
 from wordsight.decoding.ctc_paths import probability
 from wordsight.decoding.joint import SHARE, SecondReader, Word, likeliest_texts
 from wordsight.decoding.logits_constraint import log_softmax
@@ -24,7 +26,7 @@ def test_the_beam_finds_the_likeliest_texts(seed):
     assert likeliest_texts(columns, 0, beam=200)[:3] == best
 
 
-class Graphs:
+class Graphs(FakeEngine):
     """Frames of a line, and a decoder that says `texts`, which text by the first column of what it is shown."""
 
     def __init__(self, columns, texts):
@@ -33,7 +35,7 @@ class Graphs:
         self.asked = []
 
     def image(self, images):
-        return Frames(self.logits, np.repeat(np.arange(2 * self.logits.shape[1]), 3).reshape(1, -1, 3).astype("f4"))
+        return self.logits, np.repeat(np.arange(2 * self.logits.shape[1]), 3).reshape(1, -1, 3).astype("f4")
 
     def memory(self, columns):
         self.asked.append((int(columns[0, 0, 0]), int(columns[0, -1, 0]) + 1))
@@ -61,7 +63,7 @@ def said(text, doubts=(), sure=0.97):
 
 def read(columns, *texts, **options):
     graphs = Graphs(columns, texts)
-    (reading,) = read_ctc(graphs, np.zeros((1, 3, 48, 96), np.float32), SPEC, **options)
+    (reading,), _ = CTC.read(graphs, np.zeros((1, 3, 48, 96), np.float32), SPEC, Settings(**options))
     return reading, graphs
 
 
@@ -116,7 +118,7 @@ def test_the_share_is_one():
     assert second.word(0.5, 0.5) is None
 
 
-class NoisyDecoder:
+class NoisyDecoder(FakeEngine):
     """A decoder whose logits are noise that the characters before decide, and which ends sooner or later."""
 
     def __init__(self, seed, tokenizer):

@@ -3,12 +3,11 @@ import copy
 import numpy as np
 import pytest
 from greedy_reference import decode_one
-from random_graphs import RandomGraphs
+from random_graphs import RandomGraphs, read_constrained
 
-from wordsight.decoding import Passes, Spec, decode_psm, psm, read_psm
+from wordsight.decoding import Passes, Settings, Spec, decode_psm, psm, read_psm
 from wordsight.decoding.draft_verify import spelled
 from wordsight.decoding.logits_constraint import log_softmax
-from wordsight.decoding.psm import read_constrained
 from wordsight.text import CharCaptions, Charset, CharTokenizer, Constraint
 
 TOKENIZER = CharTokenizer(Charset("small", "abcdefghij"))
@@ -191,7 +190,7 @@ def test_at_its_ends_adaptive_is_visual_or_full(graphs, images, monkeypatch, sur
 
 def test_a_sure_model_needs_no_spell_checker():
     graphs = Sure(TOKENIZER, MAX_LENGTH)
-    readings, passes = read_psm(graphs, graphs.images(8), SPEC, mode="adaptive")
+    readings, passes = read_psm(graphs, graphs.images(8), SPEC, Settings(mode="adaptive"))
     assert [r.text for r in readings] == list(Sure.words) * 2
     assert passes == Passes(visual=3, cross=0, text=0)
 
@@ -202,7 +201,7 @@ def test_under_a_constraint_all_is_spell_checked(graphs, images, monkeypatch):
     full = read_constrained(graphs, images, SPEC, rule, mode="full")
     visual = read_constrained(graphs, images, SPEC, rule, mode="visual")
     adaptive = read_constrained(graphs, images, SPEC, rule, mode="adaptive")
-    free = [r.text for r in read_psm(graphs, images, SPEC, mode="visual")[0]]
+    free = [r.text for r in read_psm(graphs, images, SPEC, Settings(mode="visual"))[0]]
     bound = [i for i, text in enumerate(free) if set(text) - set("abc")]
     assert [adaptive[i].text for i in bound] == [full[i].text for i in bound]
     assert [full[i].text for i in bound] != [visual[i].text for i in bound]

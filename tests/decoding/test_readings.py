@@ -16,13 +16,12 @@ def test_text_probabilities_and_alternatives():
     found = reading(
         logits([0.1, 0.6, 0.25, 0.05], [0.15, 0.05, 0.1, 0.7], [0.8, 0.1, 0.05, 0.05], [0.1, 0.1, 0.7, 0.1]),
         TOKENIZER,
-        alternatives=2,
     )
     assert found.text == "ac"
     assert found.confidence == pytest.approx(0.6 * 0.7 * 0.8, rel=1e-5)
     assert [c.text for c in found.chars] == ["a", "c"]
     assert found.chars[0].probability == pytest.approx(0.6, rel=1e-5)
-    assert [a for a, _ in found.chars[0].alternatives] == ["b", ""]
+    assert [a for a, _ in found.chars[0].alternatives] == ["b", "", "c"]
     assert found.chars[1].alternatives[0] == ("", pytest.approx(0.15, rel=1e-5))
 
 

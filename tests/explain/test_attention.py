@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from small_models import small_config
 
-from wordsight.decoding import PsmGraphs, read_psm
+from wordsight.decoding import PsmGraphs, Settings, read_psm
 from wordsight.errors import ModelError
 from wordsight.explain.attention import record_attention
 from wordsight.explain.drawing import draw_explanation, heat
@@ -70,7 +70,7 @@ def test_stages_are_what_decoding_says(model, tmp_path):
     for cross, name in ((False, "visual branch"), (True, "cross-modal branch")):
         for iters, suffix in ((0, ""), (1, ", refined")):
             graphs = PsmGraphs(TorchEngine(model, cross))
-            readings, _ = read_psm(graphs, images, model.cfg.spec, refine_iters=iters)
+            readings, _ = read_psm(graphs, images, model.cfg.spec, Settings(refine_iters=iters))
             expected[name + suffix] = readings[0]
     found = {stage.name: stage.reading for stage in explanation.stages}
     assert found.keys() == expected.keys()

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from wordsight.decoding.ctc import CtcGraphs
 from wordsight.decoding.joint import LONGEST, SecondReader
 from wordsight.models import checkpoint
 from wordsight.models.ppocr import SVTR_PRESETS, Svtr, WordDecoderConfig
@@ -93,19 +92,19 @@ def test_the_loss_of_the_decoder_falls_and_leaves_the_tower_alone(model):
 def test_the_pack_computes_what_the_model_does(model, tmp_path):
     pack = export_pack(model, tmp_path / "pack", name="second", weights="float32")
     recognizer = OnnxRecognizer(pack, "cpu", 1)
-    graphs = CtcGraphs(recognizer._engine)
+    engine = recognizer._engine
     for width in (64, 160, 416):
         crops = images(2, width)
-        seen = graphs.image(crops)
+        seen_logits, seen_columns = engine.run("image", crops)
         with torch.inference_mode():
             expected = model.see(torch.from_numpy(crops))
             logits = model.decode(model.frames(expected)).numpy()
             columns = columns_of(expected)
-        np.testing.assert_allclose(seen.logits, logits, atol=1e-4)
-        np.testing.assert_allclose(seen.columns, columns.numpy(), atol=1e-4)
+        np.testing.assert_allclose(seen_logits, logits, atol=1e-4)
+        np.testing.assert_allclose(seen_columns, columns.numpy(), atol=1e-4)
         texts = [(1, 2, 3), (4, 5), tuple(range(1, LONGEST + 1))]
-        word = SecondReader(graphs, seen.columns[0], model.tokenizer).word(0.25, 0.75)
-        start, end = round(0.25 * len(seen.columns[0])), round(0.75 * len(seen.columns[0]))
+        word = SecondReader(engine, seen_columns[0], model.tokenizer).word(0.25, 0.75)
+        start, end = round(0.25 * len(seen_columns[0])), round(0.75 * len(seen_columns[0]))
         with torch.inference_mode():
             kv = model.word_decoder.memory(columns[:1, start:end])
             judged = word.judge(texts)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wordsight.decoding.arrays import Floats, Ids, Rows
+from wordsight.decoding.arrays import Floats
 from wordsight.decoding.context import AnyContext
 from wordsight.decoding.ctc_paths import Columns, Spelled, aligned, best_path, places, probability, text_probabilities
 from wordsight.decoding.graphs import Engine, Spec
@@ -24,7 +24,7 @@ from wordsight.decoding.logits_constraint import OUTSIDE, LogitsConstraint
 from wordsight.decoding.readings import Reading, characters, probabilities
 from wordsight.decoding.signature import Graph, Shape
 from wordsight.decoding.spelling import other_texts
-from wordsight.text import CharTokenizer, Constraint, Dictionary
+from wordsight.text import CharTokenizer, Dictionary
 
 SILENT = 200.0
 """A text that is not so many times likelier than no text at all is not reported.
@@ -58,86 +58,6 @@ Of 769 held-out training words `latin` with its second reader reads 92.1 % right
 """
 
 
-class Frames(NamedTuple):
-    """What B images show: `logits` (B, T, C + 1) of T frames from left to right.
-
-    `columns` (B, L, D) are what a decoder of words looks at; None where there is none.
-    """
-
-    logits: Floats
-    columns: Floats | None = None
-
-
-class CtcGraphs:
-    """The parts of a recognizer over an engine. No row may influence another.
-
-    `memory` and `visual`, see `WordGraphs`, are asked only where there are columns.
-    """
-
-    def __init__(self, engine: Engine, context: AnyContext = None) -> None:
-        self.engine = engine
-        self.context = context
-
-    def image(self, images: Floats) -> Frames:
-        """A look at images (B, 3, H, W)."""
-        return Frames(*map(self.engine.numpy, self.engine.run("image", images, context=self.context)))
-
-    def memory(self, columns: Floats) -> Rows:
-        """Run `memory`."""
-        return self.engine.run("memory", columns)[0]
-
-    def visual(self, tokens: Ids, kv: Rows, mask: Floats) -> Floats:
-        """Run `visual`."""
-        return self.engine.numpy(self.engine.run("visual", tokens, kv, mask)[0])
-
-
-def read_ctc(
-    graphs: CtcGraphs,
-    images: Floats,
-    spec: Spec,
-    *,
-    temperature: float = 1.0,
-    alternatives: int = 3,
-    constraint: Constraint | None = None,
-    dictionary: Dictionary | None = None,
-) -> list[Reading]:
-    """Reads images (B, 3, H, W): what the likeliest class of every frame spells (greedy, 'best path' decoding).
-
-    `confidence` is the probability of that text: the sum over all paths through the frames that spell it (what CTC
-    trains), not that of the best path alone. A character is as probable as the surest of the frames that say it, and
-    its alternatives are that frame's; "" stands for the blank. Unlike elsewhere their product is not the confidence.
-    Without a constraint, a text that is hardly likelier than none is not reported (`SILENT`).
-
-    Args:
-        graphs: The recognizer's part.
-        images: Prepared crops.
-        spec: The rest of the recognizer; characters after the `max_length`-th are not reported.
-        temperature: Divides the logits before the softmax of the probabilities.
-        alternatives: How many other classes to report per character.
-        constraint: What the whole text may be. Where the free reading is not allowed, the likeliest path is taken that
-            spells something that is; `Reading.outside` where that is far less likely.
-        dictionary: Words that are likelier than others where the reading is doubtful, see `decoding.spelling`.
-
-    Raises:
-        ConfigError: all that is allowed is longer than the recognizer can write.
-    """
-    rule = None if constraint is None else LogitsConstraint(constraint, spec.tokenizer.eos, spec.max_length)
-    if not len(images):
-        return []
-    reader = _Frames(spec.tokenizer, spec.max_length, alternatives, dictionary)
-    readings = []
-    seen = graphs.image(images)
-    for row, logits in enumerate(seen.logits):
-        columns = probabilities(logits, temperature)
-        plain = columns if temperature == 1 else probabilities(logits, 1.0)  # a temperature changes no text
-        if rule is None and _is_silent(plain, spec.tokenizer.eos):
-            readings.append(Reading("", float(columns[:, spec.tokenizer.eos].prod())))
-        else:
-            second = None if seen.columns is None else SecondReader(graphs, seen.columns[row], spec.tokenizer)
-            readings.append(reader.read(columns, rule, second))
-    return readings
-
-
 def _is_silent(columns: Columns, blank: int) -> bool:
     """Whether what frames (T, C + 1) spell is not `SILENT` times likelier than no text at all."""
     enough = SILENT * float(columns[:, blank].prod())
@@ -151,7 +71,6 @@ class _Frames(NamedTuple):
 
     tokenizer: CharTokenizer
     max_length: int
-    alternatives: int
     dictionary: Dictionary | None
 
     def read(self, columns: Columns, rule: LogitsConstraint | None, second: SecondReader | None) -> Reading:
@@ -197,7 +116,7 @@ class _Frames(NamedTuple):
         start, end = part or (0, len(columns))
         ids, runs = spelled
         surest = np.array([a + columns[a:b, i].argmax() for i, (a, b) in zip(ids, runs, strict=True)], np.int64)
-        chars = characters(columns[surest], self.tokenizer, self.alternatives, ids.tolist())
+        chars = characters(columns[surest], self.tokenizer, ids.tolist())
         confidence = probability(columns[start:end], ids, self.tokenizer.eos)
         return Reading("".join(c.text for c in chars), confidence, chars, places=places(runs, len(columns)))
 
@@ -318,16 +237,35 @@ class Ctc(Kind):
     def read(
         self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
     ) -> tuple[list[Reading], None]:
-        """See `Kind` and `read_ctc`."""
-        found = read_ctc(
-            CtcGraphs(engine, context),
-            images,
-            spec,
-            temperature=settings.temperature,
-            constraint=settings.constraint,
-            dictionary=settings.dictionary,
-        )
-        return found, None
+        """See `Kind`: what the likeliest class of every frame spells (greedy, 'best path' decoding).
+
+        `confidence` is the probability of that text: the sum over all paths through the frames that spell it (what CTC
+        trains), not that of the best path alone. A character is as probable as the surest of the frames that say it,
+        and its alternatives are that frame's; "" stands for the blank. Unlike elsewhere their product is not the
+        confidence. Without a constraint, a text that is hardly likelier than none is not reported (`SILENT`). Under one
+        the likeliest path is taken that spells something that is allowed; `Reading.outside` where that is far less
+        likely. Characters after the `max_length`-th are not reported.
+
+        Raises:
+            ConfigError: all that is allowed is longer than the recognizer can write.
+        """
+        eos, rule = spec.tokenizer.eos, None
+        if settings.constraint is not None:
+            rule = LogitsConstraint(settings.constraint, eos, spec.max_length)
+        if not len(images):
+            return [], None
+        reader = _Frames(spec.tokenizer, spec.max_length, settings.dictionary)
+        readings = []
+        frames, *columns = map(engine.numpy, engine.run("image", images, context=context))
+        for row, logits in enumerate(frames):
+            found = probabilities(logits, settings.temperature)
+            plain = found if settings.temperature == 1 else probabilities(logits, 1.0)  # a temperature changes no text
+            if rule is None and _is_silent(plain, eos):
+                readings.append(Reading("", float(found[:, eos].prod())))
+            else:
+                second = SecondReader(engine, columns[0][row], spec.tokenizer) if columns else None
+                readings.append(reader.read(found, rule, second))
+        return readings, None
 
 
 CTC = Ctc()

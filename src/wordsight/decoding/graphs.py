@@ -66,6 +66,11 @@ class Engine(Protocol):
         ...
 
 
+def computed(engine: Engine, name: str, *inputs: Array, context: AnyContext = None) -> Numbers:
+    """The first output of graph `name`, in NumPy."""
+    return engine.numpy(engine.run(name, *inputs, context=context)[0])
+
+
 class PsmGraphs:
     """The graphs of a recognizer that was trained by permuted sequence modelling, run by an engine.
 
@@ -107,7 +112,7 @@ class PsmGraphs:
 
     def _decode(self, name: str, tokens: Ids, kv: KV, *masks: Floats) -> Floats:
         kv, context = WithContext.parts(kv)
-        return self.engine.numpy(self.engine.run(name, tokens, kv, *masks, context=context)[0])
+        return computed(self.engine, name, tokens, kv, *masks, context=context)
 
 
 def join_arrays(image: KV, captions: Sequence[KV], of_row: Ids, lengths: Ids) -> Floats:

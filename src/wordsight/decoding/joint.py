@@ -8,14 +8,16 @@ likeliest.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from wordsight.decoding import draft_verify
-from wordsight.decoding.arrays import KV, Floats, Ids
+from wordsight.decoding.arrays import KV, Floats
 from wordsight.decoding.draft_verify import Branch
+from wordsight.decoding.graphs import Engine, computed
 from wordsight.decoding.logits_constraint import log_softmax
 from wordsight.decoding.readings import text_length
 from wordsight.text import CharTokenizer
@@ -35,29 +37,18 @@ Text: TypeAlias = tuple[int, ...]
 """Ids of characters."""
 
 
-class WordGraphs(Protocol):
-    """The parts of a decoder of words."""
-
-    def memory(self, columns: Floats) -> KV:
-        """Columns (1, L, D) of a word to its keys and values (1, depth, 2, L, D')."""
-        ...
-
-    def visual(self, tokens: Ids, kv: KV, mask: Floats) -> Floats:
-        """Logits (B, T, C + 1), see `PsmGraphs`."""
-        ...
-
-
 @dataclass(frozen=True)
 class SecondReader:
     """The decoder, bound to one image.
 
     Attributes:
-        graphs: its parts.
+        engine: runs its graphs: `memory`, columns (1, L, D) of a word to its keys and values (1, depth, 2, L, D'), and
+            `visual`, see `PsmGraphs`.
         columns: (L, D) of the image.
         tokenizer: of its characters.
     """
 
-    graphs: WordGraphs
+    engine: Engine
     columns: Floats
     tokenizer: CharTokenizer
 
@@ -66,14 +57,14 @@ class SecondReader:
         first, last = round(start * len(self.columns)), round(end * len(self.columns))
         if not 0 < last - first <= MOST_COLUMNS:
             return None
-        return Word(self.graphs, self.graphs.memory(self.columns[None, first:last]), self.tokenizer)
+        return Word(self.engine, self.engine.run("memory", self.columns[None, first:last])[0], self.tokenizer)
 
 
 @dataclass(frozen=True)
 class Word:
     """The decoder, bound to one word: its keys and values (1, depth, 2, L, D)."""
 
-    graphs: WordGraphs
+    engine: Engine
     kv: KV
     tokenizer: CharTokenizer
 
@@ -83,15 +74,15 @@ class Word:
         Args:
             texts: of ids. The nearer the first is to what it reads itself, the fewer passes that takes.
         """
-        branch = Branch(self.graphs.visual, self.kv[np.zeros(len(texts), np.int64)], self.tokenizer)
-        eos = self.tokenizer.eos
+        decoder, eos = partial(computed, self.engine, "visual"), self.tokenizer.eos
+        branch = Branch(decoder, self.kv[np.zeros(len(texts), np.int64)], self.tokenizer)
         logs = draft_verify.teacher_forced(branch, [list(text) for text in texts])
         judged = {text: _total(log, (*text, eos)) for text, log in zip(texts, logs, strict=True)}
         found = logs[0].argmax(axis=1)
         if tuple(found.tolist()) != (*texts[0], eos):
             draft = np.full((1, LONGEST + 1), eos)
             draft[0, : len(found)] = found
-            (logits,) = draft_verify.verify(Branch(branch.graph, self.kv, self.tokenizer), draft, _LIMITS)
+            (logits,) = draft_verify.verify(Branch(decoder, self.kv, self.tokenizer), draft, _LIMITS)
             own = logits.argmax(axis=1)
             length = int(text_length(own[None], eos)[0])
             if length <= LONGEST:

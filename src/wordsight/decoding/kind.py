@@ -46,6 +46,11 @@ class Settings:
     constraint: Constraint | None = None
     dictionary: Dictionary | None = None
 
+    @property
+    def refinements(self) -> int:
+        """Of `psm`."""
+        return 1 if self.refine_iters is None else self.refine_iters
+
 
 class Kind(ABC):
     """A way to decode. There is one object of each kind, shared by models, packs and engines.

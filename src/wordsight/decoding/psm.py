@@ -24,7 +24,7 @@ from wordsight.decoding.readings import Reading, reading
 from wordsight.decoding.signature import Graph, Shape
 from wordsight.decoding.spelling import corrected
 from wordsight.errors import ConfigError
-from wordsight.text import CharTokenizer, Constraint, Dictionary
+from wordsight.text import CharTokenizer
 
 SURE = 0.95
 """In adaptive mode, the mean probability of a character from which the cross-modal branch is left out.
@@ -46,37 +46,39 @@ def read_psm(
     graphs: PsmGraphs,
     images: Floats,
     spec: Spec,
-    *,
-    mode: Mode = "full",
-    refine_iters: int = 1,
-    temperature: float = 1.0,
-    dictionary: Dictionary | None = None,
-) -> tuple[list[Reading], Passes]:
+    settings: Settings = Settings(),  # noqa: B008 frozen
+) -> tuple[list[Reading], Passes | None]:
     """Reads images (B, 3, H, W). The reading of a row does not depend on the other rows.
 
     Args:
         graphs: The recognizer's parts.
         images: Prepared crops.
         spec: The rest of the recognizer.
-        mode: "full": greedy, by both branches. "adaptive": the same, but the cross-modal branch reads only what the
-            visual one is not sure of. "visual": greedy, by the visual branch alone. "parallel": each branch in one
-            pass, the visual one without any context, the cross-modal one with the visual prediction as context.
-        refine_iters: Cloze refinements of each branch after that (1 in the paper).
-        temperature: Divides the logits before the softmax of the probabilities.
-        dictionary: Words that are likelier than others where the reading is doubtful, see `corrected`.
+        settings: How. Modes are "full": greedy, by both branches. "adaptive": the same, but the cross-modal branch
+            reads only what the visual one is not sure of. "visual": greedy, by the visual branch alone. "parallel":
+            each branch in one pass, the visual one without any context, the cross-modal one with the visual prediction
+            as context.
+
+    Returns:
+        The readings and, of free reading, how often each graph ran.
 
     Raises:
-        ConfigError: there is no such mode.
+        ConfigError: there is no such mode, or all that is allowed is longer than the recognizer can write.
     """
-    check_mode(mode, refine_iters)
+    check_mode(settings.mode, settings.refinements)
+    ids, constraint, allowed = spec.tokenizer, settings.constraint, None
+    if constraint is not None:
+        allowed = LogitsConstraint(constraint, ids.eos, spec.max_length)
     if not len(images):
         return [], Passes(0, 0, 0)
-    seen, ids = graphs.image(images), spec.tokenizer
-    decoded = decode_seen(graphs, seen, spec, mode=mode, refine_iters=refine_iters)
-    readings = [reading(x, ids, temperature=temperature) for x in decoded.logits]
-    if dictionary is None:
+    seen = graphs.image(images)
+    decoded = decode_seen(graphs, seen, spec, mode=settings.mode, refine_iters=settings.refinements)
+    readings = [reading(x, ids, temperature=settings.temperature) for x in decoded.logits]
+    if allowed is not None:
+        return _constrained(graphs, seen, readings, spec, settings, allowed), None
+    if settings.dictionary is None:
         return readings, decoded.passes
-    readings, more = corrected(graphs, seen, readings, dictionary, ids, spec.max_length)
+    readings, more = corrected(graphs, seen, readings, settings.dictionary, ids, spec.max_length)
     return readings, decoded.passes + Passes(more, 0, 0)
 
 
@@ -191,53 +193,41 @@ def texts(logits: list[Floats], tokenizer: CharTokenizer) -> list[str]:
     return [tokenizer.decode(x.argmax(axis=1).tolist()) for x in logits]
 
 
-def read_constrained(
+def _constrained(
     graphs: PsmGraphs,
-    images: Floats,
+    seen: Seen,
+    free: list[Reading],
     spec: Spec,
-    constraint: Constraint,
-    *,
-    mode: Mode = "full",
-    refine_iters: int = 1,
-    temperature: float = 1.0,
+    settings: Settings,
+    allowed: LogitsConstraint,
 ) -> list[Reading]:
-    """`read_psm` of what `constraint` allows.
+    """Readings of what is allowed, `free` being those of anything.
 
     Greedy steps choose among the characters from which an allowed text can still be reached; a first draft and
     refinements, which read all positions at once, are the allowed text that gives up least
     (`LogitsConstraint.jointly`). Probabilities are those among what was allowed. `Reading.outside` compares the visual
     decoder's likelihoods of the allowed text and of the free reading; what is outside has its confidence lowered by as
     much as they differ.
-
-    Raises:
-        ConfigError: there is no such mode, or all that is allowed is longer than the recognizer can write.
     """
-    check_mode(mode, refine_iters)
-    allowed = LogitsConstraint(constraint, spec.tokenizer.eos, spec.max_length)
-    if not len(images):
-        return []
-    seen = graphs.image(images)
-
-    def finish(decoded: Decoded) -> list[Reading]:
-        return [reading(x, spec.tokenizer, temperature=temperature) for x in decoded.logits]
-
-    free = finish(decode_seen(graphs, seen, spec, mode=mode, refine_iters=refine_iters))
-    said = [spec.tokenizer.ids(one.text) for one in free]
-    rows = np.array([i for i, ids in enumerate(said) if not constraint.accepts(ids)], np.int64)
+    ids = spec.tokenizer
+    said = [ids.ids(one.text) for one in free]
+    rows = np.array([i for i, text in enumerate(said) if not allowed.constraint.accepts(text)], np.int64)
     if not len(rows):
         return free
     some = Seen(seen.visual[rows], None if seen.cross is None else seen.cross[rows])
-    found = finish(decode_seen(graphs, some, spec, mode=mode, refine_iters=refine_iters, allowed=allowed))
-    branch = Branch(graphs.visual, some.visual, spec.tokenizer)
+    decoded = decode_seen(graphs, some, spec, mode=settings.mode, refine_iters=settings.refinements, allowed=allowed)
+    found = [reading(x, ids, temperature=settings.temperature) for x in decoded.logits]
+    branch = Branch(graphs.visual, some.visual, ids)
     # A free reading that never ends has one character more than can be followed by [E]
     freely = draft_verify.likelihood(branch, [said[i][: spec.max_length] for i in rows])
-    narrowly = draft_verify.likelihood(branch, [spec.tokenizer.ids(one.text) for one in found])
+    narrowly = draft_verify.likelihood(branch, [ids.ids(one.text) for one in found])
+    out = list(free)
     for i, one, gap in zip(rows, found, freely - narrowly, strict=True):
         if gap > math.log(OUTSIDE):
             lowered = one.confidence * math.exp(-gap)
             one = replace(one, outside=True, confidence=lowered, free_confidence=free[i].confidence)
-        free[i] = one
-    return free
+        out[i] = one
+    return out
 
 
 class Psm(Kind):
@@ -285,24 +275,8 @@ class Psm(Kind):
     def read(
         self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
     ) -> tuple[list[Reading], Passes | None]:
-        """See `Kind`, `read_psm` and `read_constrained`."""
-        graphs = PsmGraphs(engine, context)
-        iters = 1 if settings.refine_iters is None else settings.refine_iters
-        mode, temperature = settings.mode, settings.temperature
-        if settings.constraint is None:
-            return read_psm(
-                graphs,
-                images,
-                spec,
-                mode=mode,
-                refine_iters=iters,
-                temperature=temperature,
-                dictionary=settings.dictionary,
-            )
-        found = read_constrained(
-            graphs, images, spec, settings.constraint, mode=mode, refine_iters=iters, temperature=temperature
-        )
-        return found, None
+        """See `Kind` and `read_psm`."""
+        return read_psm(PsmGraphs(engine, context), images, spec, settings)
 
 
 PSM = Psm()

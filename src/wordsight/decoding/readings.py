@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from wordsight.text import CharTokenizer
 
+ALTERNATIVES = 3
+"""How many other classes are reported for each character."""
+
 Span: TypeAlias = tuple[float, float]
 """From and to."""
 
@@ -68,16 +71,14 @@ def text_length(ids: npt.NDArray[np.int64], eos: int) -> npt.NDArray[np.int64]:
     return lengths
 
 
-def reading(
-    logits: npt.NDArray[np.float32], tokenizer: CharTokenizer, *, temperature: float = 1.0, alternatives: int = 3
-) -> Reading:
+def reading(logits: npt.NDArray[np.float32], tokenizer: CharTokenizer, *, temperature: float = 1.0) -> Reading:
     """The reading that final logits (P, C + 1) spell: the likeliest class of every position up to the first [E].
 
     Where no position says [E] (a word longer than the model can write) all of them are characters.
     """
     length = int(text_length(logits.argmax(axis=1)[None], tokenizer.eos)[0])
     found = probabilities(logits[: length + 1], temperature)
-    chars = characters(found[:length], tokenizer, alternatives)
+    chars = characters(found[:length], tokenizer)
     first, second = np.partition(logits[: length + 1], (-2, -1), axis=1)[:, :-3:-1].T
     return Reading(
         "".join(c.text for c in chars), float(found.max(axis=1).prod()), chars, margin=float((first - second).min())
@@ -94,14 +95,14 @@ def probabilities(logits: npt.NDArray[np.float32], temperature: float) -> npt.ND
 
 
 def characters(
-    found: npt.NDArray[np.float64], tokenizer: CharTokenizer, alternatives: int, ids: Sequence[int] | None = None
+    found: npt.NDArray[np.float64], tokenizer: CharTokenizer, ids: Sequence[int] | None = None
 ) -> tuple[Char, ...]:
-    """Class `ids[i]`, or the likeliest, of every row of probabilities (P, C + 1), with the next likeliest ones."""
+    """Class `ids[i]`, or the likeliest, of every row of probabilities (P, C + 1), with `ALTERNATIVES` others."""
     names = ("", *tokenizer.charset.characters)
     ranks = found.copy()
     if ids is not None:
         ranks[np.arange(len(ids)), ids] = np.inf
-    order = np.empty((len(ranks), min(alternatives + 1, ranks.shape[1])), np.intp)
+    order = np.empty((len(ranks), min(ALTERNATIVES + 1, ranks.shape[1])), np.intp)
     for place in range(order.shape[1]):  # far fewer than there are classes, which need not be sorted
         order[:, place] = ranks.argmax(axis=1)
         ranks[np.arange(len(ranks)), order[:, place]] = -np.inf

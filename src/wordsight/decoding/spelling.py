@@ -117,5 +117,5 @@ def _likeliest(
     chosen, found = np.exp(step * power), np.exp(log[:-1])
     found *= ((1 - chosen) / np.maximum(1 - np.exp(step), 1e-9))[:, None]
     found[np.arange(len(ids)), ids] = chosen
-    chars = characters(found, tokenizer, len(reading.chars[0].alternatives), ids)
+    chars = characters(found, tokenizer, ids)
     return replace(reading, text=texts[best], confidence=share, chars=chars, free_confidence=reading.confidence)

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.decoding import PSM, Engine, Floats, Ids, Mode, PsmGraphs, Reading, Spec, read_psm
+from wordsight.decoding import PSM, Engine, Floats, Ids, Mode, PsmGraphs, Reading, Settings, Spec, read_psm
 from wordsight.errors import ModelError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.runtime import find_model, load_pack
@@ -98,10 +98,8 @@ class Explainer:
         return Explanation(tuple(stages), visual, cross, text, caption)
 
     def _read(self, image: Floats, mode: Mode, refine_iters: int) -> Reading:
-        readings, _ = read_psm(
-            PsmGraphs(self.engine), image, self.spec, mode=mode, refine_iters=refine_iters, temperature=self.temperature
-        )
-        return readings[0]
+        settings = Settings(mode, refine_iters, self.temperature)
+        return read_psm(PsmGraphs(self.engine), image, self.spec, settings)[0][0]
 
     def _split(self, look: Floats) -> tuple[Floats, Floats]:
         """(T, L) over a whole memory to (T, rows, columns) over the image, its class token left out, and the rest."""
