@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from types import TracebackType
@@ -147,6 +147,22 @@ class Pool(Generic[Item, Result]):
                     'a script of yours must call this under `if __name__ == "__main__":`'
                 )
         self._workers.append(_Worker(self._make))
+
+
+def in_order(make: Callable[[], Callable[[Item], Result]], items: Sequence[Item], workers: int) -> Iterator[Result]:
+    """The results of some items in their order, made in this process or, with more than one worker, by a `Pool`.
+
+    Raises:
+        WorkerError: processes ended three times at the same item, or none starts.
+    """
+    if workers == 1:
+        yield from map(make(), items)
+        return
+    with Pool(make, min(workers, len(items))) as pool:
+        for _, result in pool.in_order(items):
+            if isinstance(result, WorkerError):
+                raise result
+            yield result
 
 
 class _Worker:

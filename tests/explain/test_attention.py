@@ -10,7 +10,7 @@ from small_models import small_config
 
 from wordsight.decoding import PsmGraphs, Settings, read_psm
 from wordsight.errors import ModelError
-from wordsight.explain.attention import record_attention
+from wordsight.explain.attention import RecordedAttention
 from wordsight.explain.drawing import draw_explanation, heat
 from wordsight.explain.reading import caption_names, open_explainer
 from wordsight.imaging import prepare
@@ -44,10 +44,11 @@ def test_a_recorded_tower_gives_what_it_always_gives(model):
     tokens = torch.randint(1, 9, (2, 6))
     with torch.no_grad():
         plain = model.image_tower(images), model.text_tower(tokens)
-        with record_attention() as weights:
+        with RecordedAttention() as recorded:
             watched = model.image_tower(images), model.text_tower(tokens)
     for a, b in zip(plain, watched, strict=True):
         torch.testing.assert_close(a, b)
+    weights = recorded.weights
     assert [tuple(w.shape) for w in weights] == [(2, 2, 9, 9), (2, 2, 9, 9), (2, 2, 6, 6)]
     for w in weights:
         torch.testing.assert_close(w.sum(-1), torch.ones(w.shape[:-1]))
@@ -55,9 +56,9 @@ def test_a_recorded_tower_gives_what_it_always_gives(model):
 
 
 def test_gradients_reach_the_recorded_weights(model):
-    with record_attention() as weights:
+    with RecordedAttention() as recorded:
         features = model.image_tower(torch.randn(1, 3, 16, 32))
-    (gradient,) = torch.autograd.grad(features.sum(), weights[:1])
+    (gradient,) = torch.autograd.grad(features.sum(), recorded.weights[:1])
     assert gradient.abs().sum() > 0
 
 

@@ -1,3 +1,5 @@
+from importlib import import_module
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -122,26 +124,29 @@ def test_a_turned_box_partly_outside_is_cut_along_its_own_sides():
     assert strip[..., 0].max() < 45
 
 
-def test_a_huge_box_gives_a_strip_of_bounded_size():
+def test_a_huge_box_gives_a_strip_of_bounded_size(monkeypatch):
     image = np.zeros((3000, 5000, 3), np.uint8)
     image[:, 2500:] = 200
-    strip = rectify(image, [(0, 0), (5000, 0), (5000, 3000), (0, 3000)], max_side=500)
+    monkeypatch.setattr(import_module("wordsight.imaging.rectify"), "MAX_STRIP", 500)
+    strip = rectify(image, [(0, 0), (5000, 0), (5000, 3000), (0, 3000)])
     assert strip.shape == (300, 500, 3)
     assert (strip[:, :248] == 0).all()
     assert (strip[:, 252:] == 200).all()
 
 
-def test_a_long_line_keeps_a_height_that_can_be_read():
+def test_a_long_line_keeps_a_height_that_can_be_read(monkeypatch):
     image = np.zeros((100, 9000, 3), np.uint8)
-    strip = rectify(image, [(0, 0), (9000, 0), (9000, 100), (0, 100)], max_side=500)
+    monkeypatch.setattr(import_module("wordsight.imaging.rectify"), "MAX_STRIP", 500)
+    strip = rectify(image, [(0, 0), (9000, 0), (9000, 100), (0, 100)])
     assert strip.shape == (64, 5760, 3)
 
 
-def test_scaling_down_smooths():
+def test_scaling_down_smooths(monkeypatch):
     """Stripes of one pixel must become grey, not a moire pattern."""
     image = np.zeros((640, 4096, 3), np.uint8)
     image[:, ::2] = 255
-    strip = rectify(image, [(0, 0), (4096, 0), (4096, 640), (0, 640)], max_side=512)
+    monkeypatch.setattr(import_module("wordsight.imaging.rectify"), "MAX_STRIP", 512)
+    strip = rectify(image, [(0, 0), (4096, 0), (4096, 640), (0, 640)])
     assert strip.shape == (80, 512, 3)
     assert np.abs(strip[2:-2, 2:-2].astype(int) - 127).max() <= 6
 

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "weights": {"models", "runtime", "detect"},
     "models": {"decoding", "imaging", "text", "files"},  # imaging for `Preprocessing`, a part of a model's config
     "evaluate": {"text"},
-    "synth": {"data", "imaging", "text"},
+    "synth": {"data", "imaging", "text", "parallel"},
     "data": {"imaging", "text", "files"},
     "decoding": {"text"},
     "imaging": set(),

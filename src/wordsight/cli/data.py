@@ -173,7 +173,6 @@ def pseudo_label_(
     least: float = typer.Option(
         0.6,
         "--min-confidence",
-        "--least",
         min=0,
         max=1,
         help="Leave out words below this confidence (of the first model).",

@@ -1,9 +1,7 @@
-"""Reports of scores: tables on the screen, JSON, CSV, and an HTML page with the worst samples."""
+"""Reports of scores: tables on the screen, JSON, and an HTML page with the worst samples."""
 
 import base64
-import csv
 import html
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -219,16 +217,6 @@ def _finding(image: str, found: Sequence[Found]) -> dict[str, Any]:
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
-
-
-def to_csv(report: Report) -> str:
-    """The tables' rows as CSV, one header for words and one for scenes."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    for _, columns, rows in _sections(report):
-        writer.writerow(("model", *columns))
-        writer.writerows((report.model, *row) for row in rows)
-    return out.getvalue()
 
 
 def worst(records: Sequence[Record], protocol: Protocol, count: int) -> list[int]:

@@ -1,7 +1,5 @@
 """Attention weights of a torch model, seen while it runs as it always runs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,8 +14,12 @@ from wordsight.models.parseq import Parseq
 from wordsight.models.reading import TorchEngine
 
 
-class _Recorder(TorchFunctionMode):
-    """Does what `scaled_dot_product_attention` does, in two products, and keeps the weights between them."""
+class RecordedAttention(TorchFunctionMode):
+    """In a `with` block, keeps the weights of every attention, in the order of calls: (B, heads, Q, L) each.
+
+    The model is not touched: whatever calls torch's `scaled_dot_product_attention` is seen, adapters included, and
+    gradients flow through the recorded weights.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,6 +39,7 @@ class _Recorder(TorchFunctionMode):
         dropout_p: float = 0.0,
         is_causal: bool = False,
     ) -> Tensor:
+        """What the function does, in two products, keeping the weights between them."""
         scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
         if is_causal:
             scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), float("-inf"))
@@ -44,18 +47,6 @@ class _Recorder(TorchFunctionMode):
             scores = scores + attn_mask
         self.weights.append(scores.softmax(-1))
         return F.dropout(self.weights[-1], dropout_p) @ v
-
-
-@contextmanager
-def record_attention() -> Iterator[list[Tensor]]:
-    """Inside, every attention adds its weights (B, heads, Q, L) to the list that this gives, in the order of calls.
-
-    The model is not touched: whatever calls torch's `scaled_dot_product_attention` is seen, adapters included, and
-    gradients flow through the recorded weights.
-    """
-    recorder = _Recorder()
-    with recorder:
-        yield recorder.weights
 
 
 class WatchedTorch(TorchEngine):
@@ -72,8 +63,8 @@ class WatchedTorch(TorchEngine):
 
     def run(self, name: str, *inputs: Array, context: AnyContext = None) -> tuple[Tensor, ...]:
         """See `Engine`."""
-        with record_attention() as weights:
+        with RecordedAttention() as recorded:
             outputs = super().run(name, *inputs, context=context)
         if name in ("visual", "cross"):
-            self.looks[name] = self.numpy(weights[-1].mean(1))  # a decoder ends by reading the memory
+            self.looks[name] = self.numpy(recorded.weights[-1].mean(1))  # a decoder ends by reading the memory
         return outputs

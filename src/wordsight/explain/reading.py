@@ -53,6 +53,7 @@ class Explanation:
         return self.stages[-1].reading
 
 
+@dataclass(frozen=True, eq=False)
 class Explainer:
     """A recognizer that says how it reads.
 
@@ -65,21 +66,12 @@ class Explainer:
         temperature: of its probabilities.
     """
 
-    def __init__(
-        self,
-        engine: Watched,
-        spec: Spec,
-        preprocessing: Preprocessing,
-        grid: tuple[int, int],
-        memory: int,
-        temperature: float = 1.0,
-    ) -> None:
-        self.engine = engine
-        self.spec = spec
-        self.preprocessing = preprocessing
-        self.grid = grid
-        self.memory = memory
-        self.temperature = temperature
+    engine: Watched
+    spec: Spec
+    preprocessing: Preprocessing
+    grid: tuple[int, int]
+    memory: int
+    temperature: float = 1.0
 
     def __call__(self, crop: npt.NDArray[np.uint8]) -> Explanation:
         """Reads a crop, uint8 RGB (h, w, 3), once up to each stage."""

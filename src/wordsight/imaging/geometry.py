@@ -107,23 +107,6 @@ def _cross(a: Polygon, b: Polygon) -> NDArray[np.float64]:
     return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
 
 
-def clip_to_rectangle(polygon: Polygon, width: float, height: float) -> Polygon:
-    """The intersection (M, 2) of a convex polygon and the rectangle from (0, 0) to (width, height); M may be 0."""
-    for axis, limit, sign in ((0, 0.0, 1.0), (0, width, -1.0), (1, 0.0, 1.0), (1, height, -1.0)):
-        if len(polygon) == 0:
-            break
-        inside = sign * (polygon[:, axis] - limit)
-        kept: list[NDArray[np.float64]] = []
-        for i in range(len(polygon)):
-            here, there = inside[i - 1], inside[i]
-            if (here >= 0) != (there >= 0):
-                kept.append(polygon[i - 1] + (polygon[i] - polygon[i - 1]) * here / (here - there))
-            if there >= 0:
-                kept.append(polygon[i])
-        polygon = np.array(kept).reshape(-1, 2)
-    return polygon
-
-
 def homography(source: Polygon, target: Polygon) -> NDArray[np.float64]:
     """The 3 x 3 homography that maps four points to four others.
 

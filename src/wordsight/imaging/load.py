@@ -107,12 +107,13 @@ class Pages:
 
     Attributes:
         name: the source's name in messages.
-        reducible: whether it is a JPEG on disk or in bytes, which `load_reduced` can decode at a reduced size.
+        reducible: a JPEG on disk or in bytes, which `load_reduced` can decode at a reduced size; None for all others.
     """
+
+    reducible: JpegImageFile | None = None
 
     def __init__(self, name: str, count: int, load: Callable[[int], Page], close: Callable[[], None]) -> None:
         self.name = name
-        self.reducible = False
         self._count = count
         self._load = load
         self._close = close
@@ -198,8 +199,8 @@ def open_pages(
     except BaseException:
         given.close()
         raise
-    from_file = isinstance(source, str | Path | bytes | bytearray | memoryview)
-    pages.reducible &= from_file
+    if not isinstance(source, str | Path | bytes | bytearray | memoryview):
+        pages.reducible = None
     return pages
 
 
@@ -285,7 +286,7 @@ def _open_file(stream: BinaryIO, name: str, max_pixels: int, dpi: float) -> Page
         stream.close()
 
     pages = Pages(name, len(frames), decoded, close)
-    pages.reducible = decoder is JpegImageFile
+    pages.reducible = image if isinstance(image, JpegImageFile) else None
     return pages
 
 

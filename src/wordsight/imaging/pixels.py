@@ -38,9 +38,9 @@ def from_pillow(image: Image.Image) -> NDArray[np.uint8]:
     """
     deep = _deep_colours(image)
     if deep is not None:
-        return _upright_rgb(Image.fromarray(from_array(deep, "the picture")), _orientation(image))
+        return _upright_rgb(Image.fromarray(from_array(deep, "the picture")), exif_orientation(image))
     image.load()  # which turns TIFFs upright and removes their orientation
-    return _upright_rgb(image, _orientation(image))
+    return _upright_rgb(image, exif_orientation(image))
 
 
 def _upright_rgb(image: Image.Image, orientation: int) -> NDArray[np.uint8]:
@@ -168,7 +168,8 @@ def _ground(image: Image.Image) -> int:
     return best if contrast[best] > contrast[_GROUNDS[0]] + _GROUND_MARGIN else _GROUNDS[0]
 
 
-def _orientation(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image) -> int:
+    """The EXIF orientation of a picture, 1 to 8; 1 where it states none."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF data does not make the picture unreadable

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from wordsight.errors import BoxError
-from wordsight.imaging.geometry import area, as_polygon, clip_to_rectangle, homography, is_convex, project, sides_cross
+from wordsight.imaging.geometry import area, as_polygon, homography, is_convex, project, sides_cross
 
 MAX_STRIP = 2048
 """Longest side of a strip in pixels: more than any recognizer uses, so that a huge box does not give a huge strip."""
@@ -24,14 +24,14 @@ _UNIT = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
 def reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The image, scaled down to the largest size of a strip, so that batches of huge crops fit into memory."""
     height, width = image.shape[:2]
-    scale = _scale(width, height, MAX_STRIP)
+    scale = _scale(width, height)
     size = _strip_size(width * scale, height * scale)
     if size == (width, height):
         return image
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
 
-def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX_STRIP) -> NDArray[np.uint8]:
+def rectify(image: NDArray[np.uint8], polygon: ArrayLike) -> NDArray[np.uint8]:
     """Cuts the text inside a polygon out of an image as a straight strip.
 
     Four corners are mapped by perspective (by bilinear interpolation if they are not convex). More points are the top
@@ -46,10 +46,10 @@ def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX
         image: uint8 RGB (H, W, 3).
         polygon: (N, 2) in pixels, x then y, (0, 0) the corner of the first pixel; clockwise from the text's top left
             (if counter-clockwise, it is reversed, keeping the first point).
-        max_side: longer strips are scaled down to this length, in pixels, but not to less than 64 on the short side.
 
     Returns:
-        uint8 RGB (h, w, 3), h and w at least 1.
+        uint8 RGB (h, w, 3), h and w at least 1. Strips longer than `MAX_STRIP` are scaled down to it, but not to less
+        than 64 pixels on the short side.
 
     Raises:
         BoxError: fewer than four points, NaN or infinite, empty, crossing sides, or completely outside the image.
@@ -61,8 +61,8 @@ def rectify(image: NDArray[np.uint8], polygon: ArrayLike, *, max_side: int = MAX
             f"{_describe(points)} lies outside the image of {width} x {height} pixels: check its coordinates"
         )
     if len(points) == 4:
-        return _rectify_quad(image, points, max_side)
-    return _rectify_chain(image, np.clip(points, 0, (width, height)), max_side)
+        return _rectify_quad(image, points)
+    return _rectify_chain(image, np.clip(points, 0, (width, height)))
 
 
 def part_of(polygon: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
@@ -78,9 +78,9 @@ def part_of(polygon: NDArray[np.float64], start: float, end: float) -> NDArray[n
     return np.concatenate([_along(top, at), _along(bottom, at)[::-1]])
 
 
-def _scale(width: float, height: float, max_side: int) -> float:
+def _scale(width: float, height: float) -> float:
     """The factor, at most 1, by which a strip of this size is scaled down."""
-    return min(1.0, max(max_side / max(width, height), _LEGIBLE / max(1.0, min(width, height))))
+    return min(1.0, max(MAX_STRIP / max(width, height), _LEGIBLE / max(1.0, min(width, height))))
 
 
 def _strip_size(width: float, height: float) -> tuple[int, int]:
@@ -89,7 +89,7 @@ def _strip_size(width: float, height: float) -> tuple[int, int]:
     return min(w, LONGEST * h), min(h, LONGEST * w)
 
 
-def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64], max_side: int) -> NDArray[np.uint8]:
+def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64]) -> NDArray[np.uint8]:
     if sides_cross(quad):
         raise BoxError(f"the sides of {_describe(quad)} cross: list its corners in order around the text")
     height, width = image.shape[:2]
@@ -98,8 +98,8 @@ def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64], max_side:
         quad = _cut_quad(quad, width, height)
     strip_width, strip_height = _quad_size(quad)
     if not is_convex(quad) or _perspective(quad) > _MAX_PERSPECTIVE:
-        return _straighten(image, quad[:2], quad[[3, 2]], 1, strip_width, strip_height, max_side)
-    source, quad, w, h = _source(image, quad, strip_width, strip_height, max_side)
+        return _straighten(image, quad[:2], quad[[3, 2]], 1, strip_width, strip_height)
+    source, quad, w, h = _source(image, quad, strip_width, strip_height)
     # Pillow needs the map from the strip's pixels to the source's
     to_source = homography(np.array([(0, 0), (w, 0), (w, h), (0, h)], float), quad)
     coefficients = (to_source / to_source[2, 2]).ravel()[:8].tolist()
@@ -109,7 +109,9 @@ def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64], max_side:
 
 def _cut_quad(quad: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
     """The smallest quad with the same perspective that contains the visible part of `quad`."""
-    visible = clip_to_rectangle(quad, width, height)
+    import shapely  # rarely needed: other boxes do not wait for it
+
+    visible = shapely.get_coordinates(shapely.clip_by_rect(shapely.Polygon(quad), 0, 0, width, height))
     if len(visible) < 3 or abs(area(visible)) < _MIN_SIDE:
         raise BoxError(f"{_describe(quad)} lies outside the image of {width} x {height} pixels: check its coordinates")
     if not is_convex(quad) or _perspective(quad) > _MAX_PERSPECTIVE:
@@ -141,13 +143,13 @@ def _checked_size(points: NDArray[np.float64], width: float, height: float) -> t
     return width, height
 
 
-def _rectify_chain(image: NDArray[np.uint8], points: NDArray[np.float64], max_side: int) -> NDArray[np.uint8]:
+def _rectify_chain(image: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray[np.uint8]:
     top, bottom = _edges(points)
     pieces = _PIECES_PER_SEGMENT * (max(len(top), len(bottom)) - 1)
     at = np.linspace(0, 1, pieces + 1)
     height = float(np.linalg.norm(_along(top, at) - _along(bottom, at), axis=1).mean())
     width, height = _checked_size(points, (_length(top) + _length(bottom)) / 2, height)
-    return _straighten(image, top, bottom, pieces, width, height, max_side)
+    return _straighten(image, top, bottom, pieces, width, height)
 
 
 def _edges(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -175,10 +177,9 @@ def _straighten(
     pieces: int,
     width: float,
     height: float,
-    max_side: int,
 ) -> NDArray[np.uint8]:
     """Cuts the band between two edges into pieces, evenly along both, and maps each bilinearly to its place."""
-    source, points, w, h = _source(image, np.concatenate([top, bottom]), width, height, max_side)
+    source, points, w, h = _source(image, np.concatenate([top, bottom]), width, height)
     borders = np.unique(np.rint(np.linspace(0, w, pieces + 1)).astype(int))
     top, bottom = _along(points[: len(top)], borders / w), _along(points[len(top) :], borders / w)
     mesh = [
@@ -191,13 +192,13 @@ def _straighten(
 
 
 def _source(
-    image: NDArray[np.uint8], points: NDArray[np.float64], width: float, height: float, max_side: int
+    image: NDArray[np.uint8], points: NDArray[np.float64], width: float, height: float
 ) -> tuple[Image.Image, NDArray[np.float64], int, int]:
     """The part of the image around `points`, the points in it, and the strip's width and height.
 
     Cut with a margin, repeating the image's border beyond it; scaled down if the strip would be too long.
     """
-    margin = 4 + int(max(width, height) / max_side)  # bicubic uses two pixels around, in the scaled picture
+    margin = 4 + int(max(width, height) / MAX_STRIP)  # bicubic uses two pixels around, in the scaled picture
     x0, y0 = np.floor(points.min(axis=0)).astype(int) - margin
     x1, y1 = np.ceil(points.max(axis=0)).astype(int) + margin
     rows = np.clip(np.arange(y0, y1), 0, image.shape[0] - 1)
@@ -205,7 +206,7 @@ def _source(
     inside = x0 >= 0 and y0 >= 0 and x1 <= image.shape[1] and y1 <= image.shape[0]
     source = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]) if inside else image[rows[:, None], columns])
     points = points - (x0, y0)
-    scale = _scale(width, height, max_side)
+    scale = _scale(width, height)
     if scale < 1:  # Image.transform does not anti-alias, so the picture is reduced first
         size = (max(1, round(source.width * scale)), max(1, round(source.height * scale)))
         points = points * (size[0] / source.width, size[1] / source.height)

@@ -1,19 +1,14 @@
 """Decoding large JPEGs at a reduced size, if no more is needed."""
 
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
 
-from wordsight.imaging.load import MAX_PIXELS, load_image
-from wordsight.imaging.sources import opened
-
-_JPEG = b"\xff\xd8\xff"
-_ORIENTATION = 0x0112  # the EXIF tag
-_ON_ITS_SIDE = (5, 6, 7, 8)
+from wordsight.imaging.load import MAX_PIXELS, open_pages
+from wordsight.imaging.pixels import exif_orientation
 
 
 def load_reduced(
@@ -37,28 +32,13 @@ def load_reduced(
     Raises:
         ImageError: as `load_image`.
     """
-    given, shown = opened(source, name)
-    if not isinstance(given, np.ndarray | Image.Image):
-        with given as stream:
-            if (image := _jpeg(stream)) is not None:
-                width, height = image.size
-                if width * height <= max_pixels and max(width, height) >= 2 * longest:
-                    scale = longest / max(width, height)
-                    image.draft(None, (max(1, round(width * scale)), max(1, round(height * scale))))
-                    turned = image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
-                    return load_image(image, name=shown), (width, height) if turned else (height, width)
-    pixels = load_image(source, name=name, max_pixels=max_pixels)
-    return pixels, pixels.shape[:2]
-
-
-def _jpeg(stream: BinaryIO) -> JpegImageFile | None:
-    """The JPEG in a stream; None if it is not one, or has a broken header, which `load_image` reports."""
-    if stream.read(3) != _JPEG:
-        return None
-    stream.seek(0)
-    try:
-        image = JpegImageFile(stream)
-        image.getexif()
-    except Exception:
-        return None
-    return image
+    with open_pages(source, name=name, max_pixels=max_pixels) as pages:
+        jpeg = pages.reducible
+        if jpeg is None or jpeg.width * jpeg.height > max_pixels or max(jpeg.size) < 2 * longest:
+            pixels = pages.page(1).pixels
+            return pixels, pixels.shape[:2]
+        width, height = jpeg.size
+        scale = longest / max(width, height)
+        jpeg.draft(None, (max(1, round(width * scale)), max(1, round(height * scale))))
+        on_its_side = exif_orientation(jpeg) in (5, 6, 7, 8)
+        return pages.page(1).pixels, (width, height) if on_its_side else (height, width)

@@ -1,14 +1,9 @@
 """Writing rendered words and scenes as data sets, and cutting backgrounds out of photographs."""
 
-import os
 import random
-import signal
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +13,7 @@ from wordsight.data.folder import filling_data_set
 from wordsight.data.scenes import Scene
 from wordsight.data.scenes import write_scenes as list_scenes
 from wordsight.files import replacing
+from wordsight.parallel import in_order
 from wordsight.synth.lines import RenderedLines
 from wordsight.synth.scene import render_scene
 
@@ -42,8 +38,9 @@ def write_words(source: RenderedLines, out: str | Path, count: int, workers: int
     """
     with filling_data_set(out, last="labels.tsv") as folder:
         (folder / "images").mkdir()
-        labels = []
-        for chunk in _written(source, folder, count, workers):
+        labels: list[tuple[str, str]] = []
+        chunks = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
+        for chunk in in_order(partial(_writer, source, folder), chunks, workers):
             labels += chunk
             yield len(labels)
         lines = "".join(f"{name}\t{text}\n" for name, text in labels)
@@ -51,51 +48,18 @@ def write_words(source: RenderedLines, out: str | Path, count: int, workers: int
         contact_sheet(folder, labels[:_SHEET_CROPS]).save(folder / "contact-sheet.png")
 
 
-def _written(source: RenderedLines, folder: Path, count: int, workers: int) -> Iterator[list[tuple[str, str]]]:
-    starts = range(0, count, _CHUNK)
-    if workers <= 1:
-        for start in starts:
-            yield _write_chunk(source, folder, start, min(start + _CHUNK, count))
-        return
-    # spawn, because forked processes inherit locks held by threads that they do not have
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start, (source, folder)) as pool:
-        yield from pool.map(_work, starts, [min(start + _CHUNK, count) for start in starts])
+def _writer(source: RenderedLines, folder: Path) -> Callable[[range], list[tuple[str, str]]]:
+    """What writes the pictures of some samples, and returns their names and labels."""
 
+    def write(numbers: range) -> list[tuple[str, str]]:
+        labels = []
+        for i, sample in zip(numbers, source.many(numbers), strict=True):
+            name = f"images/{i:07d}.jpg"
+            Image.fromarray(sample.image).save(folder / name, quality=95, subsampling=0)
+            labels.append((name, sample.text))
+        return labels
 
-_given: list[tuple[RenderedLines, Path]] = []  # the arguments of a worker process
-
-
-def _start(source: RenderedLines, folder: Path) -> None:
-    follow_parent()
-    _given.append((source, folder))
-
-
-def _work(start: int, end: int) -> list[tuple[str, str]]:
-    return _write_chunk(*_given[-1], start, end)
-
-
-def follow_parent() -> None:
-    """Makes a worker process end with its parent, however that ends, and leave Ctrl-C to it.
-
-    Otherwise a pool's processes wait for work for ever if their parent is killed, with some 300 MB each.
-    """
-
-    def end_with_parent() -> None:
-        if (parent := parent_process()) is not None:
-            wait([parent.sentinel])
-            os._exit(1)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=end_with_parent, daemon=True).start()
-
-
-def _write_chunk(source: RenderedLines, folder: Path, start: int, end: int) -> list[tuple[str, str]]:
-    labels = []
-    for i, sample in enumerate(source.many(range(start, end)), start):
-        name = f"images/{i:07d}.jpg"
-        Image.fromarray(sample.image).save(folder / name, quality=95, subsampling=0)
-        labels.append((name, sample.text))
-    return labels
+    return write
 
 
 def contact_sheet(folder: Path, labels: list[tuple[str, str]]) -> Image.Image:

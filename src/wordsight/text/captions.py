@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,19 +13,6 @@ from wordsight.text.charset import Charset
 from wordsight.text.tokenizer import CharTokenizer
 
 Ids = npt.NDArray[np.int64]
-
-
-class Captions(Protocol):
-    """Converts readings to tokens."""
-
-    @property
-    def pad(self) -> int | None:
-        """The padding token, hidden from the decoder; None if it sees the whole row."""
-        ...
-
-    def encode(self, texts: Sequence[str]) -> tuple[Ids, Ids]:
-        """Token ids (N, S), and the number of tokens of each row that the decoder sees (N,)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -95,6 +82,11 @@ class HubCaptions:
         """The tokens of a caption as text."""
         tokenizer = _cutting(self.tokenizer, self.context)
         return tuple(tokenizer.id_to_token(int(i)) or str(i) for i in ids)
+
+
+Captions: TypeAlias = CharCaptions | ClipCaptions | HubCaptions
+"""What turns readings into tokens: `encode` gives ids (N, S) and how many of each row the decoder sees (N,); `pad` is
+the padding token, hidden from the decoder, or None if it sees the whole row."""
 
 
 @lru_cache(2)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from wordsight.errors import ConfigError, ModelError
-from wordsight.explain.attention import record_attention
+from wordsight.explain.attention import RecordedAttention
 from wordsight.imaging import prepare
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
@@ -91,9 +91,9 @@ def relevance(clip: Clip, picture: Picture, texts: Sequence[str]) -> npt.NDArray
     """
     with torch.no_grad():
         vectors = clip.encode_text(clip.tokens(texts))
-    with torch.enable_grad(), record_attention() as weights:
+    with torch.enable_grad(), RecordedAttention() as recorded:
         logits = clip.logit_scale.exp() * clip.encode_image(prepare_image(clip, picture)) @ vectors.T
-    maps = []
+    weights, maps = recorded.weights, []
     for logit in logits[0]:
         gradients = torch.autograd.grad(logit, weights, retain_graph=True)
         rolled = torch.eye(weights[0].shape[-1])

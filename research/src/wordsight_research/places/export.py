@@ -1,10 +1,8 @@
 """Writing rendered scenes to a folder that every reader of `scenes.jsonl` understands."""
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +11,7 @@ from PIL import Image
 from wordsight.data.scenes import Scene, write_scenes
 from wordsight.errors import DataError
 from wordsight.files import filling, replacing
-from wordsight.synth.export import follow_parent
+from wordsight.parallel import in_order
 
 _CHUNK = 20
 _COLUMNS, _WIDE = 4, 300  # of a sheet: scenes in a row, and pixels for each
@@ -58,16 +56,9 @@ def write_places(source: Rendered, out: str | Path, workers: int = 1) -> Iterato
             (folder / "images").mkdir()
             chunks = [range(k, min(k + _CHUNK, len(source))) for k in range(0, len(source), _CHUNK)]
             scenes: list[Scene] = []
-            work = partial(_write_chunk, source, folder)
-            if workers <= 1:
-                for chunk in chunks:
-                    scenes += work(chunk)
-                    yield len(scenes)
-            else:  # spawn: forked processes inherit the locks of threads that do not exist in them
-                with ProcessPoolExecutor(workers, get_context("spawn"), follow_parent) as pool:
-                    for done in pool.map(work, chunks):
-                        scenes += done
-                        yield len(scenes)
+            for done in in_order(partial(_writer, source, folder), chunks, workers):
+                scenes += done
+                yield len(scenes)
             write_scenes(folder / "scenes.jsonl", scenes)
     except OSError as error:
         file = error.filename or out
@@ -97,11 +88,14 @@ def write_sheet(source: Rendered, path: str | Path) -> None:
         raise DataError(f"{path}: cannot be written ({error}); choose another --sheet") from error
 
 
-def _write_chunk(source: Rendered, folder: Path, numbers: range) -> list[Scene]:
-    scenes = []
-    for i in numbers:
-        scene = source[i]
-        path = folder / scene.image
-        path.write_bytes(scene.read())
-        scenes.append(replace(scene, image=path, data=None))
-    return scenes
+def _writer(source: Rendered, folder: Path) -> Callable[[range], list[Scene]]:
+    def write(numbers: range) -> list[Scene]:
+        scenes = []
+        for i in numbers:
+            scene = source[i]
+            path = folder / scene.image
+            path.write_bytes(scene.read())
+            scenes.append(replace(scene, image=path, data=None))
+        return scenes
+
+    return write
