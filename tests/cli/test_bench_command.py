@@ -5,8 +5,8 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from wordsight.cli.bench import _count
 from wordsight.cli.main import app
-from wordsight.cli.stopwatch import _count
 
 STAGES = ("photo: open", "photo: find text", "photo: recognize", "photo: the rest")
 

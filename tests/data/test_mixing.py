@@ -19,8 +19,7 @@ from wordsight.data import (
     holdout,
     subset,
 )
-from wordsight.data.mixing import permuted
-from wordsight.data.rotated import RotatedTall
+from wordsight.data.mixing import RotatedTall, permuted
 from wordsight.errors import ConfigError, DataError
 from wordsight.text import Charset
 

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 from wordsight.errors import BoxError
 from wordsight.imaging import Pyramid, rectify
 from wordsight.imaging.geometry import MAX_BOXES, few
-from wordsight.imaging.pyramid import ENOUGH
+from wordsight.imaging.rectify import ENOUGH
 
 
 @pytest.fixture(scope="module")

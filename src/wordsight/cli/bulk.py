@@ -12,11 +12,10 @@ import typer
 from wordsight.cli import options
 from wordsight.cli.app import app
 from wordsight.cli.options import chosen_dictionary, refuse, say, word_list
+from wordsight.cli.progress import progress_bar
 from wordsight.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-
     from wordsight.bulk import Progress
 
 _EVERY = 30.0  # seconds between two lines of progress where there is no terminal
@@ -98,11 +97,15 @@ def bulk(
 @contextlib.contextmanager
 def _watched(metrics_port: int | None) -> Iterator[Callable[["Progress"], None]]:
     """What shows progress: a bar on a terminal, a line now and then elsewhere, and to Prometheus what it asks for."""
+    from rich.progress import TextColumn
+
     from wordsight.bulk.metrics import metrics
 
     measured = metrics(metrics_port) if metrics_port else None
     last = time.monotonic()
-    with _bar() if sys.stderr.isatty() else contextlib.nullcontext() as bar:
+    with progress_bar(TextColumn("{task.fields[rate]}")) if sys.stderr.isatty() else contextlib.nullcontext() as bar:
+        if bar:
+            bar.add_task("Reading", rate="")
 
         def watch(progress: "Progress") -> None:
             nonlocal last
@@ -116,14 +119,3 @@ def _watched(metrics_port: int | None) -> Iterator[Callable[["Progress"], None]]
                 measured(progress)
 
         yield watch
-
-
-def _bar() -> "Bar":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("Reading"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    bar = Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
-    bar.add_task("", rate="")
-    return bar

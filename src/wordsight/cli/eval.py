@@ -278,7 +278,7 @@ def _read(
     from wordsight.cli.compared import Reading
     from wordsight.cli.recognizers import OurReader
     from wordsight.data import show_scenes
-    from wordsight.data.rotated import rotated
+    from wordsight.data.mixing import rotated
     from wordsight.evaluate import Record
 
     found = Reading(name, [], [], [])

@@ -1,4 +1,4 @@
-"""Where results go: standard output as they come, or a file that is written atomically; and whether they can."""
+"""Where results go: standard output as they come, or a file that is written atomically; whether they can; documents."""
 
 import contextlib
 import json
@@ -7,14 +7,19 @@ import re
 import sys
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from wordsight.errors import ConfigError, printable
+from wordsight.cli.options import say
+from wordsight.errors import ConfigError, WordsightError, printable
 from wordsight.files import lock, replacing
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from wordsight.export.format import Format
+    from wordsight.results import Photo
 
 Write = Callable[[str], None]
 
@@ -149,15 +154,10 @@ class KeptLines:
 
     def finish(self, names: Iterable[str]) -> None:
         """Writes the lines to `out`, in the order of `names`, and removes the part."""
-        beside = self._out.with_name(f".{self._out.name}.{os.getpid()}.tmp")
-        try:
-            with beside.open("wb") as file:
-                self._file.seek(0)
-                for line in self._file if self._fresh else self._ordered(names):
-                    file.write(line.removesuffix(self._end) + b"}\n")
-            beside.replace(self._out)
-        finally:
-            beside.unlink(missing_ok=True)
+        with replacing(self._out) as new, new.open("wb") as file:
+            self._file.seek(0)
+            for line in self._file if self._fresh else self._ordered(names):
+                file.write(line.removesuffix(self._end) + b"}\n")
         self._path.unlink()
 
     def _ordered(self, names: Iterable[str]) -> Iterator[bytes]:
@@ -215,3 +215,51 @@ def _standard_output() -> Iterator[Write]:
 
 def _write(write: Callable[[str], int], text: str) -> None:
     write(text.encode("utf-8", "replace").decode())
+
+
+def document_of(name: str, *, crops: bool, named: bool, chars: bool) -> "Format":
+    """The format of that name; in text, several crops become lines `name TAB text`, several photos get headings."""
+    from wordsight.export import find_format
+    from wordsight.export.format import Format, title
+
+    found = find_format(name)
+    if name in ("json", "jsonl") and not chars:
+        end = "\n" if name == "jsonl" else ""
+        return replace(found, item=lambda photo, *_: photo.to_json(chars=False) + end)
+    if name != "text" or not (crops or named):
+        return found
+    if crops:
+        head = "{}\t".format if named else "".format
+        return Format(lambda photo, *_: f"{head(printable(photo.source))}{photo.text}\n")
+    return Format(lambda photo, *_: f"==> {printable(title(photo))} <==\n{found.item(photo, 1, None)}", separator="\n")
+
+
+def remarks(photo: "Photo") -> Iterator[str]:
+    """Remarks on a picture besides its problems: its notes, and that no text was found."""
+    yield from photo.notes
+    if not photo.text and not photo.problems:
+        left_out = len(photo.rejected)
+        words = "a word was" if left_out == 1 else f"{left_out} words were"
+        yield "no text found" + (f"; {words} too doubtful, see --min-confidence" if left_out else "")
+
+
+def put(path: Path, option: str, write: Callable[[], None]) -> bool:
+    """Writes a file, creating its folder. Returns whether that worked; if not, it has printed why."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write()
+    except (WordsightError, OSError) as error:
+        say(f"{path} cannot be written ({error}): check {option}")
+        return False
+    return True
+
+
+def free(path: Path, taken: set[Path], ending: str) -> Path:
+    """A file name for what belongs to the picture `path`: never the picture's own, and none is given twice."""
+    first, last = ending.rsplit(".", 1)
+    number, name = 1, path.with_name(f"{path.stem}{ending}")
+    while name in taken:
+        number += 1
+        name = path.with_name(f"{path.stem}{first}-{number}.{last}")
+    taken.add(name)
+    return name

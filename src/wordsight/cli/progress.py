@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 from wordsight.cli.options import leaving_out, say
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
     from wordsight.data import Sample, Source
 
 T = TypeVar("T")
@@ -24,18 +26,9 @@ def progress(items: Iterable[T], total: int | None, label: str) -> Iterator[T]:
     if not sys.stderr.isatty():
         yield from items
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import TimeRemainingColumn
 
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        redirect_stdout=False,
-    )
+    bar = progress_bar(TimeRemainingColumn())
     task = bar.add_task(label, total=total)
     start = time.monotonic()
     shown = False
@@ -49,6 +42,15 @@ def progress(items: Iterable[T], total: int | None, label: str) -> Iterator[T]:
     finally:
         if shown:
             bar.stop()
+
+
+def progress_bar(last: "ProgressColumn") -> "Progress":
+    """A bar on standard error, with what is shown, how much of it is done, and a last column."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), last)
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
 
 
 def samples(source: "Source", label: str, what: str = "left out") -> "Iterator[Sample]":

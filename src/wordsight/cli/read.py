@@ -15,10 +15,9 @@ import typer
 
 from wordsight.cli import options
 from wordsight.cli.app import app
-from wordsight.cli.documents import document_of, free, put, remarks
 from wordsight.cli.inputs import BoxFile, Input, expand, with_pages
 from wordsight.cli.options import chosen_dictionary, refuse, say, word_list
-from wordsight.cli.output import KeptLines, can_wait, opened
+from wordsight.cli.output import KeptLines, can_wait, document_of, free, opened, put, remarks
 from wordsight.cli.progress import progress
 from wordsight.errors import ConfigError, ImageError, WordsightError, WorkerError
 from wordsight.export import FORMATS

@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(member, io.BytesIO(content))
 
 
+@dataclass(eq=False)
 class ShardStream:
     """The scenes of a folder of shards, in shuffled order, for one of several readers.
 
@@ -120,24 +122,18 @@ class ShardStream:
         DataError: the folder has no shards, or cannot be reached.
     """
 
-    def __init__(
-        self,
-        place: str | Path,
-        *,
-        seed: int = 0,
-        reader: int = 0,
-        readers: int = 1,
-        position: int = 0,
-        rounds: int | None = None,
-    ) -> None:
-        if not 0 <= reader < readers:
-            raise ConfigError(f"there is no reader {reader} of {readers}: count from 0")
-        self.place = str(place).rstrip("/")
-        self.seed = seed
-        self.reader = reader
-        self.readers = readers
-        self.position = position
-        self.rounds = rounds
+    place: str | Path
+    _: KW_ONLY
+    seed: int = 0
+    reader: int = 0
+    readers: int = 1
+    position: int = 0
+    rounds: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.reader < self.readers:
+            raise ConfigError(f"there is no reader {self.reader} of {self.readers}: count from 0")
+        self.place = str(self.place).rstrip("/")
         try:
             index = json.loads(_fetch(f"{self.place}/shards.json"))
             if index["version"] != _VERSION:

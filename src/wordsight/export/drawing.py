@@ -106,7 +106,7 @@ def show(picture: Image.Image) -> None:
     Raises:
         ConfigError: there is no screen or no viewer.
     """
-    if hasattr(_ipython(), "kernel"):
+    if "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel"):
         from IPython import display
 
         display.display(picture)  # type: ignore[no-untyped-call]
@@ -117,10 +117,6 @@ def show(picture: Image.Image) -> None:
         if not (screen and _opened(picture)):
             what = "no image viewer was found" if screen else "there is no screen"
             raise ConfigError(f"{what}: write the drawing to a file instead, photo.save('drawn.png')")
-
-
-def _ipython() -> object:
-    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 
 
 def _opened(picture: Image.Image) -> bool:
@@ -298,9 +294,10 @@ def _legend(pen: ImageDraw.ImageDraw, size: tuple[int, int], taken: Sequence[_Bo
     gap = letters / 2
     right, bottom = size[0] - wide - gap, size[1] - high - gap
     corners = [(x, y, x + wide, y + high) for x, y in ((gap, bottom), (right, bottom), (right, gap), (gap, gap))]
-    box = min(corners, key=lambda corner: sum(_overlap(corner, other) for other in taken))
-    if any(_overlap(box, other) for other in taken):
+    covered = _covered(corners, taken)
+    if covered.min() > 0:
         return
+    box = corners[int(covered.argmin())]
     pen.rounded_rectangle(box, radius=letters / 5, fill=_PLATE)
     for row, (text, colour) in enumerate(_LEGEND):
         y = box[1] + 1.35 * letters * (row + 0.5)
@@ -391,7 +388,3 @@ def _covered(boxes: Sequence[_Box], taken: Sequence[_Box]) -> NDArray[np.float64
     wide = np.minimum(right, x1) - np.maximum(left, x0)
     high = np.minimum(bottom, y1) - np.maximum(top, y0)
     return np.asarray((np.maximum(wide, 0) * np.maximum(high, 0)).sum(axis=0))
-
-
-def _overlap(a: _Box, b: _Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -2,8 +2,7 @@
 
 from wordsight.imaging.load import DPI, MAX_PIXELS, Page, Pages, load_image, load_only, open_pages
 from wordsight.imaging.preprocess import Batch, Preprocessing, batches, prepare
-from wordsight.imaging.pyramid import Pyramid
-from wordsight.imaging.rectify import rectify
+from wordsight.imaging.rectify import Pyramid, rectify
 from wordsight.imaging.sources import Source, name_of, several
 
 __all__ = [

@@ -1,11 +1,18 @@
-"""Rectification of polygons to upright strips: by perspective for four corners, piecewise for curved text."""
+"""Rectification of polygons to upright strips: by perspective for four corners, piecewise for curved text.
+
+Large boxes are cut out of a smaller copy of the photo, see `Pyramid`.
+"""
+
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from wordsight.errors import BoxError
-from wordsight.imaging.geometry import area, as_polygon, homography, is_convex, project, sides_cross
+from wordsight.imaging.geometry import Polygon, area, as_polygon, homography, is_convex, project, sides_cross
+
+Pixels = NDArray[np.uint8]
 
 MAX_STRIP = 2048
 """Longest side of a strip in pixels: more than any recognizer uses, so that a huge box does not give a huge strip."""
@@ -14,6 +21,10 @@ LONGEST = 200
 """Largest aspect ratio of a strip: a line of some 400 characters. Longer ones are squeezed; otherwise a line of pixels
 across a picture would be as much work as thousands of words."""
 
+ENOUGH = 192
+"""Pixels: boxes are cut out of a copy in which all their sides are at least this long, four times what recognizers
+take."""
+
 _LEGIBLE = 64  # pixels: a strip is not scaled down below this height, however long it is
 _PIECES_PER_SEGMENT = 4  # a piece maps bilinearly; with four between two given points no kink is visible
 _MIN_SIDE = 1.0  # pixels
@@ -21,7 +32,7 @@ _MAX_PERSPECTIVE = 20.0  # if the far side is so much smaller, it is a triangle 
 _UNIT = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
 
 
-def reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def reduced(image: Pixels) -> Pixels:
     """The image, scaled down to the largest size of a strip, so that batches of huge crops fit into memory."""
     height, width = image.shape[:2]
     scale = _scale(width, height)
@@ -31,7 +42,7 @@ def reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
 
-def rectify(image: NDArray[np.uint8], polygon: ArrayLike) -> NDArray[np.uint8]:
+def rectify(image: Pixels, polygon: ArrayLike) -> Pixels:
     """Cuts the text inside a polygon out of an image as a straight strip.
 
     Four corners are mapped by perspective (by bilinear interpolation if they are not convex). More points are the top
@@ -65,7 +76,7 @@ def rectify(image: NDArray[np.uint8], polygon: ArrayLike) -> NDArray[np.uint8]:
     return _rectify_chain(image, np.clip(points, 0, (width, height)))
 
 
-def part_of(polygon: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
+def part_of(polygon: Polygon, start: float, end: float) -> Polygon:
     """The part of a polygon (N, 2) that `rectify` maps to the columns between two shares of its strip's width.
 
     Four corners are cut in their perspective; of more points, those in between remain.
@@ -89,7 +100,7 @@ def _strip_size(width: float, height: float) -> tuple[int, int]:
     return min(w, LONGEST * h), min(h, LONGEST * w)
 
 
-def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _rectify_quad(image: Pixels, quad: Polygon) -> Pixels:
     if sides_cross(quad):
         raise BoxError(f"the sides of {_describe(quad)} cross: list its corners in order around the text")
     height, width = image.shape[:2]
@@ -107,7 +118,7 @@ def _rectify_quad(image: NDArray[np.uint8], quad: NDArray[np.float64]) -> NDArra
     return np.asarray(strip)
 
 
-def _cut_quad(quad: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
+def _cut_quad(quad: Polygon, width: int, height: int) -> Polygon:
     """The smallest quad with the same perspective that contains the visible part of `quad`."""
     import shapely  # rarely needed: other boxes do not wait for it
 
@@ -122,7 +133,7 @@ def _cut_quad(quad: NDArray[np.float64], width: int, height: int) -> NDArray[np.
     return project(to_quad, np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
 
 
-def _perspective(quad: NDArray[np.float64]) -> float:
+def _perspective(quad: Polygon) -> float:
     """Ratio of the distances of the farthest and the nearest corner, at least 1; infinite for impossible views."""
     try:
         depth = (np.c_[_UNIT, np.ones(4)] @ homography(_UNIT, quad).T)[:, 2]
@@ -132,18 +143,18 @@ def _perspective(quad: NDArray[np.float64]) -> float:
     return float(depth.max() / depth.min()) if depth.min() > 0 else np.inf
 
 
-def _quad_size(quad: NDArray[np.float64]) -> tuple[float, float]:
+def _quad_size(quad: Polygon) -> tuple[float, float]:
     top, right, bottom, left = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
     return _checked_size(quad, float(top + bottom) / 2, float(left + right) / 2)
 
 
-def _checked_size(points: NDArray[np.float64], width: float, height: float) -> tuple[float, float]:
+def _checked_size(points: Polygon, width: float, height: float) -> tuple[float, float]:
     if width < _MIN_SIDE or height < _MIN_SIDE or abs(area(points)) < _MIN_SIDE:
         raise BoxError(f"{_describe(points)} is empty: give it at least one pixel of width and height")
     return width, height
 
 
-def _rectify_chain(image: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _rectify_chain(image: Pixels, points: Polygon) -> Pixels:
     top, bottom = _edges(points)
     pieces = _PIECES_PER_SEGMENT * (max(len(top), len(bottom)) - 1)
     at = np.linspace(0, 1, pieces + 1)
@@ -152,32 +163,25 @@ def _rectify_chain(image: NDArray[np.uint8], points: NDArray[np.float64]) -> NDA
     return _straighten(image, top, bottom, pieces, width, height)
 
 
-def _edges(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _edges(points: Polygon) -> tuple[Polygon, Polygon]:
     """The top edge and the bottom edge, both from left to right. Of an odd number, the edges more equal in length."""
     n = len(points)
     splits = [(points[:k], points[k:][::-1]) for k in (n // 2, n - n // 2)]
     return min(splits, key=lambda edges: abs(_length(edges[0]) - _length(edges[1])))
 
 
-def _length(edge: NDArray[np.float64]) -> float:
+def _length(edge: Polygon) -> float:
     return float(np.linalg.norm(np.diff(edge, axis=0), axis=1).sum())
 
 
-def _along(edge: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
+def _along(edge: Polygon, at: Polygon) -> Polygon:
     """The points of an edge at the given shares of its length."""
     reached = np.r_[0.0, np.cumsum(np.linalg.norm(np.diff(edge, axis=0), axis=1))]
     at = at * reached[-1]
     return np.stack([np.interp(at, reached, edge[:, 0]), np.interp(at, reached, edge[:, 1])], axis=1)
 
 
-def _straighten(
-    image: NDArray[np.uint8],
-    top: NDArray[np.float64],
-    bottom: NDArray[np.float64],
-    pieces: int,
-    width: float,
-    height: float,
-) -> NDArray[np.uint8]:
+def _straighten(image: Pixels, top: Polygon, bottom: Polygon, pieces: int, width: float, height: float) -> Pixels:
     """Cuts the band between two edges into pieces, evenly along both, and maps each bilinearly to its place."""
     source, points, w, h = _source(image, np.concatenate([top, bottom]), width, height)
     borders = np.unique(np.rint(np.linspace(0, w, pieces + 1)).astype(int))
@@ -191,9 +195,7 @@ def _straighten(
     return np.asarray(strip)
 
 
-def _source(
-    image: NDArray[np.uint8], points: NDArray[np.float64], width: float, height: float
-) -> tuple[Image.Image, NDArray[np.float64], int, int]:
+def _source(image: Pixels, points: Polygon, width: float, height: float) -> tuple[Image.Image, Polygon, int, int]:
     """The part of the image around `points`, the points in it, and the strip's width and height.
 
     Cut with a margin, repeating the image's border beyond it; scaled down if the strip would be too long.
@@ -214,6 +216,42 @@ def _source(
     return source, points, *_strip_size(width * scale, height * scale)
 
 
-def _describe(points: NDArray[np.float64]) -> str:
+def _describe(points: Polygon) -> str:
     corners = " ".join(f"({x:.0f}, {y:.0f})" for x, y in points[:4])
     return f"the box {corners}" + (" ..." if len(points) > 4 else "")
+
+
+class Pyramid:
+    """A photo, uint8 RGB (H, W, 3), and where boxes ask for it, one of half the size, and so on.
+
+    Once there is its copy, a large box takes no longer than one of twice ENOUGH pixels across.
+    """
+
+    def __init__(self, image: Pixels) -> None:
+        self._image = image
+
+    @cached_property
+    def _half(self) -> "Pyramid":
+        return Pyramid(np.asarray(Image.fromarray(self._image).reduce(2)))
+
+    def cut(self, polygon: Polygon) -> Pixels:
+        """As `rectify`, but for boxes whose sides all have twice ENOUGH pixels or more: their strips are smaller.
+
+        Raises:
+            BoxError: see `rectify`.
+        """
+        height, width = self._image.shape[:2]
+        if _shortest(np.clip(polygon, 0, (width, height))) < 2 * ENOUGH:
+            return rectify(self._image, polygon)
+        try:
+            return self._half.cut(polygon / 2)
+        except BoxError:  # its numbers are those of the small copy
+            return rectify(self._image, polygon)
+
+
+def _shortest(polygon: Polygon) -> float:
+    """The length of the shortest of a box's four sides; top and bottom may be bent."""
+    steps = np.linalg.norm(np.roll(polygon, -1, axis=0) - polygon, axis=1)
+    middle = len(polygon) // 2
+    sides = steps[: middle - 1].sum(), steps[middle - 1], steps[middle:-1].sum(), steps[-1]
+    return float(min(sides))

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from wordsight.data.folder import filling_data_set
@@ -120,7 +119,8 @@ def free_boxes(
     rng: random.Random, scene: Scene, width: int, height: int, wanted: int
 ) -> list[tuple[int, int, int, int]]:
     """Up to `wanted` random boxes (x0, y0, x1, y1), away from all words, in a photograph of width x height."""
-    words = np.array([_bounds(word.polygon) for word in scene.words]).reshape(-1, 4)
+    corners = [(word.polygon.min(0) - _CLEARANCE, word.polygon.max(0) + _CLEARANCE) for word in scene.words]
+    words = np.array(corners).reshape(-1, 4)
     found: list[tuple[int, int, int, int]] = []
     for _ in range(wanted * _TRIES):
         high = min(rng.randint(*_HEIGHTS), height)
@@ -132,7 +132,3 @@ def free_boxes(
             if len(found) == wanted:
                 break
     return found
-
-
-def _bounds(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate([polygon.min(0) - _CLEARANCE, polygon.max(0) + _CLEARANCE])

@@ -167,7 +167,8 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, _Shape]] | None:
         shapes = {c: s for c, s in shapes.items() if not c.islower()}
     if len({_identity(g) for c, g in drawable.items() if c in string.ascii_uppercase}) < 24:
         return None
-    accented = "".join(c for c in LETTERS if _is_own(ink(font, c)[0], drawn.get(_bare(c)), missing))
+    bare = {c: drawn.get(unicodedata.normalize("NFD", c)[0]) for c in LETTERS}
+    accented = "".join(c for c in LETTERS if _is_own(ink(font, c)[0], bare[c], missing))
     signs = {c: mask for c in SIGNS if (mask := ink(font, c)[0]) is not None and _identity(mask) not in missing}
     shapes |= {c: _shape(mask) for c, mask in signs.items()}
     mono = len({round(font.getlength(c)) for c in "iMl0."}) == 1
@@ -178,11 +179,6 @@ def _inspect(path: Path, weight: int) -> tuple[Face, dict[str, _Shape]] | None:
 def _missing(font: ImageFont.FreeTypeFont) -> set[bytes]:
     """What a font draws for characters that it does not have."""
     return {b"", *(_identity(ink(font, c)[0]) for c in _NO_GLYPH)}
-
-
-def _bare(letter: str) -> str:
-    """A letter without its accents."""
-    return unicodedata.normalize("NFD", letter)[0]
 
 
 def _is_own(mask: NDArray[np.uint8] | None, bare: NDArray[np.uint8] | None, missing: set[bytes]) -> bool:

@@ -188,7 +188,7 @@ class Texts:
         english = partial(languages.word, rng, "en")
         words = [rng.choice(SIGN_WORDS) if rng.random() < 0.6 else english() for _ in range(count)]
         if rng.random() < 0.5:  # of twelve words the one with most thin letters
-            words[0] = max((english() for _ in range(12)), key=_thin_letters)
+            words[0] = max((english() for _ in range(12)), key=lambda word: sum(map(word.count, "ilj")))
             rng.shuffle(words)
         words = (" ".join(words).upper() if rng.random() < 0.85 else " ".join(words).title()).split()
         if len(words) > 1 and rng.random() < 0.15:  # Hill & Till
@@ -295,10 +295,6 @@ def _with_accents(rng: random.Random, text: str) -> str:
         found = rng.choice(_ACCENTS[letters[k].lower()])
         letters[k] = found if letters[k].islower() or found in "ßÿ" else found.upper()  # no capitals in Latin-1
     return "".join(letters)
-
-
-def _thin_letters(word: str) -> int:
-    return sum(word.count(c) for c in "ilj")
 
 
 def _title(word: str, code: str) -> str:

@@ -3,7 +3,6 @@
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +30,12 @@ class Trie(Sequence[Mapping[int, int]]):
     left: Sequence[int]
 
     def __init__(self, words: Iterable[str], charset: Charset) -> None:
-        letters: dict[str, list[int]] = {}
-        for number, c in enumerate(charset.characters, 1):
-            letters.setdefault(_letter(c), []).append(number)
-        self._ids = tuple(map(tuple, letters.values()))
+        cases: dict[str, str] = {}
+        for c in charset.characters:
+            cases[_letter(c)] = cases.get(_letter(c), "") + c
+        self._ids = tuple(tuple(charset.characters.index(c) + 1 for c in same) for same in cases.values())
         # Letters are encoded as characters with their numbers as codes, so that Python compares words quickly
-        codes = {number: code for code, name in enumerate(letters) for number in map(ord, _cases(name, charset))}
+        codes = {ord(c): code for code, same in enumerate(cases.values()) for c in same}
         spelled = sorted({word.translate(codes) for word in words})
         lengths = np.fromiter(map(len, spelled), np.int64, len(spelled))
         flat = np.frombuffer("".join(spelled).encode("utf-32-le"), np.uint32)
@@ -79,13 +78,7 @@ class Trie(Sequence[Mapping[int, int]]):
     def __len__(self) -> int:
         return len(self._letters)
 
-    @overload
-    def __getitem__(self, state: int) -> Mapping[int, int]: ...
-    @overload
-    def __getitem__(self, state: slice) -> Sequence[Mapping[int, int]]: ...
-    def __getitem__(self, state: int | slice) -> Mapping[int, int] | Sequence[Mapping[int, int]]:
-        if isinstance(state, slice):
-            return [self[i] for i in range(*state.indices(len(self)))]
+    def __getitem__(self, state: int) -> Mapping[int, int]:  # type: ignore[override]  # of slices there is no use
         following = range(int(self._first[state]), int(self._first[state + 1]))
         return {i: target for target in following for i in self._ids[self._letters[target]]}
 
@@ -94,7 +87,3 @@ def _letter(c: str) -> str:
     """The same character for all cases of a letter, even if it has a third one (dotless i, long s)."""
     upper = c.upper() if len(c.upper()) == 1 else c
     return upper.lower() if len(upper.lower()) == 1 else upper
-
-
-def _cases(letter: str, charset: Charset) -> list[str]:
-    return [c for c in charset.characters if _letter(c) == letter]

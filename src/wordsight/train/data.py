@@ -22,7 +22,7 @@ from wordsight.data import (
     rand_augment,
     show_scenes,
 )
-from wordsight.data.rotated import RotatedTall
+from wordsight.data.mixing import RotatedTall
 from wordsight.errors import ConfigError
 from wordsight.evaluate.wordset import WordSet
 from wordsight.synth.lines import RenderedLines
@@ -51,7 +51,7 @@ class WordsData(lightning.LightningDataModule):
         real_share: share of real words in training, spread over the real sources by their size. 1: no rendered words.
         rendering: what rendered words are made of.
         augmentation: what real words go through. "compact" is made for inputs of about 32 rows, and turns tall crops
-            (`data.rotated`); "randaugment" is what PARSeq and CLIP4STR train with.
+            (`data.mixing`); "randaugment" is what PARSeq and CLIP4STR train with.
         batch_size: crops that a device sees at once.
         total_batch: crops per optimiser step over all devices: `trainer.accumulate_grad_batches` follows from it. None:
             batch_size times devices times trainer.accumulate_grad_batches.

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wordsight.data import Source, View, filter_labels, holdout, open_source, subset
+from wordsight.data.mixing import RotatedTall
 from wordsight.data.near_duplicates import digest
-from wordsight.data.rotated import RotatedTall
 from wordsight.errors import ConfigError, DataError
 from wordsight.models import checkpoint
 from wordsight.models.charset import with_charset

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from wordsight.data import Sample, Source, filter_labels, holdout, open_source
-from wordsight.data.rotated import RotatedTall
+from wordsight.data.mixing import RotatedTall
 from wordsight.evaluate import Protocol
 from wordsight.imaging import prepare
 from wordsight.models.clip4str import Clip4Str, Clip4StrConfig

@@ -22,6 +22,8 @@ from wordsight.data.check import Kind
 from wordsight.data.folder import natural_key
 from wordsight.data.scenes import FAR, Scene, SceneWord, read_file
 from wordsight.errors import DataError
+from wordsight.imaging.geometry import area
+from wordsight.imaging.pixels import exif_orientation
 
 Points = npt.NDArray[np.float64]
 
@@ -37,7 +39,6 @@ _SCRIPTS = {
     "LATIN": "Latn", "CJK": "Hani", "HIRAGANA": "Jpan", "KATAKANA": "Jpan", "HANGUL": "Kore", "ARABIC": "Arab",
     "BENGALI": "Beng", "DEVANAGARI": "Deva", "CYRILLIC": "Cyrl", "GREEK": "Grek", "HEBREW": "Hebr", "THAI": "Thai",
 }  # fmt: skip
-_ORIENTATION = 0x0112  # the EXIF tag
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,7 @@ class Unpacked:
         polygon = polygon.reshape(-1, 2)
         if len(polygon) > 4 and (polygon[0] == polygon[-1]).all():
             polygon = polygon[:-1]  # closed
-        x, y = (polygon - polygon[0]).T
-        if abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2 < _MIN_AREA:
+        if abs(area(polygon)) < _MIN_AREA:
             self.skip("polygon is empty", where)
             return None
         text = (text or "").strip()
@@ -205,7 +205,7 @@ class Unpacked:
             return
         try:
             with Image.open(path) as picture:
-                stored, orientation = picture.size, int(picture.getexif().get(_ORIENTATION, 1))
+                stored, orientation = picture.size, exif_orientation(picture)
         except Exception:  # Pillow raises whatever its parsing ran into
             self.skip("picture is unreadable", str(path))
             return
