@@ -45,15 +45,12 @@ class Source(Protocol):
 
     def __len__(self) -> int:
         """Number of samples."""
-        ...
 
     def text(self, i: int, /) -> str:
         """Label of sample i, without decoding its image."""
-        ...
 
     def __getitem__(self, i: int, /) -> Sample:
         """Sample i, 0 <= i < len."""
-        ...
 
 
 class JoinedSource:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +15,8 @@ class CharTokenizer:
     """Turns labels into ids. A decoder's head has C + 1 classes ([E] and the characters); its embedding C + 3 rows."""
 
     charset: Charset
-
-    @property
-    def eos(self) -> int:
-        """[E], which ends a word."""
-        return 0
+    eos: ClassVar[int] = 0
+    """[E], which ends a word."""
 
     @property
     def bos(self) -> int:
