@@ -213,6 +213,17 @@ def test_signs_at_one_height_come_from_left_to_right() -> None:
     assert rows(boxes, ["word"] * 6) == [[1], [2], [0], [4], [3], [5]]
 
 
+def test_signs_far_apart_in_a_panorama_do_too() -> None:
+    """As found on five equal plates at one height in a picture of 12,000 pixels: a short text knows its slope badly."""
+    plates = [((1063, 739), (1353, 736), 101), ((3494, 714), (3721, 711), 98), ((5856, 689), (6153, 686), 101)]
+    plates += [((8286, 658), (8529, 669), 84), ((10686, 639), (10928, 637), 77)]
+    boxes = [
+        np.array([(x0, y0 - h / 2), (x1, y1 - h / 2), (x1, y1 + h / 2), (x0, y0 + h / 2)], np.float64)
+        for (x0, y0), (x1, y1), h in plates
+    ]
+    assert rows(boxes[::-1], ["word"] * 5) == [[4], [3], [2], [1], [0]]
+
+
 def test_nothing_and_points_have_lines() -> None:
     assert rows([], []) == []
     assert rows([np.zeros((4, 2))], [""]) == [[0]]

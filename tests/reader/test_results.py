@@ -108,6 +108,14 @@ def test_hocr_of_upright_text_gives_its_angle() -> None:
     assert "textangle -90.0" in photo.to_hocr()
 
 
+def test_hocr_of_curved_text_has_its_outline() -> None:
+    arch = ((0.0, 60.0), (50.0, 40.0), (100.0, 60.0), (100.0, 80.0), (50.0, 60.0), (0.0, 80.0))
+    photo = Photo("x", 200, 200, (Line((Word("arch", 0.9, arch),), arch),))
+    outline = "bbox 0 40 100 80; poly 0 60 50 40 100 60 100 80 50 60 0 80; "
+    assert f'title="{outline}baseline 0.000 -6.7"' in photo.to_hocr()  # a third of the way from the edge to its chord
+    assert f'title="{outline}x_wconf 90"' in photo.to_hocr()
+
+
 def test_hocr_of_strange_names_and_texts_is_still_xml() -> None:
     photo = Photo("a\x00\x1b\ud800<&>.jpg", 9, 9, (Line((word("<script>&amp;\x07", -5, -5),), box(-5, -5, 100, 100)),))
     root = ElementTree.fromstring(photo.to_hocr())

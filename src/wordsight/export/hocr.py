@@ -3,7 +3,7 @@
 import math
 
 from wordsight import __version__
-from wordsight.export.format import Format, attribute, baseline, content, pixel_box
+from wordsight.export.format import Format, attribute, baseline, content, pixel_box, pixel_points
 from wordsight.imaging import Source
 from wordsight.results import Line, Photo, Polygon
 
@@ -32,7 +32,7 @@ def _item(photo: Photo, number: int, image: Source | None = None) -> str:
         out.append(f'<span class="ocr_line" id="line_{number}_{i}" title="{_line_properties(line, photo)}">')
         words = []
         for j, word in enumerate(line.words, 1):
-            title = f"{_bbox(word.polygon, photo)}; x_wconf {round(100 * word.confidence)}"
+            title = f"{_place(word.polygon, photo)}; x_wconf {round(100 * word.confidence)}"
             identity = f"word_{number}_{i}_{j}"
             words.append(f'<span class="ocrx_word" id="{identity}" title="{title}">{content(word.text)}</span>')
         out.append(" ".join(words) + "</span>\n")
@@ -40,8 +40,11 @@ def _item(photo: Photo, number: int, image: Source | None = None) -> str:
 
 
 def _line_properties(line: Line, photo: Photo) -> str:
-    """The box, and where the text runs: `baseline` (slope, offset) if it is near level, else `textangle`."""
-    box = _bbox(line.polygon, photo)
+    """Where it is, and where the text runs: `baseline` (slope, offset) if it is near level, else `textangle`.
+
+    That of curved text is parallel to the chord of its lower edge, and as near to the edge as a straight line can be.
+    """
+    box = _place(line.polygon, photo)
     lower = baseline(line.polygon)
     (x0, y0), (x1, y1) = lower[0], lower[-1]
     left, _, _, bottom = pixel_box(line.polygon, photo)
@@ -49,7 +52,14 @@ def _line_properties(line: Line, photo: Photo) -> str:
     if abs(angle) > 45:
         return f"{box}; textangle {angle:.1f}"
     slope = (y1 - y0) / (x1 - x0) if x1 != x0 else 0.0
-    return f"{box}; baseline {slope:.3f} {y0 + slope * (left - x0) - bottom:.1f}"
+    at_left = sum(y - slope * (x - left) for x, y in lower) / len(lower)
+    return f"{box}; baseline {slope:.3f} {at_left - bottom:.1f}"
+
+
+def _place(polygon: Polygon, photo: Photo) -> str:
+    """The box, and around curved text its outline."""
+    outline = "; poly " + pixel_points(polygon, photo).replace(",", " ") if len(polygon) > 4 else ""
+    return _bbox(polygon, photo) + outline
 
 
 def _bbox(polygon: Polygon, photo: Photo) -> str:

@@ -15,6 +15,8 @@ _OFFSET = 0.5  # of the smaller height: how far neighbours in a row may lie from
 _NEAR_OFFSET = 0.35  # of the smaller height: the same where no other rows show that it is one
 _PASSES = 2  # in which lines of several boxes show better how rows slope, by which more boxes are found to be lines
 _OVERLAP = 0.5  # of the smaller height: how far neighbours in a row may reach into each other
+_VAGUE = 0.02  # how much rows may slope otherwise than is known, which in a panorama is more than a height ...
+_FAR = 10.0  # ... from so many heights on
 _SIZES = 1.6  # between the heights of neighbours in a row: a word with tall letters and one without make 1.4
 _NEAR = 0.8  # of the height: a gap inside a line that needs no other rows to be taken for one
 _NUMBER_NEAR = 2.0  # of the height: the same before a number
@@ -122,7 +124,7 @@ def _in_order(boxes: Boxes, lines: list[list[int]]) -> list[list[int]]:
     """Lines from top to bottom, and from left to right where they stand at one height, as signs beside each other do.
 
     A line goes with those before it if it begins within half a height (the smaller one's) of where the last of them
-    leads to.
+    leads to, more if that is far away.
     """
     middle, slope, size = boxes.middle, boxes.slope, boxes.bottom - boxes.top
     order: list[list[list[int]]] = []
@@ -133,7 +135,8 @@ def _in_order(boxes: Boxes, lines: list[list[int]]) -> list[list[int]]:
             j = row[-1][-1]
             across, down = boxes.starts[i] - boxes.ends[j]
             offset = abs(down - across * (slope[i] + slope[j]) / 2)
-            if offset < _OFFSET * min(size[i], size[j]):
+            least = min(size[i], size[j])
+            if offset < _OFFSET * least + _VAGUE * max(0.0, across - _FAR * least):
                 candidates.append((float(offset), k))
         if candidates:
             order[min(candidates)[1]].append(line)

@@ -34,6 +34,8 @@ def set_as_on_signs(
         spacing = CAP_HEIGHT * (rng.uniform(-0.06, 0.12) if tight else rng.uniform(0.1, 0.6))
         # Words are about as far apart as a letter n is wide, and farther if letters are.
         gap = max(0.0, spacing) * rng.uniform(0.6, 1.2) + CAP_HEIGHT * rng.uniform(-0.06, 0.25)
+    elif " " in text and rng.random() < 0.3:
+        gap = CAP_HEIGHT * rng.uniform(-0.1, 0.0)  # as in faces with narrow spaces, and on crammed signs
     jitter = rng.uniform(0.5, 2.0) if rng.random() < config.dancing else 0.0
     return set_line(book, face, text, spacing, jitter, rng, gap), False
 
