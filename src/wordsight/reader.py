@@ -1,6 +1,5 @@
 """Photos or crops in, words out."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache, partial
@@ -31,8 +30,6 @@ from wordsight.reading.shipped import shipped_line_reader
 from wordsight.reading.strips import Strip
 from wordsight.results import Line, Photo, Word
 from wordsight.text import Constraint, Dictionary
-
-log = logging.getLogger(__name__)
 
 DETECTED_CONFIDENCE = 0.4
 """From which confidence on detected words count. End to end on 98 held-out scenes: 82.5 with 0.3, 83.1 with 0.4."""
@@ -349,18 +346,20 @@ class Reader(ReadsPages):
 
     def _detected(
         self, source: Source, name: str, context: bool | EncodedScene, rejected: list[Word]
-    ) -> tuple[tuple[int, int], list[Line]]:
+    ) -> tuple[tuple[int, int], list[Line], list[str]]:
         image, size, polygons = look(self._detector(), source, name, self._max_pixels, whole=context is not False)
         strips = []
-        for polygon in polygons:
+        problems = []
+        for number, polygon in enumerate(polygons, 1):
             try:
                 strips.append(Strip(rectify(image, polygon), polygon * (size[0] / image.shape[0])))
             except BoxError as error:
-                log.debug("left out a box of the detector: %s", error)
+                problems.append(f"box {number} of the detector: {error}")
         attempts = self._strips.read(self._scenes.added(strips, image, context), turn="photo")
         texts = [each for each in attempts if not each.is_grating]
         sure = ((each.strip.polygon, self._sure(words(each), DETECTED_CONFIDENCE, rejected)) for each in texts)
-        return size, in_lines([(polygon, found) for polygon, found in sure if found])  # which way up is known only now
+        lines = in_lines([(polygon, found) for polygon, found in sure if found])  # which way up is known only now
+        return size, lines, problems
 
     def _given(
         self, image: NDArray[np.uint8], boxes: Iterable[ArrayLike], context: bool | EncodedScene, rejected: list[Word]

@@ -161,7 +161,7 @@ class Photo:
         width: of the upright image, in pixels.
         height: of the upright image, in pixels.
         lines: in reading order; with boxes of your own, in their order.
-        problems: a sentence for each given box that could not be read, and for pages that were left out.
+        problems: a sentence for each box that could not be read, and for pages that were left out.
         page: its number, from 1, if the source has several pages.
         rejected: words that are not in `lines` because their confidence is too low.
         notes: remarks on the picture that are not problems.

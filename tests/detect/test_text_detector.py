@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from wordsight import Reader
 from wordsight.detect import TextDetector, find_detector, look, on_demand, packs, write_detector
-from wordsight.errors import ConfigError, DeviceError, ModelError
+from wordsight.errors import ConfigError, DeviceError, ImageError, ModelError
 from wordsight.imaging import load_image
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
@@ -158,6 +159,12 @@ def test_a_threshold_and_a_side_reach_it(detector):
         ({"threshold": 1.5}, ConfigError, "threshold"),
         ({"min_score": -1}, ConfigError, "min_score"),
         ({"unclip": -1}, ConfigError, "unclip"),
+        ({"unclip": float("nan")}, ConfigError, "unclip must be a number from 0 to 10"),
+        ({"threshold": "a"}, ConfigError, "threshold must be a number"),
+        ({"max_side": "640"}, ConfigError, "max_side must be a whole number"),
+        ({"max_side": float("nan")}, ConfigError, "max_side must be a whole number"),
+        ({"threads": 1.5}, ConfigError, "threads must be a whole number"),
+        ({"threads": -1}, ConfigError, "threads must be a whole number"),
     ],
 )
 def test_mistakes_are_one_line(options, error, message):
@@ -176,6 +183,44 @@ def test_a_reader_takes_names_packs_and_objects(detector):
         on_demand("ppocr", max_side=8)
     with pytest.raises(ConfigError, match="pass it to the detector itself"):
         on_demand(detector, max_side=640)
+    for no_detector in (None, 5, object(), Sees):
+        with pytest.raises(ConfigError, match="is no detector: give a name, a folder, or an object"):
+            on_demand(no_detector)
+    with pytest.raises(ConfigError, match=r"max_side of .* must be a whole number"):
+        on_demand(Sees(0.1, max_side="x"))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((40, 60), np.uint8),
+        np.zeros((40, 60, 4), np.uint8),
+        np.zeros((40, 60, 3), np.float32),
+        np.zeros((0, 60, 3), np.uint8),
+    ],
+)
+def test_what_is_no_picture_is_one_line(detector, image):
+    with pytest.raises(ImageError, match="is no picture, uint8 RGB"):
+        detector.detect(image)
+
+
+@pytest.mark.parametrize("polygon", [[(9, 9), (99, 9), (99, 50)], np.full((4, 2), np.nan), np.zeros((4, 2))])
+def test_boxes_that_cannot_be_read_are_problems(polygon):
+    found = [type("Found", (), {"polygon": points}) for points in ([(5, 5), (90, 5), (90, 40), (5, 40)], polygon)]
+    reader = Reader(detector=type("Finds", (), {"detect": lambda self, image: found})(), threads=1)
+    (problem,) = reader.read(picture()).problems
+    assert problem.startswith("box 2 of the detector: ")
+
+
+def test_boxes_without_polygons_are_one_line():
+    reader = Reader(detector=type("Finds", (), {"detect": lambda self, image: [object()]})(), threads=1)
+    with pytest.raises(ModelError, match="the detector gives no boxes with polygons"):
+        reader.read(picture())
+
+
+def _changed(folder, **values):
+    manifest = json.loads((folder / "detector.json").read_text())
+    (folder / "detector.json").write_text(json.dumps(manifest | values))
 
 
 @pytest.fixture
@@ -207,9 +252,14 @@ def test_a_pack_comes_back(pack, detector):
         lambda folder: (folder / "detector.json").write_text(
             (folder / "detector.json").read_text().replace('"format": 1', '"format": 2')
         ),
-        lambda folder: (folder / "detector.json").write_text(
-            (folder / "detector.json").read_text().replace('"suspicion": 0.3', '"suspicion": "often"')
-        ),
+        lambda folder: _changed(folder, suspicion="often"),
+        lambda folder: _changed(folder, suspicion=-1),
+        lambda folder: _changed(folder, threshold=1.7),
+        lambda folder: _changed(folder, unclip=float("nan")),
+        lambda folder: _changed(folder, unclip=1e9),
+        lambda folder: _changed(folder, std=[0, 0, 0]),
+        lambda folder: _changed(folder, mean=["a", 0, 0]),
+        lambda folder: _changed(folder, blue_first="yes"),
     ],
 )
 def test_a_damaged_pack_is_one_line(pack, damage):

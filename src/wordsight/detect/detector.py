@@ -1,7 +1,7 @@
 """Text detection for a reader: the protocol, and our detector."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ from wordsight.detect.glance import BLOCK, text_map
 from wordsight.detect.large import REDUCED, is_large, with_large
 from wordsight.detect.maps import Region, find_regions
 from wordsight.detect.packs import DEFAULT, find_detector
-from wordsight.errors import ConfigError, ModelError
+from wordsight.errors import ConfigError, ImageError, ModelError
 from wordsight.imaging import load_image
 from wordsight.imaging.geometry import word_height
 from wordsight.imaging.reduced import load_reduced
@@ -87,14 +87,12 @@ class TextDetector:
         min_score: float | None = None,
         unclip: float | None = None,
     ) -> None:
-        pack = find_detector(model)
-        self._threshold = _share("threshold", pack.threshold if threshold is None else threshold)
-        self._min_score = _share("min_score", pack.min_score if min_score is None else min_score)
-        self._unclip = pack.unclip if unclip is None else unclip
-        _share("suspicion", pack.suspicion)
-        if not self._unclip >= 0:
-            raise ConfigError("unclip must be at least 0")
+        given = {"threshold": threshold, "min_score": min_score, "unclip": unclip}
+        own: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        self._pack = pack = replace(find_detector(model), **own)
         self._max_side = _checked_side(max_side)
+        if threads is not None and not (isinstance(threads, int) and threads >= 1):
+            raise ConfigError("threads must be a whole number, at least 1, or None")
 
         def start(provider: str, file: Path = pack.file) -> Any:
             options = session_options(threads or 0)
@@ -107,7 +105,6 @@ class TextDetector:
         """The ONNX Runtime execution provider it runs on."""
         self._session = start(self.provider)
         self._glance = start(self.provider, pack.glance) if pack.glance else None
-        self._pack = pack
 
     @property
     def max_side(self) -> int:
@@ -127,8 +124,11 @@ class TextDetector:
             At most 1,000 boxes, clipped to the image: of four corners, or of more points along bent text.
 
         Raises:
+            ImageError: it is no such picture.
             ModelError: its graphs fail, or what comes out are no probabilities of this picture.
         """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ImageError(f"{image.dtype} {image.shape} is no picture, uint8 RGB (H, W, 3): see load_image")
         height, width = image.shape[:2]
         regions, scale = self._regions(image, self._max_side)
         copied, _ = self._regions(image, max(STRIDE, round(scale * max(height, width) / REDUCED)))
@@ -140,8 +140,8 @@ class TextDetector:
         """Regions in pixels of a picture, and how many times as large as it is the network saw it."""
         height, width = image.shape[:2]
         picture, frame = framed(image, max_side)
-        regions = []
-        for region, score in find_regions(self._map(picture), self._threshold, self._min_score, self._unclip):
+        pack, regions = self._pack, []
+        for region, score in find_regions(self._map(picture), pack.threshold, pack.min_score, pack.unclip):
             polygon = np.clip(frame.to_picture(region), 0, (width, height))
             if _sides(polygon).min() >= 1:  # else it lies in the margin
                 regions.append((polygon, score))
@@ -188,18 +188,26 @@ def look(
 
     Raises:
         ImageError: it cannot be read.
+        ModelError: the detector's boxes have no polygons.
     """
     longest = getattr(detector, "max_side", None)
     if longest is None or whole:
         image = load_image(source, name=name, max_pixels=max_pixels)
-        return image, image.shape[:2], [box.polygon for box in detector.detect(image)]
+        return image, image.shape[:2], _polygons(detector.detect(image))
     image, size = load_reduced(source, longest, name=name, max_pixels=max_pixels)
-    polygons = [box.polygon for box in detector.detect(image)]
+    polygons = _polygons(detector.detect(image))
     if image.shape[0] < size[0] and any(word_height(polygon) < _READABLE for polygon in polygons):
         scale = size[0] / image.shape[0]
         image = load_image(source, name=name, max_pixels=max_pixels)
         polygons = [polygon * scale for polygon in polygons]
     return image, size, polygons
+
+
+def _polygons(found: Sequence[FoundBox]) -> list[NDArray[np.float64]]:
+    try:
+        return [np.asarray(box.polygon, np.float64) for box in found]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ModelError(f"the detector gives no boxes with polygons ({error}): see wordsight.FoundBox") from None
 
 
 _READABLE = 48.0
@@ -216,9 +224,13 @@ def on_demand(
 
     Raises:
         ModelError: there is no such pack, or it is damaged.
-        ConfigError: `max_side` is too small, or given beside an object.
+        ConfigError: it is no detector; `max_side` is too small, or given beside an object.
     """
     if not isinstance(detector, str | Path):
+        if isinstance(detector, type) or not callable(getattr(detector, "detect", None)):
+            raise ConfigError(f"{detector!r} is no detector: give a name, a folder, or an object with detect(image)")
+        if not isinstance(getattr(detector, "max_side", None), int | None):
+            raise ConfigError(f"max_side of {detector!r} must be a whole number of pixels")
         if max_side is not None:
             raise ConfigError("max_side is only for detectors given by name: pass it to the detector itself")
         return lambda: detector
@@ -229,8 +241,8 @@ def on_demand(
 
 
 def _checked_side(max_side: int) -> int:
-    if max_side < STRIDE:
-        raise ConfigError(f"max_side must be at least {STRIDE} pixels")
+    if not (isinstance(max_side, int) and max_side >= STRIDE):
+        raise ConfigError(f"max_side must be a whole number of pixels, at least {STRIDE}")
     return max_side
 
 
@@ -238,9 +250,3 @@ def _sides(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
     """Pixels along its top and down its left side."""
     middle = len(polygon) // 2
     return np.array([np.linalg.norm(polygon[middle - 1] - polygon[0]), np.linalg.norm(polygon[-1] - polygon[0])])
-
-
-def _share(name: str, value: float) -> float:
-    if not 0 <= value <= 1:
-        raise ConfigError(f"{name} must be between 0 and 1")
-    return value

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.detect.glance import SUSPICION
-from wordsight.errors import ModelError
+from wordsight.errors import ConfigError, ModelError
 
 DEFAULT = "lines"
 """PP-OCRv6 small's, trained further on lines of words in photographs, straight and bent."""
@@ -21,7 +21,7 @@ MANIFEST = "detector.json"
 GRAPH = "map.onnx"
 GLANCE = "glance.onnx"
 FORMAT = 1
-_NUMBERS = ("suspicion", "threshold", "min_score", "unclip")
+_MOST_UNCLIP = 10.0
 _SHIPPED = Path(__file__).parents[1] / "detectors"
 _WHEEL = "PP-OCRv6_det_small.onnx"
 
@@ -45,6 +45,9 @@ class DetectorPack:
         min_score: mean probability of a region from which on it counts.
         unclip: how far boxes reach around the core of a region, times its area by its perimeter.
         about: training data, scores, licence and the like.
+
+    Raises:
+        ConfigError: a number is none, or out of range.
     """
 
     name: str
@@ -58,6 +61,22 @@ class DetectorPack:
     min_score: float = 0.5
     unclip: float = 1.5
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("suspicion", "threshold", "min_score"):
+            _check(name, getattr(self, name), 0.0, 1.0)
+        _check("unclip", self.unclip, 0.0, _MOST_UNCLIP)
+        for value in self.mean:
+            _check("mean", value, 0.0, 1.0)
+        for value in self.std:
+            _check("std", value, 1e-3, 1e3)
+        if not isinstance(self.blue_first, bool):
+            raise ConfigError("blue_first must be true or false")
+
+
+def _check(name: str, value: object, least: float, most: float) -> None:
+    if not isinstance(value, int | float) or not least <= value <= most:
+        raise ConfigError(f"{name} must be a number from {least:g} to {most:g}")
 
 
 def find_detector(name_or_path: str | Path = DEFAULT) -> DetectorPack:
@@ -120,12 +139,11 @@ def _read(folder: Path) -> DetectorPack:
         if glance := values.pop("glance", None):
             glance = folder / Path(glance).name
             hashes[glance] = values.pop("glance_sha256")
-        values |= {key: float(values[key]) for key in _NUMBERS if key in values}
         pack = DetectorPack(file=folder / name, mean=mean, std=std, glance=glance, **values)
         for file, stated in hashes.items():
             if _hash(file) != stated:
                 raise ValueError(f"{file.name} has changed")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
         raise ModelError(f"detector pack {folder} is damaged ({type(error).__name__}: {error}): {cure}") from None
     return pack
 

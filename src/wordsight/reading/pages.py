@@ -72,12 +72,12 @@ class ReadsPages(ABC):
         problems: list[str] = []
         notes: tuple[str, ...] = ()
         if boxes is None and pages.reducible and number == 1:
-            (height, width), lines = self._detected(source, name, context, rejected)
+            (height, width), lines, problems = self._detected(source, name, context, rejected)
         else:
             page = pages.page(number)
             (height, width), notes = page.pixels.shape[:2], page.notes
             if boxes is None:
-                _, lines = self._detected(page.pixels, name, context, rejected)
+                _, lines, problems = self._detected(page.pixels, name, context, rejected)
             else:
                 lines, problems = self._given(page.pixels, few(boxes, name), context, rejected)
         place = number if len(pages) > 1 else None
@@ -87,8 +87,8 @@ class ReadsPages(ABC):
     @abstractmethod
     def _detected(
         self, source: Source, name: str, context: bool | EncodedScene, rejected: list[Word]
-    ) -> tuple[tuple[int, int], list[Line]]:
-        """Height and width, and lines that are found; words that are not sure enough join `rejected`."""
+    ) -> tuple[tuple[int, int], list[Line], list[str]]:
+        """Height and width, lines that are found, and problems; words that are not sure enough join `rejected`."""
 
     @abstractmethod
     def _given(
