@@ -46,7 +46,12 @@ def as_seen(strip: Strip) -> list[Strip]:
 
 def stretched(angles: Angles) -> Angles:
     """These angles, and the strip wider than it is: of use to recognizers that keep aspect ratios."""
-    return lambda strip: [*angles(strip), strip.stretched(_STRETCH)]
+
+    def more(strip: Strip) -> list[Strip]:
+        softened = [strip.softened()] if strip.is_detailed else []
+        return [*angles(strip), strip.stretched(_STRETCH), *softened]
+
+    return more
 
 
 def all_angles(strip: Strip) -> list[Strip]:

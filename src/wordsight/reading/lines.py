@@ -151,11 +151,14 @@ def read_strips(
             continue
         if attempt.is_doubtful and attempt.length and attempt.mean > least:
             tilted[i] = angles(attempt.strip)
+        elif attempt.is_doubtful and strip.is_detailed:
+            tilted[i] = [strip.softened()]
         if turn != "no" and (strip.is_bent or (attempt.is_odd if one_way_up else not attempt.is_upright)):
             turned[i] = [attempt.strip.turned(2)]
     again = _attempts([a + b for a, b in zip(tilted, turned, strict=True)], read)
     for i, (its_angles, attempts) in enumerate(zip(tilted, again, strict=True)):
-        agreed = _agreed([best[i], *attempts[: len(its_angles)]])
+        others = attempts[: len(its_angles)]
+        agreed = _agreed([best[i], *(other for other in others if best[i].length or other.is_sure)])
         best[i] = _best([agreed, *attempts[len(its_angles) :]])
     return best
 

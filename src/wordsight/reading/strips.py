@@ -17,6 +17,9 @@ from wordsight.reading.stacks import side_by_side
 SMALL = 24
 """Pixels of a box's height."""
 
+_SOFT = 20  # pixels
+_FINE = Image.Resampling.LANCZOS
+
 
 @dataclass(frozen=True)
 class Strip:
@@ -89,6 +92,17 @@ class Strip:
         height, width = self.pixels.shape[:2]
         size = (max(1, round(width * factor)), height)
         return replace(self, pixels=np.asarray(Image.fromarray(self.pixels).resize(size, Image.Resampling.BICUBIC)))
+
+    @property
+    def is_detailed(self) -> bool:
+        """Whether `softened` takes much away."""
+        return self.pixels.shape[0] >= 2 * _SOFT
+
+    def softened(self) -> "Strip":
+        """The strip with no more detail than `_SOFT` pixels of height show: the dots of print become strokes."""
+        height, width = self.pixels.shape[:2]
+        small = Image.fromarray(self.pixels).resize((max(1, round(width * _SOFT / height)), _SOFT), _FINE)
+        return replace(self, pixels=np.asarray(small.resize((width, height), Image.Resampling.BICUBIC)))
 
     def unstacked(self) -> "Strip | None":
         """The strip with its letters, should they stand one below the other, side by side; None where none do."""
