@@ -20,7 +20,7 @@ from wordsight.imaging.geometry import as_polygon as checked
 from wordsight.imaging.rectify import reduced
 from wordsight.parallel import Pool
 from wordsight.reading.context import SceneContexts
-from wordsight.reading.lines import one_word, words
+from wordsight.reading.lines import one_word, without_gratings, words
 from wordsight.reading.looks import StripReader
 from wordsight.reading.pages import ReadsPages
 from wordsight.reading.parts import Recognizer
@@ -356,7 +356,7 @@ class Reader(ReadsPages):
             except BoxError as error:
                 problems.append(f"box {number} of the detector: {error}")
         attempts = self._strips.read(self._scenes.added(strips, image, context), turn="photo")
-        texts = [each for each in attempts if not each.is_grating]
+        texts = without_gratings(attempts)
         sure = ((each.strip.polygon, self._sure(words(each), DETECTED_CONFIDENCE, rejected)) for each in texts)
         lines = in_lines([(polygon, found) for polygon, found in sure if found])  # which way up is known only now
         return size, lines, problems

@@ -42,7 +42,9 @@ _NEAR_TIE = 0.05
 # hardly legible as this from no other angle: of 398 training scenes the same words are read, with a third fewer looks.
 _FEW_SURE = 2
 _HOPELESS = 0.5
-_AGAIN = 4  # times the same sign
+# Lines of one sign so many times over are bars, tiles or windows if they stand up or down the photo, or if it has so
+# many lines of letters or digits of this kind; rulers of dashes or dots do occur on receipts.
+_AGAIN, _ALL_OVER = 4, 3
 _UNLIKELY = 0.1
 
 _MARGIN = 0.1  # of the height, kept left and right of a word that is cut out of a line
@@ -110,10 +112,15 @@ class Attempt:
         return self.is_doubtful and self.length > 0 and not self.strip.is_small
 
     @property
-    def is_grating(self) -> bool:
-        """Whether it says one sign again and again up or down the photo, as bars, tiles and windows are read."""
+    def is_monotonous(self) -> bool:
+        """Whether it says one sign again and again."""
+        return self.length >= _AGAIN and len({*self.reading.text} - {" "}) == 1
+
+    @property
+    def runs_down(self) -> bool:
+        """Whether it runs up or down the photo."""
         top = self.strip.polygon[len(self.strip.polygon) // 2 - 1] - self.strip.polygon[0]
-        return self.length >= _AGAIN and len(set(self.reading.text)) == 1 and abs(top[1]) > abs(top[0])
+        return bool(abs(top[1]) > abs(top[0]))
 
     @property
     def is_sure(self) -> bool:
@@ -161,6 +168,16 @@ def read_strips(
         agreed = _agreed([best[i], *(other for other in others if best[i].length or other.is_sure)])
         best[i] = _best([agreed, *attempts[len(its_angles) :]])
     return best
+
+
+def without_gratings(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Those of a photo that are text, not bars, tiles or windows that look like one sign again and again."""
+
+    def is_of_letters(attempt: Attempt) -> bool:
+        return attempt.is_monotonous and attempt.reading.text.strip()[0].isalnum()
+
+    all_over = sum(map(is_of_letters, attempts)) >= _ALL_OVER
+    return [a for a in attempts if not ((a.is_monotonous and a.runs_down) or (all_over and is_of_letters(a)))]
 
 
 def _ways(strip: Strip) -> list[Strip]:
