@@ -145,7 +145,8 @@ def read_strips(
         strips: boxes as the picture shows them.
         read: called at most twice, each time with all looks there are.
         turn: which doubtful ones may be upside down.
-        angles: from which other angles doubtful ones are read, if there is text. What the readings agree on counts.
+        angles: from which other angles doubtful ones are read. What the readings agree on counts; where nothing was
+            read, only what is surely read does.
     """
     ways = [_ways(strip) if strip.is_tall else [strip] for strip in strips]
     best = [_best(attempts) for attempts in _attempts(ways, read)]
@@ -156,10 +157,8 @@ def read_strips(
     for i, (strip, attempt) in enumerate(zip(strips, best, strict=True)):
         if strip.is_tall:
             continue
-        if attempt.is_doubtful and attempt.length and attempt.mean > least:
-            tilted[i] = angles(attempt.strip)
-        elif attempt.is_doubtful and strip.is_detailed:
-            tilted[i] = [strip.softened()]
+        if attempt.is_doubtful:
+            tilted[i] = angles(attempt.strip, attempt.length > 0 and attempt.mean > least)
         if turn != "no" and (strip.is_bent or (attempt.is_odd if one_way_up else not attempt.is_upright)):
             turned[i] = [attempt.strip.turned(2)]
     again = _attempts([a + b for a, b in zip(tilted, turned, strict=True)], read)

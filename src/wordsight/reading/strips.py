@@ -96,7 +96,7 @@ class Strip:
     @property
     def is_detailed(self) -> bool:
         """Whether `softened` takes much away."""
-        return self.pixels.shape[0] >= 2 * _SOFT
+        return int(self.pixels.shape[0]) >= 2 * _SOFT
 
     def softened(self) -> "Strip":
         """The strip with no more detail than `_SOFT` pixels of height show: the dots of print become strokes."""
