@@ -46,6 +46,14 @@ def test_what_is_found_stays(regions):
     assert with_large(regions, [LARGE]) == regions
 
 
+def test_dots_of_print_give_way_to_the_letters_that_they_form():
+    """Crumbs that are much less surely found than the whole are no lines of a notice."""
+    crumbs = [box(110, 110, 690, 150), box(110, 160, 690, 200)]
+    faint = [(polygon, 0.5) for polygon, _ in crumbs]
+    assert with_large(faint, [LARGE]) == [LARGE]
+    assert with_large(crumbs, [LARGE]) == crumbs
+
+
 def test_rows_of_letters_are_large_if_they_are_high_and_not_much_higher_than_wide():
     shapes = [box(0, 0, 300, 100), box(0, 0, 80, 150), box(0, 0, 300, 90), box(0, 0, 60, 150)]
     assert [is_large(polygon) for polygon, _ in shapes] == [True, True, False, False]

@@ -16,7 +16,8 @@ _TALL = 2.0  # times as high as wide: no row of letters
 _SAME, _SAME_BENT = 0.85, 0.6  # intersection over union of outlines of one text, straight or bent in the picture
 _PART = 0.15, 0.7  # shares of a region inside another: more is nothing, more is all of it
 _LOWER = 0.6  # of the height of large letters: what is lower is other text ...
-_MUCH = 0.05  # ... if it covers as much of them
+_MUCH = 0.05  # ... if it covers as much of them ...
+_LESS_SURE = 0.1  # ... and is not so much less surely found, as dots of print are, seen one by one
 
 
 def is_large(polygon: NDArray[np.float64]) -> bool:
@@ -54,8 +55,11 @@ def with_large(regions: Sequence[Region], copied: Sequence[Region]) -> list[Regi
             continue
         inside = np.flatnonzero((areas > 0) & (shared >= most)).tolist()
         highest = max((word_height(regions[i][0]) for i in inside), default=0.0)
-        if highest < _LOWER * word_height(region[0]) and shared[inside].sum() >= _MUCH * outline.area:
-            continue
+        covered = shared[inside].sum()
+        if highest < _LOWER * word_height(region[0]) and covered >= _MUCH * outline.area:
+            score = sum(shared[i] * regions[i][1] for i in inside) / covered
+            if score > region[1] - _LESS_SURE:
+                continue
         parts.update(inside)
         added.append(region)
     return [region for i, region in enumerate(regions) if i not in parts] + added
