@@ -1,6 +1,7 @@
 """The common test sets by name, the suites that papers report on, and published scores."""
 
 import json
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,29 +17,7 @@ class Benchmark:
 
     name: str
     n: int
-    aliases: tuple[str, ...] = ()
-
-
-# Names and counts of the six common sets, ArT, COCO and Uber: PARSeq; HOST and WOST: the CLIP4STR README, their folders
-# OST/heavy and OST/weak: OpenOCR; the rest: Union14M-Benchmark (Jiang et al. 2023) in OpenOCR's archives.
-BENCHMARKS: dict[str, Benchmark] = {
-    benchmark.name: benchmark
-    for benchmark in (
-        Benchmark("IIIT5k", 3000, ("IIIT5k_3000",)), Benchmark("SVT", 647), Benchmark("IC13_857", 857),
-        Benchmark("IC13_1015", 1015), Benchmark("IC15_1811", 1811), Benchmark("IC15_2077", 2077),
-        Benchmark("SVTP", 645), Benchmark("CUTE80", 288, ("CUTE",)), Benchmark("HOST", 2416, ("heavy",)),
-        Benchmark("WOST", 2416, ("weak",)), Benchmark("COCOv1.4", 9825, ("COCO",)), Benchmark("ArT", 35_149),
-        Benchmark("Uber", 80_551), Benchmark("artistic", 900), Benchmark("contextless", 779), Benchmark("curve", 2426),
-        Benchmark("general", 400_000), Benchmark("multi_oriented", 1369), Benchmark("multi_words", 829),
-        Benchmark("salient", 1585),
-    )
-}  # fmt: skip
-"""All test sets by name."""
-
-_SUBSET = ("IIIT5k", "SVT", "IC13_857", "IC15_1811", "SVTP", "CUTE80")
-_FULL = ("IIIT5k", "SVT", "IC13_1015", "IC15_2077", "SVTP", "CUTE80")
-_NINE = ("IIIT5k", "SVT", "IC13_1015", "IC15_1811", "IC15_2077", "SVTP", "CUTE80", "HOST", "WOST")
-_UNION14M = ("curve", "multi_oriented", "artistic", "contextless", "salient", "multi_words", "general")
+    aliases: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +33,7 @@ class Suite:
 
     name: str
     protocol: str
-    groups: Mapping[str, tuple[str, ...]]
+    groups: Mapping[str, Sequence[str]]
     summary: str
 
     @property
@@ -63,35 +42,10 @@ class Suite:
         return tuple(dict.fromkeys(name for group in self.groups.values() for name in group))
 
 
-SUITES: dict[str, Suite] = {
-    suite.name: suite
-    for suite in (
-        Suite(
-            "parseq",
-            "parseq-36",
-            {"Benchmark (subset)": _SUBSET},
-            "PARSeq's subset: IC13_857 and IC15_1811; cite the average over all samples",
-        ),
-        Suite(
-            "parseq-full",
-            "parseq-36",
-            {"Benchmark": _FULL, "CLIP4STR's nine": _NINE, "New sets": ("COCOv1.4", "ArT", "Uber")},
-            "PARSeq's benchmark and new sets, and the nine sets of CLIP4STR; cite the average over all samples",
-        ),
-        Suite(
-            "union14m",
-            "waics",
-            {"Common benchmarks": _FULL, "Union14M-Benchmark": _UNION14M},
-            "as the authors of Union14M; cite the mean of the sets",
-        ),
-        Suite(
-            "openocr",
-            "parseq-36",
-            {"Common benchmarks": _SUBSET, "Union14M-Benchmark": _UNION14M, "OST": ("WOST", "HOST")},
-            "as OpenOCR, less its long texts (LTB); cite the mean of the sets",
-        ),
-    )
-}
+_LISTED = tomllib.loads(Path(__file__).with_name("benchmarks.toml").read_text(encoding="utf-8"))
+BENCHMARKS: dict[str, Benchmark] = {name: Benchmark(name, **one) for name, one in _LISTED["sets"].items()}
+"""All test sets by name."""
+SUITES: dict[str, Suite] = {name: Suite(name, **one) for name, one in _LISTED["suites"].items()}
 """All suites by name."""
 
 

@@ -1,6 +1,8 @@
 """How word crops count in a benchmark; docs/measuring.md says the same in prose."""
 
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 from wordsight.errors import ConfigError
 from wordsight.text import Charset
@@ -53,24 +55,8 @@ class Protocol:
         return PROTOCOLS[name]
 
 
-def _all() -> list[Protocol]:
-    listed = []
-    for chars, what in (
-        ("36", "digits and letters, case ignored"),
-        ("62", "digits and letters, case counts"),
-        ("94", "digits, letters and ASCII punctuation, case counts"),
-    ):
-        charset = Charset.preset(chars)
-        listed.append(Protocol(chars, charset, summary=f"{what}; labels of any length"))
-        listed.append(Protocol(f"parseq-{chars}", charset, 25, summary=f"{what}; labels up to 25, as PARSeq counts"))
-    waics = "digits and letters, case ignored; every sample counts, as WAICS of Union14M (cite the arithmetic mean)"
-    listed.append(Protocol("waics", Charset.preset("36"), keep_empty=True, summary=waics))
-    exact = "printable ASCII with single spaces, case counts"
-    listed.append(Protocol("exact", Charset.preset("94+space"), keep_empty=True, summary=exact))
-    latin = "printable ASCII and the letters of Latin-1 with single spaces, case and accents count"
-    listed.append(Protocol("latin", Charset.preset("latin"), keep_empty=True, summary=latin))
-    return listed
-
-
-PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _all()}
+_LISTED = tomllib.loads(Path(__file__).with_name("protocols.toml").read_text(encoding="utf-8"))
+PROTOCOLS: dict[str, Protocol] = {
+    name: Protocol(name, **one | {"charset": Charset.preset(one["charset"])}) for name, one in _LISTED.items()
+}
 """All protocols by name."""

@@ -5,6 +5,7 @@ import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
@@ -233,30 +234,18 @@ def worst(records: Sequence[Record], protocol: Protocol, count: int) -> list[int
     return sorted(wrong, key=badness)[:count]
 
 
-_STYLE = """
-:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif }
-body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .2rem .7rem; border-bottom: 1px solid #8886 }
-th, td { text-align: right } th:first-child, td:first-child, th:last-child, td:last-child { text-align: left }
-.worst { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1rem }
-figure { margin: 0; padding: .6rem; border: 1px solid #8886; border-radius: .4rem; overflow-wrap: anywhere }
-img { max-width: 100%; height: 4rem; object-fit: contain; display: block; margin-bottom: .4rem }
-b { color: #087f3a } i { color: #c02f1d } b, i { font-style: normal; font-weight: normal } small { opacity: .7 }
-"""
-
-
 def to_html(report: Report, exhibits: Sequence[Exhibit], more: Mapping[str, Sequence[Exhibit]] | None = None) -> str:
     """The report as a self-contained page: tables, and the exhibits with embedded pictures.
 
     `more` are further exhibits by title.
     """
-    escape = html.escape
+    escape, style = html.escape, Path(__file__).with_name("report.css").read_text(encoding="utf-8")
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>",
         "<meta name=viewport content='width=device-width'>",
         "<meta http-equiv=Content-Security-Policy "
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">",
-        f"<title>{escape(report.model)}</title><style>{_STYLE}</style><h1>{escape(report.model)}</h1>",
+        f"<title>{escape(report.model)}</title><style>{style}</style><h1>{escape(report.model)}</h1>",
     ]
     for title, columns, rows in _sections(report):
         parts.append(f"<h2>{escape(title)}</h2><table><tr>")

@@ -3,6 +3,7 @@
 import base64
 import io
 import itertools
+from pathlib import Path
 
 from wordsight.errors import WordsightError
 from wordsight.export.drawing import COLOURS, grade, the_picture
@@ -12,21 +13,9 @@ from wordsight.results import Photo, Word
 
 _LONGEST = 1600  # pixels of an embedded picture's long side: sharp on a screen, a few hundred kB
 
-_STYLE = (
-    """
-.wordsight { display: flex; flex-wrap: wrap; gap: 1em; font-family: system-ui, sans-serif; margin-bottom: 2em; }
-.wordsight h2 { flex-basis: 100%; font-size: 1em; margin: 0; overflow-wrap: anywhere; }
-.wordsight svg { flex: 3 1 24em; min-width: 0; max-width: 100%; height: auto; max-height: 90vh; background: #ddd; }
-.wordsight polygon { fill: transparent; stroke-width: 2; vector-effect: non-scaling-stroke; cursor: pointer; }
-.wordsight ol { flex: 1 1 12em; margin: 0; padding-left: 2.5em; max-height: 90vh; overflow: auto; line-height: 1.6; }
-.wordsight span { border-bottom: 2px solid; cursor: pointer; }
-.wordsight span:hover, .wordsight span.on { background: #fd6; color: #000; }
-.wordsight polygon:hover, .wordsight polygon.on { fill: #fd67; stroke-width: 4; }
-"""
-    + "\n".join(
-        f".wordsight .{name} {{ stroke: rgb{colour}; border-color: rgb{colour}; }}" for name, _, colour in COLOURS
-    )
-    + "\n"
+_FOLDER = Path(__file__).parent
+_STYLE = (_FOLDER / "html.css").read_text(encoding="utf-8") + "".join(
+    f".wordsight .{name} {{ stroke: rgb{colour}; border-color: rgb{colour}; }}\n" for name, _, colour in COLOURS
 )
 
 _HEAD = f"""<!DOCTYPE html>
@@ -45,31 +34,7 @@ form {{ position: sticky; top: 0; padding: .5em 0; font-family: system-ui, sans-
 <form role="search"><label>Find <input type="search"></label> <output></output></form>
 """
 
-# A word's outline and its text have the same number; a search marks both.
-_TAIL = """<script>
-const same = (node) => node.closest(".wordsight").querySelectorAll(`[data-word="${node.dataset.word}"]`);
-for (const [event, on] of [["mouseover", true], ["mouseout", false]])
-  document.addEventListener(event, (e) => {
-    if (e.target.dataset?.word) for (const node of same(e.target)) node.classList.toggle("on", on);
-  });
-document.addEventListener("click", (e) => {
-  if (e.target.dataset?.word) for (const node of same(e.target)) node.scrollIntoView({block: "nearest"});
-});
-document.querySelector("form").addEventListener("submit", (e) => e.preventDefault());
-document.querySelector("input").addEventListener("input", (e) => {
-  const wanted = e.target.value.trim().toLowerCase();
-  let found = 0;
-  for (const node of document.querySelectorAll("span[data-word]")) {
-    const hit = wanted !== "" && node.textContent.toLowerCase().includes(wanted);
-    found += hit;
-    for (const twin of same(node)) twin.classList.toggle("on", hit);
-  }
-  document.querySelector("output").textContent = wanted ? `${found} found` : "";
-});
-</script>
-</body>
-</html>
-"""
+_TAIL = f"<script>\n{(_FOLDER / 'html.js').read_text(encoding='utf-8')}</script>\n</body>\n</html>\n"
 
 
 def _item(photo: Photo, number: int, image: Source | None = None) -> str:

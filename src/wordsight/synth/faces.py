@@ -2,10 +2,12 @@
 
 import random
 import string
+import tomllib
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +15,7 @@ from PIL import ImageFont
 
 from wordsight.synth.fonts import Face, ink, open_font
 
-# Families that imitate one another: a test on one of them proves nothing if another was trained on.
-_ALIKE = {
-    "helvetica": ("nimbus", "texgyre", "freesans", "freeserif", "freemono", "liberation", "arimo", "tinos", "cousine"),
-    "dejavu": ("dejavu", "vera", "bitstream", "verana"),
-    "lato": ("lato", "carlito"),
-    "karla": ("karla", "karmilla"),
-    "averia": ("averia",),
-    "noto": ("noto", "opensans", "droid"),
-    "cm": ("cmu", "lm"),
-    "libertine": ("linlibertine", "linbiolinum", "libertin"),
-    "inter": ("inter",),
-    "rasa": ("rasa", "yrsa"),
-    "paratype": ("ptcf", "ptff", "ptmf", "ptnf", "ptsf", "ptzf"),
-    "roadgeek": ("rg",),
-}
+_FAMILIES = tomllib.loads(Path(__file__).with_name("families.toml").read_text(encoding="utf-8"))
 _HELD_OUT = 6  # one family in six
 _SALT = "139"  # puts plain sans, serif, monospaced and Vietnamese faces on both sides
 _USUAL = frozenset(string.ascii_letters + string.digits)
@@ -36,7 +24,8 @@ _GLYPH_CACHE_BYTES = 256 * 2**20
 
 def held_out(face: Face) -> bool:
     """Whether a face is held out for tests: a sixth of the families, by a hash of the name, look-alikes together."""
-    name = next((name for name, parts in _ALIKE.items() if face.family.startswith(parts)), face.family[:6])
+    alike = (name for name, parts in _FAMILIES.items() if face.family.startswith(tuple(parts)))
+    name = next(alike, face.family[:6])
     return sha256(f"{_SALT} {name}".encode()).digest()[0] % _HELD_OUT == 0
 
 

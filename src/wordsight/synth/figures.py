@@ -5,50 +5,10 @@ import string
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from wordsight.synth.vocabulary import LISTS
 from wordsight.text.charset import PRESETS
 
-_FRONT = ("£", "€", "$", "¥", "£", "€", "$", "US$", "C$", "A$", "₹", "₩", "₺", "₱", "R$", "S$", "CHF ", "Rs. ", "EUR ",
-          "kr ", "₽", "₫", "₪", "RM ", "€ ", "£ ", "$ ", "¥ ")  # fmt: skip
-_BACK = (" €", "€", " zł", "zł", " Kč", " Ft", " kr", " kr.", ":-", ",-", " lei", "₫", " đ", "đ", " ₽", " ₺",
-         " TL", " TL", " CHF", " EUR", " USD", " GBP", " NOK", " SEK", "p", "¢", " /kg", " €/kg", "/m²", " z",
-         " €", "€", " € *")  # fmt: skip
-_UNITS = (
-    "°C", "°F", "°", "m²", "m³", "cm²", "cm³", "km²", "mm", "cm", "m", "km", "km/h", "m/s", "m/s²", "kg", "g", "mg",
-    "µg", "µm", "µF", "kΩ", "Ω", "W", "kW", "kWh", "V", "mV", "A", "mA", "Ah", "mAh", "Hz", "kHz", "MHz", "GHz", "dB",
-    "l", "L", "ml", "mL", "cl", "hPa", "bar", "psi", "MPa", "N", "Nm", "%", "‰", "ppm", "GB", "MB", "TB", "kB",
-    "Mbit/s",
-    "rpm", "lb", "oz", "ft", "in", "mph", "cup", "cups", "tsp", "tbsp", "min", "h", "s", "ms", "kcal", "kJ", "g/l",
-    "mg/dl", "mmol/l", "W/m²", "kg/m³", "€/kg", "€/m²", "×", "pcs", "St.", "\"", "'", "°C", "m²", "m³",
-)  # fmt: skip
-_MONTHS = "January February March April May June July August September October November December".split()  # noqa: SIM905
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()  # noqa: SIM905
-_LABELS = ("LOT", "EXP", "BEST", "BEST BEFORE", "MFG", "MHD", "BATCH", "S/N", "SN", "REF", "L", "PROD", "USE BY", "BB",
-           "No.", "ID", "EAN", "TEL", "VIN", "PN")  # fmt: skip
-
-# Patterns: A is a capital, a is a small letter, 9 is a digit.
-_PLATES = (
-    "AAA999", "AAA 999", "AAA-9999", "AA 9999", "AAA9999A", "AAA 9999 A", "A 999 AA", "A-AA 9999", "AA99 AAA",
-    "AA99AAA", "99-AA-99", "AA-999-AA", "9AAA999", "999 AAA", "AA 99 A 9999", "AA 999AA",
-)  # fmt: skip
-_CODES = (  # unit numbers, part and postal codes
-    "A9", "A99", "AA99", "#99-99", "#99-99/99", "A9-A9", "99A", "999AA", "(99)", "[99]", "(A99)", "A99 9AA", "A-99",
-    "AA-9999", "99/99", "99-99", "9.9", "9A.999", "9aa", "a99", "AAaa99", "Aa-9", "999-999", "99999", "9999999999999",
-    "A9A 9A9", "No.9", "No. 99", "B9", "L9", "9F", "9/F", "99%", "-99%", "9x9", "9+9", "9 x 99", "99 KM", "1:999",
-    "9.99", "9,999,999",
-)  # fmt: skip
-_BEGINS = (
-    "a", "al", "am", "ar", "ba", "be", "bo", "bri", "ca", "cel", "chi", "co", "cra", "da", "del", "di", "do", "e", "el",
-    "eu", "fa", "fi", "flo", "fu", "ga", "gi", "glo", "go", "gra", "ha", "hy", "i", "in", "ja", "jo", "ka", "ki", "klo",
-    "ko", "la", "le", "li", "lo", "lu", "ma", "me", "mi", "mo", "na", "ne", "ni", "no", "o", "om", "pa", "pe", "phi",
-    "plu", "po", "pri", "qua", "ra", "re", "ri", "ro", "sa", "se", "shi", "sky", "so", "spa", "ste", "su", "swi", "ta",
-    "te", "tri", "tu", "u", "va", "ve", "vi", "vo", "wi", "xa", "xe", "ya", "yo", "za", "ze", "zo",
-)  # fmt: skip
-_ENDS = (
-    "bit", "by", "ca", "co", "con", "da", "der", "dex", "do", "fy", "ga", "go", "is", "ka", "ko", "la", "let", "lia",
-    "lo", "ly", "ma", "max", "mo", "na", "nex", "ni", "no", "on", "pa", "po", "ra", "rex", "ro", "san", "so", "sy",
-    "ta", "tek", "ti", "to", "tra", "va", "vo", "x", "xo", "xx", "ya", "z", "za", "zen", "zo", "zz",
-)  # fmt: skip
-_PARTS = "Tech Co Net Lab Soft Mart Pay Go Bank Fit Air Car One Plus 24 7".split()  # noqa: SIM905
+_DAYS, _MONTHS, _LABELS, _PLATES, _CODES = (LISTS[name] for name in ("days", "months", "labels", "plates", "codes"))
 _TABLE = {"9": string.digits, "A": string.ascii_uppercase, "a": string.ascii_lowercase}
 
 
@@ -80,7 +40,7 @@ def serial(rng: random.Random) -> str:
     usual = string.ascii_uppercase + string.digits
     one = ["".join(rng.choices(letters if rng.random() < 0.6 else usual, k=rng.randint(2, 6))) for _ in range(4)]
     text = rng.choice(("-", "-", " ", "", "/", ".")).join(one[: rng.randint(1, 4)])
-    return f"{rng.choice(_LABELS)}{rng.choice((' ', ': ', ':', '#'))}{text}" if rng.random() < 0.2 else text
+    return f"{rng.choice(LISTS['labels'])}{rng.choice((' ', ': ', ':', '#'))}{text}" if rng.random() < 0.2 else text
 
 
 def date(rng: random.Random) -> str:
@@ -127,7 +87,7 @@ def ip(rng: random.Random) -> str:
 
 def unit(rng: random.Random) -> str:
     """Amounts with their units, fractions and powers."""
-    unit, form = rng.choice(_UNITS), rng.random()
+    unit, form = rng.choice(LISTS["units"]), rng.random()
     amount = str(rng.randint(0, 10 ** rng.randint(1, 4)))
     if form < 0.15:
         amount = rng.choice(("", "", f"{rng.randint(1, 9)}", f"{rng.randint(1, 9)} ")) + rng.choice("½½½¼¼¾⅓⅔⅛")
@@ -152,7 +112,7 @@ def price(rng: random.Random) -> str:
         amount += rng.choice("..,") + rng.choice(("00", "50", "90", "95", "99", "49", f"{rng.randint(0, 99):02d}"))
     elif form < 0.75:
         amount = f"{whole:,}" if rng.random() < 0.5 else f"{whole:,}".replace(",", rng.choice((".", " ")))
-    text = rng.choice(_FRONT) + amount if rng.random() < 0.6 else amount + rng.choice(_BACK)
+    text = rng.choice(LISTS["front"]) + amount if rng.random() < 0.6 else amount + rng.choice(LISTS["back"])
     if rng.random() < 0.15:
         before = ("only", "from", "ab", "now", "nur", "ONLY", "Total", "TOTAL", "was", "2 for", "à", "-")
         text = f"{rng.choice(before)} {text}"
@@ -183,10 +143,10 @@ def stamp(rng: random.Random) -> str:
     code = digits(rng, rng.randint(4, 9)) if form < 0.4 else serial(rng)
     sign = rng.choice("../- ")
     date = f"{rng.randint(1, 31):02d}{sign}{rng.randint(1, 12):02d}{sign}{rng.randint(2019, 2035)}"
-    month = f"{rng.randint(1, 31):02d} {rng.choice(_MONTHS)[:3].upper()} {rng.randint(19, 35)}"
+    month = f"{rng.randint(1, 31):02d} {rng.choice(LISTS['months'])[:3].upper()} {rng.randint(19, 35)}"
     text = rng.choice((date, month, code, date, f"{date} {rng.randint(0, 23):02d}:{rng.randint(0, 59):02d}"))
     if rng.random() < 0.6:
-        text = f"{rng.choice(_LABELS)}{rng.choice((' ', ' ', ':', ': '))}{text}"
+        text = f"{rng.choice(LISTS['labels'])}{rng.choice((' ', ' ', ':', ': '))}{text}"
     return text.upper()
 
 
@@ -233,7 +193,7 @@ def characters(rng: random.Random) -> str:
 def brand(rng: random.Random) -> str:
     """An invented brand name: pronounceable, in no dictionary, capitalised as brands are."""
     count = rng.choices((1, 2, 3), (30, 50, 20))[0]
-    name = "".join(rng.choices(_BEGINS, k=count)) + rng.choice(_ENDS)
+    name = "".join(rng.choices(LISTS["begins"], k=count)) + rng.choice(LISTS["ends"])
     form = rng.random()
     if form < 0.35:
         return name.upper()
@@ -242,7 +202,7 @@ def brand(rng: random.Random) -> str:
     if form < 0.75:
         return name
     if form < 0.85:
-        return name.capitalize() + rng.choice(_PARTS)
+        return name.capitalize() + rng.choice(LISTS["parts"])
     if form < 0.92:
         return rng.choice("eiwx") + name.capitalize()
     return name.capitalize() + rng.choice((" & Co", "'s", "!", ".com", "-X", "+", " Inc.", " Ltd"))

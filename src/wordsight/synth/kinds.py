@@ -16,47 +16,17 @@ from wordsight.synth import figures, languages
 from wordsight.synth.config import TEXTS, RenderConfig
 from wordsight.synth.figures import FIGURES, digits
 from wordsight.synth.languages import LANGUAGES, upper
-from wordsight.synth.vocabulary import MAX_LENGTH, NAMES, SIGN_WORDS, Vocabulary, change_case
+from wordsight.synth.vocabulary import LISTS, MAX_LENGTH, NAMES, SIGN_WORDS, Vocabulary, change_case
 from wordsight.text.charset import PRESETS
 
 LONGEST = 64
 """Characters of the longest text."""
 
-_SIGNS = """
-ski rental|milk bar|fill level|still life|lilli villa|illinois mill|lift hall|silk mill|oil filling|bill till|hill city
-drill bit|kill switch|tilt sill|will call|ill will|lilac hill|liquid fill|pill mill|grill|chill|mini mall|exit only
-no exit|no entry|no parking|no smoking|keep left|keep right|keep clear|wet floor|fire exit|fire door keep shut|way out
-push bar to open|mind the gap|mind your head|staff only|private|ticket hall|ticket office|city hall|city limits
-lost luggage|left luggage|all day parking|pay here|taxi rank|bus stop|bike rental|car hire|kids club|little italy
-sale ends friday
-hotel bill|fish grill|milk|ice|ill|lil|illi|jill|hill|mill|till|sill|fitting rooms|first aid|assembly point|high voltage
-limited edition|all inclusive|full menu|daily specials|live music|film festival|public library|lighting|illumination
-civil facilities|military police|visitors must report to reception|deliveries to rear|slippery when wet|speed limit
-min il sill|lille|liliput|billiards|village inn|italian deli|vinyl|dial 112|visit us|line 1|platform 11|level 1|hall 11
-"""
-_ITEMS = """
-Milk|Bread|Apples|Coffee|Butter|Eggs|Rice|Tea|Sugar|Cheese|Tomatoes|Bananas|Water 1.5L|Orange Juice|Yoghurt|Chicken
-Olive Oil|Pasta 500g|Salmon Fillet|Potatoes|Onions|Chocolate|Napkins|Soap|Shampoo|Beer 0.5L|Red Wine|White Wine
-Cappuccino|Espresso|Latte|Croissant|Sandwich|Tomato Soup|Grilled Salmon|Caesar Salad|Burger|Fries|Pizza Margherita
-Cola|Mineral Water|Ice Cream|Service|Delivery|Tip|VAT 7%|VAT 19%|TAX|SUBTOTAL|TOTAL|Total|CASH|CHANGE|VISA|Discount
-Rabatt|Summe|MwSt 19%|Pfand 0,25|Café crème|Pain au chocolat|Jambon|Żurek|Pierogi|Phở bò|Bún chả|Bánh mì|Käse|Brötchen
-"""
-_ENDINGS = ("com", "org", "net", "de", "co.uk", "fr", "it", "io", "eu", "nl", "pl", "edu", "gov", "info", "ch", "at")
-_THIN = "illi lilli bell hill mill till fill jill will ill tilli flip jiffy filly".split()  # noqa: SIM905
-_ROMAN = "II III IV VI VII VIII IX XI XII XIV XVI".split()  # noqa: SIM905
-_PAGES = "index.html shop about menu.pdf contact login de/hilfe item?id= files/ ~lil en/".split()  # noqa: SIM905
-
+_ENDINGS = LISTS["endings"]
 _ACCENTS = {
     "a": "àáâãäåæ", "c": "ç", "d": "ð", "e": "èéêë", "i": "ìíîï", "n": "ñ", "o": "òóôõöø", "s": "ß", "t": "þ",
     "u": "ùúûü", "y": "ýÿ",
 }  # fmt: skip
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part for line in text.split("\n") for part in line.split("|") if part)
-
-
-_SIGN_LINES, _ITEM_LINES = _split(_SIGNS), _split(_ITEMS)
 
 
 class Texts:
@@ -183,7 +153,7 @@ class Texts:
     def sign(self, rng: random.Random) -> str:
         """One to four words, mostly in capitals, often with thin letters; some with an ampersand or a Roman number."""
         if rng.random() < 0.35:
-            return rng.choice(_SIGN_LINES).upper()
+            return rng.choice(LISTS["sign_lines"]).upper()
         count = rng.choices((1, 2, 3, 4), (25, 45, 20, 10))[0]
         english = partial(languages.word, rng, "en")
         words = [rng.choice(SIGN_WORDS) if rng.random() < 0.6 else english() for _ in range(count)]
@@ -194,7 +164,7 @@ class Texts:
         if len(words) > 1 and rng.random() < 0.15:  # Hill & Till
             words.insert(rng.randint(1, len(words) - 1), "&")
         elif rng.random() < 0.08:  # World War II
-            words.append(rng.choice(_ROMAN))
+            words.append(rng.choice(LISTS["roman"]))
         return " ".join(words)
 
     def long(self, rng: random.Random) -> str:
@@ -227,26 +197,26 @@ class Texts:
             name = f"{rng.choice(string.ascii_lowercase)}{rng.choice('._-')}{name}"
         if rng.random() < 0.2:
             name += str(rng.randint(1, 99))
-        text = f"{name}@{self._host(rng)}.{rng.choice(_ENDINGS)}"
+        text = f"{name}@{self._host(rng)}.{rng.choice(LISTS['endings'])}"
         return text.upper() if rng.random() < 0.06 else text
 
     def url(self, rng: random.Random) -> str:
         """Addresses of web pages, with or without scheme and path; file names and handles."""
-        host, form = f"{self._host(rng)}.{rng.choice(_ENDINGS)}", rng.random()
+        host, form = f"{self._host(rng)}.{rng.choice(LISTS['endings'])}", rng.random()
         if form < 0.12:
             return ("@" if form < 0.08 else "#") + self._host(rng)
         if form < 0.2:
             return self._host(rng) + rng.choice((".pdf", ".jpg", "_01.txt", ".py", ".tar.gz"))
         host = rng.choice(("https://", "http://", "www.", "www.", "", "https://www.")) + host
         if rng.random() < 0.5:
-            host += "/" + rng.choice(_PAGES)
+            host += "/" + rng.choice(LISTS["pages"])
             host += str(rng.randint(1, 99999)) if host[-1] in "=/" and rng.random() < 0.8 else ""
         return host.upper() if rng.random() < 0.05 else host
 
     def _host(self, rng: random.Random) -> str:
         def part() -> str:
             form = rng.random()
-            listed = _THIN if form < 0.3 else SIGN_WORDS
+            listed = LISTS["thin"] if form < 0.3 else SIGN_WORDS
             word = rng.choice(listed) if form < 0.6 else self._vocabulary.word(rng)
             return "".join(c for c in word.lower() if c.isascii() and c.isalnum()) or "ill"
 
@@ -274,7 +244,7 @@ class Texts:
 
     def bought(self, rng: random.Random) -> tuple[str, str]:
         """An item of a receipt, and its price."""
-        item = rng.choice(_ITEM_LINES)
+        item = rng.choice(LISTS["items"])
         if rng.random() < 0.3:
             item = languages.word(rng, rng.choice(("en", "de", "fr", "pl"))).capitalize()
         if rng.random() < 0.25:

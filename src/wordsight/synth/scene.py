@@ -14,17 +14,13 @@ from wordsight.imaging.geometry import homography, project
 from wordsight.synth.background import Color, luma, near, procedural
 from wordsight.synth.faces import FontBook
 from wordsight.synth.fonts import CAP_HEIGHT, font_index, open_font
+from wordsight.synth.vocabulary import LISTS
 
 SIZE = (1280, 800)
 _WALLS: tuple[Color, ...] = ((168, 96, 78), (190, 176, 150), (120, 124, 130), (205, 196, 182), (142, 112, 92))
 _PAINTS: tuple[Color, ...] = (
     (24, 60, 48), (28, 42, 92), (140, 24, 32), (36, 36, 40), (238, 232, 214), (226, 178, 36), (18, 92, 122),
 )  # fmt: skip
-_SHOPS = ("Corner Bakery", "Luna Cafe", "City Books", "Green Grocer", "Harbour Fish", "Nova Optics", "Old Town Pizza",
-          "Royal Tea House", "Garden Florist", "Blue Door Bar", "Star Barber", "Riverside Bikes")  # fmt: skip
-_POSTERS = ("SALE", "OPEN", "50% OFF", "Fresh Coffee", "NEW", "Wi-Fi Free", "PUSH", "Lunch $8.50", "Hot Soup", "TAXI")
-_PLATES = ("Mill Lane", "King Street", "Station Road", "North Quay", "Park Avenue", "Castle Hill")
-_BLADES = ("CAFE", "HOTEL", "BAR", "PHARMACY", "DENTIST", "PARKING")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +42,11 @@ def render_scene(seed: int = 0, fonts: Sequence[str | Path] | None = None) -> Re
     wall = _wall(rng)
     street.picture.paste(wall, (0, 70))
     middle = SIZE[0] // 2 + rng.randint(-60, 60)
-    shops, posters = rng.sample(_SHOPS, 2), rng.sample(_POSTERS, 4)
+    shops, posters = rng.sample(LISTS["shops"], 2), rng.sample(LISTS["posters"], 4)
     for k, (left, right) in enumerate(((40, middle - 20), (middle + 20, SIZE[0] - 40))):
         street.shop(left, right, shops[k], posters[2 * k : 2 * k + 2])
-    street.plate(rng.choice(_PLATES), middle)
-    street.blade(rng.choice(_BLADES), middle)
+    street.plate(rng.choice(LISTS["streets"]), middle)
+    street.blade(rng.choice(LISTS["blades"]), middle)
     return street.photograph()
 
 
