@@ -1,3 +1,4 @@
+import csv
 import io
 import json
 import math
@@ -6,7 +7,7 @@ from html.parser import HTMLParser
 from rich.console import Console
 
 from wordsight.evaluate import PROTOCOLS, Found, Record, Truth, averages, score, score_spotting
-from wordsight.evaluate.report import Exhibit, Report, tables, to_dict, to_html, worst
+from wordsight.evaluate.report import Exhibit, Report, tables, to_csv, to_dict, to_html, worst
 
 EVIL = "<script>alert('x')</script>\"&"
 
@@ -67,6 +68,13 @@ def test_json_round_trips_and_has_no_nan() -> None:
     assert values["spotting"]["scenes"]["detection"]["hmean"] == 1
     assert values["findings"]["scenes"][0]["words"][0]["text"] == EVIL
     assert values["protocols"] == {"36": PROTOCOLS["36"].summary}
+
+
+def test_csv_has_a_row_for_each_score() -> None:
+    rows = list(csv.reader(io.StringIO(to_csv(report()))))
+    assert rows[0][:4] == ["model", "data", "protocol", "n"]
+    assert rows[1][:5] == ["model<b>", "one", "36", "2", "50.00"]
+    assert [row[5] for row in rows[6:]] == ["what", "detection", "end to end"]
 
 
 class Page(HTMLParser):

@@ -81,6 +81,7 @@ def evaluate(
         None, metavar="CLIP", help="Have this CLIP (a checkpoint folder) choose among sampled readings of a checkpoint."
     ),
     json_file: JsonFile = None,
+    csv_file: Path | None = typer.Option(None, "--csv", help="Also write the tables to this file."),
     html_file: Path | None = typer.Option(None, "--html", help="Also write a page of the worst samples to this file."),
 ) -> None:
     """Score how well a model reads data sets. Each number comes with its protocol and its number of samples."""
@@ -92,11 +93,11 @@ def evaluate(
     from wordsight.cli.shown import control_for, encoder_options, whole_scenes
     from wordsight.evaluate import averages, find_suite
     from wordsight.evaluate.gates import remarks as gate_remarks
-    from wordsight.evaluate.report import Report, references, tables, to_dict, to_html, worst
+    from wordsight.evaluate.report import Report, references, tables, to_csv, to_dict, to_html, worst
     from wordsight.files import write_text
 
     warnings.filterwarnings("ignore", module="PIL")  # on damaged files; what matters is said in one line
-    for file in (json_file, html_file):  # before minutes of reading, not after
+    for file in (json_file, csv_file, html_file):  # before minutes of reading, not after
         if file:
             check_file(file)
     if detection:
@@ -175,6 +176,8 @@ def evaluate(
     if json_file:
         text = json.dumps(to_dict(report), ensure_ascii=False, allow_nan=False)
         write_text(json_file, text + "\n")
+    if csv_file:
+        write_text(csv_file, to_csv(report))
     if html_file:
         write_text(html_file, to_html(report, worst_ones, more))
 

@@ -1,7 +1,9 @@
-"""Reports of scores: tables on the screen, JSON, and an HTML page with the worst samples."""
+"""Reports of scores: tables on the screen, JSON, CSV, and an HTML page with the worst samples."""
 
 import base64
+import csv
 import html
+import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -218,6 +220,16 @@ def _finding(image: str, found: Sequence[Found]) -> dict[str, Any]:
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+
+
+def to_csv(report: Report) -> str:
+    """The tables' rows as CSV, one header for words and one for scenes."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for _, columns, rows in _sections(report):
+        writer.writerow(("model", *columns))
+        writer.writerows((report.model, *row) for row in rows)
+    return out.getvalue()
 
 
 def worst(records: Sequence[Record], protocol: Protocol, count: int) -> list[int]:
