@@ -114,15 +114,6 @@ def spotting_rows(report: Report) -> list[tuple[str, ...]]:
     return rows
 
 
-def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """The cells of a comparison: a row for each model, ours first; accuracies in percent."""
-    return [
-        (row.model, *(percent(math.nan if value is None else value) for value in values))
-        for row in comparison.models
-        for values in [(*row.scores.values(), row.weighted, row.arithmetic)]
-    ]
-
-
 def contrast_rows(contrasts: Sequence[Contrast]) -> list[tuple[str, ...]]:
     """The cells of comparisons between two readings, in points; p is McNemar's."""
     rows: list[tuple[str, ...]] = []
@@ -165,7 +156,9 @@ def _sections(report: Report) -> Iterable[tuple[str, tuple[str, ...], list[tuple
     for comparison in report.comparisons:
         sets = [f"{name} {count}" for name, count in comparison.counts.items()]
         columns = ("by", *sets, f"all {sum(comparison.counts.values())}", f"mean of {len(sets)}")
-        yield f"{comparison.group}: accuracy %, beside published scores", columns, comparison_rows(comparison)
+        values = [(row.model, [*row.scores.values(), row.weighted, row.arithmetic]) for row in comparison.models]
+        rows = [(name, *("-" if share is None else percent(share) for share in shares)) for name, shares in values]
+        yield f"{comparison.group}: accuracy %, beside published scores", columns, rows
 
 
 def references(report: Report) -> list[str]:

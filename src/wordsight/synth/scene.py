@@ -45,7 +45,7 @@ def render_scene(seed: int = 0, fonts: Sequence[str | Path] | None = None) -> Re
     shops, posters = rng.sample(LISTS["shops"], 2), rng.sample(LISTS["posters"], 4)
     for k, (left, right) in enumerate(((40, middle - 20), (middle + 20, SIZE[0] - 40))):
         street.shop(left, right, shops[k], posters[2 * k : 2 * k + 2])
-    street.plate(rng.choice(LISTS["streets"]), middle)
+    street.panel(rng.choice(LISTS["streets"]), (middle - 420, 130, middle - 130, 200), (22, 58, 110), 34)
     street.blade(rng.choice(LISTS["blades"]), middle)
     return street.photograph()
 
@@ -114,10 +114,6 @@ class _Street:
             x = left + 45 + k * (half + 5)
             y = 430 + self.rng.randint(0, 90)
             self.panel(poster, (x, y, x + half - 25, y + self.rng.randint(80, 110)), self.rng.choice(_PAINTS), 44)
-
-    def plate(self, name: str, middle: int) -> None:
-        """The street sign, high on the wall."""
-        self.panel(name, (middle - 420, 130, middle - 130, 200), (22, 58, 110), 34)
 
     def blade(self, text: str, middle: int) -> None:
         """A sign that projects from the wall."""
