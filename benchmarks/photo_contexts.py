@@ -29,7 +29,7 @@ import torch
 
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clipter.other_words import MOST, PREFIX, SURE, OtherWords
+from wordsight.weights.other_words import MOST, PREFIX, SURE, OtherWords
 from wordsight_research.context.arms import (
     CONTEXT,
     NONE,

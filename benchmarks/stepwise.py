@@ -427,7 +427,7 @@ def measure(
                 engine = Clocked(model, look)
                 graphs = Planted(engine, model.tokenizer.pad, words[part][rows], wrong)
                 begin = now()
-                readings, _ = read_psm(graphs, images[part][rows].float().cpu().numpy(), cfg.spec)
+                readings = read_psm(graphs, images[part][rows].float().cpu().numpy(), cfg.spec)
                 ours[-1] += engine.seconds + Counter(all=now() - begin)
                 if isinstance(rows, slice):
                     texts["ours"] += [reading.text for reading in readings]

@@ -150,7 +150,7 @@ def test_from_foreign_weights_to_a_reading(make, released, tmp_path, kind):
     assert result.exit_code == 0, result.output
     model, about = checkpoint.load(mine)
     graphs = PsmGraphs(TorchEngine(model, cross=about.get("cross", True)))
-    expected, _ = read_psm(graphs, prepare(crops, model.cfg.preprocessing), model.cfg.spec)
+    expected = read_psm(graphs, prepare(crops, model.cfg.preprocessing), model.cfg.spec)
     assert [line.split("\t")[1] for line in result.stdout.splitlines()] == [reading.text for reading in expected]
     assert any(reading.text for reading in expected)
     opened = load_pack(pack)

@@ -151,7 +151,7 @@ def test_whatever_encoder_a_checkpoint_names_is_loaded(kind, data, tmp_path, mon
         cfg = preset("clip4str-tiny")[1]
         checkpoint.save(preset("clip4str-tiny")[0](cfg), tmp_path / "encoder")
         name, width = f"words:{tmp_path / 'encoder'}", cfg.embed_dim
-        monkeypatch.setattr("wordsight.models.clipter.other_words.SURE", 0.0)
+        monkeypatch.setattr("wordsight.weights.other_words.SURE", 0.0)
     model = told_by(tmp_path / "model", name, width)
     report, output = evaluate(tmp_path, model, data, "--scene", "compare", "--protocol", "36", "--as-is")
     own, other, none = (

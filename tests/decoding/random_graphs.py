@@ -14,7 +14,7 @@ def attend(query, key, value, mask):
 
 
 def read_constrained(graphs, images, spec, constraint, **how):
-    return read_psm(graphs, images, spec, Settings(constraint=constraint, **how))[0]
+    return read_psm(graphs, images, spec, Settings(constraint=constraint, **how))
 
 
 def norm(x):

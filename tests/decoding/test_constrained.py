@@ -44,7 +44,7 @@ def test_what_is_read_is_allowed(graphs, constraint, mode, refine_iters):
 
 def test_what_was_allowed_anyway_is_read_as_without_a_constraint(graphs):
     images = graphs.images(24)
-    free, _ = read_psm(graphs, images, SPEC)
+    free = read_psm(graphs, images, SPEC)
     everything = Constraint.pattern(".{0,21}", TOKENIZER)
     assert read_constrained(graphs, images, SPEC, everything) == free
 

@@ -37,7 +37,7 @@ class Says(FakeEngine):
         return self.logits
 
     def read(self, **options):
-        (reading,), _ = CTC.read(self, np.zeros((1, 3, 48, 96), np.float32), Spec(), Settings(**options))
+        (reading,) = CTC.read(self, np.zeros((1, 3, 48, 96), np.float32), Spec(), Settings(**options))
         return reading
 
 

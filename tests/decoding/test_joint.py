@@ -63,7 +63,7 @@ def said(text, doubts=(), sure=0.97):
 
 def read(columns, *texts, **options):
     graphs = Graphs(columns, texts)
-    (reading,), _ = CTC.read(graphs, np.zeros((1, 3, 48, 96), np.float32), SPEC, Settings(**options))
+    (reading,) = CTC.read(graphs, np.zeros((1, 3, 48, 96), np.float32), SPEC, Settings(**options))
     return reading, graphs
 
 

@@ -56,9 +56,9 @@ def test_the_cases_are_hard_enough(images):
 
 
 def test_a_word_does_not_depend_on_its_batch(graphs, images):
-    alone = [read_psm(graphs, images[i : i + 1], SPEC)[0][0] for i in range(16)]
+    alone = [read_psm(graphs, images[i : i + 1], SPEC)[0] for i in range(16)]
     for order in (np.arange(64), np.random.default_rng(3).permutation(64)):
-        together, _ = read_psm(graphs, images[order], SPEC)
+        together = read_psm(graphs, images[order], SPEC)
         for i in range(16):
             reading = together[int(np.flatnonzero(order == i)[0])]
             assert reading.text == alone[i].text
@@ -109,10 +109,11 @@ class Sure(RandomGraphs):
 
 def test_a_sure_model_needs_five_decoder_passes_for_a_batch():
     graphs = Sure(TOKENIZER, MAX_LENGTH)
-    readings, passes = read_psm(graphs, graphs.images(8), SPEC)
-    assert [r.text for r in readings] == list(Sure.words) * 2
-    assert passes == Passes(visual=3, cross=2, text=1)  # draft, verify, refine; verify, refine; one caption each
+    decoded = decode(graphs, graphs.images(8))
+    # draft, verify, refine; verify, refine; one caption each
+    assert decoded.passes == Passes(visual=3, cross=2, text=1)
     assert graphs.rows_seen == [8, 6, 8, 8, 8]  # the two empty words are known from the draft
+    assert [r.text for r in read_psm(graphs, graphs.images(8), SPEC)] == list(Sure.words) * 2
 
 
 class Drafted(RandomGraphs):
@@ -164,7 +165,8 @@ def test_finished_rows_leave_the_batch():
 
 def test_no_images():
     graphs = RandomGraphs(TOKENIZER, MAX_LENGTH)
-    assert read_psm(graphs, graphs.images(0), SPEC) == ([], Passes(0, 0, 0))
+    assert read_psm(graphs, graphs.images(0), SPEC) == []
+    assert decode(graphs, graphs.images(0)).passes == Passes(0, 0, 0)
 
 
 def test_adaptively_only_doubtful_words_are_spell_checked(graphs, images, monkeypatch):
@@ -190,9 +192,9 @@ def test_at_its_ends_adaptive_is_visual_or_full(graphs, images, monkeypatch, sur
 
 def test_a_sure_model_needs_no_spell_checker():
     graphs = Sure(TOKENIZER, MAX_LENGTH)
-    readings, passes = read_psm(graphs, graphs.images(8), SPEC, Settings(mode="adaptive"))
+    readings = read_psm(graphs, graphs.images(8), SPEC, Settings(mode="adaptive"))
     assert [r.text for r in readings] == list(Sure.words) * 2
-    assert passes == Passes(visual=3, cross=0, text=0)
+    assert decode(graphs, graphs.images(8), mode="adaptive").passes == Passes(visual=3, cross=0, text=0)
 
 
 def test_under_a_constraint_all_is_spell_checked(graphs, images, monkeypatch):
@@ -201,7 +203,7 @@ def test_under_a_constraint_all_is_spell_checked(graphs, images, monkeypatch):
     full = read_constrained(graphs, images, SPEC, rule, mode="full")
     visual = read_constrained(graphs, images, SPEC, rule, mode="visual")
     adaptive = read_constrained(graphs, images, SPEC, rule, mode="adaptive")
-    free = [r.text for r in read_psm(graphs, images, SPEC, Settings(mode="visual"))[0]]
+    free = [r.text for r in read_psm(graphs, images, SPEC, Settings(mode="visual"))]
     bound = [i for i, text in enumerate(free) if set(text) - set("abc")]
     assert [adaptive[i].text for i in bound] == [full[i].text for i in bound]
     assert [full[i].text for i in bound] != [visual[i].text for i in bound]

@@ -48,7 +48,7 @@ def test_a_word_does_not_depend_on_its_batch(pack, images):
 
 def test_few_passes_on_trained_weights(pack, images):
     """Most words are right in the first draft: draft, verify, refine; verify, refine."""
-    recognizer = OnnxRecognizer(pack, "cpu", 1)
-    passes = [recognizer.read_counted(images[i : i + 1])[1] for i in range(32)]
+    graphs = PsmGraphs(OnnxEngine(pack, "CPUExecutionProvider", 1))
+    passes = [decode_psm(graphs, images[i : i + 1], pack.spec).passes for i in range(32)]
     assert np.mean([p.visual for p in passes]) < 5
     assert np.mean([p.cross for p in passes]) < 4

@@ -26,7 +26,7 @@ def misspelled(text):
 
 @pytest.fixture(scope="module")
 def free(graphs):
-    return read_psm(graphs, graphs.images(COUNT), SPEC, Settings(mode="visual"))[0]
+    return read_psm(graphs, graphs.images(COUNT), SPEC, Settings(mode="visual"))
 
 
 def likelihoods(graphs, rows, texts):
@@ -37,7 +37,7 @@ def likelihoods(graphs, rows, texts):
 def test_a_known_word_counts_as_many_times(graphs, free):
     long = [i for i, one in enumerate(free) if len(one.text) >= 3 and " " not in one.text and len(one.text) < 20]
     words = [misspelled(free[i].text) for i in long]
-    found, _ = read_psm(graphs, graphs.images(COUNT), SPEC, Settings(mode="visual", dictionary=Dictionary(words)))
+    found = read_psm(graphs, graphs.images(COUNT), SPEC, Settings(mode="visual", dictionary=Dictionary(words)))
     changed = kept = 0
     for i, word in zip(long, words, strict=True):
         if found[i].text == free[i].text:
@@ -59,27 +59,27 @@ def test_a_known_word_counts_as_many_times(graphs, free):
 def test_what_is_known_or_has_no_neighbours_stays(graphs, free):
     images = graphs.images(COUNT)
     known = Dictionary(word for one in free for word in one.text.split())
-    assert read_psm(graphs, images, SPEC, Settings(mode="visual", dictionary=known))[0] == free
-    assert read_psm(graphs, images, SPEC, Settings(mode="visual", dictionary=Dictionary(["zzzzzzzz"])))[0] == free
+    assert read_psm(graphs, images, SPEC, Settings(mode="visual", dictionary=known)) == free
+    assert read_psm(graphs, images, SPEC, Settings(mode="visual", dictionary=Dictionary(["zzzzzzzz"]))) == free
 
 
 def test_words_that_cannot_be_written_are_left_out(graphs, free):
     words = Dictionary(one.text[:-1] + "ß" for one in free if len(one.text) >= 3)
-    assert read_psm(graphs, graphs.images(COUNT), SPEC, Settings(mode="visual", dictionary=words))[0] == free
+    assert read_psm(graphs, graphs.images(COUNT), SPEC, Settings(mode="visual", dictionary=words)) == free
 
 
 def test_a_row_does_not_depend_on_the_others(graphs, free):
     words = Dictionary(misspelled(one.text) for one in free if len(one.text) >= 3)
     images = graphs.images(COUNT)
-    together, _ = read_psm(graphs, images, SPEC, Settings(dictionary=words))
+    together = read_psm(graphs, images, SPEC, Settings(dictionary=words))
     for i in range(COUNT):
-        alone, _ = read_psm(graphs, images[i : i + 1], SPEC, Settings(dictionary=words))
+        alone = read_psm(graphs, images[i : i + 1], SPEC, Settings(dictionary=words))
         assert alone[0].text == together[i].text
         assert alone[0].confidence == pytest.approx(together[i].confidence, rel=1e-4)
 
 
 def test_nothing_to_read(graphs):
-    assert read_psm(graphs, graphs.images(0), SPEC, Settings(dictionary=Dictionary(["abc"])))[0] == []
+    assert read_psm(graphs, graphs.images(0), SPEC, Settings(dictionary=Dictionary(["abc"]))) == []
 
 
 @pytest.mark.parametrize(

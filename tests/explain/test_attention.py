@@ -71,7 +71,7 @@ def test_stages_are_what_decoding_says(model, tmp_path):
     for cross, name in ((False, "visual branch"), (True, "cross-modal branch")):
         for iters, suffix in ((0, ""), (1, ", refined")):
             graphs = PsmGraphs(TorchEngine(model, cross))
-            readings, _ = read_psm(graphs, images, model.cfg.spec, Settings(refine_iters=iters))
+            readings = read_psm(graphs, images, model.cfg.spec, Settings(refine_iters=iters))
             expected[name + suffix] = readings[0]
     found = {stage.name: stage.reading for stage in explanation.stages}
     assert found.keys() == expected.keys()

@@ -24,7 +24,7 @@ def model():
 
 def readings(model):
     images = np.random.default_rng(0).normal(size=(12, 3, 16, 32)).astype(np.float32)
-    found, _ = read_psm(PsmGraphs(TorchEngine(model)), images, model.cfg.spec)
+    found = read_psm(PsmGraphs(TorchEngine(model)), images, model.cfg.spec)
     return [reading.text for reading in found]
 
 

@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": {"decoding", "imaging", "text", "files"},
     "explain": {"models", "runtime"},
     "train": {"models", "data", "synth", "evaluate", "detect"},
-    "weights": {"models", "runtime", "detect"},
+    "weights": {"models", "runtime", "detect", "data"},
     "models": {"decoding", "imaging", "text", "files"},  # imaging for `Preprocessing`, a part of a model's config
     "evaluate": {"text"},
     "synth": {"data", "imaging", "text", "parallel"},

@@ -5,7 +5,7 @@ import onnxruntime as ort
 import pytest
 from plain_pack import PREPROCESSING, SOURCES, SPEC, PlainGraphs, images, write_pack
 
-from wordsight.decoding import read_psm
+from wordsight.decoding import PsmGraphs, decode_psm, read_psm
 from wordsight.errors import DeviceError, ModelError
 from wordsight.runtime import OnnxRecognizer, load_pack
 
@@ -22,19 +22,21 @@ def recognizer(pack):
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 64])
 def test_reads_what_numpy_reads(recognizer, batch):
-    found, found_passes = recognizer.read_counted(images(batch))
-    expected, expected_passes = read_psm(PlainGraphs(), images(batch), SPEC)
+    found = recognizer.read(images(batch))
+    expected = read_psm(PlainGraphs(), images(batch), SPEC)
     assert [r.text for r in found] == [r.text for r in expected]
     assert len({r.text for r in found}) > batch // 2
     assert [r.confidence for r in found] == pytest.approx([r.confidence for r in expected], rel=1e-3)
-    assert found_passes == expected_passes
+    passes = decode_psm(PsmGraphs(recognizer._engine), images(batch), SPEC).passes
+    assert passes == decode_psm(PlainGraphs(), images(batch), SPEC).passes
 
 
 def test_visual_branch_alone(tmp_path):
     recognizer = OnnxRecognizer(load_pack(write_pack(tmp_path / "visual", cross=False)), "cpu", 1)
-    found, passes = recognizer.read_counted(images(7))
-    expected, _ = read_psm(PlainGraphs(cross=False), images(7), SPEC)
+    found = recognizer.read(images(7))
+    expected = read_psm(PlainGraphs(cross=False), images(7), SPEC)
     assert [r.text for r in found] == [r.text for r in expected]
+    passes = decode_psm(PsmGraphs(recognizer._engine), images(7), SPEC).passes
     assert (passes.cross, passes.text) == (0, 0)
 
 

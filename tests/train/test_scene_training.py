@@ -19,7 +19,6 @@ from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
 from wordsight.models import checkpoint
 from wordsight.models.clipter import ClipterConfig
-from wordsight.models.clipter.cache import SceneCache
 from wordsight.models.clipter.scene import SceneEncoder, untrained
 from wordsight.models.registry import PRESETS
 from wordsight.text import Charset, CharTokenizer
@@ -27,6 +26,7 @@ from wordsight.train import Recognition
 from wordsight.train.batches import Batches
 from wordsight.train.config import OptimiserConfig, SceneConfig
 from wordsight.train.gates import GateWatch
+from wordsight.train.scene_cache import SceneCache
 from wordsight.train.scenes import SceneBatch
 
 CLIPTER = {"encoder": "random", "scene_dim": 128, "kernel": 2}

@@ -72,7 +72,9 @@ def test_a_pack_carries_its_tokenizer(pack, model):
 @pytest.mark.parametrize("mode", ["full", "visual", "parallel"])
 def test_onnx_reads_as_torch_does_in_every_mode(model, pack, images, mode, refine_iters):
     recognizer = OnnxRecognizer(pack, "cpu", 1, mode=mode, refine_iters=refine_iters)
-    found, passes = recognizer.read_counted(images)
+    found = recognizer.read(images)
+    graphs = PsmGraphs(recognizer._engine)
+    passes = decode_psm(graphs, images, pack.spec, mode=mode, refine_iters=refine_iters).passes
     wanted = decode_psm(PsmGraphs(TorchEngine(model)), images, model.cfg.spec, mode=mode, refine_iters=refine_iters)
     assert [r.text for r in found] == [model.tokenizer.decode(x.argmax(1)) for x in wanted.logits]
     assert passes == wanted.passes

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from wordsight.data import Sample, SceneView
     from wordsight.decoding import Mode
     from wordsight.imaging.geometry import Box
-    from wordsight.models.clipter.other_words import OtherWords
     from wordsight.reading.parts import SceneConditioned
     from wordsight.reading.scenes import EncodedScene
     from wordsight.runtime import Pack
+    from wordsight.weights.other_words import OtherWords
 
     Crop = npt.NDArray[np.uint8]
     Corners = npt.NDArray[np.float64]

@@ -2,9 +2,9 @@
 
 from wordsight.decoding.arrays import Floats, Ids
 from wordsight.decoding.graphs import Engine, PsmGraphs, Seen, Spec, join_arrays
-from wordsight.decoding.kind import Kind, Mode, Passes, Settings
+from wordsight.decoding.kind import Kind, Mode, Settings
 from wordsight.decoding.kinds import KINDS
-from wordsight.decoding.psm import PSM, Decoded, decode_psm, read_psm
+from wordsight.decoding.psm import PSM, Decoded, Passes, decode_psm, read_psm
 from wordsight.decoding.readings import Char, Reading, reading
 from wordsight.decoding.signature import Graph
 

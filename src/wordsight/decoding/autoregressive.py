@@ -59,10 +59,10 @@ class Autoregressive(Kind):
 
     def read(
         self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
-    ) -> tuple[list[Reading], None]:
+    ) -> list[Reading]:
         """See `Kind`."""
         found = decode(engine, images, spec, context)
-        return [reading(x, spec.tokenizer, temperature=settings.temperature) for x in found], None
+        return [reading(x, spec.tokenizer, temperature=settings.temperature) for x in found]
 
 
 AUTOREGRESSIVE = Autoregressive()

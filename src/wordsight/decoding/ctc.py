@@ -236,7 +236,7 @@ class Ctc(Kind):
 
     def read(
         self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
-    ) -> tuple[list[Reading], None]:
+    ) -> list[Reading]:
         """See `Kind`: what the likeliest class of every frame spells (greedy, 'best path' decoding).
 
         `confidence` is the probability of that text: the sum over all paths through the frames that spell it (what CTC
@@ -253,7 +253,7 @@ class Ctc(Kind):
         if settings.constraint is not None:
             rule = LogitsConstraint(settings.constraint, eos, spec.max_length)
         if not len(images):
-            return [], None
+            return []
         reader = _Frames(spec.tokenizer, spec.max_length, settings.dictionary)
         readings = []
         frames, *columns = map(engine.numpy, engine.run("image", images, context=context))
@@ -265,7 +265,7 @@ class Ctc(Kind):
             else:
                 second = SecondReader(engine, columns[0][row], spec.tokenizer) if columns else None
                 readings.append(reader.read(found, rule, second))
-        return readings, None
+        return readings
 
 
 CTC = Ctc()

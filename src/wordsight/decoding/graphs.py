@@ -71,20 +71,20 @@ def computed(engine: Engine, name: str, *inputs: Array, context: AnyContext = No
     return engine.numpy(engine.run(name, *inputs, context=context)[0])
 
 
+@dataclass(eq=False)
 class PsmGraphs:
     """The graphs of a recognizer that was trained by permuted sequence modelling, run by an engine.
 
     B rows, T tokens [B] c1 c2 ..., L memory tokens, logits (B, T, C + 1); row i of `mask` (B, T, T, additive) says
     which tokens the query of output position i sees. No row may influence another.
 
-    Args:
+    Attributes:
         engine: Runs the graphs.
         context: The scenes of the images, of the engine's own kind.
     """
 
-    def __init__(self, engine: Engine, context: AnyContext = None) -> None:
-        self.engine = engine
-        self.context = context
+    engine: Engine
+    context: AnyContext = None
 
     def image(self, images: Floats) -> Seen:
         """Runs `image` on images (B, 3, H, W)."""

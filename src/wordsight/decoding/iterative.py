@@ -75,11 +75,11 @@ class Iterative(Kind):
 
     def read(
         self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
-    ) -> tuple[list[Reading], None]:
+    ) -> list[Reading]:
         """See `Kind`."""
         count = CORRECTIONS if settings.refine_iters is None else settings.refine_iters
         found = decode(engine, images, spec, count, context)
-        return [reading(x, spec.tokenizer, temperature=settings.temperature) for x in found], None
+        return [reading(x, spec.tokenizer, temperature=settings.temperature) for x in found]
 
 
 ITERATIVE = Iterative()

@@ -17,18 +17,6 @@ Mode: TypeAlias = Literal["adaptive", "full", "visual", "parallel"]
 
 
 @dataclass(frozen=True)
-class Passes:
-    """How often each graph ran for a batch, though not for rows that were finished."""
-
-    visual: int
-    cross: int
-    text: int
-
-    def __add__(self, other: "Passes") -> "Passes":
-        return Passes(self.visual + other.visual, self.cross + other.cross, self.text + other.text)
-
-
-@dataclass(frozen=True)
 class Settings:
     """How to read, as far as a kind has a choice.
 
@@ -95,7 +83,7 @@ class Kind(ABC):
     @abstractmethod
     def read(
         self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
-    ) -> tuple[list[Reading], Passes | None]:
+    ) -> list[Reading]:
         """Reads images (B, 3, H, W). The reading of a row does not depend on the other rows.
 
         Args:
@@ -104,9 +92,6 @@ class Kind(ABC):
             spec: the rest of the recognizer.
             settings: how.
             context: the scenes of the crops, of the engine's own kind.
-
-        Returns:
-            The readings; and how often each graph of a `psm` recognizer ran, where it read freely.
         """
 
     def check(self, mode: str, refine_iters: int, constrained: bool = False) -> None:

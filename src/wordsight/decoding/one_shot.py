@@ -27,12 +27,12 @@ class OneShot(Kind):
 
     def read(
         self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
-    ) -> tuple[list[Reading], None]:
+    ) -> list[Reading]:
         """See `Kind`."""
         if not len(images):
-            return [], None
+            return []
         (logits,) = engine.run("image", images, context=context)
-        return [reading(x, spec.tokenizer, temperature=settings.temperature) for x in engine.numpy(logits)], None
+        return [reading(x, spec.tokenizer, temperature=settings.temperature) for x in engine.numpy(logits)]
 
 
 ONE_SHOT = OneShot()

@@ -17,7 +17,7 @@ from wordsight.decoding.arrays import KV, Floats
 from wordsight.decoding.context import AnyContext
 from wordsight.decoding.draft_verify import Branch
 from wordsight.decoding.graphs import Engine, PsmGraphs, Seen, Spec
-from wordsight.decoding.kind import Kind, Mode, Passes, Settings, check_mode
+from wordsight.decoding.kind import Kind, Mode, Settings, check_mode
 from wordsight.decoding.logits_constraint import OUTSIDE, LogitsConstraint, log_softmax
 from wordsight.decoding.memory import CrossMemory
 from wordsight.decoding.readings import Reading, reading
@@ -35,6 +35,18 @@ Leaving out the refinement of sure words, too, saved one in 3.6 passes of its de
 
 
 @dataclass(frozen=True)
+class Passes:
+    """How often each graph ran for a batch, though not for rows that were finished."""
+
+    visual: int
+    cross: int
+    text: int
+
+    def __add__(self, other: "Passes") -> "Passes":
+        return Passes(self.visual + other.visual, self.cross + other.cross, self.text + other.text)
+
+
+@dataclass(frozen=True)
 class Decoded:
     """Final logits of every row, (length + 1, C + 1) each: its characters and [E]."""
 
@@ -47,7 +59,7 @@ def read_psm(
     images: Floats,
     spec: Spec,
     settings: Settings = Settings(),  # noqa: B008 frozen
-) -> tuple[list[Reading], Passes | None]:
+) -> list[Reading]:
     """Reads images (B, 3, H, W). The reading of a row does not depend on the other rows.
 
     Args:
@@ -59,9 +71,6 @@ def read_psm(
             each branch in one pass, the visual one without any context, the cross-modal one with the visual prediction
             as context.
 
-    Returns:
-        The readings and, of free reading, how often each graph ran.
-
     Raises:
         ConfigError: there is no such mode, or all that is allowed is longer than the recognizer can write.
     """
@@ -70,16 +79,15 @@ def read_psm(
     if constraint is not None:
         allowed = LogitsConstraint(constraint, ids.eos, spec.max_length)
     if not len(images):
-        return [], Passes(0, 0, 0)
+        return []
     seen = graphs.image(images)
     decoded = decode_seen(graphs, seen, spec, mode=settings.mode, refine_iters=settings.refinements)
     readings = [reading(x, ids, temperature=settings.temperature) for x in decoded.logits]
     if allowed is not None:
-        return _constrained(graphs, seen, readings, spec, settings, allowed), None
+        return _constrained(graphs, seen, readings, spec, settings, allowed)
     if settings.dictionary is None:
-        return readings, decoded.passes
-    readings, more = corrected(graphs, seen, readings, settings.dictionary, ids, spec.max_length)
-    return readings, decoded.passes + Passes(more, 0, 0)
+        return readings
+    return corrected(graphs, seen, readings, settings.dictionary, ids, spec.max_length)
 
 
 def decode_psm(
@@ -274,7 +282,7 @@ class Psm(Kind):
 
     def read(
         self, engine: Engine, images: Floats, spec: Spec, settings: Settings, context: AnyContext = None
-    ) -> tuple[list[Reading], Passes | None]:
+    ) -> list[Reading]:
         """See `Kind` and `read_psm`."""
         return read_psm(PsmGraphs(engine, context), images, spec, settings)
 

@@ -36,7 +36,7 @@ def corrected(
     dictionary: Dictionary,
     tokenizer: CharTokenizer,
     max_length: int,
-) -> tuple[list[Reading], int]:
+) -> list[Reading]:
     """Readings with unknown words replaced by known ones where the picture does not speak against that.
 
     The visual decoder says how likely each text is, step by step; a known word counts `LIKELIER` times. At most one
@@ -50,9 +50,6 @@ def corrected(
         dictionary: The known words.
         tokenizer: Of the decoder.
         max_length: Characters that it can write.
-
-    Returns:
-        The readings, and how often the visual decoder ran.
     """
     found = list(readings)
     texts = {
@@ -61,14 +58,14 @@ def corrected(
         if (others := [x for x in other_texts(one, dictionary) if _writes(x, tokenizer, max_length)])
     }
     if not texts:
-        return found, 0
+        return found
     rows = np.array([i for i, each in texts.items() for _ in each])
     branch = Branch(graphs.visual, seen.visual[rows], tokenizer)
     written = [tokenizer.ids(text)[:max_length] for each in texts.values() for text in each]
     logs = iter(zip(written, draft_verify.teacher_forced(branch, written), strict=True))
     for i, each in texts.items():
         found[i] = _likeliest(found[i], each, [next(logs) for _ in each], tokenizer)
-    return found, branch.passes
+    return found
 
 
 def other_texts(reading: Reading, dictionary: Dictionary) -> Iterator[str]:

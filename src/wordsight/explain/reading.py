@@ -91,7 +91,7 @@ class Explainer:
 
     def _read(self, image: Floats, mode: Mode, refine_iters: int) -> Reading:
         settings = Settings(mode, refine_iters, self.temperature)
-        return read_psm(PsmGraphs(self.engine), image, self.spec, settings)[0][0]
+        return read_psm(PsmGraphs(self.engine), image, self.spec, settings)[0]
 
     def _split(self, look: Floats) -> tuple[Floats, Floats]:
         """(T, L) over a whole memory to (T, rows, columns) over the image, its class token left out, and the rest."""

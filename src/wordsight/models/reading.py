@@ -73,7 +73,7 @@ class TorchRecognizer:
 
         A crop's reading does not depend on the others.
         """
-        return self.model.kind.read(self.engine, images, self._spec, self.settings, scenes)[0]
+        return self.model.kind.read(self.engine, images, self._spec, self.settings, scenes)
 
 
 class TorchEngine:

@@ -99,7 +99,7 @@ class GraphModule(nn.Module):
 class Recognizer(Contextual):
     """A recognizer. A subclass gives `encode` and a `forward` of its own, `graphs` if they are several, and its `loss`.
 
-    Those that decode by CTC or all at once have their loss here.
+    Those that decode by CTC, all at once or character by character have their loss here.
 
     Attributes:
         kind: how its outputs become text, and which graphs that takes.
@@ -142,12 +142,16 @@ class Recognizer(Contextual):
             characters: if the batch is one of several parts of an optimiser step, the number of characters of a part's
                 labels, on average over the parts: the mean of their losses is then the loss of the whole step.
         """
-        logits, goals, pad = self.forward(images, context), targets[:, 1:], self.tokenizer.pad
+        logits, goals, pad = self.taught(images, targets, context), targets[:, 1:], self.tokenizer.pad
         if self.kind is CTC:
             total = ctc_loss(logits, targets, pad)
             return Losses(total, {"ctc": total.detach()})
         total = cross_entropy(logits[:, : goals.shape[1]], goals, pad, characters)
         return Losses(total, {"characters": total.detach()})
+
+    def taught(self, images: Tensor, targets: Tensor, context: SceneContext | None) -> Tensor:
+        """Logits (B, T, C + 1) of images whose `targets`, see `loss`, are known; here they make no difference."""
+        return self.forward(images, context)
 
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
         """The graphs that its `kind` requires, by name; here one, which is all of `forward`.

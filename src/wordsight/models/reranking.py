@@ -10,7 +10,8 @@ from torch import Tensor
 
 from wordsight.decoding import PSM, Char, Floats, Mode, PsmGraphs, Reading, decode_psm
 from wordsight.decoding.context import AnyContext
-from wordsight.decoding.readings import reading
+from wordsight.decoding.logits_constraint import log_softmax
+from wordsight.decoding.readings import probabilities, reading
 from wordsight.errors import ConfigError
 from wordsight.models.clip.model import Clip
 from wordsight.models.clipter.scene import EncodesScenes
@@ -65,7 +66,8 @@ class RerankingRecognizer(TorchRecognizer):
         text, _ = rerank(self.clip, image, drawn)[0]
         if text == likeliest.text:
             return likeliest
-        chars = tuple(Char(char, _probability(logits[i], self.model.tokenizer, char)) for i, char in enumerate(text))
+        shares = probabilities(logits, 1.0)[np.arange(len(text)), self.model.tokenizer.ids(text)]
+        chars = tuple(map(Char, text, shares.tolist()))
         return replace(likeliest, text=text, confidence=float(np.exp(drawn[text])), chars=chars)
 
     def _as_clip_sees(self, images: Floats) -> Tensor:
@@ -83,19 +85,12 @@ class RerankingRecognizer(TorchRecognizer):
         return (pixels - wanted_mean) / wanted_std
 
 
-def _probability(logits: Floats, tokenizer: CharTokenizer, char: str) -> float:
-    scaled = np.exp(logits.astype(np.float64) - logits.max())
-    return float(scaled[1 + tokenizer.charset.characters.index(char)] / scaled.sum())
-
-
 def sample_readings(logits: Floats, tokenizer: CharTokenizer, count: int, rng: np.random.Generator) -> dict[str, float]:
     """The likeliest reading of final logits (P, C + 1), and those of `count` draws, with their log-probabilities.
 
     After a refinement positions are independent of each other given the context, so each is drawn on its own.
     """
-    log = logits.astype(np.float64)
-    log -= log.max(axis=1, keepdims=True)
-    log -= np.log(np.exp(log).sum(axis=1, keepdims=True))
+    log = log_softmax(logits)
     drawn = (log + rng.gumbel(size=(count, *log.shape))).argmax(axis=2)  # samples of the softmax
     found: dict[str, float] = {}
     for ids in (log.argmax(axis=1), *drawn):

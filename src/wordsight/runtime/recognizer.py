@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.decoding import Floats, Mode, Passes, Reading, Settings
+from wordsight.decoding import Floats, Mode, Reading, Settings
 from wordsight.decoding.context import SceneContext
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing, prepare
@@ -110,24 +110,18 @@ class OnnxRecognizer:
         Raises:
             ConfigError: `scenes` are not what this pack takes.
         """
-        return self.read_counted(images, scenes)[0]
-
-    def read_counted(self, images: Floats, scenes: SceneContext | None = None) -> tuple[list[Reading], Passes | None]:
-        """`read`, and how often each graph of a `psm` pack ran."""
         if scenes is not None:
             self._check(scenes, len(images))
         if self.pack.fast is None or self._fast is None:
             return self._read(self._engine, images, scenes)
-        readings, passes = self._read(self._fast, images, scenes)
+        readings = self._read(self._fast, images, scenes)
         unsure = np.array([i for i, x in enumerate(readings) if x.margin < self.pack.fast.margin], np.int64)
-        again, more = self._read(self._engine, images[unsure], None if scenes is None else scenes[unsure])
+        again = self._read(self._engine, images[unsure], None if scenes is None else scenes[unsure])
         for i, better in zip(unsure, again, strict=True):
             readings[i] = better
-        return readings, passes and more and passes + more
+        return readings
 
-    def _read(
-        self, engine: OnnxEngine, images: Floats, scenes: SceneContext | None
-    ) -> tuple[list[Reading], Passes | None]:
+    def _read(self, engine: OnnxEngine, images: Floats, scenes: SceneContext | None) -> list[Reading]:
         return self.pack.kind.read(engine, images, self._spec, self.settings, scenes)
 
     def _check(self, scenes: SceneContext, crops: int) -> None:

@@ -87,10 +87,11 @@ class Rendering:
     fonts: tuple[Path, ...] = ()
 
 
+@dataclass(eq=False)
 class MapBatches(Dataset[MapBatch]):
     """Batch i is a function of (seed, i).
 
-    Args:
+    Attributes:
         scenes: what they are cut out of.
         batch_size: pictures.
         size: of their sides, in pixels.
@@ -103,62 +104,57 @@ class MapBatches(Dataset[MapBatch]):
         seed: decides everything.
     """
 
-    def __init__(
-        self,
-        scenes: Sequence[Scene],
-        batch_size: int,
-        size: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-        parts: int,
-        changes: Changes,
-        rendering: Rendering,
-        lines: bool,
-        seed: int,
-    ) -> None:
-        self._lines = lines
-        self._scenes, self._batch_size, self._size = scenes, batch_size, size
-        self._mean, self._std = (torch.tensor(values)[:, None, None] for values in (mean, std))
-        self._parts, self._changes, self._seed = parts, changes, seed
-        self._rendering, self._strewn = rendering, None
-        if rendering.over or rendering.pages:
-            self._strewn = Strewn(rendering.fonts or None, rendering.words)
+    scenes: Sequence[Scene]
+    batch_size: int
+    size: int
+    mean: Sequence[float]
+    std: Sequence[float]
+    parts: int
+    changes: Changes
+    rendering: Rendering
+    lines: bool
+    seed: int
+
+    def __post_init__(self) -> None:
+        given = self.rendering
+        self._strewn = Strewn(given.fonts or None, given.words) if given.over or given.pages else None
 
     def __getitem__(self, index: int) -> MapBatch:
         """Batch `index`."""
-        rng = np.random.default_rng((self._seed, index))
+        rng = np.random.default_rng((self.seed, index))
+        mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
         images, maps, names = [], [], []
-        for place in range(self._batch_size):
-            scene = self._scenes[self._number(index * self._batch_size + place)]
-            pixels, polygons = cut_out(scene, self._size, self._changes, rng)
+        for place in range(self.batch_size):
+            scene = self.scenes[self._number(index * self.batch_size + place)]
+            pixels, polygons = cut_out(scene, self.size, self.changes, rng)
             legible = [word.legible for word in scene.words]
-            if self._strewn and (form := rng.random()) < self._rendering.over + self._rendering.pages:
+            if self._strewn and (form := rng.random()) < self.rendering.over + self.rendering.pages:
                 draws = random.Random(int(rng.integers(2**62)))
-                if form < self._rendering.over:
+                if form < self.rendering.over:
                     pixels, rendered = self._strewn.over(draws, pixels, polygons)
                 else:
-                    pixels, rendered = self._strewn.page(draws, self._size, self._size)
+                    pixels, rendered = self._strewn.page(draws, self.size, self.size)
                     polygons, legible = [], []
-                if self._lines:
+                if self.lines:
                     polygons += [text.polygon for text in rendered]
                 else:
                     polygons += [polygon for text in rendered for _, polygon in text.words]
                 legible += [True] * (len(polygons) - len(legible))
-            pixels = coloured(pixels, self._changes, rng)
-            images.append((torch.from_numpy(pixels).permute(2, 0, 1) / 255 - self._mean) / self._std)
-            maps.append(db_maps(polygons, legible, self._size, self._size))
+            pixels = coloured(pixels, self.changes, rng)
+            images.append((torch.from_numpy(pixels).permute(2, 0, 1) / 255 - mean) / std)
+            maps.append(db_maps(polygons, legible, self.size, self.size))
             names.append(scene.id)
         core, counts, threshold, near = (
             torch.from_numpy(np.stack([getattr(each, name) for each in maps]))
             for name in ("core", "counts", "threshold", "near")
         )
-        step = index // self._parts
+        step = index // self.parts
         return MapBatch(torch.stack(images), core, counts, threshold, near, step, index, tuple(names))
 
     def _number(self, k: int) -> int:
         """Each scene once, then all again in another order."""
-        rounds, place = divmod(k, len(self._scenes))
-        return int(np.random.default_rng((self._seed, 7, rounds)).permutation(len(self._scenes))[place])
+        rounds, place = divmod(k, len(self.scenes))
+        return int(np.random.default_rng((self.seed, 7, rounds)).permutation(len(self.scenes))[place])
 
 
 def cut_out(

@@ -14,7 +14,6 @@ from torch.optim.lr_scheduler import LambdaLR
 from wordsight.errors import ConfigError
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
-from wordsight.models.clipter.cache import SceneCache
 from wordsight.models.clipter.encoders import absolute
 from wordsight.models.clipter.scene import SceneEncoder, untrained
 from wordsight.models.freezing import freeze
@@ -23,6 +22,7 @@ from wordsight.models.ppocr import Svtr
 from wordsight.models.reading import TorchRecognizer
 from wordsight.train.batches import Batch
 from wordsight.train.config import ArchitectureConfig, FreezingConfig, ObjectiveConfig, OptimiserConfig, SceneConfig
+from wordsight.train.scene_cache import SceneCache
 from wordsight.train.scenes import SceneBatch
 from wordsight.train.schedules import one_cycle, warmup_stable_decay
 from wordsight.train.sharding import shard, whole

@@ -15,7 +15,7 @@ from wordsight.data import SceneView
 from wordsight.errors import DataError
 from wordsight.imaging.geometry import WHOLE, Box
 from wordsight.models.clipter import SceneContext
-from wordsight.models.clipter.cache import SceneCache
+from wordsight.train.scene_cache import SceneCache
 
 _log = logging.getLogger(__name__)
 

@@ -14,16 +14,16 @@ def warmup_stable_decay(step: int, warmup: int, decay_from: int, end: int) -> fl
     return max(0.0, min(up, down))
 
 
-def one_cycle(step: int, end: int, warmup: float = 0.075, first: float = 1 / 25, last: float = 4e-6) -> float:
-    """From `first` up to 1 over a share `warmup` of all `end` steps, then down to `last`; cosine both ways.
+def one_cycle(step: int, end: int) -> float:
+    """From 1 / 25 up to 1 over the first 7.5 % of all `end` steps, then down to 4e-6; cosine both ways.
 
     What PyTorch's OneCycleLR does with the numbers of CLIP4STR (its released code): pct_start 0.075, div_factor 25,
     final_div_factor 1e4, which counts from the first value: 1 / 25 / 1e4.
     """
-    peak = warmup * end - 1
+    peak = 0.075 * end - 1
     if step <= peak:
-        return _cosine(first, 1.0, step / peak)
-    return _cosine(1.0, last, min(1.0, (step - peak) / (end - 1 - peak)))
+        return _cosine(1 / 25, 1.0, step / peak)
+    return _cosine(1.0, 4e-6, min(1.0, (step - peak) / (end - 1 - peak)))
 
 
 def _cosine(start: float, stop: float, share: float) -> float:

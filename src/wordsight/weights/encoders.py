@@ -13,11 +13,11 @@ from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
 from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clipter.other_words import PREFIX, OtherWords
 from wordsight.models.clipter.scene import EncodesScenes, SceneEncoder, untrained
 from wordsight.models.reading import TorchRecognizer
 from wordsight.models.recognizer import Recognizer
 from wordsight.models.reranking import RerankingRecognizer
+from wordsight.weights.other_words import PREFIX, OtherWords
 
 
 def scene_encoder(

@@ -20,13 +20,13 @@ from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter import ClipterConfig
 from wordsight.models.clipter.backbones import Encoder
-from wordsight.models.clipter.cache import SceneCache
 from wordsight.models.clipter.encoders import load_encoder
 from wordsight.models.clipter.scene import SceneEncoder, untrained
 from wordsight.models.peft.files import fingerprint
 from wordsight.synth.vocabulary import load_words
 from wordsight.synth.words import RenderedWords
 from wordsight.text import Charset
+from wordsight.train.scene_cache import SceneCache
 from wordsight_research.ablations.plain import PlainWords
 from wordsight_research.context.arms import CLEAN, Arm
 from wordsight_research.context.damage import Pixels

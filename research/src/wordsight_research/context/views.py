@@ -15,7 +15,7 @@ from wordsight.data.links import SceneView
 from wordsight.data.scenes import Scene
 from wordsight.errors import ConfigError
 from wordsight.models.clipter import SceneContext
-from wordsight.models.clipter.cache import SceneCache
+from wordsight.train.scene_cache import SceneCache
 from wordsight.train.scenes import SceneBatch
 from wordsight_research.context.data import Words, place
 

@@ -59,8 +59,7 @@ class WordDecoder(nn.Module):
 
     def forward(self, tokens: Tensor, kv: Tensor, mask: Tensor, memory_mask: Tensor | None = None) -> Tensor:
         """See `Decoder`: tokens (B, T), keys and values, a mask (B, T, T) to logits (B, T, C + 1)."""
-        logits: Tensor = self.decoder(tokens, kv, mask, memory_mask)
-        return logits
+        return self.decoder(tokens, kv, mask, memory_mask)
 
     def loss(self, columns: Tensor, logits: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
         """Permuted sequence modelling of all words, each on its slice of what is seen of its line.

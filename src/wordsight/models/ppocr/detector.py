@@ -70,8 +70,7 @@ class Db(Model):
 
     def features(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W), RGB less `mean` over `std`, sides multiples of 32, to (B, width, H / 4, W / 4)."""
-        out: Tensor = self.neck(self.image_encoder(images))
-        return out
+        return self.neck(self.image_encoder(images))
 
     def forward(self, images: Tensor) -> Tensor:
         """Images as in `features` to the probability of text (B, 1, H, W)."""
@@ -89,8 +88,7 @@ class MapHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, H / 4, W / 4) to logits (B, 1, H, W)."""
-        out: Tensor = self.conv_final(F.relu(self.conv_up(F.relu(self.conv_down(x)))))
-        return out
+        return self.conv_final(F.relu(self.conv_up(F.relu(self.conv_down(x)))))
 
 
 DB_PRESETS: dict[str, DbConfig] = {"db": DbConfig(glance=GlanceConfig())}

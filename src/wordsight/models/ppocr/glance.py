@@ -47,5 +47,4 @@ class Glance(nn.Module):
         """See the class."""
         *_, fine, coarse = self.image_encoder(images)
         around = F.interpolate(self.coarse(coarse), scale_factor=2.0, mode="nearest")
-        out: Tensor = self.head(F.relu(self.fine(fine) + around))[:, 0]
-        return out
+        return self.head(F.relu(self.fine(fine) + around))[:, 0]

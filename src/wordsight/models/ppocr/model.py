@@ -84,8 +84,7 @@ class Svtr(Recognizer):
 
     def see(self, images: Tensor) -> Tensor:
         """Images (B, 3, 48, W) to what the convolutions see of them (B, D, 3, W / 4)."""
-        seen: Tensor = self.image_encoder(images.contiguous(memory_format=torch.channels_last))[-1]
-        return seen
+        return self.image_encoder(images.contiguous(memory_format=torch.channels_last))[-1]
 
     def frames(self, seen: Tensor, context: SceneContext | None = None) -> Tensor:
         """One row (B, W / 8, D) of what the convolutions see."""
@@ -94,8 +93,7 @@ class Svtr(Recognizer):
 
     def decode(self, memory: Tensor, context: SceneContext | None = None) -> Tensor:
         """Frames (B, T, D) to logits (B, T, C + 1), [E] being the blank."""
-        logits: Tensor = self.head(self.fuse("late", self.neck(memory), context))
-        return logits
+        return self.head(self.fuse("late", self.neck(memory), context))
 
     def loss(
         self,

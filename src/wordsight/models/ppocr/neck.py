@@ -49,8 +49,7 @@ class SvtrNeck(nn.Module):
         x = x + F.silu(self.local(x.transpose(1, 2))).transpose(1, 2)
         for block in self.svtr_block:
             x = block(x)
-        out: Tensor = self.norm(x) + skip
-        return out
+        return self.norm(x) + skip
 
 
 class SvtrBlock(nn.Module):
@@ -73,5 +72,4 @@ class SvtrBlock(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, frames, width)
         x = x + self.projection(mixed)
-        out: Tensor = x + self.mlp(self.layer_norm2(x))
-        return out
+        return x + self.mlp(self.layer_norm2(x))

@@ -132,8 +132,7 @@ class Strips(nn.Module):
         for name in self.KERNELS:
             kinds = (layers[kind] for kind in layers if kind.endswith(name))
             inner = torch.stack([layer(inner) for layer in kinds]).sum(0)
-        out: Tensor = x + F.relu(self.conv_final(inner))
-        return out
+        return x + F.relu(self.conv_final(inner))
 
 
 def _top_down(maps: Sequence[Tensor]) -> list[Tensor]:

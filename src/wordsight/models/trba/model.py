@@ -18,7 +18,6 @@ from wordsight.models.clipter import SceneContext
 from wordsight.models.config import COMPACT_TOWER, ImageTowerConfig
 from wordsight.models.layers.convolutions import ConvStem
 from wordsight.models.layers.resnet import ConvNorm, ResNet29
-from wordsight.models.losses import Losses, cross_entropy
 from wordsight.models.recognizer import CropConfig, GraphModule, Recognizer
 from wordsight.text import Charset
 
@@ -243,18 +242,9 @@ class Trba(Recognizer):
             logits.append(step)
         return torch.stack(logits, dim=1)
 
-    def loss(
-        self,
-        images: Tensor,
-        targets: Tensor,
-        generator: torch.Generator,
-        *,
-        context: SceneContext | None = None,
-        characters: float | None = None,
-    ) -> Losses:
-        """Cross entropy of every character, given the true ones before it."""
-        logits = self.forward(images, targets[:, :-1], context)
-        return Losses(cross_entropy(logits, targets[:, 1:], self.tokenizer.pad, characters))
+    def taught(self, images: Tensor, targets: Tensor, context: SceneContext | None) -> Tensor:
+        """See `Recognizer`: every character is given the true ones before it."""
+        return self.forward(images, targets[:, :-1], context)
 
     def graphs(self, cross: bool = True) -> dict[str, GraphModule]:
         """`image`: an image to memory and initial state. `step`: a character."""

@@ -11,8 +11,8 @@ from wordsight.decoding import Reading
 from wordsight.errors import ConfigError
 from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter.encoders import load_encoder
-from wordsight.models.clipter.other_words import MOST, SURE, OtherWords
 from wordsight.models.reading import TorchRecognizer
+from wordsight.weights.other_words import MOST, SURE, OtherWords
 
 
 @dataclass

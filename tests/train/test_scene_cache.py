@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from wordsight.models.clipter import cache as caches
+from wordsight.train import scene_cache as caches
 
 
 @dataclass

@@ -1,13 +1,13 @@
 """A photograph's other words as the context of a word: as a recognizer reads them, embedded by its text tower."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from wordsight.data.scenes import Scene
 from wordsight.errors import BoxError, ConfigError
 from wordsight.imaging import batches, rectify
 from wordsight.models.clip4str import Clip4Str
@@ -24,38 +24,6 @@ MOST = 8
 """As many of them, the surest."""
 
 _BATCH = 64
-
-
-class Labelled(Protocol):
-    """A word's place."""
-
-    @property
-    def polygon(self) -> NDArray[np.float64]:
-        """(N, 2), pixels."""
-        ...
-
-    @property
-    def legible(self) -> bool:
-        """Illegible ones are not read."""
-        ...
-
-
-class Photograph(Protocol):
-    """One whose words are outlined, such as `wordsight.data.Scene`."""
-
-    @property
-    def digest(self) -> str:
-        """Names it."""
-        ...
-
-    @property
-    def words(self) -> Sequence[Labelled]:
-        """Where they are."""
-        ...
-
-    def load(self) -> NDArray[np.uint8]:
-        """RGB (H, W, 3)."""
-        ...
 
 
 class OtherWords(nn.Module):
@@ -86,7 +54,7 @@ class OtherWords(nn.Module):
         """Read photographs again, as for measuring."""
         self._read.clear()
 
-    def tokens(self, photo: Photograph, word: int) -> Tensor | None:
+    def tokens(self, photo: Scene, word: int) -> Tensor | None:
         """(1 + MOST, D): the mean and the surest others in turn, from the first again if fewer; None without any.
 
         Raises:
@@ -101,7 +69,7 @@ class OtherWords(nn.Module):
         return torch.stack([torch.stack(best).mean(0), *(best[i % len(best)] for i in range(MOST))])
 
     @torch.inference_mode()
-    def _sure(self, photo: Photograph) -> list[tuple[int, float, Tensor]]:
+    def _sure(self, photo: Scene) -> list[tuple[int, float, Tensor]]:
         """Number, confidence and embedding of the words that are surely read."""
         pixels, crops, numbers = photo.load(), [], []
         for number, word in enumerate(photo.words):

@@ -6,37 +6,23 @@ import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from wordsight.data import SceneView
 from wordsight.files import replacing
 from wordsight.models.clipter.scene import SceneEncoder
 
 _log = logging.getLogger(__name__)
 
-Pixels = npt.NDArray[np.uint8]
 Tokens = npt.NDArray[np.float16]
 
 _LARGEST = float(np.finfo(np.float16).max)
 _FULL, _KEPT = 0.95, 0.9  # of the allowed bytes: from when on files are deleted, and how many stay
 _COUNTED = 0.05  # of the allowed bytes may be written before files, other processes' too, are counted again
-
-
-class Shown(Protocol):
-    """A picture that can be identified without decoding it, such as `wordsight.data.SceneView`."""
-
-    @property
-    def key(self) -> str:
-        """The same key, the same pixels."""
-        ...
-
-    def load(self) -> Pixels:
-        """uint8 RGB (H, W, 3)."""
-        ...
 
 
 class SceneCache:
@@ -76,15 +62,15 @@ class SceneCache:
         """How much is in memory."""
         return self._bytes
 
-    def tokens(self, scenes: Sequence[Shown]) -> Tensor:
+    def tokens(self, scenes: Sequence[SceneView]) -> Tensor:
         """Tokens of N scenes, at least one, in that order: (N, M, D_s) float16 on the CPU."""
         return torch.from_numpy(np.stack([self._one(scene) for scene in scenes]))
 
-    def name(self, scene: Shown) -> str:
+    def name(self, scene: SceneView) -> str:
         """The name under which tokens are kept: a hash, in hexadecimal digits, of all that they depend on."""
         return hashlib.blake2b(f"{self.encoder.identity}\n{scene.key}".encode(), digest_size=16).hexdigest()
 
-    def _one(self, scene: Shown) -> Tokens:
+    def _one(self, scene: SceneView) -> Tokens:
         name = self.name(scene)
         if name in self._kept:
             self._kept.move_to_end(name)
