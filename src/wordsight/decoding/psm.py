@@ -173,7 +173,7 @@ def _cross_modal(
     )
     for i, visually in enumerate(refined, 1):
         if memory.tell(texts(visually, spec.tokenizer)):
-            cross.memory = memory.kv, memory.mask
+            cross.kv, cross.memory_mask = memory.kv, memory.mask
         found = draft_verify.refine(cross, found, positions, whole and i == len(refined))
     return found, Passes(0, cross.passes, memory.passes)
 

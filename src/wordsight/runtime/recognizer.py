@@ -15,7 +15,7 @@ from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.preprocess import centre_square
 from wordsight.runtime.onnx import OnnxEngine
 from wordsight.runtime.pack import Pack
-from wordsight.runtime.sessions import PROVIDERS, choose, open_session, processors
+from wordsight.runtime.sessions import PROVIDERS, choose_provider, open_session, processors
 from wordsight.runtime.signatures import SCENE
 from wordsight.text import Charset, Constraint, Dictionary
 
@@ -57,7 +57,8 @@ class OnnxRecognizer:
         pack.kind.check(mode, iters, constraint is not None)
         self._spec = pack.spec
         self.threads = threads = threads or processors()
-        self.provider = provider = choose(pack, device, self.threads)
+        smallest = min(pack.graphs, key=lambda name: (pack.folder / pack.graphs[name].file).stat().st_size)
+        self.provider = provider = choose_provider(device, lambda name: open_session(pack, smallest, name, threads))
         self._engine = OnnxEngine(pack, provider, threads, cross=mode != "visual")
         # Constraints look at more than the likeliest class: a margin says little then. Integer products are
         # quick on the CPU alone: elsewhere they would be sent there and back

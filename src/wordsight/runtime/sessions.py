@@ -33,16 +33,6 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def choose(pack: Pack, device: str, threads: int) -> str:
-    """The execution provider for `device`, tried out on the smallest graph of a pack.
-
-    Raises:
-        DeviceError: the device is not available.
-    """
-    smallest = min(pack.graphs, key=lambda name: (pack.folder / pack.graphs[name].file).stat().st_size)
-    return choose_provider(device, lambda provider: open_session(pack, smallest, provider, threads))
-
-
 def choose_provider(device: str, start: Callable[[str], object]) -> str:
     """The execution provider for `device`; "auto" calls `start` with CUDA's: it may be listed and yet not start.
 

@@ -1,7 +1,7 @@
 """Training batches as a function of (seed, number of the batch): a resumed run sees what it would have seen."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.geometry import Box
 from wordsight.text import CharTokenizer
 from wordsight.train.config import SceneConfig
+from wordsight.train.movable import Movable
 from wordsight.train.scenes import SceneBatch
 
 Augmentation = Callable[[npt.NDArray[np.uint8], np.random.Generator], npt.NDArray[np.uint8]]
@@ -41,7 +42,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Movable):
     """One part of an optimiser step: what one device sees at once.
 
     Attributes:
@@ -65,17 +66,6 @@ class Batch:
     skipped: int = 0
     scenes: SceneBatch | None = None
     position: Position | None = None
-
-    def pin_memory(self) -> "Batch":
-        """For quick copies to a GPU (called by the data loader)."""
-        scenes = None if self.scenes is None else self.scenes.pin_memory()
-        return replace(self, images=self.images.pin_memory(), targets=self.targets.pin_memory(), scenes=scenes)
-
-    def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
-        """On another device."""
-        pictures, targets = (x.to(device, non_blocking=non_blocking) for x in (self.images, self.targets))
-        scenes = None if self.scenes is None else self.scenes.to(device, non_blocking)
-        return replace(self, images=pictures, targets=targets, scenes=scenes)
 
 
 @dataclass(eq=False)

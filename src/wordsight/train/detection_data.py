@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,10 +22,11 @@ from wordsight.synth.strewn import Strewn
 from wordsight.train.batches import FromBatch
 from wordsight.train.detection_lines import lines_of
 from wordsight.train.detection_maps import db_maps
+from wordsight.train.movable import Movable
 
 
 @dataclass(frozen=True)
-class MapBatch:
+class MapBatch(Movable):
     """Pictures and their maps, see `detection_maps.Maps`.
 
     Attributes:
@@ -44,11 +45,6 @@ class MapBatch:
     step: int
     index: int
     samples: tuple[str, ...]
-
-    def to(self, device: torch.device, non_blocking: bool = False) -> "MapBatch":
-        """On another device."""
-        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.type is Tensor}
-        return replace(self, **{k: v.to(device, non_blocking=non_blocking) for k, v in tensors.items()})
 
 
 @dataclass(frozen=True)

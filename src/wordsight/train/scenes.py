@@ -15,13 +15,14 @@ from wordsight.data import SceneView
 from wordsight.errors import DataError
 from wordsight.imaging.geometry import WHOLE, Box
 from wordsight.models.clipter import SceneContext
+from wordsight.train.movable import Movable
 from wordsight.train.scene_cache import SceneCache
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class SceneBatch:
+class SceneBatch(Movable):
     """The scenes of a batch of B crops, each once.
 
     Attributes:
@@ -59,15 +60,6 @@ class SceneBatch:
     def available(self) -> int:
         """How many of the crops have a scene."""
         return int(self.present.sum())
-
-    def pin_memory(self) -> "SceneBatch":
-        """For quick copies to a GPU."""
-        return SceneBatch(self.views, self.index.pin_memory(), self.present.pin_memory(), self.boxes.pin_memory())
-
-    def to(self, device: torch.device, non_blocking: bool = True) -> "SceneBatch":
-        """On another device."""
-        arrays = (x.to(device, non_blocking=non_blocking) for x in (self.index, self.present, self.boxes))
-        return SceneBatch(self.views, *arrays)
 
     def encoded(self, cache: SceneCache) -> SceneContext:
         """What the recognizer is conditioned on, its tokens float32 and on the device of this.

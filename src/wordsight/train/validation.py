@@ -1,7 +1,7 @@
 """What training validates on, and how it is scored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from wordsight.imaging import batches
 from wordsight.models.clipter import SceneContext
 from wordsight.models.reading import TorchRecognizer
 from wordsight.text import Charset
+from wordsight.train.movable import Movable
 from wordsight.train.scenes import SceneBatch
 
 _36 = Charset.preset("36")
@@ -32,7 +33,7 @@ def read(
 
 
 @dataclass(frozen=True)
-class Words:
+class Words(Movable):
     """Crops (uint8 RGB), their labels, and the scenes that they come from."""
 
     crops: list[npt.NDArray[np.uint8]]
@@ -45,10 +46,6 @@ class Words:
         links = [sample.link for sample in samples]
         shown = [(link.view, link.box) if link and link.view else None for link in links]
         return cls([sample.image for sample in samples], [sample.text for sample in samples], SceneBatch.of(shown))
-
-    def to(self, device: torch.device, non_blocking: bool = True) -> "Words":
-        """The same words, their scenes on another device."""
-        return replace(self, scenes=self.scenes.to(device, non_blocking))
 
 
 @dataclass(frozen=True)
