@@ -1,11 +1,12 @@
 """A photograph's other words as context: which are told, and how."""
 
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from small_models import small_config
 
 from wordsight.decoding import Reading
 from wordsight.errors import ConfigError
@@ -13,6 +14,9 @@ from wordsight.models.clip4str import Clip4Str
 from wordsight.models.clipter.encoders import load_encoder
 from wordsight.models.reading import TorchRecognizer
 from wordsight.weights.other_words import MOST, SURE, OtherWords
+
+sys.path.append(str(Path(__file__).parents[1] / "models"))  # small_models
+from small_models import small_config
 
 
 @dataclass
