@@ -33,12 +33,16 @@ ENVIRONMENT = {
 }
 SHARDS, SIZE = 12, 25
 SCRIPT = """
-import sys
+import sys, time
+import ray
 from plain_spec import PlainSpec
 from wordsight.bulk import run
 from wordsight.errors import WordsightError
 if __name__ == "__main__":
     source, out, seconds, model = sys.argv[1:]
+    ray.init(log_to_driver=False)
+    while ray.cluster_resources().get("CPU", 0) < 2:  # the second node joins
+        time.sleep(0.1)
     spec = PlainSpec(model, seconds=float(seconds))
     try:
         print(run(source, out, spec, engine="ray", shard_size=25))
@@ -186,7 +190,7 @@ def test_local_ray_and_indexed_shards_give_equal_tables(tmp_path: Path, source: 
 @pytest.mark.parametrize("victim", ["worker", "node", "driver"])
 def test_kills_lose_nothing(tmp_path: Path, source: Path, cluster: Cluster, victim: str) -> None:
     out = tmp_path / "ray"
-    process = start(tmp_path / "script.py", cluster, source, out, 0.05, "latin")
+    process = start(tmp_path / "script.py", cluster, source, out, 0.1, "latin")
     wait_for(lambda: parts(out) >= 2 and len(makers(cluster)) == 2, process)
     assert parts(out) < SHARDS - 2
     if victim == "worker":
@@ -214,5 +218,5 @@ def test_what_stops_a_worker_is_one_line(tmp_path: Path, source: Path, cluster: 
     out.write_text("a file now")
     _, err = process.communicate(timeout=600)
     assert process.returncode == 1
-    assert err.splitlines()[-1].startswith(("DataError: ", "ConfigError: "))
+    assert err.splitlines()[-1].startswith(("DataError: ", "ConfigError: ")), err
     assert "Traceback" not in err

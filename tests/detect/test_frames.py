@@ -53,4 +53,4 @@ def test_values():
     assert batch.dtype == np.float32
     assert batch[0, :, 5, 5] == pytest.approx([0.6 / 0.2, -0.5 / 0.25, -0.6 / 0.3])
     blue = network_input(image, mean, std, blue_first=True)
-    assert blue[0, :, 5, 5] == pytest.approx([-0.4 / 0.2, -0.5 / 0.25, 0.4 / 0.3])
+    assert blue[0, :, 5, 5] == pytest.approx([-0.6 / 0.3, -0.5 / 0.25, 0.6 / 0.2])

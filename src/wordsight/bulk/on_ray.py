@@ -12,6 +12,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # before it is imported: 
 import ray
 import ray.data
 
+from wordsight import errors
 from wordsight.bulk.plan import Plan, read_shards
 from wordsight.bulk.rows import row_reader
 from wordsight.errors import WordsightError, WorkerError
@@ -46,11 +47,16 @@ def read_on_ray(plan: Plan, todo: Sequence[int], workers: int | None) -> Iterato
             compute=ray.data.ActorPoolStrategy(size=min(workers, len(todo)), max_tasks_in_flight_per_actor=1),
         )
         for row in done.iter_rows():
+            if row["error"]:
+                raise getattr(errors, row["error"])(row["message"])
             yield row["failed"]
     except WordsightError:
         raise
     except Exception as error:
-        raise _plain(error) from None
+        text = " ".join(str(error).split())[-300:]
+        raise WorkerError(
+            f"Ray stopped working ({type(error).__name__}: {text}): check the cluster, then run the command again"
+        ) from None
 
 
 class _Maker:
@@ -61,18 +67,8 @@ class _Maker:
         self._pool = Pool(partial(row_reader, plan.spec), 1)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        failed = list(read_shards(self._plan, [int(number) for number in batch["shard"]], self._pool))
-        return {"failed": [failed]}
-
-
-def _plain(error: BaseException) -> WordsightError:
-    """What happened in a worker, without the layers of Ray around it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, WordsightError):
-            return cause
-        cause = getattr(cause, "cause", None) or cause.__cause__
-    text = " ".join(str(error).split())[-300:]
-    return WorkerError(
-        f"Ray stopped working ({type(error).__name__}: {text}): check the cluster, then run the command again"
-    )
+        try:
+            failed = list(read_shards(self._plan, [int(number) for number in batch["shard"]], self._pool))
+        except WordsightError as error:  # said in words: what Ray makes of an exception has lost its cause
+            return {"failed": [[]], "error": [type(error).__name__], "message": [str(error)]}
+        return {"failed": [failed], "error": [""], "message": [""]}

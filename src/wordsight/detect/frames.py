@@ -56,11 +56,11 @@ def framed(image: NDArray[np.uint8], max_side: int) -> tuple[NDArray[np.uint8], 
 def network_input(
     picture: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...], *, blue_first: bool = False
 ) -> NDArray[np.float32]:
-    """A picture, uint8 RGB (h, w, 3), as (1, 3, h, w) less `mean` by `std`, in their order of channels."""
+    """A picture, uint8 RGB (h, w, 3), as (1, 3, h, w): less `mean` by `std` of R, G and B, then in either order."""
     import cv2
 
     batch = np.empty((1, 3, *picture.shape[:2]), np.float32)
-    planes = cv2.split(picture)[:: -1 if blue_first else 1]
-    for plane, out, less, by in zip(planes, batch[0], mean, std, strict=True):
+    outs = batch[0, :: -1 if blue_first else 1]
+    for plane, out, less, by in zip(cv2.split(picture), outs, mean, std, strict=True):
         cv2.LUT(plane, np.arange(256, dtype=np.float32) * np.float32(1 / 255 / by) - np.float32(less / by), dst=out)
     return batch

@@ -26,7 +26,7 @@ _KEPT, _LARGEST = 2**27, 2**25  # bytes: free ones of an arena, and of what come
 
 
 def share_memory() -> None:
-    """Keeps memory from growing with the number of threads, and from being fetched anew for every picture.
+    """Keeps memory from growing with the number of threads, and from being fetched again for every picture.
 
     Threads share as many arenas as there are processors. By default the GNU C library has eight times as many, each of
     which keeps what its threads once held: after 500 photos the service held 0.47 GB so, and 0.85 GB otherwise. What
