@@ -284,7 +284,7 @@ def test_the_schema_has_examples(service: Running) -> None:
 
 
 def test_a_key_is_asked_for_where_there_is_one(started: Start) -> None:
-    running = started(WORDSIGHT_API_KEY="s3cret")
+    running = started(WORDSIGHT_API_KEY="s3cret\n")  # as files of secrets end
     for headers in (
         {},
         {"Authorization": "Bearer wrong"},

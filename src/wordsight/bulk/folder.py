@@ -154,7 +154,16 @@ def _differences(found: Any, wanted: dict[str, Any]) -> str:
     if not isinstance(found, dict):
         return f"its {MANIFEST} is none"
     names = [name for name in wanted if name != "model" and found.get(name) != wanted[name]]
-    return "; ".join(f"{name} {_in_short(found.get(name))}, not {_in_short(wanted[name])}" for name in names)
+    told = []
+    for name in names:
+        was, now = found.get(name), wanted[name]
+        if isinstance(was, dict) and isinstance(now, dict):
+            told += [
+                f"{name} {k} {_in_short(was.get(k))}, not {_in_short(now[k])}" for k in now if was.get(k) != now[k]
+            ]
+        else:
+            told.append(f"{name} {_in_short(was)}, not {_in_short(now)}")
+    return "; ".join(told)
 
 
 def _in_short(value: Any) -> str:

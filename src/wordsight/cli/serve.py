@@ -47,7 +47,7 @@ def serve(
         timeout=timeout,
         max_bytes=int(max_megabytes * MEGABYTE),
         max_pixels=max_pixels,
-        api_key=os.environ.get("WORDSIGHT_API_KEY") or None,
+        api_key=_api_key(),
     )
     with listen(host, port) as listener:
         service = Service(settings)
@@ -57,3 +57,13 @@ def serve(
             err=True,
         )
         run(service, listener)
+
+
+def _api_key() -> str | None:
+    """The key from the environment, without the line break that files of secrets end with."""
+    from wordsight.errors import ConfigError
+
+    key = os.environ.get("WORDSIGHT_API_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError("WORDSIGHT_API_KEY has other characters than headers carry: use ASCII")
+    return key or None

@@ -76,7 +76,7 @@ def _deep_colours(image: Image.Image) -> NDArray[np.uint16] | None:
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
         return None  # Pillow says what is wrong, or reads what it can
     order = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-    return np.asarray(cv2.cvtColor(pixels, order), dtype=np.uint16)
+    return np.asarray(cv2.cvtColor(pixels, order, dst=pixels), dtype=np.uint16)
 
 
 def from_array(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
@@ -92,8 +92,10 @@ def from_array(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
             f"{name} has shape {array.shape}: pass grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4), channels last"
         )
     if array.shape[2] == 4:
-        colour, alpha = _to_bytes(array[..., :3], name), _to_bytes(array[..., 3:], name, full=65535)
-        return np.asarray(_on_ground(Image.fromarray(np.concatenate([colour, alpha], axis=2))))
+        both = np.empty(array.shape, np.uint8)
+        both[..., :3] = _to_bytes(array[..., :3], name)
+        both[..., 3:] = _to_bytes(array[..., 3:], name, full=65535)
+        return np.asarray(_on_ground(Image.fromarray(both)))
     pixels = _to_bytes(array, name)
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else np.ascontiguousarray(pixels)
 
@@ -105,8 +107,12 @@ def _to_bytes(array: NDArray[Any], name: str, full: int | None = None) -> NDArra
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype == np.uint16:
-        values = array.astype(np.float32)
-        return _bytes(values * (255 / full) if full else to_scale_of_8_bits(values))
+        offset, factor = (0.0, 255 / full) if full else _scale(float(array.min()), float(array.max()))
+        out = np.empty(array.shape, np.uint8)
+        for top in range(0, len(array), _ROWS):  # as float32 a large picture would take gigabytes
+            rows = slice(top, top + _ROWS)
+            out[rows] = _bytes((array[rows].astype(np.float32) - offset) * factor)
+        return out
     if np.issubdtype(array.dtype, np.integer):
         if array.min() < 0 or array.max() > 255:
             raise ImageError(f"{name} is an array of {array.dtype} beyond 0..255: pass uint8 or uint16")
@@ -124,11 +130,16 @@ def to_scale_of_8_bits(values: NDArray[Any]) -> NDArray[Any]:
     They are divided by the smallest scale that contains them. If they cover less than an eighth of it, or none contains
     them, their extremes become black and white.
     """
-    low, high = float(values.min()), float(values.max())
+    offset, factor = _scale(float(values.min()), float(values.max()))
+    return (values - offset) * factor
+
+
+def _scale(low: float, high: float) -> tuple[float, float]:
+    """What is subtracted from values between these two, and what they are multiplied by then."""
     full = next((scale for scale in _FULL_SCALES if low >= 0 and high <= scale), None)
     if full is not None and (high == low or high - low >= _LEAST_RANGE * full):
-        return values * (255 / full)
-    return (values - low) * (255 / ((high - low) or 1))
+        return 0.0, 255 / full
+    return low, 255 / ((high - low) or 1)
 
 
 def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from wordsight.text import CharTokenizer, Constraint
 T = TypeVar("T")
 
 _LONGEST = 1000  # characters of an expression
+_REFUSED = 100  # expressions that are remembered as refused
 
 
 class Constraints(Generic[T]):
@@ -36,6 +37,7 @@ class Constraints(Generic[T]):
         self._make = make
         self._turn = turn
         self._kept: OrderedDict[tuple[str, str], tuple[int, T]] = OrderedDict()
+        self._refused: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._lock = Lock()
         self._one = Lock()  # the largest patterns that are refused take seconds and two hundred megabytes
 
@@ -53,10 +55,8 @@ class Constraints(Generic[T]):
         if not asked:
             return None
         key = asked[0]
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key][1]
+        if (known := self._known(key)) is not None:
+            return known
         kinds: dict[str, Callable[[str], Constraint]] = {
             "allow": lambda text: Constraint.allow(text, self._tokenizer),
             "pattern": self._pattern,
@@ -65,9 +65,17 @@ class Constraints(Generic[T]):
         if not self._one.acquire(timeout=max(0.0, time_left())):
             raise late()
         try:
+            if (known := self._known(key)) is not None:  # by who was before
+                return known
             with self._turn():
                 constraint = kinds[key[0]](key[1])
                 made = self._make(constraint)
+        except ConfigError as error:
+            with self._lock:
+                self._refused[key] = str(error)
+                while len(self._refused) > _REFUSED:
+                    self._refused.popitem(last=False)
+            raise
         finally:
             self._one.release()
         with self._lock:
@@ -75,6 +83,15 @@ class Constraints(Generic[T]):
             while len(self._kept) > 1 and sum(cost for cost, _ in self._kept.values()) > 4 * MAX_TRANSITIONS:
                 self._kept.popitem(last=False)
         return made
+
+    def _known(self, key: tuple[str, str]) -> T | None:
+        with self._lock:
+            if key in self._refused:  # it took seconds to find that out
+                raise ConfigError(self._refused[key])
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][1]
 
     def _lexicon(self, text: str) -> Constraint:
         if 2 * len(text) > MAX_TRANSITIONS:  # a letter in either case

@@ -101,8 +101,7 @@ class Engine:
             WordsightError: it cannot be read, or the options are invalid.
             Refusal: the boxes cover too much, or the request is late.
         """
-        width, height = _size(picture)
-        pixels = min(width * height or self._max_pixels, self._max_pixels)  # unknown: as many as there may be
+        pixels = min(_pixels(picture) or self._max_pixels, _DEEP * self._max_pixels)  # unknown: as many as may be
         strips = sum(map(_strip_pixels, boxes or ()))
         if strips > MAX_COVER * max(pixels, MAX_STRIP**2):
             raise malformed(f"the boxes cover {name} more than {MAX_COVER} times: give fewer or smaller ones")
@@ -119,7 +118,7 @@ class Engine:
         """
         constraint = options.allow, options.pattern, options.lexicon
         self._constrained.of(*constraint)  # here, as what is wrong with it concerns nobody else
-        with self._room.of(sum(min(w * h, self._max_pixels) for w, h in map(_size, pictures))):
+        with self._room.of(sum(min(pixels, _DEEP * self._max_pixels) for pixels in map(_pixels, pictures))):
             results = self._crops.do(pictures, constraint)
             if any(isinstance(result, ModelError) for result in results):  # crops of others may be to blame
                 results = self._read_together(constraint, pictures)
@@ -178,13 +177,18 @@ class _Detector:
             return self._detectors.now().detect(image)
 
 
-def _size(picture: bytes) -> tuple[int, int]:
-    """Width and height by the header; noughts where it cannot be told."""
+_DEEP = 4
+"""How many times the memory of other pictures those of 16 bits a colour take while they are decoded."""
+
+
+def _pixels(picture: bytes) -> int:
+    """Pixels by the header, those of 16 bits a colour counted as `_DEEP`; 0 where it cannot be told."""
     try:
         with Image.open(io.BytesIO(picture), formats=("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")) as image:
-            return image.size
+            deep = any(";16" in str(tile.args) for tile in image.tile[:1])
+            return image.width * image.height * (_DEEP if deep else 1)
     except Exception:  # whatever is wrong with it, the reader says
-        return 0, 0
+        return 0
 
 
 def _strip_pixels(box: Any) -> int:

@@ -44,8 +44,10 @@ def malformed(message: str, status: int = 422) -> Refusal:
 def of_error(error: WordsightError) -> Refusal:
     """For what the library refuses."""
     if isinstance(error, ImageError):
-        absent = "needs another package" in str(error)  # a format that this installation cannot read
-        return Refusal(415, "format", str(error)) if absent else Refusal(422, "image", str(error))
+        what, absent, _ = str(error).partition(", which needs an extra")
+        if absent:  # a format that this installation cannot read; how it could is no client's affair
+            return Refusal(415, "format", f"{what}, which this service cannot read: send JPEG or PNG")
+        return Refusal(422, "image", str(error))
     if isinstance(error, BoxError | ConfigError):
         return malformed(str(error))
     return Refusal(500, "error", str(error))

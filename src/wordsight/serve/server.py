@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import logging
+import math
 import os
 import signal
 import socket
@@ -67,6 +68,7 @@ def run(service: Service, listener: socket.socket) -> None:
         proxy_headers=False,
         ws="none",
         timeout_keep_alive=30,
+        timeout_graceful_shutdown=math.ceil(service.settings.timeout) + 5,  # not for ever for who reads no answer
     )
     _Server(config, service).run([listener])
 
