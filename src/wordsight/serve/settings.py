@@ -40,7 +40,10 @@ class Settings:
 
     @property
     def most_pixels(self) -> int:
-        """Of all pictures that are decoded at a time: three bytes each, nine while they are decoded."""
+        """Of all pictures that are decoded at a time: three bytes each, nine while they are decoded.
+
+        Those of 16 bits a colour, which take some forty, count four times (`engine._pixels`).
+        """
         return 2 * self.max_pixels
 
 
