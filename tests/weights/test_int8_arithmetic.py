@@ -166,7 +166,7 @@ def test_integers_are_for_the_cpu_alone(pack, monkeypatch):
         opened.append((pack.graphs[name].file, provider))
         return open_session(pack, name, "CPUExecutionProvider", threads)
 
-    monkeypatch.setattr("wordsight.runtime.recognizer.choose", lambda *_: "CUDAExecutionProvider")
+    monkeypatch.setattr("wordsight.runtime.recognizer.choose_provider", lambda *_: "CUDAExecutionProvider")
     monkeypatch.setattr("wordsight.runtime.onnx.open_session", elsewhere)
     found = OnnxRecognizer(pack, "cuda", 1).read(IMAGES)
     assert {provider for _, provider in opened} == {"CUDAExecutionProvider"}
