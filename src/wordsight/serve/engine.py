@@ -178,7 +178,7 @@ class _Detector:
 
 
 _DEEP = 4
-"""How many times the memory of other pictures those of 16 bits a colour take while they are decoded."""
+"""As how many others a pixel of 16 bits a colour counts: it takes over twice the memory while it is decoded."""
 
 
 def _pixels(picture: bytes) -> int:

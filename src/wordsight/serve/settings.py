@@ -42,7 +42,7 @@ class Settings:
     def most_pixels(self) -> int:
         """Of all pictures that are decoded at a time: three bytes each, nine while they are decoded.
 
-        Those of 16 bits a colour, which take some forty, count four times (`engine._pixels`).
+        Those of 16 bits a colour, which take 22 (RGBA, 4000 x 4000), count four times (`engine._pixels`).
         """
         return 2 * self.max_pixels
 
