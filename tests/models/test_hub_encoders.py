@@ -10,7 +10,7 @@ from wordsight.errors import ConfigError, ModelError
 from wordsight.models.clip.config import MEAN
 from wordsight.models.clipter import ClipterConfig
 from wordsight.models.clipter.encoders import load_encoder, may_be_on_the_hub
-from wordsight.models.clipter.scene import SceneEncoder
+from wordsight.models.clipter.scene import SceneEncoder, untrained
 from wordsight.train import Recognition
 from wordsight.weights.convert import convert
 
@@ -93,6 +93,29 @@ def test_what_a_preprocessor_file_says_is_heeded_or_named(tmp_path):
         model_folder(tmp_path / "other", "CLIP", PIXELS | wrong)
         with pytest.raises(ConfigError, match="does not rescale pixels to 0 to 1"):
             load_encoder(str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("family", ["Bert", "ResNet"])
+def test_what_is_no_vision_transformer_is_refused(tmp_path, family):
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    if family == "ResNet":
+        sizes = {"embedding_size": 8, "hidden_sizes": [8], "depths": [1]}
+    model = getattr(transformers, f"{family}Model")(getattr(transformers, f"{family}Config")(**sizes))
+    model.save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    with pytest.raises(ConfigError, match="no vision transformer: give CLIP, SigLIP, DINOv2"):
+        load_encoder(str(tmp_path))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_weights_are_others_and_the_same_for_a_seed(tmp_path, photos, seed):
+    model_folder(tmp_path, "Siglip")
+    given = SceneEncoder(load_encoder(str(tmp_path)))
+    one, again, other = (untrained(given, each) for each in (seed, seed, seed + 2))
+    assert one.identity == again.identity
+    assert len({given.identity, one.identity, other.identity}) == 3
+    torch.testing.assert_close(one.encode(photos), again.encode(photos))
+    assert not torch.allclose(one.encode(photos), given.encode(photos))
 
 
 def test_a_missing_path_is_never_asked_for_on_the_hub(tmp_path, monkeypatch):

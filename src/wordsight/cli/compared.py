@@ -132,13 +132,10 @@ def costs(reader: "AnyReader", sources: "Mapping[str, OpenedSource]") -> list[st
 
 def _times(reader: "OurReader", samples: Sequence[Any]) -> tuple[float, float, float]:
     """Seconds for the words of a scene without it, for the same with it, and for encoding it."""
-    from wordsight.data import SceneView
-
     crops = [sample.image for sample in samples]
-    view = SceneView(samples[0].link.scene, 0)
-    pixels = view.load()
+    pixels = samples[0].link.scene.load()
     began = time.perf_counter()
-    scene = reader.scene(view, pixels)
+    scene = reader.reader.scene(pixels)
     encoded = time.perf_counter()
     reader.read_scenes(crops, [scene] * len(crops))
     read = time.perf_counter()

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from wordsight.reading.parts import SceneConditioned
     from wordsight.reading.scenes import EncodedScene
     from wordsight.runtime import Pack
-    from wordsight.weights.other_words import OtherWords
 
     Crop = npt.NDArray[np.uint8]
     Corners = npt.NDArray[np.float64]
@@ -104,17 +103,14 @@ class OurReader:
             mode = "full"
         self._recognizer: SceneConditioned | None = None
         """Reads crops as they are; None: `reader` reads them."""
-        self._others: OtherWords | None = None
-        """Context that is not pixels."""
         threads = threads or processors()
         self.calibration: Mapping[str, Any] = {}
         """The result of `wordsight models calibrate`, stored in the pack; empty if it was never run."""
         if isinstance(found, Path):
-            from wordsight.weights.encoders import open_checkpoint, other_words
+            from wordsight.weights.encoders import open_checkpoint
 
             recognizer = open_checkpoint(found, mode, threads, encoder, untrained, rerank)
             self._recognizer = recognizer if as_is else None
-            self._others = other_words(recognizer)
             self.name = found.resolve().name
             self.reader = Reader.of(recognizer, batch_size=_TOGETHER)
         elif rerank is not None:
@@ -128,7 +124,7 @@ class OurReader:
             words = "english" if dictionary and not as_is else None
             self.reader = Reader(found.folder, threads=threads, batch_size=_TOGETHER, mode=mode, dictionary=words)
         self.settings: Settings = {"threads": threads, "provider": self.reader.provider, "mode": mode}
-        self._known: OrderedDict[str, EncodedScene | None] = OrderedDict()
+        self._known: OrderedDict[str, EncodedScene] = OrderedDict()
 
     def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
         """Text and confidence of each crop, all in one batch."""
@@ -157,44 +153,20 @@ class OurReader:
         read = self.read_scenes([sample.image for sample in samples], scenes)
         return [(*one, scene is not None) for one, scene in zip(read, scenes, strict=True)]
 
-    def scene(self, view: "SceneView", pixels: "Crop | None" = None) -> "EncodedScene | None":
-        """What a word is told, encoded again; None where nothing is left to tell.
-
-        With the `pixels` of the view it takes the time that a photo takes of which nothing else is known.
-
-        Raises:
-            ConfigError: the view is a picture, and the model is told other words.
-            DataError: the photograph cannot be read.
-        """
-        from wordsight.reading.scenes import EncodedScene
-
-        if self._others is None:
-            return self.reader.scene(view.load() if pixels is None else pixels)
-        if view.mode != "real":
-            raise ConfigError(
-                f"--scene {view.mode} changes pixels, and this model is told words: real, shuffle or none"
-            )
-        if pixels is not None:
-            self._others.forget()
-        tokens = self._others.tokens(view.scene, view.word)
-        return None if tokens is None else EncodedScene(tokens.numpy(), (1, 1), self._others.identity)
-
     def _scene(self, view: "SceneView", box: "Box") -> "EncodedScene | None":
         """A scene with the place of a crop in it. The last `_KEPT` scenes are encoded only once."""
         from dataclasses import replace
 
         try:
-            key = view.key if self._others is None else f"{view.key} {view.word}"
-            if key not in self._known:
-                self._known[key] = self.scene(view)
+            if view.key not in self._known:
+                self._known[view.key] = self.reader.scene(view.load())
         except DataError as error:
             _log.warning("no scene: %s", error)
             return None
-        self._known.move_to_end(key)
+        self._known.move_to_end(view.key)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
-        known = self._known[key]
-        return None if known is None else replace(known, box=box)
+        return replace(self._known[view.key], box=box)
 
     def find(self, image: "Crop", shown: "Crop | None" = None) -> list[tuple["Corners", str]]:
         """The words of a photograph; if the model takes scenes, `shown` is that of all words."""

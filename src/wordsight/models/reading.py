@@ -12,7 +12,7 @@ from wordsight.decoding import Floats, Ids, Mode, Reading, Settings
 from wordsight.decoding.arrays import Array, Numbers
 from wordsight.decoding.context import AnyContext
 from wordsight.errors import ConfigError
-from wordsight.models.clipter.scene import EncodesScenes
+from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.recognizer import Recognizer
 
 
@@ -38,7 +38,7 @@ class TorchRecognizer:
         *,
         cross: bool = True,
         refine_iters: int | None = None,
-        scenes: EncodesScenes | None = None,
+        scenes: SceneEncoder | None = None,
     ) -> None:
         model.kind.check(mode, refine_iters or 0)
         self.model = model

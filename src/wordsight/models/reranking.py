@@ -14,7 +14,7 @@ from wordsight.decoding.logits_constraint import log_softmax
 from wordsight.decoding.readings import probabilities, reading
 from wordsight.errors import ConfigError
 from wordsight.models.clip.model import Clip
-from wordsight.models.clipter.scene import EncodesScenes
+from wordsight.models.clipter.scene import SceneEncoder
 from wordsight.models.reading import TorchRecognizer
 from wordsight.models.recognizer import Recognizer
 from wordsight.text import CharTokenizer
@@ -44,7 +44,7 @@ class RerankingRecognizer(TorchRecognizer):
         mode: Mode = "full",
         *,
         cross: bool = True,
-        scenes: EncodesScenes | None = None,
+        scenes: SceneEncoder | None = None,
     ) -> None:
         if model.kind is not PSM:
             raise ConfigError(f"re-ranking is for PARSeq and CLIP4STR, this model decodes by {model.kind.name!r}")

@@ -12,12 +12,10 @@ from wordsight.decoding import Mode
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
-from wordsight.models.clip4str import Clip4Str
-from wordsight.models.clipter.scene import EncodesScenes, SceneEncoder, untrained
+from wordsight.models.clipter.scene import SceneEncoder, untrained
 from wordsight.models.reading import TorchRecognizer
 from wordsight.models.recognizer import Recognizer
 from wordsight.models.reranking import RerankingRecognizer
-from wordsight.weights.other_words import PREFIX, OtherWords
 
 
 def scene_encoder(
@@ -89,15 +87,9 @@ def open_checkpoint(
     """
     model, about = checkpoint.load_recognizer(folder)
     torch.set_num_threads(threads)
-    scenes: EncodesScenes | None
-    if model.clipter is not None and (encoder or model.clipter.encoder).startswith(PREFIX):
-        if seed is not None:
-            raise ConfigError("other words have no encoder that could be random: leave out --scene random-encoder")
-        scenes = _other_words(Path((encoder or model.clipter.encoder).removeprefix(PREFIX)), model.clipter.scene_dim)
-    else:
-        scenes = scene_encoder(model, about, encoder)
-        if scenes is not None and seed is not None:
-            scenes = untrained(scenes, seed)
+    scenes = scene_encoder(model, about, encoder)
+    if scenes is not None and seed is not None:
+        scenes = untrained(scenes, seed)
     cross = bool(about.get("cross", True))
     if rerank is None:
         return TorchRecognizer(model, mode, cross=cross, scenes=scenes)
@@ -105,21 +97,6 @@ def open_checkpoint(
     if not isinstance(clip, Clip):
         raise ModelError(f"{rerank} holds no CLIP: give a folder that `wordsight models convert` wrote")
     return RerankingRecognizer(model, clip, mode, cross=cross, scenes=scenes)
-
-
-def other_words(recognizer: TorchRecognizer) -> OtherWords | None:
-    """What a recognizer is told, where that is the other words of a photo."""
-    return recognizer.scenes if isinstance(recognizer.scenes, OtherWords) else None
-
-
-def _other_words(folder: Path, width: int) -> OtherWords:
-    start, _ = checkpoint.load(folder)
-    if not isinstance(start, Clip4Str):
-        raise ModelError(f"{folder} holds no CLIP4STR, whose text tower embeds the other words: give its folder")
-    found = OtherWords(start)
-    if found.width != width:
-        raise ConfigError(f"the text tower of {folder} makes {found.width} numbers, not {width}: give another one")
-    return found
 
 
 def _weights(identity: str) -> str:

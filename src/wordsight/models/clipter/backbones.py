@@ -1,4 +1,4 @@
-"""The backbones of scene encoders: CLIP towers of ours, vision models of `transformers`, convolutions, a constant."""
+"""The backbones of scene encoders: CLIP towers of ours, vision transformers of `transformers`, a constant."""
 
 import inspect
 from collections.abc import Sequence
@@ -151,44 +151,6 @@ class _OneGrid(nn.Module):
     def forward(self, pixel_values: Tensor, spatial_shapes: Tensor) -> Tensor:
         """Patches (N, cells, high * wide * 3) to embeddings (N, cells, D). `spatial_shapes` are not needed."""
         return self.patch_embedding(pixel_values) + self.positions
-
-
-class MapEncoder(Encoder):
-    """The last feature map of a convolutional network, cell by cell, and its mean in the place of [CLS].
-
-    Args:
-        network: photos to feature maps (N, D, h, w), the last of several.
-        preprocessing: what it takes.
-        name: of its kind; the identity adds its weights.
-
-    Raises:
-        ConfigError: it makes no feature maps.
-    """
-
-    has_cls = True
-
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing, name: str) -> None:
-        super().__init__()
-        self.network = network.eval()
-        self.preprocessing = preprocessing
-        self.identity = f"{name}:{fingerprint(network.state_dict())[:12]}"
-        try:
-            with torch.no_grad():
-                _, self.width, *grid = self._last(torch.zeros(1, 3, *preprocessing.size)).shape
-            self.grid = grid[0], grid[1]
-        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):  # it is no network of pictures
-            raise ConfigError(
-                f"a {name} makes neither patches nor feature maps: give CLIP, DINOv2, ResNet or the like"
-            ) from None
-
-    def forward(self, images: Tensor) -> Tensor:
-        """See `Encoder`."""
-        cells = self._last(images).flatten(2).mT
-        return torch.cat([cells.mean(1, keepdim=True), cells], dim=1)
-
-    def _last(self, images: Tensor) -> Tensor:
-        made: Any = self.network(images)
-        return made[-1] if isinstance(made, list) else made.last_hidden_state
 
 
 def pair(size: float | Sequence[float]) -> tuple[int, int]:

@@ -15,17 +15,13 @@ from wordsight.errors import ConfigError, ModelError
 from wordsight.imaging import Preprocessing
 from wordsight.models.clip.config import CLIP_TOWERS, MEAN, STD, ClipConfig, clip_config
 from wordsight.models.clip.image import ImageTower
-from wordsight.models.clipter.backbones import ConstantEncoder, Encoder, HubEncoder, MapEncoder, TowerEncoder, pair
+from wordsight.models.clipter.backbones import ConstantEncoder, Encoder, HubEncoder, TowerEncoder, pair
 from wordsight.models.config import ImageTowerConfig
 from wordsight.models.peft.files import fingerprint
 
 SMALL = ImageTowerConfig(64, 64, (16, 16), width=128, layers=2, heads=4)
 """The tower behind the plain name `random`: small, for quick tests."""
 
-DETECTOR_SIDE = 448
-"""Of the square that a detector is shown: words of 30 pixels on a photograph of 1280 are 10 high in it."""
-
-_CONVOLUTIONS_SIDE = 224  # of ImageNet's networks
 _WIDEST = 1 << 16  # a constant encoder's tokens; those of a ViT-bigG are 1664 wide
 
 
@@ -35,8 +31,7 @@ def load_encoder(name: str, resolution: int | None = None, *, download: bool = T
     Args:
         name: "constant" or "constant:WIDTH"; "random", "random:SEED" or "random:TOWER:SEED", a tower of
             `CLIP_TOWERS` (a small one without a name) with random weights; a folder with a checkpoint of ours, whose
-            image tower is taken, or of a detector its convolutions; a folder with a vision transformer or a
-            convolutional network of `transformers`, or its name on the hub.
+            image tower is taken; a folder with a vision transformer of `transformers`, or its name on the hub.
         resolution: side of the square that photos are resized to; None: what the encoder was trained for.
         download: whether the hub may be contacted; otherwise only its local cache is used.
 
@@ -54,8 +49,6 @@ def load_encoder(name: str, resolution: int | None = None, *, download: bool = T
         return ConstantEncoder(width).eval()
     if kind == "random" and len(rest) < 3:
         return _random(name, rest, resolution).eval()
-    if kind == "words":
-        raise ConfigError(f"{name}: a photo's other words are told where words are outlined, which is in `eval` alone")
     folder = Path(name)
     if not folder.is_dir():
         if not may_be_on_the_hub(name):
@@ -110,19 +103,12 @@ def random_encoder(cfg: ImageTowerConfig, seed: int, resolution: int | None = No
 
 def _ours(folder: Path, resolution: int | None) -> Encoder:
     from wordsight.models import checkpoint
-    from wordsight.models.ppocr.detector import STRIDE, Db
     from wordsight.models.recognizer import RecognizerConfig
 
     model, _ = checkpoint.load(folder)
-    if isinstance(model, Db):
-        side = resolution or DETECTOR_SIDE
-        if side % STRIDE:
-            raise ConfigError(f"resolution {side} does not fit a detector: it must be a multiple of {STRIDE}")
-        pixels = Preprocessing(side, side, model.cfg.mean, model.cfg.std)
-        return MapEncoder(model.image_encoder, pixels, model.architecture)
     tower = getattr(model, "image_tower", None)
     if not isinstance(tower, ImageTower) or not isinstance(model.cfg, ClipConfig | RecognizerConfig):
-        raise ConfigError(f"{folder} has no plain image tower: give a CLIP, a detector, or a plain recognizer")
+        raise ConfigError(f"{folder} has no plain image tower: give a CLIP or a plain recognizer")
     if resolution is not None:
         tower = tower.resized(_at(tower.cfg, resolution))
     preprocessing = Preprocessing(tower.cfg.height, tower.cfg.width_px, model.cfg.mean, model.cfg.std)
@@ -165,13 +151,12 @@ def _hub(name: str, resolution: int | None, download: bool) -> Encoder:
         processing = None
     vision = getattr(model, "vision_model", model)
     cfg = vision.config
+    if not hasattr(cfg, "patch_size") or not hasattr(cfg, "hidden_size"):
+        raise ConfigError(f"a {cfg.model_type} is no vision transformer: give CLIP, SigLIP, DINOv2 or the like")
     mean, std = _statistics(name, cfg.model_type, processing)
     processing = processing or {}
     sizes = (processing.get("crop_size"), processing.get("size"), getattr(cfg, "image_size", None))
     side = resolution or next((side for side in map(_side, sizes) if side), None)
-    if not hasattr(cfg, "patch_size") or not hasattr(cfg, "hidden_size"):
-        side = side or _CONVOLUTIONS_SIDE
-        return MapEncoder(vision, Preprocessing(side, side, mean, std), cfg.model_type)
     if side is None:  # NaFlex takes any size: a square of as many patches as it was trained with
         side = math.isqrt(cfg.num_patches) * pair(cfg.patch_size)[0]
     return HubEncoder(vision, Preprocessing(side, side, mean, std), cfg.model_type)
@@ -180,10 +165,9 @@ def _hub(name: str, resolution: int | None, download: bool) -> Encoder:
 Triple: TypeAlias = tuple[float, float, float]
 
 _HALF = (0.5, 0.5, 0.5)
-_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _STATISTICS = {"clip": (MEAN, STD), "owlv": (MEAN, STD), "blip": (MEAN, STD), "metaclip": (MEAN, STD)}
 _STATISTICS |= {"siglip": (_HALF, _HALF), "vit": (_HALF, _HALF)}
-_STATISTICS |= dict.fromkeys(("dino", "resnet", "regnet", "convnext", "efficientnet"), _IMAGENET)
+_STATISTICS |= {"dino": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))}  # ImageNet's
 """Default mean and standard deviation in `transformers`, by the beginning of a model's type."""
 
 
@@ -203,8 +187,6 @@ def _statistics(name: str, kind: str, processing: Mapping[str, Any] | None) -> t
     if processing.get("do_normalize") is False:
         return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     mean, std = (tuple(processing.get(key, default)) for key, default in (("image_mean", MEAN), ("image_std", STD)))
-    if processing.get("include_top"):  # of EfficientNet: divided twice
-        std = tuple(value**2 for value in std)
     return cast(Triple, mean), cast(Triple, std)
 
 

@@ -2,8 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from copy import deepcopy
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,25 +12,12 @@ from torch import Tensor, nn
 from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing, prepare
 from wordsight.imaging.preprocess import centre_square
-from wordsight.models.clipter.backbones import Encoder, HubEncoder, MapEncoder, TowerEncoder
+from wordsight.models.clipter.backbones import Encoder, HubEncoder, TowerEncoder
 from wordsight.models.clipter.encoders import load_encoder, random_encoder
 from wordsight.models.clipter.model import ClipterConfig
 
 BATCH = 16
 """Scenes that are encoded at once."""
-
-
-class EncodesScenes(Protocol):
-    """What a recognizer is given its scenes by: a `SceneEncoder`, or `OtherWords`."""
-
-    @property
-    def identity(self) -> str:
-        """What tokens depend on besides the photo."""
-        ...
-
-    def encode(self, scenes: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
-        """Scene tokens (N, M, D_s) of photos, uint8 RGB (h, w, 3) each."""
-        ...
 
 
 class SceneEncoder(nn.Module):
@@ -122,14 +107,6 @@ def untrained(scenes: SceneEncoder, seed: int = 0) -> SceneEncoder:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             new = HubEncoder(build(given.vision.config), given.preprocessing, f"random:{build.__name__}:{seed}")
-    elif isinstance(given, MapEncoder):
-        network = deepcopy(given.network)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            for layer in network.modules():
-                if callable(begin := getattr(layer, "reset_parameters", None)):
-                    begin()
-        new = MapEncoder(network, given.preprocessing, f"random:{seed}")
     else:
         raise ConfigError(f"{given.identity!r} has no weights: the control random-encoder needs an encoder that has")
     return SceneEncoder(new.eval(), scenes.kernel, scenes.keep_cls, scenes.centre_crop)
