@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "results": {"decoding", "imaging"},
     "detect": {"runtime", "imaging"},
     "runtime": {"decoding", "imaging", "text", "files"},
-    "explain": {"models", "runtime"},
+    "explain": {"weights"},
     "train": {"models", "data", "synth", "evaluate", "detect"},
     "weights": {"models", "runtime", "detect", "data"},
     "models": {"decoding", "imaging", "text", "files"},  # imaging for `Preprocessing`, a part of a model's config

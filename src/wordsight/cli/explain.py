@@ -17,7 +17,7 @@ def explain(
         "small",
         "--model",
         "-m",
-        help="Explain small, another CLIP4STR or PARSeq pack (needs onnx), or this checkpoint folder (needs torch).",
+        help="Explain small, another pack of CLIP4STR or PARSeq, or this checkpoint folder.",
     ),
 ) -> None:
     """Draw how a word is read: where the decoders attend for each character, and the reading after each stage."""

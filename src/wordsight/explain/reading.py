@@ -1,23 +1,23 @@
 """How a recognizer comes to a word: its reading after each stage, and where it looks for each character."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from wordsight.decoding import PSM, Engine, Floats, Ids, Mode, PsmGraphs, Reading, Settings, Spec, read_psm
+from wordsight.decoding import PSM, Floats, Ids, Mode, PsmGraphs, Reading, Settings, read_psm
 from wordsight.errors import ModelError
-from wordsight.imaging import Preprocessing, prepare
+from wordsight.explain.attention import WatchedTorch
+from wordsight.imaging import prepare
+from wordsight.models import checkpoint
+from wordsight.models.clip4str import Clip4Str
+from wordsight.models.parseq import Parseq
 from wordsight.runtime import find_model, load_pack
 from wordsight.text import Captions, CharTokenizer, HubCaptions
-
-
-class Watched(Engine, Protocol):
-    """An engine that remembers; see `WatchedTorch`."""
-
-    looks: dict[str, Floats]
+from wordsight.text.bpe import END, START, ClipTokenizer
+from wordsight.weights.packs import model_from_pack
 
 
 @dataclass(frozen=True)
@@ -53,25 +53,20 @@ class Explanation:
         return self.stages[-1].reading
 
 
-@dataclass(frozen=True, eq=False)
 class Explainer:
     """A recognizer that says how it reads.
 
     Args:
-        engine: runs its graphs, watched.
-        spec: what decoding has to know of it; no captions where its cross-modal branch is missing or not trained.
-        preprocessing: how crops are prepared for it.
-        grid: rows and columns of its image tokens.
-        memory: how many image tokens there are, a class token included.
+        model: in eval mode.
+        cross: whether its cross-modal branch, if it has one, is there and trained.
         temperature: of its probabilities.
     """
 
-    engine: Watched
-    spec: Spec
-    preprocessing: Preprocessing
-    grid: tuple[int, int]
-    memory: int
-    temperature: float = 1.0
+    def __init__(self, model: Parseq, *, cross: bool = True, temperature: float = 1.0) -> None:
+        cross = cross and isinstance(model, Clip4Str)
+        self.engine = WatchedTorch(model, cross)
+        self.spec = model.cfg.spec if cross else replace(model.cfg.spec, captions=None)
+        self.preprocessing, self.image, self.temperature = model.cfg.preprocessing, model.cfg.image, temperature
 
     def __call__(self, crop: npt.NDArray[np.uint8]) -> Explanation:
         """Reads a crop, uint8 RGB (h, w, 3), once up to each stage."""
@@ -95,8 +90,9 @@ class Explainer:
 
     def _split(self, look: Floats) -> tuple[Floats, Floats]:
         """(T, L) over a whole memory to (T, rows, columns) over the image, its class token left out, and the rest."""
-        first = self.memory - self.grid[0] * self.grid[1]
-        return look[:, first : self.memory].reshape(-1, *self.grid), look[:, self.memory :]
+        rows, columns = self.image.grid
+        first, last = self.image.tokens - rows * columns, self.image.tokens
+        return look[:, first:last].reshape(-1, rows, columns), look[:, last:]
 
 
 def caption_names(ids: Ids, tokenizer: CharTokenizer, captions: Captions | None = None) -> tuple[str, ...]:
@@ -109,10 +105,6 @@ def caption_names(ids: Ids, tokenizer: CharTokenizer, captions: Captions | None 
     if ids[0] == tokenizer.bos:
         special = {tokenizer.bos: "[B]", tokenizer.eos: "[E]", tokenizer.pad: "[P]"}
         return tuple(special.get(int(i)) or tokenizer.decode([int(i)]) for i in ids)
-    import json
-
-    from wordsight.text.bpe import END, START, ClipTokenizer
-
     vocabulary: dict[str, int] = json.loads(ClipTokenizer().json())["model"]["vocab"]
     pieces = {i: piece.removesuffix("</w>") for piece, i in vocabulary.items()}
     end = int(np.argmax(ids == END)) if END in ids else len(ids)
@@ -121,49 +113,21 @@ def caption_names(ids: Ids, tokenizer: CharTokenizer, captions: Captions | None 
 
 
 def open_explainer(model: str | Path) -> Explainer:
-    """An explainer of a shipped model, a pack's folder (needs the package onnx) or a checkpoint folder (needs torch).
+    """An explainer of a shipped model, a pack's folder or a checkpoint folder.
 
     Raises:
         ModelError: it is none of these, or cannot be used.
     """
+    temperature = 1.0
     if (Path(model) / "model.safetensors").is_file():
-        return _from_checkpoint(Path(model))
-    from wordsight.explain.pack import WatchedPack
-
-    pack = load_pack(find_model(model))
-    if pack.kind is not PSM:
-        raise ModelError(f"{pack.folder} holds a {pack.architecture}: explain a clip4str or parseq recognizer")
-    spec = pack.spec if pack.cross else replace(pack.spec, captions=None)
-    memory = int(pack.graphs["image"].outputs["kv_visual"][3])
-    grid = _grid(memory, pack.preprocessing)
-    return Explainer(WatchedPack(pack), spec, pack.preprocessing, grid, memory, pack.temperature)
-
-
-def _from_checkpoint(folder: Path) -> Explainer:
-    from wordsight.explain.attention import WatchedTorch
-    from wordsight.models import checkpoint
-    from wordsight.models.clip4str import Clip4Str
-    from wordsight.models.parseq import Parseq
-
-    model, about = checkpoint.load(folder)
-    if not isinstance(model, Parseq):
-        raise ModelError(f"{folder} holds a {model.architecture}: explain a clip4str or parseq recognizer")
-    cfg, cross = model.cfg, isinstance(model, Clip4Str) and bool(about.get("cross", True))
-    if isinstance(model, Clip4Str) and model.cfg.pooled:
-        raise ModelError(f"{folder} reduces an image to one vector: it has no attention to show")
-    spec = cfg.spec if cross else replace(cfg.spec, captions=None)
-    return Explainer(WatchedTorch(model, cross), spec, cfg.preprocessing, cfg.image.grid, cfg.image.tokens)
-
-
-def _grid(memory: int, spec: Preprocessing) -> tuple[int, int]:
-    """Rows and columns of a pack's image tokens, which it does not state.
-
-    Either their cells have the shape of the input's rows and columns (square patches; a class token may come first),
-    or they are one row (the compact models).
-    """
-    height, width = spec.size
-    for tokens in (memory, memory - 1):
-        for rows in range(2, tokens):
-            if tokens % rows == 0 and height * (tokens // rows) == width * rows:
-                return rows, tokens // rows
-    return 1, memory
+        recognizer, about = checkpoint.load_recognizer(model)
+    else:
+        pack = load_pack(find_model(model))
+        if pack.kind is not PSM:
+            raise ModelError(f"{pack.folder} holds a {pack.architecture}: explain a clip4str or parseq recognizer")
+        recognizer, about, temperature = model_from_pack(pack), dict(pack.about), pack.temperature
+    if not isinstance(recognizer, Parseq):
+        raise ModelError(f"{model} holds a {recognizer.architecture}: explain a clip4str or parseq recognizer")
+    if isinstance(recognizer, Clip4Str) and recognizer.cfg.pooled:
+        raise ModelError(f"{model} reduces an image to one vector: it has no attention to show")
+    return Explainer(recognizer, cross=bool(about.get("cross", True)), temperature=temperature)
