@@ -14,7 +14,7 @@ import json
 import torch
 from torch import Tensor
 
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.parseq.permutations import draw_orders
 
 GIB = 2**30
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--length", type=int, default=25, help="characters of the longest label")
     args = parser.parse_args()
-    model = Clip4Str(clip4str_preset(args.model)).train()
+    model = Clip4Str(CLIP4STR_PRESETS[args.model]).train()
     model.encode_captions = lambda captions: (model.text_features(captions), None)  # type: ignore[method-assign]
     orders = draw_orders(args.length, model.cfg.num_permutations, torch.Generator())
     weights = sum(parameter.numel() for parameter in model.parameters())

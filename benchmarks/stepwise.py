@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 
 from wordsight.decoding import Floats, Ids, PsmGraphs, Seen, read_psm
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.layers.transformer import Attention, Block
 from wordsight.models.parseq.decoder import Decoder, DecoderLayer
 from wordsight.models.reading import TorchEngine
@@ -466,7 +466,7 @@ def main() -> None:
     BUSY = args.busy
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    cfg = clip4str_preset(args.model)
+    cfg = CLIP4STR_PRESETS[args.model]
     if args.layers:
         cfg = replace(cfg, image=replace(cfg.image, layers=args.layers), text=replace(cfg.text, layers=args.layers))
     model = Clip4Str(cfg).eval().to(args.device, torch.bfloat16 if args.bf16 else torch.float32)

@@ -28,7 +28,7 @@ from torch.optim import AdamW
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.parseq.permutations import draw_orders
 from wordsight.synth.kinds import Texts
 from wordsight.train.module import compile_parts
@@ -173,7 +173,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|", flush=True)
     profiled = {}
     for preset in options.models:
-        model = Clip4Str(clip4str_preset(preset)).train().to(device)
+        model = Clip4Str(CLIP4STR_PRESETS[preset]).train().to(device)
         if options.compile:
             compile_parts(model)
         millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6

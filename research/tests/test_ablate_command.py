@@ -19,7 +19,7 @@ from wordsight_research.cli.main import app
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    cfg = presets.clip4str_preset("clip4str-tiny")
+    cfg = presets.CLIP4STR_PRESETS["clip4str-tiny"]
     image = ImageTowerConfig(32, 128, patch=(16, 16), class_token=False, width=24, layers=2, heads=3, activation="gelu")
     text = dataclasses.replace(cfg.text, width=24, layers=2, heads=3)
     cfg = dataclasses.replace(cfg, image=image, text=text, decoder=DecoderConfig(heads=3), embed_dim=24)

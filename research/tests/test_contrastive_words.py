@@ -10,7 +10,7 @@ from toy_words import LETTERS, ToyWords, picture, toy_model, write_words
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.clip4str import config as presets
 from wordsight.train.start import starting_model
 from wordsight_research.ablations.build import Scale, build
@@ -38,7 +38,7 @@ def test_towers_have_the_recognizers_shape():
     cfg = word_clip(CFG)
     assert Clip(cfg).image_tower.cfg == CFG.image
     with pytest.raises(ConfigError, match="clip4str-tiny"):
-        word_clip(clip4str_preset("clip4str-b16"))
+        word_clip(CLIP4STR_PRESETS["clip4str-b16"])
 
 
 def test_texts_are_spelled(trained):

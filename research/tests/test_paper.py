@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from wordsight.errors import ConfigError
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.freezing import freeze, trainable
 from wordsight.models.parseq import Parseq
 from wordsight.models.peft import add_peft
@@ -90,7 +90,7 @@ def test_rows_of_freezing_train_as_many_weights_as_the_paper_prints(tmp_path):
     printed |= {"image 0": 105.4, "image 3": 84.0, "image 6": 62.7, "image 9": 41.4, "image 12": 19.2}
     with torch.device("meta"):
         for name, one in recipes("freezing", tmp_path).items():
-            cfg = clip4str_preset("clip4str-b16")
+            cfg = CLIP4STR_PRESETS["clip4str-b16"]
             text, image = one["model"]["freezing"]["text_layers"], one["model"]["freezing"]["image_layers"]
             if text == "token":
                 cfg = dataclasses.replace(cfg, text=dataclasses.replace(cfg.text, embedding_only=True))
@@ -132,7 +132,7 @@ def test_recipes_are_recipes(tmp_path):
 def test_adapters_of_a_recipe_are_those_of_the_row(tmp_path):
     peft = next(row.peft for row in TABLES["peft"] if row.name == "LST r=4")
     with torch.device("meta"):
-        model = Clip4Str(clip4str_preset("clip4str-b16"))
+        model = Clip4Str(CLIP4STR_PRESETS["clip4str-b16"])
         add_peft(model, peft)
     assert trainable(model.image_tower) / 1e6 == pytest.approx(4.10, abs=0.005)
 

@@ -92,7 +92,7 @@ def test_plain_words_are_a_function_of_their_number():
 
 
 def test_the_large_model_is_wider_and_deeper():
-    cfg = presets.clip4str_preset("clip4str-tiny")
+    cfg = presets.CLIP4STR_PRESETS["clip4str-tiny"]
     large = enlarged(cfg)
     assert (large.image.width, large.image.layers, large.text.layers) == (256, 6, 4)
     assert large.image.width / large.image.heads == cfg.image.width / cfg.image.heads

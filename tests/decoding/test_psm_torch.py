@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from wordsight.decoding import PsmGraphs, decode_psm
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 from wordsight.models.parseq import Parseq
 from wordsight.models.reading import TorchEngine
@@ -16,7 +16,7 @@ from wordsight.models.reading import TorchEngine
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one layer", "two layers"])
 def model(request):
-    tiny = clip4str_preset("clip4str-tiny")
+    tiny = CLIP4STR_PRESETS["clip4str-tiny"]
     image = ImageTowerConfig(16, 32, stem=((16, 4, 4), (32, 2, 1)), class_token=False, width=32, layers=1, heads=2)
     text = TextTowerConfig(tiny.text.vocab_size, context=22, width=32, layers=1, heads=2)
     decoder = replace(tiny.decoder, heads=2, depth=request.param)

@@ -9,10 +9,11 @@ from small_models import small_config
 
 from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.errors import ConfigError
-from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str, Clip4StrConfig, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str, Clip4StrConfig
 from wordsight.models.config import DecoderConfig, TextTowerConfig
 from wordsight.models.parseq.permutations import content_masks, draw_orders, query_masks
 from wordsight.models.reading import TorchEngine
+from wordsight.models.registry import preset
 
 CLIP_TEXT = TextTowerConfig(49408, context=16, width=24, layers=1, heads=2)
 VARIANTS = {
@@ -190,7 +191,7 @@ def test_deeper_decoders_need_their_content_mask(model):
 
 @pytest.mark.parametrize("name", ["clip4str-tiny", "clip4str-small"])
 def test_compact_presets(name):
-    cfg = clip4str_preset(name)
+    cfg = CLIP4STR_PRESETS[name]
     model = Clip4Str(cfg).eval()
     rows, columns = cfg.image.grid
     assert rows * columns <= 64
@@ -202,7 +203,7 @@ def test_compact_presets(name):
 
 @pytest.mark.parametrize("name", CLIP4STR_PRESETS)
 def test_presets_survive_json(name):
-    cfg = clip4str_preset(name)
+    cfg = CLIP4STR_PRESETS[name]
     assert Clip4StrConfig.from_dict(json.loads(json.dumps(cfg.to_dict()))) == cfg
 
 
@@ -220,7 +221,7 @@ def test_presets_survive_json(name):
 )
 def test_official_sizes(name, towers, decoder, tokens, heads):
     with torch.device("meta"):
-        model = Clip4Str(clip4str_preset(name))
+        model = Clip4Str(CLIP4STR_PRESETS[name])
         memory = model.encode(torch.zeros(2, 3, model.cfg.image.height, model.cfg.image.width_px))
     count = {part: sum(p.numel() for p in module.parameters()) / 1e6 for part, module in model.named_children()}
     assert count["image_tower"] + count["text_tower"] == pytest.approx(towers, abs=0.06)
@@ -235,7 +236,7 @@ def test_a_foreign_configuration_is_one_line():
     with pytest.raises(ConfigError, match="surprise"):
         Clip4StrConfig.from_dict(values | {"surprise": 1})
     with pytest.raises(ConfigError, match="clip4str-tiny"):
-        clip4str_preset("clip4str-huge-ish")
+        preset("clip4str-huge-ish")
 
 
 def test_parameter_groups_hold_every_parameter_once(model):

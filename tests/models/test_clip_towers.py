@@ -4,8 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from wordsight.errors import ConfigError
-from wordsight.models.clip import CLIP_TOWERS, Clip, ClipConfig, clip_config
+from wordsight.models.clip import CLIP_TOWERS, Clip, ClipConfig
 from wordsight.models.clip.image import ImageTower, resize_positions
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 
@@ -14,17 +13,12 @@ SMALL = ImageTowerConfig(32, 32, patch=(8, 8), width=16, layers=1, heads=2)
 
 @pytest.mark.parametrize("name", CLIP_TOWERS)
 def test_sizes(name):
-    cfg = clip_config(name)
+    cfg = CLIP_TOWERS[name]
     patch = int(name.split("-")[2])
     assert cfg.image.patch == (patch, patch)
     assert cfg.image.height == (336 if name.endswith("336") else 224)
     assert cfg.text.width == cfg.embed_dim
     assert ClipConfig.from_dict(cfg.to_dict()) == cfg
-
-
-def test_unknown_name():
-    with pytest.raises(ConfigError, match="choose one of ViT-B-32"):
-        clip_config("ViT-Z-1")
 
 
 def test_similarities_use_the_class_token_and_the_end_of_the_text():

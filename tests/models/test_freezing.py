@@ -4,10 +4,10 @@ import pytest
 import torch
 from small_models import small_config
 
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.freezing import freeze, trainable
 
-B16 = clip4str_preset("clip4str-b16")
+B16 = CLIP4STR_PRESETS["clip4str-b16"]
 
 
 def built(cfg):
@@ -42,7 +42,7 @@ def test_as_many_parameters_train_as_in_the_paper(text, image, millions):
 
 
 def test_more_than_twelve_layers_can_be_frozen():
-    model = built(clip4str_preset("clip4str-h14"))
+    model = built(CLIP4STR_PRESETS["clip4str-h14"])
     freeze(model, text_layers=20, image_layers=31)
     text, image = model.text_tower, model.image_tower
     assert [trainable(block) > 0 for block in text.blocks] == [False] * 20 + [True] * 4

@@ -10,7 +10,7 @@ from wordsight.decoding.kinds import KINDS
 from wordsight.errors import ConfigError
 from wordsight.models import checkpoint, reranking
 from wordsight.models.clip import Clip, ClipConfig
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 from wordsight.models.reading import TorchRecognizer
 from wordsight.models.reranking import RerankingRecognizer
@@ -29,7 +29,7 @@ def clip():
 def model():
     """Sure of little, so that draws differ."""
     torch.manual_seed(1)
-    model = Clip4Str(clip4str_preset("clip4str-tiny")).eval()
+    model = Clip4Str(CLIP4STR_PRESETS["clip4str-tiny"]).eval()
     with torch.no_grad():
         for branch in (model.visual_decoder, model.cross_decoder):
             branch.head.bias[0] = 2.5  # short words

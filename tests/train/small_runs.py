@@ -3,13 +3,13 @@
 import dataclasses
 
 from wordsight.models import checkpoint
-from wordsight.models.clip4str import clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS
 from wordsight.models.config import DecoderConfig, ImageTowerConfig
 
 
 def tiny_config(dropout=0.0):
     """A compact CLIP4STR, but smaller."""
-    cfg = clip4str_preset("clip4str-tiny")
+    cfg = CLIP4STR_PRESETS["clip4str-tiny"]
     image = ImageTowerConfig(32, 128, patch=(16, 16), class_token=False, width=32, layers=1, heads=2)
     text = dataclasses.replace(cfg.text, width=32, layers=1, heads=2)
     decoder = DecoderConfig(heads=2, dropout=dropout)

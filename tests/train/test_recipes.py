@@ -17,7 +17,7 @@ from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
 from wordsight.models.clip.hub_text import HubTextTower
-from wordsight.models.clip4str import Clip4Str, Clip4StrConfig, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str, Clip4StrConfig
 from wordsight.models.config import DecoderConfig, HubTextConfig, TextTowerConfig
 from wordsight.models.freezing import trainable
 from wordsight.models.ppocr import LcNetConfig, Svtr, SvtrConfig
@@ -163,7 +163,7 @@ def tree(words, tmp_path):
 
 def test_a_recipe_runs_when_it_is_made_small(tree, tmp_path, monkeypatch):
     """As a real run: converted CLIP towers, a tree of archives, words to validate on, accumulation, half precision."""
-    official = clip4str_preset("clip4str-b16")
+    official = CLIP4STR_PRESETS["clip4str-b16"]
     image = dataclasses.replace(tiny_config().image, class_token=True, layers=2)
     towers = ClipConfig(image, TextTowerConfig(49408, 77, 32, layers=7, heads=2), 32)
     cfg = dataclasses.replace(official, image=image, text=towers.text, embed_dim=32, decoder=DecoderConfig(heads=2))

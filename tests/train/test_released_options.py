@@ -7,7 +7,7 @@ import torch
 from small_runs import tiny_config
 
 from wordsight.errors import ConfigError
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.freezing import trainable
 from wordsight.models.registry import preset
 from wordsight.train import Recognition, WordsData
@@ -47,7 +47,7 @@ def test_q_k_and_v_of_the_papers_decoders_start_as_one_packed_matrix(name, expec
 
 
 def test_the_compact_sizes_start_as_they_did():
-    cfg = clip4str_preset("clip4str-tiny")
+    cfg = CLIP4STR_PRESETS["clip4str-tiny"]
     torch.manual_seed(0)
     assert spread(Clip4Str(cfg).visual_decoder)["self_attention.q"] == pytest.approx(0.02, rel=0.03)
 

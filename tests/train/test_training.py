@@ -12,7 +12,7 @@ from wordsight.cli.main import app
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip, ClipConfig
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.config import DecoderConfig, TextTowerConfig
 from wordsight.models.parseq import Parseq, ParseqConfig
 from wordsight.models.registry import PRESETS
@@ -209,7 +209,7 @@ def small_clip(width=32):
 @pytest.fixture
 def on_clip(monkeypatch):
     """A preset that wants such towers: the official sizes, made small."""
-    cfg, towers = clip4str_preset("clip4str-b16"), small_clip().cfg
+    cfg, towers = CLIP4STR_PRESETS["clip4str-b16"], small_clip().cfg
     image = dataclasses.replace(towers.image, heads=2)
     cfg = dataclasses.replace(cfg, image=image, text=towers.text, embed_dim=32, decoder=DecoderConfig(heads=2))
     monkeypatch.setitem(PRESETS, "clip4str-test", (Clip4Str, cfg))

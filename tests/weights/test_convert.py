@@ -14,8 +14,8 @@ from foreign_states import SMALL, random, weightless
 
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
-from wordsight.models.clip import Clip, clip_config
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip import CLIP_TOWERS, Clip
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.config import ImageTowerConfig
 from wordsight.models.parseq import Parseq
 from wordsight.text import Charset
@@ -57,7 +57,7 @@ def test_clip4str_as_released(towers, preset, millions):
     assert len(state) == {"ViT-B-16": 354, "ViT-B-32": 354, "ViT-L-14": 498, "ViT-H-14": 738}[towers]
     found = converted(state)
     assert isinstance(found.model, Clip4Str)
-    assert found.model.cfg == clip4str_preset(preset)
+    assert found.model.cfg == CLIP4STR_PRESETS[preset]
     assert found.unused == ("clip_model.logit_scale",)
     assert not found.new
     assert count(found.model) / 1e6 == pytest.approx(millions, rel=0.002)
@@ -69,7 +69,7 @@ def test_openai(name):
     state = theirs.openai_clip(theirs.CLIP_SIZES[name], weightless) | theirs.openai_extras(224)
     found = converted(state)
     assert isinstance(found.model, Clip)
-    assert found.model.cfg == clip_config(name)
+    assert found.model.cfg == CLIP_TOWERS[name]
     assert found.unused == ("context_length", "input_resolution", "vocab_size")
     assert found.source.startswith("CLIP by OpenAI")
 
@@ -78,7 +78,7 @@ def test_openai(name):
 def test_open_clip(name):
     state = theirs.openai_clip(theirs.CLIP_SIZES[name], weightless)
     state["attn_mask"] = weightless(77, 77)
-    expected = clip_config(name)
+    expected = CLIP_TOWERS[name]
     heads = 16 if name == "ViT-H-14" else expected.image.heads
     expected = replace(
         expected,
@@ -90,15 +90,15 @@ def test_open_clip(name):
     assert found.source.startswith("CLIP by open_clip")
     assert sum("activation gelu" in line and "--activation" in line for line in found.assumed) == 1
     as_dfn = converted(state, Options(activation="quickgelu", heads=20 if name == "ViT-H-14" else None))
-    assert as_dfn.model.cfg == clip_config(name)
+    assert as_dfn.model.cfg == CLIP_TOWERS[name]
 
 
 @pytest.mark.parametrize("name", theirs.CLIP_SIZES)
 def test_hugging_face(name):
     state = theirs.hugging_face(theirs.openai_clip(theirs.CLIP_SIZES[name], weightless))
-    assert len(state) == {12: 400, 24: 592, 32: 912}[clip_config(name).image.layers]
+    assert len(state) == {12: 400, 24: 592, 32: 912}[CLIP_TOWERS[name].image.layers]
     found = converted(state)
-    assert found.model.cfg == clip_config(name)
+    assert found.model.cfg == CLIP_TOWERS[name]
     assert found.unused == ("text_model.embeddings.position_ids", "vision_model.embeddings.position_ids")
 
 

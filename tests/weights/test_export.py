@@ -11,7 +11,7 @@ from wordsight.cli.main import app
 from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 from wordsight.models.reading import TorchEngine
 from wordsight.runtime import OnnxRecognizer, load_pack
@@ -25,7 +25,7 @@ MAX_LENGTH = 20
 @pytest.fixture(scope="module")
 def model():
     """Small and random: a stem with batch norms, as in the compact models, and nothing that is zero or one."""
-    tiny = clip4str_preset("clip4str-tiny")
+    tiny = CLIP4STR_PRESETS["clip4str-tiny"]
     image = ImageTowerConfig(16, 32, stem=((16, 4, 4), (64, 2, 1)), class_token=False, width=64, layers=1, heads=2)
     text = TextTowerConfig(tiny.text.vocab_size, context=MAX_LENGTH + 2, width=64, layers=1, heads=2)
     decoder = replace(tiny.decoder, heads=2)

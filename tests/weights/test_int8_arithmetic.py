@@ -17,7 +17,7 @@ from wordsight.decoding import PsmGraphs, decode_psm
 from wordsight.decoding.kinds import KINDS
 from wordsight.errors import ConfigError, ModelError
 from wordsight.models import checkpoint
-from wordsight.models.clip4str import Clip4Str, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str
 from wordsight.models.config import ImageTowerConfig, TextTowerConfig
 from wordsight.runtime import OnnxRecognizer, load_pack
 from wordsight.runtime.pack import MANIFEST
@@ -77,7 +77,7 @@ def test_a_row_depends_on_no_other_however_large():
 
 @pytest.fixture(scope="module")
 def model():
-    tiny = clip4str_preset("clip4str-tiny")
+    tiny = CLIP4STR_PRESETS["clip4str-tiny"]
     image = ImageTowerConfig(16, 32, stem=((16, 4, 4), (64, 2, 1)), class_token=False, width=64, layers=1, heads=2)
     text = TextTowerConfig(tiny.text.vocab_size, context=22, width=64, layers=1, heads=2)
     decoder = replace(tiny.decoder, heads=2)

@@ -8,7 +8,7 @@ from wordsight.errors import ConfigError
 from wordsight.models import checkpoint
 from wordsight.models.clip import Clip
 from wordsight.models.clip.config import VOCAB_SIZE
-from wordsight.models.clip4str import Clip4Str, Clip4StrConfig, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4Str, Clip4StrConfig
 from wordsight.models.config import ImageTowerConfig
 from wordsight.models.freezing import freeze
 from wordsight.models.parseq import Parseq
@@ -22,7 +22,7 @@ COMPACT = "compact"
 
 def compact() -> Clip4StrConfig:
     """A quarter of clip4str-tiny's work, for the plain words of `plain`: half as wide, short lower-case words only."""
-    tiny = clip4str_preset("clip4str-tiny")
+    tiny = CLIP4STR_PRESETS["clip4str-tiny"]
     width, heads, charset, longest = 96, 3, Charset.preset("36"), 6
     stem = ((16, 2, 2), (32, 2, 2), (48, 2, 1), (width, 2, 1), (width, 2, 1))
     vocab_size = CharTokenizer(charset).vocab_size
@@ -82,7 +82,7 @@ class Scale:
 
     def config(self) -> Clip4StrConfig:
         """Of the rows with random weights: the preset with the sizes of the given towers."""
-        preset = compact() if self.model == COMPACT else clip4str_preset(self.model)
+        preset = compact() if self.model == COMPACT else CLIP4STR_PRESETS[self.model]
         return _around(preset, checkpoint.load(self.clip)[0], self.clip) if self.clip else preset
 
 
@@ -95,7 +95,7 @@ def build(row: Row, scale: Scale) -> Clip4Str:
     """
     cfg = scale.config()
     if row.large:
-        cfg = clip4str_preset(scale.large) if scale.large else enlarged(cfg)
+        cfg = CLIP4STR_PRESETS[scale.large] if scale.large else enlarged(cfg)
     folder = scale.folder(row)
     given = checkpoint.load(folder)[0] if folder else None
     if given is not None:

@@ -31,7 +31,7 @@ from wordsight.data import JoinedSource, Sample, Source, View, filter_labels, fi
 from wordsight.errors import ConfigError, DataError
 from wordsight.evaluate import Protocol, find_suite, locate
 from wordsight.models import checkpoint
-from wordsight.models.clip4str import Clip4StrConfig, clip4str_preset
+from wordsight.models.clip4str import CLIP4STR_PRESETS, Clip4StrConfig
 from wordsight.models.peft import PeftConfig
 from wordsight.train import Recognition
 from wordsight.train.config import FreezingConfig, ObjectiveConfig
@@ -145,7 +145,7 @@ def recipe(row: Row, scale: Scale, paper: Paper, seed: int, training: int, folde
     if row.permutations:
         model["objective"]["num_permutations"] = row.permutations
     if not row.small_patches:
-        cfg = clip4str_preset(name)
+        cfg = CLIP4STR_PRESETS[name]
         text_layers = frozen_layers(row.freeze_text, cfg.text.layers)
         model["objective"]["cross_from"] = 0 if row.cross else None
         model["freezing"] = {

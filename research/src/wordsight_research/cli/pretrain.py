@@ -117,7 +117,8 @@ def words(
 
     The last tenth of every folder is held out. It is not OpenAI's CLIP.
     """
-    from wordsight.models.clip4str import clip4str_preset
+    from wordsight.errors import ConfigError
+    from wordsight.models.clip4str import CLIP4STR_PRESETS
     from wordsight.synth.config import RenderConfig
     from wordsight.synth.words import RenderedWords
     from wordsight_research.ablations.build import COMPACT, compact
@@ -125,7 +126,10 @@ def words(
     from wordsight_research.clip.training import Pretraining, new_clip
     from wordsight_research.clip.words import word_clip, word_pairs
 
-    towers = new_clip(word_clip(compact() if model == COMPACT else clip4str_preset(model)), seed)
+    known = {COMPACT: compact(), **CLIP4STR_PRESETS}
+    if model not in known:
+        raise ConfigError(f"no CLIP4STR model is called {model!r}: choose one of {', '.join(known)}")
+    towers = new_clip(word_clip(known[model]), seed)
     plain = model == COMPACT and not (words or backgrounds or fonts)
 
     def source(number: int) -> PlainWords | RenderedWords:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from wordsight.errors import ConfigError
 from wordsight.imaging import Preprocessing
 from wordsight.models.config import Config, ImageTowerConfig, TextTowerConfig
 from wordsight.text import Charset
@@ -60,10 +59,3 @@ CLIP_TOWERS: dict[str, ClipConfig] = {
 Weights may want other values for what their shapes do not show: OpenCLIP's own ViT-H-14 was trained with 16 heads of 80
 channels in its image tower, and all but OpenAI's and DFN's weights with plain GELU (`dataclasses.replace` either).
 """
-
-
-def clip_config(name: str) -> ClipConfig:
-    """The towers called `name`."""
-    if name not in CLIP_TOWERS:
-        raise ConfigError(f"no CLIP is called {name!r}: choose one of {', '.join(CLIP_TOWERS)}")
-    return CLIP_TOWERS[name]

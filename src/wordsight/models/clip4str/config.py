@@ -5,7 +5,7 @@ from typing import Literal
 
 from wordsight.decoding.graphs import Spec
 from wordsight.errors import ConfigError
-from wordsight.models.clip.config import MEAN, STD, ClipConfig, clip_config
+from wordsight.models.clip.config import CLIP_TOWERS, MEAN, STD, ClipConfig
 from wordsight.models.config import (
     COMPACT_TOWER,
     PPOCR_TOWER,
@@ -133,16 +133,16 @@ def _released(towers: ClipConfig) -> Clip4StrConfig:
     )
 
 
-_H14 = clip_config("ViT-H-14")
+_H14 = CLIP_TOWERS["ViT-H-14"]
 
 CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
     "clip4str-tiny": _compact(COMPACT_TOWER, 192, text_layers=2),
     "clip4str-small": _compact(SMALL_TOWER, 192, text_layers=2),
     "clip4str-ppocr": _compact(PPOCR_TOWER, 256, text_layers=4),
-    "clip4str-b32": _released(clip_config("ViT-B-32")),
-    "clip4str-b16": _released(clip_config("ViT-B-16")),
-    "clip4str-l14": _released(clip_config("ViT-L-14")),
-    "clip4str-l14-336": _released(clip_config("ViT-L-14-336")),
+    "clip4str-b32": _released(CLIP_TOWERS["ViT-B-32"]),
+    "clip4str-b16": _released(CLIP_TOWERS["ViT-B-16"]),
+    "clip4str-l14": _released(CLIP_TOWERS["ViT-L-14"]),
+    "clip4str-l14-336": _released(CLIP_TOWERS["ViT-L-14-336"]),
     "clip4str-h14": _released(replace(_H14, image=replace(_H14.image, heads=16))),
     "clip4str-h14-20heads": _released(_H14),
 }
@@ -151,10 +151,3 @@ CLIP4STR_PRESETS: dict[str, Clip4StrConfig] = {
 `clip4str-h14` is for training from OpenCLIP's towers, pre-trained with 16 heads of 80 channels. The released CLIP4STR-H
 was trained with 20 heads in the same image tower, which its shapes do not show: it needs `clip4str-h14-20heads`.
 """
-
-
-def clip4str_preset(name: str) -> Clip4StrConfig:
-    """The configuration called `name`."""
-    if name not in CLIP4STR_PRESETS:
-        raise ConfigError(f"no CLIP4STR model is called {name!r}: choose one of {', '.join(CLIP4STR_PRESETS)}")
-    return CLIP4STR_PRESETS[name]

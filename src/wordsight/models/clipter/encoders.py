@@ -13,7 +13,7 @@ import torch
 
 from wordsight.errors import ConfigError, ModelError
 from wordsight.imaging import Preprocessing
-from wordsight.models.clip.config import CLIP_TOWERS, MEAN, STD, ClipConfig, clip_config
+from wordsight.models.clip.config import CLIP_TOWERS, MEAN, STD, ClipConfig
 from wordsight.models.clip.image import ImageTower
 from wordsight.models.clipter.backbones import ConstantEncoder, Encoder, HubEncoder, TowerEncoder, pair
 from wordsight.models.config import ImageTowerConfig
@@ -87,7 +87,7 @@ def _random(name: str, rest: list[str], resolution: int | None) -> Encoder:
     if tower is not None and tower not in CLIP_TOWERS:
         raise ConfigError(f"scene encoder {name!r}: towers are {', '.join(CLIP_TOWERS)}")
     seed = _number(rest[-1], name) if len(rest) > (tower is not None) else 0
-    return random_encoder(SMALL if tower is None else clip_config(tower).image, seed, resolution)
+    return random_encoder(SMALL if tower is None else CLIP_TOWERS[tower].image, seed, resolution)
 
 
 def random_encoder(cfg: ImageTowerConfig, seed: int, resolution: int | None = None) -> Encoder:
