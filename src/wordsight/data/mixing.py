@@ -119,26 +119,18 @@ class SkipBroken:
         raise DataError(f"{problem} (and so are {_ATTEMPTS - 1} others of this data set: check it)") from problem
 
 
-@dataclass(eq=False)
-class RotatedTall:
+class RotatedTall(View):
     """`source` with tall crops of more than two characters rotated clockwise by 90 degrees.
 
-    A reader tries tall boxes in both rotations. A recognizer trained on them unrotated, squeezed into its input shape,
-    mistakes other tall boxes for the few that it has seen. In most of 127 such training crops of IIIT5K, SVT, ICDAR
-    2003 and 2015 text runs upwards, so this makes it level; text that runs down ends up upside down, as some rendered
-    words do. Links to scenes are not changed.
+    A reader tries tall boxes in both rotations; a recognizer trained on squeezed ones mistakes others for the few that
+    it has seen. In most of 127 such training crops (IIIT5K, SVT, ICDAR 2003 and 2015) text runs upwards, so this makes
+    it level. Links to scenes are not changed.
     """
 
-    source: Source
+    def __init__(self, source: Source) -> None:
+        super().__init__(source, range(len(source)))
 
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def text(self, i: int, /) -> str:
-        """Label of sample i."""
-        return self.source.text(i)
-
-    def __getitem__(self, i: int, /) -> Sample:
+    def __getitem__(self, i: int) -> Sample:
         """Sample i."""
         sample = self.source[i]
         height, width = sample.image.shape[:2]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -109,17 +109,8 @@ class Batches(Dataset[Batch]):
             key = (self.mixture.seed, i)
             augmentation = self.augmentation if source in self.augmented else None
             words.append(learned(sample, key, augmentation, self.scene, conditioned=self.conditioned))
-        crops, labels, shown, names = zip(*words, strict=True)
-        return Batch(
-            index,
-            step,
-            torch.from_numpy(prepare(crops, self.preprocessing, together=True)),
-            padded_targets(self.tokenizer, labels, int(lengths.max())),
-            float(lengths.sum()) / self.parts,
-            names,
-            skipped,
-            SceneBatch.of(shown) if self.conditioned else None,
-        )
+        facts = {"index": index, "step": step, "skipped": skipped, "characters": float(lengths.sum()) / self.parts}
+        return batch_of(words, int(lengths.max()), self.tokenizer, self.preprocessing, self.conditioned, **facts)
 
     def _step(self, step: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Indices into the mixture of the samples of a step, and the lengths of their labels."""
@@ -159,11 +150,25 @@ def learned(
     return image, sample.text, shown, name
 
 
-def padded_targets(tokenizer: CharTokenizer, labels: Sequence[str], longest: int) -> Tensor:
-    """Ids (B, longest + 2), or more where a label is longer: a stand-in for a broken sample may be."""
+def batch_of(
+    words: Sequence[Word],
+    longest: int,
+    tokenizer: CharTokenizer,
+    preprocessing: Preprocessing,
+    conditioned: bool,
+    **facts: Any,
+) -> Batch:
+    """The batch of some words; `facts` are its other attributes.
+
+    Targets are (B, longest + 2), or more where a label is longer: a stand-in for a broken sample may be.
+    """
+    crops, labels, shown, names = zip(*words, strict=True)
     ids = tokenizer.encode(labels)
     missing = max(0, longest + 2 - ids.shape[1])
-    return torch.from_numpy(np.pad(ids, ((0, 0), (0, missing)), constant_values=tokenizer.pad))
+    targets = np.pad(ids, ((0, 0), (0, missing)), constant_values=tokenizer.pad)
+    images = torch.from_numpy(prepare(crops, preprocessing, together=True))
+    scenes = SceneBatch.of(shown) if conditioned else None
+    return Batch(images=images, targets=torch.from_numpy(targets), samples=names, scenes=scenes, **facts)
 
 
 @dataclass(eq=False)

@@ -11,7 +11,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 import torch.distributed
 from lightning import Callback, LightningModule, Trainer
 from torch.utils.data import IterableDataset, get_worker_info
@@ -19,10 +18,8 @@ from torch.utils.data import IterableDataset, get_worker_info
 from wordsight.data import Scene, ScenesSource, filter_labels
 from wordsight.data.shards import ShardStream
 from wordsight.errors import ConfigError, DataError
-from wordsight.imaging import prepare
-from wordsight.train.batches import Augmentation, Batch, Position, Word, learned, padded_targets
+from wordsight.train.batches import Augmentation, Batch, Position, Word, batch_of, learned
 from wordsight.train.config import SceneConfig
-from wordsight.train.scenes import SceneBatch
 
 POOL = 32
 """Scenes whose words are shuffled together: a batch should not be one shop's signs. Their crops are in memory."""
@@ -101,23 +98,12 @@ class StreamBatches(IterableDataset[Batch]):
                     continue
                 position = Position(reader, position.batches + 1, first, number)
                 index = ((position.batches - 1) * self.workers + turn) * self.ranks + self.rank
-                yield self._batch(index, words, skipped, position)
+                facts: dict[str, Any] = {"index": index, "step": index // self.parts, "skipped": skipped}
+                facts |= {"characters": None, "position": position}
+                # Nobody knows the longest label of all devices' parts, and they must agree on a length
+                longest, cfg = self.cfg.max_length, self.cfg
+                yield batch_of(words, longest, cfg.tokenizer, cfg.preprocessing, self.conditioned, **facts)
                 words, skipped = [], 0
-
-    def _batch(self, index: int, words: list[Word], skipped: int, position: Position) -> Batch:
-        crops, labels, shown, names = zip(*words, strict=True)
-        return Batch(
-            index,
-            index // self.parts,
-            torch.from_numpy(prepare(crops, self.cfg.preprocessing, together=True)),
-            # Nobody knows the longest label of all devices' parts, and they must agree on a length
-            padded_targets(self.cfg.tokenizer, labels, self.cfg.max_length),
-            None,
-            names,
-            skipped,
-            SceneBatch.of(shown) if self.conditioned else None,
-            position,
-        )
 
     def _pools(self, reader: int, first: int) -> Iterator[tuple[int, list[Word], int]]:
         """From scene `first` of the reader on: the number of a pool's first scene, its words, how many are broken."""
