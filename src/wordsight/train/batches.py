@@ -26,7 +26,7 @@ Word: TypeAlias = tuple[npt.NDArray[np.uint8], str, tuple[SceneView, Box] | None
 
 @dataclass(frozen=True)
 class Position:
-    """How far a reader of a stream has come: batches that it has given, and where the next one begins.
+    """How far a reader of a stream has come.
 
     Attributes:
         reader: its number.
@@ -72,17 +72,13 @@ class Batch(Movable):
 class Batches(Dataset[Batch]):
     """Batch number i of a mixture.
 
-    A step consists of `parts` batches: one for each device and each round of accumulation. Its samples are a function
-    of its number and size alone, so that the same steps can be made by any number of devices. What all parts of a step
-    must agree on, the longest label and the number of characters, is known here from the labels: devices need not ask
-    each other.
+    A step consists of `parts` batches, one for each device and round of accumulation. Its samples are a function of its
+    number and size alone, whatever the number of devices. Its longest label and number of characters are known here, so
+    devices need not ask each other.
 
-    With `pool` above 1 labels of similar length share a step, since a decoder's cost is that of its longest label: each
-    run of `pool` steps is sorted by length, cut, and shuffled. Samples of the sources numbered in `augmented` are
-    augmented. Scenes are given to recognizers that are `conditioned` on them.
-
-    What happens to a sample (its box, its augmentation, whether its scene is left out) is a function of the seed and of
-    its index in the mixture, which no other step has.
+    With `pool` above 1, each run of `pool` steps is sorted by label length, cut, and shuffled: a decoder's cost is that
+    of the longest label. Samples of the sources numbered in `augmented` are augmented. Scenes are given to recognizers
+    that are `conditioned` on them. What happens to a sample is a function of the seed and of its index in the mixture.
     """
 
     mixture: Mixture

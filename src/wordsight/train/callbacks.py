@@ -90,11 +90,8 @@ class KeepModel(Callback):
 class KeepCheckpoint(Callback):
     """Writes `last.ckpt`, from which a run can resume, in the run's folder, after `every` steps and after the last.
 
-    The last step is always validated, too.
-
-    After `minutes`, counted from now, it writes one more and ends the run, which then validates. Lightning's own limit
-    counts the time before a resumption, too, and leaves nothing to resume from; its own checkpoints are also written
-    right after a resumption, even in the middle of a step that has several parts.
+    After `minutes` from now it writes one more and ends the run, which then validates. Lightning's own limit counts the
+    time before a resumption, too, and its checkpoints may fall in the middle of a step of several parts.
     """
 
     def __init__(self, every: int, minutes: float | None = None) -> None:
@@ -125,8 +122,8 @@ class KeepCheckpoint(Callback):
 class StopOnNaN(Callback):
     """Ends a run whose loss is no finite number, before anything is written over the last good checkpoint.
 
-    On a GPU each look waits for all that it has still to do, so that there is one for many parts of a step; the samples
-    of the part are kept and written to `bad-batch-<step>-<rank>.json` in the run's folder.
+    Looks wait for the GPU, so there is one for many parts; the samples of a bad part are written to
+    `bad-batch-<step>-<rank>.json` in the run's folder.
     """
 
     def __init__(self) -> None:

@@ -17,10 +17,9 @@ class ArchitectureConfig:
     """Changes to a preset, or to the recognizer that a run starts from, before it trains. For CLIP4STR.
 
     Attributes:
-        charset: characters to write instead of those of the preset or of `start`, which keeps what it has learned about
-            its own; or a name: 36, 62, 94, 94+space, latin. For an SVTR, too.
-        text: a text encoder of `transformers`, by its name on the hub or a folder, as the text tower instead of the
-            preset's: for words that CLIP's does not know. Its own tokenizer makes the captions.
+        charset: characters to write, or the name of a charset; `start` keeps what it has learned. For an SVTR, too.
+        text: a text encoder of `transformers`, by its name on the hub or a folder, as the text tower, for words that
+            CLIP's does not know. Its own tokenizer makes the captions.
     """
 
     charset: Charset | str | None = None
@@ -34,11 +33,10 @@ class ObjectiveConfig:
     Attributes:
         num_permutations: orders per word of permuted sequence modelling; 1: left to right alone, which is then read
             without refinement. None: as the preset or `start` has it. For CLIP4STR and PARSeq.
-        orders: whose orders are drawn together. "step": all words of an optimiser step have the same; "part": each
-            device and each round of accumulation draws its own, as released.
-        cross_from: of a CLIP4STR, the step from which its cross-modal branch trains, whose decoder starts as a copy of
-            the visual one. None: it does not train. Since it sends no gradient into the visual branch, that branch
-            loses nothing by training alone before.
+        orders: whose orders are drawn together: of all words of an optimiser "step", or of each device's "part", as
+            released.
+        cross_from: step from which the cross-modal branch of a CLIP4STR trains, its decoder starting as a copy of the
+            visual one, which loses nothing by that. None: it does not train.
     """
 
     num_permutations: int | None = None
@@ -52,13 +50,12 @@ class OptimiserConfig:
 
     Attributes:
         lr: peak learning rate of the encoder (CLIP4STR: the towers).
-        decoder_lr_scale: learning rate of decoders, fusions and what else is not the encoder, over the encoder's (19 in
-            CLIP4STR's paper, where the towers are pre-trained; 1 from scratch).
+        decoder_lr_scale: that of all else, over the encoder's (19 in CLIP4STR's paper, whose towers are pre-trained).
         weight_decay: of matrices.
         schedule: "stable" goes up over `warmup` steps, stays, and falls to 0 over the last `decay` steps. "one-cycle"
             is the paper's: cosine up over the first 7.5 % of trainer.max_steps and down over the rest.
         warmup: steps until the peak.
-        decay: the last steps of `trainer.max_steps`, over which the learning rate falls to 0. 0: it stays.
+        decay: last steps of `trainer.max_steps`, over which the learning rate falls to 0. 0: it stays.
         ema: decay of an average of the weights over one step, such as 0.999, see `train.ema`. 0: there is none.
     """
 
@@ -76,11 +73,10 @@ class FreezingConfig:
     """Which parts of a CLIP4STR's towers do not train.
 
     Attributes:
-        text_layers: first blocks of the text tower, and its embeddings; as many as it has or more: all of it but what
-            is new beside `architecture.text`. "token": the text tower is nothing but CLIP's token embeddings, and those
-            are frozen. None: all of it trains.
+        text_layers: first blocks of the text tower, and its embeddings; as many as it has or more: all but what is new
+            beside `architecture.text`. "token": the tower is CLIP's token embeddings alone, frozen. None: all trains.
         image_layers: first blocks of the image tower, and its embeddings. None: all of it trains.
-        peft: freeze a tower and train few new weights instead, see `wordsight.models.peft.PeftConfig`. None: as above.
+        peft: freeze a tower and train few new weights, see `wordsight.models.peft.PeftConfig`. None: as above.
     """
 
     text_layers: int | Literal["token"] | None = None

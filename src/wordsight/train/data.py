@@ -43,26 +43,22 @@ class WordsData(lightning.LightningDataModule):
     """Endless training batches of rendered and real words, and what to validate on.
 
     Args:
-        real: data sets of real words: folders with labels.tsv, scenes.jsonl or LMDB, or folders with many of these
-            somewhere below, as in the field's train/real; none: rendered words alone.
+        real: data sets of real words, or folders with many of them below; none: rendered words alone.
         pseudo: more of these, whose labels are readings (`wordsight data pseudo-label`); nothing is validated on them.
-        stream: instead of `real`, shards of scenes (`wordsight data pack`): their folder or address, read from first to
-            last; see `train.streams`. Training resumes only with the same number of devices and workers.
-        real_share: share of real words in training, spread over the real sources by their size. 1: no rendered words.
+        stream: instead of `real`, the folder or address of shards of scenes, see `train.streams`. Training resumes only
+            with the same number of devices and workers.
+        real_share: share of real words in training, spread over the sources by their size. 1: no rendered words.
         rendering: what rendered words are made of.
-        augmentation: what real words go through. "compact" is made for inputs of about 32 rows, and turns tall crops
-            (`data.mixing`); "randaugment" is what PARSeq and CLIP4STR train with.
+        augmentation: of real words. "compact" is for inputs of about 32 rows, and turns tall crops (`data.mixing`);
+            "randaugment" is PARSeq's and CLIP4STR's.
         batch_size: crops that a device sees at once.
-        total_batch: crops per optimiser step over all devices: `trainer.accumulate_grad_batches` follows from it. None:
-            batch_size times devices times trainer.accumulate_grad_batches.
-        epochs: how often each real word is seen on average, with `total_batch`: `trainer.max_steps` follows from it.
-            None: that stands.
-        pool: steps that are sorted by label length together: quicker decoders, but steps whose words are all short or
-            all long. 1: words of all lengths in each.
+        total_batch: crops per optimiser step, from which `trainer.accumulate_grad_batches` follows. None: that stands.
+        epochs: how often each real word is seen on average; `trainer.max_steps` follows. None: that stands.
+        pool: steps that are sorted by label length together: quicker decoders, but steps of short or of long words
+            alone.
         workers: processes that render and read, for each device.
         validation: data sets to validate on.
-        validation_share: without `validation`, the last part of every real source, which is then never trained on.
-            Neighbours in these data sets come from the same scene, so this cuts by scene.
+        validation_share: without `validation`, the last part of every real source (cut by scene), never trained on.
         scene: what a recognizer that takes scenes is given.
         seed: decides rendering, augmentation and order.
     """

@@ -85,19 +85,12 @@ class Rendering:
 
 @dataclass(eq=False)
 class MapBatches(Dataset[MapBatch]):
-    """Batch i is a function of (seed, i).
+    """Batch i is a function of (seed, i); attributes as of `ScenesData`.
 
     Attributes:
-        scenes: what they are cut out of.
-        batch_size: pictures.
-        size: of their sides, in pixels.
-        mean: of R, G and B, from 0 to 1.
-        std: of the same.
+        scenes: what they are cut out of; with `lines` their words have been joined already, see `detection_lines`.
+        mean: of R, G and B, from 0 to 1, like `std`.
         parts: batches of a step.
-        changes: what happens to pictures.
-        rendering: what is rendered onto them.
-        lines: whether the scenes' words have been joined to lines, see `detection_lines`.
-        seed: decides everything.
     """
 
     scenes: Sequence[Scene]
@@ -203,8 +196,7 @@ class ScenesData(lightning.LightningDataModule):
         rendering: what is rendered onto them.
         lines: whether to learn lines of words that stand near each other in a row, instead of single words.
         workers: processes that cut them out, for each device.
-        validation: more folders, to validate on. None: the last part of each of `real`, which is then not trained on.
-        validation_share: of that part.
+        validation: folders to validate on; none: the last `validation_share` of each of `real`, not trained on.
         seed: decides cutting, changes and order.
     """
 

@@ -22,12 +22,12 @@ EVERY = 10
 class Ema(WeightAveraging):
     """An exponential moving average of all weights, kept in the run's checkpoints.
 
-    Validation reads with it, and the recognizer that a run writes is it; the run itself continues with its own weights.
-    A run that resumes without this takes the average that it finds in the checkpoint as its weights.
+    Validation reads with it, and it is what a run writes; the run itself continues with its own weights. A run that
+    resumes without this takes the average as its weights.
 
     Args:
-        decay: share of the average that stays over one step, once the run is long enough: its n-th update begins with a
-            share of (n + 1) / (n + 10), so that the average of a short run is no memory of where it began.
+        decay: share of the average that stays over one step; its n-th update begins with (n + 1) / (n + 10), so that a
+            short run forgets where it began.
     """
 
     def __init__(self, decay: float) -> None:

@@ -52,7 +52,7 @@ class Outcome:
         report: scores of both sets before and after; readings after training, of the held-out words first.
         rule: how the scores count: every character of the model, case too.
         gained, lost: held-out words that became right, and that became wrong.
-        about: where the model comes from, as its checkpoint says under "finetuned".
+        about: what its checkpoint says under "finetuned".
     """
 
     model: Clip4Str | Svtr

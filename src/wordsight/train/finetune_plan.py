@@ -42,16 +42,14 @@ class Settings:
 
     Attributes:
         tower: "frozen": decoders and heads train (of an SVTR: all but the convolutions). "lora": low-rank updates of
-            both towers too, of a CLIP4STR. "full": everything. "auto": LoRA, or of an SVTR everything, from `LORA_FROM`
+            both towers of a CLIP4STR, too. "full": everything. "auto": LoRA, or of an SVTR everything, from `LORA_FROM`
             training words on.
         steps: optimiser steps.
         batch_size: crops of each step.
         replay_share: share of rendered words in them.
-        lr: peak learning rate of what trains; it warms up over the first tenth of the steps and falls to 0 over the
-            second half. None: that of `LR`.
-        blend: share of the trained weights in the result, the rest being the start's. A trial with
-            0.6 instead of 1: of 60 held-out words 46 right instead of 49; of 200 other real words, of which the start
-            read 168, 159 instead of 148.
+        lr: peak learning rate; up over the first tenth of the steps, to 0 over the second half. None: that of `LR`.
+        blend: share of the trained weights in the result. With 0.6 instead of 1, 46 instead of 49 of 60 held-out words
+            were right, and 159 instead of 148 of 200 other real words, of which the start read 168.
         valid_share: the last part of the user's words, for reading before and after: never trained on.
         workers: processes that render and read.
         seed: decides rendering, augmentation and order.

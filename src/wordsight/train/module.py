@@ -35,19 +35,18 @@ class Recognition(lightning.LightningModule):
 
     Args:
         model: name of a preset.
-        start: checkpoint folder to take weights from instead of random ones (a new run, not a resumed one): a
-            recognizer of the preset's kind, which then also decides all sizes, or, for CLIP4STR, converted CLIP towers
-            of the preset's size.
+        start: checkpoint folder to take weights from: a recognizer of the preset's kind, which then also decides all
+            sizes, or, for CLIP4STR, converted CLIP towers of the preset's size.
         architecture: what is changed in the model before it trains.
         objective: what the loss consists of.
         optimiser: settings of the optimiser and of the learning rate.
         freezing: what does not train.
-        clipter: what to add to the recognizer so that it takes scenes (CLIPTER, the second of two stages: `start`
-            is a trained recognizer, then both train; the scene encoder is frozen). None: nothing, or what `start` has.
+        clipter: what to add so that the recognizer takes scenes (CLIPTER's second stage: `start` is trained, the scene
+            encoder frozen). None: nothing, or what `start` has.
         scene_cache: folder in which scene tokens are kept from run to run. None: in memory alone.
         checkpointing: compute the towers' blocks again in the backward pass: less memory, about a third more time. For
             CLIP4STR alone, like `compile`.
-        compile: compile towers and decoders by torch.compile: some minutes at the start for quicker steps on a GPU.
+        compile: compile towers and decoders by torch.compile: some minutes at the start, quicker steps on a GPU.
         seed: decides permutations and dropout.
 
     Raises:
@@ -140,8 +139,8 @@ class Recognition(lightning.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """One part of a step. Dropout is a function of (seed, part), permutations of (seed, step) or (seed, part).
 
-        Targets are as long as the longest label of the whole step, so all devices draw as many permutations; their
-        losses are divided by the same number of targets, so that their mean is the loss of the whole step.
+        All parts draw as many permutations and divide by as many targets, so that the mean of their losses is the
+        step's.
         """
         self.start_cross(self.model)
         context = self.context(batch.scenes)

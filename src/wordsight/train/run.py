@@ -32,9 +32,9 @@ _LARGEST = 1 << 20  # bytes of a recipe, and values in it
 class RecipeCLI(LightningCLI):
     """A run keeps everything in `trainer.default_root_dir`.
 
-    `last.ckpt` to resume from and the recognizer in `model/`, both written every `trainer.val_check_interval` steps and
-    at the end; the best recognizer so far in `best/`; `report.html` with the learning curve; logs in `csv/` and, unless
-    `trainer.logger` names other loggers or is false, `tensorboard/`. Of a detector there is no `best/`.
+    `last.ckpt` to resume from and the recognizer in `model/`, every `trainer.val_check_interval` steps and at the end;
+    the best one so far in `best/` (not of detectors); `report.html`; logs in `csv/` and, unless `trainer.logger` says
+    otherwise, `tensorboard/`.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

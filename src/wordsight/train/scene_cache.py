@@ -28,14 +28,12 @@ _COUNTED = 0.05  # of the allowed bytes may be written before files, other proce
 class SceneCache:
     """Tokens of scenes in float16, the most recently used ones in memory and, with a folder, on disk.
 
-    Cached tokens are bit for bit those that are computed again: both are rounded to float16, and every scene is encoded
-    by itself, since the order of sums depends on the batch size.
+    Cached tokens are bit for bit those that are computed again: every scene is encoded by itself.
 
     Args:
         encoder: makes the tokens.
-        memory: bytes to keep in memory; the least recently used tokens go first.
+        memory: bytes to keep in memory, and `disk` on disk; the least recently used tokens go first.
         folder: where tokens are kept from run to run; processes may share it. A damaged file is replaced.
-        disk: bytes to keep there; the least recently used files go first.
     """
 
     def __init__(

@@ -34,18 +34,15 @@ def starting_model(
 
     Args:
         name: preset that decides all sizes, unless `start` is a recognizer of its kind.
-        start: a recognizer. For a CLIP4STR also CLIP towers of the preset's size (what their shapes do not show, heads
-            and activation, is as their configuration says; another input size or patch becomes the preset's); or a
-            PARSeq, converted from any vision transformer: its image tower is taken, and the text tower is random. For
-            presets on PP-OCRv6's convolutions an SVTR (`wordsight models convert rapidocr`), whose convolutions are
-            taken.
+        start: a recognizer. For a CLIP4STR also CLIP towers of the preset's size (heads and activation are theirs,
+            input size and patch the preset's), or a PARSeq, converted from any vision transformer, whose image tower is
+            taken. For presets on PP-OCRv6's convolutions an SVTR, whose convolutions are taken.
         architecture: what is changed in it.
         token_only: whether the text tower of a CLIP4STR consists only of CLIP's token embeddings.
 
     Raises:
         ModelError: `start` is no checkpoint folder.
-        ConfigError: there is no such preset or text encoder, or `start` holds towers of another size or a recognizer of
-            another kind; or there is no such charset.
+        ConfigError: no such preset, text encoder or charset, or `start` has another size or kind.
     """
     kind, cfg = preset(name)
     given = checkpoint.load(start)[0] if start else None

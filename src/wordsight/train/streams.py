@@ -1,8 +1,7 @@
 """Training batches from shards of scenes, read from first to last: a scene is decoded once for all its words.
 
-In a mixture every word is drawn by itself and its photograph decoded for it alone; where scenes have dozens of words,
-or lie behind HTTP, a stream is many times quicker. Its order is still a function of the seed, of the number of readers
-(devices times workers), and of how far each has come, which batches say and training checkpoints keep.
+The order is a function of the seed, of the number of readers (devices times workers), and of how far each has come,
+which batches say and training checkpoints keep.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,8 +32,7 @@ class StreamBatches(IterableDataset[Batch]):
         place: folder of shards, or its address.
         cfg: the recognizer's: charset, longest word, preprocessing.
         batch_size: crops that a device sees at once.
-        rank: number of the device.
-        ranks: how many there are.
+        rank: number of the device, of `ranks`.
         parts: batches of a step, over all devices.
         workers: processes that read, for each device.
         seed: decides the order, boxes, augmentation and which scenes are left out.

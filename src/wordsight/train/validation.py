@@ -50,11 +50,8 @@ class Words(Movable):
 
 @dataclass(frozen=True)
 class Share:
-    """Per cent of words read right, counted with the 36 lower-case letters and digits, and exactly.
-
-    Attributes:
-        accuracy, exact: these.
-        ned: 1-NED with the 36, in per cent: how much of the words is right.
+    """Per cent of words read right, counted with the 36 lower-case letters and digits (`accuracy`) and exactly; 1-NED
+    of the 36.
     """
 
     accuracy: float
