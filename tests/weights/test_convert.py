@@ -470,7 +470,7 @@ def test_wrong_shapes_are_named(make):
     state = theirs.openai_clip(SMALL, make)
     state["visual.transformer.resblocks.1.mlp.c_fc.weight"] = make(500, 128)
     state["ln_final.bias"] = make(65)
-    with pytest.raises(ModelError, match=r"2 wrong shapes \(.*c_fc\.weight is 500x128, not 512x128.*\)"):
+    with pytest.raises(ModelError, match=r"2 tensors of the wrong shape \(.*c_fc\.weight is 500x128, not 512x128.*\)"):
         converted(state)
     state["visual.positional_embedding"] = make(16, 128)
     with pytest.raises(ModelError, match="15 patches, which are not a square"):

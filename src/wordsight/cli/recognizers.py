@@ -4,7 +4,6 @@ import logging
 import os
 import shutil
 import subprocess
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -30,7 +29,6 @@ Settings = dict[str, str | int]
 
 _log = logging.getLogger(__name__)
 
-_KEPT = 256  # scenes whose tokens are kept: the words of one are read one after the other
 _TOGETHER = 512  # crops in a batch at most: callers that read many choose their own batch size
 
 
@@ -124,7 +122,7 @@ class OurReader:
             words = "english" if dictionary and not as_is else None
             self.reader = Reader(found.folder, threads=threads, batch_size=_TOGETHER, mode=mode, dictionary=words)
         self.settings: Settings = {"threads": threads, "provider": self.reader.provider, "mode": mode}
-        self._known: OrderedDict[str, EncodedScene] = OrderedDict()
+        self._last: tuple[str, EncodedScene] | None = None
 
     def read(self, crops: Sequence["Crop"]) -> list[tuple[str, float]]:
         """Text and confidence of each crop, all in one batch."""
@@ -154,19 +152,16 @@ class OurReader:
         return [(*one, scene is not None) for one, scene in zip(read, scenes, strict=True)]
 
     def _scene(self, view: "SceneView", box: "Box") -> "EncodedScene | None":
-        """A scene with the place of a crop in it. The last `_KEPT` scenes are encoded only once."""
+        """A scene with the place of a crop in it. It is encoded once for words that are read one after the other."""
         from dataclasses import replace
 
         try:
-            if view.key not in self._known:
-                self._known[view.key] = self.reader.scene(view.load())
+            if self._last is None or view.key != self._last[0]:
+                self._last = view.key, self.reader.scene(view.load())
         except DataError as error:
             _log.warning("no scene: %s", error)
             return None
-        self._known.move_to_end(view.key)
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)
-        return replace(self._known[view.key], box=box)
+        return replace(self._last[1], box=box)
 
     def find(self, image: "Crop", shown: "Crop | None" = None) -> list[tuple["Corners", str]]:
         """The words of a photograph; if the model takes scenes, `shown` is that of all words."""

@@ -51,10 +51,7 @@ class Tensors:
         self._tensors = tensors
         self._source = source
         self._taken: set[str] = set()
-        self._missing: list[str] = []
-        self._misshapen: list[str] = []
-        self._no_weights: list[str] = []
-        self._not_finite: list[str] = []
+        self._problems: dict[str, list[str]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
@@ -88,15 +85,16 @@ class Tensors:
         tensor = self._tensors.get(name)
         self._taken.add(name)
         if tensor is None:
-            self._missing.append(name)
+            what, found = "missing", name
         elif (1,) * (tensor.ndim - len(shape)) + shape != tuple(tensor.shape):
-            self._misshapen.append(f"{name} is {_shape(tensor.shape)}, not {_shape(shape)}")
+            what, found = "of the wrong shape", f"{name} is {_shape(tensor.shape)}, not {_shape(shape)}"
         elif not tensor.is_floating_point():
-            self._no_weights.append(f"{name} is {str(tensor.dtype).removeprefix('torch.')}")
+            what, found = "without floating-point numbers", f"{name} is {str(tensor.dtype).removeprefix('torch.')}"
         else:
             if tensor.numel() and not all(end.isfinite() for end in tensor.aminmax()):  # of NaN both ends are NaN
-                self._not_finite.append(name)
+                self._problems.setdefault("with numbers that are not finite", []).append(name)
             return tensor.reshape(shape)
+        self._problems.setdefault(what, []).append(found)
         return torch.empty(shape, device="meta")
 
     def check(self) -> None:
@@ -105,19 +103,10 @@ class Tensors:
         Raises:
             ModelError: there was something.
         """
-        problems = []
-        if self._missing:
-            problems.append(f"{_count(self._missing, 'tensor')} missing ({some(self._missing)})")
-        if self._misshapen:
-            problems.append(f"{_count(self._misshapen, 'wrong shape')} ({some(self._misshapen)})")
-        if self._no_weights and not problems:
-            what = f"{_count(self._no_weights, 'tensor')} without floating-point numbers ({some(self._no_weights)})"
-            raise ModelError(f"{self._source}: {what}: get the weights before they were quantised")
-        if self._not_finite and not problems:
-            what = f"{_count(self._not_finite, 'tensor')} with numbers that are not finite ({some(self._not_finite)})"
-            raise ModelError(f"{self._source}: {what}: its training diverged, take an earlier checkpoint of it")
-        if problems:
-            raise ModelError(f"{self._source}: {'; '.join(problems)}: the file is damaged, or another kind of model")
+        for kinds, cure in _CURES.items():
+            said = [f"{_count(names)} {kind} ({some(names)})" for kind in kinds if (names := self._problems.get(kind))]
+            if said:
+                raise ModelError(f"{self._source}: {'; '.join(said)}: {cure}")
 
     def unused(self) -> list[str]:
         """Names of the tensors that were not taken."""
@@ -134,8 +123,16 @@ def _shape(shape: Iterable[int]) -> str:
     return "x".join(map(str, shape)) or "a single number"
 
 
-def _count(items: list[str], what: str) -> str:
-    return f"{len(items)} {what}{'s' if len(items) > 1 else ''}"
+def _count(names: list[str]) -> str:
+    return f"{len(names)} tensor{'s' if len(names) > 1 else ''}"
+
+
+_CURES = {
+    ("missing", "of the wrong shape"): "the file is damaged, or another kind of model",
+    ("without floating-point numbers",): "get the weights before they were quantised",
+    ("with numbers that are not finite",): "its training diverged, take an earlier checkpoint of it",
+}
+"""What to do about problems, the gravest first; others are then not told."""
 
 
 Rules = Sequence[tuple[str, str]]
