@@ -74,7 +74,7 @@ def test_stages_are_what_decoding_says(model, tmp_path):
             graphs = PsmGraphs(TorchEngine(model, cross))
             readings = read_psm(graphs, images, model.cfg.spec, Settings(refine_iters=iters))
             expected[name + suffix] = readings[0]
-    found = {stage.name: stage.reading for stage in explanation.stages}
+    found = dict(explanation.stages)
     assert found.keys() == expected.keys()
     for name, reading in found.items():
         assert reading.text == expected[name].text
@@ -92,7 +92,7 @@ def test_stages_are_what_decoding_says(model, tmp_path):
 def test_a_model_without_cross_modal_branch_has_two_stages(model, tmp_path):
     checkpoint.save(model, tmp_path, cross=False)
     explanation = open_explainer(tmp_path)(word("cab"))
-    assert [stage.name for stage in explanation.stages] == ["visual branch", "visual branch, refined"]
+    assert [name for name, _ in explanation.stages] == ["visual branch", "visual branch, refined"]
     assert explanation.cross is explanation.text is None
     assert explanation.caption == ()
     assert draw_explanation(word("cab"), explanation).width > 400
@@ -140,7 +140,7 @@ def test_a_pack_shows_what_its_checkpoint_shows(model, tmp_path):
     checkpoint.save(model, tmp_path / "checkpoint")
     export_pack(model, tmp_path / "pack", name="small", weights="float32")
     a, b = (open_explainer(tmp_path / name)(word("fad")) for name in ("checkpoint", "pack"))
-    assert [s.reading.text for s in a.stages] == [s.reading.text for s in b.stages]
+    assert [reading.text for _, reading in a.stages] == [reading.text for _, reading in b.stages]
     for x, y in ((a.visual, b.visual), (a.cross, b.cross), (a.text, b.text)):
         np.testing.assert_allclose(x, y, atol=1e-5)
     assert a.caption == b.caption

@@ -30,8 +30,8 @@ def explain(
     pixels = load_image(crop)
     explanation = open_explainer(model)(pixels)
     save_picture(draw_explanation(pixels, explanation), out)
-    for stage in explanation.stages:
-        typer.echo(f"{stage.name:<28} {stage.reading.text or '(nothing)'}  {100 * stage.reading.confidence:.1f} %")
+    for stage, reading in explanation.stages:
+        typer.echo(f"{stage:<28} {reading.text or '(nothing)'}  {100 * reading.confidence:.1f} %")
     for char in explanation.result.chars:
         others = ", ".join(f"{text or 'end'} {100 * p:.1f} %" for text, p in char.alternatives)
         typer.echo(f"  {char.text}  {100 * char.probability:5.1f} %  ({others})")

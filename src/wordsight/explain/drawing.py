@@ -83,11 +83,11 @@ def _header(picture: Image.Image, pen: ImageDraw.ImageDraw, crop: _Crop, explana
     size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
     picture.paste(Image.fromarray(crop).resize(size, Image.Resampling.LANCZOS), (_EDGE, _EDGE))
     x, before = _EDGE + 330 + 24, ""
-    for i, stage in enumerate(explanation.stages):
+    for i, (stage, reading) in enumerate(explanation.stages):
         y = _EDGE + 30 * i
-        pen.text((x, y + 4), stage.name, fill=_GREY, font=_font(14))
+        pen.text((x, y + 4), stage, fill=_GREY, font=_font(14))
         at = float(x + 200)
-        text = stage.reading.text
+        text = reading.text
         for j, character in enumerate(text):
             color = ORANGE if i and before[j : j + 1] != character else _INK
             pen.text((at, y), character, fill=color, font=_font(20))
@@ -95,7 +95,7 @@ def _header(picture: Image.Image, pen: ImageDraw.ImageDraw, crop: _Crop, explana
         if not text:
             pen.text((at, y + 3), "(nothing)", fill=_GREY, font=_font(16))
             at += pen.textlength("(nothing)", font=_font(16))
-        pen.text((at + 12, y + 4), f"{100 * stage.reading.confidence:.0f} %", fill=_GREY, font=_font(14))
+        pen.text((at + 12, y + 4), f"{100 * reading.confidence:.0f} %", fill=_GREY, font=_font(14))
         before = text
 
 

@@ -21,19 +21,11 @@ from wordsight.weights.packs import model_from_pack
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A reading on the way: after the visual branch, its refinement, the cross-modal branch, and that one's."""
-
-    name: str
-    reading: Reading
-
-
-@dataclass(frozen=True)
 class Explanation:
     """How one crop was read.
 
     Attributes:
-        stages: in the order in which they come about; the last one is the result.
+        stages: their names and readings, in the order in which they come about; the last one is the result.
         visual: (T, rows, columns), where the visual decoder looked for each of its characters and the end, as shares
             of all its attention (a class token has the rest). Position i of the result is row i of every map.
         cross: the same of the cross-modal decoder, which the caption's tokens have a part of, too; None without one.
@@ -41,7 +33,7 @@ class Explanation:
         caption: those tokens.
     """
 
-    stages: tuple[Stage, ...]
+    stages: tuple[tuple[str, Reading], ...]
     visual: Floats
     cross: Floats | None
     text: Floats | None
@@ -50,7 +42,7 @@ class Explanation:
     @property
     def result(self) -> Reading:
         """What the recognizer says in the end."""
-        return self.stages[-1].reading
+        return self.stages[-1][1]
 
 
 class Explainer:
@@ -71,15 +63,15 @@ class Explainer:
     def __call__(self, crop: npt.NDArray[np.uint8]) -> Explanation:
         """Reads a crop, uint8 RGB (h, w, 3), once up to each stage."""
         image = prepare([crop], self.preprocessing)
-        refined = Stage("visual branch, refined", self._read(image, "visual", 1))
-        stages = [Stage("visual branch", self._read(image, "visual", 0)), refined]
+        refined = self._read(image, "visual", 1)
+        stages = [("visual branch", self._read(image, "visual", 0)), ("visual branch, refined", refined)]
         cross = text = None
         caption: tuple[str, ...] = ()
         if self.spec.captions is not None:
-            stages.insert(1, Stage("cross-modal branch", self._read(image, "full", 0)))
-            stages.append(Stage("cross-modal branch, refined", self._read(image, "full", 1)))
+            stages.insert(1, ("cross-modal branch", self._read(image, "full", 0)))
+            stages.append(("cross-modal branch, refined", self._read(image, "full", 1)))
             cross, text = self._split(self.engine.looks["cross"][0])
-            tokens, lengths = self.spec.captions.encode([refined.reading.text])
+            tokens, lengths = self.spec.captions.encode([refined.text])
             caption = caption_names(tokens[0, : lengths[0]], self.spec.tokenizer, self.spec.captions)
         visual, _ = self._split(self.engine.looks["visual"][0])
         return Explanation(tuple(stages), visual, cross, text, caption)

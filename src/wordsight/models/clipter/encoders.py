@@ -22,8 +22,6 @@ from wordsight.models.peft.files import fingerprint
 SMALL = ImageTowerConfig(64, 64, (16, 16), width=128, layers=2, heads=4)
 """The tower behind the plain name `random`: small, for quick tests."""
 
-_WIDEST = 1 << 16  # a constant encoder's tokens; those of a ViT-bigG are 1664 wide
-
 
 def load_encoder(name: str, resolution: int | None = None, *, download: bool = True) -> Encoder:
     """The scene encoder called `name`, in eval mode.
@@ -41,14 +39,8 @@ def load_encoder(name: str, resolution: int | None = None, *, download: bool = T
         ConfigError: the name is malformed, or the resolution does not suit the encoder.
         ModelError: the encoder cannot be loaded.
     """
-    kind, *rest = name.split(":")
-    if kind == "constant" and len(rest) < 2:
-        width = _number(rest[0], name) if rest else 768
-        if not 1 <= width <= _WIDEST:
-            raise ConfigError(f"scene encoder {name!r}: its tokens must be 1 to {_WIDEST} wide")
-        return ConstantEncoder(width).eval()
-    if kind == "random" and len(rest) < 3:
-        return _random(name, rest, resolution).eval()
+    if name.partition(":")[0] in ("constant", "random"):
+        return _control(name, resolution).eval()
     folder = Path(name)
     if not folder.is_dir():
         if not may_be_on_the_hub(name):
@@ -76,18 +68,17 @@ def absolute(name: str) -> str:
     return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
-def _number(text: str, name: str) -> int:
-    if not text.isdigit() or len(text) > 18:  # torch's seeds end at 64 bits
-        raise ConfigError(f"scene encoder {name!r}: {text!r} is not a number of at most 18 digits")
-    return int(text)
-
-
-def _random(name: str, rest: list[str], resolution: int | None) -> Encoder:
-    tower = rest[0] if rest and not rest[0].isdigit() else None
+def _control(name: str, resolution: int | None) -> Encoder:
+    found = re.fullmatch(r"constant(?::([1-9]\d{0,4}))?|random(?::([A-Z][\w-]*))?(?::(\d{1,18}))?", name)
+    width, tower, seed = found.groups() if found else (None, "", None)
     if tower is not None and tower not in CLIP_TOWERS:
-        raise ConfigError(f"scene encoder {name!r}: towers are {', '.join(CLIP_TOWERS)}")
-    seed = _number(rest[-1], name) if len(rest) > (tower is not None) else 0
-    return random_encoder(SMALL if tower is None else CLIP_TOWERS[tower].image, seed, resolution)
+        raise ConfigError(
+            f"scene encoder {name!r}: give constant:WIDTH (up to five digits), random:SEED or random:TOWER:SEED (up to "
+            f"18), with one of the towers {', '.join(CLIP_TOWERS)}"
+        )
+    if name.startswith("constant"):
+        return ConstantEncoder(int(width or 768))
+    return random_encoder(CLIP_TOWERS[tower].image if tower else SMALL, int(seed or 0), resolution)
 
 
 def random_encoder(cfg: ImageTowerConfig, seed: int, resolution: int | None = None) -> Encoder:
