@@ -22,6 +22,7 @@ from wordsight.evaluate.protocol import PROTOCOLS, Protocol
 from wordsight.evaluate.spotting import Found, SpottingScore
 
 FORMAT = 1
+STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -244,13 +245,13 @@ def to_html(report: Report, exhibits: Sequence[Exhibit], more: Mapping[str, Sequ
 
     `more` are further exhibits by title.
     """
-    escape, style = html.escape, Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    escape = html.escape
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>",
         "<meta name=viewport content='width=device-width'>",
         "<meta http-equiv=Content-Security-Policy "
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">",
-        f"<title>{escape(report.model)}</title><style>{style}</style><h1>{escape(report.model)}</h1>",
+        f"<title>{escape(report.model)}</title><style>{STYLE}</style><h1>{escape(report.model)}</h1>",
     ]
     for title, columns, rows in _sections(report):
         parts.append(f"<h2>{escape(title)}</h2><table><tr>")

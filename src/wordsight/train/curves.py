@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
+from wordsight.evaluate.report import STYLE
 from wordsight.files import write_text
 
 Points = list[tuple[int, float]]
@@ -27,11 +28,6 @@ _CHARTS: Mapping[str, Mapping[str, str]] = {
 _COLOURS = ("#2563eb", "#d97706", "#059669", "#9333ea")
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 720, 220, 64, 28
 _MOST = 200  # points of a line; means of as many as needed beyond
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:780px;margin:2rem auto;padding:0 1rem;color:#1f2937}"
-    "svg{width:100%;height:auto}svg text{font-size:11px;fill:#4b5563}table{border-collapse:collapse}"
-    "td,th{padding:.2rem .8rem;border-bottom:1px solid #e5e7eb;text-align:right}h2{font-size:1.05rem}"
-)
 
 
 class Records(Callback):
@@ -79,7 +75,7 @@ def write_report(folder: Path) -> Path:
     page = folder / "report.html"
     write_text(
         page,
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title><style>{_STYLE}</style>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style>'
         f"<h1>{name}</h1>{''.join(parts) or '<p>Nothing was logged yet.</p>'}{table}</html>\n",
     )
     return page
