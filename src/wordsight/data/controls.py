@@ -1,8 +1,7 @@
 """Controls: what a recognizer is shown instead of a word's scene, to find out whether the scene helps.
 
-If a score does not fall when the scene is replaced, it was not the scene that helped. Where the word itself or all text
-is painted over (`mask-word`, `mask-text`), what remains of a gain does not come from a second view of the word. A mask
-still shows how long the word is, but so does the crop.
+If a score does not fall when the scene is replaced, it was not the scene that helped; what remains of a gain where text
+is painted over (`mask-word`, `mask-text`) does not come from a second view of the word.
 """
 
 import random

@@ -81,8 +81,8 @@ class TrainableLabels(View):
 class SkipBroken:
     """`source`, with every sample that cannot be read replaced by another.
 
-    The replacement is a function of the place alone, so runs are repeatable; the sample says so in `problem`, and its
-    label is the one in the sample, not in `text(i)`. `broken` holds what this process came across.
+    The replacement is a function of the place alone; the sample says so in `problem`, and its label is the one in the
+    sample, not in `text(i)`. `broken` holds what this process came across.
 
     Raises:
         DataError: from `[i]`, if sixteen samples in a row cannot be read.
@@ -273,9 +273,8 @@ def permuted(position: int, size: int, key: int) -> int:
 class Mixture:
     """Samples of several sources by weight; endless, since the sample of any index >= 0 is a function of (seed, index).
 
-    The sources share each run of 1,024 indices in proportion to their weights (to 1/1,024, at least one slot each), in
-    shuffled order. Each source is traversed in a new random order whenever it is used up, so small sources are seen
-    evenly.
+    The sources share each run of 1,024 indices in proportion to their weights (at least one slot each), in shuffled
+    order. Each source is traversed in a new random order whenever it is used up.
 
     Raises:
         ConfigError: no sources, an empty source, or weights that do not fit.

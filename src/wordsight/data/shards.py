@@ -1,11 +1,9 @@
 """Scenes in a few large files: WebDataset shards, read scene by scene from disk, or streamed from disk or over HTTP.
 
-A folder of shards has `000000.tar`, ... (members 000000000.jpg and 000000000.json, ..., as every WebDataset reader
-expects them), `shards.json` (the shards and their numbers of scenes) and `scenes.jsonl`, which locates each picture in
-them, so that the folder opens like any other data set. Pictures are packed as they are, in random order: each shard is
-a random part of the data set.
-
-This uses `tarfile` and not the webdataset library, which cannot resume in the middle of what a worker has read.
+A folder of shards has `000000.tar`, ... (members 000000000.jpg and 000000000.json, ...), `shards.json` (the shards and
+their numbers of scenes) and `scenes.jsonl`, which locates each picture in them, so that the folder opens like any other
+data set. Pictures are packed as they are, in random order. This uses `tarfile`, as the webdataset library cannot resume
+in the middle of what a worker has read.
 """
 
 import contextlib
@@ -103,19 +101,18 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 class ShardStream:
     """The scenes of a folder of shards, in shuffled order, for one of several readers.
 
-    In each round, every scene goes to exactly one of the readers. Shards are dealt to them in turn, in a new order each
-    round, and the scenes of a shard are shuffled; both are functions of the seed. One shard at a time is in memory. The
-    scenes carry their encoded pictures.
+    In each round, every scene goes to exactly one reader. Shards are dealt to them in turn, in a new order each round,
+    and the scenes of a shard are shuffled; both are functions of the seed. One shard at a time is in memory. The scenes
+    carry their encoded pictures.
 
     Args:
         place: the folder, or its address (http:// or https://).
         seed: of the order.
-        reader: which of the `readers` this one is, from 0: rank * workers + worker.
-        readers: how many there are: ranks * workers.
+        reader: which of the `readers` (ranks * workers) this one is, from 0: rank * workers + worker.
         position: how many scenes this reader has had: it continues after them, if seed and readers are the same.
             Earlier shards are not read.
-        rounds: how often to go through the scenes; None: endless. Readers get different numbers of scenes in a round,
-            so synchronous training needs None.
+        rounds: how often to go through the scenes; None: endless, as synchronous training needs, since readers get
+            different numbers of scenes in a round.
 
     Raises:
         ConfigError: there is no such reader.

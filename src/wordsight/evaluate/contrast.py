@@ -43,8 +43,7 @@ def contrast(
     """Compares two readings of the same crops in the same order; None if the protocol counts none of them.
 
     Args:
-        one: the reading in question.
-        other: what it is compared with.
+        one: the reading in question, `other` what it is compared with.
         scenes: the photograph of each crop, empty if unknown: the crop is then a cluster of its own.
         protocol: decides which words count and which are right.
         names: of both readings.

@@ -29,12 +29,9 @@ class Paired:
         clusters: scenes that they come from.
         seeds: trainings of each side, or of the one with fewer.
         difference: accuracy of a minus that of b, means over seeds.
-        low: lower end of the 95 % interval of the difference over scenes, by bootstrap.
-        high: its upper end.
-        won: words that only a reads right, summed over these seeds.
-        lost: words that only b reads right, likewise.
-        mcnemar: exact two-sided p-value of McNemar's test for the first seed; like papers that report it, this treats
-            words as independent.
+        low, high: the 95 % interval of the difference over scenes, by bootstrap.
+        won, lost: words that only a, or only b, reads right, summed over these seeds.
+        mcnemar: exact two-sided p-value of McNemar's test for the first seed, which treats words as independent.
         smallest: the least difference that is significant at 95 %, with these words, scenes and seeds.
         covers_seeds: whether `smallest` accounts for the variation between seeds; not with one seed.
     """
@@ -97,20 +94,18 @@ def paired(
 ) -> Paired:
     """Compares a and b, which are paired by word.
 
-    The bootstrap draws scenes, for the mean over seeds; following Bonett and Price (2012) for paired proportions, two
-    words in scenes of their own are added, one won by each side: otherwise a handful of changed words would seem
-    certain. `smallest` adds two variances: of the scenes (clustered standard error) and of the seeds (Student's t).
-    Seeds also change single words, which counts in both, so it tends to be too large.
+    The bootstrap draws scenes, for the mean over seeds; after Bonett and Price (2012) two words in scenes of their own
+    are added, one won by each side: otherwise a handful of changed words would seem certain. `smallest` adds the
+    variances of the scenes (clustered standard error) and of the seeds (Student's t), and tends to be too large: seeds
+    also change single words, which counts in both.
 
     Args:
         a: the reading in question.
         b: what it is compared with.
         clusters: (words,), the scene of each word; None: each word is a scene of its own.
-        same_start: whether trainings are also paired by seed (same starting weights, same data). The variance is then
-            that of the pairs' differences, otherwise that of each side (Welch's, with pooled degrees of freedom), which
-            may have different numbers of seeds.
-        draws: of the bootstrap.
-        seed: of the bootstrap.
+        same_start: whether trainings are also paired by seed (same starting weights, same data); otherwise the variance
+            is that of each side (Welch's, with pooled degrees of freedom), which may have different numbers of seeds.
+        draws: of the bootstrap, like `seed`.
 
     Raises:
         ValueError: a and b have different words or, if paired, different numbers of seeds; or there are no words.

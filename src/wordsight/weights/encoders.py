@@ -27,7 +27,7 @@ def scene_encoder(
         model: A recognizer of the registry.
         about: What its checkpoint says of itself. If it names the encoder of its training, this has to be the same.
         name: Where the encoder is now, as `load_encoder` takes it; None: where its configuration says.
-        download: Whether an encoder that its configuration names may be fetched, and not only one that a user names.
+        download: Whether an encoder that its configuration names may be fetched.
 
     Raises:
         ConfigError: the model reads without scenes, or was trained with another encoder.

@@ -55,9 +55,9 @@ def export_pack(
         model: A recognizer of the registry, on the CPU. It is not changed.
         out: The folder, made if need be; a pack in it is replaced.
         name: What the pack calls itself.
-        weights: How large weights are stored: "float16" (half the size), "float32" or "int8" (a quarter). All are
-            float32 again when the pack is loaded.
-        int8: Add an image graph that computes in int8, of models that decode by `psm`. Words are read with it first,
+        weights: How large weights are stored: "float16", "float32" or "int8". All are float32 again when the pack is
+            loaded.
+        int8: Add an image graph that computes in int8, of models that decode by `psm`, with which words are read first,
             and again in float32 where they are in doubt.
         cross: False leaves the cross-modal branch out, for a model whose visual branch alone is trained.
         temperature: Divides the logits before the softmax.

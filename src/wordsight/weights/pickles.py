@@ -1,9 +1,8 @@
 """Archives of PyTorch read as data: nothing that their pickles name is imported, and nothing is called.
 
-Two kinds of files need that. OpenAI publishes CLIP as TorchScript archives: `torch.jit.load` compiles the code inside,
-and `torch.load` refuses them under `weights_only`. And training checkpoints hold more than weights: until PyTorch 2.0
-the state of Lightning's one-cycle schedule held its own curve as a method, and with it itself and the optimiser;
-Hydra's configurations come as OmegaConf's lists and dictionaries.
+OpenAI publishes CLIP as TorchScript archives, whose code `torch.jit.load` would compile and `torch.load` refuses. And
+training checkpoints hold more than weights: methods of Lightning's schedules (until PyTorch 2.0), OmegaConf's lists and
+dictionaries.
 """
 
 import io

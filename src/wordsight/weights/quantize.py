@@ -1,9 +1,8 @@
 """An image tower that computes in int8: every product with a matrix of weights takes integers and gives float32 back.
 
-Weights have one scale per output channel, activations one per token, computed in every run: no calibration is needed,
-and a word's result cannot depend on its batch. Everything else (stem, norms, softmax, activations, sums, and whatever
-stands behind the last norm) stays float32. The products are ONNX Runtime's `MatMulIntegerToFloat`, which is VNNI where
-the processor has it.
+Weights have one scale per output channel, activations one per token, computed in every run: there is no calibration,
+and a word's result cannot depend on its batch. Everything else stays float32. The products are ONNX Runtime's
+`MatMulIntegerToFloat`, which is VNNI where the processor has it.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,8 +1,7 @@
 """How a pack keeps its weights: smaller on disk, the same float32 arithmetic when they are used.
 
-A stored weight is followed by the nodes that give it back its float32 value. They have constant inputs, so ONNX Runtime
-folds them when it loads the graph: no run pays for them, and there is no quantisation of activations, whose scale would
-make a word's result depend on its batch.
+Nodes with constant inputs give a stored weight its float32 value; ONNX Runtime folds them when it loads the graph, so
+no run pays for them. Activations are not quantised: their scale would make a word's result depend on its batch.
 """
 
 from collections.abc import Iterable

@@ -164,11 +164,9 @@ class Gate(nn.Module):
     """One learned scalar a, initialised to 0, and g = tanh(a): closed at first, so the recognizer is unchanged.
 
     From the paper: a learnable scalar, initialised to zero, in a convex combination of original and attended features.
-    Ours: tanh (a sigmoid would start half open), and the additive form. If the attended features had a residual
-    connection, both forms would be the same, (1 - g) F + g (F + A) = F + g A; they have none.
-
-    With `clamp`, g is kept in 0..1, but its gradient passes unclamped, so that a gate that was pushed below 0 can open
-    again.
+    Ours: tanh (a sigmoid would start half open), and the additive form; the attended features have no residual
+    connection, with which both forms would be the same. `clamp` keeps g in 0..1, but its gradient passes unclamped, so
+    that a gate that was pushed below 0 can open again.
     """
 
     def __init__(self, form: GateForm = "convex", clamp: bool = False) -> None:
@@ -220,8 +218,8 @@ class CrossAttention(nn.Module):
     """MH-CA: multi-head attention from the word to the scene, or to [word; scene].
 
     The name and "mini" are the paper's, the sizes ours: mini is half as wide inside and has no feed-forward part, base
-    is as wide as the features and has one. No residual leads the word's features around the attention: that would make
-    the convex gate an additive one. The number of heads is the wanted one or the largest of its divisors that fits.
+    is as wide as the features and has one. No residual leads around the attention, which would make the convex gate an
+    additive one. The number of heads is the wanted one or the largest of its divisors that fits.
     """
 
     def __init__(self, width: int, inner: int, heads: int, mlp: bool, words: bool, stepwise: bool) -> None:

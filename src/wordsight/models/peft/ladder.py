@@ -25,10 +25,9 @@ class Ladder(nn.Module):
         tower: Whose blocks are copied; it must be plain (no LoRA).
         reduction: r, see `PeftConfig`.
         blocks: Which blocks; none: every second from the second on.
-        downsampled: True: as in the paper, the side network is 1/r as wide as the tower, and features come down to it
-            and go up again by linear layers. At the start these pick the dimensions that the pruned blocks kept and
-            put them back (ours). False: as released, features stay as wide as the tower's; only the insides of
-            attention and MLP are pruned.
+        downsampled: True: as in the paper, 1/r as wide as the tower, with linear layers down and up, which at the start
+            pick the dimensions that the pruned blocks kept and put them back (ours). False: as released, features stay
+            as wide as the tower's; only the insides of attention and MLP are pruned.
     """
 
     def __init__(self, tower: ImageTower, reduction: int, blocks: tuple[int, ...] = (), downsampled: bool = True):
