@@ -87,15 +87,13 @@ class Unit(nn.Module):
 class Backbone(nn.Module):
     """Convolutions and transformer units: images (B, 3, H, W) to (B, rows * columns, D)."""
 
-    places: Tensor
-
     def __init__(self, cfg: AbinetConfig) -> None:
         super().__init__()
         self.convolutions = ConvStem(cfg.stem) if cfg.stem else ResNet45(cfg.widths, cfg.blocks)
         # Of the scale of the residual network's output: beside places a stem's would hardly be seen
         self.norm = nn.LayerNorm(cfg.width) if cfg.stem else nn.Identity()
         rows, columns = cfg.grid
-        self.register_buffer("places", sinusoids(rows * columns, cfg.width), persistent=False)
+        self.places = nn.Buffer(sinusoids(rows * columns, cfg.width), persistent=False)
         self.dropout = nn.Dropout(cfg.dropout)
         self.units = nn.ModuleList(Unit(cfg.width, cfg.heads, cfg.dropout) for _ in range(cfg.units))
 
@@ -114,8 +112,6 @@ class PositionAttention(nn.Module):
     (B, L, D) to (B, P, D). The values are the features themselves.
     """
 
-    places: Tensor
-
     def __init__(self, cfg: AbinetConfig) -> None:
         super().__init__()
         self.grid = cfg.grid
@@ -126,7 +122,7 @@ class PositionAttention(nn.Module):
             conv(ends if i == 0 else funnel, funnel, stride=(1, 2) if i == 0 else (2, 2)) for i in range(4)
         )
         self.up = nn.ModuleList(conv(funnel, ends if i == 3 else funnel, stride=(1, 1)) for i in range(4))
-        self.register_buffer("places", sinusoids(cfg.positions, ends), persistent=False)
+        self.places = nn.Buffer(sinusoids(cfg.positions, ends), persistent=False)
         self.query = nn.Linear(ends, ends)
 
     def keys(self, x: Tensor) -> Tensor:
@@ -155,12 +151,10 @@ class Language(nn.Module):
     It has no self-attention, so that no unit can hand a position's own character to it by way of another.
     """
 
-    places: Tensor
-
     def __init__(self, classes: int, positions: int, width: int, heads: int, units: int, dropout: float) -> None:
         super().__init__()
         self.project = nn.Linear(classes, width, bias=False)
-        self.register_buffer("places", sinusoids(positions, width), persistent=False)
+        self.places = nn.Buffer(sinusoids(positions, width), persistent=False)
         self.units = nn.ModuleList(Unit(width, heads, dropout) for _ in range(units))
         self.head = nn.Linear(width, classes)
         self.dropout = nn.Dropout(dropout)

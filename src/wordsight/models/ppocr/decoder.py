@@ -42,15 +42,13 @@ class WordDecoder(nn.Module):
         tokenizer: of the characters.
     """
 
-    positions: Tensor
-
     def __init__(self, cfg: WordDecoderConfig, channels: int, rows: int, tokenizer: CharTokenizer) -> None:
         super().__init__()
         self.cfg, self.tokenizer, self.rows = cfg, tokenizer, rows
         self.project = nn.Linear(rows * channels, cfg.width)
         self.norm = nn.LayerNorm(cfg.width)
         self.decoder = Decoder(cfg, cfg.width, tokenizer.vocab_size, tokenizer.num_classes, LONGEST)
-        self.register_buffer("positions", sinusoids(MOST_COLUMNS, cfg.width), persistent=False)
+        self.positions = nn.Buffer(sinusoids(MOST_COLUMNS, cfg.width), persistent=False)
 
     def memory(self, columns: Tensor) -> Tensor:
         """Columns (B, L, channels x rows) to the decoder's keys and values (B, 1, 2, L, D)."""

@@ -71,9 +71,6 @@ class Rectifier(nn.Module):
     two slanting rows of points instead.)
     """
 
-    pixels: Tensor
-    spread: Tensor
-
     def __init__(self, size: tuple[int, int], points: int, widths: tuple[int, int, int, int]) -> None:
         super().__init__()
         self.size = size
@@ -91,8 +88,8 @@ class Rectifier(nn.Module):
         for parameter in self.offsets[2].parameters():
             nn.init.zeros_(parameter)
         pixels, spread = spline(size, points)
-        self.register_buffer("pixels", pixels, persistent=False)  # (H * W, 2)
-        self.register_buffer("spread", spread, persistent=False)  # (H * W, points)
+        self.pixels = nn.Buffer(pixels, persistent=False)  # (H * W, 2)
+        self.spread = nn.Buffer(spread, persistent=False)  # (H * W, points)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W), straightened; what lies outside is continued from the edge."""
