@@ -3,7 +3,10 @@
 import ctypes
 import io
 import re
+import struct
 import sys
+import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from wordsight.errors import ConfigError, ImageError, pip_install
 from wordsight.imaging import open_pages
+from wordsight.imaging.frames import MAX_PAGES
 from wordsight.imaging.load import page_numbers
 
 COLOURS = ("red", "lime", "blue")
@@ -88,6 +92,100 @@ def test_what_names_no_pages(text: str) -> None:
 
 def test_a_page_that_is_not_there_is_asked_for_all_the_same() -> None:
     assert page_numbers("7", 5) == [7]  # so that its lack is said
+
+
+# ---- as many as there may be
+
+
+def tiff(pages: int, *, order: str = "<", big: bool = False, kinds: tuple[int, ...] = (0,)) -> bytes:
+    """Pages of 2 x 2 grey pixels that share them. `kinds`: what the tag 254 says, in turn."""
+    number, offset, width = ("Q", "Q", 20) if big else ("H", "I", 12)
+    mark = b"II" if order == "<" else b"MM"
+    head = mark + struct.pack(f"{order}HHHQ", 43, 8, 0, 16) if big else mark + struct.pack(f"{order}HI", 42, 8)
+    at = len(head)
+    size = struct.calcsize(f"{order}{number}{offset}") + 8 * width
+    out = bytearray(head)
+    for page in range(pages):
+        values = {254: kinds[page % len(kinds)], 256: 2, 257: 2, 258: 8, 259: 1, 262: 1, 273: at + pages * size, 279: 4}
+        out += struct.pack(order + number, len(values))
+        for tag, value in values.items():
+            out += struct.pack(f"{order}HH{offset}{offset}", tag, 16 if big else 4, 1, value)
+        out += struct.pack(order + offset, at + (page + 1) * size if page + 1 < pages else 0)
+    return bytes(out) + b"\x10\x20\x30\x40"
+
+
+def gif(pages: int, comments: int = 0) -> bytes:
+    data = encoded("GIF", [Image.new("P", (2, 2))])
+    start = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+    return data[:start] + b"!\xfe" + b"\1x" * comments + b"\0" + data[start:-1] * pages + b";"
+
+
+def apng(pages: int) -> bytes:
+    data = encoded("PNG", FRAMES[:1])
+    chunk = b"acTL" + struct.pack(">II", pages, 0)
+    return data[:33] + struct.pack(">I", 8) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 700])
+def test_pages_are_counted_as_pillow_counts_them(count: int) -> None:
+    for data in (tiff(count), tiff(count, order=">"), tiff(count, big=True), gif(count), gif(count, comments=9)):
+        with Image.open(io.BytesIO(data)) as image, open_pages(data) as pages:
+            assert len(pages) == getattr(image, "n_frames", 1) == count
+            assert pages.page(count).pixels.shape == (2, 2, 3)
+            assert pages.page(1).pixels.shape == (2, 2, 3)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+def test_copies_and_masks_are_left_out_in_every_kind_of_tiff(order: str, big: bool) -> None:
+    data = tiff(9, order=order, big=big, kinds=(0, 1, 4))
+    try:
+        Image.open(io.BytesIO(data)).load()
+    except Exception:
+        pytest.skip("this Pillow reads no such file")
+    with open_pages(data) as pages:
+        assert len(pages) == 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [tiff(MAX_PAGES + 1), tiff(60_000), tiff(60_000, big=True), gif(MAX_PAGES + 1), gif(200_000), apng(2**31 - 1)],
+    ids=["TIFF", "60,000", "BigTIFF", "GIF", "200,000", "APNG"],
+)
+def test_more_pages_than_there_may_be_are_refused_at_once(data: bytes) -> None:
+    begun = time.process_time()
+    with pytest.raises(ImageError, match=f"book has more than {MAX_PAGES} pages: split it") as caught:
+        open_pages(data, name="book")
+    assert time.process_time() - begun < 2  # Pillow takes minutes
+    assert "\n" not in str(caught.value)
+
+
+def test_as_many_pages_as_there_may_be_are_counted_soon() -> None:
+    begun = time.process_time()
+    with open_pages(tiff(MAX_PAGES)) as pages:
+        assert len(pages) == MAX_PAGES
+        assert pages.page(1).pixels.shape == (2, 2, 3)
+    assert time.process_time() - begun < 2
+
+
+def test_pages_that_go_round_in_circles_end() -> None:
+    data = bytearray(tiff(3))
+    last = len(data) - 4 - 4  # behind the last page stands where the next one is
+    data[last : last + 4] = struct.pack("<I", 8)
+    with open_pages(bytes(data)) as pages:
+        assert len(pages) == 3
+
+
+def test_what_takes_long_to_look_through_is_refused() -> None:
+    many = 60_000
+    tags = b"".join(struct.pack("<HHII", 300 + k, 4, 1, 0) for k in range(many))
+    page = b"II*\0" + struct.pack("<IH", 8, many) + tags + bytes(4)
+    for data, says in ((page, f"{many} tags"), (gif(1, comments=3_000_000), "blocks"), (gif(0) + b"x" * 3, None)):
+        begun = time.process_time()
+        with pytest.raises(ImageError, match=says) as caught:
+            open_pages(data)
+        assert time.process_time() - begun < 3
+        assert "\n" not in str(caught.value)
 
 
 # ---- PDF

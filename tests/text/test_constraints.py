@@ -1,5 +1,6 @@
 import random
 import re
+import string
 import time
 
 import pytest
@@ -70,7 +71,14 @@ def test_patterns_mean_what_python_means_by_them():
 
 @pytest.mark.parametrize(
     "expression",
-    [".*a.{16}", "(a{100}){101}", "a{99999}", "(((a?){30}){30}){30}", "a?" * 3000, "(" * 3000, "[a" * 3000],
+    [
+        *(".*a.{16}", "(a{100}){101}", "a{99999}", "(((a?){30}){30}){30}", "a?" * 3000, "(" * 3000, "[a" * 3000),
+        # Few states, each of very many alternatives
+        "((a{0,99}){0,99}){0,99}",
+        "".join(f"(?=.*{c})" for c in string.ascii_lowercase) + ".*",
+        "|".join(f".*{c}.{{8}}" for c in string.ascii_letters),
+        "(a|aa|aaa|aaaa){0,3000}",
+    ],
 )
 def test_a_pattern_that_asks_for_too_much_is_refused_at_once(expression):
     began = time.process_time()

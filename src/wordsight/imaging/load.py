@@ -21,6 +21,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from wordsight.errors import ConfigError, ImageError, pip_install
+from wordsight.imaging.frames import check_count, counted
 from wordsight.imaging.pixels import from_array, from_pillow
 from wordsight.imaging.sources import Source, is_text, opened, reason
 
@@ -30,8 +31,6 @@ MAX_PIXELS = 100_000_000
 DPI = 200
 """Default pixels per inch at which PDF pages are rendered: 10-point letters are 20 pixels high."""
 
-_SUBFILE = 254  # TIFF tag: bit 0 means a smaller copy of another page, bit 2 a mask of one
-_NO_PAGE = 0b101
 # Baseline JPEGs have one scan, progressive ones some ten. Each takes time in proportion to the picture's size, but only
 # a few bytes: 900 kB of them took 36 s.
 _MAX_SCANS = 200
@@ -269,6 +268,7 @@ def _open_file(stream: BinaryIO, name: str, max_pixels: int, dpi: float) -> Page
             raise ImageError(f"{name} is {_what(head)}: give a {_READABLE} file")
         if decoder is JpegImageFile:
             _check_scans(stream, name)
+        frames = counted(stream, head, name)
         try:
             image = decoder(stream)
         except ModuleNotFoundError:
@@ -276,7 +276,10 @@ def _open_file(stream: BinaryIO, name: str, max_pixels: int, dpi: float) -> Page
         except Exception:
             # Decoders raise whatever their parsing ran into: SyntaxError, struct.error, OverflowError, KeyError...
             raise ImageError(f"{name} has a broken header: download it, or save it as PNG or JPEG again") from None
-    frames = _frames(image)
+    if frames is None:
+        count = int(getattr(image, "n_frames", 1))
+        check_count(count, name)
+        frames = list(range(count))
 
     def decoded(number: int) -> Page:
         return _decoded(image, number, name, max_pixels, frames[number - 1])
@@ -338,38 +341,12 @@ def _what(head: bytes) -> str:
     return "not an image of a known format"
 
 
-def _frames(image: ImageFile.ImageFile) -> list[int]:
-    """The frames that are pages. One that cannot be reached is the last: loading it raises the reason."""
-    try:
-        count = int(getattr(image, "n_frames", 1))
-    except Exception:
-        count = 1
-        with contextlib.suppress(Exception):
-            image.seek(0)
-            while True:
-                _seek(image, count)
-                count += 1
-        count += 1
-    if count == 1 or not isinstance(image, TiffImageFile):
-        return list(range(count))
-    frames = [frame for frame in range(count) if not _is_copy(image, frame)]
-    return frames or [0]
-
-
 def _seek(image: Image.Image, frame: int) -> None:
     try:
         image.seek(frame)
     except Exception:
         image.seek(0)  # else Pillow takes the frame for reached, and gives the pixels of the one before
         raise
-
-
-def _is_copy(image: TiffImageFile, frame: int) -> bool:
-    try:
-        _seek(image, frame)
-        return bool(int(image.tag_v2.get(_SUBFILE, 0)) & _NO_PAGE)
-    except Exception:
-        return False
 
 
 def _decoded(image: Image.Image, number: int, name: str, max_pixels: int, frame: int | None = None) -> Page:

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.detect import FoundBox, TextDetector
 from wordsight.errors import BoxError, ModelError, WordsightError
+from wordsight.imaging.frames import counted
 from wordsight.imaging.geometry import as_polygon
 from wordsight.imaging.rectify import MAX_STRIP
 from wordsight.reader import Reader
@@ -81,6 +82,7 @@ class Engine:
             self._recognizer.pack.tokenizer,
             lambda constraint: shared(recognizers.mapped(lambda each: each.constrained(constraint))),
             self._turns.turn,
+            max(1, settings.workers // 2),
         )
         self._crops: Together[bytes, Word | WordsightError]
         self._crops = Together(self._read_together, company, self._turns.most, patience=0.0)
@@ -184,6 +186,7 @@ _DEEP = 4
 def _pixels(picture: bytes) -> int:
     """Pixels by the header, those of 16 bits a colour counted as `_DEEP`; 0 where it cannot be told."""
     try:
+        counted(io.BytesIO(picture), picture[:16], "it")  # what takes long to look through is refused before it is
         with Image.open(io.BytesIO(picture), formats=("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")) as image:
             deep = any(";16" in str(tile.args) for tile in image.tile[:1])
             return image.width * image.height * (_DEEP if deep else 1)

@@ -57,3 +57,5 @@ MAX_NAME = 255
 # Of a constraint, about 100 bytes each: a pattern for dates has 11, a list of 5,000 words 40,000. What decoding takes
 # grows with it, too.
 MAX_TRANSITIONS = 100_000
+# Of compiling a pattern, half a microsecond each. A pattern for dates takes some 200, one of 140 words 70,000.
+MAX_WORK = 150_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wordsight.errors import ConfigError
 from wordsight.text.lexicons import Trie
-from wordsight.text.patterns import MAX_STATES, TooLargeError, automaton
+from wordsight.text.patterns import MAX_STATES, MAX_WORK, TooLargeError, automaton
 from wordsight.text.tokenizer import CharTokenizer
 
 _LONGEST = 1000  # characters of a listed word: no recognizer writes so many, and each is another level of the automaton
@@ -51,25 +51,33 @@ class Constraint:
         Raises:
             ConfigError: the recognizer can write none of them.
         """
-        ids = {i for c in characters if c in tokenizer.charset for i in tokenizer.ids(c)}
+        ids = {i for c in set(characters) if c in tokenizer.charset for i in tokenizer.ids(c)}
         if not ids:
-            raise ConfigError(f"this model can write none of the characters {characters!r}: allow others")
+            raise ConfigError(f"this model can write none of the characters {_short(characters)!r}: allow others")
         return cls([dict.fromkeys(ids, 0)], [True], [0])
 
     @classmethod
-    def pattern(cls, expression: str, tokenizer: CharTokenizer) -> "Constraint":
+    def pattern(cls, expression: str, tokenizer: CharTokenizer, most_work: int = MAX_WORK) -> "Constraint":
         r"""Texts that a regular expression matches as a whole.
 
         Python's syntax except for anchors, back references and `\b`.
 
+        Args:
+            expression: the regular expression.
+            tokenizer: of the recognizer.
+            most_work: how much compiling it may take, in steps of half a microsecond.
+
         Raises:
-            ConfigError: it is invalid, or matches nothing that the recognizer can write.
+            ConfigError: it is invalid or too expensive, or matches nothing that the recognizer can write.
         """
-        name = f"pattern {expression if len(expression) <= 60 else expression[:57] + '...'!r}"
+        name = f"pattern {_short(expression)!r}"
         try:
-            steps, ends = automaton(expression, tokenizer.charset.characters)
+            steps, ends = automaton(expression, tokenizer.charset.characters, most_work)
         except TooLargeError:
-            raise ConfigError(f"{name} needs an automaton of more than {MAX_STATES} states: simplify it") from None
+            raise ConfigError(
+                f"{name} is too expensive: it needs over {MAX_STATES} states, or takes too long to compile: "
+                "simplify it, or shorten its repetitions"
+            ) from None
         except Exception as error:  # the parser's own errors share no base class
             reason = str(error) or _wrong_syntax(expression)
             raise ConfigError(f"{name} cannot be used: {reason}") from None
@@ -108,6 +116,10 @@ class Constraint:
         """The ids that may follow in `state` if `room` more characters fit; `eos` among them if the word may end."""
         ids = [i for i, target in self.steps[state].items() if self.left[target] < room]
         return [eos, *ids] if self.ends[state] else ids
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _wrong_syntax(expression: str) -> str:

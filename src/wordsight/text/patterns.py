@@ -1,35 +1,43 @@
 """Regular expressions as automata of bounded size, by their derivatives (Brzozowski, J. ACM 11(4), 1964)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache, reduce
 from typing import Any, TypeAlias
 
 MAX_STATES = 10_000
 """Of an automaton: `.*a.{13}` needs 2^14, but common patterns rarely a hundredth of the limit."""
 
-_MAX_NODES = 30 * MAX_STATES
+MAX_WORK = 3_000_000
+"""Steps of building one, of half a microsecond each: `((a{0,99}){0,99}){0,99}` has few states, but takes for ever."""
+
+_QUICK = 16  # elements of sets that are joined or compared in the time of one step
 
 _Node: TypeAlias = int
 """Number of an expression in `_Expressions`; equal expressions have equal numbers."""
 
 
 class TooLargeError(Exception):
-    """An automaton of more than `MAX_STATES` states."""
+    """An automaton of more than `MAX_STATES` states, or that takes too long to build."""
 
 
-def automaton(expression: str, characters: str) -> tuple[list[dict[int, int]], list[bool]]:
+def automaton(expression: str, characters: str, most_work: int = MAX_WORK) -> tuple[list[dict[int, int]], list[bool]]:
     """The deterministic automaton of a regular expression, over the indices of characters in `characters`.
+
+    Args:
+        expression: what it accepts.
+        characters: each once.
+        most_work: how much building it may take, see `MAX_WORK`.
 
     Returns:
         For each state, of which 0 is the first, which index leads to which state, and whether a match may end there.
 
     Raises:
-        TooLargeError: it has too many states.
+        TooLargeError: it has too many states, or takes too long to build.
         Exception: those of `interegular`, whose syntax it is; they share no base class.
     """
     from interegular import parse_pattern
 
-    built = _Expressions(characters)
+    built = _Expressions(characters, most_work)
     try:
         initial = built.of(parse_pattern(expression))
         classes = built.classes()
@@ -38,6 +46,7 @@ def automaton(expression: str, characters: str) -> tuple[list[dict[int, int]], l
         for node in (order := [initial]):  # grows while it is walked
             leads: dict[int, int] = {}
             for places in classes:
+                built.spend(1)
                 target = built.derivative(node, places[0])
                 if target == built.none:
                     continue
@@ -46,6 +55,7 @@ def automaton(expression: str, characters: str) -> tuple[list[dict[int, int]], l
                         raise TooLargeError
                     number[target] = len(number)
                     order.append(target)
+                built.spend(len(places) // 2)
                 leads.update(dict.fromkeys(places, number[target]))
             steps.append(leads)
     except RecursionError:
@@ -56,8 +66,10 @@ def automaton(expression: str, characters: str) -> tuple[list[dict[int, int]], l
 class _Expressions:
     """Expressions over indices of `characters`, each stored once in normal form, so that there are few derivatives."""
 
-    def __init__(self, characters: str) -> None:
-        self.characters = characters
+    def __init__(self, characters: str, most_work: int) -> None:
+        self._place = {c: place for place, c in enumerate(characters)}
+        self._all = frozenset(self._place.values())
+        self._left = most_work
         self.keys: list[tuple[Any, ...]] = []
         self.nullable: list[bool] = []
         self._numbers: dict[tuple[Any, ...], _Node] = {}
@@ -66,10 +78,19 @@ class _Expressions:
         self.everything = self._node("not", self.none, nullable=True)
         self.derivative: Callable[[_Node, int], _Node] = cache(self._derivative)
 
+    def spend(self, steps: int) -> None:
+        """Counts work.
+
+        Raises:
+            TooLargeError: it is too much.
+        """
+        self._left -= steps
+        if self._left < 0:
+            raise TooLargeError
+
     def _node(self, *key: Any, nullable: bool) -> _Node:
+        self.spend(1)
         if key not in self._numbers:
-            if len(self.keys) == _MAX_NODES:
-                raise TooLargeError
             self._numbers[key] = len(self.keys)
             self.keys.append(key)
             self.nullable.append(nullable)
@@ -77,7 +98,9 @@ class _Expressions:
 
     def any_of(self, places: Iterable[int]) -> _Node:
         """One character."""
-        return self._node("any of", frozenset(places), nullable=False)
+        choice = frozenset(places)
+        self.spend(len(choice) // _QUICK)
+        return self._node("any of", choice, nullable=False)
 
     def then(self, first: _Node, second: _Node) -> _Node:
         """One after the other."""
@@ -94,9 +117,12 @@ class _Expressions:
         """One of them."""
         flat, single = set[_Node](), frozenset[int]()
         for option in options:
-            for one in self.keys[option][1] if self.keys[option][0] == "either" else (option,):
+            several: Collection[_Node] = self.keys[option][1] if self.keys[option][0] == "either" else (option,)
+            self.spend(len(several))
+            for one in several:
                 if self.keys[one][0] == "any of":
                     single |= self.keys[one][1]
+                    self.spend(len(single) // _QUICK)
                 else:
                     flat.add(one)
         if self.everything in flat:
@@ -142,6 +168,7 @@ class _Expressions:
 
     def _derivative(self, node: _Node, place: int) -> _Node:
         """What has to follow the character with this index."""
+        self.spend(4)
         kind, *parts = self.keys[node]
         if kind == "any of":
             return self.empty if place in parts[0] else self.none
@@ -155,15 +182,20 @@ class _Expressions:
             return self.then(self.derivative(parts[0], place), node)
         if kind == "not":
             return self.neither(self.derivative(parts[0], place))
+        self.spend(len(parts[0]))
         found = [self.derivative(one, place) for one in parts[0]]
         return self.either(*found) if kind == "either" else reduce(self.both, found)
 
     def classes(self) -> list[list[int]]:
         """The indices of characters, grouped by those that no expression distinguishes."""
-        sets = [key[1] for key in self.keys if key[0] == "any of"]
-        groups: dict[tuple[bool, ...], list[int]] = {}
-        for place in range(len(self.characters)):
-            groups.setdefault(tuple(place in one for one in sets), []).append(place)
+        apart: list[list[int]] = [[] for _ in self._place]
+        for number, one in enumerate(key[1] for key in self.keys if key[0] == "any of"):
+            self.spend(len(one) // _QUICK)
+            for place in one:
+                apart[place].append(number)
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for place, numbers in enumerate(apart):
+            groups.setdefault(tuple(numbers), []).append(place)
         return list(groups.values())
 
     def of(self, tree: Any, flags: Any = None, *, outermost: bool = True) -> _Node:
@@ -200,4 +232,5 @@ class _Expressions:
         meant = set(characters)
         if insensitive:
             meant = {case for c in meant for case in (c.lower(), c.upper())}
-        return (place for place, c in enumerate(self.characters) if (c in meant) != negated)
+        places = {self._place[c] for c in meant if c in self._place}
+        return self._all - places if negated else places
