@@ -1,5 +1,6 @@
 """What a job reads, wherever it stands: lists, and what is fetched for their entries."""
 
+import glob
 import http.server
 import io
 import os
@@ -121,6 +122,66 @@ def test_members_of_tars(folder: Path, tmp_path: Path, memory: str) -> None:
     assert contents("memory://photos/0.tar")["memory://photos/0.tar#deep/2.jpg"] == b"two"
     with pytest.raises(ImageError, match=r"0\.tar#3\.jpg: the tar has no such member"):
         fetch(f"{first}#3.jpg")
+
+
+def test_names_that_look_like_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tars in capitals, `::` as in chains of URLs, `.tar#` as in members of tars."""
+    folder = tmp_path / "odd::folder.tar#x"
+    folder.mkdir()
+    (folder / "a::b.jpg").write_bytes(b"colons")
+    (folder / "simplecache::c.jpg").write_bytes(b"a protocol")
+    (folder / "x.tar#1.jpg").write_bytes(b"no member")
+    (folder / "#hash.jpg").write_bytes(b"hash")
+    (folder / "100%3A.jpg").write_bytes(b"percent")
+    tar(folder / "x.tar", {"1.jpg": b"member", "a::b.jpg": b"colons in it", "in.tar#2.jpg": b"mark in it"})
+    tar(folder / "B.TAR", {"1.jpg": b"capitals"})
+    wanted = {
+        *(b"colons", b"a protocol", b"no member", b"hash", b"percent", b"member"),
+        *(b"colons in it", b"mark in it", b"capitals"),
+    }
+    found = contents(folder)
+    assert set(found.values()) == wanted
+    assert len(found) == 9
+    assert set(contents(f"{glob.escape(str(folder))}/*").values()) == wanted
+    (tmp_path / "again.txt").write_text("\n".join(found))
+    assert contents(tmp_path / "again.txt") == found
+    pq.write_table(pa.table({"uri": list(found)}), tmp_path / "again.parquet")
+    assert contents(tmp_path / "again.parquet") == found
+
+    monkeypatch.chdir(folder)
+    (tmp_path / "names.txt").write_text("\n".join(["a::b.jpg", "x.tar#1.jpg", "simplecache::c.jpg", "B.TAR"]))
+    assert set(contents(tmp_path / "names.txt").values()) == {b"colons", b"no member", b"a protocol", b"capitals"}
+    assert list(contents("a::b.jpg").values()) == [b"colons"]
+    assert fetch("a::b.jpg") == b"colons"
+    monkeypatch.chdir(tmp_path)
+    assert contents("odd::folder.tar#x") == found
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    tar(plain / "B.Tar", {"1.jpg": b"one", "2.jpg": b"two"})
+    (tmp_path / "one.txt").write_text("plain/B.Tar#2.jpg\n")
+    assert contents(tmp_path / "one.txt") == {f"{plain}/B.Tar#2.jpg": b"two"}
+    with pytest.raises(ImageError, match="does not exist"):
+        fetch(f"{plain}/none::x.jpg")
+
+
+def test_members_of_tars_behind_urls_with_more_to_them(folder: Path, server: str, tmp_path: Path) -> None:
+    tar(folder / "0.tar", {"1.jpg": b"one"})
+    url = f"{server}/0.tar?signature=1"
+    assert contents(url) == {f"{url}#1.jpg": b"one"}
+    (tmp_path / "list.txt").write_text(f"{url}#1.jpg\n")
+    assert contents(tmp_path / "list.txt") == {f"{url}#1.jpg": b"one"}
+    with zipfile.ZipFile(tmp_path / "tars.zip", "w") as file:
+        file.write(folder / "0.tar", "0.TAR")
+    assert contents(f"zip://*.TAR::{tmp_path}/tars.zip") == {f"zip://0.TAR::{tmp_path}/tars.zip#1.jpg": b"one"}
+
+
+@pytest.mark.parametrize("name", ["a::b.jpg", "x.tar#1.jpg", "deep::er/c.jpg"])
+def test_names_elsewhere_that_look_like_something_else_are_refused(memory: str, name: str) -> None:
+    fsspec.filesystem("memory").pipe_file(f"/photos/{name}", b"odd")
+    with pytest.raises(DataError, match="this name means") as caught:
+        listed(memory)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_urls(folder: Path, memory: str, server: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pyarrow as pa
@@ -18,7 +19,7 @@ from plain_spec import PlainSpec, pictures
 
 from wordsight import Reader
 from wordsight.bulk import SCHEMA, Progress, ReaderSpec, read_batch, run
-from wordsight.errors import ConfigError, DataError, ModelError
+from wordsight.errors import ConfigError, DataError, ModelError, WordsightError
 
 HERE = Path(__file__).parent
 
@@ -80,6 +81,19 @@ def test_rows_are_what_the_reader_reads(tmp_path: Path, toy_pack: Path) -> None:
 def test_a_batch_without_uris_is_one_line() -> None:
     with pytest.raises(ConfigError, match="name the column of pictures uri"):
         read_batch(pa.record_batch({"path": ["a.jpg"]}))
+
+
+def test_rows_without_uris_carry_an_error_and_the_others_are_read(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "photos", 1) / "00000.jpg"
+    batch = pa.record_batch({"uri": [None, str(source), None], "bytes": [None, None, b"given"]})
+    rows = read_batch(batch, PlainSpec()).to_pylist()
+    assert [row["uri"] for row in rows] == ["", str(source), ""]
+    assert [row["text"] for row in rows] == [None, "word 0", None]
+    assert rows[0]["error"] == rows[2]["error"] == "this row has no uri: give a path or URL"
+    (row,) = read_batch(pa.record_batch({"uri": [7]}), PlainSpec()).to_pylist()
+    assert row["error"] == "this row has a uri of type int: give a path or URL"
+    empty = pa.record_batch({"uri": pa.array([None, None], pa.null())})
+    assert [row["error"] is None for row in read_batch(empty, PlainSpec()).to_pylist()] == [False, False]
 
 
 def test_a_finished_job_reads_nothing(tmp_path: Path) -> None:
@@ -168,6 +182,35 @@ def test_nothing_is_made_for_a_job_that_cannot_begin(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be created"):
         run(tmp_path / "photos", tmp_path / "file" / "words", PlainSpec())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"pattern": "["}, r"pattern '\['"),
+        ({"pattern": "((a{0,99}){0,99}){0,99}"}, "too expensive"),
+        ({"allow": "\N{SNOWMAN}"}, "can write none"),
+        ({"lexicon": ["\N{SNOWMAN}"]}, "list of words"),
+        ({"allow": "a", "pattern": "b"}, "exclude each other"),
+        ({"mode": "loud"}, "mode"),
+        ({"min_confidence": 2.0}, "min_confidence"),
+        ({"dictionary": "klingon"}, "klingon"),
+        ({"detector": "no-such-detector"}, "no-such-detector"),
+        ({"max_side": 1}, "max_side"),
+    ],
+)
+def test_a_mistake_in_the_options_does_not_claim_the_folder(
+    tmp_path: Path, toy_pack: Path, wrong: dict[str, Any], says: str
+) -> None:
+    source, out = tmp_path / "photos", tmp_path / "words"
+    source.mkdir()
+    Image.new("RGB", (40, 30), "white").save(source / "a.png")
+    with pytest.raises(WordsightError, match=says) as caught:
+        run(source, out, ReaderSpec(toy_pack, **wrong), workers=1)
+    assert "\n" not in str(caught.value)
+    assert not out.exists()
+    if "pattern" in wrong:
+        assert run(source, out, ReaderSpec(toy_pack, pattern="[a-z]+"), workers=1).failed == 0
 
 
 def test_what_is_wrong_with_all_pictures_ends_the_job(tmp_path: Path) -> None:

@@ -32,31 +32,41 @@ class Part:
 
 
 class Folder:
-    """A folder here or at an fsspec URL, made if it is not there. `root` is what others can call it.
+    """A folder here or at an fsspec URL. `root` is what others can call it.
 
     Raises:
-        ConfigError: it cannot be made or looked into.
+        ConfigError: there is no such file system.
     """
 
     def __init__(self, out: str | Path) -> None:
         self.name = str(out)
         try:
             self._fs, self._path = fsspec.core.url_to_fs(self.name)
-            self._here = isinstance(self._fs, LocalFileSystem)
-            self._fs.makedirs(self._path, exist_ok=True)
         except Exception as error:  # of any file system
-            raise ConfigError(f"{self.name} cannot be created ({_reason(error)}): choose another --out") from None
+            raise self._impossible(error) from None
+        self._here = isinstance(self._fs, LocalFileSystem)
         self.root = self._path if self._here else self.name
 
+    @property
+    def claimed(self) -> bool:
+        """Whether it is that of a job already."""
+        return bool(self._fs.exists(self._of(MANIFEST)))
+
     def claim(self, manifest: dict[str, Any]) -> None:
-        """Makes the folder that of a job, or sees that it is so already. Any number of processes may at once.
+        """Makes the folder, and makes it that of a job, or sees that it is so already.
+
+        Any number of processes may at once.
 
         Raises:
-            ConfigError: it is that of another job.
-        DataError: nothing can be written there.
+            ConfigError: it cannot be made or looked into, or is that of another job.
+            DataError: nothing can be written there.
         """
+        try:
+            self._fs.makedirs(self._path, exist_ok=True)
+        except Exception as error:  # of any file system
+            raise self._impossible(error) from None
         path = self._of(MANIFEST)
-        if not self._fs.exists(path):
+        if not self.claimed:
             if self.numbers():
                 raise ConfigError(f"{self.name} has parts and no {MANIFEST}: choose another --out")
             self._put(MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
@@ -66,6 +76,9 @@ class Folder:
             raise ConfigError(f"{path} cannot be read ({_reason(error)}): choose another --out") from None
         if different := _differences(found, manifest):
             raise ConfigError(f"{self.name} is of another job ({different}): choose another --out, or run that job")
+
+    def _impossible(self, error: Exception) -> ConfigError:
+        return ConfigError(f"{self.name} cannot be created ({_reason(error)}): choose another --out")
 
     def parts(self) -> dict[int, Part]:
         """The finished parts by number. A damaged one does not count, so that it is made again."""

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from wordsight.bulk.folder import Folder
 from wordsight.bulk.plan import Plan, read_shards
-from wordsight.bulk.rows import row_reader
+from wordsight.bulk.rows import row_reader, try_out
 from wordsight.bulk.sources import digest, listed
 from wordsight.errors import ConfigError
 from wordsight.parallel import Pool
@@ -84,8 +84,8 @@ def run(
 
     Raises:
         DataError: the source cannot be listed or has no pictures, or a part cannot be written.
-        ConfigError: the folder belongs to another job, or an option is out of range.
-        ModelError: there is no such model.
+        ConfigError: the folder belongs to another job, or an option is out of range or cannot be used.
+        ModelError: there is no such model or detector, or it is damaged.
         WorkerError: no reading process could be started.
     """
     index, count = shard
@@ -99,6 +99,8 @@ def run(
     configuration = spec.configuration()
     uris = listed(source)
     folder = Folder(out)
+    if not folder.claimed:
+        try_out(spec)  # else a mistake in the options would claim it, and the corrected job be refused
     folder.claim({**configuration, "pictures": len(uris), "list": digest(uris), "shard_size": shard_size})
 
     plan = Plan(uris, folder.root, spec, shard_size)

@@ -4,10 +4,13 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
+from io import BytesIO
 from typing import Any, TypeAlias
 
 import pyarrow as pa
+from PIL import Image
 
 from wordsight.bulk.sources import fetch
 from wordsight.errors import ConfigError, DeviceError, ModelError, WordsightError
@@ -52,7 +55,7 @@ def read_batch(batch: pa.RecordBatch, spec: ReaderSpec | None = None) -> pa.Reco
         spec: the options of the reader, which is made once per process; None: the default model.
 
     Returns:
-        A row of `SCHEMA` for each picture, in order.
+        A row of `SCHEMA` for each picture, in order. One without a URI has an error.
 
     Raises:
         ConfigError: there is no column `uri`.
@@ -63,7 +66,14 @@ def read_batch(batch: pa.RecordBatch, spec: ReaderSpec | None = None) -> pa.Reco
     reader = _shared(spec or ReaderSpec())
     uris = batch.column("uri").to_pylist()
     pictures = batch.column("bytes").to_pylist() if "bytes" in batch.schema.names else [None] * len(uris)
-    return record_batch([read_row(reader, uri, picture) for uri, picture in zip(uris, pictures, strict=True)])
+    return record_batch([_row(reader, uri, picture) for uri, picture in zip(uris, pictures, strict=True)])
+
+
+def _row(reader: Reader, uri: Any, picture: bytes | None) -> Row:
+    if isinstance(uri, str):
+        return read_row(reader, uri, picture)
+    what = "no uri" if uri is None else f"a uri of type {type(uri).__name__}"
+    return empty_row("" if uri is None else str(uri), f"this row has {what}: give a path or URL")
 
 
 def _shared(spec: ReaderSpec) -> Reader:
@@ -85,6 +95,20 @@ def row_reader(spec: ReaderSpec) -> Callable[[tuple[int, int, str]], Row]:
     """What a process of a pool does: reads (shard, place in it, URI)."""
     reader = spec.reader()
     return lambda item: read_row(reader, item[2])
+
+
+def try_out(spec: ReaderSpec) -> None:
+    """Reads an empty picture, as a reader loads some of its parts when it is needed first.
+
+    It does so on the CPU: whether the workers' machines have `spec.device` is not known here.
+
+    Raises:
+        ConfigError: an option cannot be used.
+        ModelError: there is no such model or detector, or it is damaged.
+    """
+    picture = BytesIO()
+    Image.new("RGB", (64, 64), "white").save(picture, "PNG")
+    read_row(replace(spec, device="cpu").reader(), "an empty picture", picture.getvalue())
 
 
 def read_row(reader: Reader, uri: str, picture: bytes | None = None) -> Row:

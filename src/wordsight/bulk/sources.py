@@ -1,7 +1,7 @@
 """What a job reads: URIs out of folders, globs, lists, Parquet files and WebDataset tars, here or at any fsspec URL.
 
 A URI is the absolute path of a local file, a URL, or either of a tar with `#` and a member of it. A local path that is
-no UTF-8 is written as a file URL with its bytes in percent signs.
+no UTF-8, or would be taken for a chain of URLs (`::`) or a member of a tar, is written as a file URL, percent-encoded.
 """
 
 import glob
@@ -10,10 +10,11 @@ import os
 import tarfile
 import urllib.parse
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import fsspec
 import pyarrow as pa
@@ -125,7 +126,10 @@ def _remote(source: str) -> Iterator[str]:
     fs, path = fsspec.core.url_to_fs("::".join([links[first], *after]))
 
     def whole(name: str) -> str:
-        return "::".join([*before, fs.unstrip_protocol(name), *after])
+        url: str = fs.unstrip_protocol(name)
+        if "::" in url or _parted(url)[1] is not None:
+            raise DataError(f"{url}: this name means a chain of URLs or a member of a tar: rename it")
+        return "::".join([*before, url, *after])
 
     if glob.has_magic(path) and not fs.exists(path):
         yield from (uri for name in fs.glob(path) for uri in _entry(whole(name)))
@@ -144,7 +148,7 @@ def _file(uri: str) -> Iterator[str]:
         with _opened(uri) as file:
             for line in file:
                 if text := line.decode("utf-8-sig").strip():
-                    yield from _entry(_uri(path) if (path := _local(text)) else text)
+                    yield from _entry(_named(text))
     elif suffix == ".parquet":
         yield from _table(uri)
     else:
@@ -161,14 +165,24 @@ def _table(uri: str) -> Iterator[str]:
             for text in batch.column(0).to_pylist():
                 if not isinstance(text, str) or not text:
                     raise DataError(f"{uri} has {text!r} in its column {column}: it must be a path or URL in every row")
-                yield from _entry(_uri(path) if (path := _local(text)) else text)
+                yield from _entry(_named(text))
 
 
 def _entry(uri: str) -> Iterable[str]:
     """A picture, or all pictures of a tar."""
-    if _suffix(uri) != ".tar":
+    if _suffix(uri) != ".tar" or _parted(uri)[1] is not None:
         return (uri,)
     return (f"{uri}#{member}" for member in _members(uri) if Path(member).suffix.lower() in PICTURES)
+
+
+def _named(text: str) -> str:
+    """The URI of a path or URL as people write it, of a member of a tar, too."""
+    tar, member = _parted(text)
+    if member is not None and (text.startswith("file://") or not os.path.lexists(text)):
+        path = _local(tar)
+        return text if path is None else f"{_uri(path)}#{member}"
+    path = _local(text)
+    return text if path is None else _uri(path)
 
 
 def _suffix(uri: str) -> str:
@@ -181,8 +195,13 @@ def _suffix(uri: str) -> str:
 
 
 def _parted(uri: str) -> tuple[str, str | None]:
-    tar, mark, member = uri.partition(".tar#")
-    return (f"{tar}.tar", member) if mark else (uri, None)
+    """A tar and its member, or what is none and None."""
+    at = uri.find("#")
+    while at >= 0:
+        if _suffix(uri[:at]) == ".tar":
+            return uri[:at], uri[at + 1 :]
+        at = uri.find("#", at + 1)
+    return uri, None
 
 
 @lru_cache(maxsize=4)  # members of one tar come one after the other
@@ -218,25 +237,37 @@ def _range(uri: str, start: int, size: int) -> bytes:
     if path is None:
         fs, name = fsspec.core.url_to_fs(uri)
         out: bytes = fs.cat_file(name, start, start + size)
+        if len(out) > size:  # a server that knows no ranges sends all
+            out = out[start : start + size]
+        if len(out) != size:
+            raise ImageError(f"{uri} has changed, or was not sent as a whole: list its members again")
         return out
     with open(path, "rb") as file:  # noqa: PTH123
         file.seek(start)
         return file.read(size)
 
 
-def _opened(uri: str) -> Any:
+@contextmanager
+def _opened(uri: str) -> Iterator[Any]:
     path = _local(uri)
     if path is None:
-        return fsspec.open(uri, "rb").open()
-    file: BinaryIO = open(path, "rb")  # noqa: PTH123, SIM115
-    return file
+        fs, name = fsspec.core.url_to_fs(uri)  # which archives need as long as their files
+        with fs.open(name, "rb") as file:
+            yield file
+    else:
+        with open(path, "rb") as file:  # noqa: PTH123
+            yield file
 
 
 def _local(text: str) -> str | None:
     """The path of a local file; None for what is elsewhere."""
     if text.startswith("file://"):
         return os.fsdecode(urllib.parse.unquote_to_bytes(text.removeprefix("file://").removeprefix("localhost")))
-    return None if "://" in text or "::" in text else text
+    if "://" in text:
+        return None
+    first, mark, _ = text.partition("::")
+    chain = mark and first in fsspec.available_protocols() and not os.path.lexists(text)
+    return None if chain else text
 
 
 def _uri(path: str) -> str:
@@ -244,8 +275,12 @@ def _uri(path: str) -> str:
     try:
         whole.encode()
     except UnicodeEncodeError:
-        return "file://" + urllib.parse.quote(os.fsencode(whole))
-    return whole
+        return _file_url(whole)
+    return _file_url(whole) if "::" in whole or _parted(whole)[1] is not None else whole
+
+
+def _file_url(path: str) -> str:
+    return "file://" + urllib.parse.quote(os.fsencode(path))
 
 
 def _reason(error: Exception) -> str:
