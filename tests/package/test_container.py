@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,8 @@ def test_the_build_takes_what_it_copies_and_nothing_else() -> None:
     allowed = [line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().split() if line.startswith("!")]
     assert sorted(copied) == sorted(allowed)
     assert all((ROOT / name).exists() for name in copied)
+    licences = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license-files"]
+    assert set(licences) <= set(copied)  # the image has what has to go with the models in it
 
 
 def test_linters_find_nothing() -> None:

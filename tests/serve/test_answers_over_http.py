@@ -107,6 +107,33 @@ def test_a_batch_answers_a_line_for_every_picture(service: Running, reader: Read
         assert lines[number] == {"index": number} | again.read(data, name=f"{number}.png").to_dict()
 
 
+def test_a_batch_goes_on_after_a_picture_that_is_too_large(service: Running, reader: Reader) -> None:
+    good, large = picture("HOTEL"), _noise()
+    assert len(large) > 2e6  # the limit here
+    for order in ("glg", "lg", "ggll", "llllg"):
+        files = [("files", (f"{i}.png", {"g": good, "l": large}[kind])) for i, kind in enumerate(order)]
+        answer = _post(service, "/v1/batch", files=files)
+        assert answer.status_code == 200
+        lines = {line["index"]: line for line in map(json.loads, answer.text.splitlines())}
+        assert sorted(lines) == list(range(len(order)))
+        for number, kind in enumerate(order):
+            assert lines[number]["source"] == f"{number}.png"
+            if kind == "g":
+                assert lines[number] == {"index": number} | reader.read(good, name=f"{number}.png").to_dict()
+            else:
+                assert lines[number]["status"] == 413
+                assert lines[number]["error"] == "the picture is over the limit of 2 MB: make it smaller"
+
+
+def test_a_batch_skips_only_so_much(service: Running) -> None:
+    files = [("files", (f"{i}.png", data)) for i, data in enumerate([picture("HOTEL"), b"x" * 18_000_000, b"y"])]
+    lines = [json.loads(line) for line in _post(service, "/v1/batch", files=files).text.splitlines()]
+    assert sorted(line["index"] for line in lines) == [0, 1]
+    (broken,) = [line for line in lines if line["index"] == 1]
+    assert broken["status"] == 413
+    assert "skipped is over the limit of 16 MB" in broken["error"]
+
+
 def test_a_batch_is_answered_while_it_is_sent(service: Running) -> None:
     """The first line arrives before the last picture is on its way."""
     head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
@@ -189,6 +216,8 @@ CASES: dict[str, tuple[int, str, bytes, str]] = {
     "many states": (422, "/v1/crops?pattern=[a-zA-Z]{1,4000}", crop("HOTEL"), "too expensive"),
     "a long pattern": (422, "/v1/read?pattern=" + "a" * 1001, _sample(), "1001 characters"),
     "two constraints": (422, "/v1/read?pattern=a&allow=b", _sample(), "exclude each other"),
+    "a long name": (422, "/v1/read?name=" + "x" * 256, _sample(), "at most 255 characters"),
+    "a name that is no text": (422, "/v1/read?name=%FF", _sample(), "not UTF-8"),
     "no address": (404, "/v1/reed", _sample(), "/docs"),
     "a batch that is no form": (400, "/v1/batch", _sample(), "multipart/form-data"),
 }
@@ -203,6 +232,64 @@ def test_what_cannot_be_read_is_refused_in_one_line(service: Running, case: str)
     assert part in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
     assert httpx2.get(service.url + "/health/live").status_code == 200
+
+
+NAMES = [
+    "a\u202egnp.exe",
+    "b\u2028c.png",
+    "\x1b[2J\t.png",
+    "x" * 255,
+    "\N{SNOWMAN}\U0001f600",
+    ' a"b;c .png ',
+    "%41.png",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_come_back_as_they_were_given(service: Running, reader: Reader, name: str) -> None:
+    answer = httpx2.post(service.url + "/v1/read", params={"name": name}, content=_sample(), timeout=300)
+    assert answer.json() == reader.read(_sample(), name=name).to_dict()
+    quoted = name.encode().replace(b'"', b'\\"')
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="' + quoted + b'"\r\n\r\n'
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = _post(service, "/v1/read", part + _sample() + b"\r\n--x--\r\n", headers=form)
+    assert answer.json()["source"] == name
+    for path in ("/v1/read", "/v1/batch", "/v1/crops"):
+        answer = _post(service, path, part + b"rubbish\r\n--x--\r\n", headers=form)
+        assert answer.text.count("\n") == (path == "/v1/batch")
+        assert answer.json()["error"].isprintable()
+    assert json.loads(_post(service, "/v1/batch", part + b"x\r\n--x--\r\n", headers=form).text)["source"] == name
+
+
+@pytest.mark.parametrize(("name", "says"), [(b"x" * 256, "256 characters"), (b"caf\xe9.png", "not UTF-8")])
+@pytest.mark.parametrize("path", ["/v1/read", "/v1/crops", "/v1/batch", "/ocr"])
+def test_file_names_that_cannot_be_returned_are_refused(service: Running, path: str, name: bytes, says: str) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="' + name + b'"\r\n\r\n'
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = _post(service, path, part + _sample() + b"\r\n--x--\r\n", headers=form)
+    assert answer.status_code == 422
+    assert says in answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/", "/docs"])
+def test_what_can_be_got_can_be_asked_about(service: Running, path: str) -> None:
+    """HEAD, which monitors and proxies send."""
+    answer = httpx2.head(service.url + path)
+    assert answer.status_code == 200
+    assert answer.content == b""
+    assert httpx2.head(service.url + "/v1/read").status_code == 405
+    assert answer.headers["content-type"] == httpx2.get(service.url + path).headers["content-type"]
+
+
+@pytest.mark.parametrize(("length", "status"), [(60_000, 422), (65_536, 414), (100_000, 414), (600_000, 431)])
+def test_addresses_that_are_too_long_are_told_so(service: Running, length: int, status: int) -> None:
+    with socket.create_connection((urlsplit(service.url).hostname, urlsplit(service.url).port)) as line:
+        line.settimeout(60)
+        line.sendall(b"POST /v1/read?pattern=" + b"x" * length)
+        if length < 200_000:
+            line.sendall(b" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        answer = line.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
 
 
 @pytest.mark.parametrize(
@@ -278,7 +365,7 @@ def test_the_schema_has_examples(service: Running) -> None:
         assert "multipart/form-data" in post["requestBody"]["content"]
         (content,) = post["responses"]["200"]["content"].values()
         assert content["example"]
-        assert {"413", "422", "503", "504"} <= set(post["responses"])
+        assert {"400", "413", "422", "503", "504"} <= set(post["responses"])
     example = paths["/v1/read"]["post"]["responses"]["200"]["content"]["application/json"]["example"]
     assert Photo.from_dict(example).text == "HOTEL"
 

@@ -105,6 +105,27 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(service: Running) -> No
     assert not [line for line in service.log if "Traceback" in line]
 
 
+@pytest.mark.parametrize("sent", ["half", "all"])
+@pytest.mark.parametrize("path", ["/v1/read", "/v1/batch"])
+def test_who_leaves_is_not_counted_as_late(service: Running, path: str, sent: str) -> None:
+    def counted(reason: str) -> float:
+        lines = httpx2.get(service.url + "/metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if f'rejected_total{{reason="{reason}"}}' in line)
+
+    before, late = counted("gone"), counted("deadline")
+    data = picture(*["HOTEL EXIT"] * 2)
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n' + data + b"\r\n"
+    body = part * (40 if path == "/v1/batch" else 1) + b"--x--\r\n"
+    head = _head(len(body), path).replace(b"\r\n\r\n", b"\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n")
+    with _connect(service) as line:
+        line.sendall(head + (body if sent == "all" else body[: len(body) // 2]))
+    end = time.monotonic() + 60
+    while counted("gone") == before and time.monotonic() < end:
+        time.sleep(0.05)
+    assert counted("gone") == before + 1
+    assert counted("deadline") == late
+
+
 def test_who_finds_the_queue_full_is_told_when_to_come_again(started: Start) -> None:
     running = started("--queue", "0", "--timeout", "300")
     data = picture("HOTEL", "EXIT 42")

@@ -4,6 +4,7 @@ from functools import partial
 from hmac import compare_digest
 from importlib.resources import files
 from typing import Annotated
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -21,7 +22,7 @@ from wordsight.serve.answers import JSON
 from wordsight.serve.batch import Batch
 from wordsight.serve.front import Front
 from wordsight.serve.options import BatchOptions, Constrained, Model, ReadOptions, one_line, parse
-from wordsight.serve.refusals import Refusal, malformed
+from wordsight.serve.refusals import Refusal, departed, malformed
 from wordsight.serve.service import Service
 from wordsight.serve.settings import MAX_CROPS
 
@@ -58,7 +59,7 @@ def create_app(service: Service) -> FastAPI:
 
 
 def _add_reading(app: FastAPI, service: Service) -> None:
-    keyed = [Depends(partial(_check_key, service.settings.api_key))]
+    keyed = [Depends(partial(_check_key, service.settings.api_key)), Depends(_check_query)]
 
     @app.post(
         "/v1/read",
@@ -142,6 +143,13 @@ async def _check_key(key: str | None, given: Annotated[HTTPAuthorizationCredenti
         )
 
 
+async def _check_query(request: Request) -> None:
+    try:
+        unquote_to_bytes(request.scope["query_string"]).decode()
+    except UnicodeDecodeError:
+        raise malformed("the address is not UTF-8 text in percent signs: encode it as UTF-8") from None
+
+
 def _add_health(app: FastAPI, service: Service) -> None:
     @app.get("/health/live", tags=["operation"])
     async def live() -> dict[str, str]:
@@ -191,8 +199,7 @@ def _answer_errors(app: FastAPI, service: Service) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_: Request, error: ClientDisconnect) -> Response:
-        service.metrics.rejected.labels("gone").inc()
-        return Response(status_code=499)  # for the log: nobody is there to get it
+        return answer(departed())  # for the log: nobody is there to get it
 
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> JSONResponse:

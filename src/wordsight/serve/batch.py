@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -11,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 from wordsight.serve import answers
 from wordsight.serve.body import Body, Part
 from wordsight.serve.options import BatchOptions, parse
-from wordsight.serve.refusals import Refusal, malformed
-from wordsight.serve.service import Service, disconnected, printable
+from wordsight.serve.refusals import Refusal, departed, malformed, too_large
+from wordsight.serve.service import Service, disconnected
 from wordsight.serve.settings import MAX_BATCH
 
 log = logging.getLogger(__name__)
@@ -21,8 +22,9 @@ log = logging.getLogger(__name__)
 class Batch(Response):
     """The pictures of one request, and the answer to it: a line of JSON for each, the first done first.
 
-    As many pictures are in memory as there are threads: then the form is read on only when one is done. Where it breaks
-    off, a last line says so. Fields before the pictures are options for all of them.
+    As many pictures are in memory as there are threads: then the form is read on only when one is done. A picture that
+    is too large is skipped as it arrives, with a line that says so. Where the form breaks off, a last line says so.
+    Fields before the pictures are options for all of them.
 
     Args:
         service: reads them.
@@ -73,7 +75,7 @@ class Batch(Response):
                 try:
                     await self._take_in(body, tasks)
                     gone = asyncio.create_task(disconnected(self._request))
-                    gone.add_done_callback(lambda _: [task.cancel() for task in tasks])
+                    gone.add_done_callback(partial(self._leave, tasks))
                     await asyncio.gather(*tasks)
                     gone.cancel()
                 finally:
@@ -81,9 +83,16 @@ class Batch(Response):
                         task.cancel()
                     await asyncio.gather(*tasks, return_exceptions=True)  # they release what they hold of the body
         except ClientDisconnect:
-            self._service.metrics.rejected.labels("gone").inc()
+            self._count(departed())
         finally:
             self._lines.put_nowait(None)
+
+    def _leave(self, tasks: set[asyncio.Task[None]], gone: asyncio.Task[None]) -> None:
+        """The client is gone, or all is done."""
+        if not gone.cancelled():
+            self._count(departed())
+            for task in tasks:
+                task.cancel()
 
     async def _take_in(self, body: Body, tasks: set[asyncio.Task[None]]) -> None:
         number = 0
@@ -94,6 +103,11 @@ class Batch(Response):
                     continue
                 if number >= MAX_BATCH:
                     raise malformed(f"there are more pictures than {MAX_BATCH}: send fewer at a time")
+                if part.dropped:
+                    about = {"index": number, "source": part.file_name or "image"}
+                    self._refuse(about, too_large("the picture", self._service.settings.max_bytes))
+                    number += 1
+                    continue
                 await self._room.acquire()
                 tasks.add(asyncio.create_task(self._read(number, part, body)))
                 number += 1
@@ -113,7 +127,7 @@ class Batch(Response):
     async def _read(self, number: int, part: Part, body: Body) -> None:
         picture, size = bytes(part.data), len(part.data)
         part.data.clear()
-        about = {"index": number, "source": printable(part.file_name or "image")}
+        about = {"index": number, "source": part.file_name or "image"}
         options = self._options
         try:
             line = await self._service.do_patiently(
@@ -130,5 +144,8 @@ class Batch(Response):
             self._room.release()
 
     def _refuse(self, about: dict[str, object], refusal: Refusal) -> None:
-        self._service.metrics.rejected.labels(refusal.reason).inc()
+        self._count(refusal)
         self._lines.put_nowait(answers.as_json({**about, "error": str(refusal), "status": refusal.status}) + b"\n")
+
+    def _count(self, refusal: Refusal) -> None:
+        self._service.metrics.rejected.labels(refusal.reason).inc()

@@ -19,19 +19,23 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 16
 
+SKIPPED = 8
+"""Times the limit of a picture that may be skipped in a form of many."""
+
 
 @dataclass
 class Part:
-    """A field of a form, or a file where it has a file name."""
+    """A field of a form, or a file where it has a file name. Of a too large picture the bytes are `dropped`."""
 
     name: str = ""
     file_name: str | None = None
     data: bytearray = field(default_factory=bytearray)
+    dropped: int = 0
 
     @property
     def picture_bytes(self) -> int:
-        """How many it has, if it is one."""
-        return 0 if self.file_name is None else len(self.data)
+        """How many it has, or had, if it is one."""
+        return 0 if self.file_name is None else len(self.data) + self.dropped
 
     @property
     def text(self) -> str:
@@ -147,12 +151,13 @@ class Body:
         return found, fields
 
     async def parts(self) -> AsyncIterator[Part]:
-        """A form part by part, each as large as a picture may be; the consumer of a part releases it.
+        """A form part by part, each as large as a picture may be, or dropped; the consumer of a part releases it.
 
         Raises:
-            Refusal: as `pictures`. The time is that from one part to the next.
+            Refusal: as `pictures`; too large is a form of which over `SKIPPED` times the limit was dropped. The time is
+                that from one part to the next.
         """
-        parts = self._parts()
+        parts = self._parts(skip=True)
         while True:
             async with _in_time(self._seconds):
                 part = await anext(parts, None)
@@ -160,13 +165,13 @@ class Body:
                 return
             yield part
 
-    async def _parts(self) -> AsyncIterator[Part]:
-        collector = _Collector()
+    async def _parts(self, *, skip: bool = False) -> AsyncIterator[Part]:
+        collector = _Collector(self._limit)
         try:
             parser = MultipartParser(self._boundary or b"", collector.callbacks())
         except FormParserError as error:  # its boundary is too long
             raise _unreadable(error) from None
-        other = 0  # bytes that are no picture
+        other = skipped = 0  # bytes that are no picture, and of pictures that are too large
         async for chunk in self._request.stream():
             for start in range(0, len(chunk), _CHUNK):
                 piece = chunk[start : start + _CHUNK]
@@ -178,8 +183,13 @@ class Body:
                 other += len(piece)
                 done = collector.taken()
                 growing = [collector.part] if collector.part else []
-                if max((part.picture_bytes for part in done + growing), default=0) > self._limit:
-                    raise too_large("the picture", self._limit)
+                if dropped := collector.dropped_since():
+                    self.release(dropped)
+                    skipped += dropped
+                    if not skip:
+                        raise too_large("the picture", self._limit)
+                    if skipped > SKIPPED * self._limit:
+                        raise too_large("all that was skipped", SKIPPED * self._limit)
                 other -= sum(part.picture_bytes for part in done)
                 if other - sum(part.picture_bytes for part in growing) > MAX_FIELDS:
                     raise too_large("the form without its pictures", MAX_FIELDS)
@@ -203,9 +213,11 @@ def _unreadable(error: Exception) -> Refusal:
 
 
 class _Collector:
-    """Puts parts together from what the parser calls out."""
+    """Puts parts together from what the parser calls out, pictures of at most `limit` bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._dropped = 0
         self.part: Part | None = None
         self.ended = False
         self._done: list[Part] = []
@@ -228,6 +240,11 @@ class _Collector:
         done, self._done = self._done, []
         return done
 
+    def dropped_since(self) -> int:
+        """How many bytes of too large pictures were dropped since the last call."""
+        dropped, self._dropped = self._dropped, 0
+        return dropped
+
     def _begin(self) -> None:
         self.part = Part()
 
@@ -242,12 +259,18 @@ class _Collector:
             options = parse_options_header(self._value)[1]
             self.part.name = options.get(b"name", b"").decode("utf-8", "replace")[:MAX_NAME]
             if b"filename" in options or self.part.name in ("file", "files"):
-                self.part.file_name = options.get(b"filename", b"").decode("utf-8", "replace")
+                self.part.file_name = _file_name(options.get(b"filename", b""))
         self._header = self._value = b""
 
     def _add(self, piece: bytes) -> None:
-        if self.part is not None:
-            self.part.data += piece
+        part = self.part
+        if part is None:
+            return
+        part.data += piece
+        if part.picture_bytes > self._limit:
+            self._dropped += len(part.data)
+            part.dropped += len(part.data)
+            part.data.clear()
 
     def _end(self) -> None:
         if self.part is not None:
@@ -256,6 +279,17 @@ class _Collector:
 
     def _finish(self) -> None:
         self.ended = True
+
+
+def _file_name(name: bytes) -> str:
+    """As it is returned: whole, or not at all."""
+    try:
+        text = name.decode()
+    except UnicodeDecodeError:
+        raise malformed("a file name is not UTF-8 text: encode it as UTF-8") from None
+    if len(text) > MAX_NAME:
+        raise malformed(f"a file name has {len(text)} characters: give {MAX_NAME} at most")
+    return text
 
 
 @asynccontextmanager

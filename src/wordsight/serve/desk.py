@@ -10,7 +10,7 @@ from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 from wordsight.serve.metrics import Metrics
-from wordsight.serve.refusals import busy, late
+from wordsight.serve.refusals import busy, departed, late
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ class Desk:
             gone: done when the client is.
 
         Raises:
-            Refusal: 503 where the queue is full, 504 where the time is up (or the client gone).
+            Refusal: 503 where the queue is full, 504 where the time is up, 499 where the client is gone.
         """
         if self.full:
             raise busy()
@@ -109,7 +109,7 @@ class Desk:
                 job.give_up()
                 running.add_done_callback(_forget)
         if not running.done():
-            raise late()
+            raise departed() if gone is not None and gone.done() else late()
         return running.result()
 
     def _leave(self, _: object) -> None:

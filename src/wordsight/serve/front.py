@@ -36,6 +36,9 @@ class Front:
             await self._app(scope, receive, send)
             return
         start, status, taken, sent = perf_counter(), 500, 0, 0  # 500 where the application fails
+        method = scope["method"]
+        if method == "HEAD":  # answered as GET; the server sends no body
+            scope = {**scope, "method": "GET"}
 
         async def counted_receive() -> Message:
             nonlocal taken
@@ -66,7 +69,7 @@ class Front:
                 level,
                 "%s %s %s %d %.0fms %d bytes in, %d out",
                 who,
-                scope["method"],
+                method,
                 scope["path"].encode("unicode_escape").decode()[:200],
                 status,
                 1000 * (perf_counter() - start),

@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wordsight.serve.refusals import Refusal, malformed
-from wordsight.serve.settings import MAX_BOXES, MAX_POINTS
+from wordsight.serve.settings import MAX_BOXES, MAX_NAME, MAX_POINTS
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -40,7 +40,10 @@ class ReadOptions(BatchOptions):
     """Of one photograph."""
 
     name: Annotated[
-        str | None, Field(description="The picture's name in the response; by default its file name, or `image`.")
+        str | None,
+        Field(
+            max_length=MAX_NAME, description="The picture's name in the response; by default its file name, or `image`."
+        ),
     ] = None
     format: Annotated[str, Field(description="json, text, hocr, csv, tsv, or another that wordsight writes.")] = "json"
     boxes: Annotated[

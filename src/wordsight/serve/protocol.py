@@ -11,6 +11,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD = 1 << 17
 """Bytes of a request's line and headers. One read from the socket, of 256 KiB at most, may come on top."""
 
+MAX_ADDRESS = (1 << 16) - 1
+"""Bytes of an address, which httptools keeps places in as 16 bits."""
+
 MAX_SECONDS = 30.0
 """For which a connection may say nothing, and in which a head must be complete."""
 
@@ -52,7 +55,10 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """For what is not HTTP."""
+        """For what is not HTTP, and for addresses that the parser finds too long."""
+        if len(getattr(self, "url", b"")) > MAX_ADDRESS:
+            self._refuse(414, f"the address is over {MAX_ADDRESS} bytes: send options in a form")
+            return
         self._refuse(400, f"this cannot be understood ({msg.rstrip('.').lower()}): send HTTP/1.1")
 
     def _wait(self) -> None:

@@ -36,6 +36,11 @@ def late() -> Refusal:
     return Refusal(504, "deadline", "this took too long and was given up: send less at a time, or try again later")
 
 
+def departed() -> Refusal:
+    """For a client that is gone; 499 is what proxies write into their logs."""
+    return Refusal(499, "gone", "the client is gone")
+
+
 def malformed(message: str, status: int = 422) -> Refusal:
     """For invalid options and forms."""
     return Refusal(status, "options", message)

@@ -19,6 +19,7 @@ _PHOTO = {
 }
 _FILE = {"type": "string", "format": "binary"}
 _STATUSES = {
+    400: "A form, or a picture in it, is missing, or a language cannot be written.",
     401: "The API key is missing or wrong.",
     408: "The request arrived too slowly.",
     413: "The body is too large.",

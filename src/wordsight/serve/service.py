@@ -17,7 +17,7 @@ from wordsight.serve.engine import Engine
 from wordsight.serve.metrics import Metrics
 from wordsight.serve.options import BatchOptions, Constrained, ReadOptions
 from wordsight.serve.refusals import busy, of_error
-from wordsight.serve.settings import MAX_NAME, Settings
+from wordsight.serve.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -104,18 +104,13 @@ class Service:
 
     def _read(self, picture: bytes, name: str | None, options: BatchOptions, boxes: list[Any] | None = None) -> Photo:
         with _refusing():
-            return self.engine.read(picture, printable(name or "image"), options, boxes)
-
-
-def printable(name: str) -> str:
-    """A file name as it appears in responses: in one line, and not too long."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in name[:MAX_NAME])
+            return self.engine.read(picture, name or "image", options, boxes)
 
 
 def _named(result: Word | WordsightError, name: str | None) -> Word | WordsightError:
     """An error with the name of the crop that it is about."""
     if isinstance(result, WordsightError):
-        return type(result)(str(result).replace("<bytes>", printable(name or "image"), 1))
+        return type(result)(str(result).replace("<bytes>", name or "image", 1))
     return result
 
 
