@@ -334,6 +334,45 @@ def test_out_is_written_whole_or_not_at_all(photo: Path, tmp_path: Path, monkeyp
     assert "cannot be written" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("words.jsonl", '{"schema"'),
+        ("words.ndjson", '{"schema"'),
+        ("words.JSON", "["),
+        ("words.csv", "source,"),
+        ("words.tsv", "source\t"),
+        ("words.hocr", "<?xml"),
+        ("words.alto.xml", "<?xml"),
+        ("words.page.xml", "<?xml"),
+        ("words.md", "#"),
+        ("words.html", "<!DOCTYPE html>"),
+        ("words.htm", "<!DOCTYPE html>"),
+        ("words.txt", "EXIT\nCafe\n"),
+        ("words.json.bak", "EXIT\nCafe\n"),
+        ("words", "EXIT\nCafe\n"),
+    ],
+)
+def test_the_ending_of_out_says_the_format(photo: Path, tmp_path: Path, name: str, begins: str) -> None:
+    out = tmp_path / name
+    assert run(photo, "--out", out).exit_code == 0
+    assert out.read_text().lower().startswith(begins.lower())
+    assert run(photo, "--out", out, "--format", "tsv").exit_code == 0  # what is said counts
+    assert out.read_text().startswith("source\t")
+
+
+def test_an_ending_of_two_formats_is_asked_about(photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "words.xml"
+    result = run(photo, "--out", out)
+    assert result.exit_code == 2
+    assert "words.alto.xml or words.page.xml, or give --format" in result.stderr
+    assert not out.exists()
+    assert run(photo, "--out", out, "--format", "alto").exit_code == 0
+    result = run(photo, photo, "--out", tmp_path / "words.alto.xml")
+    assert result.exit_code == 2
+    assert "one document for each picture: give --out FOLDER and --format alto" in result.stderr
+
+
 def test_all_formats_hold_difficult_texts(board: Board, photo: Path) -> None:
     board.put("=1+1", 40, 140)
     board.put("<b>&", 40, 240)

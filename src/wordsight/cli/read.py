@@ -20,7 +20,7 @@ from wordsight.cli.options import chosen_dictionary, refuse, say, word_list
 from wordsight.cli.output import KeptLines, can_wait, document_of, free, opened, put, remarks
 from wordsight.cli.progress import progress
 from wordsight.errors import ConfigError, ImageError, WordsightError, WorkerError
-from wordsight.export import FORMATS
+from wordsight.export import FORMATS, format_of
 
 if TYPE_CHECKING:
     from wordsight.reader import Reader
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 Result: TypeAlias = "Photo | WordsightError"
 
 
-def _known_format(name: str) -> str:
-    if name not in FORMATS:
+def _known_format(name: str | None) -> str | None:
+    if name is not None and name not in FORMATS:
         raise typer.BadParameter(f"{name!r} is not one of {', '.join(FORMATS)}")
     return name
 
@@ -45,8 +45,12 @@ def read(
     boxes: Path | None = typer.Option(
         None, metavar="FILE", help="Read these boxes (JSON, CSV or ICDAR text) instead of detecting text."
     ),
-    output_format: str = typer.Option(
-        "text", "--format", metavar=f"[{'|'.join(FORMATS)}]", callback=_known_format, help="Write in this format."
+    output_format: str | None = typer.Option(
+        None,
+        "--format",
+        metavar=f"[{'|'.join(FORMATS)}]",
+        callback=_known_format,
+        help="Write in this format. Default: the one that the ending of --out says, or text.",
     ),
     no_chars: bool = typer.Option(
         False, "--no-chars", help="Omit the characters of words from JSON: a tenth of the size."
@@ -118,6 +122,11 @@ def read(
         refuse("--pages cannot be combined with --crops or --boxes: these are for files of one picture")
     if side_by_side and not draw:
         refuse("--side-by-side needs --draw: add --draw DIR")
+    asked = output_format
+    try:
+        output_format = asked or (format_of(out) if out and not out.is_dir() else None) or "text"
+    except ConfigError as error:
+        refuse(f"--out {error}, or give --format")
     known = chosen_dictionary(dictionary, no_dictionary)
     inputs, problems = expand(paths)
     if not inputs:
@@ -170,8 +179,9 @@ def read(
     apart = document.single and (len(inputs) > 1 or (out is not None and out.is_dir()))
     taken: set[Path] = set()
     if apart:
-        if out is None:
-            refuse(f"--format {output_format} writes one document for each picture: give --out FOLDER")
+        if out is None or not asked:
+            cure = "give --out FOLDER" if asked else f"give --out FOLDER and --format {output_format}"
+            refuse(f"--format {output_format} writes one document for each picture: {cure}")
         inputs = [replace(item, document=free(out / item.place, taken, FORMATS[output_format])) for item in inputs]
     if draw:
         inputs = [replace(item, place=free(draw / item.place, taken, ".words.jpg")) for item in inputs]

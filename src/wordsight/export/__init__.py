@@ -44,6 +44,19 @@ def find_format(name: str) -> "Format":
     return found
 
 
+def format_of(path: Path) -> str | None:
+    """The name of the format that a file's ending says; None where it says none.
+
+    Raises:
+        ConfigError: it says XML, of which there are two.
+    """
+    named = path.name.lower()
+    name = next((name for name, ending in FORMATS.items() if named.endswith(ending)), _ALSO.get(path.suffix.lower()))
+    if named.endswith(".xml") and name is None:
+        raise ConfigError(f"{path}: there are two XML formats: name it {path.stem}.alto.xml or {path.stem}.page.xml")
+    return name
+
+
 def save(photo: "Photo", path: str | Path, image: "Source | None" = None) -> None:
     """Writes a photo in the format that the ending of `path` says, or draws it where that is a picture's ending.
 
@@ -61,10 +74,7 @@ def save(photo: "Photo", path: str | Path, image: "Source | None" = None) -> Non
     from wordsight.export.drawing import draw
 
     path = Path(path)
-    named = path.name.lower()
-    name = next((name for name, ending in FORMATS.items() if named.endswith(ending)), _ALSO.get(path.suffix.lower()))
-    if named.endswith(".xml") and name is None:
-        raise ConfigError(f"{path}: there are two XML formats: name it {path.stem}.alto.xml or {path.stem}.page.xml")
+    name = format_of(path)
     try:
         if name is not None:
             text = find_format(name).document([photo], image)
