@@ -40,6 +40,7 @@ def test_parts_give_way_to_the_whole(regions, kept):
         [box(110, 110, 690, 150), box(110, 160, 690, 200), box(110, 210, 690, 250)],  # lines of a notice
         [box(110, 110, 690, 200), box(110, 210, 690, 290)],  # two lines of a sign
         [box(400, 200, 1000, 400)],  # half of it is something else
+        [box(0, 90, 9000, 310)],  # it is a word or a letter of a long line
     ],
 )
 def test_what_is_found_stays(regions):

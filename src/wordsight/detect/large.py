@@ -51,7 +51,8 @@ def with_large(regions: Sequence[Region], copied: Sequence[Region]) -> list[Regi
         if (shared >= same * (areas + outline.area - shared)).any():
             continue
         some, most = (share * areas for share in _PART)
-        if ((shared > some) & (shared < most)).any():
+        letter = shared > _PART[1] * outline.area  # of a line that was found whole
+        if ((shared < most) & ((shared > some) | letter)).any():
             continue
         inside = np.flatnonzero((areas > 0) & (shared >= most)).tolist()
         highest = max((word_height(regions[i][0]) for i in inside), default=0.0)
