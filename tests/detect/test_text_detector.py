@@ -116,6 +116,13 @@ def test_a_view_and_a_readonly_picture(detector):
     assert same(detector.detect(view), detector.detect(image))
 
 
+def test_numbers_may_be_numpys(detector):
+    image = picture(("Hello", 60, 60))
+    given = {"threads": np.int64(1), "max_side": np.int32(2000), "threshold": np.float32(0.3)}
+    assert len(TextDetector(**given).detect(image)) == len(detector.detect(image)) == 1
+    assert len(Reader(max_side=np.int64(640), threads=np.int64(1)).read(image).words) == 1
+
+
 def test_sixteen_threads_find_what_one_finds(detector):
     """RapidOCR's detector object keeps the preprocessing of the picture that another thread is detecting."""
     images = [picture((f"Picture {i}", 10 + 9 * i, 20 + 5 * i), size=(320 + 32 * i, 150 + 20 * i)) for i in range(4)]

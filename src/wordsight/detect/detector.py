@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -91,11 +92,11 @@ class TextDetector:
         own: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         self._pack = pack = replace(find_detector(model), **own)
         self._max_side = _checked_side(max_side)
-        if threads is not None and not (isinstance(threads, int) and threads >= 1):
+        if threads is not None and not (isinstance(threads, Integral) and threads >= 1):
             raise ConfigError("threads must be a whole number, at least 1, or None")
 
         def start(provider: str, file: Path = pack.file) -> Any:
-            options = session_options(threads or 0)
+            options = session_options(int(threads or 0))
             # An arena keeps the most memory that a picture ever took: little for the glance, which without one spends
             # two fifths of its time on fetching memory from the system and giving it back
             options.enable_cpu_mem_arena = file == pack.glance
@@ -229,7 +230,7 @@ def on_demand(
     if not isinstance(detector, str | Path):
         if isinstance(detector, type) or not callable(getattr(detector, "detect", None)):
             raise ConfigError(f"{detector!r} is no detector: give a name, a folder, or an object with detect(image)")
-        if not isinstance(getattr(detector, "max_side", None), int | None):
+        if not isinstance(getattr(detector, "max_side", None), Integral | None):
             raise ConfigError(f"max_side of {detector!r} must be a whole number of pixels")
         if max_side is not None:
             raise ConfigError("max_side is only for detectors given by name: pass it to the detector itself")
@@ -241,9 +242,9 @@ def on_demand(
 
 
 def _checked_side(max_side: int) -> int:
-    if not (isinstance(max_side, int) and max_side >= STRIDE):
+    if not (isinstance(max_side, Integral) and max_side >= STRIDE):
         raise ConfigError(f"max_side must be a whole number of pixels, at least {STRIDE}")
-    return max_side
+    return int(max_side)
 
 
 def _sides(polygon: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ class DetectorPack:
 
 
 def _check(name: str, value: object, least: float, most: float) -> None:
-    if not isinstance(value, int | float) or not least <= value <= most:
+    if not isinstance(value, Real) or not least <= float(value) <= most:
         raise ConfigError(f"{name} must be a number from {least:g} to {most:g}")
 
 
