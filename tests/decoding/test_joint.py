@@ -7,8 +7,8 @@ from fake_engine import FakeEngine
 
 from wordsight.decoding import Settings
 from wordsight.decoding.ctc import CTC
-from wordsight.decoding.ctc_paths import probability
-from wordsight.decoding.joint import SHARE, SecondReader, Word, likeliest_texts
+from wordsight.decoding.ctc_paths import likeliest_texts, probability
+from wordsight.decoding.joint import SHARE, SecondReader, Word
 from wordsight.decoding.logits_constraint import log_softmax
 from wordsight.text import Charset, CharTokenizer, Dictionary
 

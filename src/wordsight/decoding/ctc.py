@@ -16,9 +16,18 @@ import numpy as np
 
 from wordsight.decoding.arrays import Floats
 from wordsight.decoding.context import AnyContext
-from wordsight.decoding.ctc_paths import Columns, Spelled, aligned, best_path, places, probability, text_probabilities
+from wordsight.decoding.ctc_paths import (
+    Columns,
+    Spelled,
+    aligned,
+    best_path,
+    likeliest_texts,
+    places,
+    probability,
+    text_probabilities,
+)
 from wordsight.decoding.graphs import Engine, Spec
-from wordsight.decoding.joint import LONGEST, SHARE, SecondReader, likeliest_texts
+from wordsight.decoding.joint import LONGEST, SHARE, SecondReader
 from wordsight.decoding.kind import Kind, Settings
 from wordsight.decoding.logits_constraint import OUTSIDE, LogitsConstraint
 from wordsight.decoding.readings import Reading, characters, probabilities

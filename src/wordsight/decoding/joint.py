@@ -5,17 +5,16 @@ They are wrong about different words. So of the texts that either may read the o
 likeliest.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from wordsight.decoding import draft_verify
 from wordsight.decoding.arrays import KV, Floats
+from wordsight.decoding.ctc_paths import Text
 from wordsight.decoding.draft_verify import Branch
 from wordsight.decoding.graphs import Engine, computed
 from wordsight.decoding.logits_constraint import log_softmax
@@ -28,13 +27,7 @@ LONGEST, MOST_COLUMNS = 40, 512
 SHARE = 0.4
 """Of the decoder's log-likelihood in the sum that decides."""
 
-_BEAM = 4  # texts that CTC proposes; with 6 of them 2,002 held-out words are read as well
 _LIMITS = np.array([LONGEST + 1])
-_LEAST = 0.01  # classes of a frame that are less likely than this are left out
-
-
-Text: TypeAlias = tuple[int, ...]
-"""Ids of characters."""
 
 
 @dataclass(frozen=True)
@@ -93,27 +86,3 @@ class Word:
 def _total(logs: npt.NDArray[np.float64], ids: Sequence[int]) -> float:
     """Of log-probabilities (L, C + 1) those of these ids, added up."""
     return float(logs[np.arange(len(ids)), ids].sum())
-
-
-def likeliest_texts(columns: npt.NDArray[np.float64], blank: int, beam: int = _BEAM) -> list[Text]:
-    """The texts that frames (T, C + 1) of probabilities most likely spell, found by a prefix beam search."""
-    texts: dict[Text, tuple[float, float]] = {(): (1.0, 0.0)}  # ending in a blank, and not
-    said = columns > _LEAST
-    for column, classes in zip(columns, said, strict=True):
-        possible = [(one, float(column[one])) for one in classes.nonzero()[0].tolist()]
-        if [one for one, _ in possible] == [blank]:  # as most frames
-            texts = {text: ((apart + running) * possible[0][1], 0.0) for text, (apart, running) in texts.items()}
-            continue
-        following: dict[Text, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        for text, (apart, running) in texts.items():
-            for one, p in possible:
-                if one == blank:
-                    following[text][0] += (apart + running) * p
-                elif text and text[-1] == one:
-                    following[text][1] += running * p
-                    following[(*text, one)][1] += apart * p
-                else:
-                    following[(*text, one)][1] += (apart + running) * p
-        kept = sorted(following.items(), key=lambda item: sum(item[1]), reverse=True)[:beam]
-        texts = {text: (apart, running) for text, (apart, running) in kept}
-    return list(texts)
