@@ -12,12 +12,12 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from wordsight.serve.metrics import Metrics
 from wordsight.serve.refusals import Refusal, malformed, too_large
-from wordsight.serve.settings import MAX_FIELDS, MAX_NAME, Settings
+from wordsight.serve.settings import MAX_FIELDS, MAX_NAME, MAX_OPTIONS, Settings
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 14  # bytes of a form that are parsed before others have their turn: at most some 0.03 s
 
 SKIPPED = 8
 """Times the limit of a picture that may be skipped in a form of many."""
@@ -176,6 +176,7 @@ class Body:
             for start in range(0, len(chunk), _CHUNK):
                 piece = chunk[start : start + _CHUNK]
                 self._hold(len(piece))
+                await asyncio.sleep(0)  # else nobody is answered while a form of thousands of tiny parts is parsed
                 try:
                     parser.write(piece)
                 except (FormParserError, ValueError) as error:
@@ -222,6 +223,7 @@ class _Collector:
         self.ended = False
         self._done: list[Part] = []
         self._header = self._value = b""
+        self._options = 0
 
     def callbacks(self) -> "MultipartCallbacks":
         """For the parser."""
@@ -274,6 +276,11 @@ class _Collector:
 
     def _end(self) -> None:
         if self.part is not None:
+            self._options += self.part.file_name is None
+            if self._options > MAX_OPTIONS:
+                raise malformed(f"the form has more than {MAX_OPTIONS} fields that are no pictures: leave some out")
+            if self.part.file_name is None and not self.part.name:
+                raise malformed("a part of the form has no name: give it a header Content-Disposition with one")
             self._done.append(self.part)
         self.part = None
 

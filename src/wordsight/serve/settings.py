@@ -54,6 +54,7 @@ MAX_CROPS = 1000  # of one request
 MAX_BATCH = 1000  # pictures of one request
 MAX_FIELDS = MEGABYTE  # bytes of all that is no picture in a form
 MAX_NAME = 255
+MAX_OPTIONS = 100  # parts of a form that are no pictures: there are some ten options
 # Of a constraint, about 100 bytes each: a pattern for dates has 11, a list of 5,000 words 40,000. What decoding takes
 # grows with it, too.
 MAX_TRANSITIONS = 100_000
