@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from wordsight.decoding import Mode
-from wordsight.detect import Detector, look, on_demand
+from wordsight.detect import Detector, check_portable, look, on_demand
 from wordsight.detect.packs import DEFAULT as DETECTOR
 from wordsight.errors import BoxError, ConfigError, ImageError, ModelError, WordsightError, WorkerError
 from wordsight.habits import explains_habits
@@ -197,6 +197,7 @@ class Reader(ReadsPages):
             raise ConfigError(
                 "a reader made by Reader.of cannot be sent to another process: make one there of the same parts"
             )
+        check_portable(self._options["detector"])
         return self._options
 
     def __setattr__(self, name: str, value: object) -> None:

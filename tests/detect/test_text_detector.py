@@ -191,9 +191,15 @@ def test_a_reader_takes_names_packs_and_objects(detector):
     with pytest.raises(ConfigError, match="pass it to the detector itself"):
         on_demand(detector, max_side=640)
     for no_detector in (None, 5, object(), Sees):
-        with pytest.raises(ConfigError, match="is no detector: give a name, a folder, or an object"):
+        with pytest.raises(ConfigError, match="is no detector: give a name, a folder, or an object") as caught:
             on_demand(no_detector)
-    with pytest.raises(ConfigError, match=r"max_side of .* must be a whole number"):
+        assert type(no_detector).__name__ in str(caught.value) or no_detector is Sees
+        assert " at 0x" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"^an object of type function is no detector"):
+        on_demand(lambda image: [])
+    with pytest.raises(ConfigError, match=r"^the class Sees is no detector"):
+        on_demand(Sees)
+    with pytest.raises(ConfigError, match=r"max_side of an object of type Sees must be a whole number"):
         on_demand(Sees(0.1, max_side="x"))
 
 

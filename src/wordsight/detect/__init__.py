@@ -1,7 +1,7 @@
 """Where the text is: a detector, or the user's own boxes."""
 
 from wordsight.detect.boxes import Boxes, read_boxes
-from wordsight.detect.detector import Box, Detector, FoundBox, TextDetector, look, on_demand
+from wordsight.detect.detector import Box, Detector, FoundBox, TextDetector, check_portable, look, on_demand
 from wordsight.detect.packs import DetectorPack, find_detector, write_detector
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "DetectorPack",
     "FoundBox",
     "TextDetector",
+    "check_portable",
     "find_detector",
     "look",
     "on_demand",

@@ -1,5 +1,6 @@
 """Text detection for a reader: the protocol, and our detector."""
 
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -18,6 +19,7 @@ from wordsight.errors import ConfigError, ImageError, ModelError
 from wordsight.imaging import load_image
 from wordsight.imaging.geometry import word_height
 from wordsight.imaging.reduced import load_reduced
+from wordsight.imaging.sources import reason
 from wordsight.runtime.sessions import choose_provider, run_session, session_options, start_session
 
 MAX_SIDE = 2000
@@ -229,9 +231,11 @@ def on_demand(
     """
     if not isinstance(detector, str | Path):
         if isinstance(detector, type) or not callable(getattr(detector, "detect", None)):
-            raise ConfigError(f"{detector!r} is no detector: give a name, a folder, or an object with detect(image)")
+            raise ConfigError(
+                f"{_kind(detector)} is no detector: give a name, a folder, or an object with detect(image)"
+            )
         if not isinstance(getattr(detector, "max_side", None), Integral | None):
-            raise ConfigError(f"max_side of {detector!r} must be a whole number of pixels")
+            raise ConfigError(f"max_side of {_kind(detector)} must be a whole number of pixels")
         if max_side is not None:
             raise ConfigError("max_side is only for detectors given by name: pass it to the detector itself")
         return lambda: detector
@@ -239,6 +243,26 @@ def on_demand(
         find_detector(detector)
     side = _checked_side(MAX_SIDE if max_side is None else max_side)
     return lambda: TextDetector(detector, device, threads, max_side=side)
+
+
+def check_portable(detector: str | Path | Detector) -> None:
+    """Tells whether other processes can be given a detector.
+
+    Raises:
+        ConfigError: it is an object that cannot be pickled.
+    """
+    try:
+        pickle.dumps(detector)
+    except Exception as error:  # whatever its own __reduce__ or __getstate__ raises
+        raise ConfigError(
+            f"the detector, {_kind(detector)}, cannot be sent to another process ({reason(error)}): give a detector's "
+            "name or folder, or an object that can be pickled"
+        ) from None
+
+
+def _kind(thing: object) -> str:
+    """What messages call an object that somebody passed: its repr may be long, or an address."""
+    return f"the class {thing.__name__}" if isinstance(thing, type) else f"an object of type {type(thing).__name__}"
 
 
 def _checked_side(max_side: int) -> int:
