@@ -257,6 +257,31 @@ def test_a_missing_extra_is_named(data: bytes, module: str, cure: str, monkeypat
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "raise ImportError('libx.so: cannot open\\nshared object')",
+        "raise OSError('libx.so: invalid')",
+        "import no_such_binding",
+    ],
+)
+@pytest.mark.parametrize(
+    ("data", "module", "cure"),
+    [(b"%PDF-1.7", "pypdfium2", "pdf"), (b"\0\0\0\x18ftypheic\0\0\0\0mif1", "pillow_heif", "heif")],
+)
+def test_an_extra_that_does_not_load_is_as_good_as_missing(
+    data: bytes, module: str, cure: str, failure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{module}.py").write_text(failure)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.delitem(sys.modules, "wordsight.imaging.pdf", raising=False)
+    with pytest.raises(ImageError, match=f"which needs an extra.*{module} does not load") as caught:
+        open_pages(data, name="photo")
+    assert str(caught.value).endswith(pip_install(cure))
+    assert "\n" not in str(caught.value)
+
+
 def test_heic() -> None:
     heif = pytest.importorskip("pillow_heif")
     picture = Image.new("RGB", (64, 48), "white")

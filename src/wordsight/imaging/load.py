@@ -50,7 +50,8 @@ class _Tiff(TiffImageFile):
 
 
 def _heif(stream: BinaryIO) -> ImageFile.ImageFile:
-    from pillow_heif import HeifImageFile
+    with _optional("pillow_heif"):
+        from pillow_heif import HeifImageFile
 
     image: ImageFile.ImageFile = HeifImageFile(stream)  # type: ignore[no-untyped-call]
     return image
@@ -253,7 +254,8 @@ def _open_file(stream: BinaryIO, name: str, max_pixels: int, dpi: float) -> Page
         raise ImageError(f"{name} is empty: download or save it again")
     with _extras(name):
         if b"%PDF-" in head:  # some writers put other lines before it
-            from wordsight.imaging.pdf import Pdf
+            with _optional("pypdfium2"):
+                from wordsight.imaging.pdf import Pdf
 
             pdf = Pdf(stream, name)
 
@@ -312,6 +314,19 @@ def _check_scans(stream: BinaryIO, name: str) -> None:
 
 
 @contextlib.contextmanager
+def _optional(module: str) -> Iterator[None]:
+    """An import of this library, which counts as missing, too, where it is there but does not load."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name == module:
+            raise
+        raise ModuleNotFoundError(f"{module} does not load: {error}", name=module) from error
+    except (ImportError, OSError) as error:  # of a library of the system that it needs
+        raise ModuleNotFoundError(f"{module} does not load: {error}", name=module) from error
+
+
+@contextlib.contextmanager
 def _extras(name: str) -> Iterator[None]:
     try:
         yield
@@ -319,8 +334,9 @@ def _extras(name: str) -> Iterator[None]:
         extra = _EXTRAS.get(error.name or "")
         if extra is None:
             raise
+        why = f" ({reason(error)})" if error.__cause__ else ""  # installed, but broken
         kind = "a HEIC file" if extra == "heif" else "a PDF"
-        raise ImageError(f"{name} is {kind}, which needs an extra: {pip_install(extra)}") from None
+        raise ImageError(f"{name} is {kind}, which needs an extra{why}: {pip_install(extra)}") from None
 
 
 def _decoder(head: bytes) -> _Decoder | None:
