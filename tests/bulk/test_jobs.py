@@ -100,11 +100,12 @@ def test_a_finished_job_reads_nothing(tmp_path: Path) -> None:
     source, out = pictures(tmp_path / "photos", 25), tmp_path / "words"
     seen: list[Progress] = []
     run(source, out, PlainSpec(), workers=2, shard_size=10, watch=seen.append)
-    assert [progress.done for progress in seen] == list(range(1, 26))
+    assert [progress.done for progress in seen] == list(range(26))  # from the start
     assert seen[-1].seconds_left == 0
     before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     assert run(source, out, PlainSpec(), workers=3, shard_size=10, watch=seen.append).read == 0
-    assert len(seen) == 25
+    assert len(seen) == 27
+    assert (seen[-1].total, seen[-1].done, seen[-1].read) == (25, 25, 0)
     assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
 
 

@@ -77,6 +77,16 @@ def test_prometheus_is_told_how_it_goes(calls: list[object], monkeypatch: pytest
         assert line in told
 
 
+def test_nothing_is_said_of_a_rate_before_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin(*_: object, watch: Callable[[Progress], None], **__: object) -> Progress:
+        watch(Progress(2, 0, 0))
+        return Progress(2, 2, 0, 2, 2.0)
+
+    monkeypatch.setattr("wordsight.cli.bulk._EVERY", 0)
+    monkeypatch.setattr("wordsight.bulk.run", begin)
+    assert run("photos", "--out", "words").stderr == "wordsight: words: 2 read, 0 failed\n"
+
+
 def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", 0))
@@ -112,7 +122,9 @@ def test_it_reads_and_says_what_it_did_not(toy_pack: Path, tmp_path: Path) -> No
     code, said = end(toy_pack, "--pattern", "[0-9]+")
     assert (code, said.count("\n")) == (2, 1)
     assert "is of another job" in said
-    assert end("nowhere")[0] == 2
+    code, said = end("nowhere")
+    assert code == 2
+    assert "no model is called 'nowhere'" in said
     (photos / "white.png").write_bytes(b"none")
     out = tmp_path / "again"
     command[6] = str(out)
@@ -122,3 +134,5 @@ def test_it_reads_and_says_what_it_did_not(toy_pack: Path, tmp_path: Path) -> No
     )
     (photos / "white.png").unlink()
     assert end(toy_pack) == (1, f"wordsight: {photos}: holds no pictures: check the path\n")
+    command[4] = "missing"
+    assert end(toy_pack) == (1, "wordsight: missing does not exist: check the path\n")  # as the help says

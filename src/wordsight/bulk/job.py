@@ -77,7 +77,7 @@ def run(
         shard: (i, n) makes only the parts numbered i, i + n, i + 2n, ..., from 0: for n machines that share the folder
             without knowing of each other.
         retry_failed: also read pictures again that have an error.
-        watch: called for every picture (with Ray, for every part) that was read.
+        watch: called once before anything is read, then for every picture (with Ray, for every part) that was read.
 
     Returns:
         The final progress.
@@ -94,9 +94,9 @@ def run(
     _check("shard", 0 <= index < count, "(i, n) with 0 <= i < n")
     _check("engine", engine in ("local", "ray"), "local or ray")
     spec = spec or ReaderSpec()
+    configuration = spec.configuration()  # first, as its errors name the model as it was given
     if str(spec.model) not in shipped_models():
         spec = replace(spec, model=Path(spec.model).absolute())  # the workers of a cluster stand elsewhere
-    configuration = spec.configuration()
     uris = listed(source)
     folder = Folder(out)
     if not folder.claimed:
@@ -115,6 +115,8 @@ def run(
         sum(part.failed for part in parts.values()) - unread,
     )
     todo = [number for number in mine if number not in parts] + failed
+    if watch:
+        watch(progress)
     begun = time.monotonic()
     for has_failed in _readings(replace(plan, again=frozenset(failed)), todo, engine, workers):
         progress = replace(

@@ -55,7 +55,7 @@ def bulk(
 ) -> None:
     """Read any number of pictures into Parquet files. If stopped or killed, the same command resumes.
 
-    Exit status: 0 all pictures were read; 1 some were not (their rows say why), or it had to stop; 2 invalid usage.
+    Exit status: 0 all were read; 1 some were not (see their rows), none are there, or it had to stop; 2 invalid usage.
     """
     index, _, count = shard.partition("/")
     if not (index.isdecimal() and count.isdecimal()):
@@ -109,10 +109,11 @@ def _watched(metrics_port: int | None) -> Iterator[Callable[["Progress"], None]]
 
         def watch(progress: "Progress") -> None:
             nonlocal last
-            rate = f"{progress.rate:.1f} a second, {timedelta(seconds=round(progress.seconds_left or 0))} left"
+            left = timedelta(seconds=round(progress.seconds_left or 0))
+            rate = f"{progress.rate:.1f} a second, {left} left" if progress.read else ""
             if bar:
                 bar.update(bar.task_ids[0], total=progress.total, completed=progress.done, rate=rate)
-            elif time.monotonic() - last >= _EVERY:
+            elif progress.read and time.monotonic() - last >= _EVERY:
                 last = time.monotonic()
                 say(f"{progress.done} of {progress.total} pictures, {progress.failed} failed, {rate}")
             if measured:
