@@ -347,6 +347,13 @@ def test_a_line_of_pixels_is_no_more_work_than_a_line_of_text(service: Running) 
     assert answer.json()["words"][0]["polygon"][2] == [1.0, 3_900_000.0]
 
 
+@pytest.mark.parametrize("path", ["/page", "/page/", "/v1/read/", "/docs/", "/metrics/"])
+def test_nobody_is_sent_to_the_host_that_a_client_names(service: Running, path: str) -> None:
+    answer = httpx2.get(service.url + path, headers={"Host": "elsewhere.example"}, follow_redirects=False)
+    assert (answer.status_code, "location" in answer.headers) == (404, False)
+    assert "elsewhere" not in answer.text
+
+
 def test_no_other_site_may_ask_through_a_browser(service: Running) -> None:
     answer = httpx2.options(
         service.url + "/v1/read", headers={"Origin": "https://x.test", "Access-Control-Request-Method": "POST"}

@@ -48,8 +48,9 @@ _LETTERS = {
 
 def create_app(service: Service) -> FastAPI:
     """The application of a service."""
+    # Redirects to an address with or without a slash at its end would lead to whatever host the client names
     app = FastAPIOffline(title="wordsight", version=__version__, description=_ABOUT, redoc_url=None,
-                         lifespan=service.lifespan)  # fmt: skip
+                         redirect_slashes=False, lifespan=service.lifespan)  # fmt: skip
     app.add_middleware(Front, metrics=service.metrics)
     _answer_errors(app, service)
     _add_pages(app)
