@@ -18,6 +18,8 @@ from wordsight.weights.storage import SMALL, quantize
 RUNTIME = "com.microsoft"
 """The domain of ONNX Runtime's own operators."""
 
+_MOST = 64  # level of a weight: without VNNI, two products with up to 255 are added in 16 bits, which hold 32,767
+
 SIGNED, ACTIVATED = 128, 24
 """Which of 0..255 stands for zero: half of the levels are for negative numbers, or few, as GELU gives nothing below
 -0.17. On the shipped model's tower that halves the error of what follows GELU, by far the largest."""
@@ -75,7 +77,7 @@ class _Nodes:
     def product(self, x: str, weight: Any, y: str, zero: int) -> None:
         """`y` (..., N) of activations `x` (..., K) and `weight` (K, N)."""
         integers, scale = self.levels.get(x) or self.quantized(x, weight.shape[0], zero)
-        whole, scales = quantize(weight, 1)
+        whole, scales = quantize(weight, 1, _MOST)
         inputs = [
             integers,
             self.constant(f"{y}.weight", whole),

@@ -46,10 +46,12 @@ def shrink(model: onnx.ModelProto, weights: str) -> None:
     graph.node.extend(nodes)
 
 
-def quantize(values: npt.NDArray[np.float32], axis: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    """Levels in -127..127 and their scale along `axis`, shaped to multiply the levels."""
+def quantize(
+    values: npt.NDArray[np.float32], axis: int, most: int = 127
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """Levels in -`most`..`most` and their scale along `axis`, shaped to multiply the levels."""
     others = tuple(i for i in range(values.ndim) if i != axis)
-    scale = np.abs(values).max(axis=others, keepdims=True) / 127
+    scale = np.abs(values).max(axis=others, keepdims=True) / most
     scale[scale == 0] = 1
     return np.rint(values / scale).astype(np.int8), scale.astype(np.float32)
 
