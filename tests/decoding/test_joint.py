@@ -85,6 +85,22 @@ def test_what_frames_are_sure_of_is_not_asked():
     assert (reading.text, graphs.asked) == ("abcab", [])
 
 
+def test_nor_is_what_they_make_nothing_of():
+    reading, graphs = read(said("abcab", sure=0.4), "ccc")
+    assert 0 < reading.confidence < 0.01
+    assert graphs.asked == []
+
+
+def test_the_decoder_is_asked_about_texts_that_frames_find_possible():
+    columns = said("abcab", {2: ("a", 0.45)})
+    rows = []
+    graphs = Graphs(columns, ["abcab"])
+    answer = graphs.visual
+    graphs.visual = lambda tokens, *more: rows.append(len(tokens)) or answer(tokens, *more)
+    CTC.read(graphs, np.zeros((1, 3, 48, 96), np.float32), SPEC, Settings(dictionary=Dictionary(["abaab", "bbccb"])))
+    assert rows[0] == 2  # of the four likeliest texts and the known ones
+
+
 def test_every_word_of_a_line_is_read_on_its_own_slice():
     line = said("abc cab", {1: ("a", 0.45), 5: ("b", 0.45)}, sure=0.99)
     reading, graphs = read(line, "aac", "cbb")

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight.detect import TextDetector
 from wordsight.detect import detector as module
-from wordsight.detect.large import is_large, with_large
+from wordsight.detect.large import is_large, suggest_large, with_large
 
 
 def box(left: float, top: float, right: float, bottom: float):
@@ -53,6 +53,12 @@ def test_dots_of_print_give_way_to_the_letters_that_they_form():
     faint = [(polygon, 0.5) for polygon, _ in crumbs]
     assert with_large(faint, [LARGE]) == [LARGE]
     assert with_large(crumbs, [LARGE]) == crumbs
+
+
+def test_the_small_copy_is_for_pictures_where_large_letters_may_be():
+    assert not suggest_large([box(0, 0, 300, 40)[0], box(0, 60, 90, 120)[0]])
+    assert suggest_large([box(0, 0, 300, 40)[0], box(0, 60, 90, 130)[0]])  # a part of one
+    assert suggest_large([])  # or they are not seen at all
 
 
 def test_rows_of_letters_are_large_if_they_are_high_and_not_much_higher_than_wide():

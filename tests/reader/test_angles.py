@@ -9,7 +9,7 @@ from word_cards import FoundCard
 from wordsight import Reader
 from wordsight.decoding import Char, Reading
 from wordsight.imaging import Preprocessing
-from wordsight.reading.angles import all_angles, as_it_lies, as_seen, for_lines
+from wordsight.reading.angles import all_angles, as_it_lies, as_seen, for_lines, softened
 from wordsight.reading.lines import one_word, read_strips
 from wordsight.reading.strips import Look, Strip
 
@@ -140,18 +140,18 @@ def test_the_dots_of_print_become_strokes() -> None:
         pixels[30:38, left : left + 3] = 0
     strip = Strip(pixels, np.array([(0, 0), (240, 0), (240, 72), (0, 72)], np.float64))
     assert strip.is_detailed
-    softened = strip.softened()
-    assert softened.pixels.shape == pixels.shape
-    row = softened.pixels[34, 30:210].astype(int)
+    (soft,) = softened(strip)
+    assert soft.pixels.shape == pixels.shape
+    row = soft.pixels[34, 30:210].astype(int)
     assert np.ptp(row) < 0.5 * 255
-    assert row.max() < softened.pixels[10].min() - 40
+    assert row.max() < soft.pixels[10].min() - 40
     (wide, soft) = for_lines(as_it_lies)(strip)
     assert (wide.pixels.shape[1], soft.pixels.shape[1]) == (336, 240)
     (soft,) = for_lines(as_it_lies)(strip, legible=False)
     assert soft.pixels.shape == pixels.shape
     low = Strip(pixels[::2], strip.polygon / (1, 2))
     assert not low.is_detailed
-    assert for_lines(as_it_lies)(low, legible=False) == []
+    assert softened(low) == for_lines(as_it_lies)(low, legible=False) == []
 
 
 @pytest.mark.parametrize(("found", "wanted"), [(_said("print", 0.98), "print"), (_said("dirt", 0.4), "")])

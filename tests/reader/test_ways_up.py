@@ -76,24 +76,6 @@ def test_which_doubtful_lines_of_a_photo_are_looked_at_upside_down(
     assert looks[1] == [height for height, (_, probability) in said.items() if probability < 0.9]
 
 
-def test_hopeless_lines_of_a_photo_have_no_other_angle() -> None:
-    said = {50: ("EXIT", 0.97), 51: ("OPEN", 0.97), 20: ("junk", 0.4), 21: ("Cafe", 0.7)}
-    shown: list[int] = []
-
-    def read(looks: Sequence[Look]) -> list[Reading]:
-        return [_said(*said[look.pixels[0, 0, 0]]) for look in looks]
-
-    def angles(strip: Strip, legible: bool = True) -> list[Strip]:
-        shown.extend([strip.pixels[0, 0, 0]] if legible else [])
-        return [strip] if legible else []
-
-    read_strips(_lines([*said]), read, turn="photo", angles=angles)
-    assert shown == [21]
-    shown.clear()
-    read_strips(_lines([*said]), read, turn="each", angles=angles)
-    assert shown == [20, 21]
-
-
 def test_words_of_a_reading_without_characters_are_words_all_the_same() -> None:
     outline = np.array([(0, 0), (90, 0), (90, 20), (0, 20)], float)
     strip = Strip(np.full((20, 90, 3), 200, np.uint8), outline)

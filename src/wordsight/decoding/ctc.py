@@ -19,6 +19,7 @@ from wordsight.decoding.context import AnyContext
 from wordsight.decoding.ctc_paths import (
     Columns,
     Spelled,
+    Text,
     aligned,
     best_path,
     likeliest_texts,
@@ -44,6 +45,12 @@ training words 3 more are silent with 200, one of which was read right.
 
 _SURE = 0.8
 """Probability of a word from which no second reader is asked; with 0.95 no more of 2,002 held-out words are right."""
+
+_HOPELESS = 0.01
+"""And below which none is: of 92 such words of 98 held-out scenes it finds one surely enough to be reported."""
+
+_WORTH = 0.001
+"""Of what the likeliest text has, known words favoured: it is asked about no text that frames find less likely."""
 
 _SPACES = 6.0
 """So many times likelier than frames say spaces beside a letter are taken to be: "GreenLife" and "50%OFF" are common.
@@ -157,25 +164,33 @@ class _Frames(NamedTuple):
         bonus = {tuple(tokenizer.ids(text)): _KNOWN for text in known if not tokenizer.charset.unknown(text)}
         own = tuple(tokenizer.ids(word.text))
         opinion = None
-        if second is not None and word.confidence < _SURE and len(own) <= LONGEST:
+        if second is not None and _HOPELESS <= word.confidence < _SURE and len(own) <= LONGEST:
             opinion = second.word(start / frames, end / frames)
         texts = [own, *bonus]
         if opinion is not None:
             texts += likeliest_texts(columns, blank)
         texts = [text for text in dict.fromkeys(texts) if text == own or (text and len(text) <= LONGEST)]
-        judged = {} if opinion is None else opinion.judge(texts)
-        texts += [text for text in judged if text and text not in texts]
         if len(texts) < 2 and opinion is None:
             return word
-        likely = text_probabilities(columns, [np.array(text, np.int64) for text in texts], blank)
-        weights = likely
-        if opinion is not None:  # which is asked how to share what frames give to all of these together
-            logs = (1 - SHARE) * np.log(np.maximum(likely, 1e-300)) + SHARE * np.array([judged[text] for text in texts])
+        likely = dict(zip(texts, text_probabilities(columns, texts, blank).tolist(), strict=True))
+        judged: dict[Text, float] = {}
+        if opinion is not None:
+            favoured = [likely[text] * bonus.get(text, 1.0) for text in texts]
+            least = _WORTH * max(favoured)
+            asked = [text for text, p in zip(texts, favoured, strict=True) if text == own or p >= least]
+            judged = opinion.judge(asked)
+            texts = [text for text in judged if text]  # with the one that it reads itself
+            likely |= {text: probability(columns, text, blank) for text in texts if text not in likely}
+        weights = frames_say = np.array([likely[text] for text in texts])
+        if judged:  # the decoder says how to share what frames give to all of these together
+            decoder_says = np.array([judged[text] for text in texts])
+            logs = (1 - SHARE) * np.log(np.maximum(frames_say, 1e-300)) + SHARE * decoder_says
             weights = np.exp(logs - logs.max())
-            weights *= likely.sum() / weights.sum()
+            weights *= frames_say.sum() / weights.sum()
         weights = weights * [bonus.get(text, 1.0) if text != own else 1.0 for text in texts]
         best = int(weights.argmax())
-        share = float(weights[best] / (weights.sum() + max(0.0, 1 - likely.sum())))  # the rest: what was not compared
+        rest = max(0.0, 1 - float(frames_say.sum()))  # what was not compared
+        share = float(weights[best] / (weights.sum() + rest))
         if best == 0:
             return word if opinion is None else replace(word, confidence=share)
         ids = np.array(texts[best], np.int64)

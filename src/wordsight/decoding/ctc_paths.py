@@ -79,12 +79,12 @@ def places(runs: npt.NDArray[np.int64], frames: int) -> tuple[Span, ...]:
     return tuple(pairwise(min(max(edge, 0.0), frames) / frames for edge in edges))
 
 
-def probability(columns: Columns, ids: Ids, blank: int) -> float:
+def probability(columns: Columns, ids: Ids | Text, blank: int) -> float:
     """How probable it is that frames (T, C + 1) spell `ids` (L,), see `text_probabilities`."""
     return float(text_probabilities(columns, [ids], blank)[0])
 
 
-def text_probabilities(columns: Columns, texts: Sequence[Ids], blank: int) -> npt.NDArray[np.float64]:
+def text_probabilities(columns: Columns, texts: Sequence[Ids | Text], blank: int) -> npt.NDArray[np.float64]:
     """How probable it is that independent frames spell each text: the sum over all paths that do. Returns (K,).
 
     Args:
@@ -96,7 +96,7 @@ def text_probabilities(columns: Columns, texts: Sequence[Ids], blank: int) -> np
     states = np.full((len(texts), 2 * lengths.max() + 1), blank)
     skips = np.zeros(states.shape)
     for row, ids in enumerate(texts):
-        states[row, : 2 * len(ids) + 1], skips[row, : 2 * len(ids) + 1] = _states(ids, blank)
+        states[row, : 2 * len(ids) + 1], skips[row, : 2 * len(ids) + 1] = _states(np.asarray(ids, np.int64), blank)
     said = columns[:, states]
     before = np.zeros((len(texts), states.shape[1] + 2))  # of paths that end in each state, after two that are none
     before[:, 2] = 1.0  # nothing spelled yet, as if a blank stood before the first frame

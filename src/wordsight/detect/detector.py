@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wordsight.detect.frames import STRIDE, framed, network_input
 from wordsight.detect.glance import BLOCK, text_map
-from wordsight.detect.large import REDUCED, is_large, with_large
+from wordsight.detect.large import REDUCED, is_large, suggest_large, with_large
 from wordsight.detect.maps import Region, find_regions
 from wordsight.detect.packs import DEFAULT, find_detector
 from wordsight.errors import ConfigError, ImageError, ModelError
@@ -134,9 +134,10 @@ class TextDetector:
             raise ImageError(f"{image.dtype} {image.shape} is no picture, uint8 RGB (H, W, 3): see load_image")
         height, width = image.shape[:2]
         regions, scale = self._regions(image, self._max_side)
-        copied, _ = self._regions(image, max(STRIDE, round(scale * max(height, width) / REDUCED)))
-        copied = [region for region in copied if is_large(scale * region[0])]
-        boxes = [Box(polygon, score) for polygon, score in with_large(regions, copied)]
+        if suggest_large([scale * polygon for polygon, _ in regions]):
+            copied, _ = self._regions(image, max(STRIDE, round(scale * max(height, width) / REDUCED)))
+            regions = with_large(regions, [region for region in copied if is_large(scale * region[0])])
+        boxes = [Box(polygon, score) for polygon, score in regions]
         return sorted(boxes, key=lambda box: (box.polygon[:, 1].min(), box.polygon[:, 0].min()))
 
     def _regions(self, image: NDArray[np.uint8], max_side: int) -> tuple[list[Region], float]:

@@ -58,12 +58,16 @@ def all_angles(strip: Strip, legible: bool = True) -> list[Strip]:
     return [tilted(tilt) for tilted in (strip.levelled, strip.upright) for tilt in (_TILT, -_TILT)]
 
 
+def softened(strip: Strip, legible: bool = True) -> list[Strip]:
+    """With little of its detail, if it has much: of use to recognizers that keep aspect ratios."""
+    return [strip.softened()] if strip.is_detailed else []
+
+
 def for_lines(angles: Angles) -> Angles:
     """These angles, the strip wider than it is, and softened: of use to recognizers that keep aspect ratios."""
 
     def more(strip: Strip, legible: bool = True) -> list[Strip]:
-        wider = [strip.stretched(_STRETCH)] if legible else []
-        return [*angles(strip, legible), *wider, *([strip.softened()] if strip.is_detailed else [])]
+        return [*angles(strip, legible), *([strip.stretched(_STRETCH)] if legible else []), *softened(strip)]
 
     return more
 

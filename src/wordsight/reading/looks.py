@@ -7,7 +7,7 @@ from typing import cast
 
 from wordsight.decoding import Reading
 from wordsight.imaging import batches
-from wordsight.reading.angles import Angles, all_angles, as_it_lies, as_seen, for_lines
+from wordsight.reading.angles import Angles, all_angles, as_it_lies, as_seen, for_lines, softened
 from wordsight.reading.lines import Attempt, Turn, read_by_words, read_strips
 from wordsight.reading.parts import Recognizer, SceneConditioned
 from wordsight.reading.scenes import of_crops
@@ -37,7 +37,7 @@ class StripReader:
         self._angles: Angles = all_angles if tta else as_seen
         self._lies: Angles = as_it_lies
         if reads_lines(recognizer):
-            self._angles, self._lies = for_lines(self._angles), for_lines(self._lies)
+            self._angles, self._lies = for_lines(self._angles), softened
 
     def read(self, strips: Sequence[Strip], *, turn: Turn = "no", angles: bool = False) -> list[Attempt]:
         """Each strip as it is read most surely.
