@@ -155,11 +155,19 @@ def test_a_doubtful_unknown_word_of_a_line_becomes_a_known_one():
     line = said.read(dictionary=Dictionary(["house", "the"]))
     assert line.text == "the house 12"
     assert [word.text for word in line.words] == ["the", "house", "12"]
-    assert line.words[1].confidence == pytest.approx(50 * 0.4 / (50 * 0.4 + 0.6), abs=0.02)
+    assert line.words[1].confidence == pytest.approx(45 * 0.4 / (45 * 0.4 + 0.6), abs=0.02)
     np.testing.assert_allclose(line.words[1].places, said.read().words[1].places, atol=0.02)
     assert line.confidence == pytest.approx(np.prod([word.confidence for word in line.words]))
     assert line.clarity == pytest.approx(said.read().confidence)
     assert said.read(dictionary=Dictionary(["mouse"])).text == "the hcuse 12"
+
+
+@pytest.mark.parametrize(("read", "known"), [("cst", "cat"), ("tcwn", "town"), ("hcuse", "house")])
+def test_the_longer_a_known_word_the_less_the_picture_has_to_speak_for_it(read, known):
+    """It takes the place of another string that is seven times as likely if it has four letters or more."""
+    place = next(i for i, (one, other) in enumerate(zip(read, known, strict=True)) if one != other)
+    word = Says(read, {place: (known[place], 1 / 8)}).read(dictionary=Dictionary([known]))
+    assert word.text == (read if len(read) < 4 else known)
 
 
 def test_the_probability_of_no_text_is_that_of_blanks():

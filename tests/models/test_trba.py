@@ -5,6 +5,7 @@ import pytest
 import torch
 from drawn_words import drawn
 from onnx_twin import SCENE_DIM, differences, scenes
+from torch.utils import _device
 
 from wordsight.errors import ConfigError
 from wordsight.models.clipter import ClipterConfig, SceneContext, insert
@@ -168,3 +169,11 @@ def test_spline_follows_its_points():
     lift[[1, 2, 5, 6]] = 1.0
     lifted = (spread @ lift).reshape(rows, columns)
     assert lifted[4, 10] > 0.9 > 0.5 > lifted[4, 0].abs()
+
+
+def test_shapes_alone_after_transformers_has_loaded_a_model(monkeypatch):
+    """While it does, `torch.linspace` is another function, and torch may remember that one as a maker of tensors."""
+    makers = _device._device_constructors() - {torch.linspace}
+    monkeypatch.setattr(_device, "_device_constructors", lambda: makers)
+    with torch.device("meta"):
+        assert all(buffer.is_meta for buffer in spline((32, 100), 20))

@@ -115,7 +115,7 @@ def test_an_item_that_always_kills_is_given_up_and_the_others_go_on() -> None:
 
 
 def test_an_item_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "LIMIT", 0.5)
+    monkeypatch.setattr(parallel, "LIMIT", 1.5)  # in which a process starts on a busy machine, too
     with Pool(hanging, 1) as pool:
         results = dict(pool.in_order([1, 13, 2]))
     assert "seconds" in str(results.pop(13))

@@ -34,8 +34,8 @@ def recognizer() -> Svtr:
 
 def onnx_probabilities(recognizer: Svtr, images: torch.Tensor) -> np.ndarray:
     """Those of the file, of the classes that the recognizer kept."""
-    classes = ["", *onnx_characters(rapidocr_file("rec")), " "]
-    rows = [classes.index(c) for c in ("", *recognizer.cfg.charset.characters)]
+    classes = {c: row for row, c in enumerate(["", *onnx_characters(rapidocr_file("rec")), " "])}
+    rows = [classes[c] for c in ("", *recognizer.cfg.charset.characters)]
     session = ort.InferenceSession(str(rapidocr_file("rec")), providers=["CPUExecutionProvider"])
     return session.run(None, {session.get_inputs()[0].name: images.flip(1).numpy()})[0][..., rows]
 

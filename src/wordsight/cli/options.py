@@ -39,7 +39,7 @@ Start = typer.Option("--from", metavar="MODEL", help="Start from this shipped mo
 MinConfidence = Annotated[
     float | None,
     typer.Option(
-        min=0, max=1, help="Leave out words below this confidence. Default: 0.4 for detected words, 0 for others."
+        min=0, max=1, help="Leave out words below this confidence. Default: 0.45 for detected words, 0 for others."
     ),
 ]
 DecodingMode = Annotated[

@@ -66,12 +66,14 @@ _APART = 20.0
 Real missed spaces nearly all are: of 37 that `_SPACES` finds in training scenes none is lost with 50.
 """
 
-_KNOWN = 50.0
-"""So many times likelier than other strings known words are before one has looked.
 
-Of 769 held-out training words `latin` with its second reader reads 92.1 % right with 8, 92.2 % with 20, 92.4 % with
-50, 92.5 % with 120.
-"""
+def _favour(known: str) -> float:
+    """So many times likelier than other strings a known word is before one has looked; chance hits few longer ones.
+
+    Of 2,003 held-out training words 91.2 % are read right, with 50 for every length 91.0, without a dictionary 90.5.
+    With more than 135 for the longest, foreign words become English ones.
+    """
+    return 5.0 * 3.0 ** (min(len(known), 6) - 3)
 
 
 def _is_silent(columns: Columns, blank: int) -> bool:
@@ -161,7 +163,7 @@ class _Frames(NamedTuple):
         frames, (start, end) = len(columns), part
         columns, tokenizer, blank = columns[start:end], self.tokenizer, self.tokenizer.eos
         known = [] if self.dictionary is None else list(other_texts(word, self.dictionary))
-        bonus = {tuple(tokenizer.ids(text)): _KNOWN for text in known if not tokenizer.charset.unknown(text)}
+        bonus = {tuple(tokenizer.ids(text)): _favour(text) for text in known if not tokenizer.charset.unknown(text)}
         own = tuple(tokenizer.ids(word.text))
         opinion = None
         if second is not None and _HOPELESS <= word.confidence < _SURE and len(own) <= LONGEST:

@@ -32,7 +32,7 @@ class BatchOptions(Constrained):
 
     min_confidence: Annotated[
         float | None,
-        Field(ge=0, le=1, description="Words below it are left out; by default 0.4, or 0 for given boxes."),
+        Field(ge=0, le=1, description="Words below it are left out; by default 0.45, or 0 for given boxes."),
     ] = None
 
 

@@ -107,7 +107,8 @@ def spline(size: tuple[int, int], points: int) -> tuple[Tensor, Tensor]:
         how far each pixel follows each point.
     """
     rows, columns = size
-    along = torch.linspace(-1, 1, points // 2, dtype=torch.float64)
+    # Not `torch.linspace`, which makes numbers on the meta device, too, once transformers has loaded a model
+    along = 2 * torch.arange(points // 2, dtype=torch.float64) / (points // 2 - 1) - 1
     edges = torch.cat([torch.stack([along, torch.full_like(along, y)], dim=1) for y in (-1.0, 1.0)])  # (points, 2)
     y, x = ((2 * torch.arange(n, dtype=torch.float64) + 1) / n - 1 for n in (rows, columns))
     pixels = torch.stack([x.expand(rows, -1), y[:, None].expand(-1, columns)], dim=-1).flatten(0, 1)
