@@ -19,9 +19,9 @@ help:
 read: $(VENV)/.base
 	@$(BIN)/wordsight read -- "$$IMAGE"
 
-## make test                install everything, check style and types, run the quick tests
+## make test                install everything, check style and types, run the quick tests on all processors
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 ## make lint                check style, types, spelling and phrases
 lint: $(VENV)/.dev

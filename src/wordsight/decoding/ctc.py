@@ -28,7 +28,7 @@ from wordsight.decoding.ctc_paths import (
     text_probabilities,
 )
 from wordsight.decoding.graphs import Engine, Spec
-from wordsight.decoding.joint import LONGEST, SHARE, SecondReader
+from wordsight.decoding.joint import LONGEST, SHARE, SecondReader, Word
 from wordsight.decoding.kind import Kind, Settings
 from wordsight.decoding.logits_constraint import OUTSIDE, LogitsConstraint
 from wordsight.decoding.readings import Reading, characters, probabilities
@@ -161,46 +161,37 @@ class _Frames(NamedTuple):
     def _decided(self, columns: Columns, word: Reading, part: tuple[int, int], second: SecondReader | None) -> Reading:
         """A word, or the text that its part of the frames, a second reader and the dictionary make likelier."""
         frames, (start, end) = len(columns), part
-        columns, tokenizer, blank = columns[start:end], self.tokenizer, self.tokenizer.eos
-        known = [] if self.dictionary is None else list(other_texts(word, self.dictionary))
-        bonus = {tuple(tokenizer.ids(text)): _favour(text) for text in known if not tokenizer.charset.unknown(text)}
-        own = tuple(tokenizer.ids(word.text))
+        columns, blank = columns[start:end], self.tokenizer.eos
+        own, bonus = tuple(self.tokenizer.ids(word.text)), self._known(word)
         opinion = None
         if second is not None and _HOPELESS <= word.confidence < _SURE and len(own) <= LONGEST:
             opinion = second.word(start / frames, end / frames)
-        texts = [own, *bonus]
-        if opinion is not None:
-            texts += likeliest_texts(columns, blank)
-        texts = [text for text in dict.fromkeys(texts) if text == own or (text and len(text) <= LONGEST)]
+        others = [*bonus, *(likeliest_texts(columns, blank) if opinion is not None else ())]
+        texts = list(dict.fromkeys([own, *(text for text in others if text and len(text) <= LONGEST)]))
         if len(texts) < 2 and opinion is None:
             return word
-        likely = dict(zip(texts, text_probabilities(columns, texts, blank).tolist(), strict=True))
-        judged: dict[Text, float] = {}
+        weights = likely = dict(zip(texts, text_probabilities(columns, texts, blank).tolist(), strict=True))
         if opinion is not None:
-            favoured = [likely[text] * bonus.get(text, 1.0) for text in texts]
-            least = _WORTH * max(favoured)
-            asked = [text for text, p in zip(texts, favoured, strict=True) if text == own or p >= least]
-            judged = opinion.judge(asked)
-            texts = [text for text in judged if text]  # with the one that it reads itself
-            likely |= {text: probability(columns, text, blank) for text in texts if text not in likely}
-        weights = frames_say = np.array([likely[text] for text in texts])
-        if judged:  # the decoder says how to share what frames give to all of these together
-            decoder_says = np.array([judged[text] for text in texts])
-            logs = (1 - SHARE) * np.log(np.maximum(frames_say, 1e-300)) + SHARE * decoder_says
-            weights = np.exp(logs - logs.max())
-            weights *= frames_say.sum() / weights.sum()
-        weights = weights * [bonus.get(text, 1.0) if text != own else 1.0 for text in texts]
-        best = int(weights.argmax())
-        rest = max(0.0, 1 - float(frames_say.sum()))  # what was not compared
-        share = float(weights[best] / (weights.sum() + rest))
-        if best == 0:
+            likely, weights = _judged(columns, likely, bonus, opinion)
+        weights = {text: weight * bonus.get(text, 1.0) for text, weight in weights.items()}
+        best = max(weights, key=weights.__getitem__)
+        rest = max(0.0, 1 - sum(likely.values()))  # what was not compared
+        share = weights[best] / (sum(weights.values()) + rest)
+        if best == own:
             return word if opinion is None else replace(word, confidence=share)
-        ids = np.array(texts[best], np.int64)
+        ids = np.array(best, np.int64)
         runs = aligned(np.log(np.maximum(columns, 1e-30)), ids, blank)
         found = self._reading(columns, Spelled(ids, runs))
         placed = places(runs + start, frames)
-        free = word.confidence if texts[best] in bonus else None
+        free = word.confidence if best in bonus else None
         return replace(found, confidence=share, free_confidence=free, places=placed)
+
+    def _known(self, word: Reading) -> dict[Text, float]:
+        """Known words that it may be instead, and how many times each counts."""
+        if self.dictionary is None:
+            return {}
+        texts = [text for text in other_texts(word, self.dictionary) if not self.tokenizer.charset.unknown(text)]
+        return {tuple(self.tokenizer.ids(text)): _favour(text) for text in texts}
 
     def _constrained(self, columns: Columns, free: Spelled, rule: LogitsConstraint) -> Reading:
         """The likeliest allowed text. All its words are as sure as the whole of it."""
@@ -221,6 +212,25 @@ class _Frames(NamedTuple):
             for word, _ in self._words(spelled, len(columns))
         ]
         return replace(line, words=tuple(words)) if len(words) > 1 else line
+
+
+def _judged(
+    columns: Columns, likely: dict[Text, float], bonus: Mapping[Text, float], opinion: Word
+) -> tuple[dict[Text, float], dict[Text, float]]:
+    """The likely texts that are worth it and the decoder's own: what frames give them, and what both readers do.
+
+    The decoder says how to share what frames give to all of these together. The first of `likely` is what frames read.
+    """
+    favoured = {text: p * bonus.get(text, 1.0) for text, p in likely.items()}
+    own, least = next(iter(likely)), _WORTH * max(favoured.values())
+    judged = opinion.judge([text for text, p in favoured.items() if text == own or p >= least])
+    blank = opinion.tokenizer.eos
+    given = {text: likely[text] if text in likely else probability(columns, text, blank) for text in judged if text}
+    frames_say, decoder_says = np.array([*given.values()]), np.array([judged[text] for text in given])
+    logs = (1 - SHARE) * np.log(np.maximum(frames_say, 1e-300)) + SHARE * decoder_says
+    weights = np.exp(logs - logs.max())
+    weights *= frames_say.sum() / weights.sum()
+    return given, dict(zip(given, weights.tolist(), strict=True))
 
 
 class Ctc(Kind):
