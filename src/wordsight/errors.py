@@ -47,6 +47,23 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def no_pack_yet(folder: object) -> str:
+    """Of a folder with weights: the command that makes a pack of it, or first a checkpoint if they are somebody else's.
+
+    Checkpoints of ours say their format in config.json.
+    """
+    import json
+    from pathlib import Path
+
+    try:
+        ours = "format" in json.loads((Path(str(folder)) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, RecursionError):
+        ours = False
+    if ours:
+        return f"{folder} is a checkpoint, not a pack: run `wordsight models export {folder} --out DIR` first"
+    return f"{folder} has weights, but is no pack of wordsight: run `wordsight models convert {folder} --out DIR` first"
+
+
 def pip_install(extra: str) -> str:
     """The command that adds an extra of this package, from wherever the package itself was installed."""
     import json

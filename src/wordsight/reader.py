@@ -353,6 +353,7 @@ class Reader(ReadsPages):
         problems = []
         for number, polygon in enumerate(polygons, 1):
             try:
+                polygon = checked(polygon)
                 strips.append(Strip(rectify(image, polygon), polygon * (size[0] / image.shape[0])))
             except BoxError as error:
                 problems.append(f"box {number} of the detector: {error}")

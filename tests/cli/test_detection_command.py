@@ -37,6 +37,18 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("how", ["--detection", "--end-to-end"])
+def test_scenes_without_legible_words_are_one_line(how: str, scenes: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to(scenes / "a.png")
+    scene = json.loads((scenes / "scenes.jsonl").read_text())
+    scene["words"] = [word for word in scene["words"] if not word["legible"]]
+    for text in ("", json.dumps(scene)):
+        (tmp_path / "scenes.jsonl").write_text(text)
+        result = run("eval", "lines" if how == "--detection" else "latin", tmp_path, how)
+        assert isinstance(result.exception, WordsightError)
+        assert "nothing to score" in str(result.exception)
+
+
 def test_boxes_are_scored(scenes: Path, tmp_path: Path) -> None:
     result = run("eval", "ppocr", scenes, "--detection", "--threads", 1, "--json", tmp_path / "scores.json")
     assert result.exit_code == 0, result.output

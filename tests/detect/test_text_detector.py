@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wordsight import Reader
 from wordsight.detect import TextDetector, find_detector, look, on_demand, packs, write_detector
-from wordsight.errors import ConfigError, DeviceError, ImageError, ModelError
+from wordsight.errors import BoxError, ConfigError, DeviceError, ImageError, ModelError
 from wordsight.imaging import load_image
 
 DATA = Path(os.environ.get("WORDSIGHT_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
@@ -172,6 +172,8 @@ def test_a_threshold_and_a_side_reach_it(detector):
         ({"max_side": float("nan")}, ConfigError, "max_side must be a whole number"),
         ({"threads": 1.5}, ConfigError, "threads must be a whole number"),
         ({"threads": -1}, ConfigError, "threads must be a whole number"),
+        ({"threads": 10**12}, ConfigError, "threads must be at most 1,024"),
+        ({"threshold": 10**400}, ConfigError, "threshold must be a number from 0 to 1"),
     ],
 )
 def test_mistakes_are_one_line(options, error, message):
@@ -210,6 +212,8 @@ def test_a_reader_takes_names_packs_and_objects(detector):
         np.zeros((40, 60, 4), np.uint8),
         np.zeros((40, 60, 3), np.float32),
         np.zeros((0, 60, 3), np.uint8),
+        "photo.jpg",
+        None,
     ],
 )
 def test_what_is_no_picture_is_one_line(detector, image):
@@ -223,6 +227,43 @@ def test_boxes_that_cannot_be_read_are_problems(polygon):
     reader = Reader(detector=type("Finds", (), {"detect": lambda self, image: found})(), threads=1)
     (problem,) = reader.read(picture()).problems
     assert problem.startswith("box 2 of the detector: ")
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("step", [1, -1])
+def test_words_of_a_line_are_where_they_are_whatever_the_order_of_its_corners(turns, step):
+    image = picture(("Hello market", 20, 10), size=(300, 60))
+    corners = np.roll([(12, 5), (240, 5), (240, 50), (12, 50)], turns, axis=0)[::step]
+    found = [type("Found", (), {"polygon": corners})]
+    photo = Reader(detector=type("Finds", (), {"detect": lambda self, image: found})(), threads=1).read(image)
+    (line,) = photo.lines
+    assert line.text == "Hello market"
+    for word, left in zip(line.words, (20, 20 + ImageFont.load_default(28).getlength("Hello ")), strict=True):
+        assert word.box[0] == pytest.approx(left, abs=8)
+        assert word.box[3] - word.box[1] == pytest.approx(45, abs=5)
+
+
+def test_too_many_boxes_are_one_line():
+    boxes = [type("Found", (), {"polygon": np.zeros((4, 2))})] * 10_001
+    reader = Reader(detector=type("Finds", (), {"detect": lambda self, image: boxes})(), threads=1)
+    with pytest.raises(BoxError, match="more than 10,000 boxes"):
+        reader.read(picture())
+
+
+@pytest.mark.parametrize("number", [1000.0, np.inf, -1.0])
+def test_what_is_no_probability_is_one_line(number, monkeypatch):
+    def run(session, inputs, what, cure):
+        (batch,) = inputs.values()
+        return [np.full((1, 1, *batch.shape[2:]), number, np.float32)]
+
+    monkeypatch.setattr("wordsight.detect.detector.run_session", run)
+    with pytest.raises(ModelError, match="instead of probabilities"):
+        TextDetector("ppocr", threads=1).detect(picture())
+
+
+def test_a_side_beyond_all_pictures_is_that_of_the_picture(detector):
+    image = picture(("Hotel", 60, 60))
+    assert same(TextDetector(threads=1, max_side=10**400).detect(image), detector.detect(image))
 
 
 def test_boxes_without_polygons_are_one_line():
@@ -262,6 +303,8 @@ def test_a_pack_comes_back(pack, detector):
         lambda folder: (folder / "glance.onnx").unlink(),
         lambda folder: (folder / "detector.json").write_text("{}"),
         lambda folder: (folder / "detector.json").write_text("["),
+        lambda folder: (folder / "detector.json").write_text("[" * 100_000),
+        lambda folder: _changed(folder, threshold=10**400),
         lambda folder: (folder / "detector.json").write_text(
             (folder / "detector.json").read_text().replace('"format": 1', '"format": 2')
         ),

@@ -6,7 +6,9 @@ from plain_pack import write_pack
 from typer.testing import CliRunner
 
 from wordsight.cli.main import app
+from wordsight.detect import find_detector
 from wordsight.errors import ModelError
+from wordsight.models import checkpoint
 from wordsight.runtime import find_model, models, shipped_models
 from wordsight.weights.starts import checkpoint_folder
 
@@ -37,8 +39,16 @@ def test_what_is_no_pack(shipped, tmp_path):
     with pytest.raises(ModelError, match=r"is not a model pack \(it has no pack.json\)"):
         find_model(tmp_path)
     (tmp_path / "model.safetensors").touch()
-    with pytest.raises(ModelError, match="is a checkpoint, not a pack: run `wordsight models export"):
-        find_model(tmp_path)
+    for config, cure in (
+        ('{"format": 1}', "is a checkpoint, not a pack: run `wordsight models export"),
+        ("{}", "is no pack of wordsight: run `wordsight models convert"),
+    ):
+        (tmp_path / "config.json").write_text(config)
+        for find in (find_model, find_detector):
+            with pytest.raises(ModelError, match=cure):
+                find(tmp_path)
+    with pytest.raises(ModelError, match="run `wordsight models convert"):
+        checkpoint.load(tmp_path)
 
 
 @pytest.mark.parametrize("find", [find_model, checkpoint_folder])

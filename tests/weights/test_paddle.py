@@ -123,6 +123,9 @@ def test_what_a_detector_sees(tmp_path):
     found = convert(tmp_path)
     assert found.model.cfg.mean == (0.406, 0.456, 0.485)
     assert any("mean" in line for line in found.assumed)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_std": [0, 0, 0]}))
+    with pytest.raises(ConfigError, match=r"std \(0.0, 0.0, 0.0\) from 0.001 to 1000"):
+        convert(tmp_path)
 
 
 def test_a_recognizer_computes_what_it_did(tmp_path):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from wordsight.errors import ConfigError
+from wordsight.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from wordsight.cli.recognizers import Crop
@@ -45,6 +45,7 @@ def whole_scenes(sources: "Mapping[str, OpenedSource]", option: str, limit: int 
 
     Raises:
         ConfigError: a source has none, which `option` needs.
+        DataError: no word in them is legible.
     """
     from wordsight.data import ScenesSource
 
@@ -53,6 +54,8 @@ def whole_scenes(sources: "Mapping[str, OpenedSource]", option: str, limit: int 
         if not isinstance(source, ScenesSource):
             raise ConfigError(f"{name} has no whole scenes: {option} needs a scenes.jsonl")
         found[name] = source.scenes[:limit]
+        if not any(word.legible for scene in found[name] for word in scene.words):
+            raise DataError(f"{name} has no legible words in {len(found[name]):,} scenes: there is nothing to score")
     return found
 
 

@@ -17,7 +17,7 @@ from wordsight.detect.maps import Region, find_regions
 from wordsight.detect.packs import DEFAULT, find_detector
 from wordsight.errors import ConfigError, ImageError, ModelError
 from wordsight.imaging import load_image
-from wordsight.imaging.geometry import word_height
+from wordsight.imaging.geometry import few, word_height
 from wordsight.imaging.reduced import load_reduced
 from wordsight.imaging.sources import reason
 from wordsight.runtime.sessions import choose_provider, run_session, session_options, start_session
@@ -26,6 +26,8 @@ MAX_SIDE = 2000
 """Default long side, in pixels, of what a detector is shown."""
 
 _CURE = "export or install it again"
+_LONGEST = 1 << 30  # pixels: no picture is longer, and it is a number that arithmetic in floats stands
+_ROUNDING = 1e-3  # of probabilities, also in half precision
 
 
 class FoundBox(Protocol):
@@ -130,6 +132,8 @@ class TextDetector:
             ImageError: it is no such picture.
             ModelError: its graphs fail, or what comes out are no probabilities of this picture.
         """
+        if not isinstance(image, np.ndarray):
+            raise ImageError(f"{_kind(image)} is no picture, uint8 RGB (H, W, 3): see load_image")
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise ImageError(f"{image.dtype} {image.shape} is no picture, uint8 RGB (H, W, 3): see load_image")
         height, width = image.shape[:2]
@@ -170,6 +174,8 @@ class TextDetector:
         out: NDArray[np.float32] = run_session(session, {session.get_inputs()[0].name: batch}, what, _CURE)[0]
         if out.shape != shape:
             raise ModelError(f"{what} gives {out.shape} instead of {shape}: {_CURE}")
+        if out.min() < -_ROUNDING or out.max() > 1 + _ROUNDING:
+            raise ModelError(f"{what} gives {out.min():g} to {out.max():g} instead of probabilities: {_CURE}")
         return out
 
 
@@ -193,13 +199,14 @@ def look(
     Raises:
         ImageError: it cannot be read.
         ModelError: the detector's boxes have no polygons.
+        BoxError: there are more than 10,000.
     """
     longest = getattr(detector, "max_side", None)
     if longest is None or whole:
         image = load_image(source, name=name, max_pixels=max_pixels)
-        return image, image.shape[:2], _polygons(detector.detect(image))
+        return image, image.shape[:2], _polygons(detector.detect(image), name)
     image, size = load_reduced(source, longest, name=name, max_pixels=max_pixels)
-    polygons = _polygons(detector.detect(image))
+    polygons = _polygons(detector.detect(image), name)
     if image.shape[0] < size[0] and any(word_height(polygon) < _READABLE for polygon in polygons):
         scale = size[0] / image.shape[0]
         image = load_image(source, name=name, max_pixels=max_pixels)
@@ -207,9 +214,9 @@ def look(
     return image, size, polygons
 
 
-def _polygons(found: Sequence[FoundBox]) -> list[NDArray[np.float64]]:
+def _polygons(found: Sequence[FoundBox], name: str | None) -> list[NDArray[np.float64]]:
     try:
-        return [np.asarray(box.polygon, np.float64) for box in found]
+        return few((np.asarray(box.polygon, np.float64) for box in found), name or "the detector")
     except (AttributeError, TypeError, ValueError) as error:
         raise ModelError(f"the detector gives no boxes with polygons ({error}): see wordsight.FoundBox") from None
 
@@ -269,7 +276,7 @@ def _kind(thing: object) -> str:
 def _checked_side(max_side: int) -> int:
     if not (isinstance(max_side, Integral) and max_side >= STRIDE):
         raise ConfigError(f"max_side must be a whole number of pixels, at least {STRIDE}")
-    return int(max_side)
+    return min(int(max_side), _LONGEST)
 
 
 def _sides(polygon: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wordsight.detect.glance import SUSPICION
-from wordsight.errors import ConfigError, ModelError
+from wordsight.errors import ConfigError, ModelError, no_pack_yet
 
 DEFAULT = "lines"
 """PP-OCRv6 small's, trained further on lines of words in photographs, straight and bent."""
@@ -76,7 +76,11 @@ class DetectorPack:
 
 
 def _check(name: str, value: object, least: float, most: float) -> None:
-    if not isinstance(value, Real) or not least <= float(value) <= most:
+    try:
+        good = isinstance(value, Real) and least <= float(value) <= most
+    except OverflowError:  # a whole number beyond all floats
+        good = False
+    if not good:
         raise ConfigError(f"{name} must be a number from {least:g} to {most:g}")
 
 
@@ -92,9 +96,7 @@ def find_detector(name_or_path: str | Path = DEFAULT) -> DetectorPack:
     if (folder / MANIFEST).is_file():
         return _read(folder)
     if (folder / "model.safetensors").is_file():
-        raise ModelError(
-            f"{folder} is a checkpoint, not a pack: run `wordsight models export {folder} --out DIR` first"
-        )
+        raise ModelError(no_pack_yet(folder))
     raise ModelError(
         f"{str(name_or_path)!r} is not a detector: give {DEFAULT}, {PPOCR}, or the folder of a pack with {MANIFEST}"
     )
@@ -144,7 +146,7 @@ def _read(folder: Path) -> DetectorPack:
         for file, stated in hashes.items():
             if _hash(file) != stated:
                 raise ValueError(f"{file.name} has changed")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigError) as error:
         raise ModelError(f"detector pack {folder} is damaged ({type(error).__name__}: {error}): {cure}") from None
     return pack
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from wordsight.errors import BoxError
 
 Polygon = NDArray[np.float64]
+BoxT = TypeVar("BoxT")
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Position of a crop in its photograph: centre x, centre y, width, height as shares of its sides."""
@@ -49,7 +50,7 @@ def as_polygon(points: ArrayLike) -> Polygon:
     return clockwise(polygon)
 
 
-def few(boxes: Iterable[ArrayLike], name: str) -> list[ArrayLike]:
+def few(boxes: Iterable[BoxT], name: str) -> list[BoxT]:
     """The boxes of the photo `name`.
 
     Raises:

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from wordsight.errors import ModelError
+from wordsight.errors import ModelError, no_pack_yet
 from wordsight.files import filling, read_regular
 from wordsight.models.clip import Clip
 from wordsight.models.config import MALFORMED
@@ -78,6 +78,8 @@ def load(folder: str | Path) -> tuple[Model, dict[str, Any]]:
         raise ModelError(f"{folder} is not a checkpoint folder, as training and `wordsight models convert` write them")
     try:
         config = json.loads(read_regular(folder / "config.json", 64 << 20))
+        if "format" not in config:
+            raise ModelError(no_pack_yet(folder))
         if config["format"] != FORMAT:
             raise ModelError(f"{folder} has checkpoint format {config['format']}, this version reads {FORMAT}")
         if not (folder / "model.safetensors").is_file():  # a pipe would be waited for

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wordsight.errors import ModelError
+from wordsight.errors import ModelError, no_pack_yet
 from wordsight.runtime.pack import MANIFEST
 
 DEFAULT = "latin"
@@ -33,9 +33,7 @@ def find_model(name_or_path: str | Path = DEFAULT) -> Path:
     if (folder / MANIFEST).is_file():
         return folder
     if (folder / "model.safetensors").is_file():
-        raise ModelError(
-            f"{folder} is a checkpoint, not a pack: run `wordsight models export {folder} --out DIR` first"
-        )
+        raise ModelError(no_pack_yet(folder))
     if str(name_or_path) in REPLACED and not folder.exists():
         raise ModelError(REPLACED[str(name_or_path)])
     names = ", ".join(shipped) or "none"

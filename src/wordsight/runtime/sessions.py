@@ -12,7 +12,7 @@ import onnxruntime as ort
 
 from wordsight.decoding import Graph
 from wordsight.decoding.signature import Shape
-from wordsight.errors import DeviceError, ModelError
+from wordsight.errors import ConfigError, DeviceError, ModelError
 from wordsight.runtime.pack import Pack
 from wordsight.runtime.signatures import describe
 
@@ -24,6 +24,7 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
+_MOST_THREADS = 1024
 _SPINS_BRIEFLY = tuple(map(int, ort.__version__.split(".")[:2])) >= (1, 26)  # before, one could not say for how long
 _PACKAGES = {"cuda": "onnxruntime-gpu", "openvino": "onnxruntime-openvino", "coreml": "onnxruntime on macOS"}
 
@@ -73,7 +74,13 @@ def open_session(pack: Pack, name: str, provider: str, threads: int) -> ort.Infe
 
 
 def session_options(threads: int) -> ort.SessionOptions:
-    """What all our sessions have in common; 0 threads: as many as ONNX Runtime likes."""
+    """What all our sessions have in common; 0 threads: as many as ONNX Runtime likes.
+
+    Raises:
+        ConfigError: there are more threads than any machine has use for.
+    """
+    if threads > _MOST_THREADS:
+        raise ConfigError(f"threads must be at most {_MOST_THREADS:,}")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wordsight.errors import ConfigError
 from wordsight.models.config import Config
 from wordsight.models.layers.lcnet import LcNet, LcNetConfig, stage
 from wordsight.models.model import Model
@@ -51,6 +52,11 @@ class DbConfig(Config):
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     glance: GlanceConfig | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(0 <= value <= 1 for value in self.mean) or not all(1e-3 <= value <= 1e3 for value in self.std):
+            raise ConfigError(f"mean {self.mean} must be from 0 to 1, std {self.std} from 0.001 to 1000")
 
 
 class Db(Model):
