@@ -357,8 +357,7 @@ class Reader(ReadsPages):
                 strips.append(Strip(rectify(image, polygon), polygon * (size[0] / image.shape[0])))
             except BoxError as error:
                 problems.append(f"box {number} of the detector: {error}")
-        attempts = self._strips.read(self._scenes.added(strips, image, context), turn="photo")
-        texts = without_gratings(attempts)
+        texts = without_gratings(self._strips.read(self._scenes.added(strips, image, context), turn="photo"))
         sure = ((each.strip.polygon, self._sure(words(each), DETECTED_CONFIDENCE, rejected)) for each in texts)
         lines = in_lines([(polygon, found) for polygon, found in sure if found])  # which way up is known only now
         return size, lines, problems
