@@ -55,8 +55,9 @@ def no_pack_yet(folder: object) -> str:
     import json
     from pathlib import Path
 
+    config = Path(str(folder)) / "config.json"
     try:
-        ours = "format" in json.loads((Path(str(folder)) / "config.json").read_text(encoding="utf-8"))
+        ours = config.is_file() and "format" in json.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, RecursionError):
         ours = False
     if ours:
