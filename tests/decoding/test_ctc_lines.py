@@ -170,6 +170,14 @@ def test_the_longer_a_known_word_the_less_the_picture_has_to_speak_for_it(read, 
     assert word.text == (read if len(read) < 4 else known)
 
 
+def test_from_six_letters_on_known_words_count_alike():
+    """135 times: chance hits few of them, but more would turn foreign words into English ones."""
+    for read, place, known in (("mcther", 1, "mother"), ("mcuntain", 1, "mountain")):
+        word = Says(read, {place: (known[place], 0.2)}).read(dictionary=Dictionary([known]))
+        assert word.text == known
+        assert word.confidence == pytest.approx(135 * 0.2 / (135 * 0.2 + 0.8), abs=0.003)
+
+
 def test_the_probability_of_no_text_is_that_of_blanks():
     columns = np.exp(Says("ab").logits[0].astype(float))
     assert probability(columns, np.zeros(0, np.int64), 0) == pytest.approx(columns[:, 0].prod())

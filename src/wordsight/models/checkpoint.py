@@ -78,7 +78,7 @@ def load(folder: str | Path) -> tuple[Model, dict[str, Any]]:
         raise ModelError(f"{folder} is not a checkpoint folder, as training and `wordsight models convert` write them")
     try:
         config = json.loads(read_regular(folder / "config.json", 64 << 20))
-        if "format" not in config:
+        if "format" not in config and (folder / "model.safetensors").is_file():
             raise ModelError(no_pack_yet(folder))
         if config["format"] != FORMAT:
             raise ModelError(f"{folder} has checkpoint format {config['format']}, this version reads {FORMAT}")
