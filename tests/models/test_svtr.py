@@ -1,6 +1,7 @@
 """The recognizer of PP-OCRv6 on small random weights: any width, checkpoints, packs, scenes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,23 @@ CONFIG = SvtrConfig(charset=Charset("letters", "abc d"), convolutions=SMALL, nec
 def model() -> Svtr:
     torch.manual_seed(0)
     return Svtr(CONFIG).eval()
+
+
+def test_gelu_by_tanh_is_hardly_another_model(model):
+    quick = Svtr(replace(CONFIG, convolutions=replace(SMALL, approximate="tanh"))).eval()
+    quick.load_state_dict(model.state_dict())
+    images = torch.randn(2, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        exact, near = model(images), quick(images)
+    assert 0 < (exact - near).abs().max() < 1e-3
+    assert Svtr.config_class.from_dict(json.loads(json.dumps(quick.cfg.to_dict()))) == quick.cfg
+
+
+def test_another_way_to_compute_gelu_is_refused():
+    with pytest.raises(ConfigError, match=r"^approximate cannot be 'erf': choose one of 'none', 'tanh'$"):
+        SvtrConfig.from_dict(
+            CONFIG.to_dict() | {"convolutions": {**CONFIG.to_dict()["convolutions"], "approximate": "erf"}}
+        )
 
 
 def crops(*sizes: tuple[int, int]) -> list[np.ndarray]:

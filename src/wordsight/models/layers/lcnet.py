@@ -5,11 +5,13 @@ the other pictures of a batch, in training either.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from wordsight.models.config import Config
 
 Stride: TypeAlias = tuple[int, int]
 Block: TypeAlias = tuple[int, int, int, Stride, bool]
@@ -24,13 +26,15 @@ def stage(before: int, width: int, stride: Stride, excites: str) -> tuple[Block,
 
 
 @dataclass(frozen=True)
-class LcNetConfig:
+class LcNetConfig(Config):
     """Sizes of a PP-LCNetV4; those given are of PP-OCRv6 small's recognizer.
 
     Attributes:
         stem: channels of the picture, in the stem, and of what it gives.
         stages: the blocks of every stage.
         reduction: by how much squeeze-and-excitation narrows.
+        approximate: how GELU is computed, see `torch.nn.functional.gelu`. "tanh" is less than 0.001 away from "none",
+            what PP-OCRv6 was trained with, and saves a twentieth of the time of all convolutions in ONNX Runtime.
     """
 
     stem: tuple[int, int, int] = (3, 48, 96)
@@ -41,6 +45,7 @@ class LcNetConfig:
         stage(192, 384, (2, 1), "010"),
     )
     reduction: int = 4
+    approximate: Literal["none", "tanh"] = "none"
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -67,7 +72,7 @@ class LcNet(nn.Module):
         super().__init__()
         self.stem = Stem(cfg.stem)
         self.stages = nn.ModuleList(
-            nn.Sequential(*(DepthwiseBlock(block, cfg.reduction) for block in blocks)) for blocks in cfg.stages
+            nn.Sequential(*(DepthwiseBlock(block, cfg) for block in blocks)) for blocks in cfg.stages
         )
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -101,19 +106,20 @@ class Stem(nn.Module):
 class DepthwiseBlock(nn.Module):
     """A depthwise convolution, squeeze-and-excitation, and two 1x1 convolutions twice as wide between them."""
 
-    def __init__(self, block: Block, reduction: int) -> None:
+    def __init__(self, block: Block, cfg: LcNetConfig) -> None:
         super().__init__()
         kernel, before, after, stride, excites = block
+        self.approximate = cfg.approximate
         self.residual = before == after and stride == (1, 1)
         self.token_conv = nn.Conv2d(before, before, kernel, stride, kernel // 2, groups=before)
-        self.token_squeeze_excitation = SqueezeExcitation(before, reduction) if excites else nn.Identity()
+        self.token_squeeze_excitation = SqueezeExcitation(before, cfg.reduction) if excites else nn.Identity()
         self.channel_conv1 = nn.Conv2d(before, 2 * before, 1)
         self.channel_conv2 = nn.Conv2d(2 * before, after, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', H', W')."""
         x = self.token_squeeze_excitation(self.token_conv(x))
-        out: Tensor = self.channel_conv2(F.gelu(self.channel_conv1(x)))
+        out: Tensor = self.channel_conv2(F.gelu(self.channel_conv1(x), approximate=self.approximate))
         return x + out if self.residual else out
 
 
