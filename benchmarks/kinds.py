@@ -38,6 +38,7 @@ CROPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "lines on photos and walls": ("lines", ("plain",)),
     "words of 11 to 40": ("long", ("clean",)),
     "accented words": ("accented", ("clean",)),
+    "accented words in common use": ("common_accented", ("clean",)),
     "accented lines": ("accented_lines", ("clean",)),
     "numbers of 6 to 18 digits": ("numbers", ("clean",)),
     "monospaced numbers": ("numbers", ("mono",)),

@@ -105,8 +105,14 @@ class Texts:
         return upper(word, code) if form < 0.65 else word.capitalize() if form < 0.8 else word
 
     def accented(self, rng: random.Random) -> str:
-        """A word with letters beyond ASCII."""
-        word, code = languages.accented(rng)
+        """A word with letters beyond ASCII, half of the time with any of them."""
+        return self._cased(rng, *languages.accented(rng))
+
+    def common_accented(self, rng: random.Random) -> str:
+        """A word with letters beyond ASCII, those that its language has as often as it has them."""
+        return self._cased(rng, *languages.accented(rng, by_letter=0.0))
+
+    def _cased(self, rng: random.Random, word: str, code: str) -> str:
         form = rng.random()
         cased = upper(word, code) if form < 0.35 else _title(word, code) if form < 0.6 else word
         word = word if cased.isascii() else cased  # as the capitals of ß and ı are
@@ -293,6 +299,7 @@ _WORDY: Mapping[str, Callable[[Texts, random.Random], str]] = {
     "street": Texts.street,
     "words": Texts.word,
     "accented": Texts.accented,
+    "common_accented": Texts.common_accented,
     "accented_lines": Texts.accented_line,
     "lines": Texts.line,
     "signs": Texts.sign,

@@ -20,7 +20,6 @@ LANGUAGES = (
 _MOST = 20_000  # words of a language: the common ones with their forms
 _NOUNS = {"de"}  # languages that capitalise nouns; the lists do not say which words are nouns
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz'-" + LETTERS)
-_BY_LETTER = 0.5
 _SMALL = "".join(c for c in LETTERS if c.islower())
 _BARE = {"ß": "s", "ħ": "h", "ĸ": "k", "ŋ": "n", "ŧ": "t"}  # letters that no word has, and Unicode does not take apart
 _WEIGHTS = tuple(accumulate((rank + 20) ** -0.5 for rank in range(_MOST)))
@@ -38,12 +37,13 @@ def word(rng: random.Random, code: str) -> str:
     return word.capitalize() if code in _NOUNS and rng.random() < 0.5 else word
 
 
-def accented(rng: random.Random) -> tuple[str, str]:
+def accented(rng: random.Random, by_letter: float = 0.5) -> tuple[str, str]:
     """A word with a letter beyond ASCII, and the code of its language.
 
-    Half of them are chosen by their letter, so that all letters occur. One that no word has stands in an English one.
+    `by_letter` of them are chosen by their letter, so that all letters occur. One that no word has stands in an English
+    one.
     """
-    if rng.random() < _BY_LETTER:
+    if rng.random() < by_letter:
         letter = rng.choice(_SMALL)
         if known := _by_letter().get(letter):
             return rng.choice(known)
