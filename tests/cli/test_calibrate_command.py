@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from wordsight.cli.main import app
 from wordsight.reader import Reader
+from wordsight.reading.shipped import shipped_line_reader
 from wordsight.runtime import OnnxRecognizer, load_pack
 from wordsight.runtime.pack import write_manifest
 
@@ -100,6 +101,23 @@ def test_the_last_part_alone_is_read_and_nothing_written(pack: Path, words: Path
     assert f"{WORDS // 10} words" in result.output
     assert "nothing written" in result.output
     assert (pack / "pack.json").read_bytes() == before
+
+
+def test_lines_are_read_once_and_not_at_every_temperature(
+    pack: Path, words: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def counted(threads: int | None):
+        reader = shipped_line_reader(threads)
+        read = reader.read
+        monkeypatch.setattr(reader, "read", lambda images: seen.extend(map(bytes, images)) or read(images))
+        return reader
+
+    monkeypatch.setattr("wordsight.reading.shipped.shipped_line_reader", counted)
+    result = run("models", "calibrate", pack, words, "--threads", 1, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert len(set(seen)) == len(seen) > 0
 
 
 def test_nothing_to_read_is_said(pack: Path, words: Path) -> None:

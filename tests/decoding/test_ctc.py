@@ -77,7 +77,10 @@ def test_temperature_changes_probabilities_and_not_the_text():
     sure = columns("ab-", sure=0.99)
     [sharp], [soft] = read(sure), read(sure, temperature=3.0)
     assert sharp.text == soft.text == "ab"
-    assert soft.confidence < sharp.confidence
+    assert soft.chars == sharp.chars
+    odds = sharp.confidence / (1 - sharp.confidence)
+    assert soft.confidence / (1 - soft.confidence) == pytest.approx(odds ** (1 / 3))
+    assert soft.clarity == sharp.clarity == sharp.confidence  # which way up text is does not depend on it
 
 
 def test_what_is_too_long_is_cut():

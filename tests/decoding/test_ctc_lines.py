@@ -170,6 +170,19 @@ def test_the_longer_a_known_word_the_less_the_picture_has_to_speak_for_it(read, 
     assert word.text == (read if len(read) < 4 else known)
 
 
+@pytest.mark.parametrize("temperature", [0.3, 5.0])
+@pytest.mark.parametrize("said", [Says("cst", {1: ("a", 1 / 8)}), Says("tcwn", {1: ("o", 1 / 8)}), Says("a cst")])
+def test_no_temperature_changes_what_frames_and_dictionary_decide(said, temperature):
+    known = Dictionary(["cat", "town"])
+    line, tempered = said.read(dictionary=known), said.read(dictionary=known, temperature=temperature)
+    assert tempered.text == line.text
+    assert tempered.clarity == pytest.approx(line.clarity)  # which way up text is does not depend on it either
+    for word, soft in zip(line.words or [line], tempered.words or [tempered], strict=True):
+        odds = (word.confidence / (1 - word.confidence)) ** (1 / temperature)
+        assert soft.confidence == pytest.approx(odds / (1 + odds))
+    assert tempered.confidence == pytest.approx(np.prod([word.confidence for word in tempered.words or [tempered]]))
+
+
 def test_from_six_letters_on_known_words_count_alike():
     """135 times: chance hits few of them, but more would turn foreign words into English ones."""
     for read, place, known in (("mcther", 1, "mother"), ("mcuntain", 1, "mountain")):

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +15,14 @@ from wordsight.cli.progress import progress, samples
 from wordsight.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from wordsight.data import Sample
+    from wordsight.decoding import Reading
     from wordsight.evaluate.calibration import Readings
+    from wordsight.imaging import Preprocessing
+    from wordsight.reading.parts import Recognizer
     from wordsight.runtime import Pack
 
 PROTOCOL = "94"
@@ -54,8 +62,10 @@ def calibrate(
     if len(samples) < 2:
         raise DataError("no words to calibrate on: give more DATA, or a larger --share")
 
+    lines = _Remembered(threads)
+
     def read(temperature: float) -> "Readings":
-        return _read(replace(pack, temperature=temperature), samples, device, threads)
+        return _read(replace(pack, temperature=temperature), samples, device, threads, lines)
 
     before, found = read(1.0), round(fit_temperature(read), 3)
     after = read(found)
@@ -86,7 +96,38 @@ def _held_out(pack: "Pack", data: Sequence[Path], share: float) -> list["Sample"
     return found
 
 
-def _read(pack: "Pack", samples: Sequence["Sample"], device: str, threads: int | None) -> "Readings":
+class _Remembered:
+    """The shipped recognizer of lines, which reads a picture once: it is the same at every temperature of another."""
+
+    def __init__(self, threads: int | None) -> None:
+        self._threads = threads
+        self._known: dict[bytes, Reading] = {}
+
+    @cached_property
+    def _recognizer(self) -> "Recognizer":
+        from wordsight.reading.shipped import shipped_line_reader
+
+        return shipped_line_reader(self._threads)
+
+    @property
+    def preprocessing(self) -> "Preprocessing":
+        return self._recognizer.preprocessing
+
+    @property
+    def provider(self) -> str:
+        return self._recognizer.provider
+
+    def read(self, images: "npt.NDArray[np.float32]") -> "list[Reading]":
+        keys = [sha256(image.tobytes()).digest() for image in images]
+        new = [row for row, key in enumerate(keys) if key not in self._known]
+        if new:
+            self._known |= zip((keys[row] for row in new), self._recognizer.read(images[new]), strict=True)
+        return [self._known[key] for key in keys]
+
+
+def _read(
+    pack: "Pack", samples: Sequence["Sample"], device: str, threads: int | None, lines: _Remembered
+) -> "Readings":
     """Confidences, and whether the words are right."""
     from wordsight.evaluate import PROTOCOLS
     from wordsight.reader import Reader
@@ -94,7 +135,7 @@ def _read(pack: "Pack", samples: Sequence["Sample"], device: str, threads: int |
     from wordsight.text import Dictionary
 
     recognizer = OnnxRecognizer(pack, device, threads, mode="adaptive", dictionary=Dictionary.english())
-    reader = Reader.of(recognizer)
+    reader = Reader.of(recognizer, lines=lines)
     words = []
     starts = range(0, len(samples), BATCH)
     for start in progress(starts, len(starts), f"temperature {pack.temperature:.3f}"):

@@ -294,14 +294,28 @@ class Ctc(Kind):
         readings = []
         frames, *columns = map(engine.numpy, engine.run("image", images, context=context))
         for row, logits in enumerate(frames):
-            found = probabilities(logits, settings.temperature)
-            plain = found if settings.temperature == 1 else probabilities(logits, 1.0)  # a temperature changes no text
-            if rule is None and _is_silent(plain, eos):
+            found = probabilities(logits, 1.0)
+            if rule is None and _is_silent(found, eos):
                 readings.append(Reading("", float(found[:, eos].prod())))
             else:
                 second = SecondReader(engine, columns[0][row], spec.tokenizer) if columns else None
-                readings.append(reader.read(found, rule, second))
+                reading = reader.read(found, rule, second)
+                readings.append(reading if rule else _tempered(reading, settings.temperature))
         return readings
+
+
+def _tempered(reading: Reading, temperature: float) -> Reading:
+    """The reading with the log-odds that it, or each of its words, is right divided by `temperature`.
+
+    Neither its text nor how sure it is of what it sees changes. Frames cannot be tempered: several decide together.
+    """
+    if temperature == 1:
+        return reading
+    words = tuple(_tempered(word, temperature) for word in reading.words)
+    right = reading.confidence ** (1 / temperature)
+    wrong = max(0.0, 1 - reading.confidence) ** (1 / temperature)
+    confidence = math.prod(word.confidence for word in words) if words else right / (right + wrong)
+    return replace(reading, confidence=confidence, free_confidence=reading.clarity, words=words)
 
 
 CTC = Ctc()

@@ -23,7 +23,8 @@ class Settings:
     Attributes:
         mode: see `read_psm`.
         refine_iters: refinements of `psm`, corrections of `iterative`; None: as in the papers.
-        temperature: divides the logits before the softmax of the probabilities.
+        temperature: divides the logits before the softmax of the probabilities; of `ctc`, the log-odds that a word is
+            right. It changes no text.
         constraint: what may be read.
         dictionary: words to prefer, without a constraint.
     """

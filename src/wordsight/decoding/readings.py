@@ -32,7 +32,7 @@ class Reading:
     `outside`: it was read under a constraint, and what is written there looks far more like something else.
 
     `free_confidence`: of what would be read without that constraint, or without a dictionary, where that is another
-    text.
+    text; or before a temperature was applied.
 
     `margin`: by how much the likeliest class led the second, in logits, where that was least; a small error in the
     arithmetic can change a word with a small margin.
