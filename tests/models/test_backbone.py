@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -40,13 +42,20 @@ def test_recognizers_stand_on_the_convolutions_of_another(name, trained, tmp_pat
 @pytest.mark.parametrize("name", NAMES)
 def test_they_are_saved_and_exported(name, tmp_path):
     recognizer, cfg = preset(name)
+    assert cfg.preprocessing.size == (48, 192)
+    if hasattr(cfg, "image"):
+        cfg = replace(cfg, image=replace(cfg.image, width_px=64))
+    else:
+        cfg = replace(cfg, width_px=64, max_length=8)  # the exporter takes LSTMs frame by frame
+    if hasattr(cfg, "text"):
+        cfg = replace(cfg, text=replace(cfg.text, layers=1))
     model = recognizer(cfg).eval()
     checkpoint.save(model, tmp_path / "model")
     again, _ = checkpoint.load(tmp_path / "model")
     assert again.cfg == cfg
     pack = export_pack(again, tmp_path / "pack", name=name, weights="float32")
-    assert pack.preprocessing.size == (48, 192)
-    assert len(OnnxRecognizer(pack, "cpu", 1).read(torch.rand(2, 3, 48, 192).numpy())) == 2
+    assert pack.preprocessing.size == (48, 64)
+    assert len(OnnxRecognizer(pack, "cpu", 1).read(torch.rand(2, 3, 48, 64).numpy())) == 2
 
 
 def test_others_do_not_start_from_them(trained, tmp_path):

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from wordsight.cli.main import app
 from wordsight.models import checkpoint
 from wordsight.models.clip4str import Clip4Str
+from wordsight.models.config import ImageTowerConfig
 from wordsight.models.peft import PeftConfig, add_peft, save_adapter
 from wordsight.models.reading import TorchRecognizer
 from wordsight.runtime import OnnxRecognizer, load_pack
@@ -19,7 +20,7 @@ from wordsight.runtime import OnnxRecognizer, load_pack
 @pytest.mark.parametrize("kind", ["lora", "adapter"])
 def test_the_pack_reads_as_the_adapted_model_does(tmp_path, kind):
     torch.manual_seed(5)
-    model = Clip4Str(small_config()).eval()
+    model = Clip4Str(small_config(image=ImageTowerConfig(16, 32, patch=(8, 8), width=32, layers=1, heads=2))).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "decoder" in name and parameter.ndim == 2:
