@@ -1,25 +1,18 @@
 """Strips through a recognizer: in batches of equal width, long lines in windows, lines word by word if need be."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
-from threading import Lock
 from typing import cast
 
 from wordsight.decoding import Reading
 from wordsight.imaging import batches
 from wordsight.reading.angles import Angles, all_angles, as_it_lies, as_seen, for_lines, softened
 from wordsight.reading.lines import Attempt, Turn, read_by_words, read_strips
-from wordsight.reading.parts import InLanes, Recognizer, SceneConditioned
+from wordsight.reading.parts import Recognizer, SceneConditioned
 from wordsight.reading.scenes import of_crops
 from wordsight.reading.strips import Look, Strip
 from wordsight.reading.windows import joined, windows
-
-# Two threads that compute the operators of one batch wait for each other, and both for Python between batches; with a
-# batch each they read a tenth more words. Lanes cost 26 MB and 0.07 s once, which fewer looks for each would not earn.
-_WORTH = 8
-_AT_ONCE = 4  # looks; in larger batches one thread is no quicker, and the last one would be waited for
 
 
 class StripReader:
@@ -93,27 +86,11 @@ def recognize(recognizer: Recognizer, looks: Sequence[Look], batch_size: int) ->
 def _in_batches(recognizer: Recognizer, looks: Sequence[Look], batch_size: int) -> list[Reading]:
     spec = recognizer.preprocessing
     out = [Reading("", 0.0)] * len(looks)
-    lanes = recognizer.lanes if isinstance(recognizer, InLanes) and len(looks) >= _WORTH * recognizer.lanes else 1
-    todo = batches([look.pixels for look in looks], spec, batch_size if lanes == 1 else min(batch_size, _AT_ONCE))
-    door = Lock()
-
-    def work(recognizer: Recognizer) -> None:
-        while True:
-            with door:
-                batch = next(todo, None)
-            if batch is None:
-                return
-            numbers, images = batch
-            scenes = of_crops([looks[i].scene for i in numbers])
-            conditioned = cast(SceneConditioned, recognizer)
-            readings = recognizer.read(images) if scenes is None else conditioned.read(images, scenes)
-            for i, reading in zip(numbers, readings, strict=True):
-                covered = spec.columns(*looks[i].pixels.shape[:2])
-                out[i] = reading.widened(images.shape[3] / covered)
-
-    if lanes == 1:
-        work(recognizer)
-    else:
-        with ThreadPoolExecutor(lanes, "lane") as pool:
-            list(pool.map(work, [cast(InLanes, recognizer).lane()] * lanes))
+    for numbers, images in batches([look.pixels for look in looks], spec, batch_size):
+        scenes = of_crops([looks[i].scene for i in numbers])
+        conditioned = cast(SceneConditioned, recognizer)
+        readings = recognizer.read(images) if scenes is None else conditioned.read(images, scenes)
+        for i, reading in zip(numbers, readings, strict=True):
+            covered = spec.columns(*looks[i].pixels.shape[:2])
+            out[i] = reading.widened(images.shape[3] / covered)
     return out

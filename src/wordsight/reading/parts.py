@@ -1,7 +1,7 @@
 """The parts of a reader, as protocols: any object with these methods will do."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,18 +24,6 @@ class Recognizer(Protocol):
 
     def read(self, images: NDArray[np.float32]) -> list[Reading]:
         """Reads prepared crops (B, 3, H, W)."""
-
-
-@runtime_checkable
-class InLanes(Protocol):
-    """A recognizer that can work on several batches at the same time."""
-
-    @property
-    def lanes(self) -> int:
-        """How many; 1: they would wait for each other."""
-
-    def lane(self) -> Recognizer:
-        """The same for one of them: with its share of the processors, and the same results to the last bit."""
 
 
 class SceneConditioned(Recognizer, Protocol):

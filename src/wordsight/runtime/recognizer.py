@@ -66,11 +66,6 @@ class OnnxRecognizer:
         self._fast = self._engine.on_fast_path() if fast else None
         # Loaded when the first scene comes: encoders are larger than recognizers.
         self._scene = cache(lambda: open_session(pack, SCENE, provider, threads))
-        self._lane = cache(
-            lambda: OnnxRecognizer(
-                pack, "cpu", 1, mode=mode, refine_iters=refine_iters, constraint=constraint, dictionary=dictionary
-            )
-        )
 
     def constrained(self, constraint: Constraint) -> "OnnxRecognizer":
         """One that reads what `constraint` allows, with the sessions of this one: it costs no memory to speak of.
@@ -81,17 +76,7 @@ class OnnxRecognizer:
         self.pack.kind.check(self.settings.mode, 0, True)
         out = copy.copy(self)
         out.settings, out._fast = replace(self.settings, constraint=constraint), None
-        out._lane = cache(lambda: self._lane().constrained(constraint))
         return out
-
-    @property
-    def lanes(self) -> int:
-        """How many batches can be read at the same time by `lane`."""
-        return self.threads if self.provider == PROVIDERS["cpu"] else 1
-
-    def lane(self) -> "OnnxRecognizer":
-        """The same on one thread, with sessions of its own. Every call gives the same one."""
-        return self._lane()
 
     @property
     def preprocessing(self) -> Preprocessing:
