@@ -49,6 +49,13 @@ def test_four_angles_and_none() -> None:
     assert as_it_lies(strip) == []
 
 
+def test_stretched_only_where_another_look_could_agree() -> None:
+    """A strip that is too low to be softened has one only if there are angles."""
+    low = Strip(np.full((39, 100, 3), 90, np.uint8), OUTLINE)
+    assert for_lines(as_it_lies)(low) == []
+    assert [one.pixels.shape[1] for one in for_lines(all_angles)(low)][-1] == 140
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 9), (9, 3)])
 def test_a_few_pixels_have_no_angles(size: tuple[int, int]) -> None:
     strip = Strip(np.zeros((*size, 3), np.uint8), OUTLINE)
